@@ -1,0 +1,3 @@
+//! scratch
+pub mod ttlv;
+pub mod kmip;

@@ -1,0 +1,110 @@
+//! A message as a tree, for logs and for people: key material, passwords and data are masked.
+
+use std::fmt::Write as _;
+
+use super::{Error, Item, ItemType, Reader, Tag, Version};
+
+/// The items whose values are told by their length only: what a reader of logs must not learn.
+const MASKED: &[Tag] = &[
+    Tag::KeyMaterial,
+    Tag::KeyValue,
+    Tag::Key,
+    Tag::D,
+    Tag::P,
+    Tag::Q,
+    Tag::X,
+    Tag::PrimeExponentP,
+    Tag::PrimeExponentQ,
+    Tag::CrtCoefficient,
+    Tag::PrivateExponent,
+    Tag::OpaqueDataValue,
+    Tag::CertificateRequest,
+    Tag::Password,
+    Tag::HashedPassword,
+    Tag::ServerHashedPassword,
+    Tag::OneTimePassword,
+    Tag::TicketValue,
+    Tag::AttestationAssertion,
+    Tag::AttestationMeasurement,
+    Tag::DerivationData,
+    Tag::Salt,
+    Tag::Data,
+    Tag::Pkcs11InputParameters,
+    Tag::Pkcs11OutputParameters,
+];
+
+/// The tree of `message`, one line an item, read in the form of `version`; where the bytes stop making sense,
+/// the tree ends with the reason.
+pub fn dump(message: &[u8], version: Version) -> String {
+    let mut tree = String::new();
+    if let Err(error) = items(&mut Reader::new(message, version), 0, &mut tree) {
+        let _ = writeln!(tree, "!! {error}");
+    }
+    tree
+}
+
+fn items(reader: &mut Reader<'_>, depth: usize, tree: &mut String) -> Result<(), Error> {
+    while let Some(item) = reader.next()? {
+        let _ = write!(tree, "{:width$}{} ({})", "", item.tag, item.kind, width = 2 * depth);
+        if item.kind == ItemType::Structure {
+            tree.push('\n');
+            items(&mut item.structure()?, depth + 1, tree)?;
+        } else {
+            let _ = writeln!(tree, ": {}", value(&item));
+        }
+    }
+    Ok(())
+}
+
+fn value(item: &Item<'_>) -> String {
+    if MASKED.contains(&item.tag) {
+        return format!("<{} bytes>", item.bytes.len());
+    }
+    let number = item.bytes.iter().fold(0u64, |number, byte| (number << 8) | u64::from(*byte));
+    match item.kind {
+        ItemType::Integer => number.to_string(),
+        ItemType::LongInteger
+        | ItemType::Interval
+        | ItemType::DateTime
+        | ItemType::DateTimeExtended => number.to_string(),
+        ItemType::Boolean => (number != 0).to_string(),
+        ItemType::Enumeration => format!("0x{number:08X}"),
+        ItemType::TextString => format!("{:?}", String::from_utf8_lossy(item.bytes)),
+        ItemType::BigInteger | ItemType::ByteString => hex(item.bytes),
+        ItemType::Structure => String::new(),
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ttlv::{V1_2, Writer};
+
+    #[test]
+    fn shows_the_tree_and_masks_key_material() {
+        let mut writer = Writer::new(V1_2);
+        writer.structure(Tag::KeyValue, |writer| {
+            writer.item(Tag::KeyMaterial, ItemType::ByteString, &[0xAB; 16]);
+            writer.item(Tag::UniqueIdentifier, ItemType::TextString, b"7");
+        });
+        let tree = dump(&writer.into_bytes(), V1_2);
+        assert_eq!(
+            tree,
+            "Key Value (Structure)\n  Key Material (Byte String): <16 bytes>\n  \
+             Unique Identifier (Text String): \"7\"\n"
+        );
+    }
+
+    #[test]
+    fn ends_with_the_reason_where_the_bytes_stop_making_sense() {
+        assert_eq!(dump(&[0x42, 0, 0x78, 1, 0, 0, 0, 9], V1_2), "!! Request Message is truncated: 16 bytes wanted, 0 there\n");
+    }
+}

@@ -1,0 +1,132 @@
+//! Takes one message off a stream, under a cap (KMIP 1.4 §10: a message is one TTLV structure).
+
+use std::io::{self, Read};
+
+use super::Tag;
+
+/// How many bytes are asked for at a time: a buffer grows with what arrives, never with what was told.
+const CHUNK: usize = 16 * 1024;
+
+/// Why there is no message.
+#[derive(Debug)]
+pub enum FrameError {
+    /// The peer ended the stream between two messages.
+    Closed,
+    /// The peer ended the stream inside a message.
+    Cut,
+    /// What came is no request: it does not begin with the tag of one, or is no structure.
+    NotARequest,
+    /// The message states a length above the cap.
+    TooLong {
+        /// The stated length of the whole message, in bytes.
+        length: usize,
+        /// The cap, in bytes.
+        limit: usize,
+    },
+    /// The stream failed.
+    Io(io::Error),
+}
+
+impl std::fmt::Display for FrameError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the peer closed the connection"),
+            Self::Cut => f.write_str("the peer closed the connection inside a message"),
+            Self::NotARequest => f.write_str("what the peer sent is not a KMIP request"),
+            Self::TooLong { length, limit } => {
+                write!(f, "the peer announced a message of {length} bytes; the limit is {limit}")
+            }
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// Reads one whole request message into `buf`, replacing what it held.
+///
+/// `limit` caps the message, its eight header bytes included. `begun` is called once, after the first byte:
+/// until then the peer is idle, from then on it owes the rest.
+///
+/// # Errors
+/// [`FrameError`]; the stream's position is then inside a message, and only closing it is left.
+pub fn read_frame(
+    stream: &mut impl Read,
+    buf: &mut Vec<u8>,
+    limit: usize,
+    begun: impl FnOnce(),
+) -> Result<(), FrameError> {
+    buf.clear();
+    let mut header = [0; 8];
+    let (first, rest) = header.split_at_mut(1);
+    if !fill(stream, first)? {
+        return Err(FrameError::Closed);
+    }
+    begun();
+    if !fill(stream, rest)? {
+        return Err(FrameError::Cut);
+    }
+    let [t0, t1, t2, kind, l0, l1, l2, l3] = header;
+    if Tag(u32::from_be_bytes([0, t0, t1, t2])) != Tag::RequestMessage || kind != 0x01 {
+        return Err(FrameError::NotARequest);
+    }
+    let length = 8 + u32::from_be_bytes([l0, l1, l2, l3]) as usize;
+    if length > limit {
+        return Err(FrameError::TooLong { length, limit });
+    }
+    buf.extend_from_slice(&header);
+    while buf.len() < length {
+        let have = buf.len();
+        buf.resize(length.min(have + CHUNK), 0);
+        let Some(room) = buf.get_mut(have..) else { break };
+        if !fill(stream, room)? {
+            return Err(FrameError::Cut);
+        }
+    }
+    Ok(())
+}
+
+/// Fills `room`; false where the stream ends first.
+fn fill(stream: &mut impl Read, room: &mut [u8]) -> Result<bool, FrameError> {
+    match stream.read_exact(room) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(FrameError::Io(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(mut bytes: &[u8], limit: usize) -> Result<Vec<u8>, FrameError> {
+        let mut buf = vec![1, 2, 3];
+        read_frame(&mut bytes, &mut buf, limit, || ())?;
+        Ok(buf)
+    }
+
+    #[test]
+    fn reads_a_message_and_leaves_the_next() {
+        let mut stream: &[u8] = &[0x42, 0, 0x78, 1, 0, 0, 0, 2, 9, 9, 0x42];
+        let mut buf = Vec::new();
+        read_frame(&mut stream, &mut buf, 64, || ()).unwrap();
+        assert_eq!(buf, [0x42, 0, 0x78, 1, 0, 0, 0, 2, 9, 9]);
+        assert_eq!(stream, [0x42]);
+    }
+
+    #[test]
+    fn a_length_that_was_told_is_not_allocated() {
+        let told = [0x42, 0, 0x78, 1, 0x7F, 0xFF, 0xFF, 0xFF, 1];
+        assert!(matches!(read(&told, 1 << 20), Err(FrameError::TooLong { .. })));
+        let mut buf = Vec::new();
+        assert!(matches!(read_frame(&mut &told[..], &mut buf, usize::MAX, || ()), Err(FrameError::Cut)));
+        assert!(buf.capacity() < 2 * CHUNK, "{}", buf.capacity());
+    }
+
+    #[test]
+    fn tells_an_idle_peer_from_one_that_stops_halfway_and_from_a_stranger() {
+        assert!(matches!(read(&[], 64), Err(FrameError::Closed)));
+        assert!(matches!(read(&[0x42], 64), Err(FrameError::Cut)));
+        assert!(matches!(read(b"GET / HTTP/1.1\r\n", 64), Err(FrameError::NotARequest)));
+    }
+}

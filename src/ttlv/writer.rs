@@ -1,0 +1,91 @@
+//! Writes items (KMIP 1.4 §9.1.1, 2.1 §10.1): padding and the lengths of structures are done here, once.
+
+use super::{ItemType, Tag, Version};
+
+/// A growing message, written in the form of one version.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    buf: Vec<u8>,
+    version: Version,
+}
+
+impl Writer {
+    /// An empty buffer; items are written in the form of `version`.
+    pub fn new(version: Version) -> Self {
+        Self::reusing(Vec::new(), version)
+    }
+
+    /// The same on the allocation of `buf`, whose contents are dropped.
+    pub fn reusing(mut buf: Vec<u8>, version: Version) -> Self {
+        buf.clear();
+        Self { buf, version }
+    }
+
+    /// The version in whose form items are written.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// How many bytes are written so far.
+    pub fn len(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// Whether nothing is written so far.
+    pub fn is_empty(&self) -> bool {
+        self.buf.is_empty()
+    }
+
+    /// Forgets what was written after the first `length` bytes: how a failed batch item is taken back.
+    pub fn truncate(&mut self, length: usize) {
+        self.buf.truncate(length);
+    }
+
+    /// What was written.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.buf
+    }
+
+    /// Writes a structure whose items `items` writes.
+    pub fn structure(&mut self, tag: Tag, items: impl FnOnce(&mut Self)) {
+        self.header(tag, ItemType::Structure, 0);
+        let start = self.buf.len();
+        items(self);
+        let length = length_field(self.buf.len() - start);
+        if let Some(field) = self.buf.get_mut(start - 4..start) {
+            field.copy_from_slice(&length);
+        }
+    }
+
+    /// Writes one item; `value` is padded with zeros to a multiple of eight bytes.
+    pub fn item(&mut self, tag: Tag, kind: ItemType, value: &[u8]) {
+        self.header(tag, kind, value.len());
+        self.buf.extend_from_slice(value);
+        self.buf.resize(self.buf.len().next_multiple_of(8), 0);
+    }
+
+    /// Writes an item that is already encoded, header and padding included, under another tag.
+    pub fn encoded(&mut self, tag: Tag, wire: &[u8]) {
+        if let Some((_, rest)) = wire.split_first_chunk::<3>() {
+            self.tag(tag);
+            self.buf.extend_from_slice(rest);
+        }
+    }
+
+    fn header(&mut self, tag: Tag, kind: ItemType, length: usize) {
+        self.tag(tag);
+        self.buf.push(kind as u8);
+        self.buf.extend_from_slice(&length_field(length));
+    }
+
+    fn tag(&mut self, tag: Tag) {
+        let [_, tag @ ..] = tag.0.to_be_bytes();
+        self.buf.extend_from_slice(&tag);
+    }
+}
+
+/// The four length bytes. No value reaches 4 GiB: requests are capped at a thousandth of it, and
+/// responses are made from them.
+fn length_field(length: usize) -> [u8; 4] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
+}
