@@ -63,10 +63,9 @@ fn value(item: &Item<'_>) -> String {
     let number = item.bytes.iter().fold(0u64, |number, byte| (number << 8) | u64::from(*byte));
     match item.kind {
         ItemType::Integer => number.to_string(),
-        ItemType::LongInteger
-        | ItemType::Interval
-        | ItemType::DateTime
-        | ItemType::DateTimeExtended => number.to_string(),
+        ItemType::LongInteger | ItemType::Interval | ItemType::DateTime | ItemType::DateTimeExtended => {
+            number.to_string()
+        }
         ItemType::Boolean => (number != 0).to_string(),
         ItemType::Enumeration => format!("0x{number:08X}"),
         ItemType::TextString => format!("{:?}", String::from_utf8_lossy(item.bytes)),
@@ -105,6 +104,9 @@ mod tests {
 
     #[test]
     fn ends_with_the_reason_where_the_bytes_stop_making_sense() {
-        assert_eq!(dump(&[0x42, 0, 0x78, 1, 0, 0, 0, 9], V1_2), "!! Request Message is truncated: 16 bytes wanted, 0 there\n");
+        assert_eq!(
+            dump(&[0x42, 0, 0x78, 1, 0, 0, 0, 9], V1_2),
+            "!! Request Message is truncated: 16 bytes wanted, 0 there\n"
+        );
     }
 }

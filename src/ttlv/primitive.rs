@@ -313,7 +313,10 @@ mod tests {
         let refused: [(Error, &str); 6] = [
             (back::<bool>("42002006000000080000000000000002").unwrap_err(), "Compromise Date is neither"),
             (back::<String>("4200200700000001ff00000000000000").unwrap_err(), "Compromise Date is not UTF-8"),
-            (back::<i32>("42002002000000080000000800000000").unwrap_err(), "Compromise Date has the length 8"),
+            (
+                back::<i32>("42002002000000080000000800000000").unwrap_err(),
+                "Compromise Date has the length 8",
+            ),
             (back::<i32>("42002003000000080000000800000000").unwrap_err(), "Compromise Date has the type"),
             (back::<i32>("42002002000000040000000800000001").unwrap_err(), "Compromise Date is padded"),
             (back::<i32>("4200200200000004").unwrap_err(), "Compromise Date is truncated"),

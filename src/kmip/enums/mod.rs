@@ -9,6 +9,7 @@ mod messages;
 mod objects;
 mod profiles;
 mod reasons;
+mod vendor;
 
 pub use attributes::*;
 pub use cryptography::*;
@@ -18,3 +19,4 @@ pub use messages::*;
 pub use objects::*;
 pub use profiles::*;
 pub use reasons::*;
+pub use vendor::*;

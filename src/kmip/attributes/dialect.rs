@@ -1,0 +1,485 @@
+//! The one place where KMIP 1.x meets 2.x: how attributes stand in messages.
+//!
+//! In 1.x an attribute is a structure of name, index and value (1.4 §2.1.1), and several of them stand in a
+//! Template-Attribute (§2.1.8) or bare in the payload; in 2.x it is its value behind its own tag, in an
+//! Attributes structure (2.1 §5.1 to §5.6). The types of this file read and write both, by the version of
+//! the message; everybody else sees one typed model.
+
+use std::fmt;
+
+use crate::kmip::structures::{Name, Raw, VendorAttribute};
+use crate::ttlv::{Error, Field, Item, Reader, STORED, Tag, V2_0, Value, Version, Writer};
+
+use super::{Attributes, Row};
+
+/// What separates the vendor from the name in a custom attribute's 1.x name: `x-NAME` is NAME of vendor `x`.
+const CUSTOM_SEPARATOR: char = '-';
+
+/// The vendors whose attributes have a 1.x name: `x` for what clients define, `y` for what servers define
+/// (1.4 §3.39).
+const CUSTOM_VENDORS: [&str; 2] = ["x", "y"];
+
+/// One value of one attribute, as it stands in a message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Which attribute it is.
+    pub row: &'static Row,
+    /// The Attribute Index, where the message gives one; 2.x never does.
+    pub index: Option<i32>,
+    /// The value as one item behind the attribute's tag, in the stored form.
+    value: Vec<u8>,
+}
+
+impl Attribute {
+    /// The attribute of `row` whose value `item` holds.
+    fn decode(row: &'static Row, index: Option<i32>, item: &Item<'_>) -> Result<Self, Error> {
+        let mut writer = Writer::new(STORED);
+        row.recode(item, row.tag, &mut writer)?;
+        Ok(Self { row, index, value: writer.into_bytes() })
+    }
+
+    /// The attribute of `row` with that value; `T` has to be the row's type.
+    pub fn of<T: Value>(row: &'static Row, value: &T) -> Self {
+        let mut writer = Writer::new(STORED);
+        value.encode(row.tag, &mut writer);
+        Self { row, index: None, value: writer.into_bytes() }
+    }
+
+    /// The value, read as a `T`.
+    ///
+    /// # Errors
+    /// Where `T` is not the row's type.
+    pub fn read<T: Value>(&self) -> Result<T, Error> {
+        self.item().and_then(|item| T::decode(&item))
+    }
+
+    /// The value in the stored form: one item behind the attribute's tag. Equal values have equal bytes.
+    pub fn stored(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// The name by which 1.x calls it.
+    pub fn name(&self) -> String {
+        match self.read::<VendorAttribute>() {
+            Ok(vendor) if self.row.is_vendor() => custom_name(&vendor),
+            _ => self.row.name.to_owned(),
+        }
+    }
+
+    fn item(&self) -> Result<Item<'_>, Error> {
+        Reader::new(&self.value, STORED).require(self.row.tag)
+    }
+
+    fn write_value(&self, tag: Tag, writer: &mut Writer) {
+        if let Ok(item) = self.item() {
+            // The bytes were written by this very row, so reading them again cannot fail.
+            let _ = self.row.recode(&item, tag, writer);
+        }
+    }
+
+    /// Reads a 1.x Attribute structure.
+    fn read_named(item: &Item<'_>) -> Result<Self, Error> {
+        let mut rows = item.structure()?;
+        let name = String::decode(&rows.require(Tag::AttributeName)?)?;
+        let index = rows.take(Tag::AttributeIndex)?.as_ref().map(i32::decode).transpose()?;
+        let value = rows.require(Tag::AttributeValue)?;
+        rows.finish()?;
+        if let Some((vendor, custom)) = custom(&name) {
+            let value = VendorAttribute {
+                vendor_identification: vendor.to_owned(),
+                attribute_name: custom.to_owned(),
+                attribute_value: Raw::decode(&value)?,
+            };
+            return Ok(Self { index, ..Self::of(vendor_row(), &value) });
+        }
+        let row = Row::named(&name)
+            .ok_or(Error::Invalid { tag: Tag::AttributeName, why: "there is no attribute of that name" })?;
+        Self::decode(row, index, &value)
+    }
+
+    /// Writes a 1.x Attribute structure.
+    fn write_named(&self, writer: &mut Writer) {
+        writer.structure(Tag::Attribute, |writer| {
+            self.name().encode(Tag::AttributeName, writer);
+            if let Some(index) = self.index {
+                index.encode(Tag::AttributeIndex, writer);
+            }
+            match self.read::<VendorAttribute>() {
+                Ok(vendor) if self.row.is_vendor() => {
+                    vendor.attribute_value.encode(Tag::AttributeValue, writer);
+                }
+                _ => self.write_value(Tag::AttributeValue, writer),
+            }
+        });
+    }
+
+    /// Reads a 2.x value behind its own tag.
+    fn read_tagged(within: Tag, item: &Item<'_>) -> Result<Self, Error> {
+        match Row::of(item.tag) {
+            Some(row) if row.exists_in(item.version()) => Self::decode(row, None, item),
+            _ => Err(Error::Unexpected { within, found: item.tag }),
+        }
+    }
+}
+
+impl fmt::Debug for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name())
+    }
+}
+
+/// Several attributes as a bare run of 1.x Attribute structures, or a 2.x Attributes structure: what Locate
+/// asks for and Get Attributes answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flat(pub Vec<Attribute>);
+
+impl Field for Flat {
+    fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
+        let mut attributes = Vec::new();
+        if reader.version() >= V2_0 {
+            if let Some(item) = reader.take(tag)? {
+                attributes = read_all_tagged(&item)?;
+            }
+        } else {
+            while let Some(item) = reader.take(Tag::Attribute)? {
+                attributes.push(Attribute::read_named(&item)?);
+            }
+        }
+        Ok(Self(attributes))
+    }
+
+    fn write(&self, tag: Tag, writer: &mut Writer) {
+        write_all(&self.0, tag, writer);
+    }
+}
+
+/// The attributes that a client wants on a new object: a 1.x Template-Attribute, or a 2.x Attributes structure.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TemplateAttribute {
+    /// The names of the templates to start from; 1.x only.
+    pub templates: Vec<Name>,
+    /// The attributes, in the order they were given.
+    pub attributes: Vec<Attribute>,
+}
+
+impl TemplateAttribute {
+    fn decode(item: &Item<'_>) -> Result<Self, Error> {
+        if item.version() >= V2_0 {
+            return Ok(Self { templates: Vec::new(), attributes: read_all_tagged(item)? });
+        }
+        let mut rows = item.structure()?;
+        let templates = Field::read(Tag::Name, &mut rows)?;
+        let Flat(attributes) = Field::read(Tag::Attributes, &mut rows)?;
+        rows.finish()?;
+        Ok(Self { templates, attributes })
+    }
+}
+
+impl Field for TemplateAttribute {
+    fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
+        Self::decode(&reader.require(template_tag(tag, reader.version()))?)
+    }
+
+    fn write(&self, tag: Tag, writer: &mut Writer) {
+        if writer.version() >= V2_0 {
+            return write_all(&self.attributes, tag, writer);
+        }
+        writer.structure(template_tag(tag, writer.version()), |writer| {
+            self.templates.write(Tag::Name, writer);
+            write_all(&self.attributes, tag, writer);
+        });
+    }
+}
+
+impl Field for Option<TemplateAttribute> {
+    fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
+        let item = reader.take(template_tag(tag, reader.version()))?;
+        item.as_ref().map(TemplateAttribute::decode).transpose()
+    }
+
+    fn write(&self, tag: Tag, writer: &mut Writer) {
+        if let Some(attributes) = self {
+            attributes.write(tag, writer);
+        }
+    }
+}
+
+/// One attribute: a 1.x Attribute structure, or a 2.x structure of the field's own tag (New Attribute,
+/// Current Attribute) with one value in it.
+impl Field for Attribute {
+    fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
+        let missing = Error::Missing { tag: one_tag(tag, reader.version()), found: reader.peek()? };
+        Option::<Self>::read(tag, reader)?.ok_or(missing)
+    }
+
+    fn write(&self, tag: Tag, writer: &mut Writer) {
+        if writer.version() >= V2_0 {
+            writer.structure(tag, |writer| self.write_value(self.row.tag, writer));
+        } else {
+            self.write_named(writer);
+        }
+    }
+}
+
+impl Field for Option<Attribute> {
+    fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
+        let Some(item) = reader.take(one_tag(tag, reader.version()))? else { return Ok(None) };
+        if item.version() < V2_0 {
+            return Attribute::read_named(&item).map(Some);
+        }
+        let mut values = item.structure()?;
+        let Some(value) = values.next()? else { return Err(Error::Missing { tag, found: None }) };
+        values.finish()?;
+        Attribute::read_tagged(tag, &value).map(Some)
+    }
+
+    fn write(&self, tag: Tag, writer: &mut Writer) {
+        if let Some(attribute) = self {
+            attribute.write(tag, writer);
+        }
+    }
+}
+
+/// Says which attribute is meant: a 1.x Attribute Name, or a 2.x Attribute Reference (a tag, or a vendor's name).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributeReference {
+    /// An attribute of the standard.
+    Standard(&'static Row),
+    /// A vendor attribute, by vendor and name.
+    Vendor(String, String),
+    /// A name or a tag that no attribute has.
+    Unknown(String),
+}
+
+impl AttributeReference {
+    /// The attribute of that 1.x name.
+    pub fn named(name: &str) -> Self {
+        match (custom(name), Row::named(name)) {
+            (Some((vendor, name)), _) => Self::Vendor(vendor.to_owned(), name.to_owned()),
+            (None, Some(row)) => Self::Standard(row),
+            (None, None) => Self::Unknown(name.to_owned()),
+        }
+    }
+
+    /// What refers to the attribute that `attribute` is a value of.
+    pub fn to(attribute: &Attribute) -> Self {
+        match attribute.read::<VendorAttribute>() {
+            Ok(vendor) if attribute.row.is_vendor() => {
+                Self::Vendor(vendor.vendor_identification, vendor.attribute_name)
+            }
+            _ => Self::Standard(attribute.row),
+        }
+    }
+
+    /// The row that tells the attribute's rules; none for an unknown one.
+    pub fn row(&self) -> Option<&'static Row> {
+        match self {
+            Self::Standard(row) => Some(row),
+            Self::Vendor(..) => Some(vendor_row()),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    fn decode(item: &Item<'_>) -> Result<Self, Error> {
+        if item.version() < V2_0 {
+            return String::decode(item).map(|name| Self::named(&name));
+        }
+        if item.kind != crate::ttlv::ItemType::Structure {
+            let number = crate::kmip::macros::enumeration(item)?;
+            return Ok(
+                Row::of(Tag(number)).map_or_else(|| Self::Unknown(Tag(number).to_string()), Self::Standard)
+            );
+        }
+        let mut rows = item.structure()?;
+        let vendor = String::decode(&rows.require(Tag::VendorIdentification)?)?;
+        let name = String::decode(&rows.require(Tag::AttributeName)?)?;
+        rows.finish()?;
+        Ok(Self::Vendor(vendor, name))
+    }
+
+    fn encode(&self, tag: Tag, writer: &mut Writer) {
+        if writer.version() < V2_0 {
+            return self.to_string().encode(Tag::AttributeName, writer);
+        }
+        match self {
+            Self::Standard(row) => {
+                writer.item(tag, crate::ttlv::ItemType::Enumeration, &row.tag.0.to_be_bytes());
+            }
+            Self::Vendor(vendor, name) => writer.structure(tag, |writer| {
+                vendor.encode(Tag::VendorIdentification, writer);
+                name.encode(Tag::AttributeName, writer);
+            }),
+            Self::Unknown(_) => {}
+        }
+    }
+}
+
+impl fmt::Display for AttributeReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard(row) => f.write_str(row.name),
+            Self::Vendor(vendor, name) => write!(f, "{vendor}{CUSTOM_SEPARATOR}{name}"),
+            Self::Unknown(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Field for Vec<AttributeReference> {
+    fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
+        let mut references = Vec::new();
+        while let Some(item) = reader.take(reference_tag(tag, reader.version()))? {
+            references.push(AttributeReference::decode(&item)?);
+        }
+        Ok(references)
+    }
+
+    fn write(&self, tag: Tag, writer: &mut Writer) {
+        for reference in self {
+            reference.encode(tag, writer);
+        }
+    }
+}
+
+impl Field for Option<AttributeReference> {
+    fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
+        let item = reader.take(reference_tag(tag, reader.version()))?;
+        item.as_ref().map(AttributeReference::decode).transpose()
+    }
+
+    fn write(&self, tag: Tag, writer: &mut Writer) {
+        if let Some(reference) = self {
+            reference.encode(tag, writer);
+        }
+    }
+}
+
+impl Value for Attributes {
+    /// Reads an Attributes structure in the form of 2.x, or in the stored form.
+    fn decode(item: &Item<'_>) -> Result<Self, Error> {
+        let mut attributes = Self::default();
+        let mut values = item.structure()?;
+        while let Some(value) = values.next()? {
+            if !attributes.push_item(&value)? {
+                return Err(Error::Unexpected { within: item.tag, found: value.tag });
+            }
+        }
+        Ok(attributes)
+    }
+
+    fn encode(&self, tag: Tag, writer: &mut Writer) {
+        writer.structure(tag, |writer| {
+            let version = writer.version();
+            for row in super::TABLE.iter().filter(|row| row.exists_in(version)) {
+                let slot = row.slot(self);
+                (0..slot.count()).for_each(|index| slot.write(index, row.tag, writer));
+            }
+        });
+    }
+}
+
+impl Attributes {
+    /// Adds a value; a single-valued attribute is replaced.
+    pub fn push(&mut self, attribute: &Attribute) {
+        if let Ok(item) = attribute.item() {
+            // The value was read by this very row before, so reading it again cannot fail.
+            let _ = attribute.row.slot_mut(self).push(&item);
+        }
+    }
+
+    /// Replaces the value at `index` of the attribute's slot; false where there is none.
+    pub fn replace(&mut self, index: usize, attribute: &Attribute) -> bool {
+        let replaced = attribute.item().and_then(|item| attribute.row.slot_mut(self).replace(index, &item));
+        replaced.unwrap_or(false)
+    }
+
+    /// The values that `reference` means, with their positions in the slot. An Attribute Index is given
+    /// where the attribute can have several values, counted per name for vendor attributes (1.4 §2.1.1).
+    pub fn values(&self, reference: &AttributeReference) -> Vec<(usize, Attribute)> {
+        let Some(row) = reference.row() else { return Vec::new() };
+        let all = self.of_row(row).enumerate();
+        let meant = all.filter(|(_, value)| !row.is_vendor() || AttributeReference::to(value) == *reference);
+        let indexed = meant.enumerate().map(|(index, (position, value))| {
+            let index = row.multiple.then(|| i32::try_from(index).unwrap_or(i32::MAX));
+            (position, Attribute { index, ..value })
+        });
+        indexed.collect()
+    }
+
+    /// Every value of one row, in order, without index.
+    pub fn of_row(&self, row: &'static Row) -> impl Iterator<Item = Attribute> {
+        let slot = row.slot(self);
+        (0..slot.count()).map(move |index| {
+            let mut writer = Writer::new(STORED);
+            slot.write(index, row.tag, &mut writer);
+            Attribute { row, index: None, value: writer.into_bytes() }
+        })
+    }
+
+    /// What refers to each attribute that has a value and that `version` has, each once, in table order.
+    pub fn references(&self, version: Version) -> Vec<AttributeReference> {
+        let mut references = Vec::new();
+        for row in super::TABLE.iter().filter(|row| row.exists_in(version)) {
+            for value in self.of_row(row) {
+                let reference = AttributeReference::to(&value);
+                if !references.contains(&reference) {
+                    references.push(reference);
+                }
+                if !row.is_vendor() {
+                    break;
+                }
+            }
+        }
+        references
+    }
+}
+
+fn read_all_tagged(item: &Item<'_>) -> Result<Vec<Attribute>, Error> {
+    let mut attributes = Vec::new();
+    let mut values = item.structure()?;
+    while let Some(value) = values.next()? {
+        attributes.push(Attribute::read_tagged(item.tag, &value)?);
+    }
+    Ok(attributes)
+}
+
+fn write_all(attributes: &[Attribute], tag: Tag, writer: &mut Writer) {
+    if writer.version() >= V2_0 {
+        writer.structure(tag, |writer| {
+            attributes.iter().for_each(|attribute| attribute.write_value(attribute.row.tag, writer));
+        });
+    } else {
+        attributes.iter().for_each(|attribute| attribute.write_named(writer));
+    }
+}
+
+/// The tag under which 1.x has what 2.x calls `tag`.
+fn template_tag(tag: Tag, version: Version) -> Tag {
+    match tag {
+        _ if version >= V2_0 => tag,
+        Tag::CommonAttributes => Tag::CommonTemplateAttribute,
+        Tag::PrivateKeyAttributes => Tag::PrivateKeyTemplateAttribute,
+        Tag::PublicKeyAttributes => Tag::PublicKeyTemplateAttribute,
+        _ => Tag::TemplateAttribute,
+    }
+}
+
+fn one_tag(tag: Tag, version: Version) -> Tag {
+    if version >= V2_0 { tag } else { Tag::Attribute }
+}
+
+fn reference_tag(tag: Tag, version: Version) -> Tag {
+    if version >= V2_0 { tag } else { Tag::AttributeName }
+}
+
+/// Vendor and name of a custom attribute, by its 1.x name.
+fn custom(name: &str) -> Option<(&str, &str)> {
+    name.split_once(CUSTOM_SEPARATOR).filter(|(vendor, _)| CUSTOM_VENDORS.contains(vendor))
+}
+
+fn custom_name(vendor: &VendorAttribute) -> String {
+    format!("{}{CUSTOM_SEPARATOR}{}", vendor.vendor_identification, vendor.attribute_name)
+}
+
+fn vendor_row() -> &'static Row {
+    Row::of(Tag::Attribute).expect("the table ends with the row of vendor attributes")
+}

@@ -1,0 +1,144 @@
+//! Key blocks: how keys stand in messages, plain or wrapped (KMIP 1.4 §2.1.3 to §2.1.6, 2.1 §3.1 to §3.3).
+
+use crate::kmip::attributes::Flat;
+use crate::kmip::enums::*;
+use crate::kmip::key_material::KeyMaterial;
+use crate::kmip::macros::structure;
+use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
+use crate::ttlv::{Error, Field, Item, ItemType, Secret, Tag, V1_1, Value, Writer};
+
+structure! {
+    /// Encryption Key Information, and by the same rows MAC/Signature Key Information.
+    pub struct KeyInformation {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+        CryptographicParameters => cryptographic_parameters: Option<CryptographicParameters>,
+    }
+}
+
+structure! {
+    /// Key Wrapping Data (1.4 §2.1.5, 2.1 §3.3): how the key value was wrapped.
+    pub struct KeyWrappingData {
+        WrappingMethod => wrapping_method: WrappingMethod,
+        EncryptionKeyInformation => encryption_key_information: Option<KeyInformation>,
+        MacSignatureKeyInformation => mac_signature_key_information: Option<KeyInformation>,
+        MacSignature => mac_signature: Option<Vec<u8>>,
+        IvCounterNonce => iv_counter_nonce: Option<Vec<u8>>,
+        EncodingOption[V1_1..] => encoding_option: Option<EncodingOption>,
+    }
+}
+
+structure! {
+    /// Key Wrapping Specification (1.4 §2.1.6, 2.1 §7.24): how a key value is to be wrapped.
+    pub struct KeyWrappingSpecification {
+        WrappingMethod => wrapping_method: WrappingMethod,
+        EncryptionKeyInformation => encryption_key_information: Option<KeyInformation>,
+        MacSignatureKeyInformation => mac_signature_key_information: Option<KeyInformation>,
+        AttributeName => attribute_names: Vec<String>,
+        EncodingOption[V1_1..] => encoding_option: Option<EncodingOption>,
+    }
+}
+
+/// Key Value: the key material and the attributes that belong to it, or both wrapped into bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyValue {
+    /// A structure; the material in it may be wrapped (Encoding Option: No Encoding).
+    Plain {
+        /// The key.
+        material: KeyMaterial,
+        /// Attributes that travel with it.
+        attributes: Flat,
+    },
+    /// A whole Key Value structure, wrapped (Encoding Option: TTLV Encoding).
+    Wrapped(Secret),
+}
+
+impl KeyValue {
+    /// Key material without attributes.
+    pub fn of(material: KeyMaterial) -> Self {
+        Self::Plain { material, attributes: Flat::default() }
+    }
+
+    fn decode(format: KeyFormatType, item: &Item<'_>) -> Result<Self, Error> {
+        if item.kind == ItemType::ByteString {
+            return Secret::decode(item).map(Self::Wrapped);
+        }
+        let mut rows = item.structure()?;
+        let material = KeyMaterial::decode(format, &rows.require(Tag::KeyMaterial)?)?;
+        let attributes = Field::read(Tag::Attributes, &mut rows)?;
+        rows.finish()?;
+        Ok(Self::Plain { material, attributes })
+    }
+
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Self::Wrapped(bytes) => bytes.encode(Tag::KeyValue, writer),
+            Self::Plain { material, attributes } => writer.structure(Tag::KeyValue, |writer| {
+                material.encode(writer);
+                if !attributes.0.is_empty() {
+                    attributes.write(Tag::Attributes, writer);
+                }
+            }),
+        }
+    }
+}
+
+/// Key Block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyBlock {
+    /// The form of the key material.
+    pub key_format_type: KeyFormatType,
+    /// How an elliptic curve's point is compressed.
+    pub key_compression_type: Option<KeyCompressionType>,
+    /// The key; absent where it is kept somewhere else (Key Value Location).
+    pub key_value: Option<KeyValue>,
+    /// What the key is for; secret data and wrapped keys may leave it out.
+    pub cryptographic_algorithm: Option<CryptographicAlgorithm>,
+    /// Bits.
+    pub cryptographic_length: Option<i32>,
+    /// How the key value is wrapped; absent for a plain one.
+    pub key_wrapping_data: Option<KeyWrappingData>,
+}
+
+impl KeyBlock {
+    /// The bytes of the key material, where it is bytes.
+    pub fn bytes(&self) -> Option<&Secret> {
+        match &self.key_value {
+            Some(KeyValue::Plain { material: KeyMaterial::Bytes(bytes), .. } | KeyValue::Wrapped(bytes)) => {
+                Some(bytes)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Value for KeyBlock {
+    fn decode(item: &Item<'_>) -> Result<Self, Error> {
+        let mut rows = item.structure()?;
+        let key_format_type = Field::read(Tag::KeyFormatType, &mut rows)?;
+        let key_compression_type = Field::read(Tag::KeyCompressionType, &mut rows)?;
+        let key_value = rows.take(Tag::KeyValue)?;
+        let block = Self {
+            key_format_type,
+            key_compression_type,
+            key_value: key_value.map(|item| KeyValue::decode(key_format_type, &item)).transpose()?,
+            cryptographic_algorithm: Field::read(Tag::CryptographicAlgorithm, &mut rows)?,
+            cryptographic_length: Field::read(Tag::CryptographicLength, &mut rows)?,
+            key_wrapping_data: Field::read(Tag::KeyWrappingData, &mut rows)?,
+        };
+        rows.finish()?;
+        Ok(block)
+    }
+
+    fn encode(&self, tag: Tag, writer: &mut Writer) {
+        writer.structure(tag, |writer| {
+            self.key_format_type.encode(Tag::KeyFormatType, writer);
+            self.key_compression_type.write(Tag::KeyCompressionType, writer);
+            if let Some(value) = &self.key_value {
+                value.encode(writer);
+            }
+            self.cryptographic_algorithm.write(Tag::CryptographicAlgorithm, writer);
+            self.cryptographic_length.write(Tag::CryptographicLength, writer);
+            self.key_wrapping_data.write(Tag::KeyWrappingData, writer);
+        });
+    }
+}
