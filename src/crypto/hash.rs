@@ -1,0 +1,174 @@
+//! Digests (FIPS 180-4, FIPS 202, RFC 1321), through ring where it has the hash and RustCrypto's crates
+//! where it has not.
+//!
+//! [`Hash`] is the set of hashes that the rest of the layer computes with; MACs and key derivation over
+//! them are left to their own files.
+
+use sha2::Digest;
+
+use super::{Error, Purpose};
+use crate::kmip::enums::HashingAlgorithm;
+
+/// The hashes that are computed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Hash {
+    Md5,
+    Sha1,
+    Sha224,
+    Sha256,
+    Sha384,
+    Sha512,
+    Sha512_224,
+    Sha512_256,
+    Sha3_224,
+    Sha3_256,
+    Sha3_384,
+    Sha3_512,
+}
+
+impl Hash {
+    /// Every hash, in the order of the standard's enumeration.
+    pub const ALL: &'static [Self] = &[
+        Self::Md5,
+        Self::Sha1,
+        Self::Sha224,
+        Self::Sha256,
+        Self::Sha384,
+        Self::Sha512,
+        Self::Sha512_224,
+        Self::Sha512_256,
+        Self::Sha3_224,
+        Self::Sha3_256,
+        Self::Sha3_384,
+        Self::Sha3_512,
+    ];
+
+    /// The hash of the standard's entry, wanted for `purpose`.
+    ///
+    /// # Errors
+    /// [`Error::Hash`] for MD2, MD4, RIPEMD-160, Tiger and Whirlpool.
+    pub const fn of(hash: HashingAlgorithm, purpose: Purpose) -> Result<Self, Error> {
+        Ok(match hash {
+            HashingAlgorithm::Md5 => Self::Md5,
+            HashingAlgorithm::Sha1 => Self::Sha1,
+            HashingAlgorithm::Sha224 => Self::Sha224,
+            HashingAlgorithm::Sha256 => Self::Sha256,
+            HashingAlgorithm::Sha384 => Self::Sha384,
+            HashingAlgorithm::Sha512 => Self::Sha512,
+            HashingAlgorithm::Sha512_224 => Self::Sha512_224,
+            HashingAlgorithm::Sha512_256 => Self::Sha512_256,
+            HashingAlgorithm::Sha3_224 => Self::Sha3_224,
+            HashingAlgorithm::Sha3_256 => Self::Sha3_256,
+            HashingAlgorithm::Sha3_384 => Self::Sha3_384,
+            HashingAlgorithm::Sha3_512 => Self::Sha3_512,
+            HashingAlgorithm::Md2
+            | HashingAlgorithm::Md4
+            | HashingAlgorithm::Ripemd160
+            | HashingAlgorithm::Tiger
+            | HashingAlgorithm::Whirlpool => return Err(Error::Hash { hash, purpose }),
+        })
+    }
+
+    /// The standard's entry.
+    pub const fn entry(self) -> HashingAlgorithm {
+        match self {
+            Self::Md5 => HashingAlgorithm::Md5,
+            Self::Sha1 => HashingAlgorithm::Sha1,
+            Self::Sha224 => HashingAlgorithm::Sha224,
+            Self::Sha256 => HashingAlgorithm::Sha256,
+            Self::Sha384 => HashingAlgorithm::Sha384,
+            Self::Sha512 => HashingAlgorithm::Sha512,
+            Self::Sha512_224 => HashingAlgorithm::Sha512_224,
+            Self::Sha512_256 => HashingAlgorithm::Sha512_256,
+            Self::Sha3_224 => HashingAlgorithm::Sha3_224,
+            Self::Sha3_256 => HashingAlgorithm::Sha3_256,
+            Self::Sha3_384 => HashingAlgorithm::Sha3_384,
+            Self::Sha3_512 => HashingAlgorithm::Sha3_512,
+        }
+    }
+
+    /// The length of a digest, in bytes.
+    pub const fn length(self) -> usize {
+        match self {
+            Self::Md5 => 16,
+            Self::Sha1 => 20,
+            Self::Sha224 | Self::Sha512_224 | Self::Sha3_224 => 28,
+            Self::Sha256 | Self::Sha512_256 | Self::Sha3_256 => 32,
+            Self::Sha384 | Self::Sha3_384 => 48,
+            Self::Sha512 | Self::Sha3_512 => 64,
+        }
+    }
+
+    /// The digest of `data`.
+    pub fn digest(self, data: &[u8]) -> Vec<u8> {
+        let ring = |algorithm| ring::digest::digest(algorithm, data).as_ref().to_vec();
+        match self {
+            Self::Md5 => md5::Md5::digest(data).to_vec(),
+            Self::Sha1 => ring(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY),
+            Self::Sha224 => sha2::Sha224::digest(data).to_vec(),
+            Self::Sha256 => ring(&ring::digest::SHA256),
+            Self::Sha384 => ring(&ring::digest::SHA384),
+            Self::Sha512 => ring(&ring::digest::SHA512),
+            Self::Sha512_224 => sha2::Sha512_224::digest(data).to_vec(),
+            Self::Sha512_256 => ring(&ring::digest::SHA512_256),
+            Self::Sha3_224 => sha3::Sha3_224::digest(data).to_vec(),
+            Self::Sha3_256 => sha3::Sha3_256::digest(data).to_vec(),
+            Self::Sha3_384 => sha3::Sha3_384::digest(data).to_vec(),
+            Self::Sha3_512 => sha3::Sha3_512::digest(data).to_vec(),
+        }
+    }
+}
+
+/// The digest of `data` (KMIP 1.4 §3.17, §4.31).
+///
+/// # Errors
+/// [`Error::Hash`] for a hash that is not offered.
+pub fn digest(hash: HashingAlgorithm, data: &[u8]) -> Result<Vec<u8>, Error> {
+    Ok(Hash::of(hash, Purpose::Hash)?.digest(data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::test::hex;
+
+    /// RFC 1321 A.5 and the examples of FIPS 180-4 and FIPS 202 for "abc".
+    #[test]
+    fn digests_abc_as_the_standards_do() {
+        let expected = [
+            "900150983cd24fb0d6963f7d28e17f72",
+            "a9993e364706816aba3e25717850c26c9cd0d89d",
+            "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+            "4634270f707b6a54daae7530460842e20e37ed265ceee9a43e8924aa",
+            "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23",
+            "e642824c3f8cf24ad09234ee7d3c766fc9a3a5168d0c94ad73b46fdf",
+            "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532",
+            "ec01498288516fc926459f58e2c6ad8df9b473cb0fc08c2596da7cf0e49be4b298d88cea927ac7f539f1edf228376d25",
+            "b751850b1a57168a5693cd924b6b096e08f621827444f70d884f5d0240d2712e10e116e9192af3c91a7ec57647e3934057340b4cf408d5a56592f8274eec53f0",
+        ];
+        assert_eq!(expected.len(), Hash::ALL.len());
+        for (hash, digest) in Hash::ALL.iter().zip(expected) {
+            assert_eq!(hash.digest(b"abc"), hex(digest), "{hash:?}");
+        }
+    }
+
+    #[test]
+    fn states_the_length_that_its_digests_have() {
+        for hash in Hash::ALL {
+            assert_eq!(hash.digest(b"").len(), hash.length(), "{hash:?}");
+            assert_eq!(Hash::of(hash.entry(), Purpose::Hash), Ok(*hash));
+        }
+    }
+
+    #[test]
+    fn refuses_hashes_that_no_package_here_has() {
+        let offered = HashingAlgorithm::ALL.iter().filter(|hash| digest(**hash, b"").is_ok()).count();
+        assert_eq!(offered, Hash::ALL.len());
+        let hash = HashingAlgorithm::Md2;
+        assert_eq!(digest(hash, b""), Err(Error::Hash { hash, purpose: Purpose::Hash }));
+    }
+}

@@ -1,0 +1,38 @@
+//! Cryptography: bytes in, bytes (or a [`crate::ttlv::Secret`]) out, or a typed [`Error`].
+//!
+//! Knows algorithms, not messages: whose key it is, whether its state and mask allow the use, and which
+//! parameters apply where a request is silent, is left to the engine. Of the layers below it uses the
+//! enumerations of [`crate::kmip::enums`] and [`crate::ttlv::Secret`].
+//!
+//! Which package does what, and why it:
+//!
+//! | Work | Package | Reason |
+//! |---|---|---|
+//! | random bytes | ring | the system's source, without a panic where it fails |
+//! | SHA-1, SHA-256, SHA-384, SHA-512, SHA-512/256; their HMAC, HKDF, PBKDF2 | ring | assembly |
+//! | MD5, SHA-224, SHA-512/224, SHA-3; their HMAC, HKDF, PBKDF2 | md-5, sha2, sha3, hmac, hkdf, pbkdf2 | ring has none of them |
+//! | RSA of 2048 to 8192 bits | aws-lc-rs | private-key work in constant time |
+//! | RSA below 2048 bits, and the hashes that aws-lc-rs does not sign or pad with | rsa | nobody else does; blinded, because of RUSTSEC-2023-0071 |
+//! | names and extensions of certificates | x509-cert | reads piece by piece |
+
+mod error;
+pub mod hash;
+pub mod random;
+pub mod rsa;
+pub mod symmetric_key;
+pub mod x509;
+
+pub use error::{Error, KeyRole, Kind, Parameter, Purpose};
+
+#[cfg(test)]
+mod test {
+    //! What the tests of this layer share.
+
+    /// The bytes of hexadecimal digits; white space between them is passed over.
+    pub(super) fn hex(digits: &str) -> Vec<u8> {
+        let digits: Vec<u8> = digits.bytes().filter(|digit| !digit.is_ascii_whitespace()).collect();
+        assert_eq!(digits.len() % 2, 0);
+        let value = |digit: &u8| u8::try_from(char::from(*digit).to_digit(16).unwrap()).unwrap();
+        digits.chunks_exact(2).map(|pair| value(&pair[0]) << 4 | value(&pair[1])).collect()
+    }
+}

@@ -1,0 +1,102 @@
+//! RSA (RFC 8017): making key pairs; the formats of keys, encryption and signatures have files of their own.
+//!
+//! Private-key work on keys of 2048 bits and more goes through aws-lc-rs wherever it has the hash; the rest
+//! goes through the package rsa, blinded.
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
+use rsa::pkcs1::EncodeRsaPublicKey;
+use rsa::pkcs8::EncodePrivateKey;
+use rsa::rand_core::OsRng;
+
+use super::{Error, Purpose};
+use crate::kmip::enums::CryptographicAlgorithm;
+use crate::ttlv::Secret;
+
+/// The shortest modulus, in bits: the shortest that PyKMIP's documentation offers.
+pub const MIN_BITS: u32 = 512;
+
+/// The longest modulus, in bits: the longest that aws-lc-rs computes with, and longer ones would let a client
+/// buy minutes of computing with one request.
+pub const MAX_BITS: u32 = 8192;
+
+/// A new pair.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The public key: DER of PKCS#1's RSAPublicKey, as PyKMIP stores it.
+    pub public_pkcs1: Vec<u8>,
+    /// The private key: DER of PKCS#8's PrivateKeyInfo, as PyKMIP stores it.
+    pub private_pkcs8: Secret,
+}
+
+/// Makes a pair with a modulus of `bits` bits and the public exponent 65537.
+///
+/// aws-lc-rs makes the lengths that it has, the package rsa the others; those above 4096 bits take it long.
+///
+/// # Errors
+/// [`Error::KeyLength`] outside of [`MIN_BITS`] to [`MAX_BITS`] (PyKMIP: Cryptographic Failure),
+/// [`Error::Failed`] where the library could not.
+pub fn generate(bits: u32) -> Result<Pair, Error> {
+    if !(MIN_BITS..=MAX_BITS).contains(&bits) {
+        return Err(Error::KeyLength { algorithm: CryptographicAlgorithm::Rsa, bits });
+    }
+    match bits {
+        2048 => generate_fast(KeySize::Rsa2048),
+        3072 => generate_fast(KeySize::Rsa3072),
+        4096 => generate_fast(KeySize::Rsa4096),
+        8192 => generate_fast(KeySize::Rsa8192),
+        _ => generate_any(bits),
+    }
+}
+
+fn generate_fast(size: KeySize) -> Result<Pair, Error> {
+    let failed = |_| Error::Failed(Purpose::CreateKeyPair);
+    let pair = KeyPair::generate(size).map_err(failed)?;
+    let private = pair.as_der().map_err(failed)?;
+    Ok(Pair {
+        public_pkcs1: pair.public_key().as_ref().to_vec(),
+        private_pkcs8: Secret::new(private.as_ref().to_vec()),
+    })
+}
+
+fn generate_any(bits: u32) -> Result<Pair, Error> {
+    let failed = Error::Failed(Purpose::CreateKeyPair);
+    let bits = usize::try_from(bits).map_err(|_| failed)?;
+    let private = rsa::RsaPrivateKey::new(&mut OsRng, bits).map_err(|_| failed)?;
+    let public = private.to_public_key().to_pkcs1_der().map_err(|_| failed)?;
+    let private = private.to_pkcs8_der().map_err(|_| failed)?;
+    Ok(Pair {
+        public_pkcs1: public.as_bytes().to_vec(),
+        private_pkcs8: Secret::new(private.as_bytes().to_vec()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rsa::pkcs1::DecodeRsaPublicKey;
+    use rsa::pkcs8::DecodePrivateKey;
+    use rsa::traits::PublicKeyParts;
+
+    use super::*;
+
+    #[test]
+    fn makes_pairs_of_the_length_asked_for_by_both_libraries() {
+        for bits in [512, 768, 1024, 1025, 2048, 2056] {
+            let pair = generate(bits).unwrap();
+            let private = rsa::RsaPrivateKey::from_pkcs8_der(pair.private_pkcs8.expose()).unwrap();
+            let public = rsa::RsaPublicKey::from_pkcs1_der(&pair.public_pkcs1).unwrap();
+            assert_eq!(private.to_public_key(), public, "{bits}");
+            assert_eq!(public.n().bits(), usize::try_from(bits).unwrap());
+            assert_eq!(public.e(), &rsa::BigUint::from(65_537u32));
+        }
+    }
+
+    #[test]
+    fn refuses_lengths_outside_of_its_bounds() {
+        for bits in [0, 511, 8193, u32::MAX] {
+            let algorithm = CryptographicAlgorithm::Rsa;
+            assert_eq!(generate(bits).unwrap_err(), Error::KeyLength { algorithm, bits });
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Which lengths a symmetric key of an algorithm may have, and making one.
+//!
+//! Only the length is judged here; computing with keys is left to the files of the algorithms. The table has
+//! what PyKMIP's server creates, plus what the standard's own test cases create (3DES of 112 and 168 bits,
+//! SKIPJACK) and the keys of every other symmetric algorithm computed with here.
+
+use super::{Error, Purpose, random};
+use crate::kmip::enums::CryptographicAlgorithm::{self, *};
+use crate::ttlv::Secret;
+
+/// The lengths that keys of an algorithm have, in bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lengths {
+    /// These and no others.
+    Listed(&'static [u32]),
+    /// Every whole number of bytes from the one to the other.
+    Bytes {
+        /// The shortest, in bits.
+        least: u32,
+        /// The longest, in bits.
+        most: u32,
+    },
+}
+
+impl Lengths {
+    /// Whether a key may have `bits` bits.
+    pub fn allow(&self, bits: u32) -> bool {
+        match self {
+            Self::Listed(lengths) => lengths.contains(&bits),
+            Self::Bytes { least, most } => bits.is_multiple_of(8) && (*least..=*most).contains(&bits),
+        }
+    }
+}
+
+/// The longest HMAC key that is made, in bits. A key longer than the hash's block is hashed first (RFC 2104
+/// §2), so that nothing is gained above 144 bytes, the longest block; this leaves room and stops a request
+/// for gigabytes.
+pub const MAX_HMAC_KEY_BITS: u32 = 65_536;
+
+/// The shortest HMAC key that is made, in bits. RFC 2104 §3 allows any; below 40 bits none was ever usable.
+pub const MIN_HMAC_KEY_BITS: u32 = 40;
+
+const HMAC: Lengths = Lengths::Bytes { least: MIN_HMAC_KEY_BITS, most: MAX_HMAC_KEY_BITS };
+
+/// Every algorithm that symmetric keys are made for. AES-512 is the pair of keys of AES-256 in XTS. 112 and
+/// 168 are the names that 3DES keys of 128 and 192 bits have where parity bits are not counted.
+pub static LENGTHS: &[(CryptographicAlgorithm, Lengths)] = &[
+    (Des, Lengths::Listed(&[56, 64])),
+    (TripleDes, Lengths::Listed(&[64, 112, 128, 168, 192])),
+    (Aes, Lengths::Listed(&[128, 192, 256, 512])),
+    (HmacSha1, HMAC),
+    (HmacSha224, HMAC),
+    (HmacSha256, HMAC),
+    (HmacSha384, HMAC),
+    (HmacSha512, HMAC),
+    (HmacMd5, HMAC),
+    (Blowfish, Lengths::Bytes { least: 32, most: 448 }),
+    (Camellia, Lengths::Listed(&[128, 192, 256])),
+    (Cast5, Lengths::Bytes { least: 40, most: 128 }),
+    (Idea, Lengths::Listed(&[128])),
+    (Rc4, Lengths::Listed(&[40, 56, 64, 80, 128, 160, 192, 256])),
+    (Skipjack, Lengths::Listed(&[80])),
+    (ChaCha20, Lengths::Listed(&[256])),
+    (ChaCha20Poly1305, Lengths::Listed(&[256])),
+    (HmacSha3_224, HMAC),
+    (HmacSha3_256, HMAC),
+    (HmacSha3_384, HMAC),
+    (HmacSha3_512, HMAC),
+];
+
+/// The lengths of an algorithm's keys; none where no symmetric keys are made for it.
+pub fn lengths(algorithm: CryptographicAlgorithm) -> Option<Lengths> {
+    LENGTHS.iter().find(|(entry, _)| *entry == algorithm).map(|(_, lengths)| *lengths)
+}
+
+/// How many bytes a key of `bits` bits has.
+///
+/// # Errors
+/// [`Error::Algorithm`] for an algorithm without symmetric keys, [`Error::KeyLength`] for a length that it
+/// does not have: PyKMIP's Invalid Field, both.
+pub fn byte_length(algorithm: CryptographicAlgorithm, bits: u32) -> Result<usize, Error> {
+    let lengths = lengths(algorithm).ok_or(Error::Algorithm { algorithm, purpose: Purpose::Create })?;
+    if !lengths.allow(bits) {
+        return Err(Error::KeyLength { algorithm, bits });
+    }
+    // DES carries one parity bit in each byte (FIPS 46-3): 7 bits of key a byte where it is not counted.
+    let bits_a_byte = if bits.is_multiple_of(7) && matches!(algorithm, Des | TripleDes) { 7 } else { 8 };
+    usize::try_from(bits / bits_a_byte).map_err(|_| Error::KeyLength { algorithm, bits })
+}
+
+/// A new key of `bits` bits.
+///
+/// # Errors
+/// Those of [`byte_length`], and [`Error::Random`].
+pub fn generate(algorithm: CryptographicAlgorithm, bits: u32) -> Result<Secret, Error> {
+    random::secret(byte_length(algorithm, bits)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key sizes that PyKMIP's library states for the algorithms that PyKMIP creates.
+    #[test]
+    fn creates_every_length_that_pykmip_creates() {
+        let blowfish: Vec<u32> = (32..=448).step_by(8).collect();
+        let cast5: Vec<u32> = (40..=128).step_by(8).collect();
+        let table: &[(CryptographicAlgorithm, &[u32])] = &[
+            (TripleDes, &[64, 128, 192]),
+            (Aes, &[128, 192, 256, 512]),
+            (Blowfish, &blowfish),
+            (Camellia, &[128, 192, 256]),
+            (Cast5, &cast5),
+            (Idea, &[128]),
+            (Rc4, &[40, 56, 64, 80, 128, 160, 192, 256]),
+        ];
+        for (algorithm, lengths) in table {
+            for bits in *lengths {
+                let key = generate(*algorithm, *bits).unwrap();
+                assert_eq!(key.len() * 8, usize::try_from(*bits).unwrap(), "{algorithm:?} {bits}");
+            }
+        }
+    }
+
+    #[test]
+    fn counts_parity_bits_of_des_where_the_length_does_not() {
+        for (algorithm, bits, bytes) in
+            [(Des, 56, 8), (Des, 64, 8), (TripleDes, 112, 16), (TripleDes, 168, 24), (TripleDes, 192, 24)]
+        {
+            assert_eq!(generate(algorithm, bits).unwrap().len(), bytes);
+        }
+    }
+
+    #[test]
+    fn refuses_lengths_that_an_algorithm_does_not_have() {
+        for (algorithm, bits) in
+            [(Aes, 0), (Aes, 129), (Aes, 64), (TripleDes, 56), (Blowfish, 33), (Blowfish, 456), (Rc4, 48)]
+        {
+            assert_eq!(generate(algorithm, bits), Err(Error::KeyLength { algorithm, bits }));
+        }
+        let bits = MAX_HMAC_KEY_BITS + 8;
+        assert_eq!(generate(HmacSha256, bits), Err(Error::KeyLength { algorithm: HmacSha256, bits }));
+    }
+
+    #[test]
+    fn refuses_algorithms_without_symmetric_keys() {
+        for algorithm in [Rsa, Ecdsa, Sha3_256, McEliece] {
+            assert_eq!(
+                generate(algorithm, 2048),
+                Err(Error::Algorithm { algorithm, purpose: Purpose::Create })
+            );
+        }
+    }
+}
