@@ -4,7 +4,7 @@ use crate::kmip::attributes::{Attribute, Row};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::ttlv::DateTime;
 
-use super::Id;
+use super::{Id, Record};
 
 /// One question. An object is found when a grant covers it, every criterion holds, and the storage mask
 /// has the place where it is kept.
@@ -28,6 +28,16 @@ pub struct Query {
     pub count: bool,
 }
 
+impl Query {
+    /// Whether the object is one of those that the query asks for, whatever the page: what a store has to
+    /// find, said once and plainly.
+    pub fn finds(&self, record: &Record) -> bool {
+        self.storage.0 & record.storage().0 != 0
+            && self.grants.iter().any(|grant| grant.covers(record, &self.user))
+            && self.criteria.iter().all(|criterion| criterion.holds(record, self.now))
+    }
+}
+
 /// Lets the asker see the objects of one policy and one type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -39,7 +49,15 @@ pub struct Grant {
     pub owner_only: bool,
 }
 
-/// One condition.
+impl Grant {
+    fn covers(&self, record: &Record, user: &str) -> bool {
+        self.policy == record.policy()
+            && self.object_type == record.object_type
+            && (!self.owner_only || record.owner == user)
+    }
+}
+
+/// One condition. An object without the attribute in question does not meet it.
 #[derive(Clone, Debug)]
 pub enum Criterion {
     /// The object has that identifier.
@@ -52,8 +70,30 @@ pub enum Criterion {
     UsageMask(i32),
     /// The object's date of that row lies between the two, both included.
     Between(&'static Row, DateTime, DateTime),
-    /// One of the object's values of the attribute's row equals this one.
+    /// One of the object's values of the attribute's row equals this one, as a whole and as it is stored;
+    /// the Attribute Index does not matter. [`Criterion::State`] is the one that looks at the clock.
     Equals(Attribute),
+}
+
+impl Criterion {
+    fn holds(&self, record: &Record, now: DateTime) -> bool {
+        let attributes = &record.attributes;
+        match self {
+            Self::Identifier(id) => record.id == *id,
+            Self::Nothing => false,
+            Self::State(state) => record.state_at(now) == Some(*state),
+            Self::UsageMask(mask) => {
+                attributes.cryptographic_usage_mask.is_some_and(|usage| usage.0 & mask == *mask)
+            }
+            Self::Between(row, from, to) => {
+                let mut dates = attributes.of_row(row).filter_map(|value| value.read::<DateTime>().ok());
+                dates.any(|date| *from <= date && date <= *to)
+            }
+            Self::Equals(wanted) => {
+                attributes.of_row(wanted.row).any(|value| value.stored() == wanted.stored())
+            }
+        }
+    }
 }
 
 /// What was found.

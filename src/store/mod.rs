@@ -5,9 +5,11 @@
 //! Who may see an object is for the engine to decide; the store knows it only as part of a [`Query`].
 
 mod filter;
+mod memory;
 mod record;
 
 pub use filter::{Criterion, Grant, Located, Query};
+pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Record};
 
 /// A keeper of managed objects, shared among all threads.
@@ -25,7 +27,8 @@ pub trait Store: Send + Sync + 'static {
     fn locate(&self, query: &Query) -> Result<Located, Error>;
 
     /// Runs `job`, which says whether to keep what it did. Kept changes are durable when this returns;
-    /// changes of other threads may share the same flush to the disk.
+    /// changes of other threads may share the same flush to the disk. The job of one call must not begin
+    /// another: it would wait for itself. Where the job panics, its change is taken back and the panic goes on.
     ///
     /// # Errors
     /// Where the store itself fails: nothing of the job is kept then.
@@ -64,7 +67,7 @@ pub trait Transaction {
     /// Adds an object, whose number comes from [`Transaction::next_id`].
     ///
     /// # Errors
-    /// Where the store itself fails.
+    /// Where the store itself fails, or has an object of that number.
     fn insert(&mut self, record: &Record) -> Result<(), Error>;
 
     /// Replaces an object.
@@ -73,7 +76,7 @@ pub trait Transaction {
     /// Where the store itself fails, or has no object of that number.
     fn update(&mut self, record: &Record) -> Result<(), Error>;
 
-    /// Runs `job` as a part that can be taken back without the rest.
+    /// Runs `job` as a part that can be taken back without the rest; a panic takes it back and goes on.
     ///
     /// # Errors
     /// Where the store itself fails.
@@ -95,6 +98,11 @@ pub enum Error {
         /// The object.
         id: Id,
     },
+    /// An object has the number that another is to get.
+    Taken {
+        /// The object.
+        id: Id,
+    },
 }
 
 impl std::fmt::Display for Error {
@@ -102,6 +110,7 @@ impl std::fmt::Display for Error {
         match self {
             Self::Damaged { id, why } => write!(f, "object {id} is damaged in the store: {why}"),
             Self::Missing { id } => write!(f, "object {id} is not in the store"),
+            Self::Taken { id } => write!(f, "there is an object {id} in the store already"),
         }
     }
 }

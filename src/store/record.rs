@@ -4,8 +4,9 @@ use std::fmt;
 
 use crate::kmip::Object;
 use crate::kmip::attributes::Attributes;
-use crate::kmip::enums::ObjectType;
+use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::kmip::structures::UniqueIdentifier;
+use crate::ttlv::DateTime;
 
 /// The policy of objects that name none.
 pub const DEFAULT_POLICY: &str = "default";
@@ -54,6 +55,33 @@ impl Record {
     /// The name of the operation policy that says who may do what with the object.
     pub fn policy(&self) -> &str {
         self.attributes.operation_policy_name.as_deref().unwrap_or(DEFAULT_POLICY)
+    }
+
+    /// The state at `now`: a Pre-Active object whose Activation Date has come is Active, and an Active one
+    /// whose Deactivation Date has come is Deactivated (KMIP 1.4 §3.22, transitions 4 and 6; 2.1 §4.57).
+    /// Clients read the state, and nothing writes it at the moment when a date comes.
+    pub fn state_at(&self, now: DateTime) -> Option<State> {
+        let has_come = |date: Option<DateTime>| date.is_some_and(|date| date <= now);
+        let begun = match self.attributes.state? {
+            State::PreActive if has_come(self.attributes.activation_date) => State::Active,
+            state => state,
+        };
+        Some(match begun {
+            State::Active if has_come(self.attributes.deactivation_date) => State::Deactivated,
+            state => state,
+        })
+    }
+
+    /// Where the object is kept, one bit: destroyed (by its state, or by its Destroy Date where it has no
+    /// state), archived (it has an Archive Date), else on-line.
+    pub fn storage(&self) -> StorageStatusMask {
+        let attributes = &self.attributes;
+        match attributes.state {
+            Some(State::Destroyed | State::DestroyedCompromised) => StorageStatusMask::DESTROYED_STORAGE,
+            None if attributes.destroy_date.is_some() => StorageStatusMask::DESTROYED_STORAGE,
+            _ if attributes.archive_date.is_some() => StorageStatusMask::ARCHIVAL_STORAGE,
+            _ => StorageStatusMask::ON_LINE_STORAGE,
+        }
     }
 }
 
