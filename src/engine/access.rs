@@ -1,0 +1,72 @@
+//! The gate: no record without a decision (KMIP 1.4 §3.18; PyKMIP server documentation, "Access Control").
+
+use std::ops::Deref;
+
+use crate::auth::Identity;
+use crate::kmip::enums::Operation;
+use crate::policy::{Permission, Policies};
+use crate::store::{Grant, Record};
+
+/// A record that its policy allows the asker to have, for the operation that was asked about. Only
+/// this file makes one.
+#[derive(Debug)]
+pub struct Granted(Record);
+
+impl Granted {
+    /// The record itself, to change it or to take it apart.
+    pub fn into_record(self) -> Record {
+        self.0
+    }
+}
+
+impl Deref for Granted {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.0
+    }
+}
+
+/// The entry of a policy that judges an operation. Policies know no entry for using a key: whoever may read
+/// a key may use it.
+pub(super) fn judged_as(operation: Operation) -> Operation {
+    match operation {
+        Operation::Encrypt
+        | Operation::Decrypt
+        | Operation::Sign
+        | Operation::SignatureVerify
+        | Operation::Mac
+        | Operation::MacVerify
+        | Operation::DeriveKey => Operation::Get,
+        other => other,
+    }
+}
+
+/// Gives the record out if its policy allows `operation` on it; otherwise nothing of it.
+pub(super) fn decide(
+    policies: &Policies,
+    identity: &Identity,
+    operation: Operation,
+    record: Record,
+) -> Option<Granted> {
+    let allowed = policies.permits(
+        record.policy(),
+        &identity.user,
+        identity.groups.as_deref(),
+        Some(&record.owner),
+        record.object_type,
+        judged_as(operation),
+    );
+    allowed.then_some(Granted(record))
+}
+
+/// What the asker may see of the store, for a question about many objects.
+pub(super) fn grants(policies: &Policies, identity: &Identity, operation: Operation) -> Vec<Grant> {
+    let permissions = policies.permissions(identity.groups.as_deref(), judged_as(operation));
+    let grants = permissions.into_iter().map(|(policy, object_type, permission)| Grant {
+        policy: policy.to_owned(),
+        object_type,
+        owner_only: permission == Permission::AllowOwner,
+    });
+    grants.collect()
+}

@@ -1,0 +1,279 @@
+//! What one request works with: who asks, in which version, and the ways to the store.
+//!
+//! Reading goes through [`Context::open`] and [`Context::locate`], changing through [`Context::modify`] and
+//! [`Context::insert`]; each is one change that is durable when it returns, or part of a batch that is kept
+//! or undone as a whole.
+
+use std::sync::Arc;
+
+use crate::auth::Identity;
+use crate::kmip::Error;
+use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
+use crate::kmip::structures::UniqueIdentifier;
+use crate::policy::{Policies, PolicyStore};
+use crate::store::{self, Criterion, Id, Keep, Located, Query, Record, Store, Transaction};
+use crate::ttlv::{DateTime, Version};
+
+use super::access::{self, Granted};
+use super::error::{failed, not_found, refused};
+use super::lifecycle;
+
+/// What all requests share.
+pub struct Services {
+    /// The keeper of objects.
+    pub store: Box<dyn Store>,
+    /// The operation policies in force.
+    pub policies: PolicyStore,
+}
+
+/// How changes reach the store.
+enum Scope<'a> {
+    /// Each change for itself.
+    Each(&'a dyn Store),
+    /// All changes of a batch together.
+    Batch(&'a mut dyn Transaction),
+}
+
+/// One request's view of the server, from its first batch item to its last.
+pub struct Context<'a> {
+    /// Who asks.
+    pub identity: &'a Identity,
+    /// The version of the request, and of its response.
+    pub version: Version,
+    /// When the request came: the one clock reading of the request.
+    pub now: DateTime,
+    policies: Arc<Policies>,
+    scope: Scope<'a>,
+    placeholder: Option<Id>,
+    left_behind: Vec<(UniqueIdentifierValue, Id)>,
+}
+
+impl<'a> Context<'a> {
+    /// A context whose changes are durable one by one.
+    pub fn new(services: &'a Services, identity: &'a Identity, version: Version) -> Self {
+        Self::scoped(services, identity, version, Scope::Each(services.store.as_ref()))
+    }
+
+    /// A context whose changes are part of `transaction`.
+    pub fn within(
+        services: &'a Services,
+        identity: &'a Identity,
+        version: Version,
+        transaction: &'a mut dyn Transaction,
+    ) -> Self {
+        Self::scoped(services, identity, version, Scope::Batch(transaction))
+    }
+
+    fn scoped(services: &'a Services, identity: &'a Identity, version: Version, scope: Scope<'a>) -> Self {
+        Self {
+            identity,
+            version,
+            now: DateTime::now(),
+            policies: services.policies.snapshot(),
+            scope,
+            placeholder: None,
+            left_behind: Vec::new(),
+        }
+    }
+
+    /// The object that `identifier` names, or the ID Placeholder where there is none, if its policy allows
+    /// `operation`. Its state is the one of this moment.
+    ///
+    /// # Errors
+    /// Item Not Found, Permission Denied, Object Archived where an archived object cannot serve.
+    pub fn open(
+        &mut self,
+        identifier: Option<&UniqueIdentifier>,
+        operation: Operation,
+    ) -> Result<Granted, Error> {
+        let (id, text) = self.resolve(identifier)?;
+        let record = match &mut self.scope {
+            Scope::Each(store) => store.read(id)?,
+            Scope::Batch(transaction) => transaction.read(id)?,
+        };
+        self.admit(record, &text, operation)
+    }
+
+    /// Changes the object that `identifier` names, or the ID Placeholder where there is none, if its policy
+    /// allows `operation`. The change sees the state of this moment, is kept with a new Last Change Date, and
+    /// nothing is kept where it fails.
+    ///
+    /// # Errors
+    /// Item Not Found, Permission Denied, and those of `change`.
+    pub fn modify<T>(
+        &mut self,
+        identifier: Option<&UniqueIdentifier>,
+        operation: Operation,
+        change: impl FnOnce(&mut Record, DateTime) -> Result<T, Error>,
+    ) -> Result<(Id, T), Error> {
+        let now = self.now;
+        self.update(identifier, operation, |record| {
+            let outcome = change(record, now)?;
+            lifecycle::touch(record, now);
+            Ok(outcome)
+        })
+    }
+
+    /// Notes that the object was given to a client: it is no longer Fresh (1.4 §3.34). That is no change of
+    /// the object, so its Last Change Date stays.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn serve(&mut self, granted: &Granted, operation: Operation) -> Result<(), Error> {
+        if granted.attributes.fresh != Some(true) {
+            return Ok(());
+        }
+        let identifier = UniqueIdentifier::from(granted.id);
+        self.update(Some(&identifier), operation, |record| {
+            record.attributes.fresh = Some(false);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Adds `count` objects, which `build` makes of the numbers they get.
+    ///
+    /// # Errors
+    /// Those of `build`, and where the store fails.
+    pub fn insert(
+        &mut self,
+        count: usize,
+        build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
+    ) -> Result<Vec<Id>, Error> {
+        self.transact(|transaction| {
+            let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
+            for record in build(&ids)? {
+                transaction.insert(&record)?;
+            }
+            Ok(ids)
+        })
+    }
+
+    /// The objects that the asker may locate and that meet the criteria.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn locate(&mut self, search: Search) -> Result<Located, Error> {
+        let query = Query {
+            user: self.identity.user.clone(),
+            grants: access::grants(&self.policies, self.identity, Operation::Locate),
+            criteria: search.criteria,
+            storage: search.storage,
+            now: self.now,
+            offset: search.offset,
+            limit: search.limit,
+            count: search.count,
+        };
+        Ok(match &mut self.scope {
+            Scope::Each(store) => store.locate(&query)?,
+            Scope::Batch(transaction) => transaction.locate(&query)?,
+        })
+    }
+
+    /// Leaves an object to the items that follow in the batch: as the ID Placeholder, and as what an
+    /// operation of that kind made.
+    pub fn leave(&mut self, kind: UniqueIdentifierValue, id: Id) {
+        self.placeholder = Some(id);
+        self.left_behind.push((kind, id));
+    }
+
+    /// Leaves nothing in the ID Placeholder: what a Locate that does not find exactly one object does.
+    pub fn leave_nothing(&mut self) {
+        self.placeholder = None;
+    }
+
+    fn resolve(&self, identifier: Option<&UniqueIdentifier>) -> Result<(Id, String), Error> {
+        let id = match identifier {
+            Some(UniqueIdentifier::Text(text)) => {
+                let id = Id::parse(text).ok_or_else(|| not_found(text))?;
+                return Ok((id, text.clone()));
+            }
+            None | Some(UniqueIdentifier::Placeholder(UniqueIdentifierValue::IdPlaceholder)) => {
+                self.placeholder
+            }
+            Some(UniqueIdentifier::Placeholder(kind)) => {
+                self.left_behind.iter().rev().find(|(made, _)| made == kind).map(|(_, id)| *id)
+            }
+            Some(UniqueIdentifier::Item(number)) => self.numbered(*number),
+        };
+        let id = id.ok_or_else(|| match identifier {
+            Some(identifier) => not_found(&identifier.to_string()),
+            None => failed(
+                ResultReason::ItemNotFound,
+                "Could not locate object: the request names none, and nothing earlier in its batch left one.",
+            ),
+        })?;
+        Ok((id, id.to_string()))
+    }
+
+    /// What the item of that number left behind: counted from the first, or backwards from the last.
+    fn numbered(&self, number: i32) -> Option<Id> {
+        let at = match usize::try_from(number) {
+            Ok(from_first) => from_first,
+            Err(_) => self.left_behind.len().checked_sub(number.unsigned_abs() as usize)?,
+        };
+        self.left_behind.get(at).map(|(_, id)| *id)
+    }
+
+    fn admit(&self, record: Option<Record>, text: &str, operation: Operation) -> Result<Granted, Error> {
+        let mut record = record.ok_or_else(|| not_found(text))?;
+        lifecycle::settle(&mut record, self.now);
+        access::decide(&self.policies, self.identity, operation, record).ok_or_else(|| refused(text))
+    }
+
+    fn update<T>(
+        &mut self,
+        identifier: Option<&UniqueIdentifier>,
+        operation: Operation,
+        change: impl FnOnce(&mut Record) -> Result<T, Error>,
+    ) -> Result<(Id, T), Error> {
+        let (id, text) = self.resolve(identifier)?;
+        let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
+        self.transact(|transaction| {
+            let mut record = transaction.read(id)?.ok_or_else(|| not_found(&text))?;
+            lifecycle::settle(&mut record, now);
+            let granted =
+                access::decide(&policies, identity, operation, record).ok_or_else(|| refused(&text))?;
+            let mut record = granted.into_record();
+            let outcome = change(&mut record)?;
+            transaction.update(&record)?;
+            Ok((id, outcome))
+        })
+    }
+
+    /// Runs `job` as one change: kept whole, or not at all.
+    fn transact<T>(
+        &mut self,
+        job: impl FnOnce(&mut dyn Transaction) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut job = Some(job);
+        let mut outcome = None;
+        let mut run = |transaction: &mut dyn Transaction| {
+            let result = job.take().map(|job| job(transaction));
+            let keep = if matches!(result, Some(Ok(_))) { Keep::Commit } else { Keep::Rollback };
+            outcome = result;
+            keep
+        };
+        match &mut self.scope {
+            Scope::Each(store) => store.change(&mut run)?,
+            Scope::Batch(transaction) => transaction.nested(&mut run)?,
+        }
+        outcome.unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))
+    }
+}
+
+/// What Locate asks for; who asks is added by [`Context::locate`].
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// What has to hold.
+    pub criteria: Vec<Criterion>,
+    /// Where to look.
+    pub storage: StorageStatusMask,
+    /// How many to leave out at the beginning.
+    pub offset: u64,
+    /// How many to give at the most.
+    pub limit: Option<u64>,
+    /// Whether to count all that match.
+    pub count: bool,
+}
+

@@ -1,0 +1,243 @@
+//! The states of an object and what moves it from one to the next (KMIP 1.4 §3.22, 2.1 §4.57).
+//!
+//! One table of transitions; the dates of an object's life are set here and nowhere else. A date that the
+//! client set for the future moves the state when it has come: [`settle`] applies it whenever an object is
+//! looked at, so that nobody sees a stale state.
+
+use crate::kmip::Error;
+use crate::kmip::attributes::Attributes;
+use crate::kmip::enums::{ObjectType, ResultReason, RevocationReasonCode, State};
+use crate::kmip::structures::RevocationReason;
+use crate::store::Record;
+use crate::ttlv::DateTime;
+
+use super::error::{failed, not_found};
+
+/// What can happen to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    Activate,
+    Deactivate,
+    Compromise,
+    Destroy,
+}
+
+/// From which state which event leads where; what is not listed is refused.
+const TRANSITIONS: &[(State, Event, State)] = {
+    use Event::*;
+    &[
+        (State::PreActive, Activate, State::Active),
+        (State::PreActive, Compromise, State::Compromised),
+        (State::PreActive, Destroy, State::Destroyed),
+        (State::Active, Deactivate, State::Deactivated),
+        (State::Active, Compromise, State::Compromised),
+        (State::Deactivated, Compromise, State::Compromised),
+        (State::Deactivated, Destroy, State::Destroyed),
+        (State::Compromised, Compromise, State::Compromised),
+        (State::Compromised, Destroy, State::DestroyedCompromised),
+        (State::Destroyed, Compromise, State::DestroyedCompromised),
+        (State::DestroyedCompromised, Compromise, State::DestroyedCompromised),
+    ]
+};
+
+fn after(state: State, event: Event) -> Option<State> {
+    TRANSITIONS.iter().find(|(from, on, _)| (*from, *on) == (state, event)).map(|(.., to)| *to)
+}
+
+/// Whether objects of that type have a state at all.
+pub fn has_state(object_type: ObjectType) -> bool {
+    !matches!(object_type, ObjectType::Template | ObjectType::OpaqueObject)
+}
+
+/// Whether the object is destroyed: only its attributes are left.
+pub fn is_destroyed(record: &Record) -> bool {
+    record.attributes.destroy_date.is_some()
+}
+
+/// The first state and the dates that every new object gets.
+pub fn begin(record: &mut Record, now: DateTime) {
+    record.attributes.initial_date = Some(now);
+    record.attributes.last_change_date = Some(now);
+    if has_state(record.object_type) {
+        record.attributes.state = Some(State::PreActive);
+        settle(record, now);
+    }
+}
+
+/// Moves the state to where the activation and deactivation dates that have come lead.
+pub fn settle(record: &mut Record, now: DateTime) {
+    record.attributes.state = record.state_at(now);
+}
+
+/// Marks a change that a client asked for.
+pub fn touch(record: &mut Record, now: DateTime) {
+    record.attributes.last_change_date = Some(now);
+}
+
+/// Activate (1.4 §4.19).
+///
+/// # Errors
+/// Illegal Operation for an object without state, Permission Denied for one that is not pre-active.
+pub fn activate(record: &mut Record, now: DateTime) -> Result<(), Error> {
+    let state = state(record, "activated")?;
+    let to = after(state, Event::Activate).ok_or_else(|| {
+        failed(
+            ResultReason::PermissionDenied,
+            format!("Only a pre-active object can be activated; this one is {state}."),
+        )
+    })?;
+    record.attributes.state = Some(to);
+    record.attributes.activation_date = Some(now);
+    Ok(())
+}
+
+/// Revoke (1.4 §4.20): deactivates an active object, or marks any as compromised.
+///
+/// # Errors
+/// Illegal Operation for an object without state, and for one that is not active when the reason is no compromise.
+pub fn revoke(
+    record: &mut Record,
+    reason: RevocationReason,
+    occurrence: Option<DateTime>,
+    now: DateTime,
+) -> Result<(), Error> {
+    use RevocationReasonCode as Code;
+    let state = state(record, "revoked")?;
+    let compromised =
+        matches!(reason.revocation_reason_code, Code::KeyCompromise | Code::CaCompromise);
+    let event = if compromised { Event::Compromise } else { Event::Deactivate };
+    let to = after(state, event).ok_or_else(|| {
+        failed(
+            ResultReason::IllegalOperation,
+            format!("Only an active object can be revoked without a compromise; this one is {state}."),
+        )
+    })?;
+    let attributes = &mut record.attributes;
+    attributes.state = Some(to);
+    if compromised {
+        attributes.compromise_date = Some(now);
+        attributes.compromise_occurrence_date = occurrence.or(Some(now));
+    } else {
+        attributes.deactivation_date = Some(now);
+    }
+    attributes.revocation_reason = Some(reason);
+    Ok(())
+}
+
+/// Destroy (1.4 §4.21): the object goes, its attributes stay.
+///
+/// # Errors
+/// Permission Denied for an active object. One that is destroyed already is not found.
+pub fn destroy(record: &mut Record, now: DateTime) -> Result<(), Error> {
+    if is_destroyed(record) {
+        return Err(not_found(&record.id.to_string()));
+    }
+    if let Some(state) = record.attributes.state {
+        let to = after(state, Event::Destroy).ok_or_else(|| {
+            failed(ResultReason::PermissionDenied, "An active object cannot be destroyed; revoke it first.")
+        })?;
+        record.attributes.state = Some(to);
+    }
+    record.attributes.destroy_date = Some(now);
+    record.object = None;
+    Ok(())
+}
+
+fn state(record: &Record, done: &str) -> Result<State, Error> {
+    record.attributes.state.ok_or_else(|| {
+        failed(
+            ResultReason::IllegalOperation,
+            format!("An object of the type {} has no state and cannot be {done}.", record.object_type),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kmip::attributes::Attributes;
+    use crate::store::Id;
+
+    const NOW: DateTime = DateTime(1_000);
+
+    fn new(object_type: ObjectType, activation: Option<i64>, deactivation: Option<i64>) -> Record {
+        let attributes = Attributes {
+            activation_date: activation.map(DateTime),
+            deactivation_date: deactivation.map(DateTime),
+            ..Attributes::default()
+        };
+        let mut record =
+            Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: None };
+        begin(&mut record, NOW);
+        record
+    }
+
+    fn key() -> Record {
+        new(ObjectType::SymmetricKey, None, None)
+    }
+
+    fn reason(code: RevocationReasonCode) -> RevocationReason {
+        RevocationReason { revocation_reason_code: code, revocation_message: None }
+    }
+
+    #[test]
+    fn dates_of_the_client_move_the_state_when_they_have_come() {
+        let mut record = new(ObjectType::SymmetricKey, Some(2_000), Some(3_000));
+        for (now, state) in
+            [(1_999, State::PreActive), (2_000, State::Active), (3_000, State::Deactivated)]
+        {
+            settle(&mut record, DateTime(now));
+            assert_eq!(record.attributes.state, Some(state), "at {now}");
+        }
+        let state = |activation, deactivation| {
+            new(ObjectType::SymmetricKey, activation, deactivation).attributes.state
+        };
+        assert_eq!(state(Some(999), None), Some(State::Active));
+        assert_eq!(state(Some(10), Some(20)), Some(State::Deactivated));
+        assert_eq!(state(None, Some(20)), Some(State::PreActive));
+    }
+
+    #[test]
+    fn an_active_object_is_not_activated_again_and_not_destroyed() {
+        let mut record = key();
+        activate(&mut record, NOW).unwrap();
+        assert_eq!(record.attributes.state, Some(State::Active));
+        assert_eq!(record.attributes.activation_date, Some(NOW));
+        assert_eq!(activate(&mut record, NOW).unwrap_err().reason, ResultReason::PermissionDenied);
+        assert_eq!(destroy(&mut record, NOW).unwrap_err().reason, ResultReason::PermissionDenied);
+    }
+
+    #[test]
+    fn revoking_deactivates_what_is_active_and_a_compromise_reaches_every_state() {
+        let unspecified = || reason(RevocationReasonCode::Unspecified);
+        let mut record = key();
+        let early = revoke(&mut record, unspecified(), None, NOW).unwrap_err();
+        assert_eq!(early.reason, ResultReason::IllegalOperation);
+        activate(&mut record, NOW).unwrap();
+        revoke(&mut record, unspecified(), None, NOW).unwrap();
+        assert_eq!(record.attributes.state, Some(State::Deactivated));
+        assert_eq!(record.attributes.deactivation_date, Some(NOW));
+        let compromise = reason(RevocationReasonCode::CaCompromise);
+        revoke(&mut record, compromise, Some(DateTime(7)), NOW).unwrap();
+        assert_eq!(record.attributes.state, Some(State::Compromised));
+        assert_eq!(record.attributes.compromise_occurrence_date, Some(DateTime(7)));
+        destroy(&mut record, NOW).unwrap();
+        assert_eq!(record.attributes.state, Some(State::DestroyedCompromised));
+    }
+
+    #[test]
+    fn what_is_destroyed_is_not_found_and_can_still_be_reported_as_compromised() {
+        let mut record = key();
+        destroy(&mut record, NOW).unwrap();
+        assert_eq!(destroy(&mut record, NOW).unwrap_err().reason, ResultReason::ItemNotFound);
+        revoke(&mut record, reason(RevocationReasonCode::KeyCompromise), None, NOW).unwrap();
+        assert_eq!(record.attributes.state, Some(State::DestroyedCompromised));
+    }
+
+    #[test]
+    fn opaque_objects_have_no_state_to_change() {
+        let mut record = new(ObjectType::OpaqueObject, None, None);
+        assert_eq!(activate(&mut record, NOW).unwrap_err().reason, ResultReason::IllegalOperation);
+        destroy(&mut record, NOW).unwrap();
+    }
+}

@@ -1,0 +1,15 @@
+//! What operations stand on: who asks, what they may touch, how objects live, how changes are kept.
+//!
+//! An operation gets a [`Context`]. Its methods are the only way to a record: each decides by the object's
+//! operation policy first. No decision, no record.
+
+mod access;
+mod context;
+mod creation;
+mod error;
+pub mod lifecycle;
+
+pub use access::Granted;
+pub use context::{Context, Services};
+pub use creation::{Draft, Given};
+pub use error::{failed, invalid_field, not_found, refused};
