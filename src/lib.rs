@@ -1,3 +1,4 @@
 //! scratch
 pub mod ttlv;
 pub mod kmip;
+pub mod policy;
