@@ -1,17 +1,19 @@
 //! Operation policies: who may do which operation on objects of which type (PyKMIP server documentation,
 //! "Access Control"; KMIP 1.2 §3.18 and §11.2).
 //!
-//! [`Policies`] answers from memory and never changes. Which ones are in force, and following the
-//! policy directory, is for who asks. What a refusal means to a client, and which entry judges an operation that has none of
+//! [`Policies`] answers from memory and never changes; [`PolicyStore`] holds the current ones and follows the
+//! policy directory. What a refusal means to a client, and which entry judges an operation that has none of
 //! its own (Encrypt is judged by Get), is for the engine to say. Groups come from authentication.
 
 mod builtin;
+mod directory;
 mod error;
 mod names;
 mod parse;
 mod position;
 #[cfg(test)]
 mod property;
+mod reload;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use crate::kmip::enums::{ObjectType, Operation};
 
 pub use error::{Error, Place};
+pub use reload::PolicyStore;
 
 /// What a policy says about one operation on one type of object. In the order of what it gives away, so that
 /// the most permissive of several is their maximum.
