@@ -1,5 +1,5 @@
 //! The two policies that every server has and no file changes (PyKMIP server documentation, "Reserved
-//! Operation Policies"; KMIP 1.2 §3.18.2). Set Attribute, which KMIP 2.0 added, stands beside Modify
+//! Operation Policies"; KMIP 1.4 §3.18.2). Set Attribute, which KMIP 2.0 added, stands beside Modify
 //! Attribute, as in PyKMIP's own tables.
 
 use super::{Permission, Policy, Rules};

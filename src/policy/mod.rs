@@ -1,5 +1,5 @@
 //! Operation policies: who may do which operation on objects of which type (PyKMIP server documentation,
-//! "Access Control"; KMIP 1.2 §3.18 and §11.2).
+//! "Access Control"; KMIP 1.4 §3.18).
 //!
 //! [`Policies`] answers from memory and never changes; [`PolicyStore`] holds the current ones and follows the
 //! policy directory. What a refusal means to a client, and which entry judges an operation that has none of
