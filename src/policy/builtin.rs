@@ -1,0 +1,156 @@
+//! The two policies that every server has and no file changes (PyKMIP server documentation, "Reserved
+//! Operation Policies"; KMIP 1.4 §3.18.2). Set Attribute, which KMIP 2.0 added, stands beside Modify
+//! Attribute, as in PyKMIP's own tables.
+
+use super::{Permission, Policy, Rules};
+use crate::kmip::enums::{ObjectType, Operation};
+
+/// A permission for several types and operations at once.
+type Row = (&'static [ObjectType], &'static [Operation], Permission);
+
+/// What everybody may do with objects that are public by nature.
+const READ: &[Operation] = &[
+    Operation::Locate,
+    Operation::Check,
+    Operation::Get,
+    Operation::GetAttributes,
+    Operation::GetAttributeList,
+    Operation::ObtainLease,
+];
+
+const CHANGE: &[Operation] = &[
+    Operation::AddAttribute,
+    Operation::ModifyAttribute,
+    Operation::DeleteAttribute,
+    Operation::SetAttribute,
+    Operation::Activate,
+    Operation::Revoke,
+    Operation::Destroy,
+    Operation::Archive,
+    Operation::Recover,
+];
+
+/// What makes new keys of a key, or uses up what it may be used for.
+const DERIVE: &[Operation] =
+    &[Operation::ReKey, Operation::ReKeyKeyPair, Operation::DeriveKey, Operation::GetUsageAllocation];
+
+/// Templates are neither leased nor checked, and have no state.
+const READ_TEMPLATE: &[Operation] =
+    &[Operation::Locate, Operation::Get, Operation::GetAttributes, Operation::GetAttributeList];
+
+const CHANGE_TEMPLATE: &[Operation] = &[
+    Operation::AddAttribute,
+    Operation::ModifyAttribute,
+    Operation::DeleteAttribute,
+    Operation::SetAttribute,
+    Operation::Destroy,
+];
+
+const PUBLIC_OBJECTS: &[ObjectType] = &[ObjectType::Certificate, ObjectType::PublicKey];
+
+const PRIVATE_OBJECTS: &[ObjectType] = &[
+    ObjectType::SymmetricKey,
+    ObjectType::PrivateKey,
+    ObjectType::SplitKey,
+    ObjectType::SecretData,
+    ObjectType::OpaqueObject,
+    ObjectType::PgpKey,
+];
+
+const TEMPLATES: &[ObjectType] = &[ObjectType::Template];
+
+const DEFAULT: &[Row] = &[
+    (PUBLIC_OBJECTS, READ, Permission::AllowAll),
+    (PUBLIC_OBJECTS, CHANGE, Permission::AllowOwner),
+    (PRIVATE_OBJECTS, READ, Permission::AllowOwner),
+    (PRIVATE_OBJECTS, CHANGE, Permission::AllowOwner),
+    (PRIVATE_OBJECTS, DERIVE, Permission::AllowOwner),
+    (TEMPLATES, READ_TEMPLATE, Permission::AllowOwner),
+    (TEMPLATES, CHANGE_TEMPLATE, Permission::AllowOwner),
+];
+
+const PUBLIC: &[Row] = &[
+    (TEMPLATES, READ_TEMPLATE, Permission::AllowAll),
+    (TEMPLATES, CHANGE_TEMPLATE, Permission::DisallowAll),
+];
+
+/// `default`: its owner may do all that its type knows; certificates and public keys are read by all.
+pub(super) fn default_policy() -> Policy {
+    policy(DEFAULT)
+}
+
+/// `public`: templates that all may read and nobody may change.
+pub(super) fn public_policy() -> Policy {
+    policy(PUBLIC)
+}
+
+fn policy(rows: &[Row]) -> Policy {
+    let mut rules = Rules::new();
+    for (object_types, operations, permission) in rows {
+        for object_type in *object_types {
+            for operation in *operations {
+                rules.set(*object_type, *operation, *permission);
+            }
+        }
+    }
+    Policy { preset: Some(Box::new(rules)), groups: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::names;
+    use super::*;
+
+    /// The documentation's table for `default`: for each type what all may do, and behind the bar what the owner
+    /// may do. SET_ATTRIBUTE is PyKMIP's addition.
+    const DEFAULT_TABLE: &str = "
+        CERTIFICATE: LOCATE CHECK GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST OBTAIN_LEASE | ADD_ATTRIBUTE
+            MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE ACTIVATE REVOKE DESTROY ARCHIVE RECOVER
+        SYMMETRIC_KEY: | REKEY REKEY_KEY_PAIR DERIVE_KEY LOCATE CHECK GET GET_ATTRIBUTES
+            GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE
+            OBTAIN_LEASE GET_USAGE_ALLOCATION ACTIVATE REVOKE DESTROY ARCHIVE RECOVER
+        PUBLIC_KEY: LOCATE CHECK GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST OBTAIN_LEASE | ADD_ATTRIBUTE
+            MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE ACTIVATE REVOKE DESTROY ARCHIVE RECOVER
+        PRIVATE_KEY: | REKEY REKEY_KEY_PAIR DERIVE_KEY LOCATE CHECK GET GET_ATTRIBUTES
+            GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE
+            OBTAIN_LEASE GET_USAGE_ALLOCATION ACTIVATE REVOKE DESTROY ARCHIVE RECOVER
+        SPLIT_KEY: | REKEY REKEY_KEY_PAIR DERIVE_KEY LOCATE CHECK GET GET_ATTRIBUTES
+            GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE
+            OBTAIN_LEASE GET_USAGE_ALLOCATION ACTIVATE REVOKE DESTROY ARCHIVE RECOVER
+        TEMPLATE: | LOCATE GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE
+            DELETE_ATTRIBUTE SET_ATTRIBUTE DESTROY
+        SECRET_DATA: | REKEY REKEY_KEY_PAIR DERIVE_KEY LOCATE CHECK GET GET_ATTRIBUTES
+            GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE
+            OBTAIN_LEASE GET_USAGE_ALLOCATION ACTIVATE REVOKE DESTROY ARCHIVE RECOVER
+        OPAQUE_DATA: | REKEY REKEY_KEY_PAIR DERIVE_KEY LOCATE CHECK GET GET_ATTRIBUTES
+            GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE
+            OBTAIN_LEASE GET_USAGE_ALLOCATION ACTIVATE REVOKE DESTROY ARCHIVE RECOVER
+        PGP_KEY: | REKEY REKEY_KEY_PAIR DERIVE_KEY LOCATE CHECK GET GET_ATTRIBUTES
+            GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE
+            OBTAIN_LEASE GET_USAGE_ALLOCATION ACTIVATE REVOKE DESTROY ARCHIVE RECOVER";
+
+    /// The documentation's table for `public`; what it disallows is left out.
+    const PUBLIC_TABLE: &str = "TEMPLATE: LOCATE GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST";
+
+    fn table(text: &str) -> Rules {
+        let mut rules = Rules::new();
+        let mut row = None;
+        for word in text.split_whitespace() {
+            match (word.strip_suffix(':'), row) {
+                (Some(name), _) => row = names::object_type(name).map(|of| (of, Permission::AllowAll)),
+                (None, Some((of, _))) if word == "|" => row = Some((of, Permission::AllowOwner)),
+                (None, Some((of, to))) => rules.set(of, names::operation(word).unwrap(), to),
+                (None, None) => panic!("{word} stands before the first type"),
+            }
+        }
+        rules
+    }
+
+    #[test]
+    fn built_in_policies_are_the_documented_tables() {
+        for (policy, text) in [(default_policy(), DEFAULT_TABLE), (public_policy(), PUBLIC_TABLE)] {
+            assert_eq!(*policy.preset.unwrap(), table(text));
+            assert_eq!(policy.groups, None);
+        }
+    }
+}
