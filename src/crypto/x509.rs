@@ -49,6 +49,13 @@ impl DistinguishedName {
     }
 }
 
+impl std::fmt::Display for DistinguishedName {
+    /// As RFC 4514 writes it: `CN=Inter,O=Kmip Test,C=AU`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        RdnSequence::from_der(&self.der).map_or(Ok(()), |name| name.fmt(f))
+    }
+}
+
 /// The attributes of a distinguished name that the Certificate Attributes have fields for (KMIP 2.1 §4.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameAttribute {

@@ -11,7 +11,7 @@ use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::policy::{Policies, PolicyStore};
-use crate::store::{self, Criterion, Id, Keep, Located, Query, Record, Store, Transaction};
+use crate::store::{Criterion, Id, Keep, Located, Query, Record, Store, Transaction};
 use crate::ttlv::{DateTime, Version};
 
 use super::access::{self, Granted};

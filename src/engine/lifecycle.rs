@@ -5,7 +5,6 @@
 //! looked at, so that nobody sees a stale state.
 
 use crate::kmip::Error;
-use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::{ObjectType, ResultReason, RevocationReasonCode, State};
 use crate::kmip::structures::RevocationReason;
 use crate::store::Record;

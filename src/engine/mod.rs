@@ -5,11 +5,12 @@
 
 mod access;
 mod context;
+mod certificates;
 mod creation;
 mod error;
 pub mod lifecycle;
 
 pub use access::Granted;
-pub use context::{Context, Services};
-pub use creation::{Draft, Given};
+pub use context::{Context, Search, Services};
+pub use creation::{Asker, Draft, Given};
 pub use error::{failed, invalid_field, not_found, refused};

@@ -140,7 +140,8 @@ impl KeyMaterial {
         }
     }
 
-    pub(super) fn encode(&self, writer: &mut Writer) {
+    /// Writes the material as the Key Material item of a key value.
+    pub fn encode(&self, writer: &mut Writer) {
         let tag = Tag::KeyMaterial;
         match self {
             Self::Bytes(bytes) => bytes.encode(tag, writer),

@@ -6,6 +6,7 @@ pub mod enums;
 mod error;
 mod key_block;
 mod key_material;
+#[macro_use]
 mod macros;
 mod message;
 mod object;
@@ -16,3 +17,4 @@ pub use key_block::*;
 pub use key_material::*;
 pub use message::*;
 pub use object::*;
+pub(crate) use macros::structure;

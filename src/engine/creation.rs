@@ -1,0 +1,271 @@
+//! New objects: from what a client gives to a record with everything that the server adds
+//! (KMIP 1.4 §3 and §4.1 to §4.3, 2.1 §4 and §6.1.8, §6.1.9, §6.1.43).
+
+use crate::crypto::hash;
+use crate::kmip::attributes::{Attribute, AttributeReference, Attributes, Origin, Row, TemplateAttribute};
+use crate::kmip::enums::*;
+use crate::kmip::structures::{Digest, Name, RngParameters};
+use crate::kmip::{Error, KeyMaterial, KeyValue, Object};
+use crate::store::{Criterion, Id, Record};
+use crate::ttlv::{DateTime, STORED, Tag, Value, Writer};
+
+use super::context::{Context, Search};
+use super::error::{failed, invalid_field};
+use super::{certificates, lifecycle};
+
+/// The attributes that a client wants on a new object, each allowed in the request's version.
+#[derive(Clone, Debug, Default)]
+pub struct Given(Vec<Attribute>);
+
+impl Given {
+    /// Those of a request; the templates that it names come first, and what the request says overrides them.
+    ///
+    /// # Errors
+    /// Item Not Found for an unknown template, Invalid Field for an attribute that the version does not have
+    /// or an index where there can be none, Index Out of Bounds for a second value where there can be one.
+    pub fn of(cx: &mut Context<'_>, template: &TemplateAttribute) -> Result<Self, Error> {
+        for attribute in &template.attributes {
+            if !attribute.row.exists_in(cx.version) {
+                return Err(invalid_field(format!(
+                    "KMIP {} has no {} attribute.",
+                    cx.version,
+                    attribute.name()
+                )));
+            }
+            if !attribute.row.multiple && attribute.index.is_some_and(|index| index != 0) {
+                return Err(invalid_field(format!(
+                    "The {} attribute has one value; its index can only be 0.",
+                    attribute.name()
+                )));
+            }
+        }
+        for (at, attribute) in template.attributes.iter().enumerate() {
+            let before = template.attributes.iter().take(at);
+            if !attribute.row.multiple && before.into_iter().any(|other| other.row == attribute.row) {
+                return Err(failed(
+                    ResultReason::IndexOutOfBounds,
+                    format!("The {} attribute can have one value only.", attribute.name()),
+                ));
+            }
+        }
+        let mut given = Self(template.attributes.clone());
+        for name in template.templates.iter().rev() {
+            given = given.or(&Self::of_template(cx, name)?);
+        }
+        Ok(given)
+    }
+
+    /// Those of an optional part of a request.
+    ///
+    /// # Errors
+    /// As [`Given::of`].
+    pub fn of_optional(cx: &mut Context<'_>, template: Option<&TemplateAttribute>) -> Result<Self, Error> {
+        template.map_or_else(|| Ok(Self::default()), |template| Self::of(cx, template))
+    }
+
+    /// These, and of the others those attributes that these do not name.
+    pub fn or(&self, others: &Self) -> Self {
+        let missing = others.0.iter().filter(|other| {
+            let reference = AttributeReference::to(other);
+            !self.0.iter().any(|own| AttributeReference::to(own) == reference)
+        });
+        Self(self.0.iter().chain(missing).cloned().collect())
+    }
+
+    /// The value of the attribute behind `tag`, where it is given; `T` has to be the attribute's type.
+    pub fn read<T: Value>(&self, tag: Tag) -> Option<T> {
+        self.0.iter().find(|attribute| attribute.row.tag == tag)?.read().ok()
+    }
+
+    /// Takes one attribute out.
+    pub fn without(mut self, tag: Tag) -> Self {
+        self.0.retain(|attribute| attribute.row.tag != tag);
+        self
+    }
+
+    /// The attributes of a template that the asker may use, its names left out.
+    fn of_template(cx: &mut Context<'_>, name: &Name) -> Result<Self, Error> {
+        let criterion = |tag, value: &dyn Fn(&'static Row) -> Attribute| {
+            Row::of(tag).map_or(Criterion::Nothing, |row| Criterion::Equals(value(row)))
+        };
+        let criteria = vec![
+            criterion(Tag::Name, &|row| Attribute::of(row, name)),
+            criterion(Tag::ObjectType, &|row| Attribute::of(row, &ObjectType::Template)),
+        ];
+        let search = Search {
+            criteria,
+            storage: StorageStatusMask::ON_LINE_STORAGE,
+            offset: 0,
+            limit: Some(1),
+            count: false,
+        };
+        let found = cx.locate(search)?.ids;
+        let [id] = found.as_slice() else {
+            return Err(failed(
+                ResultReason::ItemNotFound,
+                format!("There is no template named {}.", name.name_value),
+            ));
+        };
+        let record = cx.open(Some(&(*id).into()), Operation::GetAttributes)?;
+        let Some(Object::Template(template)) = &record.object else { return Ok(Self::default()) };
+        let attributes = template.attributes.0.iter().filter(|attribute| attribute.row.tag != Tag::Name);
+        Ok(Self(attributes.cloned().collect()))
+    }
+}
+
+/// An object on its way into the store.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// What is known about it so far.
+    pub attributes: Attributes,
+    object: Object,
+}
+
+impl Draft {
+    /// A draft of `object`, with the attributes that follow from the object itself.
+    pub fn new(object: Object) -> Self {
+        let mut attributes = Attributes { object_type: Some(object.object_type()), ..Attributes::default() };
+        if let Some(block) = object.key_block() {
+            attributes.cryptographic_algorithm = block.cryptographic_algorithm;
+            attributes.cryptographic_length = block.cryptographic_length;
+            attributes.key_format_type = Some(block.key_format_type);
+            if block.key_value.is_none() {
+                attributes.key_value_present = Some(false);
+            }
+        }
+        match &object {
+            Object::Certificate(certificate) => certificates::describe(certificate, &mut attributes),
+            Object::OpaqueObject(opaque) => attributes.opaque_data_type = Some(opaque.opaque_data_type),
+            _ => {}
+        }
+        Self { attributes, object }
+    }
+
+    /// The same for an object that the server generates at `now`.
+    pub fn generated(object: Object, now: DateTime) -> Self {
+        let mut draft = Self::new(object);
+        draft.attributes.original_creation_date = Some(now);
+        draft.attributes.random_number_generator = Some(RngParameters {
+            rng_algorithm: RngAlgorithm::Unspecified,
+            cryptographic_algorithm: None,
+            cryptographic_length: None,
+            hashing_algorithm: None,
+            drbg_algorithm: None,
+            recommended_curve: None,
+            fips186_variation: None,
+            prediction_resistance: None,
+        });
+        draft
+    }
+
+    /// Sets what the client gives. It may repeat, but not contradict, what follows from the object.
+    ///
+    /// # Errors
+    /// Invalid Field for an attribute that objects of the type do not have, that only the server sets, that
+    /// contradicts the object, or for a name that is given twice.
+    pub fn give(mut self, given: &Given) -> Result<Self, Error> {
+        let object_type = self.object.object_type();
+        for attribute in &given.0 {
+            let rules = &attribute.row.rules;
+            let name = attribute.name();
+            if !rules.applies_to.contains(object_type) {
+                return Err(invalid_field(format!(
+                    "Objects of the type {object_type} have no {name} attribute."
+                )));
+            }
+            let there = self.attributes.of_row(attribute.row).next();
+            match there {
+                Some(there) if !attribute.row.multiple || rules.origin == Origin::Server => {
+                    if there.stored() != attribute.stored() {
+                        return Err(invalid_field(format!(
+                            "The {name} attribute contradicts the object itself."
+                        )));
+                    }
+                }
+                None if rules.origin == Origin::Server => {
+                    return Err(invalid_field(format!("The {name} attribute is set by the server alone.")));
+                }
+                _ => self.attributes.push(attribute),
+            }
+        }
+        let names = &self.attributes.name;
+        if names.iter().enumerate().any(|(at, name)| names.iter().take(at).any(|other| other == name)) {
+            return Err(invalid_field("The same Name is given twice."));
+        }
+        Ok(self)
+    }
+
+    /// The record of number `id`: the server's own attributes are added, and the object's life begins.
+    ///
+    /// # Errors
+    /// Cryptographic Failure where the value cannot be hashed.
+    pub fn into_record(self, id: Id, asker: &Asker) -> Result<Record, Error> {
+        let Self { mut attributes, object } = self;
+        let object_type = object.object_type();
+        attributes.unique_identifier = Some(id.into());
+        attributes.short_unique_identifier = Some(id.0.to_be_bytes().to_vec());
+        attributes.operation_policy_name.get_or_insert_with(|| crate::store::DEFAULT_POLICY.to_owned());
+        attributes.fresh.get_or_insert(true);
+        let sensitive = *attributes.sensitive.get_or_insert(false);
+        let extractable = *attributes.extractable.get_or_insert(true);
+        attributes.always_sensitive = Some(sensitive);
+        attributes.never_extractable = Some(!extractable);
+        attributes.protection_storage_mask = Some(ProtectionStorageMask::SOFTWARE);
+        if has_usage_mask(object_type) {
+            attributes.cryptographic_usage_mask.get_or_insert_default();
+        }
+        attributes.digest = digest(&object)?.into_iter().collect();
+        let mut record =
+            Record { id, owner: asker.owner.clone(), object_type, attributes, object: Some(object) };
+        lifecycle::begin(&mut record, asker.now);
+        Ok(record)
+    }
+}
+
+/// Who makes an object, and when.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    owner: String,
+    now: DateTime,
+}
+
+impl Asker {
+    /// The one who asks in `cx`, at the moment of the request.
+    pub fn of(cx: &Context<'_>) -> Self {
+        Self { owner: cx.identity.user.clone(), now: cx.now }
+    }
+}
+
+fn has_usage_mask(object_type: ObjectType) -> bool {
+    lifecycle::has_state(object_type)
+}
+
+/// The SHA-256 digest of the object's value (1.4 §3.17); none where the value is kept elsewhere.
+fn digest(object: &Object) -> Result<Option<Digest>, Error> {
+    let format = object.key_block().map(|block| block.key_format_type);
+    let value = match object {
+        Object::Certificate(certificate) => hash::digest(HashingAlgorithm::Sha256, &certificate.certificate_value)?,
+        Object::CertificateRequest(request) => {
+            hash::digest(HashingAlgorithm::Sha256, &request.certificate_request_value)?
+        }
+        Object::OpaqueObject(opaque) => {
+            hash::digest(HashingAlgorithm::Sha256, opaque.opaque_data_value.expose())?
+        }
+        _ => match object.key_block().and_then(|block| block.key_value.as_ref()) {
+            Some(KeyValue::Wrapped(bytes) | KeyValue::Plain { material: KeyMaterial::Bytes(bytes), .. }) => {
+                hash::digest(HashingAlgorithm::Sha256, bytes.expose())?
+            }
+            Some(KeyValue::Plain { material, .. }) => {
+                let mut writer = Writer::new(STORED);
+                material.encode(&mut writer);
+                hash::digest(HashingAlgorithm::Sha256, &writer.into_bytes())?
+            }
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(Digest {
+        hashing_algorithm: HashingAlgorithm::Sha256,
+        digest_value: Some(value),
+        key_format_type: format,
+    }))
+}

@@ -1,0 +1,34 @@
+//! Activate (KMIP 1.4 §4.19, 2.1 §6.1.1): a pre-active object may be used from now on.
+
+use crate::engine::{Context, lifecycle};
+use crate::kmip::structures::UniqueIdentifier;
+use crate::kmip::{Error, enums, structure};
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct Activate;
+
+impl Operation for Activate {
+    const CODE: enums::Operation = enums::Operation::Activate;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let (id, ()) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, lifecycle::activate)?;
+        Ok(Response { unique_identifier: id.into() })
+    }
+}

@@ -1,0 +1,120 @@
+//! The verbs: one file each, with the rows of its request and its response, and what it does.
+//!
+//! [`OPERATIONS`] is the registry: dispatch finds an operation in it, Query tells it, policies name it. Adding an
+//! operation is one new file and its line here.
+
+mod activate;
+mod add_attribute;
+mod create;
+mod create_key_pair;
+mod delete_attribute;
+mod destroy;
+mod discover_versions;
+mod get;
+mod get_attribute_list;
+mod get_attributes;
+mod locate;
+mod modify_attribute;
+mod query;
+mod register;
+mod revoke;
+mod set_attribute;
+
+use crate::engine::Context;
+use crate::kmip::Error;
+use crate::kmip::enums;
+use crate::ttlv::{self, Item, Tag, Value, Version, Writer};
+
+/// One operation of the standard.
+pub trait Operation {
+    /// Which one.
+    const CODE: enums::Operation;
+    /// The rows of its Request Payload.
+    type Request: Value + 'static;
+    /// The rows of its Response Payload.
+    type Response: Value + 'static;
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the client is told; nothing of the operation is kept then.
+    fn run(cx: &mut Context<'_>, request: Self::Request) -> Result<Self::Response, Error>;
+}
+
+/// An operation whose payload has been read, ready to run.
+pub trait Prepared {
+    /// Does it, and gives what writes the Response Payload.
+    ///
+    /// # Errors
+    /// As [`Operation::run`].
+    fn run(self: Box<Self>, cx: &mut Context<'_>) -> Result<Payload, Error>;
+}
+
+/// Writes a Response Payload, in the version of the writer.
+pub type Payload = Box<dyn FnOnce(&mut Writer)>;
+
+/// A row of the registry.
+pub struct Entry {
+    /// Which operation.
+    pub code: enums::Operation,
+    prepare: fn(&Item<'_>) -> Result<Box<dyn Prepared>, ttlv::Error>,
+}
+
+impl Entry {
+    /// Reads a Request Payload of this operation.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the payload.
+    pub fn prepare(&self, payload: &Item<'_>) -> Result<Box<dyn Prepared>, ttlv::Error> {
+        (self.prepare)(payload)
+    }
+
+    /// Whether `version` has the operation.
+    pub fn exists_in(&self, version: Version) -> bool {
+        self.code.since() <= version
+    }
+
+    /// The operation of that number, if this server has it.
+    pub fn find(code: u32) -> Option<&'static Self> {
+        OPERATIONS.iter().find(|entry| entry.code.to_wire() == code)
+    }
+}
+
+/// Every operation that this server has, in the order in which Query lists them.
+pub static OPERATIONS: &[Entry] = &[
+    entry::<create::Create>(),
+    entry::<create_key_pair::CreateKeyPair>(),
+    entry::<register::Register>(),
+    entry::<locate::Locate>(),
+    entry::<get::Get>(),
+    entry::<get_attributes::GetAttributes>(),
+    entry::<get_attribute_list::GetAttributeList>(),
+    entry::<add_attribute::AddAttribute>(),
+    entry::<modify_attribute::ModifyAttribute>(),
+    entry::<delete_attribute::DeleteAttribute>(),
+    entry::<activate::Activate>(),
+    entry::<revoke::Revoke>(),
+    entry::<destroy::Destroy>(),
+    entry::<query::Query>(),
+    entry::<discover_versions::DiscoverVersions>(),
+    entry::<set_attribute::SetAttribute>(),
+];
+
+const fn entry<O: Operation + 'static>() -> Entry {
+    Entry {
+        code: O::CODE,
+        prepare: |payload| {
+            let request = O::Request::decode(payload)?;
+            Ok(Box::new(Request::<O>(request)))
+        },
+    }
+}
+
+struct Request<O: Operation>(O::Request);
+
+impl<O: Operation> Prepared for Request<O> {
+    fn run(self: Box<Self>, cx: &mut Context<'_>) -> Result<Payload, Error> {
+        let response = O::run(cx, self.0)?;
+        Ok(Box::new(move |writer| response.encode(Tag::ResponsePayload, writer)))
+    }
+}

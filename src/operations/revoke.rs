@@ -1,0 +1,40 @@
+//! Revoke (KMIP 1.4 §4.20, 2.1 §6.1.44): an active object is deactivated, or any is marked as compromised.
+
+use crate::engine::{Context, lifecycle};
+use crate::kmip::structures::{RevocationReason, UniqueIdentifier};
+use crate::kmip::{Error, enums, structure};
+use crate::ttlv::DateTime;
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
+        RevocationReason => revocation_reason: RevocationReason,
+        CompromiseOccurrenceDate => compromise_occurrence_date: Option<DateTime>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct Revoke;
+
+impl Operation for Revoke {
+    const CODE: enums::Operation = enums::Operation::Revoke;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let Request { unique_identifier, revocation_reason, compromise_occurrence_date } = request;
+        let (id, ()) = cx.modify(unique_identifier.as_ref(), Self::CODE, |record, now| {
+            lifecycle::revoke(record, revocation_reason, compromise_occurrence_date, now)
+        })?;
+        Ok(Response { unique_identifier: id.into() })
+    }
+}
