@@ -195,6 +195,14 @@ impl Draft {
         Ok(self)
     }
 
+    /// A template is found by the names that it brings in its own attributes.
+    pub fn name_template(&mut self) {
+        if let Object::Template(template) = &self.object {
+            let names = template.attributes.0.iter().filter(|attribute| attribute.row.tag == Tag::Name);
+            names.for_each(|name| self.attributes.push(name));
+        }
+    }
+
     /// The record of number `id`: the server's own attributes are added, and the object's life begins.
     ///
     /// # Errors

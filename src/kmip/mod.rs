@@ -6,7 +6,7 @@ pub mod enums;
 mod error;
 mod key_block;
 mod key_material;
-#[macro_use]
+
 mod macros;
 mod message;
 mod object;

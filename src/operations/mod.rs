@@ -5,6 +5,7 @@
 
 mod activate;
 mod add_attribute;
+mod attribute_rules;
 mod create;
 mod create_key_pair;
 mod delete_attribute;

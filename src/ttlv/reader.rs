@@ -99,6 +99,12 @@ impl<'a> Item<'a> {
         self.version
     }
 
+    /// The same item, its contents read in the form of `version`.
+    #[must_use]
+    pub fn in_version(self, version: Version) -> Self {
+        Self { version, ..self }
+    }
+
     /// The value's bytes, where the type is the expected one.
     ///
     /// # Errors

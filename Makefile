@@ -1,0 +1,66 @@
+# What people and CI run. CI calls only these targets (.ci/run).
+
+# cargo's own rule for where builds go.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+# What `make run` leaves behind: a throw-away PKI, the database and the log. Remove it to begin anew.
+RUN := target/run
+PKI := $(RUN)/pki
+PORT := 5696
+
+# The files that examples/pki.rs writes, as bin/create_certificates of PyKMIP names them.
+CA := $(PKI)/root_certificate.pem
+SERVER_CERTIFICATE := $(PKI)/server_certificate.pem
+SERVER_KEY := $(PKI)/server_key.pem
+CLIENT_CERTIFICATE := $(PKI)/client_certificate_john_doe.pem
+CLIENT_KEY := $(PKI)/client_key_john_doe.pem
+
+# README.md has the same lines.
+define FIRST_KEY
+from kmip import enums
+from kmip.pie.client import ProxyKmipClient
+
+client = ProxyKmipClient(
+    hostname="127.0.0.1",
+    port=$(PORT),
+    cert="$(CLIENT_CERTIFICATE)",
+    key="$(CLIENT_KEY)",
+    ca="$(CA)",
+    ssl_version="PROTOCOL_SSLv23",
+)
+client.open()
+uid = client.create(enums.CryptographicAlgorithm.AES, 256, name="first key")
+client.activate(uid)
+print(uid, client.get(uid))
+client.close()
+endef
+export FIRST_KEY
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check
+
+help: ## Lists the targets.
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+
+run: $(CA) ## Builds the server and serves on 127.0.0.1:5696 with a throw-away PKI under target/run.
+	cargo build --release
+	@printf '\nWith PyKMIP installed (pip install pykmip), paste into a python3 started in this folder:\n\n%s\n\n' "$$FIRST_KEY"
+	@exec $(TARGET)/release/run_server -n 127.0.0.1 -p $(PORT) \
+		-c $(SERVER_CERTIFICATE) -k $(SERVER_KEY) -a $(CA) -s Basic \
+		-d $(RUN)/kmip.database -l $(RUN)/server.log
+
+# Made once, so that a client that was set up stays valid. In release mode, to compile the packages only once.
+$(CA):
+	@mkdir -p $(RUN)
+	cargo run --release --example pki -- $(PKI)
+
+test: ## Runs every test, PyKMIP's client and its own tests included, against the release build.
+	cargo build --release
+	KMIP_SERVER_BINARY="$(abspath $(TARGET))/release/run_server" cargo test
+
+check: ## Formatting, lints, documentation, and licences and advisories where cargo-deny is installed.
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
+	else echo "cargo-deny is not installed: licences and advisories are not checked"; fi

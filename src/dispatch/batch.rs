@@ -1,0 +1,197 @@
+//! The items of a batch, one after the other: Stop, Continue and Undo (KMIP 1.4 §6.13 and §7.2, 2.1 §9.5).
+
+use crate::auth::{Identity, Peer};
+use crate::engine::{Context, Services};
+use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
+use crate::kmip::{Error, RequestItem};
+use crate::operations::{Entry, Payload, Prepared};
+use crate::store::Keep;
+use crate::ttlv::{self, ItemType, Tag, Value, Version, Writer};
+
+use super::LOG;
+
+/// What a failure does to the items behind it when the header does not say.
+pub(super) const DEFAULT_CONTINUATION: BatchErrorContinuationOption = BatchErrorContinuationOption::Stop;
+
+/// A batch item whose payload has been read.
+pub(super) struct Item {
+    operation: Operation,
+    id: Option<Vec<u8>>,
+    work: Work,
+}
+
+/// What is to be done for an item.
+enum Work {
+    Run(Box<dyn Prepared>),
+    /// The server does not have the operation.
+    Unknown,
+    /// A vendor's extension has to be understood, and is not.
+    CriticalExtension,
+}
+
+impl Item {
+    /// Reads the payload of `item`.
+    ///
+    /// # Errors
+    /// An operation that the standard does not know, and whatever is wrong with the payload.
+    pub(super) fn prepare(item: RequestItem<'_>) -> Result<Self, ttlv::Error> {
+        let operation = Operation::from_wire(item.operation)
+            .ok_or(ttlv::Error::UnknownValue { tag: Tag::Operation, value: item.operation })?;
+        let critical = item.message_extensions.iter().any(|extension| extension.criticality_indicator);
+        let work = match Entry::find(item.operation) {
+            _ if critical => Work::CriticalExtension,
+            Some(entry) if entry.exists_in(item.payload.version()) => Work::Run(entry.prepare(&item.payload)?),
+            _ => Work::Unknown,
+        };
+        Ok(Self { operation, id: item.unique_batch_item_id, work })
+    }
+
+    pub(super) fn id(&self) -> Option<&[u8]> {
+        self.id.as_deref()
+    }
+
+    /// What a response names the item by.
+    pub(super) fn identification(&self) -> (u32, Option<Vec<u8>>) {
+        (self.operation.to_wire(), self.id.clone())
+    }
+
+    fn run(self, cx: &mut Context<'_>) -> ItemResult {
+        let Self { operation, id, work } = self;
+        let outcome = match work {
+            Work::Run(prepared) => prepared.run(cx).map_or_else(Outcome::Failed, Outcome::Done),
+            Work::Unknown => Outcome::Failed(Error::new(
+                ResultReason::OperationNotSupported,
+                if operation.since() > cx.version {
+                    format!("KMIP {} has no operation {operation}.", cx.version)
+                } else {
+                    format!("This server does not have the operation {operation}.")
+                },
+            )),
+            Work::CriticalExtension => Outcome::Failed(Error::new(
+                ResultReason::FeatureNotSupported,
+                "The item has a critical message extension that this server does not know.",
+            )),
+        };
+        ItemResult { operation, id, outcome }
+    }
+}
+
+enum Outcome {
+    Done(Payload),
+    Failed(Error),
+    Undone,
+}
+
+/// What became of an item.
+pub(super) struct ItemResult {
+    operation: Operation,
+    id: Option<Vec<u8>>,
+    outcome: Outcome,
+}
+
+impl ItemResult {
+    fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed(_))
+    }
+
+    /// One line for the log: who asked for what, and what became of it.
+    pub(super) fn log(&self, identity: &Identity, peer: &Peer) {
+        let (user, operation, address) = (&identity.user, self.operation, peer.address);
+        match &self.outcome {
+            Outcome::Done(_) => log::info!(target: LOG, "{operation} by {user} from {address}: done"),
+            Outcome::Undone => log::info!(target: LOG, "{operation} by {user} from {address}: undone"),
+            Outcome::Failed(error) => {
+                log::info!(target: LOG, "{operation} by {user} from {address}: failed: {error}");
+            }
+        }
+    }
+
+    /// Writes the Batch Item of the response.
+    pub(super) fn write(self, writer: &mut Writer) {
+        let operation = Some(self.operation.to_wire());
+        match self.outcome {
+            Outcome::Failed(error) => write_failure(operation, self.id.as_deref(), &error, writer),
+            Outcome::Done(payload) => writer.structure(Tag::BatchItem, |writer| {
+                write_head(operation, self.id.as_deref(), ResultStatus::Success, writer);
+                payload(writer);
+            }),
+            Outcome::Undone => writer.structure(Tag::BatchItem, |writer| {
+                write_head(operation, self.id.as_deref(), ResultStatus::OperationUndone, writer);
+            }),
+        }
+    }
+}
+
+/// Runs the items. With Undo, nothing is kept unless all of them succeed.
+pub(super) fn run(
+    services: &Services,
+    identity: &Identity,
+    version: Version,
+    items: Vec<Item>,
+    option: BatchErrorContinuationOption,
+) -> Vec<ItemResult> {
+    // A message with an extension that has to be understood and is not is rejected whole (1.4 §6.16).
+    if let Some(refused) = items.iter().position(|item| matches!(item.work, Work::CriticalExtension)) {
+        let mut cx = Context::new(services, identity, version);
+        return items.into_iter().nth(refused).map(|item| item.run(&mut cx)).into_iter().collect();
+    }
+    if option != BatchErrorContinuationOption::Undo || items.len() == 1 {
+        let mut cx = Context::new(services, identity, version);
+        return run_in_order(&mut cx, items, option);
+    }
+    let identifications: Vec<_> = items.iter().map(|item| (item.operation, item.id.clone())).collect();
+    let mut items = Some(items);
+    let mut results = Vec::new();
+    let kept = services.store.change(&mut |transaction| {
+        let mut cx = Context::within(services, identity, version, transaction);
+        results = run_in_order(&mut cx, items.take().unwrap_or_default(), option);
+        if results.last().is_some_and(ItemResult::has_failed) { Keep::Rollback } else { Keep::Commit }
+    });
+    if let Err(error) = kept {
+        let error = Error::from(error);
+        let failed = |(operation, id)| ItemResult { operation, id, outcome: Outcome::Failed(error.clone()) };
+        return identifications.into_iter().map(failed).collect();
+    }
+    if results.last().is_some_and(ItemResult::has_failed) {
+        let done = results.iter_mut().filter(|result| !result.has_failed());
+        done.for_each(|result| result.outcome = Outcome::Undone);
+    }
+    results
+}
+
+fn run_in_order(
+    cx: &mut Context<'_>,
+    items: Vec<Item>,
+    option: BatchErrorContinuationOption,
+) -> Vec<ItemResult> {
+    let mut results = Vec::with_capacity(items.len());
+    for item in items {
+        let result = item.run(cx);
+        let stop = result.has_failed() && option != BatchErrorContinuationOption::Continue;
+        results.push(result);
+        if stop {
+            break;
+        }
+    }
+    results
+}
+
+/// Writes a Batch Item that says why something failed; without operation where the item was not looked at.
+pub(super) fn write_failure(operation: Option<u32>, id: Option<&[u8]>, error: &Error, writer: &mut Writer) {
+    let reason = error.reason_in(writer.version());
+    writer.structure(Tag::BatchItem, |writer| {
+        write_head(operation, id, ResultStatus::OperationFailed, writer);
+        reason.encode(Tag::ResultReason, writer);
+        writer.item(Tag::ResultMessage, ItemType::TextString, error.message.as_bytes());
+    });
+}
+
+fn write_head(operation: Option<u32>, id: Option<&[u8]>, status: ResultStatus, writer: &mut Writer) {
+    if let Some(operation) = operation {
+        writer.item(Tag::Operation, ItemType::Enumeration, &operation.to_be_bytes());
+    }
+    if let Some(id) = id {
+        writer.item(Tag::UniqueBatchItemId, ItemType::ByteString, id);
+    }
+    status.encode(Tag::ResultStatus, writer);
+}

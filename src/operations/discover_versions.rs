@@ -1,0 +1,40 @@
+//! Discover Versions (KMIP 1.4 §4.26, 2.1 §6.2.1): which versions of the protocol both sides speak.
+
+use crate::engine::Context;
+use crate::kmip::structures::ProtocolVersion;
+use crate::kmip::{Error, enums, structure};
+use crate::ttlv::{SUPPORTED, Version};
+
+use super::Operation;
+
+structure! {
+    /// Request Payload: the versions that the client speaks, the one it likes best first; none asks for all.
+    pub struct Request {
+        ProtocolVersion => protocol_versions: Vec<ProtocolVersion>,
+    }
+}
+
+structure! {
+    /// Response Payload: those of them that the server speaks, in the client's order.
+    pub struct Response {
+        ProtocolVersion => protocol_versions: Vec<ProtocolVersion>,
+    }
+}
+
+pub(super) struct DiscoverVersions;
+
+impl Operation for DiscoverVersions {
+    const CODE: enums::Operation = enums::Operation::DiscoverVersions;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let protocol_versions = if request.protocol_versions.is_empty() {
+            SUPPORTED.map(ProtocolVersion::from).to_vec()
+        } else {
+            let spoken = |version: &ProtocolVersion| SUPPORTED.contains(&Version::from(version.clone()));
+            request.protocol_versions.into_iter().filter(spoken).collect()
+        };
+        Ok(Response { protocol_versions })
+    }
+}

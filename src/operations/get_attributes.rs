@@ -1,0 +1,72 @@
+//! Get Attributes (KMIP 1.4 §4.12, 2.1 §6.1.20): the values of an object's attributes.
+
+use crate::engine::{Context, failed};
+use crate::kmip::attributes::{AttributeReference, Flat};
+use crate::kmip::enums::ResultReason;
+use crate::kmip::structures::UniqueIdentifier;
+use crate::kmip::{Error, enums, structure};
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
+        AttributeReference => attribute_references: Vec<AttributeReference>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+        Attributes => attributes: Flat,
+    }
+}
+
+pub(super) struct GetAttributes;
+
+impl Operation for GetAttributes {
+    const CODE: enums::Operation = enums::Operation::GetAttributes;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
+        let mut references = request.attribute_references;
+        if let Some(twice) = repeated(&references) {
+            return Err(failed(
+                ResultReason::InvalidMessage,
+                format!("The {twice} attribute is asked for twice."),
+            ));
+        }
+        if references.is_empty() {
+            references = granted.attributes.references(cx.version);
+        }
+        let there = references.iter().filter(|reference| {
+            // What the version does not have is passed over, like what no version has.
+            reference.row().is_some_and(|row| row.exists_in(cx.version))
+        });
+        let values = there.flat_map(|reference| granted.attributes.values(reference));
+        let attributes = Flat(values.map(|(_, attribute)| attribute).collect());
+        Ok(Response { unique_identifier: granted.id.into(), attributes })
+    }
+}
+
+/// The first reference that stands in the request a second time.
+fn repeated(references: &[AttributeReference]) -> Option<&AttributeReference> {
+    let mut numbered = references.iter().enumerate();
+    numbered.find(|(at, one)| references.iter().take(*at).any(|other| other == *one)).map(|(_, one)| one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_that_is_named_twice_is_noticed() {
+        let named = AttributeReference::named;
+        assert_eq!(repeated(&[named("Name"), named("State"), named("x-a"), named("x-b")]), None);
+        assert_eq!(repeated(&[named("x-a"), named("State"), named("x-a")]), Some(&named("x-a")));
+    }
+}

@@ -1,0 +1,127 @@
+//! Query (KMIP 1.4 §4.25, 2.1 §6.2.4): what this server can do, as its own tables say it.
+
+use crate::engine::Context;
+use crate::kmip::enums::*;
+use crate::kmip::structures::*;
+use crate::kmip::{Error, enums, structure};
+use crate::ttlv::{V1_1, V1_2, V1_3, V2_0};
+
+use super::OPERATIONS;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        QueryFunction => query_functions: Vec<QueryFunction>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        Operation => operations: Vec<enums::Operation>,
+        ObjectType => object_types: Vec<ObjectType>,
+        VendorIdentification => vendor_identification: Option<String>,
+        ServerInformation => server_information: Option<ServerInformation>,
+        ApplicationNamespace => application_namespaces: Vec<String>,
+        ExtensionInformation[V1_1..] => extension_information: Vec<ExtensionInformation>,
+        AttestationType[V1_2..] => attestation_types: Vec<AttestationType>,
+        RngParameters[V1_3..] => rng_parameters: Vec<RngParameters>,
+        ProfileInformation[V1_3..] => profile_information: Vec<ProfileInformation>,
+        ValidationInformation[V1_3..] => validation_information: Vec<ValidationInformation>,
+        CapabilityInformation[V1_3..] => capability_information: Vec<CapabilityInformation>,
+        ClientRegistrationMethod[V1_3..] => client_registration_methods: Vec<ClientRegistrationMethod>,
+        ProtectionStorageMasks[V2_0..] => protection_storage_masks: Option<ProtectionStorageMasks>,
+    }
+}
+
+pub(super) struct Query;
+
+impl crate::operations::Operation for Query {
+    const CODE: enums::Operation = enums::Operation::Query;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let asked = |function| request.query_functions.contains(&function);
+        let version = cx.version;
+        let operations = OPERATIONS.iter().filter(|entry| entry.exists_in(version)).map(|entry| entry.code);
+        let object_types = OBJECT_TYPES.iter().copied().filter(|kind| {
+            kind.since() <= version && (*kind != ObjectType::Template || version < V2_0)
+        });
+        Ok(Response {
+            operations: list(asked(QueryFunction::QueryOperations), operations),
+            object_types: list(asked(QueryFunction::QueryObjects), object_types),
+            vendor_identification: asked(QueryFunction::QueryServerInformation).then(|| VENDOR.to_owned()),
+            server_information: asked(QueryFunction::QueryServerInformation).then(server_information),
+            application_namespaces: Vec::new(),
+            extension_information: Vec::new(),
+            attestation_types: Vec::new(),
+            rng_parameters: list(asked(QueryFunction::QueryRNGs), [rng()].into_iter()),
+            profile_information: Vec::new(),
+            validation_information: Vec::new(),
+            capability_information: list(asked(QueryFunction::QueryCapabilities), [capabilities()].into_iter()),
+            client_registration_methods: list(
+                asked(QueryFunction::QueryClientRegistrationMethods),
+                [ClientRegistrationMethod::Unspecified].into_iter(),
+            ),
+            protection_storage_masks: asked(QueryFunction::QueryStorageProtectionMasks).then(|| {
+                ProtectionStorageMasks { masks: vec![ProtectionStorageMask::SOFTWARE] }
+            }),
+        })
+    }
+}
+
+/// Who made the server, and which version of it runs.
+const VENDOR: &str = concat!("kmip-server ", env!("CARGO_PKG_VERSION"));
+
+/// The objects that Register takes.
+const OBJECT_TYPES: [ObjectType; 10] = [
+    ObjectType::Certificate,
+    ObjectType::SymmetricKey,
+    ObjectType::PublicKey,
+    ObjectType::PrivateKey,
+    ObjectType::SplitKey,
+    ObjectType::Template,
+    ObjectType::SecretData,
+    ObjectType::OpaqueObject,
+    ObjectType::PgpKey,
+    ObjectType::CertificateRequest,
+];
+
+fn list<T>(asked: bool, values: impl Iterator<Item = T>) -> Vec<T> {
+    if asked { values.collect() } else { Vec::new() }
+}
+
+fn server_information() -> ServerInformation {
+    ServerInformation {
+        server_name: Some("kmip-server".to_owned()),
+        server_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        product_name: Some(VENDOR.to_owned()),
+        ..ServerInformation::default()
+    }
+}
+
+fn rng() -> RngParameters {
+    RngParameters {
+        rng_algorithm: RngAlgorithm::Unspecified,
+        cryptographic_algorithm: None,
+        cryptographic_length: None,
+        hashing_algorithm: None,
+        drbg_algorithm: None,
+        recommended_curve: None,
+        fips186_variation: None,
+        prediction_resistance: None,
+    }
+}
+
+fn capabilities() -> CapabilityInformation {
+    CapabilityInformation {
+        streaming_capability: Some(false),
+        asynchronous_capability: Some(false),
+        attestation_capability: Some(false),
+        batch_undo_capability: Some(true),
+        batch_continue_capability: Some(true),
+        destroy_action: Some(DestroyAction::KeyMaterialDeleted),
+        ..CapabilityInformation::default()
+    }
+}

@@ -1,0 +1,86 @@
+//! Register (KMIP 1.4 §4.3, 2.1 §6.1.43): the server keeps an object that the client brings.
+
+use crate::engine::{Asker, Context, Draft, Given, invalid_field};
+use crate::kmip::attributes::TemplateAttribute;
+use crate::kmip::enums::{CryptographicAlgorithm, KeyFormatType, ObjectType, UniqueIdentifierValue};
+use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::{Error, Object, enums, structure};
+use crate::ttlv::V2_0;
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        ObjectType => object_type: ObjectType,
+        Attributes => attributes: TemplateAttribute,
+        ObjectType => object: Option<Object>,
+        ProtectionStorageMasks[V2_0..] => protection_storage_masks: Option<ProtectionStorageMasks>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct Register;
+
+impl Operation for Register {
+    const CODE: enums::Operation = enums::Operation::Register;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let object = request.object.ok_or_else(|| invalid_field("The object itself has to be given."))?;
+        if object.object_type() != request.object_type {
+            return Err(invalid_field(format!(
+                "The object is of the type {}, not {} as the request says.",
+                object.object_type(),
+                request.object_type
+            )));
+        }
+        if object.object_type() == ObjectType::Template && cx.version >= V2_0 {
+            return Err(invalid_field("KMIP 2.0 has no templates."));
+        }
+        let mut object = object;
+        check_length(&mut object)?;
+        let given = Given::of(cx, &request.attributes)?;
+        let mut draft = Draft::new(object).give(&given)?;
+        draft.name_template();
+        let asker = Asker::of(cx);
+        let ids = cx.insert(1, |ids| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect())?;
+        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was registered."))?;
+        cx.leave(UniqueIdentifierValue::Register, id);
+        Ok(Response { unique_identifier: id.into() })
+    }
+}
+
+/// A symmetric key in the clear has the length it says it has; one that says none gets the length it has.
+fn check_length(object: &mut Object) -> Result<(), Error> {
+    let Object::SymmetricKey(key) = object else { return Ok(()) };
+    let block = &mut key.key_block;
+    if block.key_wrapping_data.is_some() || block.key_format_type != KeyFormatType::Raw {
+        return Ok(());
+    }
+    let Some(bits) = block.bytes().and_then(|bytes| i32::try_from(bytes.len() * 8).ok()) else {
+        return Ok(());
+    };
+    // Of each byte of a DES key, one bit is parity, and some count it out.
+    let parity = matches!(
+        block.cryptographic_algorithm,
+        Some(CryptographicAlgorithm::Des | CryptographicAlgorithm::TripleDes)
+    );
+    match block.cryptographic_length {
+        Some(length) if length == bits || (parity && length == bits / 8 * 7) => Ok(()),
+        Some(length) => {
+            Err(invalid_field(format!("The key has {bits} bits, not {length} as its Cryptographic Length says.")))
+        }
+        None => {
+            block.cryptographic_length = Some(bits);
+            Ok(())
+        }
+    }
+}
