@@ -64,7 +64,9 @@ fn modify(
     rules::timely(record, new.row)?;
     record.attributes.replace(position, new);
     rules::conclude(record, now);
-    Ok(Attribute { index, ..new.clone() })
+    let mut modified = new.clone();
+    modified.index = index;
+    Ok(modified)
 }
 
 /// The position of the value that a 2.x request means, by the value itself.
