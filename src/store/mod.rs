@@ -4,13 +4,23 @@
 //! [`Transaction`]: all of it is kept, and is on the disk before [`Store::change`] returns, or none of it.
 //! Who may see an object is for the engine to decide; the store knows it only as part of a [`Query`].
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fmt, io};
+
+#[cfg(test)]
+mod contract;
 mod filter;
 mod memory;
 mod record;
+mod sqlite;
+#[cfg(test)]
+mod testing;
 
 pub use filter::{Criterion, Grant, Located, Query};
 pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Record};
+pub use sqlite::Sqlite;
 
 /// A keeper of managed objects, shared among all threads.
 pub trait Store: Send + Sync + 'static {
@@ -84,7 +94,9 @@ pub trait Transaction {
 }
 
 /// Why the store failed. Clients learn that it did; the log learns why.
-#[derive(Debug)]
+///
+/// It can be cloned because changes that share a flush share its failure too.
+#[derive(Clone, Debug)]
 pub enum Error {
     /// A record's bytes make no sense.
     Damaged {
@@ -103,14 +115,107 @@ pub enum Error {
         /// The object.
         id: Id,
     },
+    /// The change was lost with others that were to become durable together with it.
+    GroupLost,
+    /// No connection to read with became free in time, or none could be opened.
+    NoReader {
+        /// What the pool says.
+        why: Arc<r2d2::Error>,
+    },
+    /// SQLite refused or failed.
+    Sqlite {
+        /// What it was asked to do.
+        doing: &'static str,
+        /// What it says.
+        why: Arc<rusqlite::Error>,
+    },
+    /// The directory of the database file does not exist.
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The operating system refuses the database file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        why: Arc<io::Error>,
+    },
+    /// The file is not a database.
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is the database of PyKMIP's server.
+    PykmipDatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a database of some other program.
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The application that its header names; 0 for none.
+        application: i32,
+    },
+    /// The database was written by a newer version of this server.
+    NewerVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version it has.
+        found: i32,
+        /// The newest version that this server knows.
+        newest: i32,
+    },
+    /// The file system cannot share memory between connections, which write-ahead logging needs.
+    NoWriteAheadLog {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Error {
+    fn sqlite(doing: &'static str, why: rusqlite::Error) -> Self {
+        Self::Sqlite { doing, why: Arc::new(why) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Damaged { id, why } => write!(f, "object {id} is damaged in the store: {why}"),
             Self::Missing { id } => write!(f, "object {id} is not in the store"),
             Self::Taken { id } => write!(f, "there is an object {id} in the store already"),
+            Self::GroupLost => write!(f, "the change was lost with others that were to be kept with it"),
+            Self::NoReader { why } => write!(f, "the store has no connection to read with: {why}"),
+            Self::Sqlite { doing, why } => write!(f, "the store failed to {doing}: {why}"),
+            Self::NoDirectory { path } => {
+                write!(f, "the directory of the database does not exist: {}", path.display())
+            }
+            Self::File { path, why } => write!(f, "the database {} cannot be used: {why}", path.display()),
+            Self::NotADatabase { path } => {
+                write!(f, "{} is not a database; it was left as it is", path.display())
+            }
+            Self::PykmipDatabase { path } => write!(
+                f,
+                "{} is a database of PyKMIP's server, which this server cannot take over yet; it was left as it is",
+                path.display()
+            ),
+            Self::Foreign { path, application } => write!(
+                f,
+                "{} is a database of another program (application id {application:#010X}); it was left as it is",
+                path.display()
+            ),
+            Self::NewerVersion { path, found, newest } => write!(
+                f,
+                "{} has the version {found} of a newer server; this one knows versions up to {newest}",
+                path.display()
+            ),
+            Self::NoWriteAheadLog { path } => write!(
+                f,
+                "the database {} is on a file system without shared memory, which its write-ahead log needs",
+                path.display()
+            ),
         }
     }
 }

@@ -1,0 +1,91 @@
+//! The store in one SQLite file.
+//!
+//! Readers have connections of their own from a pool, and see the last commit; one connection writes
+//! (`writer.rs`). Attributes and object of a record are kept as TTLV in the stored form, with what Locate and
+//! decisions about access need beside them (`schema.sql`, `columns.rs`). Which files are taken at all is
+//! told in `file.rs`.
+
+mod columns;
+mod file;
+mod grants;
+mod locate;
+mod rows;
+mod schema;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use r2d2_sqlite::SqliteConnectionManager;
+use scheduled_thread_pool::ScheduledThreadPool;
+
+use self::schema::Step;
+use self::writer::Writer;
+use super::{Error, Id, Keep, Located, Query, Record, Store, Transaction};
+
+/// How many connections read at the most. A read takes some microseconds, so this many serve any number of
+/// threads; each is opened when all others are in use, and costs two descriptors and its cache.
+const MAX_READERS: u32 = 32;
+
+/// How long a reader waits for a connection. It takes as many long searches at once as there are connections
+/// to make anybody wait at all.
+const READER_WAIT: Duration = Duration::from_secs(10);
+
+/// A store in an SQLite file.
+pub struct Sqlite {
+    // Dropped first: the last connection to a file that is closed puts its log away, and readers cannot.
+    readers: r2d2::Pool<SqliteConnectionManager>,
+    writer: Writer,
+}
+
+impl Sqlite {
+    /// Opens the store in the file at `path`: a new one where there is no file or an empty one.
+    ///
+    /// # Errors
+    /// Where the file is no store of ours, or of a newer version, or cannot be used; see [`Error`].
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_as(path, schema::STEPS)
+    }
+
+    fn open_as(path: &Path, steps: &[Step]) -> Result<Self, Error> {
+        let writer = Writer::new(file::open_writer(path, steps)?);
+        let (uri, flags) = file::reader(path);
+        let manager = SqliteConnectionManager::file(uri)
+            .with_flags(flags)
+            .with_init(|database| file::set_up_reader(database));
+        // All that it does is to open connections: one thread, where the pool's own would be three.
+        let opener = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store").build();
+        let readers = r2d2::Pool::builder()
+            .max_size(MAX_READERS)
+            .min_idle(Some(0))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_on_check_out(false)
+            .connection_timeout(READER_WAIT)
+            .error_handler(Box::new(r2d2::NopErrorHandler))
+            .thread_pool(Arc::new(opener))
+            .build_unchecked(manager);
+        Ok(Self { readers, writer })
+    }
+
+    fn reader(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>, Error> {
+        self.readers.get().map_err(|why| Error::NoReader { why: Arc::new(why) })
+    }
+}
+
+impl Store for Sqlite {
+    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+        let reader = self.reader()?;
+        rows::read(&reader, id)
+    }
+
+    fn locate(&self, query: &Query) -> Result<Located, Error> {
+        let reader = self.reader()?;
+        locate::locate(&reader, query)
+    }
+
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+        self.writer.change(job)
+    }
+}

@@ -1,0 +1,210 @@
+//! Objects as rows: reading one by its number, adding and replacing one.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params, params_from_iter};
+use zeroize::Zeroizing;
+
+use super::columns::{self, Columns, INITIAL_DATE};
+use crate::kmip::Object;
+use crate::kmip::attributes::Attributes;
+use crate::kmip::enums::ObjectType;
+use crate::store::{Error, Id, Record};
+use crate::ttlv::{self, Field, Reader, STORED, Tag, Value, Writer};
+
+/// Room for an object's bytes that spares almost every one of them a move, which would leave a copy of the
+/// key behind: a 4096-bit private key takes 2.4 KiB.
+const OBJECT_BYTES: usize = 4096;
+
+/// The object of that number.
+pub(super) fn read(database: &Connection, id: Id) -> Result<Option<Record>, Error> {
+    let Ok(number) = number(id) else { return Ok(None) };
+    let statement = "SELECT owner, object_type, attributes, object FROM object WHERE id = ?1";
+    let row = database
+        .prepare_cached(statement)
+        .and_then(|mut statement| statement.query_row([number], |row| Ok(decode(id, row))).optional());
+    match row {
+        Ok(None) => Ok(None),
+        Ok(Some(decoded)) => decoded.map(Some),
+        Err(why) => Err(Error::sqlite("read an object", why)),
+    }
+}
+
+/// A number that no object has or had.
+pub(super) fn next_id(database: &Connection) -> Result<Id, Error> {
+    let statement = "UPDATE counter SET last_id = last_id + 1 RETURNING last_id";
+    let next = database
+        .prepare_cached(statement)
+        .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
+        .map_err(|why| Error::sqlite("count an object", why))?;
+    Ok(Id(next.unsigned_abs()))
+}
+
+/// Adds an object.
+pub(super) fn insert(database: &Connection, record: &Record) -> Result<(), Error> {
+    let failed = |why: rusqlite::Error| match why.sqlite_error() {
+        Some(error) if error.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
+            Error::Taken { id: record.id }
+        }
+        _ => Error::sqlite("add an object", why),
+    };
+    let number = number(record.id)?;
+    let bytes = Bytes::of(record);
+    let columns = columns(record, &bytes.attributes)?;
+    execute(database, &INSERT, bytes.values(number, &columns.scalars)).map_err(failed)?;
+    let counted = "UPDATE counter SET last_id = ?1 WHERE last_id < ?1";
+    execute(database, counted, [number]).map_err(failed)?;
+    add_values(database, number, columns.initial_date, columns.values.iter()).map_err(failed)
+}
+
+/// Replaces an object. Columns and values that stay as they are are not written, nor are their indexes.
+pub(super) fn update(database: &Connection, record: &Record) -> Result<(), Error> {
+    let failed = |why| Error::sqlite("change an object", why);
+    let number = number(record.id)?;
+    let before = columns_before(database, record.id)?;
+    let bytes = Bytes::of(record);
+    let after = columns(record, &bytes.attributes)?;
+
+    let mut text = String::from("UPDATE object SET attributes = ?2, object = ?3");
+    let mut changed = Vec::new();
+    for ((name, new), old) in columns::names().zip(&after.scalars).zip(&before.scalars) {
+        if new != old {
+            changed.push(new);
+            text.push_str(&format!(", {name} = ?{}", changed.len() + 3));
+        }
+    }
+    text.push_str(" WHERE id = ?1");
+    execute(database, &text, bytes.values(number, changed)).map_err(failed)?;
+
+    // The date is part of the index's order: with another one, every row of the object moves.
+    let none = BTreeSet::new();
+    let moved = before.initial_date != after.initial_date;
+    let (gone, new) = if moved { (&none, &none) } else { (&after.values, &before.values) };
+    remove_values(database, number, before.initial_date, before.values.difference(gone)).map_err(failed)?;
+    add_values(database, number, after.initial_date, after.values.difference(new)).map_err(failed)
+}
+
+/// What the database holds of an object beside its blobs.
+fn columns_before(database: &Connection, id: Id) -> Result<Columns, Error> {
+    let number = number(id)?;
+    let row = database.prepare_cached(&COLUMNS_BEFORE).and_then(|mut statement| {
+        statement
+            .query_row([number], |row| {
+                let values = columns::indexed(row.get_ref(0)?.as_blob()?);
+                let scalars = (0..columns::names().count()).map(|position| row.get(position + 2));
+                let scalars: Vec<Sql> = scalars.collect::<rusqlite::Result<_>>()?;
+                let initial_date = row.get(1)?;
+                Ok(values.map(|values| Columns { scalars, initial_date, values }))
+            })
+            .optional()
+    });
+    let row = row.map_err(|why| Error::sqlite("read an object", why))?;
+    row.ok_or(Error::Missing { id })?.map_err(|why| Error::Damaged { id, why })
+}
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let names: Vec<_> = ["id", "attributes", "object"].into_iter().chain(columns::names()).collect();
+    format!("INSERT INTO object ({}) VALUES ({})", names.join(", "), vec!["?"; names.len()].join(", "))
+});
+
+static COLUMNS_BEFORE: LazyLock<String> = LazyLock::new(|| {
+    let names: Vec<_> = columns::names().collect();
+    format!("SELECT attributes, {INITIAL_DATE}, {} FROM object WHERE id = ?1", names.join(", "))
+});
+
+fn add_values<'a>(
+    database: &Connection,
+    id: i64,
+    initial_date: i64,
+    values: impl Iterator<Item = &'a (Tag, Vec<u8>)>,
+) -> rusqlite::Result<()> {
+    let statement = "INSERT INTO attribute_value (tag, value, initial_date, id) VALUES (?1, ?2, ?3, ?4)";
+    values
+        .into_iter()
+        .try_for_each(|(tag, value)| execute(database, statement, params![tag.0, value, initial_date, id]))
+}
+
+fn remove_values<'a>(
+    database: &Connection,
+    id: i64,
+    initial_date: i64,
+    values: impl Iterator<Item = &'a (Tag, Vec<u8>)>,
+) -> rusqlite::Result<()> {
+    let statement =
+        "DELETE FROM attribute_value WHERE tag = ?1 AND value = ?2 AND initial_date = ?3 AND id = ?4";
+    values
+        .into_iter()
+        .try_for_each(|(tag, value)| execute(database, statement, params![tag.0, value, initial_date, id]))
+}
+
+fn execute(database: &Connection, statement: &str, values: impl Params) -> rusqlite::Result<()> {
+    database.prepare_cached(statement)?.execute(values).map(drop)
+}
+
+/// The number as SQLite has numbers. Those that it has not were never given.
+pub(super) fn number(id: Id) -> Result<i64, Error> {
+    i64::try_from(id.0).map_err(|_| Error::Missing { id })
+}
+
+fn columns(record: &Record, attributes: &[u8]) -> Result<Columns, Error> {
+    Columns::of(record, attributes).map_err(|why| Error::Damaged { id: record.id, why })
+}
+
+/// What a record's blobs hold, wiped when it is dropped.
+struct Bytes {
+    attributes: Vec<u8>,
+    object: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Bytes {
+    fn of(record: &Record) -> Self {
+        let object = record.object.as_ref().map(|object| {
+            let mut writer = Writer::reusing(Vec::with_capacity(OBJECT_BYTES), STORED);
+            object.write(Tag::default(), &mut writer);
+            Zeroizing::new(writer.into_bytes())
+        });
+        Self { attributes: Self::attributes(record), object }
+    }
+
+    fn attributes(record: &Record) -> Vec<u8> {
+        let mut writer = Writer::new(STORED);
+        record.attributes.encode(Tag::Attributes, &mut writer);
+        writer.into_bytes()
+    }
+
+    /// What a statement is given: the number, the two blobs, and then the columns.
+    fn values<'a>(&'a self, id: i64, scalars: impl IntoIterator<Item = &'a Sql>) -> impl Params {
+        let object = self.object.as_ref().map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes));
+        let blobs = [ValueRef::Blob(&self.attributes), object].map(ToSqlOutput::Borrowed);
+        let scalars = scalars.into_iter().map(ToSqlOutput::from);
+        params_from_iter([ToSqlOutput::from(id)].into_iter().chain(blobs).chain(scalars))
+    }
+}
+
+/// A row of owner, type, attributes and object.
+fn decode(id: Id, row: &SqlRow<'_>) -> Result<Record, Error> {
+    let failed = |why| Error::sqlite("read an object", why);
+    let damaged = |why| Error::Damaged { id, why };
+    let blob = |position| row.get_ref(position).and_then(|value| Ok(value.as_blob_or_null()?));
+    let kind: u32 = row.get(1).map_err(failed)?;
+    let unknown = ttlv::Error::UnknownValue { tag: Tag::ObjectType, value: kind };
+    let attributes = blob(2).map_err(failed)?.unwrap_or_default();
+    let object = blob(3).map_err(failed)?;
+    Ok(Record {
+        id,
+        owner: row.get(0).map_err(failed)?,
+        object_type: ObjectType::from_wire(kind).ok_or(damaged(unknown))?,
+        attributes: whole::<Attributes>(Tag::Attributes, attributes).map_err(damaged)?,
+        object: object.map(|bytes| whole::<Object>(Tag::default(), bytes)).transpose().map_err(damaged)?,
+    })
+}
+
+/// Reads all of `bytes` as one `T`.
+fn whole<T: Field>(tag: Tag, bytes: &[u8]) -> Result<T, ttlv::Error> {
+    let mut reader = Reader::new(bytes, STORED);
+    let value = T::read(tag, &mut reader)?;
+    reader.finish()?;
+    Ok(value)
+}

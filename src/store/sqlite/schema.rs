@@ -1,0 +1,49 @@
+//! Which database is ours, which version it has, and how an older one becomes the newest.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// `PRAGMA application_id` of our files: "KMIP" in ASCII.
+pub(super) const APPLICATION: i32 = 0x4B4D_4950;
+
+/// One step: makes a database of the version before it one of its own.
+pub(super) type Step = fn(&Connection) -> rusqlite::Result<()>;
+
+/// The steps from an empty file to the newest version; a version is the number of steps that a database has
+/// behind it, and is kept as `PRAGMA user_version`. A step that was released is never changed.
+pub(super) const STEPS: &[Step] = &[|database| database.execute_batch(include_str!("schema.sql"))];
+
+/// The version that `steps` lead to.
+pub(super) fn version_of(steps: &[Step]) -> i32 {
+    i32::try_from(steps.len()).unwrap_or(i32::MAX)
+}
+
+/// A database's application and version.
+pub(super) fn stamps(database: &Connection) -> rusqlite::Result<(i32, i32)> {
+    let pragma = |name| database.pragma_query_value(None, name, |row| row.get(0));
+    Ok((pragma("application_id")?, pragma("user_version")?))
+}
+
+/// Whether nothing was ever made in the database.
+pub(super) fn is_empty(database: &Connection) -> rusqlite::Result<bool> {
+    database.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+}
+
+/// Brings a database, ours or empty, to the version that `steps` lead to, all in one transaction; whoever
+/// opens the file meanwhile waits for its end.
+pub(super) fn migrate(database: &mut Connection, steps: &[Step]) -> rusqlite::Result<()> {
+    let newest = version_of(steps);
+    if stamps(database)? == (APPLICATION, newest) {
+        return Ok(());
+    }
+    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (_, version) = stamps(&transaction)?;
+    if version >= newest {
+        return Ok(());
+    }
+    for step in steps.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        step(&transaction)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", newest)?;
+    transaction.commit()
+}
