@@ -40,7 +40,9 @@ impl Item {
         let critical = item.message_extensions.iter().any(|extension| extension.criticality_indicator);
         let work = match Entry::find(item.operation) {
             _ if critical => Work::CriticalExtension,
-            Some(entry) if entry.exists_in(item.payload.version()) => Work::Run(entry.prepare(&item.payload)?),
+            Some(entry) if entry.exists_in(item.payload.version()) => {
+                Work::Run(entry.prepare(&item.payload)?)
+            }
             _ => Work::Unknown,
         };
         Ok(Self { operation, id: item.unique_batch_item_id, work })

@@ -56,29 +56,38 @@ impl Engine {
     fn answer(&self, request: &[u8], peer: &Peer) -> Reply {
         if let Err(error) = self.authenticator.admit(peer) {
             log::warn!(target: peer.log_target(), "The client certificate is refused: {error}");
-            return close(refusal(V1_0, &Error::new(
-                ResultReason::AuthenticationNotSuccessful,
-                "The client certificate is not accepted. See the server log.",
-            )));
+            return close(refusal(
+                V1_0,
+                &Error::new(
+                    ResultReason::AuthenticationNotSuccessful,
+                    "The client certificate is not accepted. See the server log.",
+                ),
+            ));
         }
         let (version, header, items) = match parse(request) {
             Ok(parsed) => parsed,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
-                return keep(refusal(V1_0, &Error::new(
-                    ResultReason::InvalidMessage,
-                    format!("The request cannot be parsed: {error}."),
-                )));
+                return keep(refusal(
+                    V1_0,
+                    &Error::new(
+                        ResultReason::InvalidMessage,
+                        format!("The request cannot be parsed: {error}."),
+                    ),
+                ));
             }
         };
         let identity = match self.authenticator.identify(peer) {
             Ok(identity) => identity,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "Authentication failed: {error}");
-                return close(refusal(version, &Error::new(
-                    ResultReason::AuthenticationNotSuccessful,
-                    "The client could not be authenticated. See the server log.",
-                )));
+                return close(refusal(
+                    version,
+                    &Error::new(
+                        ResultReason::AuthenticationNotSuccessful,
+                        "The client could not be authenticated. See the server log.",
+                    ),
+                ));
             }
         };
         keep(self.process(version, &header, items, &identity, peer))
@@ -105,7 +114,8 @@ impl Engine {
         let response = message(version, header.client_correlation_value.clone(), results.len(), |writer| {
             results.into_iter().for_each(|result| result.write(writer));
         });
-        let limit = header.maximum_response_size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0);
+        let limit =
+            header.maximum_response_size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0);
         let limit = limit.map_or(MAX_RESPONSE, |limit| limit.min(MAX_RESPONSE));
         if response.len() <= limit {
             return response;
@@ -129,10 +139,13 @@ impl Respond for Engine {
         let answered = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer)));
         let reply = answered.unwrap_or_else(|_| {
             log::error!(target: LOG, "A request of {} bytes met a bug of the server", request.len());
-            keep(refusal(V1_0, &Error::new(
-                ResultReason::GeneralFailure,
-                "The server failed to process the request. See the server log.",
-            )))
+            keep(refusal(
+                V1_0,
+                &Error::new(
+                    ResultReason::GeneralFailure,
+                    "The server failed to process the request. See the server log.",
+                ),
+            ))
         });
         log::debug!(target: peer.log_target(), "Response:\n{}", Tree(&reply.message));
         reply
@@ -192,7 +205,8 @@ fn check(header: &RequestHeader, items: &[Item]) -> Result<(), Error> {
             return invalid("The request's time stamp is too old.");
         }
     }
-    let asynchronous = header.asynchronous_indicator.is_some_and(|asked| asked.0 != AsynchronousIndicator::Prohibited);
+    let asynchronous =
+        header.asynchronous_indicator.is_some_and(|asked| asked.0 != AsynchronousIndicator::Prohibited);
     if asynchronous {
         return invalid("Operations are not done asynchronously.");
     }
@@ -230,4 +244,3 @@ fn message(
     });
     writer.into_bytes()
 }
-

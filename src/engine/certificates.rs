@@ -36,10 +36,8 @@ fn describe_issuer(issuer: &DistinguishedName, read: &x509::Certificate, attribu
             certificate_serial_number: serial,
         });
     }
-    attributes.certificate_identifier = Some(CertificateIdentifier {
-        issuer: text.clone(),
-        serial_number: read.serial_number_text(),
-    });
+    attributes.certificate_identifier =
+        Some(CertificateIdentifier { issuer: text.clone(), serial_number: read.serial_number_text() });
     attributes.x509_certificate_issuer = Some(X509CertificateIssuer {
         issuer_distinguished_name: issuer.der.clone(),
         issuer_alternative_name: read.issuer_alternative_names.clone(),

@@ -276,4 +276,3 @@ pub struct Search {
     /// Whether to count all that match.
     pub count: bool,
 }
-

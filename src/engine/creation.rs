@@ -252,7 +252,9 @@ fn has_usage_mask(object_type: ObjectType) -> bool {
 fn digest(object: &Object) -> Result<Option<Digest>, Error> {
     let format = object.key_block().map(|block| block.key_format_type);
     let value = match object {
-        Object::Certificate(certificate) => hash::digest(HashingAlgorithm::Sha256, &certificate.certificate_value)?,
+        Object::Certificate(certificate) => {
+            hash::digest(HashingAlgorithm::Sha256, &certificate.certificate_value)?
+        }
         Object::CertificateRequest(request) => {
             hash::digest(HashingAlgorithm::Sha256, &request.certificate_request_value)?
         }

@@ -102,8 +102,7 @@ pub fn revoke(
 ) -> Result<(), Error> {
     use RevocationReasonCode as Code;
     let state = state(record, "revoked")?;
-    let compromised =
-        matches!(reason.revocation_reason_code, Code::KeyCompromise | Code::CaCompromise);
+    let compromised = matches!(reason.revocation_reason_code, Code::KeyCompromise | Code::CaCompromise);
     let event = if compromised { Event::Compromise } else { Event::Deactivate };
     let to = after(state, event).ok_or_else(|| {
         failed(
@@ -182,9 +181,7 @@ mod tests {
     #[test]
     fn dates_of_the_client_move_the_state_when_they_have_come() {
         let mut record = new(ObjectType::SymmetricKey, Some(2_000), Some(3_000));
-        for (now, state) in
-            [(1_999, State::PreActive), (2_000, State::Active), (3_000, State::Deactivated)]
-        {
+        for (now, state) in [(1_999, State::PreActive), (2_000, State::Active), (3_000, State::Deactivated)] {
             settle(&mut record, DateTime(now));
             assert_eq!(record.attributes.state, Some(state), "at {now}");
         }

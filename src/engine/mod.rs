@@ -4,8 +4,8 @@
 //! operation policy first. No decision, no record.
 
 mod access;
-mod context;
 mod certificates;
+mod context;
 mod creation;
 mod error;
 pub mod lifecycle;

@@ -15,6 +15,6 @@ pub mod structures;
 pub use error::Error;
 pub use key_block::*;
 pub use key_material::*;
+pub(crate) use macros::structure;
 pub use message::*;
 pub use object::*;
-pub(crate) use macros::structure;

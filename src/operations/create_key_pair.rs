@@ -73,7 +73,8 @@ impl Operation for CreateKeyPair {
         let asker = Asker::of(cx);
         let ids = cx.insert(2, |ids| {
             let [public_id, private_id] = *ids else { return Ok(Vec::new()) };
-            let link = |link_type, to: crate::store::Id| Link { link_type, linked_object_identifier: to.into() };
+            let link =
+                |link_type, to: crate::store::Id| Link { link_type, linked_object_identifier: to.into() };
             public.attributes.link.push(link(LinkType::PrivateKeyLink, private_id));
             private.attributes.link.push(link(LinkType::PublicKeyLink, public_id));
             Ok(vec![public.into_record(public_id, &asker)?, private.into_record(private_id, &asker)?])
@@ -98,7 +99,9 @@ const PRIVATE_USAGE: CryptographicUsageMask =
 /// The value on which both keys have to agree.
 fn agreed<T: crate::ttlv::Value + PartialEq>(public: &Given, private: &Given, tag: Tag) -> Result<T, Error> {
     let of = |given: &Given, key| {
-        given.read::<T>(tag).ok_or_else(|| invalid_field(format!("The {tag} attribute of the {key} key has to be given.")))
+        given
+            .read::<T>(tag)
+            .ok_or_else(|| invalid_field(format!("The {tag} attribute of the {key} key has to be given.")))
     };
     let (public, private) = (of(public, "public")?, of(private, "private")?);
     if public != private {

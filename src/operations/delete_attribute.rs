@@ -50,6 +50,11 @@ impl Operation for DeleteAttribute {
             };
             delete(record, &reference, which, version)
         })?;
+        // Clients that name an index, 0 included, find it in the answer.
+        let attribute = attribute.map(|attribute| {
+            let named = index.filter(|_| attribute.row.multiple);
+            Attribute { index: attribute.index.or(named), ..attribute }
+        });
         Ok(Response { unique_identifier: id.into(), attribute })
     }
 }

@@ -50,7 +50,10 @@ impl Operation for Get {
             return Err(failed(ResultReason::ObjectArchived, "The object is archived; recover it first."));
         }
         if request.key_wrapping_specification.is_some() {
-            return Err(failed(ResultReason::FeatureNotSupported, "Keys are not wrapped by this version of the server."));
+            return Err(failed(
+                ResultReason::FeatureNotSupported,
+                "Keys are not wrapped by this version of the server.",
+            ));
         }
         let plain = granted
             .object
@@ -58,7 +61,10 @@ impl Operation for Get {
             .and_then(Object::key_block)
             .is_none_or(|block| block.key_wrapping_data.is_none());
         if plain && granted.attributes.sensitive == Some(true) {
-            return Err(failed(ResultReason::Sensitive, "The object is sensitive: it is not given in the clear."));
+            return Err(failed(
+                ResultReason::Sensitive,
+                "The object is sensitive: it is not given in the clear.",
+            ));
         }
         if granted.attributes.extractable == Some(false) {
             return Err(failed(ResultReason::NotExtractable, "The object is not extractable."));

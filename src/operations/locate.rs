@@ -5,7 +5,9 @@
 
 use crate::engine::{Context, Search, invalid_field};
 use crate::kmip::attributes::{Attribute, Flat, Row};
-use crate::kmip::enums::{CryptographicUsageMask, ObjectGroupMember, State, StorageStatusMask, UniqueIdentifierValue};
+use crate::kmip::enums::{
+    CryptographicUsageMask, ObjectGroupMember, State, StorageStatusMask, UniqueIdentifierValue,
+};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
 use crate::store::{Criterion, Id};
@@ -80,7 +82,9 @@ fn criteria(attributes: &[Attribute]) -> Result<Vec<Criterion>, Error> {
             continue;
         }
         let mut dates = vec![date];
-        dates.extend(attributes.iter().skip(at + 1).filter(same).filter_map(|other| other.read::<DateTime>().ok()));
+        dates.extend(
+            attributes.iter().skip(at + 1).filter(same).filter_map(|other| other.read::<DateTime>().ok()),
+        );
         let (first, last) = match dates.as_slice() {
             [exact] => (*exact, *exact),
             [one, other] => (*one.min(other), *one.max(other)),

@@ -65,7 +65,8 @@ fn modify(
     record.attributes.replace(position, new);
     rules::conclude(record, now);
     let mut modified = new.clone();
-    modified.index = index;
+    // Clients that name an index, 0 included, find it in the answer.
+    modified.index = index.or(new.index.filter(|_| new.row.multiple));
     Ok(modified)
 }
 

@@ -45,9 +45,10 @@ impl crate::operations::Operation for Query {
         let asked = |function| request.query_functions.contains(&function);
         let version = cx.version;
         let operations = OPERATIONS.iter().filter(|entry| entry.exists_in(version)).map(|entry| entry.code);
-        let object_types = OBJECT_TYPES.iter().copied().filter(|kind| {
-            kind.since() <= version && (*kind != ObjectType::Template || version < V2_0)
-        });
+        let object_types = OBJECT_TYPES
+            .iter()
+            .copied()
+            .filter(|kind| kind.since() <= version && (*kind != ObjectType::Template || version < V2_0));
         Ok(Response {
             operations: list(asked(QueryFunction::QueryOperations), operations),
             object_types: list(asked(QueryFunction::QueryObjects), object_types),
@@ -59,14 +60,16 @@ impl crate::operations::Operation for Query {
             rng_parameters: list(asked(QueryFunction::QueryRNGs), [rng()].into_iter()),
             profile_information: Vec::new(),
             validation_information: Vec::new(),
-            capability_information: list(asked(QueryFunction::QueryCapabilities), [capabilities()].into_iter()),
+            capability_information: list(
+                asked(QueryFunction::QueryCapabilities),
+                [capabilities()].into_iter(),
+            ),
             client_registration_methods: list(
                 asked(QueryFunction::QueryClientRegistrationMethods),
                 [ClientRegistrationMethod::Unspecified].into_iter(),
             ),
-            protection_storage_masks: asked(QueryFunction::QueryStorageProtectionMasks).then(|| {
-                ProtectionStorageMasks { masks: vec![ProtectionStorageMask::SOFTWARE] }
-            }),
+            protection_storage_masks: asked(QueryFunction::QueryStorageProtectionMasks)
+                .then(|| ProtectionStorageMasks { masks: vec![ProtectionStorageMask::SOFTWARE] }),
         })
     }
 }

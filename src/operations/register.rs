@@ -51,7 +51,8 @@ impl Operation for Register {
         let mut draft = Draft::new(object).give(&given)?;
         draft.name_template();
         let asker = Asker::of(cx);
-        let ids = cx.insert(1, |ids| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect())?;
+        let ids =
+            cx.insert(1, |ids| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect())?;
         let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was registered."))?;
         cx.leave(UniqueIdentifierValue::Register, id);
         Ok(Response { unique_identifier: id.into() })
@@ -75,9 +76,9 @@ fn check_length(object: &mut Object) -> Result<(), Error> {
     );
     match block.cryptographic_length {
         Some(length) if length == bits || (parity && length == bits / 8 * 7) => Ok(()),
-        Some(length) => {
-            Err(invalid_field(format!("The key has {bits} bits, not {length} as its Cryptographic Length says.")))
-        }
+        Some(length) => Err(invalid_field(format!(
+            "The key has {bits} bits, not {length} as its Cryptographic Length says."
+        ))),
         None => {
             block.cryptographic_length = Some(bits);
             Ok(())
