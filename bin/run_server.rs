@@ -1,1 +1,159 @@
-fn main(){}
+//! Runs a server: PyKMIP's options, settings, log, [`Server`]. What fails becomes one line on standard error and
+//! an exit code: 2 for a wrong command line, 1 for a failed start.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+
+use getopts::{Matches, Options};
+use kmip_server::config::Config;
+use kmip_server::logging;
+use kmip_server::server::{Server, Shutdown};
+use kmip_server::settings::{self, Settings, Source};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+const WRONG_COMMAND_LINE: u8 = 2;
+const FAILED_START: u8 = 1;
+
+/// The options that give a setting of the same name: letter, name, what `-h` says.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    ("n", "hostname", "The name or address to listen on; empty for every IPv4 address."),
+    ("p", "port", "The port to listen on: 5696 is KMIP's, 0 picks a free one."),
+    ("c", "certificate_path", "The server's certificate, a PEM file."),
+    ("k", "key_path", "The server's private key, a PEM file; the certificate's file where not given."),
+    ("a", "ca_path", "The certificates that clients are trusted by, a PEM file."),
+    ("s", "auth_suite", "The versions of TLS: Basic (1.2 and 1.3), TLS1.2 or TLS1.3."),
+    ("o", "policy_path", "The directory of operation policy files."),
+    ("v", "logging_level", "What is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+    ("d", "database_path", "The SQLite file of the objects, or :memory: for none."),
+];
+
+pub(crate) fn main() -> ExitCode {
+    let options = options();
+    let matches = match options.parse(complete(std::env::args_os().skip(1))) {
+        Ok(matches) => matches,
+        Err(error) => return failure(WRONG_COMMAND_LINE, &error),
+    };
+    if matches.opt_present("help") {
+        return say(&options.usage("Usage: run_server [options]\n\nRuns a KMIP server."));
+    }
+    let config = match settings(&matches).and_then(Settings::into_config) {
+        Ok(config) => config,
+        Err(error @ settings::Error::Invalid { source: Source::Options, .. }) => {
+            return failure(WRONG_COMMAND_LINE, &error);
+        }
+        Err(error) => return failure(FAILED_START, &error),
+    };
+    if let Err(error) = logging::init(&config.log_path, config.logging_level) {
+        return failure(FAILED_START, &error);
+    }
+    std::panic::set_hook(Box::new(|panic| log::error!(target: "kmip.server", "{panic}")));
+    match serve(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!(target: "kmip.server", "The server cannot start: {error}");
+            failure(FAILED_START, &error)
+        }
+    }
+}
+
+fn serve(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    // Before the port is told, so that a signal from whoever waits for it finds its handler.
+    let signals = Signals::new([SIGINT, SIGTERM])?;
+    let server = Server::bind(config)?;
+    stop_on(signals, server.shutdown())?;
+    say(&format!("Listening on {} ({})", server.port(), server.address()));
+    server.run();
+    Ok(())
+}
+
+fn stop_on(mut signals: Signals, shutdown: Shutdown) -> io::Result<()> {
+    let wait = move || {
+        for signal in signals.forever() {
+            log::info!(target: "kmip.server", "Signal {signal}: the server stops.");
+            shutdown.stop();
+        }
+    };
+    thread::Builder::new().name("kmip-signals".to_owned()).spawn(wait).map(drop)
+}
+
+fn options() -> Options {
+    let mut options = Options::new();
+    options.optflag("h", "help", "Shows this and exits.");
+    for (letter, name, help) in SETTINGS {
+        options.optmulti(letter, name, help, "VALUE");
+    }
+    options.optmulti("f", "config_path", "The settings file; /etc/pykmip/server.conf where not given.", "FILE");
+    options.optmulti("l", "log_path", "The log file; /var/log/pykmip/server.log where not given.", "FILE");
+    options.optflagmulti(
+        "i",
+        "ignore_tls_client_auth",
+        "Takes client certificates without client authentication in their extended key usage.",
+    );
+    options
+}
+
+/// The settings of the file, then those of the options, of which the last of its kind counts.
+fn settings(matches: &Matches) -> Result<Settings, settings::Error> {
+    let last = |name| matches.opt_strs(name).pop().filter(|value| !value.is_empty());
+    let mut settings = match last("config_path") {
+        Some(path) => Settings::from_file(Path::new(&path))?,
+        None if Path::new(Config::DEFAULT_FILE).exists() => Settings::from_file(Path::new(Config::DEFAULT_FILE))?,
+        None => Settings::default(),
+    };
+    for (_, name, _) in SETTINGS {
+        if let Some(value) = last(name) {
+            settings.option(name, &value)?;
+        }
+    }
+    if let Some(path) = last("log_path") {
+        settings.log_path(&path);
+    }
+    if matches.opt_present("ignore_tls_client_auth") {
+        settings.option("enable_tls_client_auth", "False")?;
+    }
+    Ok(settings)
+}
+
+/// Writes long options out in full: `--host` is `--hostname`, as for PyKMIP, where no other begins so.
+fn complete(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let flags = ["help", "ignore_tls_client_auth"];
+    let valued = SETTINGS.iter().map(|(_, name, _)| *name).chain(["config_path", "log_path"]);
+    let names: Vec<_> = valued.chain(flags).collect();
+    let mut is_value = false;
+    let write_out = |argument: OsString| {
+        let Some(text) = argument.to_str().filter(|_| !is_value) else {
+            is_value = false;
+            return argument;
+        };
+        let Some(long) = text.strip_prefix("--").filter(|long| !long.is_empty()) else {
+            is_value = text.len() == 2 && text.starts_with('-') && !matches!(text, "-h" | "-i" | "--");
+            return argument;
+        };
+        let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+        let mut fitting = names.iter().filter(|full| full.starts_with(name));
+        let name = match (fitting.next(), fitting.next()) {
+            (Some(only), None) => only,
+            _ => name,
+        };
+        is_value = value.is_none() && !flags.contains(&name);
+        value.map_or_else(|| format!("--{name}"), |value| format!("--{name}={value}")).into()
+    };
+    arguments.map(write_out).collect()
+}
+
+/// Nobody may be reading: that is no reason to fail.
+fn say(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+    ExitCode::SUCCESS
+}
+
+fn failure(code: u8, error: &dyn Display) -> ExitCode {
+    drop(writeln!(io::stderr(), "run_server: {error}"));
+    ExitCode::from(code)
+}

@@ -1,0 +1,110 @@
+//! What identifies a client in its certificate: the subject's common names and the extended key usage.
+//!
+//! Old certificates are read as they are: X.509 version 1, no extensions at all. Whether the certificate is
+//! genuine is left to the TLS layer.
+
+use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::oid::AssociatedOid;
+use x509_cert::der::{self, Any, Decode, Tag, Tagged};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::ExtendedKeyUsage;
+
+/// `id-at-commonName` (X.520).
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+/// `id-kp-clientAuth` (RFC 5280 §4.2.1.12).
+const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
+
+/// What is kept of a client certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    common_names: Vec<String>,
+    for_clients: Option<bool>,
+}
+
+impl Certificate {
+    /// Reads a DER certificate.
+    ///
+    /// # Errors
+    /// Where the bytes are no certificate, or a common name of the subject is no text: a name that cannot be read
+    /// must not be left out, or the certificate of two names would pass for one of one.
+    pub fn from_der(bytes: &[u8]) -> Result<Self, der::Error> {
+        let certificate = x509_cert::Certificate::from_der(bytes)?.tbs_certificate;
+        let attributes = certificate.subject.0.iter().flat_map(|name| name.0.iter());
+        let common_names = attributes
+            .filter(|attribute| attribute.oid == COMMON_NAME)
+            .map(|attribute| text(&attribute.value).ok_or_else(|| attribute.value.tag().value_error()))
+            .collect::<Result<_, _>>()?;
+        let extensions = certificate.extensions.unwrap_or_default();
+        let for_clients = extensions.iter().find(|it| it.extn_id == ExtendedKeyUsage::OID).map(lists_clients);
+        Ok(Self { common_names, for_clients })
+    }
+
+    /// The common names of the subject, in the order of the certificate.
+    pub fn common_names(&self) -> &[String] {
+        &self.common_names
+    }
+
+    /// Whether the extended key usage lists client authentication; `None` where there is no such extension.
+    pub fn is_for_clients(&self) -> Option<bool> {
+        self.for_clients
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(common_names: Vec<String>, for_clients: Option<bool>) -> Self {
+        Self { common_names, for_clients }
+    }
+}
+
+/// An extension that cannot be read lists nobody.
+fn lists_clients(extension: &Extension) -> bool {
+    ExtendedKeyUsage::from_der(extension.extn_value.as_bytes())
+        .is_ok_and(|purposes| purposes.0.contains(&CLIENT_AUTH))
+}
+
+/// The text of a directory string (RFC 5280 §4.1.2.4), whichever of its types it has; `None` for what is
+/// no text.
+fn text(value: &Any) -> Option<String> {
+    let bytes = value.value();
+    match value.tag() {
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::VisibleString => {
+            String::from_utf8(bytes.to_vec()).ok()
+        }
+        // T.61 in theory, Latin-1 in every certificate seen.
+        Tag::TeletexString => Some(bytes.iter().copied().map(char::from).collect()),
+        Tag::BmpString => {
+            let (units, []) = bytes.as_chunks::<2>() else { return None };
+            String::from_utf16(&units.iter().copied().map(u16::from_be_bytes).collect::<Vec<_>>()).ok()
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn any(tag: Tag, bytes: &[u8]) -> Any {
+        Any::new(tag, bytes).unwrap()
+    }
+
+    #[test]
+    fn reads_every_type_of_directory_string() {
+        assert_eq!(text(&any(Tag::Utf8String, "Jörg".as_bytes())).as_deref(), Some("Jörg"));
+        assert_eq!(text(&any(Tag::PrintableString, b"John Doe")).as_deref(), Some("John Doe"));
+        assert_eq!(text(&any(Tag::TeletexString, b"J\xF6rg")).as_deref(), Some("Jörg"));
+        assert_eq!(text(&any(Tag::BmpString, &[0, b'A', 0x20, 0xAC])).as_deref(), Some("A€"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_name() {
+        assert_eq!(text(&any(Tag::Utf8String, &[0xFF])), None);
+        assert_eq!(text(&any(Tag::BmpString, &[0])), None);
+        assert_eq!(text(&any(Tag::Integer, &[1])), None);
+    }
+
+    #[test]
+    fn refuses_bytes_that_are_no_certificate() {
+        assert!(Certificate::from_der(&[]).is_err());
+        assert!(Certificate::from_der(b"\x30\x03\x02\x01\x01").is_err());
+    }
+}

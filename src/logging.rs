@@ -1,0 +1,218 @@
+//! The log file: one that rotates at 1,000,000 bytes, five older ones beside it, in PyKMIP's format.
+//!
+//! `2026-09-01 12:00:00,123 - kmip.server.session.00000001 - INFO - Starting session`
+//!
+//! The rest of the library writes through the `log` facade and works without any of this. Loggers are named
+//! after PyKMIP's (`kmip.server…`); a module's own name `kmip_server::a::b` is written `kmip.server.a.b`, and
+//! what other packages log is left out, as PyKMIP leaves it out.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use log::{LevelFilter, Record};
+use log4rs::append::rolling_file::RollingFileAppender;
+use log4rs::append::rolling_file::policy::compound::CompoundPolicy;
+use log4rs::append::rolling_file::policy::compound::roll::Roll;
+use log4rs::append::rolling_file::policy::compound::roll::fixed_window::FixedWindowRoller;
+use log4rs::append::rolling_file::policy::compound::trigger::size::SizeTrigger;
+use log4rs::config::{Appender, Config, Root};
+use log4rs::encode::pattern::PatternEncoder;
+use log4rs::encode::{Encode, Write};
+use log4rs::filter::{Filter, Response};
+
+use crate::config::Level;
+
+/// How long the file may grow, in bytes, and how many older ones are kept; PyKMIP's numbers.
+const MAX_BYTES: u64 = 1_000_000;
+const BACKUPS: u32 = 5;
+/// Only the owner may read what the server does.
+const FILE_MODE: u32 = 0o600;
+/// Python's `asctime`: local time, milliseconds behind a comma.
+const TIME_PATTERN: &str = "{d(%Y-%m-%d %H:%M:%S,%3f)}";
+
+/// Why nothing can be logged.
+#[derive(Debug)]
+pub enum Error {
+    /// The log file cannot be written.
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The process logs already.
+    AlreadySet,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unwritable { path, cause } => {
+                write!(f, "the log file {} cannot be written: {cause} (-l names another)", path.display())
+            }
+            Self::AlreadySet => f.write_str("the process has a logger already"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Sends what the process logs to `path` from now on; its directory is made where it is missing.
+///
+/// # Errors
+/// [`Error::Unwritable`], or [`Error::AlreadySet`] on a second call.
+pub fn init(path: &Path, level: Level) -> Result<(), Error> {
+    let unwritable = |cause| Error::Unwritable { path: path.to_owned(), cause };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(unwritable)?;
+    }
+    create(path).map_err(unwritable)?;
+    let backups = format!("{}.{{}}", path.display());
+    let roller = FixedWindowRoller::builder().base(1).build(&backups, BACKUPS);
+    let roller = OwnersOnly(roller.map_err(|e| unwritable(io::Error::other(e)))?);
+    let policy = CompoundPolicy::new(Box::new(SizeTrigger::new(MAX_BYTES)), Box::new(roller));
+    let file = RollingFileAppender::builder().encoder(Box::new(Lines::new())).build(path, Box::new(policy));
+    let file = Appender::builder().filter(Box::new(OurOwn)).build("file", Box::new(file.map_err(unwritable)?));
+    let config = Config::builder().appender(file).build(Root::builder().appender("file").build(filter(level)));
+    let config = config.map_err(|e| unwritable(io::Error::other(e)))?;
+    log4rs::init_config(config).map(drop).map_err(|_| Error::AlreadySet)
+}
+
+fn filter(level: Level) -> LevelFilter {
+    match level {
+        Level::Debug => LevelFilter::Debug,
+        Level::Info => LevelFilter::Info,
+        Level::Warning => LevelFilter::Warn,
+        Level::Error => LevelFilter::Error,
+        Level::Critical => LevelFilter::Off,
+    }
+}
+
+/// Makes the file where there is none; an older one keeps its mode.
+fn create(path: &Path) -> io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path).map(drop)
+}
+
+/// Rotates, and makes the new file before log4rs would make it for everybody.
+#[derive(Debug)]
+struct OwnersOnly(FixedWindowRoller);
+
+impl Roll for OwnersOnly {
+    fn roll(&self, file: &Path) -> anyhow::Result<()> {
+        self.0.roll(file)?;
+        Ok(create(file)?)
+    }
+}
+
+/// Lets this package's messages through and no others.
+#[derive(Debug)]
+struct OurOwn;
+
+impl Filter for OurOwn {
+    fn filter(&self, record: &Record<'_>) -> Response {
+        let target = record.target();
+        let ours = target.starts_with("kmip.") || target.starts_with("kmip_server");
+        if ours { Response::Neutral } else { Response::Reject }
+    }
+}
+
+/// PyKMIP's line: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`.
+#[derive(Debug)]
+struct Lines {
+    time: PatternEncoder,
+}
+
+impl Lines {
+    fn new() -> Self {
+        Self { time: PatternEncoder::new(TIME_PATTERN) }
+    }
+}
+
+impl Encode for Lines {
+    fn encode(&self, out: &mut dyn Write, record: &Record<'_>) -> anyhow::Result<()> {
+        self.time.encode(out, record)?;
+        let logger = record.target().replace("kmip_server", "kmip.server").replace("::", ".");
+        let level = match record.level() {
+            log::Level::Error => "ERROR",
+            log::Level::Warn => "WARNING",
+            log::Level::Info => "INFO",
+            log::Level::Debug | log::Level::Trace => "DEBUG",
+        };
+        let message = inert(&record.args().to_string());
+        Ok(writeln!(out, " - {logger} - {level} - {message}")?)
+    }
+}
+
+/// The message, so that nothing that a client named itself can look like a line of the log: lines after the
+/// first are indented, control characters are spelled out.
+fn inert(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for c in message.trim_end().chars() {
+        match c {
+            '\n' => text.push_str("\n    "),
+            c if c.is_control() && c != '\t' => text.extend(c.escape_default()),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use log4rs::encode::writer::simple::SimpleWriter;
+
+    fn line(target: &str, level: log::Level, message: &str) -> String {
+        let mut out = SimpleWriter(Vec::new());
+        let args = format_args!("{message}");
+        let record = Record::builder().target(target).level(level).args(args).build();
+        Lines::new().encode(&mut out, &record).unwrap();
+        String::from_utf8(out.0).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_written_as_python_writes_it() {
+        let text = line("kmip.server.session.00000001", log::Level::Warn, "A message");
+        let (time, rest) = text.split_at(23);
+        assert_eq!(rest, " - kmip.server.session.00000001 - WARNING - A message\n");
+        let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "0000-00-00 00:00:00,000");
+        assert!(line("kmip_server::policy::reload", log::Level::Info, "x").contains(" - kmip.server.policy.reload - INFO"));
+    }
+
+    #[test]
+    fn a_message_cannot_forge_a_line() {
+        let text = line("kmip.server", log::Level::Info, "user \"a\n2026-01-01 - forged\r\x1b[2J\"");
+        assert!(text.contains("\n    2026-01-01 - forged\\r\\u{1b}[2J"), "{text}");
+    }
+
+    #[test]
+    fn other_packages_are_not_heard() {
+        for (target, answer) in [("rustls::conn", Response::Reject), ("kmip.server", Response::Neutral)] {
+            let record = Record::builder().target(target).build();
+            assert_eq!(OurOwn.filter(&record), answer);
+        }
+    }
+
+    #[test]
+    fn a_rotation_leaves_a_file_for_the_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("kmip-log-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("server.log");
+        let backups = format!("{}.{{}}", path.display());
+        let roller = OwnersOnly(FixedWindowRoller::builder().base(1).build(&backups, BACKUPS).unwrap());
+        for round in 0..7 {
+            fs::write(&path, round.to_string()).unwrap();
+            roller.roll(&path).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, FILE_MODE);
+        }
+        let kept = |n: u32| fs::read_to_string(format!("{}.{n}", path.display()));
+        assert_eq!((kept(1).unwrap(), kept(5).unwrap()), ("6".to_owned(), "2".to_owned()));
+        assert!(kept(6).is_err());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

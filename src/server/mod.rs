@@ -1,0 +1,157 @@
+//! The network side: a listener, its connections, their TLS. Frames go in, replies come out; what they mean is
+//! left to [`crate::dispatch`].
+//!
+//! ```no_run
+//! use kmip_server::{config::Config, server::Server};
+//!
+//! let mut config = Config::new("/etc/pykmip/server.pem", "/etc/pykmip/ca.pem");
+//! config.port = 0;
+//! let server = Server::bind(&config)?;
+//! println!("port {}", server.port());
+//! let shutdown = server.shutdown(); // `shutdown.stop()`, from any thread, ends `run`
+//! # let _ = shutdown;
+//! server.run();
+//! # Ok::<(), kmip_server::server::Error>(())
+//! ```
+
+mod canned;
+mod connection;
+mod listener;
+mod tls;
+mod trust;
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+
+pub use listener::Shutdown;
+pub use tls::Error as TlsError;
+
+use crate::auth::{Authenticator, Service};
+use crate::config::Config;
+use crate::dispatch::Respond;
+use connection::Terms;
+use listener::Registry;
+
+/// The logger of the server as a whole, by PyKMIP's name.
+const LOG: &str = "kmip.server";
+
+/// Why a server cannot start.
+#[derive(Debug)]
+pub enum Error {
+    /// The certificates, the key or the cipher suites do not do.
+    Tls(tls::Error),
+    /// The address cannot be listened on.
+    Bind {
+        /// The hostname of the settings.
+        hostname: String,
+        /// The port of the settings.
+        port: u16,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls(error) => error.fmt(f),
+            Self::Bind { hostname, port, cause } => {
+                write!(f, "the server cannot listen on {hostname}:{port}: {cause}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<tls::Error> for Error {
+    fn from(error: tls::Error) -> Self {
+        Self::Tls(error)
+    }
+}
+
+/// A server that listens. Clients that connect wait until it [runs](Self::run).
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    terms: Arc<Terms>,
+    registry: Arc<Registry>,
+}
+
+impl Server {
+    /// Reads the certificates and takes the port.
+    ///
+    /// # Errors
+    /// [`Error`], one for each kind of failed start.
+    pub fn bind(config: &Config) -> Result<Self, Error> {
+        let responder = canned::Canned::new(authenticator(config));
+        Self::bind_with(config, Arc::new(responder))
+    }
+
+    /// The same, with requests answered by `responder`.
+    ///
+    /// # Errors
+    /// [`Error`], one for each kind of failed start.
+    pub fn bind_with(config: &Config, responder: Arc<dyn Respond>) -> Result<Self, Error> {
+        let tls = tls::server_config(config)?;
+        let bind = |cause| Error::Bind { hostname: config.hostname.clone(), port: config.port, cause };
+        let listener = TcpListener::bind(&*addresses(config).map_err(bind)?).map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let registry = Registry::new(&listener, address, config.max_connections).map_err(bind)?;
+        let terms = Terms {
+            tls,
+            responder,
+            handshake_timeout: config.handshake_timeout,
+            request_timeout: config.request_timeout,
+            max_request_size: config.max_request_size,
+        };
+        Ok(Self { listener, address, terms: Arc::new(terms), registry: Arc::new(registry) })
+    }
+
+    /// The port that it listens on; the one picked where the settings say 0.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What ends [`run`](Self::run), from any thread.
+    pub fn shutdown(&self) -> Shutdown {
+        Shutdown::new(&self.registry)
+    }
+
+    /// Serves until [`Shutdown::stop`]: then no client is accepted any more, idle ones are let go, running
+    /// requests are answered, and it returns, after ten seconds at the latest.
+    pub fn run(self) {
+        listener::run(self.listener, &self.terms, &self.registry);
+    }
+}
+
+/// Who is let in by these settings. Plugins that are no SLUGS service are named in a warning.
+pub fn authenticator(config: &Config) -> Authenticator {
+    let (ours, others): (Vec<_>, Vec<_>) =
+        config.auth_plugins.iter().partition(|plugin| plugin.name.starts_with("auth:slugs"));
+    for plugin in others {
+        log::warn!(target: LOG, "The authentication plugin '{}' is not supported.", plugin.name);
+    }
+    let enabled = ours.into_iter().filter(|plugin| plugin.enabled);
+    let services = enabled.map(|plugin| Service::new(&plugin.name, plugin.url.as_deref())).collect();
+    Authenticator::new(config.enable_tls_client_auth, services)
+}
+
+/// What the hostname stands for: IPv4 first, which is all that PyKMIP listens on; every address where it is
+/// empty.
+fn addresses(config: &Config) -> io::Result<Vec<SocketAddr>> {
+    if config.hostname.is_empty() {
+        return Ok(vec![(Ipv4Addr::UNSPECIFIED, config.port).into()]);
+    }
+    let mut addresses: Vec<_> = (config.hostname.as_str(), config.port).to_socket_addrs()?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    Ok(addresses)
+}
