@@ -87,7 +87,12 @@ fn options() -> Options {
     for (letter, name, help) in SETTINGS {
         options.optmulti(letter, name, help, "VALUE");
     }
-    options.optmulti("f", "config_path", "The settings file; /etc/pykmip/server.conf where not given.", "FILE");
+    options.optmulti(
+        "f",
+        "config_path",
+        "The settings file; /etc/pykmip/server.conf where not given.",
+        "FILE",
+    );
     options.optmulti("l", "log_path", "The log file; /var/log/pykmip/server.log where not given.", "FILE");
     options.optflagmulti(
         "i",
@@ -102,7 +107,9 @@ fn settings(matches: &Matches) -> Result<Settings, settings::Error> {
     let last = |name| matches.opt_strs(name).pop().filter(|value| !value.is_empty());
     let mut settings = match last("config_path") {
         Some(path) => Settings::from_file(Path::new(&path))?,
-        None if Path::new(Config::DEFAULT_FILE).exists() => Settings::from_file(Path::new(Config::DEFAULT_FILE))?,
+        None if Path::new(Config::DEFAULT_FILE).exists() => {
+            Settings::from_file(Path::new(Config::DEFAULT_FILE))?
+        }
         None => Settings::default(),
     };
     for (_, name, _) in SETTINGS {

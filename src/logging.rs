@@ -75,8 +75,10 @@ pub fn init(path: &Path, level: Level) -> Result<(), Error> {
     let roller = OwnersOnly(roller.map_err(|e| unwritable(io::Error::other(e)))?);
     let policy = CompoundPolicy::new(Box::new(SizeTrigger::new(MAX_BYTES)), Box::new(roller));
     let file = RollingFileAppender::builder().encoder(Box::new(Lines::new())).build(path, Box::new(policy));
-    let file = Appender::builder().filter(Box::new(OurOwn)).build("file", Box::new(file.map_err(unwritable)?));
-    let config = Config::builder().appender(file).build(Root::builder().appender("file").build(filter(level)));
+    let file =
+        Appender::builder().filter(Box::new(OurOwn)).build("file", Box::new(file.map_err(unwritable)?));
+    let config =
+        Config::builder().appender(file).build(Root::builder().appender("file").build(filter(level)));
     let config = config.map_err(|e| unwritable(io::Error::other(e)))?;
     log4rs::init_config(config).map(drop).map_err(|_| Error::AlreadySet)
 }
@@ -180,7 +182,10 @@ mod tests {
         assert_eq!(rest, " - kmip.server.session.00000001 - WARNING - A message\n");
         let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         assert_eq!(shape, "0000-00-00 00:00:00,000");
-        assert!(line("kmip_server::policy::reload", log::Level::Info, "x").contains(" - kmip.server.policy.reload - INFO"));
+        assert!(
+            line("kmip_server::policy::reload", log::Level::Info, "x")
+                .contains(" - kmip.server.policy.reload - INFO")
+        );
     }
 
     #[test]

@@ -110,7 +110,10 @@ impl Service {
         if matches!(user, "" | "." | "..") {
             return Err(Error::UnusableName(user.to_owned()));
         }
-        let users = format!("{base}users/{}", encode(user.as_bytes(), |b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)));
+        let users = format!(
+            "{base}users/{}",
+            encode(user.as_bytes(), |b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+        );
         self.get(&users, || Error::UnknownUser(user.to_owned()))?;
         let url = format!("{users}/groups");
         let mut response = self.get(&url, || Error::NoGroups(user.to_owned()))?;
@@ -215,7 +218,10 @@ mod tests {
 
     #[test]
     fn groups_are_a_list_of_names_or_nothing() {
-        assert_eq!(groups(br#"{"groups": ["Group A", "B"]}"#), Some(Some(vec!["Group A".into(), "B".into()])));
+        assert_eq!(
+            groups(br#"{"groups": ["Group A", "B"]}"#),
+            Some(Some(vec!["Group A".into(), "B".into()]))
+        );
         assert_eq!(groups(br#"{"groups": []}"#), Some(Some(vec![])));
         assert_eq!(groups(br#"{"groups": null}"#), Some(None));
         assert_eq!(groups(br#"{}"#), Some(None));
@@ -230,7 +236,10 @@ mod tests {
         for name in ["", ".", ".."] {
             assert!(matches!(service.groups(name), Err(Error::UnusableName(_))), "{name:?}");
         }
-        assert_eq!(encode(b"../a?b#c d", |b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)), "..%2Fa%3Fb%23c%20d");
+        assert_eq!(
+            encode(b"../a?b#c d", |b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)),
+            "..%2Fa%3Fb%23c%20d"
+        );
     }
 
     #[test]

@@ -154,7 +154,9 @@ impl fmt::Display for Handshake<'_> {
                 f.write_str("what it sent is not TLS")
             }
             (_, Some(error)) => write!(f, "the TLS handshake failed: {error}"),
-            (io::ErrorKind::UnexpectedEof, _) => f.write_str("it closed the connection before the TLS handshake was done"),
+            (io::ErrorKind::UnexpectedEof, _) => {
+                f.write_str("it closed the connection before the TLS handshake was done")
+            }
             (io::ErrorKind::TimedOut, _) => f.write_str("it did not finish the TLS handshake in time"),
             (_, None) => write!(f, "the connection failed: {}", self.0),
         }
@@ -180,8 +182,7 @@ impl<'a> Stream<'a> {
         tls.set_buffer_limit(None);
         let due = Instant::now() + terms.handshake_timeout;
         let socket = Socket { tcp, due: Some(due), has_timeout: false, records: Records::default() };
-        let mut stream =
-            Self { tls, socket, request_timeout: terms.request_timeout, request_due: None };
+        let mut stream = Self { tls, socket, request_timeout: terms.request_timeout, request_due: None };
         while stream.tls.is_handshaking() {
             stream.flush_records()?;
             if stream.tls.is_handshaking() {
@@ -345,7 +346,8 @@ mod tests {
 
     #[test]
     fn knows_where_records_end_however_they_arrive() {
-        let records = [&[0x17, 3, 3, 0, 2, 9, 9][..], &[0x15, 3, 3, 0, 0], &[0x17, 3, 3, 1, 0], &[7; 256]].concat();
+        let records =
+            [&[0x17, 3, 3, 0, 2, 9, 9][..], &[0x15, 3, 3, 0, 0], &[0x17, 3, 3, 1, 0], &[7; 256]].concat();
         let whole = [7, 12, 12 + 5 + 256];
         for step in [1, 2, 5, 7, 1000] {
             let mut position = Records::default();

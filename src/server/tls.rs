@@ -125,9 +125,8 @@ pub(super) fn server_config(config: &Config) -> Result<Arc<ServerConfig>, Error>
     let identity = identity(config, &provider)?;
     let trusted = certificates("ca_path", &config.ca_path)?;
     let algorithms = provider.signature_verification_algorithms;
-    let trust = Trust::new(trusted, config.enable_tls_client_auth, algorithms).map_err(|cause| {
-        Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause }
-    })?;
+    let trust = Trust::new(trusted, config.enable_tls_client_auth, algorithms)
+        .map_err(|cause| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause })?;
     let versions = versions(config.auth_suite);
     let suites = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
     let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..provider });
@@ -262,7 +261,8 @@ fn standard_name(suite: SupportedCipherSuite) -> String {
 
 /// OpenSSL's name: `ECDHE-RSA-AES256-GCM-SHA384`. The suites of TLS 1.3 have but one name.
 fn openssl_name(standard: &str) -> String {
-    let Some((exchange, cipher)) = standard.strip_prefix("TLS_").and_then(|it| it.split_once("_WITH_")) else {
+    let Some((exchange, cipher)) = standard.strip_prefix("TLS_").and_then(|it| it.split_once("_WITH_"))
+    else {
         return standard.to_owned();
     };
     let cipher = cipher.replace("AES_", "AES").replace("POLY1305_SHA256", "POLY1305");
@@ -297,7 +297,8 @@ mod tests {
 
     #[test]
     fn what_can_be_offered_restricts_the_list() {
-        let names = ["TLS_RSA_WITH_AES_128_CBC_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"];
+        let names =
+            ["TLS_RSA_WITH_AES_128_CBC_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"];
         let both = ["TLS_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"];
         assert_eq!(chosen(AuthSuite::Basic, &names), both);
         assert_eq!(chosen(AuthSuite::Tls12, &names), both[1..]);

@@ -77,7 +77,12 @@ impl Trust {
         }
     }
 
-    fn chain(&self, leaf: &CertificateDer<'_>, sent: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Error> {
+    fn chain(
+        &self,
+        leaf: &CertificateDer<'_>,
+        sent: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
         let outcome = EndEntityCert::try_from(leaf).and_then(|leaf| {
             let usage = Usage { checked: self.check_usage };
             let valid = |path: &webpki::VerifiedPath<'_>| self.anchor_is_valid(path.anchor(), now);
@@ -162,8 +167,7 @@ impl ClientCertVerifier for Trust {
         let key = public_key(cert)?;
         let key = RawPublicKeyEntity::try_from(&key).map_err(refusal)?;
         let candidates = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == dss.scheme);
-        let (_, candidates) =
-            candidates.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+        let (_, candidates) = candidates.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
         // A scheme of TLS 1.2 leaves the curve open: one of the candidates fits the key.
         if candidates.iter().any(|it| key.verify_signature(*it, message, dss.signature()).is_ok()) {
             Ok(HandshakeSignatureValid::assertion())

@@ -237,7 +237,8 @@ mod tests {
         let text = "[server]\nHostName = a:b=c\nport: 5696\n  \nempty=\n";
         assert_eq!(
             section(text, "server"),
-            [("hostname", "a:b=c"), ("port", "5696"), ("empty", "")].map(|(k, v)| (k.to_owned(), v.to_owned()))
+            [("hostname", "a:b=c"), ("port", "5696"), ("empty", "")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
         );
     }
 
