@@ -1,1 +1,12 @@
+//! The tests of the whole: one module for each subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop at the first surprise; clippy.toml's permissions cover only functions marked as tests"
+)]
 
+mod auth;
+mod harness;
+mod settings;
+mod tls;

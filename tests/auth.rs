@@ -1,0 +1,197 @@
+//! Who a client is: certificates of several kinds against the rules, SLUGS services of several moods.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use kmip_server::auth::{Authenticator, Error, Identity, Peer};
+use kmip_server::config::{AuthPlugin, Config};
+use kmip_server::dispatch::{Reply, Respond};
+use kmip_server::server::authenticator;
+use rcgen::ExtendedKeyUsagePurpose;
+
+use crate::harness::{Client, Credential, Embedded, Pki, request};
+
+/// Answers with the identity of the peer, or with the refusal, as bytes of a message.
+struct WhoAmI(Authenticator);
+
+impl Respond for WhoAmI {
+    fn respond(&self, _: &[u8], peer: &Peer) -> Reply {
+        let answer = match self.0.admit(peer).and_then(|()| self.0.identify(peer)) {
+            Ok(Identity { user, groups }) => format!("{user}, {groups:?}, {}", peer.address.ip()),
+            Err(error) => format!("certificate: {}", error.is_about_the_certificate()),
+        };
+        let mut message = request(answer.len());
+        message[8..].copy_from_slice(answer.as_bytes());
+        Reply { message, close: false }
+    }
+}
+
+fn who_am_i(pki: &Pki, config: &Config, client: &Credential) -> String {
+    let server = Embedded::start(config, WhoAmI(authenticator(config)));
+    let answer = pki.connect(server.port, client).exchange(&request(0)).unwrap();
+    String::from_utf8(answer[8..].to_vec()).unwrap()
+}
+
+#[test]
+fn a_client_is_the_common_name_of_its_certificate() {
+    let pki = Pki::new();
+    let strict = pki.config();
+    let lax = Config { enable_tls_client_auth: false, ..pki.config() };
+    assert_eq!(who_am_i(&pki, &strict, &pki.client), "John Doe, None, 127.0.0.1");
+    let unmarked = pki.ca.issue(&["Jane Smith"], |_| ());
+    assert_eq!(who_am_i(&pki, &strict, &unmarked), "certificate: true");
+    assert_eq!(who_am_i(&pki, &lax, &unmarked), "Jane Smith, None, 127.0.0.1");
+    assert_eq!(who_am_i(&pki, &lax, &pki.ca.issue_version_1("Old")), "Old, None, 127.0.0.1");
+    let usage = |it: &mut rcgen::CertificateParams| {
+        it.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]
+    };
+    assert_eq!(who_am_i(&pki, &strict, &pki.ca.issue(&[], usage)), "certificate: false");
+}
+
+/// A SLUGS service for some users; it tells each path that it was asked for. Like the real one it redirects
+/// every path without a last slash, with the name unquoted.
+struct Slugs {
+    url: String,
+    asked: Receiver<String>,
+}
+
+fn slugs(answers: &'static [(&'static str, &'static str)]) -> Slugs {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let url = format!("{origin}/slugs");
+    let (sender, asked) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = lines.next().unwrap().unwrap();
+            drop(lines.find(|line| line.as_ref().unwrap().is_empty()));
+            let path = first.split(' ').nth(1).unwrap();
+            if sender.send(path.to_owned()).is_err() {
+                return;
+            }
+            let answer = match answers.iter().find(|(known, _)| *known == path) {
+                Some((_, "500")) => "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_owned(),
+                Some((_, body)) => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+                None if !path.ends_with('/') => {
+                    let target = path.replace("%20", " ");
+                    format!("HTTP/1.1 301 Moved\r\nLocation: {origin}{target}/\r\nContent-Length: 0\r\n\r\n")
+                }
+                None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            };
+            drop(stream.write_all(answer.as_bytes()));
+        }
+    });
+    Slugs { url, asked }
+}
+
+const JOHN: &[(&str, &str)] = &[
+    ("/slugs/users/John%20Doe/", "null"),
+    ("/slugs/users/John%20Doe/groups/", r#"{"groups": ["Group A", "Group B"]}"#),
+];
+
+fn rules(services: &[(&str, bool, &str)]) -> Authenticator {
+    let mut config = Config::new("server.pem", "ca.pem");
+    config.auth_plugins = services
+        .iter()
+        .map(|&(name, enabled, url)| AuthPlugin { name: name.to_owned(), enabled, url: Some(url.to_owned()) })
+        .collect();
+    authenticator(&config)
+}
+
+fn peer(name: &str) -> Peer {
+    let certificate = crate::harness::self_signed(name, |_| ()).certificate;
+    let certificate = kmip_server::auth::Certificate::from_der(&certificate).unwrap();
+    Peer::new(([127, 0, 0, 1], 1).into(), 1, Some(certificate))
+}
+
+#[test]
+fn a_service_tells_the_groups_of_a_user_at_each_request() {
+    let service = slugs(JOHN);
+    let rules = rules(&[("auth:slugs", true, &service.url)]);
+    let groups = Some(vec!["Group A".to_owned(), "Group B".to_owned()]);
+    for _ in 0..2 {
+        let john = rules.identify(&peer("John Doe")).unwrap();
+        assert_eq!(john, Identity { user: "John Doe".to_owned(), groups: groups.clone() });
+        let asked: Vec<_> = service.asked.try_iter().collect();
+        let user = "/slugs/users/John%20Doe";
+        assert_eq!(
+            asked,
+            [user.to_owned(), format!("{user}/"), format!("{user}/groups"), format!("{user}/groups/")]
+        );
+    }
+}
+
+#[test]
+fn an_unknown_user_and_an_unreachable_service_are_refused() {
+    let service = slugs(JOHN);
+    let known = rules(&[("auth:slugs", true, &service.url)]);
+    let refused = |rules: &Authenticator, name| match rules.identify(&peer(name)) {
+        Err(error @ Error::Refused(_)) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(&known, "Jane Doe").contains("unknown"));
+    // The names that try to leave the path are quoted, and so unknown.
+    assert!(refused(&known, "John Doe/").contains("unknown"));
+    assert!(refused(&known, "x/../John Doe").contains("unknown"));
+    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    assert!(
+        refused(&rules(&[("auth:slugs", true, &format!("http://{gone}/"))]), "John Doe").contains("failed")
+    );
+}
+
+#[test]
+fn what_is_neither_yes_nor_no_is_refused() {
+    let cases: [&'static [(&str, &str)]; 4] = [
+        &[("/slugs/users/A/", "500"), ("/slugs/users/A/groups/", r#"{"groups": []}"#)],
+        &[("/slugs/users/A/", "null")],
+        &[("/slugs/users/A/", "null"), ("/slugs/users/A/groups/", "500")],
+        &[("/slugs/users/A/", "null"), ("/slugs/users/A/groups/", "[\"B\"]")],
+    ];
+    for answers in cases {
+        let service = slugs(answers);
+        let outcome = rules(&[("auth:slugs", true, &service.url)]).identify(&peer("A"));
+        assert!(matches!(outcome, Err(Error::Refused(_))), "{answers:?} gave {outcome:?}");
+    }
+}
+
+#[test]
+fn services_are_asked_in_order_until_one_knows_the_user() {
+    let (first, second) =
+        (slugs(JOHN), slugs(&[("/slugs/users/Jane/", "null"), ("/slugs/users/Jane/groups/", "{}")]));
+    let rules = rules(&[
+        ("auth:slugs:off", false, "http://127.0.0.1:1/"),
+        ("auth:slugs:first", true, &first.url),
+        ("auth:ldap", true, "ldap://127.0.0.1:1/"),
+        ("auth:slugs:second", true, &second.url),
+    ]);
+    assert_eq!(rules.identify(&peer("Jane")).unwrap(), Identity { user: "Jane".to_owned(), groups: None });
+    assert!(first.asked.try_iter().count() > 0);
+    assert!(second.asked.try_iter().count() > 0);
+    rules.identify(&peer("John Doe")).unwrap();
+    assert_eq!(second.asked.try_iter().count(), 0, "the second is not asked where the first knows");
+}
+
+#[test]
+fn disabled_and_foreign_plugins_leave_the_word_to_the_certificate() {
+    let rules =
+        rules(&[("auth:slugs", false, "http://127.0.0.1:1/"), ("auth:ldap", true, "ldap://127.0.0.1:1/")]);
+    assert_eq!(rules.identify(&peer("A")).unwrap(), Identity { user: "A".to_owned(), groups: None });
+}
+
+#[test]
+fn a_user_loses_a_group_with_the_next_request_of_the_same_connection() {
+    let pki = Pki::new();
+    let service = slugs(JOHN);
+    let plugin = AuthPlugin { name: "auth:slugs".to_owned(), enabled: true, url: Some(service.url.clone()) };
+    let config = Config { auth_plugins: vec![plugin], ..pki.config() };
+    let server = Embedded::start(&config, WhoAmI(authenticator(&config)));
+    let mut client: Client = pki.connect(server.port, &pki.client);
+    for _ in 0..2 {
+        let answer = client.exchange(&request(0)).unwrap();
+        assert!(String::from_utf8_lossy(&answer).contains("Group B"));
+        assert_eq!(service.asked.try_iter().count(), 4);
+    }
+}

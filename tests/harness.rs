@@ -1,0 +1,512 @@
+//! What tests of a whole server need: a throw-away PKI, a folder, the built binary on a free port or a server
+//! in this process, and a client that speaks TLS.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use kmip_server::auth::Peer;
+use kmip_server::config::Config;
+use kmip_server::dispatch::{Reply, Respond};
+use kmip_server::server::{Server, Shutdown};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, RsaKeySize, SigningKey,
+};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, StreamOwned, SupportedProtocolVersion};
+use x509_cert::der::asn1::{BitString, OctetString};
+use x509_cert::der::pem::{LineEnding, encode_string};
+use x509_cert::der::{Decode, Encode, Header, SliceReader};
+use x509_cert::spki::AlgorithmIdentifierOwned;
+
+/// How long anything in a test may take before it counts as hanging.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A folder of one test, gone with it.
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("kmip-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// A certificate and its key.
+pub(crate) struct Credential {
+    pub(crate) certificate: CertificateDer<'static>,
+    pub(crate) key: KeyPair,
+    /// What is sent after the certificate.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+}
+
+impl Credential {
+    fn new(certificate: CertificateDer<'static>, key: KeyPair) -> Self {
+        Self { certificate, key, chain: Vec::new() }
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        pem("CERTIFICATE", &self.certificate)
+    }
+
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    fn key_der(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
+    }
+
+    /// The key as `RSA PRIVATE KEY` or `EC PRIVATE KEY`, which stands inside the one of PKCS#8.
+    pub(crate) fn old_key_pem(&self, label: &'static str) -> String {
+        let pkcs8 = self.key.serialize_der();
+        let mut reader = SliceReader::new(&pkcs8).unwrap();
+        Header::decode(&mut reader).unwrap();
+        u8::decode(&mut reader).unwrap();
+        AlgorithmIdentifierOwned::decode(&mut reader).unwrap();
+        pem(label, OctetString::decode(&mut reader).unwrap().as_bytes())
+    }
+}
+
+fn pem(label: &'static str, bytes: &[u8]) -> String {
+    encode_string(label, LineEnding::LF, bytes).unwrap()
+}
+
+fn named(common_names: &[&str]) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    for name in common_names {
+        params.distinguished_name.push(DnType::CommonName, *name);
+    }
+    params
+}
+
+/// One that issues certificates.
+pub(crate) struct Authority {
+    pub(crate) credential: Credential,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        Self::with(name, |_| ())
+    }
+
+    pub(crate) fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = Self::params(name);
+        change(&mut params);
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        Self::of(certificate, key, params)
+    }
+
+    /// An authority below this one.
+    pub(crate) fn intermediate(&self, name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let params = Self::params(name);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
+        Self::of(certificate, key, params)
+    }
+
+    fn of(certificate: CertificateDer<'static>, key: KeyPair, params: CertificateParams) -> Self {
+        let copy = KeyPair::from_pem(&key.serialize_pem()).unwrap();
+        Self { credential: Credential::new(certificate, copy), issuer: Issuer::new(params, key) }
+    }
+
+    fn params(name: &str) -> CertificateParams {
+        let mut params = named(&[name]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.credential.pem()
+    }
+
+    /// The certificate of a client as PyKMIP's users have it.
+    pub(crate) fn client(&self, name: &str) -> Credential {
+        self.issue(&[name], |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth])
+    }
+
+    pub(crate) fn server(&self) -> Credential {
+        self.issue(&["localhost"], server_names)
+    }
+
+    pub(crate) fn rsa_server(&self) -> Credential {
+        let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+        let mut params = named(&["localhost"]);
+        server_names(&mut params);
+        Credential::new(params.signed_by(&key, &self.issuer).unwrap().der().clone(), key)
+    }
+
+    pub(crate) fn issue(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Credential {
+        let key = KeyPair::generate().unwrap();
+        let mut params = named(names);
+        change(&mut params);
+        Credential::new(params.signed_by(&key, &self.issuer).unwrap().der().clone(), key)
+    }
+
+    /// A certificate of X.509 version 1: no extensions.
+    pub(crate) fn issue_version_1(&self, name: &str) -> Credential {
+        let credential = self.issue(&[name], |_| ());
+        let certificate = version_1(&credential.certificate, self.issuer.key());
+        Credential { certificate, ..credential }
+    }
+}
+
+fn server_names(params: &mut CertificateParams) {
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    params.subject_alt_names = CertificateParams::new(names).unwrap().subject_alt_names;
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+}
+
+/// A certificate that nobody but itself vouches for.
+pub(crate) fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Credential {
+    let key = KeyPair::generate().unwrap();
+    let mut params = named(&[name]);
+    change(&mut params);
+    Credential::new(params.self_signed(&key).unwrap().der().clone(), key)
+}
+
+/// The same in X.509 version 1: CA, server and client at once, as `openssl req -x509` once made it.
+pub(crate) fn self_signed_version_1(name: &str) -> Credential {
+    let credential = self_signed(name, |_| ());
+    let certificate = version_1(&credential.certificate, &credential.key);
+    Credential { certificate, ..credential }
+}
+
+fn version_1(certificate: &CertificateDer<'_>, signer: &KeyPair) -> CertificateDer<'static> {
+    let mut certificate = x509_cert::Certificate::from_der(certificate).unwrap();
+    certificate.tbs_certificate.version = x509_cert::certificate::Version::V1;
+    certificate.tbs_certificate.extensions = None;
+    let signature = signer.sign(&certificate.tbs_certificate.to_der().unwrap()).unwrap();
+    certificate.signature = BitString::from_bytes(&signature).unwrap();
+    certificate.to_der().unwrap().into()
+}
+
+/// An authority, a server and a client in a folder.
+pub(crate) struct Pki {
+    pub(crate) folder: Folder,
+    pub(crate) ca: Authority,
+    pub(crate) server: Credential,
+    pub(crate) client: Credential,
+}
+
+impl Pki {
+    pub(crate) fn new() -> Self {
+        let (folder, ca) = (Folder::new(), Authority::new("Root CA"));
+        let (server, client) = (ca.server(), ca.client("John Doe"));
+        folder.write("ca.pem", ca.pem());
+        folder.write("server.pem", server.pem());
+        folder.write("server.key", server.key_pem());
+        Self { folder, ca, server, client }
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let mut config = Config::new(self.folder.path("server.pem"), self.folder.path("ca.pem"));
+        config.port = 0;
+        config.key_path = Some(self.folder.path("server.key"));
+        config.log_path = self.folder.path("server.log");
+        config.database_path = ":memory:".into();
+        config
+    }
+
+    /// The settings file of [`Self::config`], `extra` lines after it.
+    pub(crate) fn settings(&self, extra: &str) -> PathBuf {
+        let path = |name| self.folder.path(name).display().to_string();
+        let text = format!(
+            "[server]\nhostname=127.0.0.1\nport=0\ncertificate_path={}\nkey_path={}\nca_path={}\nauth_suite=Basic\n\
+             database_path=:memory:\n{extra}\n",
+            path("server.pem"),
+            path("server.key"),
+            path("ca.pem")
+        );
+        self.folder.write("server.conf", text)
+    }
+
+    /// The options that stand for that file.
+    pub(crate) fn options(&self) -> Vec<String> {
+        let path = |name| self.folder.path(name).display().to_string();
+        let options = [
+            ("-n", "127.0.0.1".to_owned()),
+            ("-p", "0".to_owned()),
+            ("-c", path("server.pem")),
+            ("-k", path("server.key")),
+            ("-a", path("ca.pem")),
+            ("-l", path("server.log")),
+            ("-d", ":memory:".to_owned()),
+        ];
+        options.into_iter().flat_map(|(option, value)| [option.to_owned(), value]).collect()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path("server.log")).unwrap_or_default()
+    }
+
+    /// Connects to `port` as `client`, by any version of TLS.
+    pub(crate) fn connect(&self, port: u16, client: &Credential) -> Client {
+        Client::connect(port, &self.ca.credential.certificate, Some(client), rustls::ALL_VERSIONS).unwrap()
+    }
+}
+
+/// The built server in its own process.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) port: u16,
+    pub(crate) stdout: Option<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    /// Starts the binary and waits for its port.
+    pub(crate) fn start(arguments: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_run_server"));
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let port = line.strip_prefix("Listening on ").and_then(|rest| rest.split_whitespace().next());
+        let port = port.and_then(|port| port.parse().ok());
+        let port =
+            port.unwrap_or_else(|| panic!("the server said {line:?}, and its exit was {:?}", child.wait()));
+        Self { child, port, stdout: Some(stdout) }
+    }
+
+    /// Sends a signal by its name, `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// The exit code, within the patience of a test.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        within(|| self.child.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What `outcome` becomes, asked again and again until the patience is over.
+pub(crate) fn within<T>(mut outcome: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(outcome) = outcome() {
+            return outcome;
+        }
+        assert!(Instant::now() < end, "it did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A server in this process.
+pub(crate) struct Embedded {
+    pub(crate) port: u16,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) thread: Option<JoinHandle<()>>,
+}
+
+impl Embedded {
+    pub(crate) fn start(config: &Config, responder: impl Respond) -> Self {
+        let server = Server::bind_with(config, Arc::new(responder)).unwrap_or_else(|error| panic!("{error}"));
+        let (port, shutdown) = (server.port(), server.shutdown());
+        Self { port, shutdown, thread: Some(std::thread::spawn(move || server.run())) }
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.shutdown.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// Sends each request back as it came.
+pub(crate) struct Echo;
+
+impl Respond for Echo {
+    fn respond(&self, request: &[u8], _: &Peer) -> Reply {
+        Reply { message: request.to_vec(), close: false }
+    }
+}
+
+/// A request message that says nothing, of `length` bytes after its header.
+pub(crate) fn request(length: usize) -> Vec<u8> {
+    let mut request = vec![0x42, 0x00, 0x78, 0x01];
+    request.extend(u32::try_from(length).unwrap().to_be_bytes());
+    request.resize(8 + length, 7);
+    request
+}
+
+/// A client with its connection.
+pub(crate) struct Client {
+    pub(crate) stream: StreamOwned<ClientConnection, TcpStream>,
+}
+
+impl Client {
+    /// Connects and shakes hands; the server must have a certificate below `root`, or that very one.
+    pub(crate) fn connect(
+        port: u16,
+        root: &CertificateDer<'static>,
+        client: Option<&Credential>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> std::io::Result<Self> {
+        let trust = Arc::new(trust::Only(root.clone()));
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(versions)
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(trust);
+        let config = match client {
+            None => builder.with_no_client_auth(),
+            Some(client) => {
+                let key = aws_lc_rs::sign::any_supported_type(&client.key_der()).unwrap();
+                let chain = std::iter::once(&client.certificate).chain(&client.chain).cloned().collect();
+                let certified = rustls::sign::CertifiedKey::new(chain, key);
+                builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)))
+            }
+        };
+        Self::with(port, config)
+    }
+
+    pub(crate) fn with(port: u16, config: ClientConfig) -> std::io::Result<Self> {
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = ClientConnection::new(Arc::new(config), name).map_err(std::io::Error::other)?;
+        let tcp = TcpStream::connect(("127.0.0.1", port))?;
+        tcp.set_read_timeout(Some(PATIENCE))?;
+        tcp.set_nodelay(true)?;
+        let mut stream = StreamOwned::new(tls, tcp);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        Ok(Self { stream })
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
+    /// The next whole message.
+    pub(crate) fn receive(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut message = vec![0; 8];
+        self.stream.read_exact(&mut message)?;
+        let length = u32::from_be_bytes(message[4..8].try_into().unwrap());
+        message.resize(8 + length as usize, 0);
+        self.stream.read_exact(&mut message[8..])?;
+        Ok(message)
+    }
+
+    pub(crate) fn exchange(&mut self, request: &[u8]) -> std::io::Result<Vec<u8>> {
+        self.send(request)?;
+        self.receive()
+    }
+
+    /// Whether the server ends the connection, within the patience of a test.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        match self.stream.read(&mut [0; 64]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// Trusts one server certificate, or those below it: tests need servers whose certificates no library takes.
+mod trust {
+    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+    use rustls::crypto::{aws_lc_rs, verify_tls13_signature_with_raw_key};
+    use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+    use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+    use x509_cert::der::{Decode, Encode};
+
+    #[derive(Debug)]
+    pub(crate) struct Only(pub(crate) CertificateDer<'static>);
+
+    impl ServerCertVerifier for Only {
+        fn verify_server_cert(
+            &self,
+            end_entity: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, Error> {
+            let issuer = x509_cert::Certificate::from_der(end_entity).unwrap().tbs_certificate.issuer;
+            let root = x509_cert::Certificate::from_der(&self.0).unwrap().tbs_certificate.subject;
+            if issuer == root {
+                Ok(ServerCertVerified::assertion())
+            } else {
+                Err(Error::General("issuer".into()))
+            }
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let key = key(certificate);
+            let key = webpki::RawPublicKeyEntity::try_from(&key).unwrap();
+            let all = aws_lc_rs::default_provider().signature_verification_algorithms;
+            let mut candidates =
+                all.mapping.iter().filter(|(it, _)| *it == signed.scheme).flat_map(|(_, it)| *it);
+            let valid = candidates.any(|it| key.verify_signature(*it, message, signed.signature()).is_ok());
+            if valid { Ok(HandshakeSignatureValid::assertion()) } else { Err(Error::DecryptError) }
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let all = aws_lc_rs::default_provider().signature_verification_algorithms;
+            verify_tls13_signature_with_raw_key(message, &key(certificate), signed, &all)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+        }
+    }
+
+    fn key(certificate: &CertificateDer<'_>) -> SubjectPublicKeyInfoDer<'static> {
+        let certificate = x509_cert::Certificate::from_der(certificate).unwrap();
+        certificate.tbs_certificate.subject_public_key_info.to_der().unwrap().into()
+    }
+}

@@ -1,0 +1,333 @@
+//! Settings from files and options, and what the program says and returns when it starts and stops.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use kmip_server::config::{AuthPlugin, AuthSuite, Config, Level};
+use kmip_server::settings::{self, Settings};
+
+use crate::harness::{Folder, Pki, Running, request, within};
+
+/// A folder with the files that settings point at, and a settings file with `{}` for that folder.
+fn file(text: &str) -> (Folder, PathBuf) {
+    let folder = Folder::new();
+    for name in ["server.pem", "server.key", "ca.pem"] {
+        folder.write(name, "");
+    }
+    let text = text.replace("{}", &folder.path("").display().to_string());
+    let path = folder.write("server.conf", text);
+    (folder, path)
+}
+
+const WHOLE: &str = "[server]\nhostname=127.0.0.1\nport=5696\ncertificate_path={}/server.pem\n\
+                     key_path={}/server.key\nca_path={}/ca.pem\nauth_suite=Basic\n";
+
+fn config(text: &str) -> Config {
+    let (_folder, path) = file(text);
+    Settings::from_file(&path).and_then(Settings::into_config).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refusal(text: &str) -> String {
+    let (_folder, path) = file(text);
+    let error = Settings::from_file(&path).and_then(Settings::into_config).unwrap_err().to_string();
+    assert!(error.contains("server.conf"), "the file is not named: {error}");
+    error
+}
+
+#[test]
+fn a_file_as_pykmip_documents_it_is_read() {
+    let config = config(&format!(
+        "{WHOLE}policy_path=/tmp/policies\nenable_tls_client_auth=FALSE\ntls_cipher_suites=\n    \
+         TLS_RSA_WITH_AES_128_CBC_SHA256\n    TLS_RSA_WITH_AES_256_CBC_SHA256\nlogging_level=debug\n\
+         database_path=/tmp/pykmip.db\nmax_connections=7\nmax_request_size=4096\n\
+         [auth:slugs]\nenabled=True\nurl=http://127.0.0.1:8080/slugs/\n[auth:slugs:second]\nenabled=False\n\
+         [client]\npassword=5%\n"
+    ));
+    assert_eq!((config.hostname.as_str(), config.port), ("127.0.0.1", 5696));
+    assert_eq!(config.policy_path.as_deref(), Some(Path::new("/tmp/policies")));
+    assert!(!config.enable_tls_client_auth && config.live_policies);
+    assert_eq!(
+        config.tls_cipher_suites,
+        ["TLS_RSA_WITH_AES_128_CBC_SHA256", "TLS_RSA_WITH_AES_256_CBC_SHA256"]
+    );
+    assert_eq!((config.logging_level, config.auth_suite), (Level::Debug, AuthSuite::Basic));
+    assert_eq!(config.database_path, Path::new("/tmp/pykmip.db"));
+    assert_eq!((config.max_connections, config.max_request_size), (7, 4096));
+    let url = Some("http://127.0.0.1:8080/slugs/".to_owned());
+    assert_eq!(
+        config.auth_plugins,
+        [
+            AuthPlugin { name: "auth:slugs".to_owned(), enabled: true, url },
+            AuthPlugin { name: "auth:slugs:second".to_owned(), enabled: false, url: None },
+        ]
+    );
+}
+
+#[test]
+fn what_a_file_leaves_out_or_empty_has_its_default() {
+    let empty = "policy_path=\ntls_cipher_suites=\ndatabase_path=\n";
+    for text in [WHOLE.to_owned(), format!("{WHOLE}{empty}"), WHOLE.replace("127.0.0.1", "")] {
+        let config = config(&text);
+        assert_eq!((config.policy_path, config.tls_cipher_suites), (None, vec![]));
+        assert_eq!(config.database_path, Path::new("/tmp/pykmip.database"));
+        assert_eq!(config.log_path, Path::new("/var/log/pykmip/server.log"));
+        assert_eq!((config.logging_level, config.enable_tls_client_auth), (Level::Info, true));
+        assert_eq!((config.max_connections, config.max_request_size), (1024, 16 << 20));
+    }
+    assert_eq!(config(&WHOLE.replace("key_path={}/server.key\n", "")).key_path, None);
+}
+
+#[test]
+fn each_missing_setting_is_named() {
+    for name in ["hostname", "port", "certificate_path", "ca_path", "auth_suite"] {
+        let lines = WHOLE.lines().filter(|line| !line.starts_with(name));
+        let error = refusal(&lines.collect::<Vec<_>>().join("\n"));
+        assert!(error.contains(&format!("'{name}' is missing")), "{error}");
+        let error = Settings::default().into_config().unwrap_err().to_string();
+        assert!(error.contains("'hostname' is missing"), "{error}");
+    }
+}
+
+#[test]
+fn unknown_settings_are_refused_by_name() {
+    for name in ["log_path", "max_conections"] {
+        assert!(refusal(&format!("{WHOLE}{name}=1\n")).contains(&format!("'{name}' does not exist")));
+    }
+    assert!(refusal(&format!("[DEFAULT]\nother=1\n{WHOLE}")).contains("'other' does not exist"));
+}
+
+#[test]
+fn values_are_checked_and_named_with_their_setting() {
+    let cases = [
+        ("port=5696", "port=65536"),
+        ("port=5696", "port=-1"),
+        ("port=5696", "port="),
+        ("port=5696", "port=kmip"),
+        ("auth_suite=Basic", "auth_suite=basic"),
+        ("auth_suite=Basic", "auth_suite=TLS1.1"),
+        ("certificate_path={}/server.pem", "certificate_path={}/none.pem"),
+        ("certificate_path={}/server.pem", "certificate_path="),
+        ("key_path={}/server.key", "key_path={}/none.key"),
+        ("ca_path={}/ca.pem", "ca_path={}/none.pem"),
+        ("[server]", "[server]\nenable_tls_client_auth=maybe"),
+        ("[server]", "[server]\nenable_tls_client_auth="),
+        ("[server]", "[server]\nlogging_level=LOUD"),
+        ("[server]", "[server]\nmax_connections=0"),
+        ("[server]", "[server]\nmax_request_size=big"),
+        ("[server]", "[auth:slugs]\nenabled=Ture\n[server]"),
+    ];
+    for (good, bad) in cases {
+        let setting = bad.lines().find_map(|line| Some(line.split_once('=')?.0)).unwrap();
+        let error = refusal(&WHOLE.replace(good, bad));
+        assert!(error.contains(&format!("'{setting}' cannot be")), "{bad}: {error}");
+    }
+    assert!(refusal("[client]\na=1\n").contains("[server]"));
+    assert!(refusal("nonsense").contains("line 1"));
+    assert!(refusal(&WHOLE.replace("port=5696", "port=5%")).contains('%'));
+}
+
+#[test]
+fn every_word_for_true_and_false_is_known() {
+    for (words, expected) in [(["1", "Yes", "TRUE", "on"], true), (["0", "no", "False", "OFF"], false)] {
+        for word in words {
+            let text = format!("{WHOLE}enable_tls_client_auth={word}\n[auth:slugs]\nenabled={word}\n");
+            let config = config(&text);
+            assert_eq!((config.enable_tls_client_auth, config.auth_plugins[0].enabled), (expected, expected));
+        }
+    }
+}
+
+#[test]
+fn every_setting_stands_in_the_example_with_the_default_it_has() {
+    let example = include_str!("../server.conf.example");
+    for name in settings::names() {
+        let stands = |line: &str| line.trim_start_matches(['#', ' ']).starts_with(&format!("{name}="));
+        assert!(example.lines().any(stands), "{name} is not in server.conf.example");
+    }
+    let (folder, path) = file("");
+    let text = example.replace("/etc/pykmip/", &format!("{}/", folder.path("").display()));
+    std::fs::write(&path, text).unwrap();
+    let config =
+        Settings::from_file(&path).and_then(Settings::into_config).unwrap_or_else(|error| panic!("{error}"));
+    let defaults = Config::new(&config.certificate_path, &config.ca_path);
+    let expected =
+        Config { key_path: config.key_path.clone(), auth_plugins: config.auth_plugins.clone(), ..defaults };
+    assert_eq!(config, expected);
+    assert!(config.auth_plugins.iter().all(|plugin| !plugin.enabled));
+    // What the example shows as a comment is what holds without it.
+    let uncommented: String = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|it| it.contains('='))
+        .collect::<Vec<_>>()
+        .join("\n");
+    for (line, value) in [("max_connections", 1024_usize), ("max_request_size", 16 << 20)] {
+        assert!(uncommented.contains(&format!("{line}={value}")), "{uncommented}");
+    }
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_run_server")).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_failed_start_is_one_line_and_a_code() {
+    let pki = Pki::new();
+    let bad_key = pki.settings("").display().to_string();
+    std::fs::write(pki.folder.path("server.key"), "nothing").unwrap();
+    let log = pki.folder.path("x.log").display().to_string();
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["--nonsense"], 2, "nonsense"),
+        (&["-p"], 2, "'p'"),
+        (&["-p", "many"], 2, "'port'"),
+        (&["-f", "/nowhere/server.conf"], 1, "/nowhere/server.conf"),
+        (&["-f", &bad_key, "-l", &log], 1, "key_path"),
+        (&["-f", &bad_key, "-l", "/proc/none/server.log"], 1, "/proc/none/server.log"),
+    ];
+    for (arguments, code, words) in cases {
+        let (exit, out, err) = run(arguments);
+        assert_eq!((exit, out.as_str()), (Some(code), ""), "{arguments:?}");
+        assert!(err.contains(words) && err.lines().count() == 1, "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn help_lists_the_options_of_pykmip() {
+    let (exit, out, err) = run(&["-h"]);
+    assert_eq!((exit, err.as_str()), (Some(0), ""));
+    for option in [
+        "-n, --hostname",
+        "-p, --port",
+        "-c, --certificate_path",
+        "-k, --key_path",
+        "-a, --ca_path",
+        "-s, --auth_suite",
+        "-f, --config_path",
+        "-l, --log_path",
+        "-o, --policy_path",
+        "-i, --ignore_tls_client_auth",
+        "-v, --logging_level",
+        "-d, --database_path",
+        "-h, --help",
+    ] {
+        assert!(out.contains(option), "{option} is not in\n{out}");
+    }
+}
+
+#[test]
+fn options_alone_are_enough_and_may_be_shortened() {
+    let pki = Pki::new();
+    let mut server = Running::start(pki.options());
+    assert!(pki.connect(server.port, &pki.client).exchange(&request(0)).is_ok());
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+
+    let path = |name| pki.folder.path(name).display().to_string();
+    let server = Running::start([
+        "--host=127.0.0.1".to_owned(),
+        "--port".to_owned(),
+        "0".to_owned(),
+        format!("--cert={}", path("server.pem")),
+        "--key".to_owned(),
+        path("server.key"),
+        format!("--ca_path={}", path("ca.pem")),
+        format!("--log_path={}", path("short.log")),
+    ]);
+    assert!(TcpStream::connect(("127.0.0.1", server.port)).is_ok());
+}
+
+#[test]
+fn an_option_counts_more_than_the_file_and_the_last_more_than_the_first() {
+    let pki = Pki::new();
+    let settings = pki.settings("logging_level=ERROR").display().to_string();
+    std::fs::write(&settings, std::fs::read_to_string(&settings).unwrap().replace("port=0", "port=1"))
+        .unwrap();
+    let log = pki.folder.path("server.log").display().to_string();
+    let server = Running::start(["-f", &settings, "-p", "1", "-p", "0", "-l", &log, "-v", "debug", "-n", ""]);
+    assert!(server.port > 1024);
+    assert!(pki.log().contains(" - DEBUG - "), "{}", pki.log());
+}
+
+#[test]
+fn the_option_i_takes_certificates_without_the_purpose() {
+    let pki = Pki::new();
+    let settings = pki.settings("enable_tls_client_auth=True").display().to_string();
+    let log = pki.folder.path("server.log").display().to_string();
+    let unmarked = pki.ca.issue(&["Jane Smith"], |_| ());
+    let refused = |arguments: &[&str]| {
+        let server = Running::start(arguments);
+        drop(pki.connect(server.port, &unmarked).exchange(&request(0)).unwrap());
+        let refused = pki.log().contains("no extended key usage");
+        std::fs::remove_file(&log).unwrap();
+        refused
+    };
+    assert!(refused(&["-f", &settings, "-l", &log]));
+    assert!(!refused(&["-f", &settings, "-l", &log, "-i"]));
+}
+
+#[test]
+fn both_signals_stop_the_server_with_code_0() {
+    let pki = Pki::new();
+    for signal in ["TERM", "INT"] {
+        let mut server = Running::start(pki.options());
+        let mut idle = pki.connect(server.port, &pki.client);
+        server.signal(signal);
+        assert!(idle.is_closed());
+        assert_eq!(server.wait(), Some(0), "SIG{signal}");
+        let mut rest = String::new();
+        server.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "one line on standard output, no more");
+    }
+}
+
+#[test]
+fn closed_standard_streams_do_not_matter() {
+    let pki = Pki::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let program = env!("CARGO_BIN_EXE_run_server");
+    let options = pki.options().join(" ");
+    let script = format!("exec {program} {options} -p {free} <&- >&- 2>&-");
+    let mut child = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap();
+    within(|| TcpStream::connect(("127.0.0.1", free)).ok());
+    assert!(pki.connect(free, &pki.client).exchange(&request(0)).is_ok());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn the_log_has_pykmips_lines_and_is_for_the_owner_only() {
+    let pki = Pki::new();
+    let folder = pki.folder.path("made/by/the/server");
+    let log = folder.join("server.log").display().to_string();
+    let settings =
+        pki.settings("tls_cipher_suites=AES128-SHA256 TLS_RSA_WITH_AES_256_CBC_SHA256").display().to_string();
+    let mut server = Running::start(["-f", &settings, "-l", &log]);
+    let mode = std::fs::metadata(&log).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    drop(TcpStream::connect(("127.0.0.1", server.port)).unwrap());
+    drop(pki.connect(server.port, &pki.client).exchange(&request(0)).unwrap());
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    for line in log.lines() {
+        let parts: Vec<_> = line.splitn(4, " - ").collect();
+        let [time, logger, level, message] = parts[..] else { panic!("{line}") };
+        let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "0000-00-00 00:00:00,000");
+        assert!(logger.starts_with("kmip.server"), "{line}");
+        assert!(["INFO", "WARNING"].contains(&level) && !message.is_empty(), "{line}");
+    }
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains(" - WARNING - ")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(
+        warnings[0].contains("AES128-SHA256, TLS_RSA_WITH_AES_256_CBC_SHA256")
+            && warnings[0].contains("default")
+    );
+    let session = |number| log.lines().filter(|line| line.contains(&format!("session.{number}"))).count();
+    assert_eq!((session("00000001"), session("00000002")), (1, 2), "{log}");
+}

@@ -1,0 +1,375 @@
+//! TLS as PyKMIP's users have it: certificates of all kinds and ages, versions, cipher suites, and connections
+//! that misbehave.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use kmip_server::config::{AuthSuite, Config};
+use kmip_server::server::{Error, Server};
+use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, date_time_ymd};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ALL_VERSIONS, ProtocolVersion};
+
+use crate::harness::{
+    Authority, Client, Credential, Echo, Embedded, Folder, Pki, request, self_signed, self_signed_version_1,
+    within,
+};
+
+/// Whether the server takes this client, in both versions of TLS.
+fn takes(pki: &Pki, config: &Config, client: Option<&Credential>) -> bool {
+    let server = Embedded::start(config, Echo);
+    let root = &pki.ca.credential.certificate;
+    let answers = [&TLS12, &TLS13].map(|version| {
+        Client::connect(server.port, root, client, &[version])
+            .and_then(|mut it| it.exchange(&request(8)))
+            .is_ok()
+    });
+    assert_eq!(answers[0], answers[1], "TLS 1.2 and 1.3 differ");
+    answers[0]
+}
+
+#[test]
+fn a_client_below_the_ca_is_taken_and_no_other() {
+    let pki = Pki::new();
+    let stranger = Authority::new("Root CA").client("John Doe");
+    assert!(takes(&pki, &pki.config(), Some(&pki.client)));
+    assert!(!takes(&pki, &pki.config(), Some(&stranger)));
+    assert!(!takes(&pki, &pki.config(), Some(&self_signed("John Doe", |_| ()))));
+    assert!(!takes(&pki, &pki.config(), None));
+}
+
+#[test]
+fn several_cas_and_chains_stand_in_one_file() {
+    let pki = Pki::new();
+    let (second, third) = (Authority::new("Second CA"), Authority::new("Third CA"));
+    let (sent, held) = (second.intermediate("Sent"), third.intermediate("Held"));
+    pki.folder.write("ca.pem", [pki.ca.pem(), second.pem(), held.pem(), third.pem()].concat());
+    let mut below_sent = sent.client("A");
+    assert!(!takes(&pki, &pki.config(), Some(&below_sent)));
+    below_sent.chain.push(sent.credential.certificate.clone());
+    assert!(takes(&pki, &pki.config(), Some(&below_sent)));
+    assert!(takes(&pki, &pki.config(), Some(&held.client("B"))));
+    assert!(takes(&pki, &pki.config(), Some(&pki.client)));
+}
+
+#[test]
+fn a_certificate_that_stands_in_the_ca_file_is_taken_as_it_is() {
+    let pki = Pki::new();
+    let old = self_signed_version_1("Old");
+    let plain = self_signed("Plain", |_| ());
+    let ca = self_signed("CA", |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    for client in [&old, &plain, &ca] {
+        pki.folder.write("ca.pem", [pki.ca.pem(), client.pem()].concat());
+        assert!(takes(&pki, &pki.config(), Some(client)));
+        assert!(takes(&pki, &pki.config(), Some(&pki.client)));
+    }
+    pki.folder.write("ca.pem", pki.ca.pem());
+    for client in [&old, &plain, &ca] {
+        assert!(!takes(&pki, &pki.config(), Some(client)));
+    }
+}
+
+#[test]
+fn a_certificate_in_the_ca_file_that_is_no_ca_vouches_for_nobody_else() {
+    let pki = Pki::new();
+    let mallory = Authority::with("Mallory", |params| {
+        params.is_ca = IsCa::NoCa;
+        params.key_usages.clear();
+    });
+    pki.folder.write("ca.pem", [pki.ca.pem(), mallory.pem()].concat());
+    assert!(takes(&pki, &pki.config(), Some(&mallory.credential)));
+    assert!(!takes(&pki, &pki.config(), Some(&mallory.client("John Doe"))));
+}
+
+#[test]
+fn a_client_certificate_of_version_1_is_taken_where_a_ca_of_the_file_signed_it() {
+    let pki = Pki::new();
+    assert!(takes(&pki, &pki.config(), Some(&pki.ca.issue_version_1("Old"))));
+    assert!(!takes(&pki, &pki.config(), Some(&Authority::new("Root CA").issue_version_1("Old"))));
+    let ca = pki.ca.issue(&["CA"], |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    assert!(takes(&pki, &pki.config(), Some(&ca)));
+}
+
+#[test]
+fn nobody_is_taken_out_of_its_time() {
+    let pki = Pki::new();
+    let expired = |params: &mut rcgen::CertificateParams| params.not_after = date_time_ymd(2001, 1, 1);
+    let early = |params: &mut rcgen::CertificateParams| params.not_before = date_time_ymd(4000, 1, 1);
+    assert!(!takes(&pki, &pki.config(), Some(&pki.ca.issue(&["A"], expired))));
+    assert!(!takes(&pki, &pki.config(), Some(&pki.ca.issue(&["A"], early))));
+    let pinned = self_signed("A", expired);
+    let old_ca = Authority::with("Old CA", expired);
+    pki.folder.write("ca.pem", [pki.ca.pem(), pinned.pem(), old_ca.pem()].concat());
+    assert!(!takes(&pki, &pki.config(), Some(&pinned)));
+    assert!(!takes(&pki, &pki.config(), Some(&old_ca.client("A"))));
+    assert!(!takes(&pki, &pki.config(), Some(&old_ca.issue_version_1("A"))));
+}
+
+#[test]
+fn the_purpose_of_a_certificate_counts_only_where_the_setting_says_so() {
+    let pki = Pki::new();
+    let lax = Config { enable_tls_client_auth: false, ..pki.config() };
+    let server =
+        pki.ca.issue(&["S"], |it| it.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    assert!(!takes(&pki, &pki.config(), Some(&server)));
+    assert!(takes(&pki, &lax, Some(&server)));
+    assert!(takes(&pki, &lax, Some(&pki.server)), "the server's own certificate");
+    // Without the extension the handshake passes; the request is refused by another layer.
+    assert!(takes(&pki, &pki.config(), Some(&pki.ca.issue(&["N"], |_| ()))));
+}
+
+#[test]
+fn one_old_certificate_is_server_and_ca_and_client_at_once() {
+    let folder = Folder::new();
+    let one = self_signed_version_1("MongoDB");
+    let path = folder.write("all.pem", [one.key_pem(), one.pem()].concat());
+    let config = Config { port: 0, ..Config::new(&path, &path) };
+    let server = Embedded::start(&config, Echo);
+    for version in [&TLS12, &TLS13] {
+        let mut client = Client::connect(server.port, &one.certificate, Some(&one), &[version]).unwrap();
+        assert_eq!(client.exchange(&request(16)).unwrap(), request(16));
+    }
+}
+
+#[test]
+fn a_key_is_read_in_each_of_its_forms() {
+    let pki = Pki::new();
+    let rsa = pki.ca.rsa_server();
+    let forms = [
+        (&pki.server, pki.server.key_pem()),
+        (&pki.server, pki.server.old_key_pem("EC PRIVATE KEY")),
+        (&rsa, rsa.key_pem()),
+        (&rsa, rsa.old_key_pem("RSA PRIVATE KEY")),
+    ];
+    for (server, key) in forms {
+        pki.folder.write("server.pem", server.pem());
+        pki.folder.write("server.key", format!("some text before\n{key}"));
+        assert!(takes(&pki, &pki.config(), Some(&pki.client)), "{}", key.lines().next().unwrap());
+        pki.folder.write("server.pem", [server.pem(), key].concat());
+        assert!(takes(&pki, &Config { key_path: None, ..pki.config() }, Some(&pki.client)));
+    }
+}
+
+#[test]
+fn a_start_that_fails_names_the_setting_and_the_file() {
+    let pki = Pki::new();
+    pki.folder.write("other.key", pki.ca.client("X").key_pem());
+    pki.folder.write("text.pem", "no certificate");
+    pki.folder.write(
+        "locked.key",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    let path = |name| pki.folder.path(name);
+    let cases = [
+        (Config { certificate_path: path("none.pem"), ..pki.config() }, ["certificate_path", "none.pem"]),
+        (Config { certificate_path: path("text.pem"), ..pki.config() }, ["certificate_path", "text.pem"]),
+        (Config { ca_path: path("text.pem"), ..pki.config() }, ["ca_path", "text.pem"]),
+        (Config { key_path: Some(path("text.pem")), ..pki.config() }, ["key_path", "text.pem"]),
+        (Config { key_path: Some(path("other.key")), ..pki.config() }, ["other.key", "is not the one"]),
+        (Config { key_path: Some(path("locked.key")), ..pki.config() }, ["locked.key", "encrypted"]),
+        (Config { key_path: None, ..pki.config() }, ["'key_path' is missing", "server.pem"]),
+    ];
+    for (config, words) in cases {
+        let error = Server::bind(&config).unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    }
+    let taken = Embedded::start(&pki.config(), Echo);
+    let error = Server::bind(&Config { port: taken.port, ..pki.config() }).unwrap_err();
+    assert!(
+        matches!(error, Error::Bind { .. }) && error.to_string().contains(&taken.port.to_string()),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_authentication_suite_is_a_choice_of_versions() {
+    let pki = Pki::new();
+    for (suite, spoken) in [
+        (AuthSuite::Basic, [true, true]),
+        (AuthSuite::Tls12, [true, false]),
+        (AuthSuite::Tls13, [false, true]),
+    ] {
+        let server = Embedded::start(&Config { auth_suite: suite, ..pki.config() }, Echo);
+        let root = &pki.ca.credential.certificate;
+        for (version, spoken) in [&TLS12, &TLS13].into_iter().zip(spoken) {
+            let client = Client::connect(server.port, root, Some(&pki.client), &[version]);
+            assert_eq!(client.is_ok(), spoken, "{suite:?} {version:?}");
+        }
+    }
+}
+
+#[test]
+fn named_cipher_suites_restrict_what_is_spoken() {
+    let pki = Pki::new();
+    let names =
+        ["TLS_RSA_WITH_AES_128_CBC_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"].map(str::to_owned).to_vec();
+    let server = Embedded::start(&Config { tls_cipher_suites: names, ..pki.config() }, Echo);
+    let client = pki.connect(server.port, &pki.client);
+    let spoken = client.stream.conn.negotiated_cipher_suite().unwrap().suite();
+    assert_eq!(spoken.as_str(), Some("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"));
+    assert_eq!(client.stream.conn.protocol_version(), Some(ProtocolVersion::TLSv1_2));
+}
+
+#[test]
+fn what_is_no_tls_disturbs_nobody() {
+    let pki = Pki::new();
+    let server = Embedded::start(&pki.config(), Echo);
+    let mut good = pki.connect(server.port, &pki.client);
+    let strange: [&[u8]; 3] = [&request(8), b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", &[0; 100]];
+    for bytes in strange {
+        let mut stranger = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        stranger.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        drop(stranger.read_to_end(&mut answer));
+        assert!(answer.len() <= 7, "an alert at most: {answer:?}");
+        assert_eq!(good.exchange(&request(8)).unwrap(), request(8));
+    }
+}
+
+#[test]
+fn half_a_handshake_ends_at_its_deadline() {
+    let pki = Pki::new();
+    let config = Config { handshake_timeout: Duration::from_millis(200), ..pki.config() };
+    let server = Embedded::start(&config, Echo);
+    let start = Instant::now();
+    let mut silent = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let mut half = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    half.write_all(&[0x16, 3, 1, 2, 0, 1, 0]).unwrap();
+    for stranger in [&mut silent, &mut half] {
+        drop(stranger.read_to_end(&mut Vec::new()));
+    }
+    assert!(start.elapsed() >= Duration::from_millis(200) && start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_request_has_a_deadline_and_idleness_has_none() {
+    let pki = Pki::new();
+    let config = Config { request_timeout: Duration::from_millis(200), ..pki.config() };
+    let server = Embedded::start(&config, Echo);
+    let mut idle = pki.connect(server.port, &pki.client);
+    assert_eq!(idle.exchange(&request(8)).unwrap(), request(8));
+    let mut half = pki.connect(server.port, &pki.client);
+    half.send(&request(8)[..3]).unwrap();
+    let start = Instant::now();
+    assert!(half.is_closed());
+    assert!(start.elapsed() >= Duration::from_millis(150) && start.elapsed() < Duration::from_secs(5));
+
+    let mut dripping = pki.connect(server.port, &pki.client);
+    let slow = request(1000);
+    let cut = slow.iter().position(|byte| {
+        std::thread::sleep(Duration::from_millis(20));
+        dripping.send(&[*byte]).is_err()
+    });
+    assert!(cut.is_some_and(|sent| sent < 500), "a byte in time must not buy more time: {cut:?}");
+    assert_eq!(idle.exchange(&request(8)).unwrap(), request(8));
+}
+
+#[test]
+fn half_a_record_has_a_deadline_and_a_key_update_none() {
+    let pki = Pki::new();
+    let config = Config { request_timeout: Duration::from_millis(200), ..pki.config() };
+    let server = Embedded::start(&config, Echo);
+    let mut updating = pki.connect(server.port, &pki.client);
+    updating.stream.conn.refresh_traffic_keys().unwrap();
+    updating.stream.flush().unwrap();
+    let mut half = pki.connect(server.port, &pki.client);
+    half.stream.sock.write_all(&[0x17, 3, 3, 0, 100, 1, 2]).unwrap();
+    assert!(half.is_closed());
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(updating.exchange(&request(8)).unwrap(), request(8));
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let pki = Pki::new();
+    let server = Embedded::start(&pki.config(), Echo);
+    let mut client = pki.connect(server.port, &pki.client);
+    let requests: Vec<_> = (1..=64).map(|count| request(count * 8)).collect();
+    client.send(&requests.concat()).unwrap();
+    for expected in requests {
+        assert_eq!(client.receive().unwrap(), expected);
+    }
+}
+
+#[test]
+fn long_messages_pass_both_ways_and_a_longer_one_ends_the_connection() {
+    let pki = Pki::new();
+    let server = Embedded::start(&Config { max_request_size: 3_000_008, ..pki.config() }, Echo);
+    for version in [&TLS12, &TLS13] {
+        let root = &pki.ca.credential.certificate;
+        let mut client = Client::connect(server.port, root, Some(&pki.client), &[version]).unwrap();
+        assert_eq!(client.exchange(&request(3_000_000)).unwrap(), request(3_000_000));
+        client.send(&request(3_000_001)[..4096]).unwrap();
+        assert!(client.is_closed());
+    }
+    let mut client = pki.connect(server.port, &pki.client);
+    client.send(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    assert!(client.is_closed());
+}
+
+#[test]
+fn more_clients_than_the_cap_are_turned_away_until_one_leaves() {
+    let pki = Pki::new();
+    let server = Embedded::start(&Config { max_connections: 2, ..pki.config() }, Echo);
+    let connect = || {
+        Client::connect(server.port, &pki.ca.credential.certificate, Some(&pki.client), ALL_VERSIONS)
+            .and_then(|mut client| client.exchange(&request(8)).map(|_| client))
+    };
+    let (first, _second) = (connect().unwrap(), connect().unwrap());
+    assert!(connect().is_err());
+    drop(first);
+    within(|| connect().ok());
+}
+
+#[test]
+fn a_responder_may_end_the_connection_and_its_bugs_cost_one() {
+    use kmip_server::auth::Peer;
+    use kmip_server::dispatch::{Reply, Respond};
+
+    struct Moody;
+    impl Respond for Moody {
+        fn respond(&self, request: &[u8], _: &Peer) -> Reply {
+            assert!(request.len() > 16, "a bug");
+            Reply { message: request.to_vec(), close: request.len() == 24 }
+        }
+    }
+    let pki = Pki::new();
+    let server = Embedded::start(&pki.config(), Moody);
+    let mut closing = pki.connect(server.port, &pki.client);
+    assert_eq!(closing.exchange(&request(16)).unwrap(), request(16));
+    assert!(closing.is_closed());
+    let mut failing = pki.connect(server.port, &pki.client);
+    assert!(failing.exchange(&request(8)).is_err());
+    let mut good = pki.connect(server.port, &pki.client);
+    assert_eq!(good.exchange(&request(32)).unwrap(), request(32));
+}
+
+#[test]
+fn a_stop_lets_idle_clients_go_and_finishes_what_runs() {
+    use kmip_server::auth::Peer;
+    use kmip_server::dispatch::{Reply, Respond};
+
+    struct Slow;
+    impl Respond for Slow {
+        fn respond(&self, request: &[u8], _: &Peer) -> Reply {
+            std::thread::sleep(Duration::from_millis(300));
+            Reply { message: request.to_vec(), close: false }
+        }
+    }
+    let pki = Pki::new();
+    let mut server = Embedded::start(&pki.config(), Slow);
+    let mut idle = pki.connect(server.port, &pki.client);
+    let mut busy = pki.connect(server.port, &pki.client);
+    busy.send(&request(8)).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let start = Instant::now();
+    server.shutdown.stop();
+    assert!(idle.is_closed());
+    assert!(start.elapsed() < Duration::from_millis(150), "idle clients go at once");
+    assert_eq!(busy.receive().unwrap(), request(8));
+    assert!(busy.is_closed());
+    server.thread.take().unwrap().join().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(TcpStream::connect(("127.0.0.1", server.port)).is_err());
+}
