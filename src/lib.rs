@@ -1,9 +1,25 @@
-//! A KMIP server that clients of PyKMIP's server use unchanged.
+//! A KMIP server that clients of PyKMIP's server use unchanged: the same command line, settings, policies and
+//! results, for KMIP 1.0 to 2.1.
+//!
+//! Build a [`config::Config`], [`bind`](server::Server::bind) a [`server::Server`] to it, and
+//! [`run`](server::Server::run) it; `bin/run_server.rs` does no more.
+//!
+//! Each layer uses only what stands left of it:
+//!
+//! `ttlv < kmip < {crypto, store, policy, auth} < engine < operations < dispatch < server < bin`
+//!
+//! `config`, `settings` and `logging` are leaves that server and bin read. ARCHITECTURE.md tells the rest.
+
 pub mod auth;
 pub mod config;
+pub mod crypto;
 pub mod dispatch;
+pub mod engine;
 pub mod kmip;
 pub mod logging;
+pub mod operations;
+pub mod policy;
 pub mod server;
 pub mod settings;
+pub mod store;
 pub mod ttlv;

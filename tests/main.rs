@@ -8,5 +8,6 @@
 
 mod auth;
 mod harness;
+mod interop;
 mod settings;
 mod tls;

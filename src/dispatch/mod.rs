@@ -1,7 +1,30 @@
-//! The seam between the server and what answers requests: bytes of a request and its peer in, bytes of the
-//! response out.
+//! From the bytes of a request to the bytes of its response (KMIP 1.4 §6 to §8, 2.1 §8 and §9).
+//!
+//! [`Engine::respond`] cannot fail: whatever is wrong is said in the protocol's own terms. It is the seam for
+//! tests and fuzzers: no socket is in it. How the items of a batch follow each other is in `batch`.
 
-use crate::auth::Peer;
+mod batch;
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::auth::{Authenticator, Identity, Peer};
+use crate::engine::Services;
+use crate::kmip::enums::{AsynchronousIndicator, ResultReason};
+use crate::kmip::structures::ProtocolVersion;
+use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
+use crate::ttlv::{self, DateTime, Field, Reader, SUPPORTED, Tag, V1_0, Value, Version, Writer, dump};
+
+use batch::Item;
+
+/// How old a request's time stamp may be, in seconds. What is as old is refused; so is any from the future.
+const MAX_AGE: i64 = 60;
+
+/// The largest response in bytes, unless the client wants a smaller one: 64 Ki identifiers and more fit into it.
+pub const MAX_RESPONSE: usize = 16 << 20;
+
+/// The logger of this layer.
+const LOG: &str = "kmip.server.engine";
 
 /// What a request is answered with.
 #[derive(Debug)]
@@ -16,4 +39,208 @@ pub struct Reply {
 pub trait Respond: Send + Sync + 'static {
     /// The reply to one whole request message; it cannot fail.
     fn respond(&self, request: &[u8], peer: &Peer) -> Reply;
+}
+
+/// The engine: the services that operations use, and who is let in.
+pub struct Engine {
+    services: Services,
+    authenticator: Authenticator,
+}
+
+impl Engine {
+    /// An engine on `services`, for the clients that `authenticator` lets in.
+    pub fn new(services: Services, authenticator: Authenticator) -> Self {
+        Self { services, authenticator }
+    }
+
+    fn answer(&self, request: &[u8], peer: &Peer) -> Reply {
+        if let Err(error) = self.authenticator.admit(peer) {
+            log::warn!(target: peer.log_target(), "The client certificate is refused: {error}");
+            return close(refusal(
+                V1_0,
+                &Error::new(
+                    ResultReason::AuthenticationNotSuccessful,
+                    "The client certificate is not accepted. See the server log.",
+                ),
+            ));
+        }
+        let (version, header, items) = match parse(request) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
+                return keep(refusal(
+                    V1_0,
+                    &Error::new(
+                        ResultReason::InvalidMessage,
+                        format!("The request cannot be parsed: {error}."),
+                    ),
+                ));
+            }
+        };
+        let identity = match self.authenticator.identify(peer) {
+            Ok(identity) => identity,
+            Err(error) => {
+                log::warn!(target: peer.log_target(), "Authentication failed: {error}");
+                return close(refusal(
+                    version,
+                    &Error::new(
+                        ResultReason::AuthenticationNotSuccessful,
+                        "The client could not be authenticated. See the server log.",
+                    ),
+                ));
+            }
+        };
+        keep(self.process(version, &header, items, &identity, peer))
+    }
+
+    fn process(
+        &self,
+        version: Version,
+        header: &RequestHeader,
+        items: Vec<Item>,
+        identity: &Identity,
+        peer: &Peer,
+    ) -> Vec<u8> {
+        if let Err(error) = check(header, &items) {
+            log::info!(target: peer.log_target(), "A request is refused: {error}");
+            return refusal(version, &error);
+        }
+        let operations: Vec<_> = items.iter().map(Item::identification).collect();
+        let option = header.batch_error_continuation_option.unwrap_or(batch::DEFAULT_CONTINUATION);
+        let results = batch::run(&self.services, identity, version, items, option);
+        for result in &results {
+            result.log(identity, peer);
+        }
+        let response = message(version, header.client_correlation_value.clone(), results.len(), |writer| {
+            results.into_iter().for_each(|result| result.write(writer));
+        });
+        let limit =
+            header.maximum_response_size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0);
+        let limit = limit.map_or(MAX_RESPONSE, |limit| limit.min(MAX_RESPONSE));
+        if response.len() <= limit {
+            return response;
+        }
+        let error = Error::new(
+            ResultReason::ResponseTooLarge,
+            format!("The response has {} bytes; the limit is {limit}.", response.len()),
+        );
+        message(version, None, operations.len(), |writer| {
+            for (operation, id) in &operations {
+                batch::write_failure(Some(*operation), id.as_deref(), &error, writer);
+            }
+        })
+    }
+}
+
+impl Respond for Engine {
+    fn respond(&self, request: &[u8], peer: &Peer) -> Reply {
+        log::debug!(target: peer.log_target(), "Request:\n{}", Tree(request));
+        // A bug costs one request, not the server.
+        let answered = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer)));
+        let reply = answered.unwrap_or_else(|_| {
+            log::error!(target: LOG, "A request of {} bytes met a bug of the server", request.len());
+            keep(refusal(
+                V1_0,
+                &Error::new(
+                    ResultReason::GeneralFailure,
+                    "The server failed to process the request. See the server log.",
+                ),
+            ))
+        });
+        log::debug!(target: peer.log_target(), "Response:\n{}", Tree(&reply.message));
+        reply
+    }
+}
+
+/// A message as a tree, made only where the log wants it.
+struct Tree<'a>(&'a [u8]);
+
+impl std::fmt::Display for Tree<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&dump(self.0, V1_0))
+    }
+}
+
+fn keep(message: Vec<u8>) -> Reply {
+    Reply { message, close: false }
+}
+
+fn close(message: Vec<u8>) -> Reply {
+    Reply { message, close: true }
+}
+
+/// Reads a whole request: header, every batch item and every payload. Nothing runs before all of it makes sense.
+fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Error> {
+    let mut outer = Reader::new(request, V1_0);
+    let mut rows = outer.require(Tag::RequestMessage)?.structure()?;
+    outer.finish()?;
+    let header = rows.require(Tag::RequestHeader)?;
+    let spoken: ProtocolVersion = Field::read(Tag::ProtocolVersion, &mut header.structure()?)?;
+    let version = Version::from(spoken);
+    if !SUPPORTED.contains(&version) {
+        return Err(ttlv::Error::Invalid {
+            tag: Tag::ProtocolVersion,
+            why: "this server speaks KMIP 1.0, 1.1, 1.2, 1.3, 1.4, 2.0 and 2.1",
+        });
+    }
+    let header = RequestHeader::decode(&header.in_version(version))?;
+    rows.set_version(version);
+    let mut items = Vec::new();
+    for _ in 0..header.batch_count {
+        items.push(Item::prepare(RequestItem::read(&mut rows)?)?);
+    }
+    rows.finish()?;
+    Ok((version, header, items))
+}
+
+/// What a header has to hold for the batch to run at all.
+fn check(header: &RequestHeader, items: &[Item]) -> Result<(), Error> {
+    let invalid = |message: &'static str| Err(Error::new(ResultReason::InvalidMessage, Cow::from(message)));
+    if let Some(then) = header.time_stamp {
+        let age = DateTime::now().0.saturating_sub(then.0);
+        if age < 0 {
+            return invalid("The request's time stamp lies in the future.");
+        }
+        if age >= MAX_AGE {
+            return invalid("The request's time stamp is too old.");
+        }
+    }
+    let asynchronous =
+        header.asynchronous_indicator.is_some_and(|asked| asked.0 != AsynchronousIndicator::Prohibited);
+    if asynchronous {
+        return invalid("Operations are not done asynchronously.");
+    }
+    if items.len() > 1 && items.iter().any(|item| item.id().is_none()) {
+        return invalid("Each item of a batch of several needs a Unique Batch Item ID.");
+    }
+    Ok(())
+}
+
+/// A response that is one failed item without operation: what a request gets that was not looked at further.
+fn refusal(version: Version, error: &Error) -> Vec<u8> {
+    message(version, None, 1, |writer| batch::write_failure(None, None, error, writer))
+}
+
+fn message(
+    version: Version,
+    client_correlation_value: Option<String>,
+    count: usize,
+    items: impl FnOnce(&mut Writer),
+) -> Vec<u8> {
+    let header = ResponseHeader {
+        protocol_version: version.into(),
+        time_stamp: DateTime::now(),
+        nonce: None,
+        server_hashed_password: None,
+        attestation_types: Vec::new(),
+        client_correlation_value,
+        server_correlation_value: None,
+        batch_count: i32::try_from(count).unwrap_or(i32::MAX),
+    };
+    let mut writer = Writer::new(version);
+    writer.structure(Tag::ResponseMessage, |writer| {
+        header.encode(Tag::ResponseHeader, writer);
+        items(writer);
+    });
+    writer.into_bytes()
 }

@@ -14,7 +14,6 @@
 //! # Ok::<(), kmip_server::server::Error>(())
 //! ```
 
-mod canned;
 mod connection;
 mod listener;
 mod tls;
@@ -23,6 +22,7 @@ mod trust;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::Path;
 use std::sync::Arc;
 
 pub use listener::Shutdown;
@@ -30,7 +30,10 @@ pub use tls::Error as TlsError;
 
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;
-use crate::dispatch::Respond;
+use crate::dispatch::{Engine, Respond};
+use crate::engine::Services;
+use crate::policy::{self, PolicyStore};
+use crate::store::{self, Memory, Sqlite, Store};
 use connection::Terms;
 use listener::Registry;
 
@@ -42,6 +45,10 @@ const LOG: &str = "kmip.server";
 pub enum Error {
     /// The certificates, the key or the cipher suites do not do.
     Tls(tls::Error),
+    /// The database cannot be used.
+    Store(store::Error),
+    /// The policies cannot be watched.
+    Policy(policy::Error),
     /// The address cannot be listened on.
     Bind {
         /// The hostname of the settings.
@@ -57,6 +64,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tls(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Policy(error) => error.fmt(f),
             Self::Bind { hostname, port, cause } => {
                 write!(f, "the server cannot listen on {hostname}:{port}: {cause}")
             }
@@ -65,6 +74,18 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<policy::Error> for Error {
+    fn from(error: policy::Error) -> Self {
+        Self::Policy(error)
+    }
+}
 
 impl From<tls::Error> for Error {
     fn from(error: tls::Error) -> Self {
@@ -87,8 +108,10 @@ impl Server {
     /// # Errors
     /// [`Error`], one for each kind of failed start.
     pub fn bind(config: &Config) -> Result<Self, Error> {
-        let responder = canned::Canned::new(authenticator(config));
-        Self::bind_with(config, Arc::new(responder))
+        let store = open_store(&config.database_path)?;
+        let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
+        let engine = Engine::new(Services { store, policies }, authenticator(config));
+        Self::bind_with(config, Arc::new(engine))
     }
 
     /// The same, with requests answered by `responder`.
@@ -132,6 +155,17 @@ impl Server {
         listener::run(self.listener, &self.terms, &self.registry);
     }
 }
+
+/// The keeper of objects: a file, or nothing but memory where the path says so.
+fn open_store(path: &Path) -> Result<Box<dyn Store>, store::Error> {
+    if path == Path::new(IN_MEMORY) {
+        return Ok(Box::new(Memory::new()));
+    }
+    Ok(Box::new(Sqlite::open(path)?))
+}
+
+/// The `database_path` of a server that keeps its objects in memory only.
+const IN_MEMORY: &str = ":memory:";
 
 /// Who is let in by these settings. Plugins that are no SLUGS service are named in a warning.
 pub fn authenticator(config: &Config) -> Authenticator {
