@@ -22,6 +22,7 @@ import tempfile
 import time
 
 import cases
+import message
 import ttlv
 from kmip.core import enums
 from pki import PEOPLE, Pki
@@ -42,12 +43,12 @@ class Connection:
         self._server, self._pki, self._person = server, pki, person
         self._socket = None
 
-    def ask(self, message):
+    def ask(self, request):
         """Sends bytes and returns ("answer", bytes), ("none", b"") or ("closed", b"")."""
         try:
             if self._socket is None:
                 self._socket = self._open()
-            self._socket.sendall(message)
+            self._socket.sendall(request)
             header = self._receive(8)
             if header is None:
                 return self._lost("closed")
@@ -104,7 +105,15 @@ class Side:
             connection = self._connections[step.who]
             how, answer = connection.ask(step.encode(version, names))
             replies.append(reduced(how, answer, step, names, secret))
+        self._clean_up(names, version)
         return replies
+
+    def _clean_up(self, names, version):
+        """Destroys what a case left: PyKMIP looks at every object that it has in each Locate."""
+        for name, identifier in names.items():
+            if name != "$case":
+                for step in (message.revoke(identifier, "KEY_COMPROMISE"), message.destroy(identifier)):
+                    self._connections["john_doe"].ask(step.encode(version, {}))
 
     def close(self):
         for connection in self._connections.values():
@@ -126,12 +135,12 @@ def reduced(how, answer, step, names, secret):
     if how != "answer":
         return {"reply": how}
     try:
-        message = ttlv.decode(answer)[0].value
+        content = ttlv.decode(answer)[0].value
     except (ttlv.Malformed, IndexError, UnicodeDecodeError) as error:
         return {"reply": f"malformed: {error}"}
-    header = ttlv.find(message, "RESPONSE_HEADER").value
+    header = ttlv.find(content, "RESPONSE_HEADER").value
     version = ttlv.find(header, "PROTOCOL_VERSION").value
-    items = [item.value for item in message if item.tag == ttlv.tag("RESPONSE_BATCH_ITEM")]
+    items = [item.value for item in content if item.tag == ttlv.tag("RESPONSE_BATCH_ITEM")]
     steps = getattr(step, "steps", None) or [step] * len(items)
     for item, each in zip(items, steps):
         remember(item, each, names)
@@ -158,14 +167,14 @@ def reduced_item(item, names, secret):
     operation = ttlv.value_of(item, "OPERATION")
     reason = ttlv.value_of(item, "RESULT_REASON")
     payload = ttlv.find(item, "RESPONSE_PAYLOAD")
-    message = ttlv.value_of(item, "RESULT_MESSAGE")
+    told = ttlv.value_of(item, "RESULT_MESSAGE")
     identifier = ttlv.value_of(item, "UNIQUE_BATCH_ITEM_ID")
     return {
         "operation": None if operation is None else named(enums.Operation, operation),
         "id": None if identifier is None else identifier.hex(),
         "status": named(enums.ResultStatus, ttlv.value_of(item, "RESULT_STATUS")),
         "reason": None if reason is None else named(enums.ResultReason, reason),
-        "message": None if message is None else without_identifiers(message, names),
+        "message": None if told is None else without_identifiers(told, names),
         "payload": None if payload is None else plain(payload, names, secret)[1],
     }
 
@@ -177,11 +186,11 @@ def named(kind, value):
         return hex(value)
 
 
-def without_identifiers(message, names):
+def without_identifiers(told, names):
     for name, value in names.items():
         if name != "$case":
-            message = re.sub(rf"(?<![\w.-]){re.escape(value)}(?![\w.-])", name, message)
-    return message
+            told = re.sub(rf"(?<![\w.-]){re.escape(value)}(?![\w.-])", name, told)
+    return told
 
 
 def plain(item, names, secret):
@@ -311,9 +320,9 @@ def policy_files(folder):
 
 
 def start_side(name, command, folder, pki):
-    server = Server(
-        command, folder, pki, policies=policy_files(folder / "policies"), settings={"enable_tls_client_auth": "False"}
-    )
+    # DEBUG makes PyKMIP write a page for each object in each Locate.
+    settings = {"enable_tls_client_auth": "False", "logging_level": "WARNING"}
+    server = Server(command, folder, pki, policies=policy_files(folder / "policies"), settings=settings)
     return Side(name, server.start(), pki)
 
 

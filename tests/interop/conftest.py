@@ -7,6 +7,7 @@ server.py and what it is started with to pki.py.
 
 import os
 import pathlib
+import signal
 
 import pytest
 
@@ -73,3 +74,20 @@ def start(command, auth_suite, pki, tmp_path):
     yield starter
     for server in running:
         server.stop()
+
+
+# No test may take longer: the alarm ends it as a failure, so that its servers are stopped.
+LIMIT_SECONDS = 900
+
+
+@pytest.fixture(autouse=True)
+def time_limit():
+    """Bounds every test."""
+
+    def over(*_):
+        raise TimeoutError(f"the test took longer than {LIMIT_SECONDS} s")
+
+    signal.signal(signal.SIGALRM, over)
+    signal.alarm(LIMIT_SECONDS)
+    yield
+    signal.alarm(0)

@@ -5,6 +5,7 @@ that the list stays true. Leaves the running of them to pykmip_suites.py.
 """
 
 import contextlib
+import fcntl
 import pathlib
 import subprocess
 import sys
@@ -43,6 +44,19 @@ def test_pykmips_integration_tests_pass(start, tmp_path, is_reference):
 
 
 def test_pykmips_functional_tests_pass(start, tmp_path, is_reference):
+    with fixed_paths():
+        run_functional_tests(start, tmp_path, is_reference)
+
+
+@contextlib.contextmanager
+def fixed_paths():
+    """The fixed paths and the fixed port for one test process at a time."""
+    with open(pathlib.Path(sys.prefix).parent / "functional.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def run_functional_tests(start, tmp_path, is_reference):
     POLICIES.mkdir(parents=True, exist_ok=True)
     for left_over in POLICIES.glob("policy_*.json"):
         left_over.unlink()
