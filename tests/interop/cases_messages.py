@@ -59,7 +59,7 @@ HEADER = [
         case(f"header.version-{major}.{minor}", f"A header that claims {major}.{minor}", asked(claimed=(major, minor)), asked(), versions=[(1, 2), (2, 0)])
         for major, minor in ((0, 0), (0, 9), (1, 5), (1, 9), (2, 2), (3, 0), (9, 9), (-1, 0))
     ],
-    case("header.version-2.1", "A header that claims 2.1", asked(claimed=(2, 1)), asked(), versions=[(1, 2), (2, 0)]),
+    case("header.version-2.1", "A header that claims 2.1", asked(claimed=(2, 1)), versions=[(1, 2), (2, 0)]),
     *[
         case(f"header.time-{label}", f"A time stamp {label}", asked(stamp=seconds), text=True)
         for label, seconds in (("now", 0), ("future", 120), ("59-seconds-old", -50), ("stale", -70), ("day-old", -86400))

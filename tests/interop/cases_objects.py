@@ -296,7 +296,7 @@ REGISTER = [
 GET = [
     case("get.unknown", "Get an object that does not exist", m.get(NOBODY)),
     case("get.not-a-number", "Get an identifier that is no number", m.get("no-number")),
-    case("get.empty-identifier", "Get with an empty identifier", m.get("")),
+    case("get.empty-identifier", "Get with an empty identifier", m.create(save="a"), m.get("")),
     case("get.not-owner", "Get another one's key", m.create(save="a"), m.get("$a", who="jane_doe")),
     case("get.certificate-not-owner", "Get another one's certificate", registered("certificate"), m.get("$a", who="jane_doe")),
     case("get.own-format", "Get a key in the format that it is in", m.create(save="a"), m.get("$a", form=1)),
@@ -452,8 +452,8 @@ LOCATE = [
     case("locate.no-attributes-2.0", "Locate in 2.0 without the Attributes structure", m.Step(
         enums.Operation.LOCATE, lambda v: [], who="jane_smith"), versions=V2),
     case("locate.order-of-fields", "Locate with the offset before the maximum", NAMED, m.Step(
-        enums.Operation.LOCATE, lambda v: [ttlv.number("OFFSET_ITEMS", 0), ttlv.number("MAXIMUM_ITEMS", 1), m.name("$case").one()]),
-        versions=[(1, 3), (1, 4)]),
+        enums.Operation.LOCATE, lambda v: [ttlv.number("OFFSET_ITEMS", 0), ttlv.number("MAXIMUM_ITEMS", 1), m.name("$case").one()],
+        payload_rule="ignore"), versions=[(1, 3), (1, 4)]),
 ]
 
 CASES = CREATE + PAIRS + REGISTER + GET + LIFE + PLACEHOLDER + LOCATE

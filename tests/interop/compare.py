@@ -11,6 +11,7 @@ fails where something differs that is not listed, and where a listed one no long
 
 import argparse
 import collections
+import fnmatch
 import json
 import logging
 import pathlib
@@ -258,7 +259,12 @@ def covers(ours, theirs):
 
 
 class Deviations:
-    """deviations.json: [{case, versions, ours, why}], where `ours` is what the last step answers."""
+    """deviations.json: [{case, versions, step, ours, why}].
+
+    `case` may be a pattern (`operation.*`); `versions` is a list, or "all"; `ours` is what our
+    reply to the step says (fields of `reduced` and of its last item). `step` counts from 1 and
+    is the last one where it is not given.
+    """
 
     def __init__(self, path):
         self._rows = json.loads(path.read_text()) if path.exists() else []
@@ -267,28 +273,41 @@ class Deviations:
     def find(self, case, version):
         label = "{}.{}".format(*version)
         for index, row in enumerate(self._rows):
-            if row["case"] == case and label in row["versions"]:
+            if fnmatch.fnmatchcase(case, row["case"]) and (row["versions"] == "all" or label in row["versions"]):
                 self._used[index] += 1
                 return row
         return None
 
     def unused(self, ran):
         """Rows whose case ran in no version that they name."""
-        return [r for i, r in enumerate(self._rows) if not self._used[i] and r["case"] in ran]
+        return [r for i, r in enumerate(self._rows) if not self._used[i] and fnmatch.filter(ran, r["case"])]
 
     def unknown(self, known):
         """Rows that name no case."""
-        return [r["case"] for r in self._rows if r["case"] not in known]
+        return [r["case"] for r in self._rows if not fnmatch.filter(known, r["case"])]
 
 
 def as_listed(row, replies):
-    """True where our last reply is what the deviation says."""
-    last = replies[-1]
-    facts = dict(last)
-    if last.get("items"):
-        facts.update(last["items"][-1])
-        facts["reply"], facts["count"] = last["reply"], last["count"]
-    return all(facts.get(field) == value for field, value in row["ours"].items())
+    """True where our reply is what the deviation says."""
+    told = stated(replies[row["step"] - 1] if "step" in row else replies[-1])
+    return all(told.get(field) == value for field, value in row["ours"].items())
+
+
+def stated(reply):
+    """The fields of a reply and of its last item, in one."""
+    return {**reply["items"][-1], **reply} if reply.get("items") else dict(reply)
+
+
+def proposed(case, version, theirs, ours):
+    """A row for deviations.json, without its reason: for whoever judges a difference as wanted."""
+    pairs = zip(theirs, ours)
+    step = next((i for i, (a, b) in enumerate(pairs, 1) if short(a) != short(b)), len(ours))
+    told = stated(ours[step - 1])
+    fields = ("status", "reason") if told["reply"] == "answer" else ("reply",)
+    row = {"case": case.name, "versions": ["{}.{}".format(*version)]}
+    if step != len(ours):
+        row["step"] = step
+    return {**row, "ours": {f: told.get(f) for f in fields}, "why": "", "PyKMIP": short(theirs[step - 1])}
 
 
 def short(reply):
@@ -326,10 +345,10 @@ def start_side(name, command, folder, pki):
     return Side(name, server.start(), pki)
 
 
-def run(command, folder, chosen, versions, write=print):
-    """Compares; returns the number of unexpected results."""
+def run(command, folder, chosen, versions, write=print, propose=None):
+    """Compares; returns the number of unexpected results. `propose`: a file for rows that deviations.json lacks."""
     deviations = Deviations(HERE / "deviations.json")
-    counts, bad = collections.Counter(), []
+    counts, bad, proposals = collections.Counter(), [], []
     pki = Pki(folder / "pki")
     sides = []
     try:
@@ -338,7 +357,7 @@ def run(command, folder, chosen, versions, write=print):
         for case in chosen:
             for version in versions:
                 if version in case.versions:
-                    judge(case, version, sides, deviations, counts, bad, write)
+                    judge(case, version, sides, deviations, counts, bad, proposals, write)
     finally:
         for side in sides:
             side.close()
@@ -347,6 +366,8 @@ def run(command, folder, chosen, versions, write=print):
     for row in deviations.unused({case.name for case in chosen}):
         if set(versions) == set(VERSIONS):
             bad.append(f"deviations.json: {row['case']} was not met in {row['versions']}")
+    if propose:
+        pathlib.Path(propose).write_text("[\n" + ",\n".join(json.dumps(row) for row in merged(proposals)) + "\n]\n")
     bad += [f"deviations.json names no case: {name}" for name in deviations.unknown(names)]
     write("")
     for line in bad:
@@ -355,7 +376,7 @@ def run(command, folder, chosen, versions, write=print):
     return len(bad)
 
 
-def judge(case, version, sides, deviations, counts, bad, write):
+def judge(case, version, sides, deviations, counts, bad, proposals, write):
     if case.aligned:
         wait_for_a_fresh_second()
     theirs, ours = (side.run(case, version) for side in sides)
@@ -369,12 +390,22 @@ def judge(case, version, sides, deviations, counts, bad, write):
             + f"\n    PyKMIP: {short(theirs[-1])}\n    ours:   {short(ours[-1])}"
         )
         write(f"DIFFERS {label}")
+        proposals.append(proposed(case, version, theirs, ours))
     elif row is not None and not found:
         bad.append(f"AGREES  {label}: take it out of deviations.json")
     elif row is not None and not as_listed(row, ours):
         bad.append(f"DIFFERS {label} otherwise than deviations.json says\n    ours:   {short(ours[-1])}\n    listed: {row['ours']}")
     else:
         counts["same" if row is None else "known"] += 1
+
+
+def merged(proposals):
+    """Rows that differ in their versions only, as one."""
+    rows = {}
+    for row in proposals:
+        key = json.dumps({k: v for k, v in row.items() if k not in ("versions", "PyKMIP")}, sort_keys=True)
+        rows.setdefault(key, {**row, "versions": []})["versions"] += row["versions"]
+    return list(rows.values())
 
 
 def wait_for_a_fresh_second():
@@ -428,6 +459,7 @@ def main():
     parser.add_argument("--versions", default="1.0,1.1,1.2,1.3,1.4,2.0")
     parser.add_argument("--crypto", action="store_true", help="the cryptographic operations too")
     parser.add_argument("--facts", help="write what PyKMIP's server answers to this file")
+    parser.add_argument("--propose", help="write rows for deviations.json, with an empty reason, to this file")
     parser.add_argument("--list", action="store_true", help="print the cases and stop")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -446,7 +478,7 @@ def main():
             parser.error("name the server: --server PATH")
         path = options.server
         command = reference_command() if path == "reference" else [str(pathlib.Path(path).resolve())]
-        wrong = run(command, folder, chosen, versions)
+        wrong = run(command, folder, chosen, versions, propose=options.propose)
     if not options.crypto:
         print(f"{len(cases.CRYPTOGRAPHY)} cases of the cryptographic operations were not run (--crypto)")
     return 1 if wrong else 0

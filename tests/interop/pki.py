@@ -9,6 +9,7 @@ Leaves to server.py which of them a server is started with.
 import datetime
 import ipaddress
 import pathlib
+import secrets
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -35,7 +36,8 @@ class Pki:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.kind = kind
         self._ca_key = self._new_key()
-        self._ca_name = _name("Interop Root CA")
+        # Two authorities of one name in one file could not be told apart.
+        self._ca_name = _name(f"Interop Root CA {self.folder.name} {secrets.token_hex(4)}")
         ca = (
             self._builder(self._ca_name, self._ca_name, self._ca_key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
