@@ -34,6 +34,11 @@ fn pykmips_client_walks_through_every_version() {
 }
 
 #[test]
+fn serves_the_certificates_and_tls_settings_that_users_have() {
+    assert!(passes("test_tls.py"), "what failed stands above");
+}
+
+#[test]
 fn pykmips_own_integration_tests_pass() {
     let test = "test_pykmip_suites.py::test_pykmips_integration_tests_pass";
     assert!(passes(test), "what failed stands above");

@@ -92,7 +92,9 @@ def sources(root, python):
     archive = next(archives.glob("*.tar.gz"))
     with tarfile.open(archive) as packed:
         members = [m for m in packed.getmembers() if inside(m, folder.name)]
-        packed.extractall(root / "src", members=members)
+        # Newer Pythons ask for a filter by name; older ones do not know the argument.
+        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        packed.extractall(root / "src", members=members, **safely)
     if not (folder / "kmip" / "tests" / "integration").is_dir():
         raise Missing(f"PyKMIP's source package {archive.name} has no kmip/tests/integration")
     stamp.touch()
