@@ -1,0 +1,146 @@
+//! PyKMIP's client, PyKMIP's own tests and a side-by-side comparison with PyKMIP's server, run
+//! against this server's executable.
+//!
+//! The tests themselves are Python, in `tests/interop/`; this module makes their environment
+//! (once, under the target folder), starts them one at a time, bounds their time, and fails with
+//! what they printed. It leaves PKI, configuration and the starting of servers to them.
+//!
+//! `KMIP_SERVER_BINARY` names another executable than the one built with these tests, so that
+//! `make test` can point them at the release build.
+
+use std::env;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Making the environment downloads some forty packages: half a minute on a fast line.
+const PREPARE_LIMIT: Duration = Duration::from_secs(1200);
+
+/// The Python side bounds each of its tests (`LIMIT_SECONDS` in conftest.py) and cleans up when it
+/// does; this bound is for a Python that no longer does anything.
+const RUN_LIMIT: Duration = Duration::from_secs(1000);
+
+/// PyKMIP's functional tests need fixed paths and a fixed port, and two servers beside each other
+/// would spoil each other's time limits: one Python run at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+#[test]
+fn pykmips_client_walks_through_every_version() {
+    assert!(passes("test_smoke.py"), "what failed stands above");
+}
+
+#[test]
+fn serves_the_certificates_and_tls_settings_that_users_have() {
+    assert!(passes("test_tls.py"), "what failed stands above");
+}
+
+#[test]
+fn pykmips_own_integration_tests_pass() {
+    let test = "test_pykmip_suites.py::test_pykmips_integration_tests_pass";
+    assert!(passes(test), "what failed stands above");
+}
+
+#[test]
+fn pykmips_own_functional_tests_pass_with_a_slugs_service() {
+    let test = "test_pykmip_suites.py::test_pykmips_functional_tests_pass";
+    assert!(passes(test), "what failed stands above");
+}
+
+#[test]
+fn replies_agree_with_pykmips_server_side_by_side() {
+    assert!(passes("test_compare.py"), "what failed stands above");
+}
+
+/// Runs one Python test file, or one test of it, and prints what it says.
+fn passes(test: &str) -> bool {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let python = match environment() {
+        Ok(python) => python,
+        Err(reason) => {
+            println!("{reason}");
+            return false;
+        }
+    };
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "pytest", "-s", "--tb=short", "-p", "no:cacheprovider"])
+        .arg(scripts().join(test))
+        .env("KMIP_SERVER_BINARY", server())
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    match finish(command, RUN_LIMIT, test) {
+        Ok((passed, output)) => {
+            println!("{output}");
+            passed
+        }
+        Err(error) => {
+            println!("interop: {test} could not be run: {error}");
+            false
+        }
+    }
+}
+
+/// The Python of the tests' environment; made at the first call, in this process or an earlier one.
+fn environment() -> &'static Result<PathBuf, String> {
+    static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let python = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+        let mut command = Command::new(&python);
+        command.arg(scripts().join("prepare.py")).arg("--root").arg(root());
+        match finish(command, PREPARE_LIMIT, "prepare.py") {
+            Ok((true, _)) => Ok(root().join("venv/bin/python")),
+            Ok((false, output)) => Err(output),
+            Err(error) => Err(format!(
+                "interop: {} could not be started ({error}): install Python 3.8 or newer with its venv \
+                 module (Debian: apt-get install python3 python3-venv)",
+                Path::new(&python).display()
+            )),
+        }
+    })
+}
+
+/// Runs a command to its end within a limit; returns whether it succeeded and its whole output,
+/// which goes through a file, so that nothing blocks on a full pipe.
+fn finish(mut command: Command, limit: Duration, name: &str) -> io::Result<(bool, String)> {
+    fs::create_dir_all(root())?;
+    let path = root().join(format!("{}.log", name.replace(|c: char| !c.is_ascii_alphanumeric(), "_")));
+    let log = File::create(&path)?;
+    let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+    let deadline = Instant::now() + limit;
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break Some(status),
+            None if Instant::now() > deadline => break None,
+            None => thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    if status.is_none() {
+        child.kill()?;
+        child.wait()?;
+    }
+    let mut output = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+    if status.is_none() {
+        output.push_str(&format!("\ninterop: {name} was ended after {} s\n", limit.as_secs()));
+    }
+    Ok((status.is_some_and(|status| status.success()), output))
+}
+
+/// The executable under test.
+fn server() -> PathBuf {
+    env::var_os("KMIP_SERVER_BINARY")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_run_server")), PathBuf::from)
+}
+
+/// `tests/interop` of this project.
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
+}
+
+/// `interop` in the target folder: environment, PyKMIP's sources, logs. Never committed.
+fn root() -> PathBuf {
+    let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    temporary.parent().unwrap_or(temporary).join("interop")
+}

@@ -1,0 +1,491 @@
+"""The side-by-side: sends the same messages to PyKMIP's server and to ours, and compares.
+
+    python compare.py --server target/debug/run_server [--only activate] [--versions 1.0,2.0]
+    python compare.py --facts facts.md      (PyKMIP's server alone; writes what it answers)
+
+The cases are tables (cases_*.py). Compared are: that there is a reply, its header's version,
+the number of items, each item's status and reason, the text "Could not locate object: ID",
+and on success the payload. What is known to differ is data too: deviations.json. The run
+fails where something differs that is not listed, and where a listed one no longer differs.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import fnmatch
+import json
+import logging
+import pathlib
+import re
+import socket
+import ssl
+import sys
+import tempfile
+import time
+
+import cases
+import message
+import ttlv
+from kmip.core import enums
+from pki import PEOPLE, Pki
+from server import Server, reference_command
+
+HERE = pathlib.Path(__file__).resolve().parent
+VERSIONS = [(1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (2, 0)]
+# PyKMIP leaves some requests without an answer; an answer takes it a few milliseconds. Ours must
+# answer, and is given the time that a debug build needs for an RSA key.
+REPLY_SECONDS = {"PyKMIP": 3, "ours": 30}
+# Messages with this beginning are read by clients, so their text must agree.
+READ_BY_CLIENTS = "Could not locate object"
+
+
+class Connection:
+    """One client's TLS connection, opened again after the server closed it."""
+
+    def __init__(self, server, pki, person, patience):
+        self._server, self._pki, self._person, self._patience = server, pki, person, patience
+        self._socket = None
+
+    def ask(self, request):
+        """Sends bytes and returns ("answer", bytes), ("none", b"") or ("closed", b"")."""
+        try:
+            if self._socket is None:
+                self._socket = self._open()
+            self._socket.sendall(request)
+            header = self._receive(8)
+            if header is None:
+                return self._lost("closed")
+            size = int.from_bytes(header[4:8], "big")
+            if size > ttlv.LARGEST_REPLY:
+                return self._lost("closed")
+            body = self._receive(size)
+            return ("answer", header + body) if body is not None else self._lost("closed")
+        except socket.timeout:
+            return self._lost("none")
+        except (ConnectionError, ssl.SSLError):
+            return self._lost("closed")
+
+    def close(self):
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _lost(self, how):
+        self.close()
+        return how, b""
+
+    def _open(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self._pki.ca_path)
+        context.load_cert_chain(self._pki.certificate(self._person), self._pki.key(self._person))
+        plain = socket.create_connection(("127.0.0.1", self._server.port), timeout=self._patience)
+        return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+    def _receive(self, size):
+        got = b""
+        while len(got) < size:
+            part = self._socket.recv(size - len(got))
+            if not part:
+                return None
+            got += part
+        return got
+
+
+class Side:
+    """One of the two servers, with its connections."""
+
+    def __init__(self, name, server, pki):
+        self.name, self.server = name, server
+        self._connections = {person: Connection(server, pki, person, REPLY_SECONDS[name]) for person in PEOPLE}
+
+    def run(self, case, version):
+        """Sends a case's messages; returns one reduced reply for each."""
+        names = {"$case": f"{case.name}-{version[0]}.{version[1]}"}
+        secret = any(step.operation in MAKES_RANDOM for step in flat(case.steps))
+        replies = []
+        for step in case.steps:
+            time.sleep(step.wait)
+            connection = self._connections[step.who]
+            how, answer = connection.ask(step.encode(version, names))
+            replies.append(reduced(how, answer, step, names, secret))
+        self._clean_up(names, version)
+        return replies
+
+    def _clean_up(self, names, version):
+        """Destroys what a case left: PyKMIP looks at every object that it has in each Locate."""
+        for name, identifier in names.items():
+            if name != "$case":
+                for step in (message.revoke(identifier, "KEY_COMPROMISE"), message.destroy(identifier)):
+                    self._connections["john_doe"].ask(step.encode(version, {}))
+
+    def close(self):
+        for connection in self._connections.values():
+            connection.close()
+
+
+MAKES_RANDOM = (enums.Operation.CREATE, enums.Operation.CREATE_KEY_PAIR)
+
+
+def flat(steps):
+    """The steps of a case with those inside of batches."""
+    for step in steps:
+        yield step
+        yield from flat(getattr(step, "steps", ()))
+
+
+def reduced(how, answer, step, names, secret):
+    """A reply as plain data without what differs by nature (identifiers, times, new keys)."""
+    if how != "answer":
+        return {"reply": how}
+    try:
+        content = ttlv.decode(answer)[0].value
+    except (ttlv.Malformed, IndexError, UnicodeDecodeError) as error:
+        return {"reply": f"malformed: {error}"}
+    header = ttlv.find(content, "RESPONSE_HEADER").value
+    version = ttlv.find(header, "PROTOCOL_VERSION").value
+    items = [item.value for item in content if item.tag == ttlv.tag("RESPONSE_BATCH_ITEM")]
+    steps = getattr(step, "steps", None) or [step] * len(items)
+    for item, each in zip(items, steps):
+        remember(item, each, names)
+    return {
+        "reply": "answer",
+        "version": "{}.{}".format(*(part.value for part in version)),
+        "count": ttlv.value_of(header, "BATCH_COUNT"),
+        "items": [reduced_item(item, names, secret) for item in items],
+    }
+
+
+def remember(item, step, names):
+    """Keeps the identifiers of a success under the names that the step gives them."""
+    payload = ttlv.find(item, "RESPONSE_PAYLOAD")
+    if payload is None or not step.save:
+        return
+    wanted = [ttlv.tag(t) for t in ("UNIQUE_IDENTIFIER", "PRIVATE_KEY_UNIQUE_IDENTIFIER", "PUBLIC_KEY_UNIQUE_IDENTIFIER")]
+    found = [child.value for child in payload.value if child.tag in wanted]
+    for name, value in zip(step.save, found):
+        names[f"${name}"] = value
+
+
+def reduced_item(item, names, secret):
+    operation = ttlv.value_of(item, "OPERATION")
+    reason = ttlv.value_of(item, "RESULT_REASON")
+    payload = ttlv.find(item, "RESPONSE_PAYLOAD")
+    told = ttlv.value_of(item, "RESULT_MESSAGE")
+    identifier = ttlv.value_of(item, "UNIQUE_BATCH_ITEM_ID")
+    return {
+        "operation": None if operation is None else named(enums.Operation, operation),
+        "id": None if identifier is None else identifier.hex(),
+        "status": named(enums.ResultStatus, ttlv.value_of(item, "RESULT_STATUS")),
+        "reason": None if reason is None else named(enums.ResultReason, reason),
+        "message": None if told is None else without_identifiers(told, names),
+        "payload": None if payload is None else plain(payload, names, secret)[1],
+    }
+
+
+def named(kind, value):
+    try:
+        return kind(value).name
+    except ValueError:
+        return hex(value)
+
+
+def without_identifiers(told, names):
+    for name, value in names.items():
+        if name != "$case":
+            told = re.sub(rf"(?<![\w.-]){re.escape(value)}(?![\w.-])", name, told)
+    return told
+
+
+def plain(item, names, secret):
+    """[tag, value] with children in place of structures; what differs by nature is replaced."""
+    name = ttlv.tag_name(item.tag)
+    if item.type == ttlv.STRUCTURE:
+        return [name, [plain(child, names, secret) for child in item.value]]
+    if item.type == ttlv.TEXT:
+        return [name, next((n for n, v in names.items() if v == item.value and n != "$case"), item.value)]
+    if item.type == ttlv.DATE:
+        recent = abs(item.value - time.time()) < 3600
+        return [name, "<now>" if recent else item.value]
+    if item.type in (ttlv.BYTES, ttlv.BIG):
+        hidden = secret and name in ("KEY_MATERIAL", "DIGEST_VALUE")
+        return [name, f"<{len(item.value)} bytes>" if hidden and name != "KEY_MATERIAL" else "<new key>" if hidden else item.value.hex()]
+    return [name, item.value]
+
+
+# --- judgement ------------------------------------------------------------------------------
+
+
+def differences(case, theirs, ours):
+    """What differs, as a list of texts; empty where the replies agree."""
+    found = []
+    for index, (step, reference, other) in enumerate(zip(case.steps, theirs, ours), 1):
+        where = f"step {index}"
+        for field in ("reply", "version", "count"):
+            compare_field(found, where, field, reference, other)
+        steps = getattr(step, "steps", None) or [step] * 64
+        pairs = zip(reference.get("items", ()), other.get("items", ()), steps)
+        for number, (a, b, each) in enumerate(pairs, 1):
+            place = where if len(reference["items"]) == 1 else f"{where} item {number}"
+            for field in ("operation", "id", "status", "reason"):
+                compare_field(found, place, field, a, b)
+            if case.text or (a["message"] or "").startswith(READ_BY_CLIENTS):
+                compare_field(found, place, "message", a, b)
+            compare_payload(found, place, each.payload_rule, a["payload"], b["payload"])
+    return found
+
+
+def compare_field(found, where, field, reference, other):
+    if reference.get(field) != other.get(field):
+        found.append(f"{where}: {field}: PyKMIP {reference.get(field)!r}, ours {other.get(field)!r}")
+
+
+def compare_payload(found, where, rule, reference, other):
+    if rule == "ignore" or reference is None or other is None:
+        return
+    fits = covers(other, reference) if rule == "covers" else reference == other
+    if not fits:
+        found.append(f"{where}: payload:\n      PyKMIP {json.dumps(reference)}\n      ours   {json.dumps(other)}")
+
+
+def covers(ours, theirs):
+    """True where every item of PyKMIP's reply is in ours, in a structure of the same tag."""
+    if not isinstance(theirs, list) or not isinstance(ours, list):
+        return ours == theirs
+    left = list(ours)
+    for item in theirs:
+        match = next((o for o in left if o[0] == item[0] and covers(o[1], item[1])), None)
+        if match is None:
+            return False
+        left.remove(match)
+    return True
+
+
+class Deviations:
+    """deviations.json: [{case, versions, step, ours, why}].
+
+    `case` may be a pattern (`operation.*`); `versions` is a list, or "all"; `ours` is what our
+    reply to the step says (fields of `reduced` and of its last item). `step` counts from 1 and
+    is the last one where it is not given.
+    """
+
+    def __init__(self, path):
+        self._rows = json.loads(path.read_text()) if path.exists() else []
+        self._used = collections.Counter()
+
+    def find(self, case, version):
+        label = "{}.{}".format(*version)
+        for index, row in enumerate(self._rows):
+            if fnmatch.fnmatchcase(case, row["case"]) and (row["versions"] == "all" or label in row["versions"]):
+                self._used[index] += 1
+                return row
+        return None
+
+    def unused(self, ran):
+        """Rows whose case ran in no version that they name."""
+        return [r for i, r in enumerate(self._rows) if not self._used[i] and fnmatch.filter(ran, r["case"])]
+
+    def unknown(self, known):
+        """Rows that name no case."""
+        return [r["case"] for r in self._rows if not fnmatch.filter(known, r["case"])]
+
+
+def as_listed(row, replies):
+    """True where our reply is what the deviation says."""
+    told = stated(replies[row["step"] - 1] if "step" in row else replies[-1])
+    return all(told.get(field) == value for field, value in row["ours"].items())
+
+
+def stated(reply):
+    """The fields of a reply and of its last item, in one."""
+    return {**reply["items"][-1], **reply} if reply.get("items") else dict(reply)
+
+
+def proposed(case, version, theirs, ours):
+    """A row for deviations.json, without its reason: for whoever judges a difference as wanted."""
+    pairs = zip(theirs, ours)
+    step = next((i for i, (a, b) in enumerate(pairs, 1) if short(a) != short(b)), len(ours))
+    told = stated(ours[step - 1])
+    fields = ("status", "reason") if told["reply"] == "answer" else ("reply",)
+    row = {"case": case.name, "versions": ["{}.{}".format(*version)]}
+    if step != len(ours):
+        row["step"] = step
+    return {**row, "ours": {f: told.get(f) for f in fields}, "why": "", "PyKMIP": short(theirs[step - 1])}
+
+
+def short(reply):
+    """One line for a reply."""
+    if reply["reply"] != "answer":
+        return {"none": "no answer", "closed": "connection closed"}.get(reply["reply"], reply["reply"])
+    parts = []
+    for item in reply["items"]:
+        words = [item["status"]] if item["reason"] is None else [f"{item['status']}/{item['reason']}"]
+        words += ["(no operation)"] if item["operation"] is None else []
+        words += [f"“{item['message']}”"] if item["message"] else []
+        parts.append(" ".join(words))
+    return f"{reply['version']}: " + " | ".join(parts)
+
+
+# --- running --------------------------------------------------------------------------------
+
+
+def selected(only, crypto):
+    """The cases to run; the cryptographic ones only where asked for."""
+    chosen = list(cases.ALL) + (list(cases.CRYPTOGRAPHY) if crypto else [])
+    return [case for case in chosen if not only or any(part in case.name for part in only)]
+
+
+def policy_files(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "compare.json").write_text(json.dumps(cases.POLICIES))
+    return folder
+
+
+def start_side(name, command, folder, pki):
+    # DEBUG makes PyKMIP write a page for each object in each Locate.
+    settings = {"enable_tls_client_auth": "False", "logging_level": "WARNING"}
+    server = Server(command, folder, pki, policies=policy_files(folder / "policies"), settings=settings)
+    return Side(name, server.start(), pki)
+
+
+def run(command, folder, chosen, versions, write=print, propose=None):
+    """Compares; returns the number of unexpected results. `propose`: a file for rows that deviations.json lacks."""
+    deviations = Deviations(HERE / "deviations.json")
+    counts, bad, proposals = collections.Counter(), [], []
+    pki = Pki(folder / "pki")
+    sides = []
+    try:
+        for name, start in (("PyKMIP", reference_command()), ("ours", command)):
+            sides.append(start_side(name, start, folder / name, pki))
+        for case in chosen:
+            for version in versions:
+                if version in case.versions:
+                    judge(case, version, sides, deviations, counts, bad, proposals, write)
+    finally:
+        for side in sides:
+            side.close()
+            side.server.kill()
+    names = {case.name for case in cases.ALL} | {case.name for case in cases.CRYPTOGRAPHY}
+    for row in deviations.unused({case.name for case in chosen}):
+        if set(versions) == set(VERSIONS):
+            bad.append(f"deviations.json: {row['case']} was not met in {row['versions']}")
+    if propose:
+        pathlib.Path(propose).write_text("[\n" + ",\n".join(json.dumps(row) for row in merged(proposals)) + "\n]\n")
+    bad += [f"deviations.json names no case: {name}" for name in deviations.unknown(names)]
+    write("")
+    for line in bad:
+        write(line)
+    write(f"{counts['same']} agree, {counts['known']} are known to differ, {len(bad)} are wrong")
+    return len(bad)
+
+
+def judge(case, version, sides, deviations, counts, bad, proposals, write):
+    if case.aligned:
+        wait_for_a_fresh_second()
+    with concurrent.futures.ThreadPoolExecutor(2) as both:
+        theirs, ours = both.map(lambda side: side.run(case, version), sides)
+    found = differences(case, theirs, ours)
+    row = deviations.find(case.name, version)
+    label = "{} {}.{}".format(case.name, *version)
+    if row is None and found:
+        bad.append(
+            f"DIFFERS {label} ({case.about})\n"
+            + "\n".join(f"    {line}" for line in found)
+            + f"\n    PyKMIP: {short(theirs[-1])}\n    ours:   {short(ours[-1])}"
+        )
+        write(f"DIFFERS {label}")
+        proposals.append(proposed(case, version, theirs, ours))
+    elif row is not None and not found:
+        bad.append(f"AGREES  {label}: take it out of deviations.json")
+    elif row is not None and not as_listed(row, ours):
+        bad.append(f"DIFFERS {label} otherwise than deviations.json says\n    ours:   {short(ours[-1])}\n    listed: {row['ours']}")
+    else:
+        counts["same" if row is None else "known"] += 1
+
+
+def merged(proposals):
+    """Rows that differ in their versions only, as one."""
+    rows = {}
+    for row in proposals:
+        key = json.dumps({k: v for k, v in row.items() if k not in ("versions", "PyKMIP")}, sort_keys=True)
+        rows.setdefault(key, {**row, "versions": []})["versions"] += row["versions"]
+    return list(rows.values())
+
+
+def wait_for_a_fresh_second():
+    """Locate orders by second: a case about order must not begin at the end of one."""
+    time.sleep(1.0 - time.time() % 1.0 + 0.01)
+
+
+def facts(folder, chosen, versions, path):
+    """Writes what PyKMIP's server answers to every case, versions with one answer together."""
+    pki = Pki(folder / "pki")
+    side = start_side("PyKMIP", reference_command(), folder / "PyKMIP", pki)
+    lines = ["| case | about | versions | PyKMIP's answers | payload |", "|---|---|---|---|---|"]
+    try:
+        for case in chosen:
+            answers = collections.OrderedDict()
+            for version in versions:
+                if version in case.versions:
+                    replies = side.run(case, version)
+                    payloads = [i["payload"] for i in replies[-1].get("items", ()) if i["payload"] is not None]
+                    key = (fact(replies, version), json.dumps(payloads[-1]) if payloads else "")
+                    answers.setdefault(key, []).append("{}.{}".format(*version))
+            for (text, payload), where in answers.items():
+                lines.append(f"| {case.name} | {case.about} | {span(where)} | {text} | {payload} |")
+    finally:
+        side.close()
+        side.server.kill()
+    pathlib.Path(path).write_text("\n".join(lines) + "\n")
+    print(f"{len(lines) - 2} facts in {path}")
+
+
+def fact(replies, version):
+    """The last answer, and before it those that were no plain success."""
+    texts = []
+    for index, reply in enumerate(replies):
+        text = short(reply)
+        text = text[5:] if text.startswith("{}.{}: ".format(*version)) else text
+        if index == len(replies) - 1 or text != "SUCCESS":
+            texts.append(text)
+    return " ⇒ ".join(texts)
+
+
+def span(versions):
+    """"all", or the versions of a fact."""
+    return "all" if len(versions) == len(VERSIONS) else ", ".join(versions)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--server", help="the executable to compare, or `reference` for PyKMIP with itself")
+    parser.add_argument("--only", action="append", help="only cases whose name has this text")
+    parser.add_argument("--versions", default="1.0,1.1,1.2,1.3,1.4,2.0")
+    parser.add_argument("--crypto", action="store_true", help="the cryptographic operations too")
+    parser.add_argument("--facts", help="write what PyKMIP's server answers to this file")
+    parser.add_argument("--propose", help="write rows for deviations.json, with an empty reason, to this file")
+    parser.add_argument("--list", action="store_true", help="print the cases and stop")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    chosen = selected(options.only, options.crypto)
+    if options.list:
+        for case in chosen:
+            print(f"{case.name}: {case.about}")
+        return 0
+    versions = [tuple(int(n) for n in v.split(".")) for v in options.versions.split(",")]
+    with tempfile.TemporaryDirectory(prefix="kmip-compare-") as folder:
+        folder = pathlib.Path(folder)
+        if options.facts:
+            facts(folder, chosen, versions, options.facts)
+            return 0
+        if not options.server:
+            parser.error("name the server: --server PATH")
+        path = options.server
+        command = reference_command() if path == "reference" else [str(pathlib.Path(path).resolve())]
+        wrong = run(command, folder, chosen, versions, propose=options.propose)
+    if not options.crypto:
+        print(f"{len(cases.CRYPTOGRAPHY)} cases of the cryptographic operations were not run (--crypto)")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

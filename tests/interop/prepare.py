@@ -1,0 +1,159 @@
+"""Makes the Python environment of the interop tests, and unpacks PyKMIP's own tests.
+
+    python3 prepare.py [--root target/interop]
+
+Leaves in the root: `venv` (the packages of requirements.txt) and `src` (PyKMIP's source
+package, for the tests in it). Both are made once; a stamp with the hash of requirements.txt
+tells whether they still fit. Prints the path of the environment's Python. Needs Python 3.8
+and nothing installed; where something is missing it says so in one line and ends with 1.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+REQUIREMENTS = HERE / "requirements.txt"
+# A download from the index over a slow line; a hang must not hold up the tests for ever.
+INSTALL_SECONDS = 900
+
+
+class Missing(Exception):
+    """Something that the user has to install; the text says what."""
+
+
+def default_root():
+    """target/interop of this project, or of CARGO_TARGET_DIR."""
+    target = os.environ.get("CARGO_TARGET_DIR") or HERE.parent.parent / "target"
+    return pathlib.Path(target) / "interop"
+
+
+def prepare(root):
+    """Makes what is missing under `root`; returns the path of the environment's Python."""
+    check_python()
+    root.mkdir(parents=True, exist_ok=True)
+    with locked(root / "lock"):
+        python = environment(root)
+        sources(root, python)
+    return python
+
+
+def check_python():
+    """Refuses a Python that cannot make the environment."""
+    if sys.version_info < (3, 8):
+        raise Missing("the interop tests need Python 3.8 or newer: install python3 (Debian: apt-get install python3)")
+    try:
+        import ensurepip  # noqa: F401  (Debian ships it in a package of its own)
+        import venv  # noqa: F401
+    except ImportError:
+        raise Missing("the interop tests need Python's venv: install it (Debian: apt-get install python3-venv)") from None
+
+
+def environment(root):
+    """The virtual environment, made anew where its stamp does not fit."""
+    venv = root / "venv"
+    python = venv / "bin" / "python"
+    stamp = venv / "requirements.sha256"
+    wanted = fingerprint()
+    if stamp.exists() and stamp.read_text() == wanted and python.exists():
+        return python
+    print("interop: installing the packages of tests/interop/requirements.txt", file=sys.stderr, flush=True)
+    shutil.rmtree(venv, ignore_errors=True)
+    run([sys.executable, "-m", "venv", str(venv)], "a virtual environment could not be made")
+    run(
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS)],
+        "the packages of tests/interop/requirements.txt could not be installed; is the Python package index reachable?",
+    )
+    stamp.write_text(wanted)
+    return python
+
+
+def sources(root, python):
+    """PyKMIP's source package, unpacked as `src/pykmip-VERSION`."""
+    version = pykmip_version()
+    folder = root / "src" / f"pykmip-{version}"
+    stamp = folder / "unpacked"
+    if stamp.exists():
+        return folder
+    shutil.rmtree(root / "src", ignore_errors=True)
+    archives = root / "src" / "archives"
+    archives.mkdir(parents=True)
+    run(
+        [str(python), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        + ["--no-binary", ":all:", "-d", str(archives), f"pykmip=={version}"],
+        "PyKMIP's source package could not be fetched; is the Python package index reachable?",
+    )
+    archive = next(archives.glob("*.tar.gz"))
+    with tarfile.open(archive) as packed:
+        members = [m for m in packed.getmembers() if inside(m, folder.name)]
+        # Newer Pythons ask for a filter by name; older ones do not know the argument.
+        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        packed.extractall(root / "src", members=members, **safely)
+    if not (folder / "kmip" / "tests" / "integration").is_dir():
+        raise Missing(f"PyKMIP's source package {archive.name} has no kmip/tests/integration")
+    stamp.touch()
+    return folder
+
+
+def inside(member, top):
+    """True for a plain file or folder below `top`; nothing else of an archive is unpacked."""
+    parts = pathlib.PurePosixPath(member.name).parts
+    return (member.isfile() or member.isdir()) and parts[:1] == (top,) and ".." not in parts
+
+
+def fingerprint():
+    """Changes with the requirements and with the Python that runs them."""
+    text = REQUIREMENTS.read_bytes() + sys.version.encode()
+    return hashlib.sha256(text).hexdigest()
+
+
+def pykmip_version():
+    """The version that requirements.txt pins."""
+    for line in REQUIREMENTS.read_text().splitlines():
+        if line.startswith("pykmip=="):
+            return line.partition("==")[2].strip()
+    raise Missing("tests/interop/requirements.txt does not pin pykmip")
+
+
+def run(command, what):
+    """Runs one command; its output is shown only where it failed."""
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise Missing(f"{what} (no end after {INSTALL_SECONDS} s)") from None
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout.decode(errors="replace"))
+        raise Missing(what)
+
+
+@contextlib.contextmanager
+def locked(path):
+    """One at a time: test processes may run side by side."""
+    import fcntl
+
+    with open(path, "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--root", type=pathlib.Path, default=default_root())
+    try:
+        print(prepare(parser.parse_args().root.resolve()))
+    except Missing as error:
+        print(f"interop: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
