@@ -51,9 +51,9 @@ impl Operation for DeleteAttribute {
             delete(record, &reference, which, version)
         })?;
         // Clients that name an index, 0 included, find it in the answer.
-        let attribute = attribute.map(|attribute| {
-            let named = index.filter(|_| attribute.row.multiple);
-            Attribute { index: attribute.index.or(named), ..attribute }
+        let attribute = attribute.map(|mut attribute| {
+            attribute.index = attribute.index.or(index.filter(|_| attribute.row.multiple));
+            attribute
         });
         Ok(Response { unique_identifier: id.into(), attribute })
     }

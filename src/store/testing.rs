@@ -1,5 +1,7 @@
 //! What the tests of the stores share: records, queries, and a folder that goes away.
 
+#![allow(clippy::cast_possible_truncation, reason = "the tests count in small numbers")]
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -175,6 +175,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Error::Truncated`], [`Error::UnknownType`], [`Error::WrongLength`], [`Error::Padding`].
+    #[expect(clippy::should_implement_trait, reason = "it can fail, and callers have to see it at each item")]
     pub fn next(&mut self) -> Result<Option<Item<'a>>, Error> {
         if self.rest.is_empty() {
             return Ok(None);
