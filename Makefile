@@ -37,6 +37,7 @@ endef
 export FIRST_KEY
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help run test check
 
 help: ## Lists the targets.

@@ -1,0 +1,37 @@
+//! A server inside another program: `cargo run --example embed -- CERTIFICATE_AND_KEY.pem CA.pem`.
+//!
+//! It listens on a free port of 127.0.0.1, keeps its objects in memory and stops when standard input ends.
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use kmip_server::config::{AuthSuite, Config};
+use kmip_server::server::Server;
+
+fn main() -> ExitCode {
+    let paths: Vec<_> = std::env::args_os().skip(1).collect();
+    let [certificate, ca] = &paths[..] else {
+        eprintln!("usage: embed CERTIFICATE_AND_KEY.pem CA.pem");
+        return ExitCode::from(2);
+    };
+    let mut config = Config::new(certificate, ca);
+    config.port = 0;
+    config.auth_suite = AuthSuite::Tls13;
+    config.database_path = ":memory:".into();
+    let server = match Server::bind(&config) {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("embed: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{}", server.address());
+    let shutdown = server.shutdown();
+    std::thread::spawn(move || {
+        // An error means an end as well.
+        drop(std::io::stdin().read_to_end(&mut Vec::new()));
+        shutdown.stop();
+    });
+    server.run();
+    ExitCode::SUCCESS
+}
