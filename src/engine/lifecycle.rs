@@ -82,7 +82,7 @@ pub fn activate(record: &mut Record, now: DateTime) -> Result<(), Error> {
     let to = after(state, Event::Activate).ok_or_else(|| {
         failed(
             ResultReason::PermissionDenied,
-            format!("Only a pre-active object can be activated; this one is {state}."),
+            format!("The object is {state}, not pre-active, and cannot be activated."),
         )
     })?;
     record.attributes.state = Some(to);

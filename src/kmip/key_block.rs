@@ -5,7 +5,7 @@ use crate::kmip::enums::*;
 use crate::kmip::key_material::KeyMaterial;
 use crate::kmip::macros::structure;
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
-use crate::ttlv::{Error, Field, Item, ItemType, Secret, Tag, V1_1, Value, Writer};
+use crate::ttlv::{Error, Field, Item, ItemType, Secret, Tag, Value, Writer};
 
 structure! {
     /// Encryption Key Information, and by the same rows MAC/Signature Key Information.
@@ -23,7 +23,7 @@ structure! {
         MacSignatureKeyInformation => mac_signature_key_information: Option<KeyInformation>,
         MacSignature => mac_signature: Option<Vec<u8>>,
         IvCounterNonce => iv_counter_nonce: Option<Vec<u8>>,
-        EncodingOption[V1_1..] => encoding_option: Option<EncodingOption>,
+        EncodingOption => encoding_option: Option<EncodingOption>,
     }
 }
 
@@ -34,7 +34,7 @@ structure! {
         EncryptionKeyInformation => encryption_key_information: Option<KeyInformation>,
         MacSignatureKeyInformation => mac_signature_key_information: Option<KeyInformation>,
         AttributeName => attribute_names: Vec<String>,
-        EncodingOption[V1_1..] => encoding_option: Option<EncodingOption>,
+        EncodingOption => encoding_option: Option<EncodingOption>,
     }
 }
 

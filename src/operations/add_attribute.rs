@@ -82,5 +82,9 @@ fn add(
     record.attributes.push(new);
     rules::conclude(record, now);
     let added = record.attributes.values(&AttributeReference::to(new)).pop();
-    Ok(added.map(|(_, attribute)| attribute))
+    Ok(added.map(|(_, mut attribute)| {
+        // The first value's index goes without saying, as in the standard's test cases.
+        attribute.index = attribute.index.filter(|index| *index > 0);
+        attribute
+    }))
 }

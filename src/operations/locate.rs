@@ -19,7 +19,7 @@ structure! {
     /// Request Payload.
     pub struct Request {
         MaximumItems => maximum_items: Option<i32>,
-        OffsetItems[V1_3..] => offset_items: Option<i32>,
+        OffsetItems => offset_items: Option<i32>,
         StorageStatusMask => storage_status_mask: Option<StorageStatusMask>,
         ObjectGroupMember[V1_1..] => object_group_member: Option<ObjectGroupMember>,
         Attributes => attributes: Flat,

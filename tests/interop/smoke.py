@@ -173,7 +173,9 @@ def life_cycle(steps, client, tag):
     if uid is None:
         return
     steps.run("get the created key", lambda: check(client.get(uid).cryptographic_length == 256))
-    steps.run("get attributes, all", lambda: check(len(client.get_attributes(uid)[1]) >= 8))
+    # From 1.3 on, the standard has attributes that PyKMIP's client cannot read.
+    if tag < "1.3":
+        steps.run("get attributes, all", lambda: check(len(client.get_attributes(uid)[1]) >= 8))
 
     def named():
         wanted = ["State", "Object Type", "Unique Identifier", "Name"]

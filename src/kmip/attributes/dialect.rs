@@ -294,7 +294,8 @@ impl AttributeReference {
         let vendor = String::decode(&rows.require(Tag::VendorIdentification)?)?;
         let name = String::decode(&rows.require(Tag::AttributeName)?)?;
         rows.finish()?;
-        Ok(Self::Vendor(vendor, name))
+        // PyKMIP's client refers to attributes of the standard in this way too.
+        Ok(Row::named(&name).map_or(Self::Vendor(vendor, name), Self::Standard))
     }
 
     fn encode(&self, tag: Tag, writer: &mut Writer) {
@@ -392,14 +393,14 @@ impl Attributes {
         replaced.unwrap_or(false)
     }
 
-    /// The values that `reference` means, with their positions in the slot. The Attribute Index counts per
-    /// name for vendor attributes; that of the first value, 0, is left out, which means the same (1.4 §2.1.1).
+    /// The values that `reference` means, with their positions in the slot. An Attribute Index is given
+    /// where the attribute can have several values, counted per name for vendor attributes (1.4 §2.1.1).
     pub fn values(&self, reference: &AttributeReference) -> Vec<(usize, Attribute)> {
         let Some(row) = reference.row() else { return Vec::new() };
         let all = self.of_row(row).enumerate();
         let meant = all.filter(|(_, value)| !row.is_vendor() || AttributeReference::to(value) == *reference);
         let indexed = meant.enumerate().map(|(index, (position, value))| {
-            let index = (row.multiple && index > 0).then(|| i32::try_from(index).unwrap_or(i32::MAX));
+            let index = row.multiple.then(|| i32::try_from(index).unwrap_or(i32::MAX));
             (position, Attribute { index, ..value })
         });
         indexed.collect()
