@@ -322,12 +322,13 @@ fn the_log_has_pykmips_lines_and_is_for_the_owner_only() {
         assert!(logger.starts_with("kmip.server"), "{line}");
         assert!(["INFO", "WARNING"].contains(&level) && !message.is_empty(), "{line}");
     }
-    let warnings: Vec<_> = log.lines().filter(|line| line.contains(" - WARNING - ")).collect();
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("kmip.server - WARNING - ")).collect();
     assert_eq!(warnings.len(), 1, "{log}");
     assert!(
         warnings[0].contains("AES128-SHA256, TLS_RSA_WITH_AES_256_CBC_SHA256")
             && warnings[0].contains("default")
     );
     let session = |number| log.lines().filter(|line| line.contains(&format!("session.{number}"))).count();
-    assert_eq!((session("00000001"), session("00000002")), (1, 2), "{log}");
+    // Begin, end, and what is wrong with the request in between.
+    assert_eq!((session("00000001"), session("00000002")), (1, 3), "{log}");
 }

@@ -1,7 +1,7 @@
 //! Digests (FIPS 180-4, FIPS 202, RFC 1321), through ring where it has the hash and RustCrypto's crates
 //! where it has not.
 //!
-//! [`Hash`] is the set of hashes that the rest of the layer computes with; MACs and key derivation over
+//! [`enum@Hash`] is the set of hashes that the rest of the layer computes with; MACs and key derivation over
 //! them are left to their own files.
 
 use sha2::Digest;
