@@ -78,6 +78,9 @@ pub fn touch(record: &mut Record, now: DateTime) {
 /// # Errors
 /// Illegal Operation for an object without state, Permission Denied for one that is not pre-active.
 pub fn activate(record: &mut Record, now: DateTime) -> Result<(), Error> {
+    if is_destroyed(record) {
+        return Err(not_found(&record.id.to_string()));
+    }
     let state = state(record, "activated")?;
     let to = after(state, Event::Activate).ok_or_else(|| {
         failed(

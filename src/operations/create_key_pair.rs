@@ -1,10 +1,11 @@
 //! Create Key Pair (KMIP 1.4 §4.2, 2.1 §6.1.9): the server generates a public key and its private key.
 
 use crate::crypto::rsa;
-use crate::engine::{Asker, Context, Draft, Given, invalid_field};
+use crate::engine::{Asker, Context, Draft, Given, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
-    CryptographicAlgorithm, CryptographicUsageMask, KeyFormatType, LinkType, UniqueIdentifierValue,
+    CryptographicAlgorithm, CryptographicUsageMask, KeyFormatType, LinkType, ResultReason,
+    UniqueIdentifierValue,
 };
 use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, Key, KeyBlock, KeyMaterial, KeyValue, Object, enums, structure};
@@ -51,7 +52,8 @@ impl Operation for CreateKeyPair {
             return Err(invalid_field(format!("Key pairs of the algorithm {algorithm} cannot be made.")));
         }
         // A negative length is no length of any key.
-        let pair = rsa::generate(u32::try_from(length).unwrap_or(0))?;
+        let pair = rsa::generate(u32::try_from(length).unwrap_or(0))
+            .map_err(|error| failed(ResultReason::CryptographicFailure, error.to_string()))?;
         let block = |format, bytes| Key {
             key_block: KeyBlock {
                 key_format_type: format,

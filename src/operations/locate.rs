@@ -11,7 +11,7 @@ use crate::kmip::enums::{
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
 use crate::store::{Criterion, Id};
-use crate::ttlv::{DateTime, Tag, V1_1, V1_3};
+use crate::ttlv::{DateTime, Tag, V1_3};
 
 use super::Operation;
 
@@ -21,7 +21,7 @@ structure! {
         MaximumItems => maximum_items: Option<i32>,
         OffsetItems => offset_items: Option<i32>,
         StorageStatusMask => storage_status_mask: Option<StorageStatusMask>,
-        ObjectGroupMember[V1_1..] => object_group_member: Option<ObjectGroupMember>,
+        ObjectGroupMember => object_group_member: Option<ObjectGroupMember>,
         Attributes => attributes: Flat,
     }
 }

@@ -473,9 +473,9 @@ fn looks_where_the_storage_mask_says(store: &dyn Store) {
 fn answers_in_order_and_in_pages(store: &dyn Store) {
     let types = [ObjectType::SymmetricKey, ObjectType::SecretData, ObjectType::Certificate];
     let mut all: Vec<Record> = Vec::new();
-    for number in 0..60 {
-        let mut record = record(types[number % 3], "k");
-        record.attributes.initial_date = (number > 5).then_some(DateTime(number as i64 / 7 % 5));
+    for number in 0..60u32 {
+        let mut record = record(types[number as usize % 3], "k");
+        record.attributes.initial_date = (number > 5).then_some(DateTime(i64::from(number) / 7 % 5));
         record.attributes.object_group = vec!["all".into()];
         all.push(testing::add(store, record));
     }
@@ -493,8 +493,7 @@ fn answers_in_order_and_in_pages(store: &dyn Store) {
         {
             let query = Query { criteria: criteria.clone(), offset, limit, count: true, ..everybody() };
             let located = store.locate(&query).unwrap();
-            let page = all.iter().skip(offset as usize).take(limit.unwrap_or(u64::MAX) as usize);
-            assert_eq!(located.ids, page.copied().collect::<Vec<_>>(), "{query:?}");
+            assert_eq!(located.ids, page(&query, &all), "{query:?}");
             assert_eq!(located.total, Some(60));
             assert_eq!(store.locate(&Query { count: false, ..query }).unwrap().total, None);
         }
@@ -503,13 +502,20 @@ fn answers_in_order_and_in_pages(store: &dyn Store) {
     }
 }
 
+/// The page that `query` asks for of all that match.
+fn page(query: &Query, all: &[Id]) -> Vec<Id> {
+    let bound = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    let limit = query.limit.map_or(usize::MAX, bound);
+    all.iter().skip(bound(query.offset)).take(limit).copied().collect()
+}
+
 fn agrees_with_the_plain_meaning_of_a_thousand_queries(store: &dyn Store) {
     let mut random = Random::new(1);
     let mut records: Vec<Record> = (0..300).map(|_| testing::random_record(&mut random)).collect();
     change(store, |change| records.iter_mut().for_each(|record| testing::insert(change, record)));
     // Some of them change afterwards, so that the columns and the index are seen to follow.
     for _ in 0..150 {
-        let position = random.below(300) as usize;
+        let position = random.position(300);
         let id = records[position].id;
         records[position] = Record { id, ..testing::random_record(&mut random) };
         change(store, |change| change.update(&records[position]).unwrap());
@@ -519,9 +525,9 @@ fn agrees_with_the_plain_meaning_of_a_thousand_queries(store: &dyn Store) {
         let query = testing::random_query(&mut random, &records);
         let mut expected: Vec<_> = records.iter().filter(|record| query.finds(record)).collect();
         expected.sort_by_key(|record| (std::cmp::Reverse(record.attributes.initial_date), record.id));
-        let page = expected.iter().skip(query.offset as usize).take(query.limit.unwrap_or(300) as usize);
+        let expected: Vec<_> = expected.into_iter().map(|record| record.id).collect();
         let located = store.locate(&query).unwrap();
-        assert_eq!(located.ids, page.map(|record| record.id).collect::<Vec<_>>(), "{query:#?}");
+        assert_eq!(located.ids, page(&query, &expected), "{query:#?}");
         assert_eq!(located.total, query.count.then_some(expected.len() as u64), "{query:#?}");
         found += u32::from(!expected.is_empty());
     }

@@ -47,23 +47,28 @@ impl Random {
     }
 
     /// A number below `bound`.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 % bound
+        u32::try_from(self.0 % u64::from(bound)).unwrap()
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    /// A position in a list of that length.
+    pub(super) fn position(&mut self, length: usize) -> usize {
+        self.below(u32::try_from(length).unwrap()) as usize
+    }
+
+    fn chance(&mut self, percent: u32) -> bool {
         self.below(100) < percent
     }
 
     fn one_of<T: Copy>(&mut self, values: &[T]) -> T {
-        values[self.below(values.len() as u64) as usize]
+        values[self.position(values.len())]
     }
 
     fn date(&mut self) -> Option<DateTime> {
-        self.chance(60).then(|| DateTime(self.below(30) as i64))
+        self.chance(60).then(|| DateTime(self.below(30).into()))
     }
 }
 
@@ -286,7 +291,7 @@ pub(super) fn random_record(random: &mut Random) -> Record {
     attributes.last_change_date = random.date();
     attributes.cryptographic_length = random.chance(80).then(|| random.one_of(&[128, 256]));
     attributes.cryptographic_usage_mask =
-        random.chance(80).then(|| CryptographicUsageMask(random.below(16) as i32));
+        random.chance(80).then(|| CryptographicUsageMask(random.one_of(&[0, 1, 4, 8, 12])));
     attributes.object_group = (0..random.below(3)).map(|_| format!("group {}", random.below(4))).collect();
     attributes.description = random.chance(50).then(|| format!("description {}", random.below(3)));
     attributes.sensitive = random.chance(50).then(|| random.chance(50));
@@ -315,34 +320,34 @@ pub(super) fn random_query(random: &mut Random, records: &[Record]) -> Query {
         grants,
         criteria,
         storage: StorageStatusMask(random.one_of(&[1, 1, 3, 4, 7])),
-        now: DateTime(random.below(32) as i64),
-        offset: if random.chance(30) { random.below(20) } else { 0 },
-        limit: random.chance(30).then(|| random.below(20)),
+        now: DateTime(random.below(32).into()),
+        offset: if random.chance(30) { random.below(20).into() } else { 0 },
+        limit: random.chance(30).then(|| random.below(20).into()),
         count: random.chance(30),
     }
 }
 
 fn random_criterion(random: &mut Random, records: &[Record]) -> Criterion {
-    let (from, length) = (random.below(30) as i64, random.below(15) as i64);
+    let (from, length) = (i64::from(random.below(30)), i64::from(random.below(15)));
     match random.below(10) {
         0 => Criterion::State(random.one_of(State::ALL)),
-        1 => Criterion::UsageMask(random.below(16) as i32),
+        1 => Criterion::UsageMask(random.one_of(&[0, 1, 4, 8, 12])),
         2 => dates("Initial Date", from, from + length),
         3 => dates(
             random.one_of(&["Activation Date", "Last Change Date", "Archive Date"]),
             from,
             from + length,
         ),
-        4 if random.chance(20) => Criterion::Identifier(Id(random.below(320))),
+        4 if random.chance(20) => Criterion::Identifier(Id(random.below(320).into())),
         _ => {
             // A value that one of the records has; the attribute is drawn first, as most have few.
-            let record = &records[random.below(records.len() as u64) as usize];
+            let record = &records[random.position(records.len())];
             let values: Vec<_> = TABLE
                 .iter()
                 .filter(|row| row.tag != Tag::UniqueIdentifier)
                 .flat_map(|row| record.attributes.of_row(row))
                 .collect();
-            Criterion::Equals(values[random.below(values.len() as u64) as usize].clone())
+            Criterion::Equals(values[random.position(values.len())].clone())
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::io::{self, Read};
 
-use super::Tag;
-
 /// How many bytes are asked for at a time: a buffer grows with what arrives, never with what was told.
 const CHUNK: usize = 16 * 1024;
+
+/// The first byte of every tag of the standard (KMIP 1.4 §9.1.1.1). A structure under another tag than a
+/// request's is a whole frame all the same, and is answered.
+const KMIP_TAGS: u8 = 0x42;
 
 /// Why there is no message.
 #[derive(Debug)]
@@ -66,8 +68,8 @@ pub fn read_frame(
     if !fill(stream, rest)? {
         return Err(FrameError::Cut);
     }
-    let [t0, t1, t2, kind, l0, l1, l2, l3] = header;
-    if Tag(u32::from_be_bytes([0, t0, t1, t2])) != Tag::RequestMessage || kind != 0x01 {
+    let [t0, _, _, kind, l0, l1, l2, l3] = header;
+    if t0 != KMIP_TAGS || kind != 0x01 {
         return Err(FrameError::NotARequest);
     }
     let length = 8 + u32::from_be_bytes([l0, l1, l2, l3]) as usize;

@@ -13,8 +13,9 @@ FROM_1_3 = ALL[3:]
 
 @dataclass
 class Case:
-    """A name, what it is about, and the messages. `text`: every result message must agree;
-    `aligned`: begins with a fresh second of the clock, because order depends on it."""
+    """A name, what it is about, and the messages. `text`: `compare.py --texts` shows whether the
+    result messages agree; `aligned`: begins with a fresh second of the clock, because order
+    depends on it."""
 
     name: str
     about: str

@@ -153,8 +153,8 @@ CREATE = [
     case(
         "create.name-of-another",
         "Create with a name that another object has",
-        m.create(*m.AES_128, m.name("$case")),
-        m.create(*m.AES_128, m.name("$case")),
+        m.create(*m.AES_128, m.name("$case"), save="a"),
+        m.create(*m.AES_128, m.name("$case"), save="b"),
     ),
     case(
         "create.group-and-application",
@@ -402,10 +402,10 @@ def filters():
         "sensitive": (m.sensitive(False), m.sensitive(True)),
     }
     for name, (first, second) in rows.items():
-        yield case(f"locate.{name}", f"Locate by {name}", *TWO, found(first))
+        yield case(f"locate.{name}", f"Locate by {name}", *TWO, found(first), aligned=True)
         yield case(f"locate.{name}-none", f"Locate by {name}, another value", *TWO, found(second))
     for name in ("default", "nowhere"):
-        yield case(f"locate.policy-{name}", f"Locate by policy name {name}", *TWO, found(m.policy(name)), versions=V1)
+        yield case(f"locate.policy-{name}", f"Locate by policy name {name}", *TWO, found(m.policy(name)), versions=V1, aligned=True)
 
 
 LOCATE = [
@@ -450,7 +450,7 @@ LOCATE = [
          found(m.custom("No Such Attribute", "v")), versions=V1),
     case("locate.custom-attribute", "Locate by a custom attribute", NAMED, found(m.custom("x-colour", "blue")), versions=V1),
     case("locate.no-attributes-2.0", "Locate in 2.0 without the Attributes structure", m.Step(
-        enums.Operation.LOCATE, lambda v: [], who="jane_smith"), versions=V2),
+        enums.Operation.LOCATE, lambda v: [], who="jane_smith", payload_rule="ignore"), versions=V2),
     case("locate.order-of-fields", "Locate with the offset before the maximum", NAMED, m.Step(
         enums.Operation.LOCATE, lambda v: [ttlv.number("OFFSET_ITEMS", 0), ttlv.number("MAXIMUM_ITEMS", 1), m.name("$case").one()],
         payload_rule="ignore"), versions=[(1, 3), (1, 4)]),

@@ -212,6 +212,14 @@ def reference(attribute_name, vendor="x"):
     )
 
 
+def numbered(attribute_name):
+    """The 2.0 reference to an attribute by its tag, as PyKMIP's client writes it; by name where it has no tag."""
+    try:
+        return choice("ATTRIBUTE_REFERENCE", enums.convert_attribute_name_to_tag(attribute_name))
+    except ValueError:
+        return reference(attribute_name)
+
+
 # --- operations -----------------------------------------------------------------------------
 
 AES_128 = (algorithm("AES"), length(128), usage("ENCRYPT", "DECRYPT"))
@@ -272,7 +280,7 @@ def get_attributes(who_is, *names, **options):
     def payload(v):
         if v < (2, 0):
             return uid(who_is) + [text("ATTRIBUTE_NAME", n) for n in names]
-        return uid(who_is) + [reference(n) for n in names]
+        return uid(who_is) + [numbered(n) for n in names]
 
     options.setdefault("payload_rule", "covers")
     return Step(enums.Operation.GET_ATTRIBUTES, payload, **options)

@@ -193,10 +193,10 @@ def life_cycle(steps, client, tag):
     )
     steps.run("activate", lambda: client.activate(uid))
     steps.run(
-        "activate twice", lambda: expect_failure(enums.ResultReason.PERMISSION_DENIED, "not pre-active", client.activate, uid)
+        "activate twice", lambda: expect_failure(enums.ResultReason.PERMISSION_DENIED, "", client.activate, uid)
     )
     steps.run(
-        "destroy an active key", lambda: expect_failure(enums.ResultReason.PERMISSION_DENIED, "active", client.destroy, uid)
+        "destroy an active key", lambda: expect_failure(enums.ResultReason.PERMISSION_DENIED, "", client.destroy, uid)
     )
     steps.run("revoke", lambda: client.revoke(enums.RevocationReasonCode.CESSATION_OF_OPERATION, uid))
     steps.run("destroy", lambda: client.destroy(uid))

@@ -136,14 +136,18 @@ fn refuse_if_foreign(path: &Path, steps: &[Step]) -> Result<(), Error> {
         _ => Error::sqlite("look at the database", why),
     };
     let database = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, "?immutable=1").map_err(looking)?;
+    // A file that a crash cut off is shorter than its header says; that is no reason not to look at the header.
+    database.pragma_update(None, "writable_schema", true).map_err(looking)?;
     let (application, _) = schema::stamps(&database).map_err(looking)?;
-    let marks = "SELECT count(*) = 3 FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?2, ?3)";
-    let pykmip: bool = database.query_row(marks, PYKMIP_TABLES, |row| row.get(0)).map_err(looking)?;
-    if application != schema::APPLICATION && pykmip {
-        return Err(Error::PykmipDatabase { path: path.to_owned() });
-    }
     if application != schema::APPLICATION {
-        return Err(Error::Foreign { path: path.to_owned(), application });
+        let marks = "SELECT count(*) = 3 FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?2, ?3)";
+        let pykmip = database.query_row(marks, PYKMIP_TABLES, |row| row.get(0)).map_err(looking)?;
+        let path = path.to_owned();
+        return Err(if pykmip {
+            Error::PykmipDatabase { path }
+        } else {
+            Error::Foreign { path, application }
+        });
     }
     refuse_stamps(path, &database, steps)
 }

@@ -86,11 +86,12 @@ impl Question {
             Kind::Runs(state) => runs(query.storage, &grants, state, &now, &filters, &mut sql)?,
             direct => {
                 let (from, condition) = direct.start(&mut sql)?;
-                let date = if matches!(direct, Kind::Value(_)) { "v" } else { "o" };
+                // Rows of the index of values are in the order of the answer, told by their own columns.
+                let row = if matches!(direct, Kind::Value(_)) { "v" } else { "o" };
                 let storage = sql.add(i64::from(query.storage.0));
                 let seen = grants.condition(&mut sql);
                 format!(
-                    "SELECT o.id AS id, {date}.initial_date AS initial_date FROM {from} \
+                    "SELECT {row}.id AS id, {row}.initial_date AS initial_date FROM {from} \
                      WHERE {condition} AND (o.storage & {storage}) AND {seen}{filters}"
                 )
             }
@@ -102,6 +103,12 @@ impl Question {
     pub(super) fn page(&self) -> String {
         let next = self.values.len() + 1;
         format!("{} ORDER BY initial_date DESC, id LIMIT ?{next} OFFSET ?{}", self.select, next + 1)
+    }
+
+    /// The values that the statements have in common.
+    #[cfg(test)]
+    pub(super) fn values(&self) -> &[Sql] {
+        &self.values
     }
 
     /// The statement that counts all that match.

@@ -11,6 +11,8 @@ mod grants;
 mod locate;
 mod rows;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::Path;

@@ -47,6 +47,18 @@ impl Writer {
         Self { waiting: AtomicUsize::new(0), line: Mutex::new(Line { database, group: None }) }
     }
 
+    /// Shows a test the connection, between two changes.
+    #[cfg(test)]
+    pub(super) fn with_database(&self, look: impl FnOnce(&Connection)) {
+        look(&self.line.lock().unwrap().database);
+    }
+
+    /// How many threads are about to begin a change.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     /// See [`crate::store::Store::change`].
     pub(super) fn change(&self, job: Job<'_>) -> Result<(), Error> {
         self.waiting.fetch_add(1, Ordering::SeqCst);

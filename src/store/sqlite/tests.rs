@@ -1,0 +1,465 @@
+//! What only a store in a file can do wrong: files, versions, crashes, plans, failing disks.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Barrier;
+
+use rusqlite::{Connection, params_from_iter};
+
+use super::columns::COLUMNS;
+use super::locate::Question;
+use super::schema::{APPLICATION, STEPS, Step};
+use super::*;
+use crate::kmip::attributes::{Attribute, Row, TABLE};
+use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
+use crate::kmip::structures::Raw;
+use crate::store::testing::{
+    Folder, add, all_of, application, change, dates, everybody, insert, key, name, one_of_each_type, text,
+    value, vendor, with_every_attribute,
+};
+use crate::store::{Criterion, Grant};
+use crate::ttlv::{DateTime, ItemType, Reader, STORED, Tag, Writer as Ttlv};
+
+#[test]
+fn keeps_everything_when_it_is_opened_again() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let mut records = one_of_each_type();
+    let store = Sqlite::open(&path).unwrap();
+    change(&store, |change| records.iter_mut().for_each(|record| insert(change, record)));
+    drop(store);
+    assert_eq!(files(&folder), ["store"], "a store that was closed is one file");
+
+    let store = Sqlite::open(&path).unwrap();
+    for record in &records {
+        assert_eq!(store.read(record.id).unwrap().as_ref(), Some(record));
+    }
+    let next = records.len() as u64 + 1;
+    assert_eq!(add(&store, key("next")).id, Id(next), "numbers go on");
+}
+
+#[test]
+fn what_many_threads_were_told_is_kept_survives_a_crash() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let acknowledged: Vec<Record> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..16)
+            .map(|thread| {
+                let store = &store;
+                scope.spawn(move || {
+                    (0..10).map(|number| add(store, key(&format!("{thread} {number}")))).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    // What a SIGKILL leaves: the file and its log, as they are while the server runs.
+    crash(&folder, "store", "copy");
+    let copy = Sqlite::open(&folder.path("copy")).unwrap();
+    assert_eq!(acknowledged.len(), 160);
+    for record in &acknowledged {
+        assert_eq!(copy.read(record.id).unwrap().as_ref(), Some(record));
+    }
+    assert_eq!(all_of(&copy).len(), 160);
+}
+
+#[test]
+fn a_change_that_is_not_finished_does_not_survive_a_crash() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    add(&store, key("kept"));
+    change(&store, |change| {
+        insert(change, &mut key("half"));
+        crash(&folder, "store", "copy");
+        let copy = Sqlite::open(&folder.path("copy")).unwrap();
+        assert_eq!(all_of(&copy), [1]);
+    });
+    assert_eq!(all_of(&store), [1, 2]);
+}
+
+#[test]
+fn files_with_keys_are_their_owners_alone() {
+    let folder = Folder::new();
+    fs::write(folder.path("empty"), "").unwrap();
+    fs::set_permissions(folder.path("empty"), fs::Permissions::from_mode(0o644)).unwrap();
+    for path in ["new", "empty"] {
+        let store = Sqlite::open(&folder.path(path)).unwrap();
+        add(&store, key("k"));
+        for suffix in ["", "-wal", "-shm"] {
+            let mode = fs::metadata(folder.path(format!("{path}{suffix}"))).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{path}{suffix}");
+        }
+    }
+}
+
+#[test]
+fn refuses_what_is_not_its_own_and_leaves_it_as_it_is() {
+    let folder = Folder::new();
+    fs::write(folder.path("text"), "hello, this is a text and not a database").unwrap();
+    fs::write(folder.path("long text"), "no database ".repeat(1000)).unwrap();
+    make(&folder.path("foreign"), "CREATE TABLE t (x); PRAGMA application_id = 42");
+    make(&folder.path("in wal"), "PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
+    let pykmip =
+        "CREATE TABLE managed_objects (uid); CREATE TABLE crypto_objects (uid); CREATE TABLE keys (uid)";
+    make(&folder.path("pykmip.database"), pykmip);
+    make(
+        &folder.path("newer"),
+        &format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 1000"),
+    );
+    fs::create_dir(folder.path("folder")).unwrap();
+
+    let expected = [
+        ("text", "is not a database; it was left"),
+        ("long text", "is not a database; it was left"),
+        ("foreign", "is a database of another program (application id 0x0000002A); it was left"),
+        ("in wal", "is a database of another program (application id 0x00000000); it was left"),
+        ("pykmip.database", "is a database of PyKMIP's server, which this server cannot take over yet"),
+        ("newer", "has the version 1000 of a newer server; this one knows versions up to 1"),
+        ("folder", "cannot be used: is a directory"),
+        ("no/such/store", "the directory of the database does not exist: "),
+    ];
+    let before = files(&folder);
+    for (file, text) in expected {
+        let path = folder.path(file);
+        let bytes = fs::read(&path).ok();
+        let error = Sqlite::open(&path).err().unwrap_or_else(|| panic!("{file} was taken")).to_string();
+        assert!(error.contains(text), "{error}");
+        assert_eq!(fs::read(&path).ok(), bytes, "{file}");
+    }
+    assert_eq!(files(&folder), before);
+}
+
+#[test]
+fn a_creation_that_a_crash_cut_off_is_begun_again() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    // A transaction on a new file that has written pages and not yet put its journal away.
+    let half = Connection::open(&path).unwrap();
+    half.execute_batch(
+        "PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(1000000))",
+    )
+    .unwrap();
+    fs::copy(folder.path("store-journal"), folder.path("copy-journal")).unwrap();
+    // A transaction that fits into memory writes its first page first.
+    drop(Sqlite::open(&folder.path("whole")).unwrap());
+    let mut pages = fs::read(folder.path("whole")).unwrap();
+    pages.truncate(2 * 4096);
+    fs::write(folder.path("copy"), pages).unwrap();
+    assert!(fs::metadata(folder.path("copy-journal")).unwrap().len() > 0);
+
+    let store = Sqlite::open(&folder.path("copy")).unwrap();
+    assert_eq!(add(&store, key("k")).id, Id(1));
+}
+
+#[test]
+fn an_older_database_is_brought_up_to_date_once() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let record = add(&Sqlite::open(&path).unwrap(), key("old"));
+    let second: Step = |database| database.execute_batch("ALTER TABLE object ADD COLUMN colour TEXT");
+    let steps = [STEPS[0], second];
+    for _ in 0..2 {
+        let store = Sqlite::open_as(&path, &steps).unwrap();
+        assert_eq!(store.read(record.id).unwrap().as_ref(), Some(&record));
+        add(&store, key("new"));
+    }
+    let database = Connection::open(&path).unwrap();
+    assert_eq!(schema::stamps(&database).unwrap(), (APPLICATION, 2));
+    let colours: i64 =
+        database.query_row("SELECT count(*) - count(colour) FROM object", [], |row| row.get(0)).unwrap();
+    assert_eq!(colours, 3);
+    drop(database);
+    let error = Sqlite::open(&path).err().unwrap();
+    assert!(matches!(error, Error::NewerVersion { found: 2, newest: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_step_that_fails_leaves_the_older_database() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let record = add(&Sqlite::open(&path).unwrap(), key("old"));
+    let second: Step = |database| database.execute_batch("DROP TABLE attribute_value");
+    let third: Step = |database| database.execute_batch("SELECT no_such_function()");
+    let error = Sqlite::open_as(&path, &[STEPS[0], second, third]).err().unwrap().to_string();
+    assert!(error.contains("bring the database up to date"), "{error}");
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(store.read(record.id).unwrap(), Some(record));
+}
+
+#[test]
+fn a_destroyed_key_leaves_no_bytes_in_the_file() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let store = Sqlite::open(&path).unwrap();
+    let mut record = add(&store, key("k"));
+    (0..50).for_each(|number| drop(add(&store, key(&format!("filler {number}")))));
+    let secret: Vec<u8> = (100..132).collect();
+    let block = record.object.as_mut().and_then(|object| object.key_block_mut()).unwrap();
+    let material = crate::kmip::KeyMaterial::Bytes(crate::ttlv::Secret::new(secret.clone()));
+    block.key_value = Some(crate::kmip::KeyValue::of(material));
+    let holds = |path: &Path| fs::read(path).unwrap().windows(32).any(|bytes| bytes == secret);
+    change(&store, |change| change.update(&record).unwrap());
+    drop(store);
+    assert!(holds(&path));
+
+    let store = Sqlite::open(&path).unwrap();
+    record.object = None;
+    change(&store, |change| change.update(&record).unwrap());
+    drop(store);
+    assert!(!holds(&path));
+}
+
+#[test]
+fn a_damaged_record_is_told_by_its_number() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let record = add(&Sqlite::open(&path).unwrap(), key("k"));
+    for (column, text) in [
+        ("attributes = x'00'", "object 1 is damaged in the store: "),
+        (
+            "attributes = x'', object_type = 77",
+            "object 1 is damaged in the store: Object Type has the unknown value",
+        ),
+        ("attributes = x'', object_type = -1", "the store failed to read an object: "),
+    ] {
+        make(&path, &format!("UPDATE object SET {column}"));
+        let store = Sqlite::open(&path).unwrap();
+        let error = store.read(record.id).unwrap_err().to_string();
+        assert!(error.starts_with(text), "{error}");
+    }
+}
+
+#[test]
+fn a_full_disk_fails_the_change_that_met_it_and_no_other() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    add(&store, key("before"));
+    let allow = |pages: i64| {
+        store.writer.with_database(|database| {
+            database.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        });
+    };
+    allow(1); // SQLite takes it for the number of pages there are.
+    let mut met = None;
+    let mut job = |change: &mut dyn Transaction| {
+        let record = key("k");
+        met = (100..1000).find_map(|id| change.insert(&Record { id: Id(id), ..record.clone() }).err());
+        Keep::Commit
+    };
+    let done = store.change(&mut job);
+    let met = met.expect("the disk was full").to_string();
+    assert!(met.contains("database or disk is full"), "{met}");
+    assert!(done.is_ok() || all_of(&store) == [1], "what failed as a whole left nothing");
+
+    allow(1_000_000);
+    let after = add(&store, key("after"));
+    assert!(store.read(after.id).unwrap().is_some());
+    assert!(store.read(Id(1)).unwrap().is_some());
+}
+
+#[test]
+fn changes_that_share_a_commit_share_its_failure() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    // A constraint that is looked at when the transaction commits: objects of "bad" cannot be kept.
+    store.writer.with_database(|database| {
+        let trap = "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
+            CREATE TABLE trap (id INTEGER REFERENCES nobody DEFERRABLE INITIALLY DEFERRED);
+            CREATE TRIGGER bad AFTER INSERT ON object WHEN NEW.owner = 'bad'
+            BEGIN INSERT INTO trap VALUES (1); END";
+        database.execute_batch(trap).unwrap();
+    });
+    let outcomes = together(&store, &["good", "bad", "good too"], |_| {});
+    for outcome in outcomes {
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.starts_with("the store failed to COMMIT: "), "{error}");
+    }
+    assert_eq!(all_of(&store), [0u64; 0]);
+    assert_eq!(add(&store, key("after")).id, Id(1));
+}
+
+#[test]
+fn a_panic_within_a_group_is_nobody_elses() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let outcomes = together(&store, &["one", "panics", "two"], |owner| {
+        assert_ne!(owner, "panics", "on purpose");
+    });
+    let [one, panicked, two] = outcomes.try_into().unwrap();
+    assert!(one.is_ok() && two.is_ok() && panicked.is_err());
+    assert_eq!(all_of(&store).len(), 2);
+}
+
+/// Runs a change for each owner, all in one group: the first waits until the others are in line. What
+/// `also` does is part of each job; a job that panics counts as an error.
+fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<Result<(), Error>> {
+    let (begun, also) = (Barrier::new(owners.len()), &also);
+    std::thread::scope(|scope| {
+        let begun = &begun;
+        let threads: Vec<_> = (owners.iter().enumerate())
+            .map(|(position, owner)| {
+                scope.spawn(move || {
+                    if position > 0 {
+                        begun.wait();
+                    }
+                    store.change(&mut |change| {
+                        if position == 0 {
+                            begun.wait();
+                            while store.writer.waiting() < owners.len() - 1 {
+                                std::thread::yield_now();
+                            }
+                        }
+                        insert(change, &mut Record { owner: (*owner).to_owned(), ..key("k") });
+                        also(owner);
+                        Keep::Commit
+                    })
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or(Err(Error::GroupLost))).collect()
+    })
+}
+
+#[test]
+fn every_kind_of_question_goes_by_an_index() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    add(&Sqlite::open(&path).unwrap(), with_every_attribute());
+    let database = file::open_writer(&path, STEPS).unwrap();
+
+    let by_name = "SEARCH v USING PRIMARY KEY (tag=? AND value=?)";
+    let seen = "SEARCH o USING INDEX object_by_owner (storage=? AND owner=? AND policy=? AND object_type=?";
+    let custom = vendor("colour", Raw::of(&"red".to_owned()));
+    let mut expected = vec![
+        (vec![], "SEARCH o USING COVERING INDEX object_by_owner".to_owned(), Sorted::No),
+        (vec![value("Name", &name("k"))], by_name.to_owned(), Sorted::No),
+        (vec![text("Object Group", "g"), value("Name", &name("k"))], by_name.to_owned(), Sorted::No),
+        (vec![text("Object Group", "g")], by_name.to_owned(), Sorted::No),
+        (
+            vec![value("Application Specific Information", &application("space", "data"))],
+            by_name.to_owned(),
+            Sorted::No,
+        ),
+        (
+            vec![Criterion::Equals(Attribute::of(Row::of(Tag::Attribute).unwrap(), &custom))],
+            by_name.to_owned(),
+            Sorted::No,
+        ),
+        (vec![Criterion::Identifier(Id(1))], "SEARCH o USING INTEGER PRIMARY KEY".to_owned(), Sorted::No),
+        (
+            vec![Criterion::State(State::Active)],
+            "SEARCH o USING INDEX object_by_owner_state (storage=? AND owner=? AND policy=? AND object_type=? AND state=?)"
+                .to_owned(),
+            Sorted::No,
+        ),
+        (
+            vec![Criterion::State(State::Active), value("Object Type", &ObjectType::SymmetricKey)],
+            "SEARCH o USING INDEX object_by_owner_state".to_owned(),
+            Sorted::No,
+        ),
+        (vec![Criterion::UsageMask(4)], seen.to_owned(), Sorted::No),
+        (vec![text("Description", "d")], seen.to_owned(), Sorted::No),
+        (
+            vec![dates("Initial Date", 1, 2)],
+            "object_by_owner (storage=? AND owner=? AND policy=? AND object_type=? AND initial_date>? AND initial_date<?)"
+                .to_owned(),
+            Sorted::No,
+        ),
+    ];
+    for column in COLUMNS.iter().filter(|column| column.date && column.tag != Tag::InitialDate) {
+        let row = Row::of(column.tag).unwrap();
+        let plan = format!("SEARCH o USING INDEX object_by_{} ({0}>? AND {0}<?)", column.name);
+        expected.push((vec![dates(row.name, 1, 2)], plan, Sorted::Yes));
+        let plan = format!("SEARCH o USING INDEX object_by_{} ({0}>? AND {0}<?)", column.name);
+        expected.push((vec![value(row.name, &DateTime(1))], plan, Sorted::Yes));
+    }
+    for (criteria, way, sorted) in expected {
+        let query = Query { criteria, ..ordinary() };
+        let plan = plan(&database, &query);
+        assert!(plan.iter().any(|step| step.contains(&way)), "{way}: {plan:#?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN o")), "{plan:#?}");
+        let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
+        assert_eq!(sorts, sorted == Sorted::Yes, "{plan:#?}");
+    }
+}
+
+#[derive(PartialEq)]
+enum Sorted {
+    No,
+    Yes,
+}
+
+/// What a client asks with the default policy: certificates and public keys of all, the rest of its own.
+fn ordinary() -> Query {
+    let grants = ObjectType::ALL.iter().map(|object_type| Grant {
+        policy: "default".into(),
+        object_type: *object_type,
+        owner_only: !matches!(object_type, ObjectType::Certificate | ObjectType::PublicKey),
+    });
+    Query { grants: grants.collect(), storage: StorageStatusMask(1), limit: Some(10), ..everybody() }
+}
+
+fn plan(database: &Connection, query: &Query) -> Vec<String> {
+    let question = Question::of(query).unwrap();
+    let text = format!("EXPLAIN QUERY PLAN {}", question.page());
+    let mut statement = database.prepare(&text).unwrap();
+    let page = [10.into(), 0.into()];
+    let values = params_from_iter(question.values().iter().chain(&page));
+    statement.query_map(values, |row| row.get(3)).unwrap().map(Result::unwrap).collect()
+}
+
+/// A change of the table's rules changes what the database has to hold: this list changes with a new step
+/// of the schema that fills the index of the objects that are there.
+#[test]
+fn the_index_holds_the_attributes_that_its_version_was_made_for() {
+    let indexed: Vec<_> = TABLE.iter().filter(|row| row.rules.indexed).map(|row| row.name).collect();
+    let expected = [
+        "Name",
+        "Object Group",
+        "Link",
+        "Application Specific Information",
+        "Contact Information",
+        "X.509 Certificate Identifier",
+        "X.509 Certificate Subject",
+        "X.509 Certificate Issuer",
+        "Alternative Name",
+        "Short Unique Identifier",
+        "Custom Attribute",
+    ];
+    assert_eq!(indexed, expected);
+}
+
+#[test]
+fn every_date_of_the_table_has_a_column() {
+    for row in TABLE {
+        let mut writer = Ttlv::new(STORED);
+        writer.item(row.tag, ItemType::DateTime, &[0; 8]);
+        let bytes = writer.into_bytes();
+        let item = Reader::new(&bytes, STORED).next().unwrap().unwrap();
+        let is_date = row.recode(&item, row.tag, &mut Ttlv::new(STORED)).is_ok();
+        let column = COLUMNS.iter().find(|column| column.tag == row.tag);
+        assert_eq!(is_date, column.is_some_and(|column| column.date), "{row:?}");
+        assert!(column.is_none() || !row.multiple, "{row:?}");
+    }
+}
+
+/// The names of what is in the folder.
+fn files(folder: &Folder) -> Vec<String> {
+    let entries = fs::read_dir(folder.path("")).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Makes or changes a database as somebody else.
+fn make(path: &Path, statements: &str) {
+    Connection::open(path).unwrap().execute_batch(statements).unwrap();
+}
+
+/// Copies the database `from` and its log as they are, to `to`.
+fn crash(folder: &Folder, from: &str, to: &str) {
+    for suffix in ["", "-wal"] {
+        fs::copy(folder.path(format!("{from}{suffix}")), folder.path(format!("{to}{suffix}"))).unwrap();
+    }
+}
