@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::kmip::enums::{
     BlockCipherMode, CryptographicAlgorithm, DerivationMethod, DigitalSignatureAlgorithm, HashingAlgorithm,
-    PaddingMethod, RecommendedCurve,
+    PaddingMethod, RecommendedCurve, WrappingMethod,
 };
 
 /// Whose fault an error is, and so what a client is told.
@@ -92,6 +92,8 @@ pub enum Parameter {
     AdditionalData,
     /// Authenticated Encryption Tag.
     Tag,
+    /// P Source, the label of OAEP.
+    Label,
     /// Tag Length.
     TagLength,
     /// Salt Length.
@@ -127,6 +129,7 @@ impl fmt::Display for Parameter {
             Self::CounterLength => "Counter Length",
             Self::AdditionalData => "Authenticated Encryption Additional Data",
             Self::Tag => "Authenticated Encryption Tag",
+            Self::Label => "P Source",
             Self::TagLength => "Tag Length",
             Self::SaltLength => "Salt Length",
             Self::TrailerField => "Trailer Field",
@@ -233,6 +236,8 @@ pub enum Error {
     Signature(DigitalSignatureAlgorithm),
     /// The derivation method is not offered.
     Derivation(DerivationMethod),
+    /// The wrapping method is not offered.
+    Wrapping(WrappingMethod),
     /// The system gave no random bytes.
     Random,
     /// The library could not do it, and says no more.
@@ -244,8 +249,14 @@ pub enum Error {
         /// How many bits there are.
         bits: u64,
     },
-    /// The bytes are a key in no format that can be read.
-    Unreadable(KeyRole),
+    /// The bytes are a key in no format that can be read. PyKMIP answers Invalid Field for a signing key and
+    /// Cryptographic Failure for every other.
+    Unreadable {
+        /// The sort of key that was expected.
+        role: KeyRole,
+        /// What it was wanted for.
+        purpose: Purpose,
+    },
     /// Without padding, data has to be a multiple of the block, or at least as long as one.
     DataLength {
         /// How many bytes there are.
@@ -259,6 +270,13 @@ pub enum Error {
         length: u64,
         /// The most that fit.
         most: u64,
+    },
+    /// The method of derivation gives less than was asked for.
+    Derived {
+        /// How many bytes it gives.
+        length: u64,
+        /// How many were asked for.
+        wanted: u64,
     },
     /// The tag, or the integrity check of a wrapped key, does not match.
     Authentication,
@@ -290,13 +308,16 @@ impl Error {
             | Self::Hash { .. }
             | Self::Curve { .. }
             | Self::Signature(_)
-            | Self::Derivation(_) => Kind::Parameters,
+            | Self::Derivation(_)
+            | Self::Wrapping(_)
+            | Self::Unreadable { purpose: Purpose::Sign, .. } => Kind::Parameters,
             Self::Random
             | Self::Failed(_)
             | Self::KeyBytes { .. }
-            | Self::Unreadable(_)
+            | Self::Unreadable { .. }
             | Self::DataLength { .. }
             | Self::DataTooLong { .. }
+            | Self::Derived { .. }
             | Self::Authentication
             | Self::Decryption => Kind::Failure,
             Self::WrongKey { .. } | Self::Inexpressible => Kind::Key,
@@ -333,17 +354,23 @@ impl fmt::Display for Error {
             Self::Derivation(method) => {
                 write!(f, "The derivation method {} is not supported", method.name())
             }
+            Self::Wrapping(method) => write!(f, "The wrapping method {} is not supported", method.name()),
             Self::Random => f.write_str("The system gave no random bytes"),
             Self::Failed(purpose) => write!(f, "The library failed at {purpose}"),
             Self::KeyBytes { algorithm, bits } => {
                 write!(f, "The key of {bits} bits is no {} key", algorithm.name())
             }
-            Self::Unreadable(role) => write!(f, "The {role} key is in no format that can be read"),
+            Self::Unreadable { role, .. } => {
+                write!(f, "The {role} key is in no format that can be read")
+            }
             Self::DataLength { length, block } => {
                 write!(f, "Data of {length} bytes does not fit blocks of {block} bytes without padding")
             }
             Self::DataTooLong { length, most } => {
                 write!(f, "Data of {length} bytes is longer than the {most} bytes that fit")
+            }
+            Self::Derived { length, wanted } => {
+                write!(f, "The derivation gives {length} bytes, fewer than the {wanted} asked for")
             }
             Self::Authentication => f.write_str("The integrity check failed"),
             Self::Decryption => f.write_str("The data could not be decrypted"),

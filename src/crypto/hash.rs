@@ -9,6 +9,34 @@ use sha2::Digest;
 use super::{Error, Purpose};
 use crate::kmip::enums::HashingAlgorithm;
 
+/// Evaluates `$body` with `$D` standing for RustCrypto's type of the hash.
+macro_rules! with_hash {
+    ($hash:expr, <$D:ident> => $body:expr) => {{
+        macro_rules! with {
+            ($Type:ty) => {{
+                type $D = $Type;
+                $body
+            }};
+        }
+        match $hash {
+            $crate::crypto::hash::Hash::Md5 => with!(md5::Md5),
+            $crate::crypto::hash::Hash::Sha1 => with!(sha1::Sha1),
+            $crate::crypto::hash::Hash::Sha224 => with!(sha2::Sha224),
+            $crate::crypto::hash::Hash::Sha256 => with!(sha2::Sha256),
+            $crate::crypto::hash::Hash::Sha384 => with!(sha2::Sha384),
+            $crate::crypto::hash::Hash::Sha512 => with!(sha2::Sha512),
+            $crate::crypto::hash::Hash::Sha512_224 => with!(sha2::Sha512_224),
+            $crate::crypto::hash::Hash::Sha512_256 => with!(sha2::Sha512_256),
+            $crate::crypto::hash::Hash::Sha3_224 => with!(sha3::Sha3_224),
+            $crate::crypto::hash::Hash::Sha3_256 => with!(sha3::Sha3_256),
+            $crate::crypto::hash::Hash::Sha3_384 => with!(sha3::Sha3_384),
+            $crate::crypto::hash::Hash::Sha3_512 => with!(sha3::Sha3_512),
+        }
+    }};
+}
+
+pub(crate) use with_hash;
+
 /// The hashes that are computed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]

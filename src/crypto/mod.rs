@@ -9,20 +9,31 @@
 //! | Work | Package | Reason |
 //! |---|---|---|
 //! | random bytes | ring | the system's source, without a panic where it fails |
-//! | SHA-1, SHA-256, SHA-384, SHA-512, SHA-512/256; their HMAC, HKDF, PBKDF2 | ring | assembly |
-//! | MD5, SHA-224, SHA-512/224, SHA-3; their HMAC, HKDF, PBKDF2 | md-5, sha2, sha3, hmac, hkdf, pbkdf2 | ring has none of them |
-//! | RSA of 2048 to 8192 bits | aws-lc-rs | private-key work in constant time |
+//! | SHA-1, SHA-256, SHA-384, SHA-512, SHA-512/256; their HMAC and PBKDF2 | ring | assembly |
+//! | MD5, SHA-224, SHA-512/224, SHA-3; their HMAC and PBKDF2; every HKDF | md-5, sha2, sha3, hmac, hkdf, pbkdf2 | ring has none of them |
+//! | private-key work with RSA of 2048 to 8192 bits | aws-lc-rs | constant time |
 //! | RSA below 2048 bits, and the hashes that aws-lc-rs does not sign or pad with | rsa | nobody else does; blinded, because of RUSTSEC-2023-0071 |
+//! | block ciphers in ECB, CBC, CFB, OFB, CTR; CMAC | aes, des, blowfish, camellia, cast5, idea; ecb, cbc, cfb-mode, ofb, ctr; cmac | one code path for all of them |
+//! | AES in GCM with an IV of 96 bits, ChaCha20-Poly1305 | aws-lc-rs | assembly |
+//! | AES in GCM with another IV or a short tag | aes, ctr, ghash | nobody takes lengths known at run time only |
+//! | AES in CCM and XTS, AES key wrap | ccm, xts-mode, aes-kw | aws-lc-rs has them in part or not at all |
+//! | RC4, ChaCha20 | rc4, chacha20 | the only ones that have them |
 //! | names and extensions of certificates | x509-cert | reads piece by piece |
 
+pub mod derive;
 mod error;
 pub mod hash;
+pub mod mac;
 pub mod random;
 pub mod rsa;
+pub mod sign;
+pub mod symmetric;
 pub mod symmetric_key;
+pub mod wrap;
 pub mod x509;
 
 pub use error::{Error, KeyRole, Kind, Parameter, Purpose};
+pub use symmetric::Key;
 
 #[cfg(test)]
 mod test {

@@ -3,6 +3,10 @@
 //! Private-key work on keys of 2048 bits and more goes through aws-lc-rs wherever it has the hash; the rest
 //! goes through the package rsa, blinded.
 
+mod cipher;
+mod key;
+mod sign;
+
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
@@ -13,6 +17,13 @@ use rsa::rand_core::OsRng;
 use super::{Error, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
 use crate::ttlv::Secret;
+
+pub use cipher::{Padding, decrypt, encrypt};
+pub use key::{PrivateKey, PrivateNumbers, PublicKey};
+pub(super) use sign::{Scheme, sign, verify};
+
+/// The shortest modulus that aws-lc-rs computes with, in bits.
+const FAST_BITS: u32 = 2048;
 
 /// The shortest modulus, in bits: the shortest that PyKMIP's documentation offers.
 pub const MIN_BITS: u32 = 512;
@@ -32,21 +43,19 @@ pub struct Pair {
 
 /// Makes a pair with a modulus of `bits` bits and the public exponent 65537.
 ///
-/// aws-lc-rs makes the lengths that it has, the package rsa the others; those above 4096 bits take it long.
+/// aws-lc-rs makes 2048, 3072, 4096 and 8192 bits, the package rsa every other length up to 4096.
 ///
 /// # Errors
-/// [`Error::KeyLength`] outside of [`MIN_BITS`] to [`MAX_BITS`] (PyKMIP: Cryptographic Failure),
+/// [`Error::KeyLength`] for other lengths (PyKMIP: Cryptographic Failure),
 /// [`Error::Failed`] where the library could not.
 pub fn generate(bits: u32) -> Result<Pair, Error> {
-    if !(MIN_BITS..=MAX_BITS).contains(&bits) {
-        return Err(Error::KeyLength { algorithm: CryptographicAlgorithm::Rsa, bits });
-    }
     match bits {
         2048 => generate_fast(KeySize::Rsa2048),
         3072 => generate_fast(KeySize::Rsa3072),
         4096 => generate_fast(KeySize::Rsa4096),
         8192 => generate_fast(KeySize::Rsa8192),
-        _ => generate_any(bits),
+        MIN_BITS..=key::RSA_MOST_PRIVATE => generate_any(bits),
+        _ => Err(Error::KeyLength { algorithm: CryptographicAlgorithm::Rsa, bits }),
     }
 }
 
@@ -73,6 +82,11 @@ fn generate_any(bits: u32) -> Result<Pair, Error> {
 }
 
 #[cfg(test)]
+mod known;
+#[cfg(test)]
+mod vectors;
+
+#[cfg(test)]
 mod tests {
     use rsa::pkcs1::DecodeRsaPublicKey;
     use rsa::pkcs8::DecodePrivateKey;
@@ -94,7 +108,7 @@ mod tests {
 
     #[test]
     fn refuses_lengths_outside_of_its_bounds() {
-        for bits in [0, 511, 8193, u32::MAX] {
+        for bits in [0, 511, 4097, 8191, 8193, u32::MAX] {
             let algorithm = CryptographicAlgorithm::Rsa;
             assert_eq!(generate(bits).unwrap_err(), Error::KeyLength { algorithm, bits });
         }

@@ -1,0 +1,200 @@
+//! RSA encryption: OAEP and PKCS#1 v1.5 (RFC 8017 §7).
+//!
+//! A decryption with PKCS#1 v1.5 never fails because of its padding: it gives bytes that depend on the key and
+//! the cipher text only, so that nobody learns from it whether the padding was right (implicit rejection, as
+//! draft-irtf-cfrg-rsa-guidance describes it and OpenSSL computes it).
+
+use aws_lc_rs::rsa as aws;
+use rsa::Pkcs1v15Encrypt;
+use rsa::rand_core::OsRng;
+
+use zeroize::Zeroizing;
+
+use super::{PrivateKey, PublicKey};
+use crate::crypto::hash::{Hash, with_hash};
+use crate::crypto::mac::Hmac;
+use crate::crypto::{Error, Parameter, Purpose};
+use crate::kmip::enums::{HashingAlgorithm, PaddingMethod};
+use crate::ttlv::Secret;
+
+/// How data is padded for RSA.
+#[derive(Clone, Copy, Debug)]
+pub struct Padding<'a> {
+    /// OAEP or PKCS#1 v1.5.
+    pub method: Option<PaddingMethod>,
+    /// The hash of OAEP, which needs one.
+    pub hash: Option<HashingAlgorithm>,
+    /// The hash of OAEP's mask; absent, it is the hash of OAEP, as in PyKMIP.
+    pub mask_hash: Option<HashingAlgorithm>,
+    /// OAEP's label, P Source; absent, it is empty.
+    pub label: Option<&'a [u8]>,
+}
+
+enum Scheme {
+    Pkcs1,
+    Oaep { hash: Hash, mask: Hash },
+}
+
+impl Padding<'_> {
+    fn scheme(&self, purpose: Purpose) -> Result<Scheme, Error> {
+        match self.method.ok_or(Error::Missing(Parameter::PaddingMethod))? {
+            PaddingMethod::Pkcs1V1_5 => Ok(Scheme::Pkcs1),
+            PaddingMethod::Oaep => {
+                let hash = self.hash.ok_or(Error::Missing(Parameter::HashingAlgorithm))?;
+                let mask = self.mask_hash.unwrap_or(hash);
+                Ok(Scheme::Oaep { hash: Hash::of(hash, purpose)?, mask: Hash::of(mask, purpose)? })
+            }
+            padding => Err(Error::Padding { padding, purpose }),
+        }
+    }
+
+    /// The padding for the package rsa, which takes labels of text only.
+    fn portable(&self, hash: Hash, mask: Hash) -> Result<rsa::Oaep, Error> {
+        let unsupported = Error::Unexpected(Parameter::Label);
+        let label = std::str::from_utf8(self.label.unwrap_or_default()).map_err(|_| unsupported)?;
+        let mut padding =
+            with_hash!(hash, <D> => with_hash!(mask, <M> => rsa::Oaep::new_with_mgf_hash::<D, M>()));
+        padding.label = (!label.is_empty()).then(|| label.to_owned());
+        Ok(padding)
+    }
+}
+
+/// OAEP in aws-lc-rs, where it has it.
+fn fast(bits: u32, hash: Hash, mask: Hash) -> Option<&'static aws::OaepAlgorithm> {
+    match hash {
+        _ if hash != mask || bits < super::FAST_BITS => None,
+        Hash::Sha1 => Some(&aws::OAEP_SHA1_MGF1SHA1),
+        Hash::Sha256 => Some(&aws::OAEP_SHA256_MGF1SHA256),
+        Hash::Sha384 => Some(&aws::OAEP_SHA384_MGF1SHA384),
+        Hash::Sha512 => Some(&aws::OAEP_SHA512_MGF1SHA512),
+        _ => None,
+    }
+}
+
+/// Encrypts `data` with the public key in `key`.
+///
+/// # Errors
+/// Of the kind Parameters for a padding or a hash that is missing or not offered; [`Error::Unreadable`];
+/// [`Error::DataTooLong`].
+pub fn encrypt(key: &[u8], padding: &Padding<'_>, data: &[u8]) -> Result<Vec<u8>, Error> {
+    let scheme = padding.scheme(Purpose::Encrypt)?;
+    let key = PublicKey::read(key, Purpose::Encrypt)?;
+    let length = usize::try_from(key.bits.div_ceil(8)).unwrap_or_default();
+    let overhead = match scheme {
+        Scheme::Pkcs1 => 11,
+        Scheme::Oaep { hash, .. } => 2 * hash.length() + 2,
+    };
+    if data.len().saturating_add(overhead) > length {
+        let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
+        let most = wide(length.saturating_sub(overhead));
+        return Err(Error::DataTooLong { length: wide(data.len()), most });
+    }
+    let failed = Error::Failed(Purpose::Encrypt);
+    match scheme {
+        Scheme::Oaep { hash, mask } => {
+            if let Some(algorithm) = fast(key.bits, hash, mask) {
+                let public = aws::PublicEncryptingKey::from_der(&key.spki()?).map_err(|_| failed)?;
+                let public = aws::OaepPublicEncryptingKey::new(public).map_err(|_| failed)?;
+                let mut out = vec![0; public.ciphertext_size()];
+                let made =
+                    public.encrypt(algorithm, data, &mut out, padding.label).map_err(|_| failed)?.len();
+                out.truncate(made);
+                return Ok(out);
+            }
+            let padding = padding.portable(hash, mask)?;
+            key.portable(Purpose::Encrypt)?.encrypt(&mut OsRng, padding, data).map_err(|_| failed)
+        }
+        Scheme::Pkcs1 => {
+            key.portable(Purpose::Encrypt)?.encrypt(&mut OsRng, Pkcs1v15Encrypt, data).map_err(|_| failed)
+        }
+    }
+}
+
+/// Decrypts `data` with the private key in `key`.
+///
+/// # Errors
+/// As [`encrypt`], and [`Error::Decryption`] for OAEP that does not fit and for data of the wrong length.
+pub fn decrypt(key: &[u8], padding: &Padding<'_>, data: &[u8]) -> Result<Secret, Error> {
+    let scheme = padding.scheme(Purpose::Decrypt)?;
+    let key = PrivateKey::read(key, Purpose::Decrypt)?;
+    let length = usize::try_from(key.bits.div_ceil(8)).unwrap_or_default();
+    if data.len() != length {
+        return Err(Error::Decryption);
+    }
+    match scheme {
+        Scheme::Oaep { hash, mask } => {
+            if let Some(algorithm) = fast(key.bits, hash, mask) {
+                let private = decrypting(&key)?;
+                let private = aws::OaepPrivateDecryptingKey::new(private).map_err(|_| Error::Decryption)?;
+                let mut out = Zeroizing::new(vec![0; private.min_output_size()]);
+                let made = private.decrypt(algorithm, data, &mut out, padding.label);
+                let made = made.map_err(|_| Error::Decryption)?.len();
+                out.truncate(made);
+                return Ok(Secret::new(std::mem::take(&mut *out)));
+            }
+            let padding = padding.portable(hash, mask)?;
+            let plain = key.portable(Purpose::Decrypt)?.decrypt_blinded(&mut OsRng, padding, data);
+            plain.map(Secret::new).map_err(|_| Error::Decryption)
+        }
+        Scheme::Pkcs1 => {
+            // Computed whether it is needed or not, so that the time is the same.
+            let rejection = rejection(&key, data, length)?;
+            Ok(pkcs1(&key, data)?.unwrap_or(rejection))
+        }
+    }
+}
+
+fn decrypting(key: &PrivateKey) -> Result<aws::PrivateDecryptingKey, Error> {
+    aws::PrivateDecryptingKey::from_pkcs8(key.pkcs8()?.expose())
+        .map_err(|_| Error::Unreadable { role: crate::crypto::KeyRole::Private, purpose: Purpose::Decrypt })
+}
+
+/// The data under PKCS#1 v1.5; none where the padding is wrong.
+fn pkcs1(key: &PrivateKey, data: &[u8]) -> Result<Option<Secret>, Error> {
+    if key.bits >= super::FAST_BITS {
+        let failed = Error::Failed(Purpose::Decrypt);
+        let private = aws::Pkcs1PrivateDecryptingKey::new(decrypting(key)?).map_err(|_| failed)?;
+        let mut out = Zeroizing::new(vec![0; private.min_output_size()]);
+        let Some(made) = private.decrypt(data, &mut out).ok().map(|plain| plain.len()) else {
+            return Ok(None);
+        };
+        out.truncate(made);
+        return Ok(Some(Secret::new(std::mem::take(&mut *out))));
+    }
+    let private = key.portable(Purpose::Decrypt)?;
+
+    Ok(private.decrypt_blinded(&mut OsRng, Pkcs1v15Encrypt, data).ok().map(Secret::new))
+}
+
+/// What a cipher text with a wrong padding decrypts to (draft-irtf-cfrg-rsa-guidance §7).
+fn rejection(key: &PrivateKey, data: &[u8], length: usize) -> Result<Secret, Error> {
+    let numbers = key.numbers()?;
+    let exponent = numbers.private_exponent.ok_or(Error::Failed(Purpose::Decrypt))?;
+    let mut padded = Zeroizing::new(vec![0; length.saturating_sub(exponent.len())]);
+    padded.extend_from_slice(exponent.expose());
+    let seed = Secret::new(Hash::Sha256.digest(&padded));
+    let derived = Secret::new(Hmac::new(Hash::Sha256, seed.expose()).compute(&[data]));
+    let hmac = Hmac::new(Hash::Sha256, derived.expose());
+    let stream = |label: &[u8], bytes: usize| {
+        let bits = u16::try_from(bytes * 8).unwrap_or(u16::MAX).to_be_bytes();
+        let mut out = Vec::with_capacity(bytes + 32);
+        let mut counter = 0u16;
+        while out.len() < bytes {
+            out.extend_from_slice(&hmac.compute(&[&counter.to_be_bytes(), label, &bits]));
+            counter = counter.wrapping_add(1);
+        }
+        out.truncate(bytes);
+        out
+    };
+    // 128 candidates of two bytes each; the last that fits is the length.
+    let most = length.saturating_sub(2 + 8);
+    let mask = most.next_power_of_two().max(2) - 1;
+    let mask = if most.is_power_of_two() { 2 * most - 1 } else { mask };
+    let candidates = stream(b"length", 256);
+    let size = candidates.chunks_exact(2).fold(0, |size, pair| {
+        let candidate = pair.iter().fold(0usize, |number, byte| number << 8 | usize::from(*byte)) & mask;
+        if candidate < most { candidate } else { size }
+    });
+    let mut message = stream(b"message", length);
+    Ok(Secret::new(message.split_off(length.saturating_sub(size))))
+}

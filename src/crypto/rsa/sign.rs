@@ -1,0 +1,147 @@
+//! RSA signatures: PKCS#1 v1.5 and PSS (RFC 8017 §8).
+//!
+//! aws-lc-rs signs with SHA-256, SHA-384 and SHA-512 under keys of 2048 bits and more; every other hash and
+//! shorter keys go through the package rsa, blinded. Public-key work has nothing to hide: the package rsa
+//! verifies all.
+
+use aws_lc_rs::digest;
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::{self, RsaPssSaltLength, RsaSignatureEncoding};
+use rsa::rand_core::OsRng;
+use rsa::{Pkcs1v15Sign, Pss};
+
+use super::{PrivateKey, PublicKey};
+use crate::crypto::hash::{Hash, with_hash};
+use crate::crypto::{Error, KeyRole, Parameter, Purpose};
+
+/// A signature scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::crypto) enum Scheme {
+    /// RSASSA-PKCS1-v1_5.
+    Pkcs1,
+    /// RSASSA-PSS, with the mask made by the same hash. Without a salt length, signing takes the longest salt
+    /// that fits, as PyKMIP does, and verifying takes the longest or one of the hash's length.
+    Pss(Option<usize>),
+}
+
+/// Signs the digest.
+pub(in crate::crypto) fn sign(
+    key: &PrivateKey,
+    scheme: Scheme,
+    hash: Hash,
+    hashed: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let salt = salt(key.bits, scheme, hash)?;
+    if hashed.len() != hash.length() {
+        let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
+        return Err(Error::DataLength { length: wide(hashed.len()), block: wide(hash.length()) });
+    }
+    if let Some((encoding, algorithm)) = fast(key.bits, scheme, hash) {
+        let failed = Error::Failed(Purpose::Sign);
+        let unreadable = Error::Unreadable { role: KeyRole::Private, purpose: Purpose::Sign };
+        let pair = KeyPair::from_pkcs8(key.pkcs8()?.expose()).map_err(|_| unreadable)?;
+        let hashed = digest::Digest::import_less_safe(hashed, algorithm).map_err(|_| failed)?;
+        let mut signed = vec![0; pair.public_modulus_len()];
+        pair.sign_digest(encoding, &hashed, &mut signed).map_err(|_| failed)?;
+        return Ok(signed);
+    }
+    let key = key.portable(Purpose::Sign)?;
+    let signed = with_hash!(hash, <D> => match salt {
+        None => key.sign_with_rng(&mut OsRng, pkcs1(hash), hashed),
+        Some(salt) => key.sign_with_rng(&mut OsRng, Pss::new_blinded_with_salt::<D>(salt), hashed),
+    });
+    signed.map_err(|_| Error::Failed(Purpose::Sign))
+}
+
+/// Whether the signature of the digest is right.
+pub(in crate::crypto) fn verify(
+    key: &PublicKey,
+    scheme: Scheme,
+    hash: Hash,
+    hashed: &[u8],
+    signature: &[u8],
+) -> Result<bool, Error> {
+    let longest = salt(key.bits, scheme, hash)?;
+    let key = key.portable(Purpose::Verify)?;
+    Ok(with_hash!(hash, <D> => match (longest, scheme) {
+        (Some(longest), Scheme::Pss(None)) => [longest, hash.length()]
+            .iter()
+            .any(|salt| key.verify(Pss::new_with_salt::<D>(*salt), hashed, signature).is_ok()),
+        (Some(salt), _) => key.verify(Pss::new_with_salt::<D>(salt), hashed, signature).is_ok(),
+        (None, _) => key.verify(pkcs1(hash), hashed, signature).is_ok(),
+    }))
+}
+
+/// The length of the salt in bytes; none for PKCS#1 v1.5 (RFC 8017 §9.1.1: the longest is emLen - hLen - 2).
+fn salt(bits: u32, scheme: Scheme, hash: Hash) -> Result<Option<usize>, Error> {
+    let Scheme::Pss(wanted) = scheme else { return Ok(None) };
+    let encoded = usize::try_from(bits.saturating_sub(1).div_ceil(8)).unwrap_or_default();
+    let longest = encoded.checked_sub(hash.length() + 2);
+    let longest = longest.ok_or(Error::Hash { hash: hash.entry(), purpose: Purpose::Sign })?;
+    match wanted {
+        Some(wanted) if wanted > longest => {
+            Err(crate::crypto::symmetric::range(Parameter::SaltLength, wanted, 0, longest))
+        }
+        wanted => Ok(Some(wanted.unwrap_or(longest))),
+    }
+}
+
+type Fast = (&'static RsaSignatureEncoding, &'static digest::Algorithm);
+
+/// The scheme in aws-lc-rs, where it has it.
+fn fast(bits: u32, scheme: Scheme, hash: Hash) -> Option<Fast> {
+    const MAX: RsaPssSaltLength = RsaPssSaltLength::Max;
+    if bits < super::FAST_BITS {
+        return None;
+    }
+    let own = matches!(scheme, Scheme::Pss(Some(length)) if length == hash.length());
+    Some(match (scheme, hash) {
+        (Scheme::Pkcs1, Hash::Sha256) => (&signature::RSA_PKCS1_SHA256, &digest::SHA256),
+        (Scheme::Pkcs1, Hash::Sha384) => (&signature::RSA_PKCS1_SHA384, &digest::SHA384),
+        (Scheme::Pkcs1, Hash::Sha512) => (&signature::RSA_PKCS1_SHA512, &digest::SHA512),
+        (Scheme::Pss(None), Hash::Sha256) => {
+            (&const { signature::RSA_PSS_SHA256.with_pss_salt_length(MAX) }, &digest::SHA256)
+        }
+        (Scheme::Pss(None), Hash::Sha384) => {
+            (&const { signature::RSA_PSS_SHA384.with_pss_salt_length(MAX) }, &digest::SHA384)
+        }
+        (Scheme::Pss(None), Hash::Sha512) => {
+            (&const { signature::RSA_PSS_SHA512.with_pss_salt_length(MAX) }, &digest::SHA512)
+        }
+        (_, Hash::Sha256) if own => (&signature::RSA_PSS_SHA256, &digest::SHA256),
+        (_, Hash::Sha384) if own => (&signature::RSA_PSS_SHA384, &digest::SHA384),
+        (_, Hash::Sha512) if own => (&signature::RSA_PSS_SHA512, &digest::SHA512),
+        _ => return None,
+    })
+}
+
+/// The DER that stands before a digest in PKCS#1 v1.5 (RFC 8017 §9.2, RFC 8702 for SHA-3's identifiers).
+fn pkcs1(hash: Hash) -> Pkcs1v15Sign {
+    const NIST: [u8; 8] = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02];
+    let nist = |last| {
+        let mut id = NIST.to_vec();
+        id.push(last);
+        id
+    };
+    let id = match hash {
+        Hash::Md5 => vec![0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05],
+        Hash::Sha1 => vec![0x2b, 0x0e, 0x03, 0x02, 0x1a],
+        Hash::Sha224 => nist(4),
+        Hash::Sha256 => nist(1),
+        Hash::Sha384 => nist(2),
+        Hash::Sha512 => nist(3),
+        Hash::Sha512_224 => nist(5),
+        Hash::Sha512_256 => nist(6),
+        Hash::Sha3_224 => nist(7),
+        Hash::Sha3_256 => nist(8),
+        Hash::Sha3_384 => nist(9),
+        Hash::Sha3_512 => nist(10),
+    };
+    // All lengths are below 128: one byte each.
+    let byte = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
+    let (id_length, length) = (byte(id.len()), byte(hash.length()));
+    let mut prefix = vec![0x30, id_length + length + 8, 0x30, id_length + 4, 0x06, id_length];
+    prefix.extend_from_slice(&id);
+    prefix.extend_from_slice(&[0x05, 0x00, 0x04, length]);
+    Pkcs1v15Sign { hash_len: Some(hash.length()), prefix: prefix.into_boxed_slice() }
+}

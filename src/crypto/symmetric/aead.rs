@@ -1,0 +1,347 @@
+//! Authenticated encryption: AES in GCM (NIST SP 800-38D) and CCM (NIST SP 800-38C), and ChaCha20-Poly1305
+//! (RFC 8439 §2.8).
+//!
+//! aws-lc-rs computes GCM with an IV of 96 bits and a whole tag. Other IVs and shortened tags, which no
+//! package has for lengths known at run time only, are composed here of AES in CTR and of GHASH. Tags are
+//! compared in constant time, and nothing is decrypted before its tag is found right.
+
+use aes::cipher::{
+    BlockCipher, BlockEncrypt, BlockEncryptMut, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher,
+    StreamCipherCoreWrapper, consts,
+};
+use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
+use ccm::aead::AeadInPlace;
+use ctr::CtrCore;
+use ctr::flavors::Ctr32BE;
+use ghash::GHash;
+use ghash::universal_hash::UniversalHash;
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{key_bytes, range};
+use crate::crypto::{Error, Parameter, Purpose};
+use crate::kmip::enums::CryptographicAlgorithm;
+use crate::ttlv::Secret;
+
+/// The length of a whole tag, in bytes.
+pub(super) const TAG: usize = 16;
+
+/// The shortest tag of GCM, in bytes (NIST SP 800-38D §5.2.1.2, and the least that PyKMIP's library takes).
+const GCM_LEAST_TAG: usize = 4;
+
+/// The length of the IV that GCM takes as it is, in bytes.
+const GCM_PLAIN_IV: usize = 12;
+
+/// The most data that GCM encrypts, in bytes (NIST SP 800-38D §5.2.1.1).
+const GCM_MOST_DATA: usize = (1 << 36) - 32;
+
+/// Evaluates `$body` with `$C` standing for the AES of the key's length.
+macro_rules! with_aes {
+    ($key:expr, <$C:ident> => $body:expr) => {
+        match $key.len() {
+            16 => {
+                type $C = aes::Aes128;
+                $body
+            }
+            24 => {
+                type $C = aes::Aes192;
+                $body
+            }
+            32 => {
+                type $C = aes::Aes256;
+                $body
+            }
+            _ => Err(key_bytes(CryptographicAlgorithm::Aes, $key)),
+        }
+    };
+}
+
+/// Evaluates `$body` with `$M` standing for CCM over `$C` with the tag's and the nonce's length.
+macro_rules! with_ccm {
+    ($C:ident, $tag:expr, $parameter:expr, $iv:expr, <$M:ident> => $body:expr) => {{
+        macro_rules! of {
+            ($Tag:ty, $Nonce:ty) => {{
+                type $M = ccm::Ccm<$C, $Tag, $Nonce>;
+                $body
+            }};
+        }
+        macro_rules! of_tag {
+            ($Tag:ty) => {
+                match $iv.len() {
+                    7 => of!($Tag, consts::U7),
+                    8 => of!($Tag, consts::U8),
+                    9 => of!($Tag, consts::U9),
+                    10 => of!($Tag, consts::U10),
+                    11 => of!($Tag, consts::U11),
+                    12 => of!($Tag, consts::U12),
+                    13 => of!($Tag, consts::U13),
+                    length => Err(range(Parameter::Iv, length, 7, 13)),
+                }
+            };
+        }
+        match $tag {
+            4 => of_tag!(consts::U4),
+            6 => of_tag!(consts::U6),
+            8 => of_tag!(consts::U8),
+            10 => of_tag!(consts::U10),
+            12 => of_tag!(consts::U12),
+            14 => of_tag!(consts::U14),
+            16 => of_tag!(consts::U16),
+            length => Err(range($parameter, length, 4, TAG)),
+        }
+    }};
+}
+
+/// The data and its tag of `tag_length` bytes.
+pub(super) fn gcm_encrypt(
+    key: &[u8],
+    iv: &[u8],
+    additional: &[u8],
+    data: &[u8],
+    tag_length: usize,
+) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    if !(GCM_LEAST_TAG..=TAG).contains(&tag_length) {
+        return Err(range(Parameter::TagLength, tag_length, GCM_LEAST_TAG, TAG));
+    }
+    let mut data = data.to_vec();
+    let mut tag = if iv.len() == GCM_PLAIN_IV {
+        seal(gcm_algorithm(key)?, key, iv, additional, &mut data)?
+    } else {
+        with_aes!(key, <C> => gcm_encrypt_any::<C>(key, iv, additional, &mut data))?
+    };
+    tag.truncate(tag_length);
+    Ok((data, tag))
+}
+
+/// The data, after its tag has been found right.
+pub(super) fn gcm_decrypt(
+    key: &[u8],
+    iv: &[u8],
+    additional: &[u8],
+    data: &[u8],
+    tag: &[u8],
+) -> Result<Secret, Error> {
+    if !(GCM_LEAST_TAG..=TAG).contains(&tag.len()) {
+        return Err(range(Parameter::Tag, tag.len(), GCM_LEAST_TAG, TAG));
+    }
+    if iv.len() == GCM_PLAIN_IV && tag.len() == TAG {
+        return open(gcm_algorithm(key)?, key, iv, additional, data, tag);
+    }
+    with_aes!(key, <C> => gcm_decrypt_any::<C>(key, iv, additional, data, tag))
+}
+
+fn gcm_algorithm(key: &[u8]) -> Result<&'static aead::Algorithm, Error> {
+    match key.len() {
+        16 => Ok(&aead::AES_128_GCM),
+        24 => Ok(&aead::AES_192_GCM),
+        32 => Ok(&aead::AES_256_GCM),
+        _ => Err(key_bytes(CryptographicAlgorithm::Aes, key)),
+    }
+}
+
+/// The data and its tag.
+pub(super) fn chacha_encrypt(
+    key: &[u8],
+    iv: &[u8],
+    additional: &[u8],
+    data: &[u8],
+    tag_length: Option<usize>,
+) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    chacha_lengths(key, iv)?;
+    if let Some(length) = tag_length.filter(|length| *length != TAG) {
+        return Err(range(Parameter::TagLength, length, TAG, TAG));
+    }
+    let mut data = data.to_vec();
+    let tag = seal(&aead::CHACHA20_POLY1305, key, iv, additional, &mut data)?;
+    Ok((data, tag))
+}
+
+/// The data, after its tag has been found right.
+pub(super) fn chacha_decrypt(
+    key: &[u8],
+    iv: &[u8],
+    additional: &[u8],
+    data: &[u8],
+    tag: &[u8],
+) -> Result<Secret, Error> {
+    chacha_lengths(key, iv)?;
+    if tag.len() != TAG {
+        return Err(range(Parameter::Tag, tag.len(), TAG, TAG));
+    }
+    open(&aead::CHACHA20_POLY1305, key, iv, additional, data, tag)
+}
+
+fn chacha_lengths(key: &[u8], iv: &[u8]) -> Result<(), Error> {
+    if key.len() != aead::CHACHA20_POLY1305.key_len() {
+        return Err(key_bytes(CryptographicAlgorithm::ChaCha20Poly1305, key));
+    }
+    if iv.len() != aead::NONCE_LEN {
+        return Err(range(Parameter::Iv, iv.len(), aead::NONCE_LEN, aead::NONCE_LEN));
+    }
+    Ok(())
+}
+
+/// Encrypts in place by aws-lc-rs.
+fn seal(
+    algorithm: &'static aead::Algorithm,
+    key: &[u8],
+    iv: &[u8],
+    additional: &[u8],
+    data: &mut [u8],
+) -> Result<Vec<u8>, Error> {
+    let failed = |_| Error::Failed(Purpose::Encrypt);
+    let key = LessSafeKey::new(UnboundKey::new(algorithm, key).map_err(failed)?);
+    let nonce = Nonce::try_assume_unique_for_key(iv).map_err(failed)?;
+    let tag = key.seal_in_place_separate_tag(nonce, Aad::from(additional), data).map_err(failed)?;
+    Ok(tag.as_ref().to_vec())
+}
+
+/// Decrypts by aws-lc-rs.
+fn open(
+    algorithm: &'static aead::Algorithm,
+    key: &[u8],
+    iv: &[u8],
+    additional: &[u8],
+    data: &[u8],
+    tag: &[u8],
+) -> Result<Secret, Error> {
+    let failed = |_| Error::Failed(Purpose::Decrypt);
+    let key = LessSafeKey::new(UnboundKey::new(algorithm, key).map_err(failed)?);
+    let nonce = Nonce::try_assume_unique_for_key(iv).map_err(failed)?;
+    let mut buffer = Zeroizing::new([data, tag].concat());
+    key.open_in_place(nonce, Aad::from(additional), &mut buffer).map_err(|_| Error::Authentication)?;
+    buffer.truncate(data.len());
+    Ok(Secret::new(std::mem::take(&mut *buffer)))
+}
+
+/// GCM, ready for one message (NIST SP 800-38D §7.1).
+struct Gcm<C: BlockCipher + BlockEncryptMut + BlockSizeUser<BlockSize = consts::U16>> {
+    hash: GHash,
+    /// The keystream that the tag is masked with: the first block.
+    mask: [u8; TAG],
+    /// The keystream for the data: all blocks after it.
+    stream: StreamCipherCoreWrapper<CtrCore<C, Ctr32BE>>,
+}
+
+impl<C> Gcm<C>
+where
+    C: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = consts::U16> + KeyInit,
+{
+    fn start(key: &[u8], iv: &[u8]) -> Result<Self, Error> {
+        if iv.is_empty() {
+            return Err(range(Parameter::Iv, 0, 1, usize::MAX));
+        }
+        let cipher = C::new_from_slice(key).map_err(|_| key_bytes(CryptographicAlgorithm::Aes, key))?;
+        let mut subkey = ghash::Key::default();
+        cipher.encrypt_block(&mut subkey);
+        let hash = GHash::new(&subkey);
+        subkey.zeroize();
+        let first = if iv.len() == GCM_PLAIN_IV {
+            let mut first = ghash::Block::default();
+            for (to, from) in first.iter_mut().zip(iv.iter().chain(&[0, 0, 0, 1])) {
+                *to = *from;
+            }
+            first
+        } else {
+            let mut hash = hash.clone();
+            hash.update_padded(iv);
+            hash.update(&[lengths(0, iv.len())]);
+            hash.finalize()
+        };
+        let mut stream = StreamCipherCoreWrapper::from_core(CtrCore::inner_iv_init(cipher, &first));
+        let mut mask = [0; TAG];
+        stream.apply_keystream(&mut mask);
+        Ok(Self { hash, mask, stream })
+    }
+
+    fn tag(&self, additional: &[u8], encrypted: &[u8]) -> [u8; TAG] {
+        let mut hash = self.hash.clone();
+        hash.update_padded(additional);
+        hash.update_padded(encrypted);
+        hash.update(&[lengths(additional.len(), encrypted.len())]);
+        let mut tag = self.mask;
+        for (to, from) in tag.iter_mut().zip(hash.finalize()) {
+            *to ^= from;
+        }
+        tag
+    }
+}
+
+/// Two lengths in bytes, as the block of bits that GHASH ends with.
+fn lengths(one: usize, other: usize) -> ghash::Block {
+    // Lengths in memory are below 2^61 bytes.
+    let bits = |length: usize| (length as u64).wrapping_mul(8);
+    let block = u128::from(bits(one)) << 64 | u128::from(bits(other));
+    block.to_be_bytes().into()
+}
+
+fn gcm_encrypt_any<C>(key: &[u8], iv: &[u8], additional: &[u8], data: &mut [u8]) -> Result<Vec<u8>, Error>
+where
+    C: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = consts::U16> + KeyInit,
+{
+    let mut gcm = Gcm::<C>::start(key, iv)?;
+    let longest = Err(range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
+    gcm.stream.try_apply_keystream(data).or(longest)?;
+    Ok(gcm.tag(additional, data).to_vec())
+}
+
+fn gcm_decrypt_any<C>(
+    key: &[u8],
+    iv: &[u8],
+    additional: &[u8],
+    data: &[u8],
+    tag: &[u8],
+) -> Result<Secret, Error>
+where
+    C: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = consts::U16> + KeyInit,
+{
+    let mut gcm = Gcm::<C>::start(key, iv)?;
+    let whole = gcm.tag(additional, data);
+    let (start, _) = whole.split_at(tag.len());
+    if !bool::from(start.ct_eq(tag)) {
+        return Err(Error::Authentication);
+    }
+    let mut data = Zeroizing::new(data.to_vec());
+    let longest = Err(range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
+    gcm.stream.try_apply_keystream(&mut data).or(longest)?;
+    Ok(Secret::new(std::mem::take(&mut *data)))
+}
+
+/// The data and its tag of `tag_length` bytes.
+pub(super) fn ccm_encrypt(
+    key: &[u8],
+    iv: &[u8],
+    additional: &[u8],
+    data: &[u8],
+    tag_length: usize,
+) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    let mut data = data.to_vec();
+    let tag = with_aes!(key, <C> => with_ccm!(
+        C, tag_length, Parameter::TagLength, iv,
+        <M> => M::new_from_slice(key)
+            .map_err(|_| key_bytes(CryptographicAlgorithm::Aes, key))?
+            .encrypt_in_place_detached(iv.into(), additional, &mut data)
+            .map(|tag| tag.to_vec())
+            .map_err(|_| Error::Failed(Purpose::Encrypt))
+    ))?;
+    Ok((data, tag))
+}
+
+/// The data, after its tag has been found right.
+pub(super) fn ccm_decrypt(
+    key: &[u8],
+    iv: &[u8],
+    additional: &[u8],
+    data: &[u8],
+    tag: &[u8],
+) -> Result<Secret, Error> {
+    let mut data = Zeroizing::new(data.to_vec());
+    with_aes!(key, <C> => with_ccm!(
+        C, tag.len(), Parameter::Tag, iv,
+        <M> => M::new_from_slice(key)
+            .map_err(|_| key_bytes(CryptographicAlgorithm::Aes, key))?
+            .decrypt_in_place_detached(iv.into(), additional, &mut data, tag.into())
+            .map_err(|_| Error::Authentication)
+    ))?;
+    Ok(Secret::new(std::mem::take(&mut *data)))
+}
