@@ -7,7 +7,9 @@
 )]
 
 mod auth;
+mod corpus;
 mod harness;
 mod interop;
+mod mutations;
 mod settings;
 mod tls;

@@ -1,0 +1,536 @@
+//! A valid request of every operation, in every version that has it, and the objects that these requests speak
+//! of. Whoever tests with mutated, cut or mixed requests begins here.
+//!
+//! A new operation joins by a row of [`ROWS`]; a test fails for as long as it has none.
+
+use std::sync::OnceLock;
+
+use kmip_server::auth::{Authenticator, Certificate, Peer};
+use kmip_server::crypto::rsa;
+use kmip_server::dispatch::{Engine, Respond};
+use kmip_server::engine::Services;
+use kmip_server::kmip::attributes::{
+    Attribute, AttributeReference, Flat, Row as AttributeRow, TemplateAttribute,
+};
+use kmip_server::kmip::enums::{
+    BatchErrorContinuationOption, BlockCipherMode, CertificateType, CryptographicAlgorithm,
+    CryptographicUsageMask, DerivationMethod, HashingAlgorithm, KeyFormatType, NameType, ObjectType,
+    OpaqueDataType, Operation, PaddingMethod, QueryFunction, ResultStatus, RevocationReasonCode,
+    SecretDataType,
+};
+use kmip_server::kmip::structures::{
+    CryptographicParameters, Name, ProtocolVersion, RevocationReason, UniqueIdentifier,
+};
+use kmip_server::kmip::{
+    Certificate as CertificateObject, Key, KeyBlock, KeyMaterial, KeyValue, Object, OpaqueObject,
+    RequestHeader, SecretData,
+};
+use kmip_server::operations::OPERATIONS;
+use kmip_server::policy::{Policies, PolicyStore};
+use kmip_server::store::{Memory, Store};
+use kmip_server::ttlv::{
+    DateTime, Field, Reader, SUPPORTED, Secret, Tag, V1_2, V2_0, Value, Version, Writer,
+};
+
+use crate::harness::Authority;
+
+/// One valid Request Payload.
+pub(crate) struct Row {
+    /// The operation that it is for.
+    pub(crate) operation: Operation,
+    /// Writes its items, in the form of the writer's version.
+    items: fn(&mut Writer),
+    /// Whether doing it takes a thousand times as long as another.
+    pub(crate) heavy: bool,
+}
+
+const fn row(operation: Operation, items: fn(&mut Writer)) -> Row {
+    Row { operation, items, heavy: false }
+}
+
+const fn heavy(operation: Operation, items: fn(&mut Writer)) -> Row {
+    Row { operation, items, heavy: true }
+}
+
+/// The objects of [`engine`], by their numbers.
+pub(crate) const AES: &str = "1";
+const HMAC: &str = "2";
+const PASSWORD: &str = "3";
+const PRIVATE: &str = "4";
+const PUBLIC: &str = "5";
+pub(crate) const CERTIFICATE: &str = "6";
+const OPAQUE: &str = "7";
+/// The only one that is pre-active.
+const UNUSED: &str = "8";
+/// How many there are.
+pub(crate) const OBJECTS: u64 = 8;
+
+/// A valid request of each operation; of some, several.
+pub(crate) static ROWS: &[Row] = &[
+    row(Operation::Create, |writer| {
+        ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+        template(Tag::Attributes, &[named("made"), algorithm(), length(256), usage(0xC)], writer);
+    }),
+    heavy(Operation::CreateKeyPair, |writer| {
+        let (algorithm, length) = (CryptographicAlgorithm::Rsa, length(1024));
+        let common = [attribute(Tag::CryptographicAlgorithm, &algorithm), length];
+        template(Tag::CommonAttributes, &common, writer);
+        template(Tag::PrivateKeyAttributes, &[named("private"), usage(0x1)], writer);
+        template(Tag::PublicKeyAttributes, &[named("public"), usage(0x2)], writer);
+    }),
+    row(Operation::Register, |writer| {
+        register(&objects()[0], writer);
+    }),
+    row(Operation::Register, |writer| {
+        register(&objects()[3], writer);
+    }),
+    row(Operation::Register, |writer| {
+        register(&objects()[5], writer);
+    }),
+    row(Operation::Register, |writer| {
+        register(&objects()[6], writer);
+    }),
+    row(Operation::Locate, |writer| {
+        2.write(Tag::MaximumItems, writer);
+        let names = [named("object 1"), attribute(Tag::ObjectType, &ObjectType::SymmetricKey)];
+        Flat(names.into()).write(Tag::Attributes, writer);
+    }),
+    row(Operation::Locate, |writer| {
+        let dates = [0, i64::MAX].map(|date| attribute(Tag::InitialDate, &DateTime(date)));
+        Flat(dates.into()).write(Tag::Attributes, writer);
+    }),
+    row(Operation::Get, |writer| id(AES, writer)),
+    row(Operation::Get, |writer| {
+        id(PRIVATE, writer);
+        KeyFormatType::Pkcs8.write(Tag::KeyFormatType, writer);
+    }),
+    row(Operation::GetAttributes, |writer| {
+        id(CERTIFICATE, writer);
+        vec![reference(Tag::Name), reference(Tag::Digest)].write(Tag::AttributeReference, writer);
+    }),
+    row(Operation::GetAttributes, |writer| id(AES, writer)),
+    row(Operation::GetAttributeList, |writer| id(PUBLIC, writer)),
+    row(Operation::AddAttribute, |writer| {
+        id(AES, writer);
+        named("another").write(Tag::NewAttribute, writer);
+    }),
+    row(Operation::ModifyAttribute, |writer| {
+        id(AES, writer);
+        if writer.version() >= V2_0 {
+            Some(named("object 1")).write(Tag::CurrentAttribute, writer);
+        }
+        named("renamed").write(Tag::NewAttribute, writer);
+    }),
+    row(Operation::DeleteAttribute, |writer| {
+        id(AES, writer);
+        if writer.version() >= V2_0 {
+            Some(named("object 1")).write(Tag::CurrentAttribute, writer);
+        } else {
+            Some(reference(Tag::Name)).write(Tag::AttributeReference, writer);
+            0.write(Tag::AttributeIndex, writer);
+        }
+    }),
+    row(Operation::SetAttribute, |writer| {
+        id(AES, writer);
+        attribute(Tag::Comment, &"a comment".to_owned()).write(Tag::NewAttribute, writer);
+    }),
+    row(Operation::Activate, |writer| id(UNUSED, writer)),
+    row(Operation::Revoke, |writer| {
+        id(AES, writer);
+        let reason = RevocationReason {
+            revocation_reason_code: RevocationReasonCode::KeyCompromise,
+            revocation_message: Some("lost".to_owned()),
+        };
+        reason.write(Tag::RevocationReason, writer);
+        DateTime(1_000).write(Tag::CompromiseOccurrenceDate, writer);
+    }),
+    row(Operation::Destroy, |writer| id(UNUSED, writer)),
+    row(Operation::Destroy, |writer| id(OPAQUE, writer)),
+    row(Operation::Query, |writer| {
+        let functions = [
+            QueryFunction::QueryOperations,
+            QueryFunction::QueryObjects,
+            QueryFunction::QueryServerInformation,
+        ];
+        functions.to_vec().write(Tag::QueryFunction, writer);
+    }),
+    row(Operation::DiscoverVersions, |writer| {
+        ProtocolVersion::from(V1_2).write(Tag::ProtocolVersion, writer);
+    }),
+    row(Operation::Check, |writer| {
+        id(AES, writer);
+        0xC.write(Tag::CryptographicUsageMask, writer);
+    }),
+    row(Operation::ObtainLease, |writer| id(AES, writer)),
+    row(Operation::Archive, |writer| id(AES, writer)),
+    row(Operation::Encrypt, |writer| {
+        id(AES, writer);
+        ecb(writer);
+        vec![7u8; 32].write(Tag::Data, writer);
+    }),
+    row(Operation::Decrypt, |writer| {
+        id(AES, writer);
+        ecb(writer);
+        vec![7u8; 32].write(Tag::Data, writer);
+    }),
+    row(Operation::Sign, |writer| {
+        id(PRIVATE, writer);
+        signature(writer);
+        vec![7u8; 32].write(Tag::Data, writer);
+    }),
+    row(Operation::SignatureVerify, |writer| {
+        id(PUBLIC, writer);
+        signature(writer);
+        vec![7u8; 32].write(Tag::Data, writer);
+        vec![7u8; 128].write(Tag::SignatureData, writer);
+    }),
+    row(Operation::Mac, |writer| {
+        id(HMAC, writer);
+        mac(writer);
+        vec![7u8; 32].write(Tag::Data, writer);
+    }),
+    row(Operation::MacVerify, |writer| {
+        id(HMAC, writer);
+        mac(writer);
+        vec![7u8; 32].write(Tag::Data, writer);
+        vec![7u8; 32].write(Tag::MacData, writer);
+    }),
+    row(Operation::Hash, |writer| {
+        let parameters = CryptographicParameters {
+            hashing_algorithm: Some(HashingAlgorithm::Sha256),
+            ..CryptographicParameters::default()
+        };
+        parameters.write(Tag::CryptographicParameters, writer);
+        vec![7u8; 32].write(Tag::Data, writer);
+    }),
+    row(Operation::RngRetrieve, |writer| 32.write(Tag::DataLength, writer)),
+    row(Operation::RngSeed, |writer| vec![7u8; 32].write(Tag::Data, writer)),
+    row(Operation::ReKey, |writer| id(AES, writer)),
+    row(Operation::DeriveKey, |writer| {
+        ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+        id(PASSWORD, writer);
+        DerivationMethod::Pbkdf2.write(Tag::DerivationMethod, writer);
+        writer.structure(Tag::DerivationParameters, |writer| {
+            let parameters = CryptographicParameters {
+                hashing_algorithm: Some(HashingAlgorithm::Sha256),
+                ..CryptographicParameters::default()
+            };
+            parameters.write(Tag::CryptographicParameters, writer);
+            vec![7u8; 16].write(Tag::Salt, writer);
+            3.write(Tag::IterationCount, writer);
+        });
+        template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], writer);
+    }),
+    row(Operation::Ping, |_| ()),
+];
+
+/// Every valid request: the operation, the version, the message, and whether it is heavy.
+pub(crate) fn requests() -> impl Iterator<Item = (&'static Row, Version, Vec<u8>)> {
+    let rows = ROWS.iter().filter(|row| OPERATIONS.iter().any(|entry| entry.code == row.operation));
+    rows.flat_map(|row| {
+        let versions = SUPPORTED.into_iter().filter(|version| row.operation.since() <= *version);
+        versions.map(move |version| (row, version, message(version, &[row])))
+    })
+}
+
+/// A batch of some rows, all kept or none.
+pub(crate) fn batches() -> impl Iterator<Item = (Version, Vec<u8>)> {
+    SUPPORTED.into_iter().map(|version| {
+        let of = |operation| ROWS.iter().find(|row| row.operation == operation).unwrap();
+        let rows = [
+            of(Operation::Create),
+            of(Operation::Activate),
+            of(Operation::GetAttributes),
+            of(Operation::ModifyAttribute),
+            of(Operation::Locate),
+        ];
+        (version, message(version, &rows))
+    })
+}
+
+/// One request message of those payloads.
+pub(crate) fn message(version: Version, rows: &[&Row]) -> Vec<u8> {
+    let items: Vec<_> = rows.iter().map(|row| (row.operation, row.items)).collect();
+    message_of(version, None, &items)
+}
+
+/// One request message of items that `write` writes.
+pub(crate) fn message_of(
+    version: Version,
+    option: Option<BatchErrorContinuationOption>,
+    items: &[(Operation, impl Fn(&mut Writer))],
+) -> Vec<u8> {
+    let header = RequestHeader {
+        protocol_version: version.into(),
+        maximum_response_size: None,
+        client_correlation_value: None,
+        server_correlation_value: None,
+        asynchronous_indicator: None,
+        attestation_capable_indicator: None,
+        attestation_types: Vec::new(),
+        authentication: None,
+        batch_error_continuation_option: option,
+        batch_order_option: None,
+        time_stamp: None,
+        batch_count: i32::try_from(items.len()).unwrap(),
+    };
+    let mut writer = Writer::new(version);
+    writer.structure(Tag::RequestMessage, |writer| {
+        header.encode(Tag::RequestHeader, writer);
+        for (number, (operation, write)) in items.iter().enumerate() {
+            writer.structure(Tag::BatchItem, |writer| {
+                operation.encode(Tag::Operation, writer);
+                if items.len() > 1 {
+                    vec![u8::try_from(number % 256).unwrap()].encode(Tag::UniqueBatchItemId, writer);
+                }
+                writer.structure(Tag::RequestPayload, write);
+            });
+        }
+    });
+    writer.into_bytes()
+}
+
+/// An engine on a store in memory that holds the objects that the requests speak of.
+pub(crate) fn engine() -> Engine {
+    engine_on(Box::new(Memory::new()))
+}
+
+/// The same on any empty store.
+pub(crate) fn engine_on(store: Box<dyn Store>) -> Engine {
+    let policies = PolicyStore::fixed(Policies::builtin());
+    let engine = Engine::new(Services { store, policies }, Authenticator::new(true, Vec::new()));
+    for object in objects() {
+        let request = message_of(V1_2, None, &[(Operation::Register, |w: &mut Writer| register(object, w))]);
+        let reply = engine.respond(&request, peer());
+        assert_eq!(statuses(&reply.message), [ResultStatus::Success], "{}", text(&reply.message));
+    }
+    engine
+}
+
+/// Who asks.
+pub(crate) fn peer() -> &'static Peer {
+    static PEER: OnceLock<Peer> = OnceLock::new();
+    PEER.get_or_init(|| {
+        let certificate = Authority::new("Root CA").client("John Doe").certificate;
+        let certificate = Certificate::from_der(&certificate).unwrap();
+        Peer::new(([127, 0, 0, 1], 5696).into(), 1, Some(certificate))
+    })
+}
+
+/// What became of each item of a response; panics where it is no response message.
+pub(crate) fn statuses(response: &[u8]) -> Vec<ResultStatus> {
+    let mut outer = Reader::new(response, V1_2);
+    let mut rows = outer.require(Tag::ResponseMessage).unwrap().structure().unwrap();
+    outer.finish().unwrap();
+    rows.require(Tag::ResponseHeader).unwrap();
+    let mut statuses = Vec::new();
+    while let Some(item) = rows.take(Tag::BatchItem).unwrap() {
+        let mut rows = item.structure().unwrap();
+        while let Some(item) = rows.next().unwrap() {
+            if item.tag == Tag::ResultStatus {
+                statuses.push(ResultStatus::decode(&item).unwrap());
+            }
+        }
+    }
+    assert!(!statuses.is_empty(), "a response has an item");
+    statuses
+}
+
+/// A message as people read it.
+pub(crate) fn text(message: &[u8]) -> String {
+    kmip_server::ttlv::dump(message, V1_2)
+}
+
+/// The Unique Identifier row.
+pub(crate) fn id(id: &str, writer: &mut Writer) {
+    UniqueIdentifier::Text(id.to_owned()).write(Tag::UniqueIdentifier, writer);
+}
+
+/// A value of the attribute of that tag.
+pub(crate) fn attribute(tag: Tag, value: &impl Value) -> Attribute {
+    Attribute::of(AttributeRow::of(tag).unwrap(), value)
+}
+
+/// The Name attribute.
+pub(crate) fn named(name: &str) -> Attribute {
+    let name = Name { name_value: name.to_owned(), name_type: NameType::UninterpretedTextString };
+    attribute(Tag::Name, &name)
+}
+
+/// Attributes of a new object.
+pub(crate) fn template(tag: Tag, attributes: &[Attribute], writer: &mut Writer) {
+    let template = TemplateAttribute { templates: Vec::new(), attributes: attributes.to_vec() };
+    template.write(tag, writer);
+}
+
+pub(crate) fn algorithm() -> Attribute {
+    attribute(Tag::CryptographicAlgorithm, &CryptographicAlgorithm::Aes)
+}
+
+pub(crate) fn length(bits: i32) -> Attribute {
+    attribute(Tag::CryptographicLength, &bits)
+}
+
+pub(crate) fn usage(mask: i32) -> Attribute {
+    attribute(Tag::CryptographicUsageMask, &CryptographicUsageMask(mask))
+}
+
+fn reference(tag: Tag) -> AttributeReference {
+    AttributeReference::Standard(AttributeRow::of(tag).unwrap())
+}
+
+fn ecb(writer: &mut Writer) {
+    let parameters = CryptographicParameters {
+        block_cipher_mode: Some(BlockCipherMode::Ecb),
+        padding_method: Some(PaddingMethod::None),
+        cryptographic_algorithm: Some(CryptographicAlgorithm::Aes),
+        ..CryptographicParameters::default()
+    };
+    parameters.write(Tag::CryptographicParameters, writer);
+}
+
+fn signature(writer: &mut Writer) {
+    let parameters = CryptographicParameters {
+        padding_method: Some(PaddingMethod::Pkcs1V1_5),
+        hashing_algorithm: Some(HashingAlgorithm::Sha256),
+        cryptographic_algorithm: Some(CryptographicAlgorithm::Rsa),
+        ..CryptographicParameters::default()
+    };
+    parameters.write(Tag::CryptographicParameters, writer);
+}
+
+fn mac(writer: &mut Writer) {
+    let parameters = CryptographicParameters {
+        cryptographic_algorithm: Some(CryptographicAlgorithm::HmacSha256),
+        ..CryptographicParameters::default()
+    };
+    parameters.write(Tag::CryptographicParameters, writer);
+}
+
+/// An object to register, with its attributes.
+pub(crate) struct Given {
+    object: Object,
+    attributes: Vec<Attribute>,
+}
+
+/// Writes a Register payload.
+pub(crate) fn register(given: &Given, writer: &mut Writer) {
+    given.object.object_type().write(Tag::ObjectType, writer);
+    template(Tag::Attributes, &given.attributes, writer);
+    given.object.write(Tag::default(), writer);
+}
+
+fn key(format: KeyFormatType, algorithm: CryptographicAlgorithm, bits: i32, bytes: Vec<u8>) -> Key {
+    Key { key_block: block(format, Some((algorithm, bits)), bytes) }
+}
+
+fn block(
+    format: KeyFormatType,
+    algorithm: Option<(CryptographicAlgorithm, i32)>,
+    bytes: Vec<u8>,
+) -> KeyBlock {
+    KeyBlock {
+        key_format_type: format,
+        key_compression_type: None,
+        key_value: Some(KeyValue::of(KeyMaterial::Bytes(Secret::new(bytes)))),
+        cryptographic_algorithm: algorithm.map(|(algorithm, _)| algorithm),
+        cryptographic_length: algorithm.map(|(_, bits)| bits),
+        key_wrapping_data: None,
+    }
+}
+
+/// The objects in the order of their numbers. All but the last are active, and may be used for everything.
+pub(crate) fn objects() -> &'static [Given] {
+    static GIVEN: OnceLock<Vec<Given>> = OnceLock::new();
+    GIVEN.get_or_init(|| {
+        let pair = rsa::generate(1024).unwrap();
+        let certificate = Authority::new("Registered").credential.certificate.to_vec();
+        let aes = || key(KeyFormatType::Raw, CryptographicAlgorithm::Aes, 128, vec![0x5A; 16]);
+        let objects = [
+            Object::SymmetricKey(aes()),
+            Object::SymmetricKey(key(
+                KeyFormatType::Raw,
+                CryptographicAlgorithm::HmacSha256,
+                256,
+                vec![0x5B; 32],
+            )),
+            Object::SecretData(SecretData {
+                secret_data_type: SecretDataType::Password,
+                key_block: block(KeyFormatType::Opaque, None, b"correct horse".to_vec()),
+            }),
+            Object::PrivateKey(key(
+                KeyFormatType::Pkcs8,
+                CryptographicAlgorithm::Rsa,
+                1024,
+                pair.private_pkcs8.expose().to_vec(),
+            )),
+            Object::PublicKey(key(
+                KeyFormatType::Pkcs1,
+                CryptographicAlgorithm::Rsa,
+                1024,
+                pair.public_pkcs1,
+            )),
+            Object::Certificate(CertificateObject {
+                certificate_type: CertificateType::X509,
+                certificate_value: certificate,
+            }),
+            Object::OpaqueObject(OpaqueObject {
+                // A vendor's: the standard names no type of opaque data.
+                opaque_data_type: OpaqueDataType(0x8000_0001),
+                opaque_data_value: Secret::new(vec![0x5C; 40]),
+            }),
+            Object::SymmetricKey(aes()),
+        ];
+        let given = objects.into_iter().enumerate().map(|(at, object)| {
+            let mut attributes = vec![named(&format!("object {}", at + 1))];
+            if object.object_type() != ObjectType::OpaqueObject {
+                attributes.push(usage(EVERYTHING));
+                if at as u64 + 1 < OBJECTS {
+                    attributes.push(attribute(Tag::ActivationDate, &DateTime(1_000)));
+                }
+            }
+            Given { object, attributes }
+        });
+        given.collect()
+    })
+}
+
+/// Every bit of the Cryptographic Usage Mask that 1.0 has.
+const EVERYTHING: i32 = 0xF_FFFF;
+
+#[test]
+fn every_operation_has_a_request_in_the_corpus() {
+    let missing: Vec<_> = OPERATIONS
+        .iter()
+        .filter(|entry| ROWS.iter().all(|row| row.operation != entry.code))
+        .map(|entry| entry.code.name())
+        .collect();
+    assert!(missing.is_empty(), "add a row to ROWS in tests/corpus.rs for: {missing:?}");
+}
+
+#[test]
+fn every_request_of_the_corpus_succeeds_in_every_version_that_has_it() {
+    let mut count = 0;
+    for (row, version, request) in requests() {
+        let reply = engine().respond(&request, peer());
+        let answer = text(&reply.message);
+        assert_eq!(
+            statuses(&reply.message),
+            [ResultStatus::Success],
+            "{} in {version}:\n{}{answer}",
+            row.operation,
+            text(&request)
+        );
+        count += 1;
+    }
+    for (version, request) in batches() {
+        let reply = engine().respond(&request, peer());
+        assert_eq!(
+            statuses(&reply.message),
+            [ResultStatus::Success; 5],
+            "{version}: {}",
+            text(&reply.message)
+        );
+    }
+    assert!(count > 100, "{count}");
+}

@@ -1,0 +1,214 @@
+//! Broken requests: every beginning of every valid request, and 100,000 of them with something changed, through
+//! the engine. None may meet a bug, take long, or go without an answer that can be read.
+//!
+//! The same requests in each run: what fails once fails again.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::panic;
+use std::sync::Once;
+use std::time::Instant;
+
+use kmip_server::dispatch::{Engine, MAX_RESPONSE, Respond};
+use kmip_server::kmip::enums::ResultStatus;
+
+use crate::corpus::{batches, engine, peer, requests, statuses, text};
+use crate::harness::PATIENCE;
+
+/// How many changed requests are tried; `KMIP_MUTATIONS` says another number.
+const MUTATIONS: usize = 100_000;
+/// How many requests share an engine. What the requests before did to the objects is part of the test.
+const SHARED: usize = 64;
+/// Of the requests that make keys of pairs, one in so many is sent.
+const HEAVY: u64 = 40;
+/// What the process may grow by. The largest response is a part of it, and other tests run at the same time.
+const GROWTH: u64 = 256 << 20;
+
+#[test]
+fn the_beginnings_of_requests_are_answered_and_refused() {
+    let bugs = Bugs::here();
+    let engine = engine();
+    let mut count = 0;
+    for (row, version, request) in requests() {
+        for length in 0..request.len() {
+            let cut = &request[..length];
+            let statuses = answer(&engine, cut);
+            assert_eq!(statuses, [ResultStatus::OperationFailed], "{} in {version}, cut", row.operation);
+            count += 1;
+        }
+        bugs.assert_none(&format!("{} in {version}, cut", row.operation));
+    }
+    assert!(count > 10_000, "{count}");
+}
+
+#[test]
+fn requests_with_something_changed_are_answered_without_a_bug() {
+    let count = std::env::var("KMIP_MUTATIONS").map_or(MUTATIONS, |count| count.parse().unwrap());
+    let bugs = Bugs::here();
+    let mut draw = Draw(0x9e37_79b9_7f4a_7c15);
+    let (heavy, mut light): (Vec<_>, Vec<_>) = requests().partition(|(row, ..)| row.heavy);
+    let light: Vec<_> =
+        light.drain(..).map(|(.., request)| request).chain(batches().map(|it| it.1)).collect();
+    let heavy: Vec<_> = heavy.into_iter().map(|(.., request)| request).collect();
+
+    let before = resident();
+    let mut engine = engine();
+    let mut outcomes = BTreeMap::new();
+    for round in 0..count {
+        if round % SHARED == 0 {
+            engine = crate::corpus::engine();
+        }
+        let from = if draw.below(HEAVY) == 0 && !heavy.is_empty() { &heavy } else { &light };
+        let mut request = draw.one_of(from).clone();
+        for _ in 0..=draw.below(3) {
+            mutate(&mut request, &light, &mut draw);
+        }
+        // A connection hands on whole frames only.
+        if let Some(length) = request.get(4..8) {
+            let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
+            if draw.below(8) > 0 && request.len() > 8 && length + 8 != request.len() {
+                let length = u32::try_from(request.len() - 8).unwrap();
+                request[4..8].copy_from_slice(&length.to_be_bytes());
+            }
+        }
+        let begun = Instant::now();
+        for status in answer(&engine, &request) {
+            *outcomes.entry(status as u32).or_insert(0usize) += 1;
+        }
+        assert!(begun.elapsed() < PATIENCE, "round {round} took {:?}: {}", begun.elapsed(), text(&request));
+        bugs.assert_none(&format!("round {round}"));
+    }
+    let (done, failed) = (
+        outcomes.get(&(ResultStatus::Success as u32)).copied().unwrap_or_default(),
+        outcomes.get(&(ResultStatus::OperationFailed as u32)).copied().unwrap_or_default(),
+    );
+    assert!(done > count / 100 && failed > count / 4, "the changes reach all depths: {outcomes:?}");
+    let growth = resident().saturating_sub(before);
+    assert!(growth < GROWTH, "the process grew by {growth} bytes");
+}
+
+fn answer(engine: &Engine, request: &[u8]) -> Vec<ResultStatus> {
+    let reply = engine.respond(request, peer());
+    assert!(reply.message.len() <= MAX_RESPONSE);
+    statuses(&reply.message)
+}
+
+/// Changes one thing, in the ways in which messages are wrong: bits, numbers, lengths, types, tags, order.
+fn mutate(request: &mut Vec<u8>, others: &[Vec<u8>], draw: &mut Draw) {
+    if request.len() < 16 {
+        return;
+    }
+    let at = draw.index(request.len());
+    // Items begin at multiples of eight: a tag, a type and a length, or a value.
+    let word = draw.index(request.len() / 8) * 8;
+    match draw.below(12) {
+        0 => request[at] ^= 1 << draw.below(8),
+        1 => request[at] = *draw.one_of(&[0x00, 0x01, 0x7F, 0x80, 0xFF, 0x42]),
+        2 => request[word + 3] = u8::try_from(draw.below(14)).unwrap(),
+        3 => {
+            let lengths = [0, 1, 7, 8, 9, 1 << 16, 0x3FFF_FFFF, 0x7FFF_FFFF, 0x8000_0000, u32::MAX];
+            request[word + 4..word + 8].copy_from_slice(&draw.one_of(&lengths).to_be_bytes());
+        }
+        4 => {
+            let numbers = [0, 1, -1, 31, 32, 16_384, i32::MAX, i32::MIN, 0x0042_0008, 8, 128];
+            request[word..word + 4].copy_from_slice(&draw.one_of(&numbers).to_be_bytes());
+        }
+        5 => {
+            let numbers = [0, 1, -1, i64::MAX, i64::MIN, i64::from(u32::MAX)];
+            request[word..word + 8].copy_from_slice(&draw.one_of(&numbers).to_be_bytes());
+        }
+        6 => {
+            // Another tag of the standard, at the place of one.
+            let tag = 0x0042_0001 + u32::try_from(draw.below(0x170)).unwrap();
+            request[word..word + 3].copy_from_slice(&tag.to_be_bytes()[1..]);
+        }
+        7 => {
+            request.drain(word..(word + 8 * (1 + draw.index(4))).min(request.len()));
+        }
+        8 => {
+            let end = (word + 8 * (1 + draw.index(8))).min(request.len());
+            let part = request[word..end].to_vec();
+            request.splice(word..word, part);
+        }
+        9 => {
+            let other = draw.one_of(others);
+            let from = draw.index(other.len() / 8) * 8;
+            let part = other[from..(from + 8 * (1 + draw.index(8))).min(other.len())].to_vec();
+            request.splice(word..word, part);
+        }
+        10 => {
+            let other = draw.one_of(others);
+            request.truncate(word);
+            request.extend_from_slice(other.get(word..).unwrap_or_default());
+        }
+        _ => {
+            let (one, two) = (word, draw.index(request.len() / 8) * 8);
+            for offset in 0..8 {
+                request.swap(one + offset, two + offset);
+            }
+        }
+    }
+    request.truncate(64 << 10);
+}
+
+/// Draws from the same sequence each time (xorshift, Marsaglia 2003).
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length.max(1) as u64)).unwrap()
+    }
+
+    fn one_of<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.index(of.len())]
+    }
+}
+
+/// Panics on this thread: the engine answers in spite of one, and no answer tells.
+struct Bugs;
+
+thread_local! {
+    /// How many, where somebody counts.
+    static COUNT: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+impl Bugs {
+    /// Counts the panics of this thread from now on.
+    fn here() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(move |panic| {
+                COUNT.set(COUNT.get().map(|count| count + 1));
+                before(panic);
+            }));
+        });
+        COUNT.set(Some(0));
+        Self
+    }
+
+    fn assert_none(&self, doing: &str) {
+        let count = COUNT.replace(Some(0));
+        assert_eq!(count, Some(0), "a bug was met: {doing}");
+    }
+}
+
+impl Drop for Bugs {
+    fn drop(&mut self) {
+        COUNT.set(None);
+    }
+}
+
+/// What the process has of the memory, in bytes; 0 where the system does not tell.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
+}
