@@ -9,6 +9,8 @@ mod context;
 mod creation;
 mod error;
 pub mod lifecycle;
+pub mod material;
+pub mod usage;
 
 pub use access::Granted;
 pub use context::{Context, Search, Services};
