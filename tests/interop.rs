@@ -51,6 +51,11 @@ fn pykmips_own_functional_tests_pass_with_a_slugs_service() {
     assert!(passes(test), "what failed stands above");
 }
 
+#[test]
+fn takes_over_the_databases_of_pykmips_server() {
+    assert!(passes("test_takeover.py"), "what failed stands above");
+}
+
 /// Runs one Python test file, or one test of it, and prints what it says.
 fn passes(test: &str) -> bool {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);

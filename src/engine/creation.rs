@@ -242,6 +242,11 @@ impl Asker {
     pub fn of(cx: &Context<'_>) -> Self {
         Self { owner: cx.identity.user.clone(), now: cx.now }
     }
+
+    /// One who asked another server, at that moment.
+    pub(super) fn then(owner: String, now: DateTime) -> Self {
+        Self { owner, now }
+    }
 }
 
 fn has_usage_mask(object_type: ObjectType) -> bool {

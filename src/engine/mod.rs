@@ -10,6 +10,7 @@ mod creation;
 mod error;
 pub mod lifecycle;
 pub mod material;
+pub mod takeover;
 pub mod usage;
 
 pub use access::Granted;

@@ -31,7 +31,7 @@ pub use tls::Error as TlsError;
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;
 use crate::dispatch::{Engine, Respond};
-use crate::engine::Services;
+use crate::engine::{Services, takeover};
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, Memory, Sqlite, Store};
 use connection::Terms;
@@ -161,7 +161,7 @@ fn open_store(path: &Path) -> Result<Box<dyn Store>, store::Error> {
     if path == Path::new(IN_MEMORY) {
         return Ok(Box::new(Memory::new()));
     }
-    Ok(Box::new(Sqlite::open(path)?))
+    Ok(Box::new(Sqlite::open_or_take_over(path, &takeover::complete)?))
 }
 
 /// The `database_path` of a server that keeps its objects in memory only.

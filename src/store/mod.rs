@@ -20,7 +20,7 @@ mod testing;
 pub use filter::{Criterion, Grant, Located, Query};
 pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Record};
-pub use sqlite::Sqlite;
+pub use sqlite::{Found, Sqlite};
 
 /// A keeper of managed objects, shared among all threads.
 pub trait Store: Send + Sync + 'static {
@@ -151,6 +151,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The database of PyKMIP's server cannot be taken over, and was left as it was.
+    TakeOver {
+        /// The file.
+        path: PathBuf,
+        /// The object that is in the way; none where it is the database as a whole.
+        object: Option<Id>,
+        /// What is wrong with it.
+        why: Obstacle,
+    },
     /// The file is a database of some other program.
     Foreign {
         /// The file.
@@ -172,6 +181,41 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// What keeps a database of PyKMIP's server from being taken over.
+#[derive(Clone, Debug)]
+pub enum Obstacle {
+    /// SQLite finds the file damaged.
+    Damaged(String),
+    /// A table is not as any version of PyKMIP made it.
+    NoColumn {
+        /// The table.
+        table: &'static str,
+        /// The column that is missing.
+        column: &'static str,
+    },
+    /// A column's value is none that PyKMIP writes.
+    Value {
+        /// The column.
+        column: String,
+    },
+    /// The object as a whole cannot be.
+    Refused(crate::kmip::Error),
+    /// The object could not be written.
+    NotKept(Box<Error>),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged(why) => write!(f, "the file is damaged ({why})"),
+            Self::NoColumn { table, column } => write!(f, "its table {table} has no column {column}"),
+            Self::Value { column } => write!(f, "its column {column} has a value that PyKMIP does not write"),
+            Self::Refused(error) => error.fmt(f),
+            Self::NotKept(error) => error.fmt(f),
+        }
+    }
 }
 
 impl Error {
@@ -198,9 +242,16 @@ impl fmt::Display for Error {
             }
             Self::PykmipDatabase { path } => write!(
                 f,
-                "{} is a database of PyKMIP's server, which this server cannot take over yet; it was left as it is",
+                "{} is a database of PyKMIP's server and was not to be taken over; it was left as it is",
                 path.display()
             ),
+            Self::TakeOver { path, object, why } => {
+                write!(f, "the database of PyKMIP's server in {} cannot be taken over: ", path.display())?;
+                if let Some(id) = object {
+                    write!(f, "object {id}: ")?;
+                }
+                write!(f, "{why}; it was left as it was")
+            }
             Self::Foreign { path, application } => write!(
                 f,
                 "{} is a database of another program (application id {application:#010X}); it was left as it is",

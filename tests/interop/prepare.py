@@ -75,28 +75,37 @@ def environment(root):
 
 
 def sources(root, python):
-    """PyKMIP's source package, unpacked as `src/pykmip-VERSION`."""
-    version = pykmip_version()
+    """PyKMIP's source package, unpacked as `src/pykmip-VERSION`: the tests of the pinned release are in it."""
+    folder = source(root, python, pykmip_version())
+    if not (folder / "kmip" / "tests" / "integration").is_dir():
+        raise Missing(f"PyKMIP's source package in {folder} has no kmip/tests/integration")
+    return folder
+
+
+def source(root, python, version):
+    """The source package of that release of PyKMIP; made once."""
     folder = root / "src" / f"pykmip-{version}"
     stamp = folder / "unpacked"
     if stamp.exists():
         return folder
-    shutil.rmtree(root / "src", ignore_errors=True)
-    archives = root / "src" / "archives"
+    shutil.rmtree(folder, ignore_errors=True)
+    archives = root / "src" / f"archive-{version}"
+    shutil.rmtree(archives, ignore_errors=True)
     archives.mkdir(parents=True)
     run(
         [str(python), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         + ["--no-binary", ":all:", "-d", str(archives), f"pykmip=={version}"],
-        "PyKMIP's source package could not be fetched; is the Python package index reachable?",
+        f"the source package of PyKMIP {version} could not be fetched; is the Python package index reachable?",
     )
     archive = next(archives.glob("*.tar.gz"))
     with tarfile.open(archive) as packed:
-        members = [m for m in packed.getmembers() if inside(m, folder.name)]
+        # Releases differ in how they write the name of the folder.
+        top = packed.getnames()[0].partition("/")[0]
+        members = [m for m in packed.getmembers() if inside(m, top)]
         # Newer Pythons ask for a filter by name; older ones do not know the argument.
         safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-        packed.extractall(root / "src", members=members, **safely)
-    if not (folder / "kmip" / "tests" / "integration").is_dir():
-        raise Missing(f"PyKMIP's source package {archive.name} has no kmip/tests/integration")
+        packed.extractall(archives, members=members, **safely)
+    (archives / top).rename(folder)
     stamp.touch()
     return folder
 

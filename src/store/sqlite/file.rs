@@ -75,7 +75,8 @@ pub(super) fn set_up_reader(database: &Connection) -> rusqlite::Result<()> {
     set_up(database, READER_CACHE_KIB)
 }
 
-fn set_up_writer(database: &Connection) -> rusqlite::Result<()> {
+/// Sets the connection that writes up.
+pub(super) fn set_up_writer(database: &Connection) -> rusqlite::Result<()> {
     set_up(database, WRITER_CACHE_KIB)?;
     // A commit is on the disk when it returns, not only after the next checkpoint.
     database.pragma_update(None, "synchronous", "FULL")?;
@@ -165,7 +166,8 @@ fn refuse_stamps(path: &Path, database: &Connection, steps: &[Step]) -> Result<(
     Ok(())
 }
 
-fn connect(path: &Path, mode: OpenFlags, query: &str) -> rusqlite::Result<Connection> {
+/// A connection to the file at `path`, which has to be there.
+pub(super) fn connect(path: &Path, mode: OpenFlags, query: &str) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(uri(path, query), flags(mode))
 }
 

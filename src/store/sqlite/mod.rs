@@ -11,6 +11,7 @@ mod grants;
 mod locate;
 mod rows;
 mod schema;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 use r2d2_sqlite::SqliteConnectionManager;
 use scheduled_thread_pool::ScheduledThreadPool;
+
+pub use self::takeover::{Complete, Found};
 
 use self::schema::Step;
 use self::writer::Writer;
@@ -48,6 +51,21 @@ impl Sqlite {
     /// Where the file is no store of ours, or of a newer version, or cannot be used; see [`Error`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::open_as(path, schema::STEPS)
+    }
+
+    /// The same, but a database of PyKMIP's server is taken over: its objects, completed by `complete`, become
+    /// ours with their numbers, all or none.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`], and [`Error::TakeOver`].
+    pub fn open_or_take_over(path: &Path, complete: Complete<'_>) -> Result<Self, Error> {
+        match Self::open(path) {
+            Err(Error::PykmipDatabase { .. }) => {
+                takeover::take_over(path, schema::STEPS, complete)?;
+                Self::open(path)
+            }
+            other => other,
+        }
     }
 
     fn open_as(path: &Path, steps: &[Step]) -> Result<Self, Error> {

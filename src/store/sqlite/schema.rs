@@ -40,10 +40,15 @@ pub(super) fn migrate(database: &mut Connection, steps: &[Step]) -> rusqlite::Re
     if version >= newest {
         return Ok(());
     }
-    for step in steps.iter().skip(usize::try_from(version).unwrap_or(0)) {
-        step(&transaction)?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", newest)?;
+    advance(&transaction, steps, version)?;
     transaction.commit()
+}
+
+/// Makes a database of `version` one of the version that `steps` lead to, within the caller's transaction.
+pub(super) fn advance(database: &Connection, steps: &[Step], version: i32) -> rusqlite::Result<()> {
+    for step in steps.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        step(database)?;
+    }
+    database.pragma_update(None, "application_id", APPLICATION)?;
+    database.pragma_update(None, "user_version", version_of(steps))
 }
