@@ -281,6 +281,8 @@ fn digest(object: &Object) -> Result<Option<Digest>, Error> {
     Ok(Some(Digest {
         hashing_algorithm: HashingAlgorithm::Sha256,
         digest_value: Some(value),
-        key_format_type: format,
+        // What is in no key block counts as raw bytes, as the standard's test cases have it; PyKMIP's client
+        // cannot read a digest without format.
+        key_format_type: Some(format.unwrap_or(KeyFormatType::Raw)),
     }))
 }

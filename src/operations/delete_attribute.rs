@@ -109,18 +109,19 @@ fn deletable(
     object_type: ObjectType,
     version: Version,
 ) -> Result<&'static Row, Error> {
-    let known = reference.row().filter(|row| row.exists_in(version));
-    let row = known.filter(|row| row.rules.applies_to.contains(object_type)).ok_or_else(|| {
+    let missing = || {
         failed(
             ResultReason::ItemNotFound,
             format!("Objects of the type {object_type} have no {reference} attribute."),
         )
-    })?;
+    };
+    let row = reference.row().filter(|row| row.rules.applies_to.contains(object_type)).ok_or_else(missing)?;
+    // PyKMIP says so of attributes that the version does not have, too.
     if !row.rules.client_may_delete {
         return Err(failed(
             ResultReason::PermissionDenied,
             format!("The {reference} attribute cannot be deleted."),
         ));
     }
-    Ok(row)
+    if row.exists_in(version) { Ok(row) } else { Err(missing()) }
 }

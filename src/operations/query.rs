@@ -1,6 +1,6 @@
 //! Query (KMIP 1.4 §4.25, 2.1 §6.2.4): what this server can do, as its own tables say it.
 
-use crate::engine::Context;
+use crate::engine::{Context, failed};
 use crate::kmip::enums::*;
 use crate::kmip::structures::*;
 use crate::kmip::{Error, enums, structure};
@@ -42,6 +42,9 @@ impl crate::operations::Operation for Query {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        if request.query_functions.is_empty() {
+            return Err(failed(ResultReason::InvalidMessage, "The request does not say what it asks for."));
+        }
         let asked = |function| request.query_functions.contains(&function);
         let version = cx.version;
         let operations = OPERATIONS.iter().filter(|entry| entry.exists_in(version)).map(|entry| entry.code);

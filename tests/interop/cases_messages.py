@@ -203,7 +203,7 @@ ABSENT = [
     case("operation.poll", "Poll", m.Step(OPERATION.POLL, lambda v: [ttlv.data("ASYNCHRONOUS_CORRELATION_VALUE", b"1")]), asked()),
     case("operation.cancel", "Cancel", m.Step(OPERATION.CANCEL, lambda v: [ttlv.data("ASYNCHRONOUS_CORRELATION_VALUE", b"1")]), asked()),
     *[
-        case(f"operation.{name.lower().replace('_', '-')}", name, m.Step(OPERATION[name], lambda v: m.uid("1")), asked())
+        case(f"operation.{name.lower().replace('_', '-')}", name, m.Step(OPERATION[name], lambda v: m.uid(NOBODY)), asked())
         for name in (
             "REKEY", "REKEY_KEY_PAIR", "CERTIFY", "RECERTIFY", "CHECK", "OBTAIN_LEASE", "GET_USAGE_ALLOCATION", "ARCHIVE",
             "RECOVER", "VALIDATE", "NOTIFY", "PUT", "RNG_RETRIEVE", "RNG_SEED", "HASH", "CREATE_SPLIT_KEY", "JOIN_SPLIT_KEY", "MAC_VERIFY",

@@ -61,6 +61,9 @@ pub struct Rules {
     pub deprecated: Option<Version>,
     /// Whether the store keeps an index of its values for Locate.
     pub indexed: bool,
+    /// The first version in which Get Attributes tells it to those who name no attributes, where that is not
+    /// its own first one. PyKMIP's clients, which speak 1.2 unless told otherwise, cannot read a reply with it.
+    pub unasked_from: Option<Version>,
 }
 
 impl Rules {
@@ -74,6 +77,7 @@ impl Rules {
         until: None,
         deprecated: None,
         indexed: false,
+        unasked_from: None,
     };
 
     /// The same, present on every object that it applies to.
