@@ -114,6 +114,14 @@ pub enum Parameter {
     IterationCount,
     /// Recommended Curve.
     RecommendedCurve,
+    /// Split Key Parts.
+    SplitKeyParts,
+    /// Split Key Threshold.
+    SplitKeyThreshold,
+    /// Key Part Identifier.
+    KeyPartIdentifier,
+    /// Prime Field Size.
+    PrimeFieldSize,
 }
 
 impl fmt::Display for Parameter {
@@ -140,6 +148,10 @@ impl fmt::Display for Parameter {
             Self::Salt => "Salt",
             Self::IterationCount => "Iteration Count",
             Self::RecommendedCurve => "Recommended Curve",
+            Self::SplitKeyParts => "Split Key Parts",
+            Self::SplitKeyThreshold => "Split Key Threshold",
+            Self::KeyPartIdentifier => "Key Part Identifier",
+            Self::PrimeFieldSize => "Prime Field Size",
         })
     }
 }
@@ -291,6 +303,17 @@ pub enum Error {
     },
     /// The key cannot be expressed in the format that is wanted.
     Inexpressible,
+    /// The size of a prime field is no prime.
+    NotAPrime,
+    /// Fewer shares of a secret than it takes to join them.
+    TooFewShares {
+        /// How many different ones there are.
+        given: usize,
+        /// The threshold.
+        needed: usize,
+    },
+    /// Shares that are not all of one secret.
+    SharesDisagree,
 }
 
 impl Error {
@@ -310,6 +333,7 @@ impl Error {
             | Self::Signature(_)
             | Self::Derivation(_)
             | Self::Wrapping(_)
+            | Self::NotAPrime
             | Self::Unreadable { purpose: Purpose::Sign, .. } => Kind::Parameters,
             Self::Random
             | Self::Failed(_)
@@ -319,6 +343,8 @@ impl Error {
             | Self::DataTooLong { .. }
             | Self::Derived { .. }
             | Self::Authentication
+            | Self::TooFewShares { .. }
+            | Self::SharesDisagree
             | Self::Decryption => Kind::Failure,
             Self::WrongKey { .. } | Self::Inexpressible => Kind::Key,
         }
@@ -376,6 +402,11 @@ impl fmt::Display for Error {
             Self::Decryption => f.write_str("The data could not be decrypted"),
             Self::WrongKey { purpose, needed } => write!(f, "A {needed} key is needed for {purpose}"),
             Self::Inexpressible => f.write_str("The key cannot be expressed in the format wanted"),
+            Self::NotAPrime => f.write_str("The Prime Field Size is no prime"),
+            Self::TooFewShares { given, needed } => {
+                write!(f, "The parts given are {given} of the {needed} that are needed")
+            }
+            Self::SharesDisagree => f.write_str("The parts are not all of one secret"),
         }
     }
 }

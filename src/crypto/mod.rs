@@ -18,6 +18,7 @@
 //! | AES in GCM with another IV or a short tag | aes, ctr, ghash | nobody takes lengths known at run time only |
 //! | AES in CCM and XTS, AES key wrap | ccm, xts-mode, aes-kw | aws-lc-rs has them in part or not at all |
 //! | RC4, ChaCha20 | rc4, chacha20 | the only ones that have them |
+//! | splitting secrets | nobody; num-bigint-dig for what is public of a prime field | small, and no package has these fields |
 //! | names and extensions of certificates | x509-cert | reads piece by piece |
 
 pub mod derive;
@@ -27,6 +28,7 @@ pub mod mac;
 pub mod random;
 pub mod rsa;
 pub mod sign;
+pub mod split;
 pub mod symmetric;
 pub mod symmetric_key;
 pub mod wrap;
