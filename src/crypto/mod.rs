@@ -21,6 +21,7 @@
 //! | splitting secrets | nobody; num-bigint-dig for what is public of a prime field | small, and no package has these fields |
 //! | names and extensions of certificates | x509-cert | reads piece by piece |
 
+pub mod der;
 pub mod derive;
 mod error;
 pub mod hash;

@@ -37,7 +37,9 @@ pub(super) fn judged_as(operation: Operation) -> Operation {
         | Operation::SignatureVerify
         | Operation::Mac
         | Operation::MacVerify
-        | Operation::DeriveKey => Operation::Get,
+        | Operation::DeriveKey
+        | Operation::CreateSplitKey
+        | Operation::JoinSplitKey => Operation::Get,
         other => other,
     }
 }

@@ -8,18 +8,21 @@ mod add_attribute;
 mod attribute_rules;
 mod create;
 mod create_key_pair;
+mod create_split_key;
 mod delete_attribute;
 mod destroy;
 mod discover_versions;
 mod get;
 mod get_attribute_list;
 mod get_attributes;
+mod join_split_key;
 mod locate;
 mod modify_attribute;
 mod query;
 mod register;
 mod revoke;
 mod set_attribute;
+mod split_keys;
 
 use crate::engine::Context;
 use crate::kmip::Error;
@@ -98,6 +101,8 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<destroy::Destroy>(),
     entry::<query::Query>(),
     entry::<discover_versions::DiscoverVersions>(),
+    entry::<create_split_key::CreateSplitKey>(),
+    entry::<join_split_key::JoinSplitKey>(),
     entry::<set_attribute::SetAttribute>(),
 ];
 

@@ -60,7 +60,7 @@ impl Operation for Register {
 }
 
 /// A symmetric key in the clear has the length it says it has; one that says none gets the length it has.
-fn check_length(object: &mut Object) -> Result<(), Error> {
+pub(super) fn check_length(object: &mut Object) -> Result<(), Error> {
     let Object::SymmetricKey(key) = object else { return Ok(()) };
     let block = &mut key.key_block;
     if block.key_wrapping_data.is_some() || block.key_format_type != KeyFormatType::Raw {

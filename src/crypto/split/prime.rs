@@ -10,7 +10,7 @@ use num_bigint_dig::traits::ModInverse;
 use num_bigint_dig::{BigInt, BigUint};
 use zeroize::Zeroizing;
 
-use super::{Error, MAX_SECRET, Parameter, Secret, Share, random, range};
+use super::{Error, Parameter, Secret, Share, random, range};
 
 /// The longest prime, in bits: enough for every symmetric key and those of elliptic curves. Judging a longer one
 /// would let a client buy seconds of computing with a request.
@@ -73,6 +73,11 @@ impl Prime {
         self.value.to_bytes_be()
     }
 
+    /// How many bytes a secret can have at the most.
+    pub fn room(&self) -> usize {
+        (self.value.bits() - 1) / 8
+    }
+
     fn of(value: BigUint) -> Self {
         let mut limbs: Vec<_> = value
             .to_bytes_le()
@@ -105,7 +110,7 @@ impl Prime {
         threshold: usize,
     ) -> Result<Vec<Secret>, Error> {
         // A prime bigger than 2^L, L being the bits of the secret.
-        let most = ((self.value.bits() - 1) / 8).min(MAX_SECRET);
+        let most = self.room();
         if secret.len() > most {
             return Err(range(Parameter::KeyMaterial, secret.len(), 1, most));
         }

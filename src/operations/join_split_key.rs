@@ -1,0 +1,155 @@
+//! Join Split Key (KMIP 1.2 §4.39, 1.4 §4.39, 2.1 §6.1.27): the server makes one object of the parts of a key.
+
+use crate::crypto::split::{MAX_PARTS, Share, join};
+use crate::engine::{Asker, Context, Draft, Given, Granted, failed, invalid_field};
+use crate::kmip::attributes::TemplateAttribute;
+use crate::kmip::enums::{
+    CryptographicAlgorithm, ObjectType, ResultReason, SecretDataType, UniqueIdentifierValue,
+};
+use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::{
+    Error, Key, KeyBlock, KeyMaterial, KeyValue, Object, SecretData, SplitKey, enums, structure,
+};
+use crate::ttlv::{Secret, Tag, V2_0};
+
+use super::split_keys::{self, Whole};
+use super::{Operation, register};
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        ObjectType => object_type: ObjectType,
+        UniqueIdentifier => unique_identifiers: Vec<UniqueIdentifier>,
+        SecretDataType => secret_data_type: Option<SecretDataType>,
+        Attributes => attributes: Option<TemplateAttribute>,
+        ProtectionStorageMasks[V2_0..] => protection_storage_masks: Option<ProtectionStorageMasks>,
+    }
+}
+
+structure! {
+    /// Response Payload. The Object Type that the table of 1.x has is in no response of the standard's own cases.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct JoinSplitKey;
+
+impl Operation for JoinSplitKey {
+    const CODE: enums::Operation = enums::Operation::JoinSplitKey;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        if !JOINED.contains(&request.object_type) {
+            return Err(failed(
+                ResultReason::InvalidObjectType,
+                format!("Parts are not joined to an object of the type {}.", request.object_type),
+            ));
+        }
+        if request.unique_identifiers.len() > MAX_PARTS {
+            return Err(invalid_field(format!("No more than {MAX_PARTS} parts can be joined.")));
+        }
+        let given = Given::of_optional(cx, request.attributes.as_ref())?;
+        let mut parts = Parts::default();
+        for identifier in &request.unique_identifiers {
+            parts.add(&cx.open(Some(identifier), Self::CODE)?)?;
+        }
+        let Some(first) = parts.first else { return Err(invalid_field("The parts have to be named.")) };
+        let scheme = split_keys::scheme(&first)?;
+        let threshold = usize::try_from(first.split_key_threshold).unwrap_or(0);
+        let joined = join(&scheme, &parts.shares, threshold)?;
+
+        let whole = Whole {
+            object_type: request.object_type,
+            algorithm: given
+                .read::<CryptographicAlgorithm>(Tag::CryptographicAlgorithm)
+                .or(first.key_block.cryptographic_algorithm),
+            length: given.read(Tag::CryptographicLength).or(first.key_block.cryptographic_length),
+        };
+        let secret = whole.fit(&scheme, &joined)?;
+        let mut object = object(&whole, secret, request.secret_data_type)?;
+        register::check_length(&mut object)?;
+        let mut draft = Draft::new(object).give(&given)?;
+        // The whole must not be easier to get at than a part.
+        if parts.sensitive {
+            draft.attributes.sensitive = Some(true);
+        }
+        if parts.inextractable {
+            draft.attributes.extractable = Some(false);
+        }
+        let asker = Asker::of(cx);
+        let ids =
+            cx.insert(1, |ids| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect())?;
+        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was joined."))?;
+        cx.leave(UniqueIdentifierValue::JoinSplitKey, id);
+        Ok(Response { unique_identifier: id.into() })
+    }
+}
+
+/// What parts become.
+const JOINED: &[ObjectType] =
+    &[ObjectType::SymmetricKey, ObjectType::PublicKey, ObjectType::PrivateKey, ObjectType::SecretData];
+
+/// The parts of a request, as far as they fit each other.
+#[derive(Default)]
+struct Parts {
+    first: Option<SplitKey>,
+    shares: Vec<Share>,
+    sensitive: bool,
+    inextractable: bool,
+}
+
+impl Parts {
+    fn add(&mut self, granted: &Granted) -> Result<(), Error> {
+        let Object::SplitKey(part) = split_keys::present(granted)? else {
+            return Err(failed(
+                ResultReason::InvalidObjectType,
+                format!("Object {} is no split key.", granted.id),
+            ));
+        };
+        let first = self.first.get_or_insert_with(|| part.clone());
+        let alike = first.split_key_parts == part.split_key_parts
+            && first.split_key_threshold == part.split_key_threshold
+            && first.split_key_method == part.split_key_method
+            && first.prime_field_size == part.prime_field_size;
+        if !alike {
+            return Err(crate::crypto::Error::SharesDisagree.into());
+        }
+        self.shares.push(Share {
+            // A negative identifier is the number of no share, and 0 neither.
+            number: u32::try_from(part.key_part_identifier).unwrap_or(0),
+            value: split_keys::secret(&part.key_block)?.clone(),
+        });
+        self.sensitive |= granted.attributes.sensitive == Some(true);
+        self.inextractable |= granted.attributes.extractable == Some(false);
+        Ok(())
+    }
+}
+
+fn object(whole: &Whole, secret: Secret, kind: Option<SecretDataType>) -> Result<Object, Error> {
+    let is_secret = whole.object_type == ObjectType::SecretData;
+    if kind.is_some() && !is_secret {
+        return Err(invalid_field("A Secret Data Type is given only for an object that is Secret Data."));
+    }
+    if whole.algorithm.is_none() && !is_secret {
+        return Err(invalid_field("The Cryptographic Algorithm attribute has to be given."));
+    }
+    let key_block = KeyBlock {
+        key_format_type: whole.format(&secret),
+        key_compression_type: None,
+        key_value: Some(KeyValue::of(KeyMaterial::Bytes(secret))),
+        cryptographic_algorithm: whole.algorithm,
+        cryptographic_length: whole.length,
+        key_wrapping_data: None,
+    };
+    Ok(match whole.object_type {
+        ObjectType::SecretData => Object::SecretData(SecretData {
+            secret_data_type: kind.unwrap_or(SecretDataType::Seed),
+            key_block,
+        }),
+        ObjectType::PublicKey => Object::PublicKey(Key { key_block }),
+        ObjectType::PrivateKey => Object::PrivateKey(Key { key_block }),
+        _ => Object::SymmetricKey(Key { key_block }),
+    })
+}
