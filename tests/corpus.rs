@@ -16,20 +16,20 @@ use kmip_server::kmip::enums::{
     BatchErrorContinuationOption, BlockCipherMode, CertificateType, CryptographicAlgorithm,
     CryptographicUsageMask, DerivationMethod, HashingAlgorithm, KeyFormatType, NameType, ObjectType,
     OpaqueDataType, Operation, PaddingMethod, QueryFunction, ResultStatus, RevocationReasonCode,
-    SecretDataType,
+    SecretDataType, SplitKeyMethod,
 };
 use kmip_server::kmip::structures::{
     CryptographicParameters, Name, ProtocolVersion, RevocationReason, UniqueIdentifier,
 };
 use kmip_server::kmip::{
     Certificate as CertificateObject, Key, KeyBlock, KeyMaterial, KeyValue, Object, OpaqueObject,
-    RequestHeader, SecretData,
+    RequestHeader, SecretData, SplitKey,
 };
 use kmip_server::operations::OPERATIONS;
 use kmip_server::policy::{Policies, PolicyStore};
 use kmip_server::store::{Memory, Store};
 use kmip_server::ttlv::{
-    DateTime, Field, Reader, SUPPORTED, Secret, Tag, V1_2, V2_0, Value, Version, Writer,
+    BigInteger, DateTime, Field, Reader, SUPPORTED, Secret, Tag, V1_2, V2_0, Value, Version, Writer,
 };
 
 use crate::harness::Authority;
@@ -60,10 +60,13 @@ const PRIVATE: &str = "4";
 const PUBLIC: &str = "5";
 pub(crate) const CERTIFICATE: &str = "6";
 const OPAQUE: &str = "7";
+/// Two parts of a key, which are enough.
+const PART: &str = "8";
+const OTHER_PART: &str = "9";
 /// The only one that is pre-active.
-const UNUSED: &str = "8";
+const UNUSED: &str = "10";
 /// How many there are.
-pub(crate) const OBJECTS: u64 = 8;
+pub(crate) const OBJECTS: u64 = 10;
 
 /// A valid request of each operation; of some, several.
 pub(crate) static ROWS: &[Row] = &[
@@ -219,6 +222,22 @@ pub(crate) static ROWS: &[Row] = &[
             vec![7u8; 16].write(Tag::Salt, writer);
             3.write(Tag::IterationCount, writer);
         });
+        template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], writer);
+    }),
+    row(Operation::CreateSplitKey, |writer| {
+        ObjectType::SplitKey.write(Tag::ObjectType, writer);
+        id(AES, writer);
+        4.write(Tag::SplitKeyParts, writer);
+        3.write(Tag::SplitKeyThreshold, writer);
+        SplitKeyMethod::PolynomialSharingPrimeField.write(Tag::SplitKeyMethod, writer);
+        BigInteger::from_magnitude(&[vec![1], vec![0; 15], vec![51]].concat())
+            .write(Tag::PrimeFieldSize, writer);
+        template(Tag::Attributes, &[], writer);
+    }),
+    row(Operation::JoinSplitKey, |writer| {
+        ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+        id(PART, writer);
+        id(OTHER_PART, writer);
         template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], writer);
     }),
     row(Operation::Ping, |_| ()),
@@ -439,6 +458,17 @@ fn block(
     }
 }
 
+fn part(key_part_identifier: i32, bytes: Vec<u8>) -> SplitKey {
+    SplitKey {
+        split_key_parts: 3,
+        key_part_identifier,
+        split_key_threshold: 2,
+        split_key_method: SplitKeyMethod::PolynomialSharingGf2_8,
+        prime_field_size: None,
+        key_block: block(KeyFormatType::Raw, Some((CryptographicAlgorithm::Aes, 128)), bytes),
+    }
+}
+
 /// The objects in the order of their numbers. All but the last are active, and may be used for everything.
 pub(crate) fn objects() -> &'static [Given] {
     static GIVEN: OnceLock<Vec<Given>> = OnceLock::new();
@@ -479,6 +509,8 @@ pub(crate) fn objects() -> &'static [Given] {
                 opaque_data_type: OpaqueDataType(0x8000_0001),
                 opaque_data_value: Secret::new(vec![0x5C; 40]),
             }),
+            Object::SplitKey(part(1, vec![0x5D; 16])),
+            Object::SplitKey(part(2, vec![0x5E; 16])),
             Object::SymmetricKey(aes()),
         ];
         let given = objects.into_iter().enumerate().map(|(at, object)| {

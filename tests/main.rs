@@ -8,8 +8,10 @@
 
 mod auth;
 mod corpus;
+mod dialogue;
 mod harness;
 mod interop;
 mod mutations;
 mod settings;
+mod split_keys;
 mod tls;

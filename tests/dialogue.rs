@@ -1,0 +1,184 @@
+//! A whole server behind TLS, and clients that ask it for one operation after the other and read the answers.
+
+use std::thread::JoinHandle;
+
+use kmip_server::config::Config;
+use kmip_server::kmip::Object;
+use kmip_server::kmip::attributes::{Attribute, Flat};
+use kmip_server::kmip::enums::{ObjectType, Operation, ResultReason, ResultStatus};
+use kmip_server::kmip::structures::UniqueIdentifier;
+use kmip_server::server::{Server, Shutdown};
+use kmip_server::ttlv::{Field, Item, ItemType, Reader, Tag, Value, Version, Writer};
+
+use crate::corpus::message_of;
+use crate::harness::{Client, Credential, Pki};
+
+/// The server of `config`, in this process; gone with it.
+pub(crate) struct Live {
+    pub(crate) port: u16,
+    shutdown: Shutdown,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Live {
+    pub(crate) fn start(config: &Config) -> Self {
+        let server = Server::bind(config).unwrap_or_else(|error| panic!("{error}"));
+        let (port, shutdown) = (server.port(), server.shutdown());
+        Self { port, shutdown, thread: Some(std::thread::spawn(move || server.run())) }
+    }
+
+    /// A client of it.
+    pub(crate) fn caller(&self, pki: &Pki, credential: &Credential) -> Caller {
+        Caller { client: pki.connect(self.port, credential) }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.shutdown.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// A client with its connection.
+pub(crate) struct Caller {
+    client: Client,
+}
+
+impl Caller {
+    /// Asks for one operation.
+    pub(crate) fn ask(
+        &mut self,
+        version: Version,
+        operation: Operation,
+        payload: impl Fn(&mut Writer),
+    ) -> Answer {
+        self.send(version, &message_of(version, None, &[(operation, payload)])).remove(0)
+    }
+
+    /// Sends a request message, and gives what became of its items.
+    pub(crate) fn send(&mut self, version: Version, request: &[u8]) -> Vec<Answer> {
+        let response = self.client.exchange(request).unwrap();
+        answers(version, &response)
+    }
+
+    /// The attributes of an object.
+    pub(crate) fn attributes(&mut self, version: Version, id: &str) -> Vec<Attribute> {
+        let answer = self.ask(version, Operation::GetAttributes, |writer| crate::corpus::id(id, writer));
+        let payload = answer.done();
+        let mut rows = Reader::new(payload, version);
+        let mut rows = rows.require(Tag::ResponsePayload).unwrap().structure().unwrap();
+        rows.require(Tag::UniqueIdentifier).unwrap();
+        Flat::read(Tag::Attributes, &mut rows).unwrap().0
+    }
+
+    /// One attribute of an object, where it has it.
+    pub(crate) fn attribute<T: Value>(&mut self, version: Version, id: &str, tag: Tag) -> Option<T> {
+        let attributes = self.attributes(version, id);
+        let found = attributes.iter().find(|attribute| attribute.row.tag == tag)?;
+        Some(found.read().unwrap())
+    }
+
+    /// An object itself.
+    pub(crate) fn get(&mut self, version: Version, id: &str) -> Object {
+        let answer = self.ask(version, Operation::Get, |writer| crate::corpus::id(id, writer));
+        let mut rows = Reader::new(answer.done(), version);
+        let mut rows = rows.require(Tag::ResponsePayload).unwrap().structure().unwrap();
+        ObjectType::read(Tag::ObjectType, &mut rows).unwrap();
+        rows.require(Tag::UniqueIdentifier).unwrap();
+        Object::read(Tag::default(), &mut rows).unwrap()
+    }
+}
+
+/// What became of one item of a request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) version: Version,
+    pub(crate) status: ResultStatus,
+    pub(crate) reason: Option<ResultReason>,
+    pub(crate) message: Option<String>,
+    /// The wire form of the Response Payload, its header included.
+    pub(crate) payload: Vec<u8>,
+    /// The Asynchronous Correlation Value.
+    pub(crate) correlation: Option<Vec<u8>>,
+}
+
+impl Answer {
+    /// The payload of a success.
+    pub(crate) fn done(&self) -> &[u8] {
+        assert_eq!(self.status, ResultStatus::Success, "{self:?}");
+        &self.payload
+    }
+
+    /// The reason of a failure.
+    pub(crate) fn refused(&self) -> ResultReason {
+        assert_eq!(self.status, ResultStatus::OperationFailed, "{self:?}");
+        self.reason.unwrap()
+    }
+
+    /// The items of the payload of that tag, in their order.
+    pub(crate) fn all<T: Value>(&self, tag: Tag) -> Vec<T> {
+        let mut outer = Reader::new(self.done(), self.version);
+        let mut rows = outer.require(Tag::ResponsePayload).unwrap().structure().unwrap();
+        let mut values = Vec::new();
+        while let Some(item) = rows.next().unwrap() {
+            if item.tag == tag {
+                values.push(T::decode(&item).unwrap());
+            }
+        }
+        values
+    }
+
+    /// The Unique Identifiers of the payload.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.all::<UniqueIdentifier>(Tag::UniqueIdentifier).iter().map(ToString::to_string).collect()
+    }
+
+    /// The only one.
+    pub(crate) fn id(&self) -> String {
+        let ids = self.ids();
+        assert_eq!(ids.len(), 1, "{ids:?}");
+        ids[0].clone()
+    }
+}
+
+/// What a response message says of the items of its request.
+pub(crate) fn answers(version: Version, response: &[u8]) -> Vec<Answer> {
+    let mut outer = Reader::new(response, version);
+    let mut rows = outer.require(Tag::ResponseMessage).unwrap().structure().unwrap();
+    rows.require(Tag::ResponseHeader).unwrap();
+    let mut answers = Vec::new();
+    while let Some(item) = rows.take(Tag::BatchItem).unwrap() {
+        answers.push(answer(version, &item));
+    }
+    answers
+}
+
+fn answer(version: Version, item: &Item<'_>) -> Answer {
+    let mut answer = Answer {
+        version,
+        status: ResultStatus::Success,
+        reason: None,
+        message: None,
+        payload: Vec::new(),
+        correlation: None,
+    };
+    let mut rows = item.structure().unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        match row.tag {
+            Tag::ResultStatus => answer.status = Value::decode(&row).unwrap(),
+            Tag::ResultReason => answer.reason = Some(Value::decode(&row).unwrap()),
+            Tag::ResultMessage => answer.message = Some(Value::decode(&row).unwrap()),
+            Tag::AsynchronousCorrelationValue => answer.correlation = Some(Value::decode(&row).unwrap()),
+            Tag::ResponsePayload => {
+                let mut writer = Writer::new(version);
+                writer.item(Tag::ResponsePayload, ItemType::Structure, row.bytes);
+                answer.payload = writer.into_bytes();
+            }
+            _ => {}
+        }
+    }
+    answer
+}
