@@ -86,7 +86,7 @@ fn what_is_split_can_be_joined_in_every_way_and_version() {
                 let threshold = if *method == SplitKeyMethod::Xor { 4 } else { 3 };
                 let parts = split(&mut john, version, &key, (4, threshold, *method)).ids();
                 assert_eq!(parts.len(), 4);
-                let chosen: Vec<_> = parts.iter().rev().take(threshold as usize).collect();
+                let chosen: Vec<_> = parts.iter().rev().take(usize::try_from(threshold).unwrap()).collect();
                 let joined = join(&mut john, version, object_type, &chosen).id();
                 let joined = john.get(version, &joined);
                 assert_eq!(bytes(&joined), bytes(&whole), "{object_type} by {method} in {version}");
