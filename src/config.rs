@@ -101,6 +101,8 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// How long a client may take for a request, from its first byte to its last.
     pub request_timeout: Duration,
+    /// How long a client may read nothing of a response; a longer one has to be read at a certain rate as well.
+    pub response_timeout: Duration,
 }
 
 impl Config {
@@ -120,6 +122,9 @@ impl Config {
     pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
     /// Enough for the longest request on a slow line, and short enough to free what a dead client holds.
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// Enough for a client that has other things to do first, and short enough to free what a dead one holds.
+    pub const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
     /// A server on 127.0.0.1, port 5696, with the defaults of each setting.
     ///
@@ -144,6 +149,7 @@ impl Config {
             max_request_size: Self::DEFAULT_MAX_REQUEST_SIZE,
             handshake_timeout: Self::DEFAULT_HANDSHAKE_TIMEOUT,
             request_timeout: Self::DEFAULT_REQUEST_TIMEOUT,
+            response_timeout: Self::DEFAULT_RESPONSE_TIMEOUT,
         }
     }
 }

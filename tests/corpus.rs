@@ -96,11 +96,11 @@ pub(crate) static ROWS: &[Row] = &[
     row(Operation::Locate, |writer| {
         2.write(Tag::MaximumItems, writer);
         let names = [named("object 1"), attribute(Tag::ObjectType, &ObjectType::SymmetricKey)];
-        Flat(names.into()).write(Tag::Attributes, writer);
+        flat(&names, writer);
     }),
     row(Operation::Locate, |writer| {
         let dates = [0, i64::MAX].map(|date| attribute(Tag::InitialDate, &DateTime(date)));
-        Flat(dates.into()).write(Tag::Attributes, writer);
+        flat(&dates, writer);
     }),
     row(Operation::Get, |writer| id(AES, writer)),
     row(Operation::Get, |writer| {
@@ -314,10 +314,15 @@ pub(crate) fn engine() -> Engine {
     engine_on(Box::new(Memory::new()))
 }
 
+/// An engine on that store as it is.
+pub(crate) fn bare_engine(store: Box<dyn Store>) -> Engine {
+    let policies = PolicyStore::fixed(Policies::builtin());
+    Engine::new(Services { store, policies }, Authenticator::new(true, Vec::new()))
+}
+
 /// The same on any empty store.
 pub(crate) fn engine_on(store: Box<dyn Store>) -> Engine {
-    let policies = PolicyStore::fixed(Policies::builtin());
-    let engine = Engine::new(Services { store, policies }, Authenticator::new(true, Vec::new()));
+    let engine = bare_engine(store);
     for object in objects() {
         let request = message_of(V1_2, None, &[(Operation::Register, |w: &mut Writer| register(object, w))]);
         let reply = engine.respond(&request, peer());
@@ -380,6 +385,11 @@ pub(crate) fn named(name: &str) -> Attribute {
 pub(crate) fn template(tag: Tag, attributes: &[Attribute], writer: &mut Writer) {
     let template = TemplateAttribute { templates: Vec::new(), attributes: attributes.to_vec() };
     template.write(tag, writer);
+}
+
+/// Attributes that an object is to have.
+pub(crate) fn flat(attributes: &[Attribute], writer: &mut Writer) {
+    Flat(attributes.to_vec()).write(Tag::Attributes, writer);
 }
 
 pub(crate) fn algorithm() -> Attribute {

@@ -307,6 +307,11 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
+    /// What it has of the memory, in bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        resident(&self.child.id().to_string())
+    }
+
     /// The exit code, within the patience of a test.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         within(|| self.child.try_wait().unwrap()).code()
@@ -318,6 +323,13 @@ impl Drop for Running {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// What a process, by its number or `self`, has of the memory, in bytes; 0 where the system does not tell.
+pub(crate) fn resident(process: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
 }
 
 /// What `outcome` becomes, asked again and again until the patience is over.

@@ -11,6 +11,7 @@ mod corpus;
 mod dialogue;
 mod harness;
 mod interop;
+mod limits;
 mod mutations;
 mod settings;
 mod split_keys;

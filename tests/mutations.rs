@@ -13,7 +13,7 @@ use kmip_server::dispatch::{Engine, MAX_RESPONSE, Respond};
 use kmip_server::kmip::enums::ResultStatus;
 
 use crate::corpus::{batches, engine, peer, requests, statuses, text};
-use crate::harness::PATIENCE;
+use crate::harness::{PATIENCE, resident};
 
 /// How many changed requests are tried; `KMIP_MUTATIONS` says another number.
 const MUTATIONS: usize = 100_000;
@@ -51,7 +51,7 @@ fn requests_with_something_changed_are_answered_without_a_bug() {
         light.drain(..).map(|(.., request)| request).chain(batches().map(|it| it.1)).collect();
     let heavy: Vec<_> = heavy.into_iter().map(|(.., request)| request).collect();
 
-    let before = resident();
+    let before = resident("self");
     let mut engine = engine();
     let mut outcomes = BTreeMap::new();
     for round in 0..count {
@@ -83,7 +83,7 @@ fn requests_with_something_changed_are_answered_without_a_bug() {
         outcomes.get(&(ResultStatus::OperationFailed as u32)).copied().unwrap_or_default(),
     );
     assert!(done > count / 100 && failed > count / 4, "the changes reach all depths: {outcomes:?}");
-    let growth = resident().saturating_sub(before);
+    let growth = resident("self").saturating_sub(before);
     assert!(growth < GROWTH, "the process grew by {growth} bytes");
 }
 
@@ -204,11 +204,4 @@ impl Drop for Bugs {
     fn drop(&mut self) {
         COUNT.set(None);
     }
-}
-
-/// What the process has of the memory, in bytes; 0 where the system does not tell.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
 }

@@ -1,5 +1,7 @@
 //! The items of a batch, one after the other: Stop, Continue and Undo (KMIP 1.4 §6.13 and §7.2, 2.1 §9.5).
 
+use zeroize::Zeroizing;
+
 use crate::auth::{Identity, Peer};
 use crate::engine::{Context, Services};
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
@@ -8,7 +10,7 @@ use crate::operations::{Entry, Payload, Prepared};
 use crate::store::Keep;
 use crate::ttlv::{self, ItemType, Tag, Value, Version, Writer};
 
-use super::LOG;
+use super::{LOG, MAX_RESPONSE};
 
 /// What a failure does to the items behind it when the header does not say.
 pub(super) const DEFAULT_CONTINUATION: BatchErrorContinuationOption = BatchErrorContinuationOption::Stop;
@@ -96,6 +98,28 @@ impl ItemResult {
         matches!(self.outcome, Outcome::Failed(_))
     }
 
+    /// Turns the result into the bytes that are sent, and takes them off `room`. What does not fit has failed:
+    /// results that cannot be sent must not use up the memory.
+    fn keep_within(&mut self, room: &mut usize, version: Version) {
+        let payload = match std::mem::replace(&mut self.outcome, Outcome::Undone) {
+            Outcome::Done(payload) => payload,
+            other => return self.outcome = other,
+        };
+        let mut writer = Writer::new(version);
+        payload(&mut writer);
+        let bytes = Zeroizing::new(writer.into_bytes());
+        self.outcome = match room.checked_sub(bytes.len()) {
+            Some(left) => {
+                *room = left;
+                Outcome::Done(Box::new(move |writer| writer.encoded(Tag::ResponsePayload, &bytes)))
+            }
+            None => Outcome::Failed(Error::new(
+                ResultReason::ResponseTooLarge,
+                format!("The results of the batch have more than {MAX_RESPONSE} bytes."),
+            )),
+        };
+    }
+
     /// One line for the log: who asked for what, and what became of it.
     pub(super) fn log(&self, identity: &Identity, peer: &Peer) {
         let (user, operation, address) = (&identity.user, self.operation, peer.address);
@@ -167,8 +191,12 @@ fn run_in_order(
     option: BatchErrorContinuationOption,
 ) -> Vec<ItemResult> {
     let mut results = Vec::with_capacity(items.len());
+    let (alone, mut room) = (items.len() == 1, MAX_RESPONSE);
     for item in items {
-        let result = item.run(cx);
+        let mut result = item.run(cx);
+        if !alone {
+            result.keep_within(&mut room, cx.version);
+        }
         let stop = result.has_failed() && option != BatchErrorContinuationOption::Continue;
         results.push(result);
         if stop {

@@ -23,6 +23,9 @@ const MAX_AGE: i64 = 60;
 /// The largest response in bytes, unless the client wants a smaller one: 64 Ki identifiers and more fit into it.
 pub const MAX_RESPONSE: usize = 16 << 20;
 
+/// How many items a batch may have. Each holds memory, and a batch with Undo the store as well, until all are done.
+pub const MAX_BATCH_ITEMS: usize = 10_000;
+
 /// The logger of this layer.
 const LOG: &str = "kmip.server.engine";
 
@@ -185,6 +188,12 @@ fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Er
     }
     let header = RequestHeader::decode(&header.in_version(version))?;
     rows.set_version(version);
+    if usize::try_from(header.batch_count).is_ok_and(|count| count > MAX_BATCH_ITEMS) {
+        return Err(ttlv::Error::Invalid {
+            tag: Tag::BatchCount,
+            why: "a batch may have 10000 items at the most",
+        });
+    }
     let mut items = Vec::new();
     for _ in 0..header.batch_count {
         items.push(Item::prepare(RequestItem::read(&mut rows)?)?);

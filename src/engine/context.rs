@@ -15,8 +15,21 @@ use crate::store::{Criterion, Id, Keep, Located, Query, Record, Store, Transacti
 use crate::ttlv::{DateTime, Version};
 
 use super::access::{self, Granted};
-use super::error::{failed, not_found, refused};
+use super::error::{failed, invalid_field, not_found, refused};
+use super::heavy;
 use super::lifecycle;
+
+/// How many objects one Locate finds at the most. So many identifiers fill the largest response; a client that
+/// has more of them asks for them page by page.
+pub const MAX_LOCATED: u64 = 1 << 20;
+
+/// How many criteria one Locate may have: more than there are attributes, and few enough for each store to ask
+/// them in one question.
+pub const MAX_CRITERIA: usize = 256;
+
+/// How many heavy jobs a batch may have that is kept or undone as a whole: nobody else can change the store
+/// while it runs.
+pub const MAX_HEAVY_IN_BATCH: u32 = 8;
 
 /// What all requests share.
 pub struct Services {
@@ -46,6 +59,7 @@ pub struct Context<'a> {
     scope: Scope<'a>,
     placeholder: Option<Id>,
     left_behind: Vec<(UniqueIdentifierValue, Id)>,
+    heavy_jobs: u32,
 }
 
 impl<'a> Context<'a> {
@@ -73,6 +87,7 @@ impl<'a> Context<'a> {
             scope,
             placeholder: None,
             left_behind: Vec::new(),
+            heavy_jobs: 0,
         }
     }
 
@@ -149,11 +164,38 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// Does work that takes a processor for long, such as making an RSA key, when it is its turn. It has to be
+    /// done before the change that needs it begins.
+    ///
+    /// # Errors
+    /// Those of `job`, and Operation Not Supported where a batch that is kept or undone as a whole has more than
+    /// [`MAX_HEAVY_IN_BATCH`].
+    pub fn heavy<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        match self.scope {
+            Scope::Each(_) => heavy::in_turn(job),
+            // It holds the store, for which others wait: it does not wait for them.
+            Scope::Batch(_) if self.heavy_jobs < MAX_HEAVY_IN_BATCH => {
+                self.heavy_jobs += 1;
+                job()
+            }
+            Scope::Batch(_) => Err(failed(
+                ResultReason::OperationNotSupported,
+                format!(
+                    "A batch with Undo can make or derive {MAX_HEAVY_IN_BATCH} keys of kinds that take long."
+                ),
+            )),
+        }
+    }
+
     /// The objects that the asker may locate and that meet the criteria.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Invalid Field for more than [`MAX_CRITERIA`], Response Too Large where there are more than [`MAX_LOCATED`]
+    /// and the client wants all of them, and where the store fails.
     pub fn locate(&mut self, search: Search) -> Result<Located, Error> {
+        if search.criteria.len() > MAX_CRITERIA {
+            return Err(invalid_field(format!("A Locate can ask for {MAX_CRITERIA} values at the most.")));
+        }
         let query = Query {
             user: self.identity.user.clone(),
             grants: access::grants(&self.policies, self.identity, Operation::Locate),
@@ -161,13 +203,20 @@ impl<'a> Context<'a> {
             storage: search.storage,
             now: self.now,
             offset: search.offset,
-            limit: search.limit,
+            limit: Some(search.limit.unwrap_or(u64::MAX).min(MAX_LOCATED + 1)),
             count: search.count,
         };
-        Ok(match &mut self.scope {
+        let found = match &mut self.scope {
             Scope::Each(store) => store.locate(&query)?,
             Scope::Batch(transaction) => transaction.locate(&query)?,
-        })
+        };
+        if found.ids.len() as u64 > MAX_LOCATED {
+            return Err(failed(
+                ResultReason::ResponseTooLarge,
+                format!("More than {MAX_LOCATED} objects match: ask for fewer with Maximum Items."),
+            ));
+        }
+        Ok(found)
     }
 
     /// Leaves an object to the items that follow in the batch: as the ID Placeholder, and as what an

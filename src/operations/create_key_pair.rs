@@ -52,8 +52,10 @@ impl Operation for CreateKeyPair {
             return Err(invalid_field(format!("Key pairs of the algorithm {algorithm} cannot be made.")));
         }
         // A negative length is no length of any key.
-        let pair = rsa::generate(u32::try_from(length).unwrap_or(0))
-            .map_err(|error| failed(ResultReason::CryptographicFailure, error.to_string()))?;
+        let pair = cx.heavy(|| {
+            rsa::generate(u32::try_from(length).unwrap_or(0))
+                .map_err(|error| failed(ResultReason::CryptographicFailure, error.to_string()))
+        })?;
         let block = |format, bytes| Key {
             key_block: KeyBlock {
                 key_format_type: format,

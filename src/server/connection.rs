@@ -14,8 +14,11 @@ use crate::auth::{Certificate, Peer};
 use crate::dispatch::Respond;
 use crate::ttlv::{FrameError, read_frame};
 
-/// How long a client may leave a response unread before it counts as gone.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+use super::listener::Slot;
+
+/// How fast, in bytes a second, a client has to read a response that takes longer than the timeout for one: who
+/// reads a byte now and then must not hold it for hours.
+const READ_RATE: usize = 16 * 1024;
 /// How much of the request buffer an idle connection keeps: a common request fits.
 const KEPT_BUFFER: usize = 16 * 1024;
 /// How long, and for how many bytes, a closed connection is read on: without that the client's system may
@@ -29,6 +32,7 @@ pub(super) struct Terms {
     pub(super) responder: Arc<dyn Respond>,
     pub(super) handshake_timeout: Duration,
     pub(super) request_timeout: Duration,
+    pub(super) response_timeout: Duration,
     pub(super) max_request_size: usize,
 }
 
@@ -65,13 +69,7 @@ impl fmt::Display for End {
 }
 
 /// Serves a connection to its end. It leaves one line in the log where there was no handshake, else two.
-pub(super) fn serve(
-    socket: &TcpStream,
-    address: SocketAddr,
-    number: u64,
-    terms: &Terms,
-    is_stopping: &dyn Fn() -> bool,
-) {
+pub(super) fn serve(socket: &TcpStream, address: SocketAddr, number: u64, terms: &Terms, slot: &Slot) {
     let target = Peer::new(address, number, None);
     let target = target.log_target();
     let mut stream = match Stream::open(socket, terms) {
@@ -82,12 +80,20 @@ pub(super) fn serve(
             return;
         }
     };
+    if !slot.begin_session() {
+        if !slot.is_stopping() {
+            let cap = slot.cap();
+            log::warn!(target: target, "{address} is turned away: max_connections ({cap}) are open.");
+        }
+        stream.close();
+        return;
+    }
     let shown = stream.tls.peer_certificates().and_then(|chain| chain.first());
     let certificate = shown.and_then(|shown| Certificate::from_der(shown).ok());
     let peer = Peer::new(address, number, certificate);
     let suite = stream.tls.negotiated_cipher_suite().map(|it| it.suite());
     log::info!(target: target, "Starting session: {} for {address}, {suite:?}", peer.session);
-    let end = answer(&mut stream, &peer, terms, is_stopping);
+    let end = answer(&mut stream, &peer, terms, slot);
     stream.close();
     if matches!(end, End::Frame(_) | End::Refused | End::Panic) {
         linger(socket);
@@ -95,7 +101,7 @@ pub(super) fn serve(
     log::info!(target: target, "Stopping session: {}: {end}", peer.session);
 }
 
-fn answer(stream: &mut Stream<'_>, peer: &Peer, terms: &Terms, is_stopping: &dyn Fn() -> bool) -> End {
+fn answer(stream: &mut Stream<'_>, peer: &Peer, terms: &Terms, slot: &Slot) -> End {
     let mut request = Vec::new();
     loop {
         if request.capacity() > KEPT_BUFFER {
@@ -104,7 +110,7 @@ fn answer(stream: &mut Stream<'_>, peer: &Peer, terms: &Terms, is_stopping: &dyn
         stream.expect_request();
         match read_frame(stream, &mut request, terms.max_request_size, || ()) {
             Ok(()) => {}
-            Err(_) if is_stopping() => return End::ServerStops,
+            Err(_) if slot.is_stopping() => return End::ServerStops,
             Err(FrameError::Closed) => return End::PeerClosed,
             Err(error) => return End::Frame(error),
         }
@@ -119,7 +125,7 @@ fn answer(stream: &mut Stream<'_>, peer: &Peer, terms: &Terms, is_stopping: &dyn
         }
         if reply.close {
             return End::Refused;
-        } else if is_stopping() {
+        } else if slot.is_stopping() {
             return End::ServerStops;
         }
     }
@@ -168,6 +174,7 @@ struct Stream<'a> {
     tls: ServerConnection,
     socket: Socket<'a>,
     request_timeout: Duration,
+    response_timeout: Duration,
     /// When the request that has begun must be here.
     request_due: Option<Instant>,
 }
@@ -176,13 +183,19 @@ impl<'a> Stream<'a> {
     /// Shakes hands.
     fn open(tcp: &'a TcpStream, terms: &Terms) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
-        tcp.set_write_timeout(Some(WRITE_TIMEOUT))?;
+        tcp.set_write_timeout(Some(terms.response_timeout))?;
         let mut tls = ServerConnection::new(Arc::clone(&terms.tls)).map_err(io::Error::other)?;
         // A response is written as a whole, however long; it is in memory anyway.
         tls.set_buffer_limit(None);
         let due = Instant::now() + terms.handshake_timeout;
         let socket = Socket { tcp, due: Some(due), has_timeout: false, records: Records::default() };
-        let mut stream = Self { tls, socket, request_timeout: terms.request_timeout, request_due: None };
+        let mut stream = Self {
+            tls,
+            socket,
+            request_timeout: terms.request_timeout,
+            response_timeout: terms.response_timeout,
+            request_due: None,
+        };
         while stream.tls.is_handshaking() {
             stream.flush_records()?;
             if stream.tls.is_handshaking() {
@@ -221,7 +234,15 @@ impl<'a> Stream<'a> {
 
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
         self.tls.writer().write_all(message)?;
-        self.flush_records()
+        let seconds = u64::try_from(message.len() / READ_RATE).unwrap_or(u64::MAX);
+        let due = Instant::now() + self.response_timeout.saturating_add(Duration::from_secs(seconds));
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut self.socket)?;
+            if self.tls.wants_write() && Instant::now() >= due {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        Ok(())
     }
 
     /// Says goodbye; a client that is gone does not hear it.

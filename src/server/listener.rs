@@ -1,6 +1,6 @@
 //! Accepts connections, one named thread each, under a cap; and ends it all in good order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{self, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -17,13 +17,31 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long to wait where no connection can be accepted, the usual cause being too many open files: without it
 /// the loop would spin until one is closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How many connections may be shaking hands, beside those that have done so. Nobody knows them yet: when there
+/// are more, the oldest is ended, so that those who never finish keep nobody out.
+pub const MAX_HANDSHAKES: usize = 256;
 /// A request needs little of it, and what is not touched costs only addresses.
 const STACK: usize = 1 << 20;
+
+/// The open connections, by their numbers.
+#[derive(Debug, Default)]
+struct Open {
+    /// Those that shake hands, the oldest first.
+    handshakes: BTreeMap<u64, Arc<TcpStream>>,
+    /// Those that have done so.
+    sessions: HashMap<u64, Arc<TcpStream>>,
+}
+
+impl Open {
+    fn sockets(&self) -> impl Iterator<Item = &Arc<TcpStream>> {
+        self.handshakes.values().chain(self.sessions.values())
+    }
+}
 
 /// The open connections of a server.
 #[derive(Debug)]
 pub(super) struct Registry {
-    open: Mutex<HashMap<u64, Arc<TcpStream>>>,
+    open: Mutex<Open>,
     closed: Condvar,
     stopping: AtomicBool,
     cap: usize,
@@ -43,17 +61,22 @@ impl Registry {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<TcpStream>>> {
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection; `None` where all are taken, or none is to be taken any more.
+    /// A place for a connection that begins; `None` where all sessions are taken, or none is to be taken any more.
     fn enter(self: &Arc<Self>, number: u64, socket: &Arc<TcpStream>) -> Option<Slot> {
         let mut open = self.open();
-        if open.len() >= self.cap || self.is_stopping() {
+        if open.sessions.len() >= self.cap || self.is_stopping() {
             return None;
         }
-        open.insert(number, Arc::clone(socket));
+        if open.handshakes.len() >= MAX_HANDSHAKES
+            && let Some((_, oldest)) = open.handshakes.pop_first()
+        {
+            drop(oldest.shutdown(net::Shutdown::Both));
+        }
+        open.handshakes.insert(number, Arc::clone(socket));
         Some(Slot { registry: Arc::clone(self), number })
     }
 
@@ -66,31 +89,57 @@ impl Registry {
             drop(TcpStream::connect_timeout(&self.address, GRACE));
         }
         // Readers see the end of the stream: idle ones go, busy ones after their response.
-        for socket in self.open().values() {
+        for socket in self.open().sockets() {
             drop(socket.shutdown(net::Shutdown::Read));
         }
     }
 
     /// Waits for the connections to end; how many are left when the grace is over.
     fn drain(&self) -> usize {
-        let wait = self.closed.wait_timeout_while(self.open(), GRACE, |open| !open.is_empty());
+        let wait = self.closed.wait_timeout_while(self.open(), GRACE, |open| open.sockets().next().is_some());
         let (open, _) = wait.unwrap_or_else(PoisonError::into_inner);
-        for socket in open.values() {
+        for socket in open.sockets() {
             drop(socket.shutdown(net::Shutdown::Both));
         }
-        open.len()
+        open.sockets().count()
     }
 }
 
 /// A connection's place; given back when dropped, also by a thread that panics.
-struct Slot {
+pub(super) struct Slot {
     registry: Arc<Registry>,
     number: u64,
 }
 
+impl Slot {
+    /// Turns a handshake that is done into a session; false where all are taken by now, or the server stops.
+    pub(super) fn begin_session(&self) -> bool {
+        let mut open = self.registry.open();
+        // One that was ended to make room is not here any more.
+        let Some(socket) = open.handshakes.remove(&self.number) else { return false };
+        if open.sessions.len() >= self.registry.cap {
+            return false;
+        }
+        open.sessions.insert(self.number, socket);
+        true
+    }
+
+    /// How many sessions there may be.
+    pub(super) fn cap(&self) -> usize {
+        self.registry.cap
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.registry.is_stopping()
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.registry.open().remove(&self.number);
+        let mut open = self.registry.open();
+        open.handshakes.remove(&self.number);
+        open.sessions.remove(&self.number);
+        drop(open);
         self.registry.closed.notify_all();
     }
 }
@@ -146,7 +195,7 @@ fn open(number: u64, socket: TcpStream, address: SocketAddr, terms: &Arc<Terms>,
     };
     let terms = Arc::clone(terms);
     let session = move || {
-        connection::serve(&socket, address, number, &terms, &|| slot.registry.is_stopping());
+        connection::serve(&socket, address, number, &terms, &slot);
         drop(slot);
     };
     let thread = thread::Builder::new().name(format!("kmip-{number:08}")).stack_size(STACK).spawn(session);

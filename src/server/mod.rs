@@ -25,7 +25,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 
-pub use listener::Shutdown;
+pub use listener::{MAX_HANDSHAKES, Shutdown};
 pub use tls::Error as TlsError;
 
 use crate::auth::{Authenticator, Service};
@@ -129,6 +129,7 @@ impl Server {
             responder,
             handshake_timeout: config.handshake_timeout,
             request_timeout: config.request_timeout,
+            response_timeout: config.response_timeout,
             max_request_size: config.max_request_size,
         };
         Ok(Self { listener, address, terms: Arc::new(terms), registry: Arc::new(registry) })

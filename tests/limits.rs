@@ -1,0 +1,345 @@
+//! Clients that want more than their part, by size, by number or by time: each meets a bound, and a good client
+//! is served meanwhile. SECURITY.md lists the bounds.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kmip_server::config::Config;
+use kmip_server::dispatch::{MAX_BATCH_ITEMS, Respond};
+use kmip_server::engine::{MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, heavy_jobs_at_once};
+use kmip_server::kmip::enums::{
+    BatchErrorContinuationOption, CryptographicAlgorithm, DerivationMethod, ObjectType, Operation,
+    ResultStatus,
+};
+use kmip_server::server::MAX_HANDSHAKES;
+use kmip_server::store::{Error, Id, Keep, Located, Query, Record, Sqlite, Store, Transaction};
+use kmip_server::ttlv::{Field, MAX_DEPTH, Tag, V1_4, Writer};
+use rustls::ALL_VERSIONS;
+
+use crate::corpus::{
+    self, attribute, engine, id, length, message_of, named, peer, statuses, template, text, usage,
+};
+use crate::harness::{Client, Embedded, Folder, PATIENCE, Pki, Running, request, within};
+
+/// How long a good client waits for a simple answer, whatever others do.
+const SOON: Duration = Duration::from_millis(100);
+
+/// A client that asks for little, again and again.
+struct Good {
+    client: Client,
+    request: Vec<u8>,
+}
+
+impl Good {
+    fn new(pki: &Pki, port: u16) -> Self {
+        let request = message_of(V1_4, None, &[(Operation::Get, |w: &mut Writer| id(corpus::AES, w))]);
+        Self { client: pki.connect(port, &pki.client), request }
+    }
+
+    /// Asserts that it is served as soon as it should be: most of the time, as the machine has other things to
+    /// do than this test.
+    fn is_served(&mut self) {
+        let mut times: Vec<_> = (0..15)
+            .map(|_| {
+                let begun = Instant::now();
+                let answer = self.client.exchange(&self.request).unwrap();
+                assert_eq!(statuses(&answer), [ResultStatus::Success], "{}", text(&answer));
+                begun.elapsed()
+            })
+            .collect();
+        times.sort();
+        assert!(times[times.len() / 2] < SOON, "a good client waited: {times:?}");
+    }
+}
+
+fn connect(pki: &Pki, port: u16) -> std::io::Result<Client> {
+    Client::connect(port, &pki.ca.credential.certificate, Some(&pki.client), ALL_VERSIONS)
+}
+
+#[test]
+fn half_handshakes_keep_nobody_out() {
+    let pki = Pki::new();
+    let server = Embedded::start(&Config { max_connections: 4, ..pki.config() }, engine());
+    let mut good = Good::new(&pki, server.port);
+    let mut strangers: Vec<_> = (0..MAX_HANDSHAKES + 50)
+        .map(|number| {
+            let mut stranger = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+            if number % 2 == 0 {
+                stranger.write_all(&[0x16, 3, 1, 2, 0, 1, 0]).unwrap();
+            }
+            stranger
+        })
+        .collect();
+    good.is_served();
+    Good::new(&pki, server.port).is_served();
+    // The oldest have made room, long before their time was over.
+    strangers[0].set_read_timeout(Some(Config::DEFAULT_HANDSHAKE_TIMEOUT / 2)).unwrap();
+    assert_eq!(std::io::Read::read(&mut strangers[0], &mut [0]).unwrap_or(0), 0);
+}
+
+#[test]
+fn half_requests_end_at_their_deadline() {
+    let pki = Pki::new();
+    let config = Config { request_timeout: Duration::from_secs(1), ..pki.config() };
+    let server = Embedded::start(&config, engine());
+    let mut good = Good::new(&pki, server.port);
+    let mut halves: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = pki.connect(server.port, &pki.client);
+            client.send(&good.request[..good.request.len() / 2]).unwrap();
+            client
+        })
+        .collect();
+    good.is_served();
+    for half in &mut halves {
+        assert!(half.is_closed());
+    }
+}
+
+#[test]
+fn readers_that_never_read_are_cut_off() {
+    const LARGE: usize = 12 << 20;
+    let pki = Pki::new();
+    let config = Config { response_timeout: Duration::from_secs(1), max_connections: 9, ..pki.config() };
+    let server = Embedded::start(&config, crate::harness::Echo);
+    let mut good = pki.connect(server.port, &pki.client);
+    let greedy: Vec<_> = (0..8)
+        .map(|_| {
+            let mut client = pki.connect(server.port, &pki.client);
+            client.send(&request(LARGE)).unwrap();
+            client
+        })
+        .collect();
+    let begun = Instant::now();
+    assert_eq!(good.exchange(&request(8)).unwrap(), request(8));
+    assert!(begun.elapsed() < PATIENCE / 2);
+    // They hold their places until they are cut off, and no longer.
+    within(|| connect(&pki, server.port).and_then(|mut it| it.exchange(&request(8))).ok());
+    drop(greedy);
+}
+
+#[test]
+fn two_thousand_idle_connections_cost_little() {
+    const IDLE: usize = 2_000;
+    let pki = Pki::new();
+    let settings = pki.settings(&format!("max_connections={}\nlogging_level=WARNING", IDLE + 10));
+    let log = pki.folder.path("server.log");
+    let server = Running::start(["-f".as_ref(), settings.as_os_str(), "-l".as_ref(), log.as_os_str()]);
+    let before = server.resident();
+    let mut idle = Vec::new();
+    for _ in 0..IDLE {
+        idle.push(connect(&pki, server.port).unwrap());
+    }
+    let mut good = pki.connect(server.port, &pki.client);
+    let query = message_of(
+        V1_4,
+        None,
+        &[(Operation::Query, |w: &mut Writer| {
+            kmip_server::kmip::enums::QueryFunction::QueryOperations.write(Tag::QueryFunction, w);
+        })],
+    );
+    let mut times: Vec<_> = (0..15)
+        .map(|_| {
+            let begun = Instant::now();
+            assert_eq!(statuses(&good.exchange(&query).unwrap()), [ResultStatus::Success]);
+            begun.elapsed()
+        })
+        .collect();
+    times.sort();
+    assert!(times[7] < SOON, "a good client waited: {times:?}");
+    assert_eq!(statuses(&idle[0].exchange(&query).unwrap()), [ResultStatus::Success]);
+    let each = server.resident().saturating_sub(before) / IDLE as u64;
+    assert!(each < 128 << 10, "an idle connection takes {each} bytes");
+}
+
+#[test]
+fn a_flood_beyond_the_cap_is_turned_away() {
+    let pki = Pki::new();
+    let server = Embedded::start(&Config { max_connections: 3, ..pki.config() }, engine());
+    let mut good = Good::new(&pki, server.port);
+    let _others = [pki.connect(server.port, &pki.client), pki.connect(server.port, &pki.client)];
+    let flood = thread::scope(|scope| {
+        let flood =
+            || (0..100).filter(|_| connect(&pki, server.port).is_ok_and(|mut it| !it.is_closed())).count();
+        let floods: Vec<_> = (0..4).map(|_| scope.spawn(flood)).collect();
+        good.is_served();
+        floods.into_iter().map(|flood| flood.join().unwrap()).sum::<usize>()
+    });
+    assert_eq!(flood, 0, "connections beyond the cap were kept");
+    good.is_served();
+}
+
+#[test]
+fn a_length_of_a_gibibyte_ends_the_connection() {
+    let pki = Pki::new();
+    let server = Embedded::start(&pki.config(), engine());
+    let mut good = Good::new(&pki, server.port);
+    let mut greedy = pki.connect(server.port, &pki.client);
+    greedy.send(&[0x42, 0x00, 0x78, 0x01, 0x40, 0x00, 0x00, 0x00]).unwrap();
+    let begun = Instant::now();
+    assert!(greedy.is_closed());
+    assert!(begun.elapsed() < PATIENCE / 2);
+    good.is_served();
+}
+
+#[test]
+fn a_batch_has_a_greatest_number_of_items() {
+    let engine = engine();
+    let batch = |count| {
+        let items = vec![(Operation::GetAttributeList, |w: &mut Writer| id(corpus::AES, w)); count];
+        let request = message_of(V1_4, Some(BatchErrorContinuationOption::Continue), &items);
+        statuses(&engine.respond(&request, peer()).message)
+    };
+    assert_eq!(batch(MAX_BATCH_ITEMS + 1), [ResultStatus::OperationFailed]);
+    assert_eq!(batch(1_000), [ResultStatus::Success; 1_000]);
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let nested = |depth: usize| {
+        let inner: usize = 8 * depth;
+        (0..=depth).flat_map(move |at| {
+            let length = u32::try_from(inner - 8 * at).unwrap().to_be_bytes();
+            [0x42, 0x00, if at == 0 { 0x78 } else { 0x77 }, 0x01].into_iter().chain(length)
+        })
+    };
+    for depth in [usize::from(MAX_DEPTH), 1_000, 1_000_000] {
+        let reply = engine().respond(&nested(depth).collect::<Vec<_>>(), peer());
+        assert_eq!(statuses(&reply.message), [ResultStatus::OperationFailed]);
+    }
+}
+
+#[test]
+fn a_locate_has_a_greatest_number_of_criteria() {
+    let folder = Folder::new();
+    let engine = corpus::engine_on(Box::new(Sqlite::open(&folder.path("database")).unwrap()));
+    let locate = |count| {
+        let payload = |w: &mut Writer| corpus::flat(&vec![named("object 1"); count], w);
+        let request = message_of(V1_4, None, &[(Operation::Locate, payload)]);
+        statuses(&engine.respond(&request, peer()).message)
+    };
+    assert_eq!(locate(MAX_CRITERIA), [ResultStatus::Success]);
+    assert_eq!(locate(MAX_CRITERIA + 1), [ResultStatus::OperationFailed]);
+    assert_eq!(locate(100_000), [ResultStatus::OperationFailed]);
+}
+
+/// A store with more objects than a Locate may give.
+struct Endless;
+
+impl Store for Endless {
+    fn read(&self, _: Id) -> Result<Option<Record>, Error> {
+        Ok(None)
+    }
+
+    fn locate(&self, query: &Query) -> Result<Located, Error> {
+        let limit = query.limit.expect("a Locate has a limit always");
+        assert!(limit <= MAX_LOCATED + 1, "{limit}");
+        Ok(Located { ids: (1..=limit).map(Id).collect(), total: None })
+    }
+
+    fn change(&self, _: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+        Err(Error::GroupLost)
+    }
+}
+
+#[test]
+fn a_locate_that_matches_everything_has_a_bound() {
+    let engine = corpus::bare_engine(Box::new(Endless));
+    let locate = |maximum: Option<i32>| {
+        let request = message_of(
+            V1_4,
+            None,
+            &[(Operation::Locate, |w: &mut Writer| {
+                maximum.write(Tag::MaximumItems, w);
+            })],
+        );
+        statuses(&engine.respond(&request, peer()).message)
+    };
+    assert_eq!(locate(None), [ResultStatus::OperationFailed]);
+    assert_eq!(locate(Some(1_000)), [ResultStatus::Success]);
+
+    // A batch of them does not use up the memory either.
+    let items = [(Operation::Locate, |w: &mut Writer| 500_000.write(Tag::MaximumItems, w)); 8];
+    let request = message_of(V1_4, Some(BatchErrorContinuationOption::Continue), &items);
+    let statuses = statuses(&engine.respond(&request, peer()).message);
+    assert_eq!(statuses.iter().filter(|status| **status == ResultStatus::Success).count(), 2, "{statuses:?}");
+}
+
+#[test]
+fn keys_and_derivations_that_would_take_forever_are_refused() {
+    let engine = engine();
+    let pair = |w: &mut Writer| {
+        let common = [
+            attribute(Tag::CryptographicAlgorithm, &CryptographicAlgorithm::Rsa),
+            length(16_384),
+            usage(0x3),
+        ];
+        template(Tag::CommonAttributes, &common, w);
+    };
+    let derivation = |w: &mut Writer| {
+        ObjectType::SymmetricKey.write(Tag::ObjectType, w);
+        id("3", w);
+        DerivationMethod::Pbkdf2.write(Tag::DerivationMethod, w);
+        w.structure(Tag::DerivationParameters, |w| {
+            vec![7u8; 16].write(Tag::Salt, w);
+            i32::MAX.write(Tag::IterationCount, w);
+        });
+        template(Tag::Attributes, &[corpus::algorithm(), length(256), usage(0xC)], w);
+    };
+    let requests = [
+        (Operation::CreateKeyPair, message_of(V1_4, None, &[(Operation::CreateKeyPair, pair)])),
+        (Operation::DeriveKey, message_of(V1_4, None, &[(Operation::DeriveKey, derivation)])),
+    ];
+    for (operation, request) in requests {
+        let begun = Instant::now();
+        let reply = engine.respond(&request, peer());
+        assert_eq!(statuses(&reply.message), [ResultStatus::OperationFailed], "{operation}");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{operation} took {:?}", begun.elapsed());
+    }
+}
+
+fn key_pair(bits: i32) -> impl Fn(&mut Writer) {
+    move |w| {
+        let common =
+            [attribute(Tag::CryptographicAlgorithm, &CryptographicAlgorithm::Rsa), length(bits), usage(0x3)];
+        template(Tag::CommonAttributes, &common, w);
+    }
+}
+
+#[test]
+fn making_keys_leaves_room_for_simple_requests() {
+    let pki = Pki::new();
+    let server = Embedded::start(&pki.config(), engine());
+    let mut good = Good::new(&pki, server.port);
+    thread::scope(|scope| {
+        let makers: Vec<_> = (0..4 * heavy_jobs_at_once())
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = pki.connect(server.port, &pki.client);
+                    let request = message_of(V1_4, None, &[(Operation::CreateKeyPair, key_pair(2048))]);
+                    statuses(&client.exchange(&request).unwrap())
+                })
+            })
+            .collect();
+        while !makers.iter().all(|maker| maker.is_finished()) {
+            good.is_served();
+        }
+        for maker in makers {
+            assert_eq!(maker.join().unwrap(), [ResultStatus::Success]);
+        }
+    });
+}
+
+#[test]
+fn a_batch_that_may_be_undone_makes_few_key_pairs() {
+    let engine = engine();
+    let batch = |count: u32| {
+        let items: Vec<_> = (0..count).map(|_| (Operation::CreateKeyPair, key_pair(512))).collect();
+        let request = message_of(V1_4, Some(BatchErrorContinuationOption::Undo), &items);
+        statuses(&engine.respond(&request, peer()).message)
+    };
+    assert!(batch(MAX_HEAVY_IN_BATCH).iter().all(|status| *status == ResultStatus::Success));
+    assert_eq!(batch(MAX_HEAVY_IN_BATCH + 1).last(), Some(&ResultStatus::OperationFailed));
+}
