@@ -15,6 +15,10 @@ SERVER_KEY := $(PKI)/server_key.pem
 CLIENT_CERTIFICATE := $(PKI)/client_certificate_john_doe.pem
 CLIENT_KEY := $(PKI)/client_key_john_doe.pem
 
+# What `make bench` leaves behind: another PKI, the databases, the logs.
+BENCH := $(TARGET)/bench
+LOAD = $(TARGET)/release/examples/load -b $(TARGET)/release/run_server -k $(BENCH)/pki -o $(BENCH)/data
+
 # README.md has the same lines.
 define FIRST_KEY
 from kmip import enums
@@ -38,10 +42,10 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check
+.PHONY: help run test check bench bench-pykmip
 
 help: ## Lists the targets.
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 run: $(CA) ## Builds the server and serves on 127.0.0.1:5696 with a throw-away PKI under target/run.
 	cargo build --release
@@ -65,3 +69,16 @@ check: ## Formatting, lints, documentation, and licences and advisories where ca
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
 	else echo "cargo-deny is not installed: licences and advisories are not checked"; fi
+
+# ECDSA certificates: with RSA ones, handshakes measure little else than the server's signature.
+$(BENCH)/pki:
+	@mkdir -p $(BENCH)
+	cargo run --release --example pki -- $(BENCH)/pki $(PORT) ecdsa
+
+bench: $(BENCH)/pki ## Measures the release server on a fresh store, beside what bounds it; about three minutes.
+	cargo build --release --bin run_server --example load
+	@ulimit -n 4096; $(LOAD) bench
+
+bench-pykmip: $(BENCH)/pki ## The same, with PyKMIP's server beside it; about seven minutes.
+	cargo build --release --bin run_server --example load
+	@ulimit -n 4096; python=$$(python3 tests/interop/prepare.py) && $(LOAD) -y "$$(dirname "$$python")/pykmip-server" bench

@@ -1,7 +1,7 @@
-//! Makes a throw-away PKI for trials: `cargo run --example pki -- FOLDER [PORT]`.
+//! Makes a throw-away PKI for trials: `cargo run --example pki -- FOLDER [PORT [ecdsa]]`.
 //!
 //! A CA, a server for localhost and four clients, under the names that PyKMIP's `bin/create_certificates` gives
-//! them, RSA of 2048 bits as there; and `client.conf`, the settings of PyKMIP's client for a server on PORT
+//! them, RSA of 2048 bits as there, or ECDSA on P-256, whose handshakes are fast; and `client.conf`, the settings of PyKMIP's client for a server on PORT
 //! (5696 where not given): `[client]` and `[john_doe]`, `[jane_doe]`, `[john_smith]`, `[jane_smith]`. The
 //! certificate of Jane Smith has no extended key usage: she is refused where `enable_tls_client_auth` is true.
 //!
@@ -29,11 +29,12 @@ const CLIENTS: [(&str, &str, bool); 4] = [
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let Some(folder) = arguments.next() else {
-        eprintln!("usage: pki FOLDER [PORT]");
+        eprintln!("usage: pki FOLDER [PORT [ecdsa]]");
         return ExitCode::from(2);
     };
     let port = arguments.next().map_or("5696".into(), |port| port.to_string_lossy().into_owned());
-    match make(Path::new(&folder), &port) {
+    let key = if arguments.next().is_some_and(|keys| keys == "ecdsa") { KeyPair::generate } else { rsa };
+    match make(Path::new(&folder), &port, key) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pki: {error}");
@@ -42,7 +43,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn make(folder: &Path, port: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// Makes a key of the kind that was asked for.
+type Generate = fn() -> Result<KeyPair, rcgen::Error>;
+
+fn make(folder: &Path, port: &str, key: Generate) -> Result<(), Box<dyn std::error::Error>> {
     fs::create_dir_all(folder)?;
     let folder = folder.canonicalize()?;
     let mut files = Vec::new();
@@ -81,7 +85,7 @@ fn make(folder: &Path, port: &str) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn key() -> Result<KeyPair, rcgen::Error> {
+fn rsa() -> Result<KeyPair, rcgen::Error> {
     KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)
 }
 

@@ -1,0 +1,157 @@
+//! A connection of the load generator: one request out, one answer in, each with one system call.
+
+use std::io::{self, Read};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kmip_server::ttlv::read_frame;
+use rustls::client::Resumption;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, version};
+use rustls_pemfile::Item;
+
+use super::Failure;
+
+/// No answer of the server is longer than that.
+const MAX_ANSWER: usize = 64 << 20;
+/// The slowest answer that is waited for: PyKMIP's Locate in a thousand objects takes seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The files of `examples/pki.rs`.
+#[derive(Clone, Debug)]
+pub(crate) struct Pki(PathBuf);
+
+impl Pki {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self(folder.to_owned())
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.0.join(file)
+    }
+
+    /// The certificates of a file.
+    pub(crate) fn certificates(&self, file: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
+        let items = self.items(file)?.into_iter();
+        Ok(items
+            .filter_map(|item| if let Item::X509Certificate(it) = item { Some(it) } else { None })
+            .collect())
+    }
+
+    /// The private key of a file.
+    pub(crate) fn key(&self, file: &str) -> Result<PrivateKeyDer<'static>, Failure> {
+        let key = self.items(file)?.into_iter().find_map(|item| match item {
+            Item::Pkcs8Key(key) => Some(key.into()),
+            Item::Pkcs1Key(key) => Some(key.into()),
+            Item::Sec1Key(key) => Some(key.into()),
+            _ => None,
+        });
+        key.ok_or_else(|| format!("{file} holds no private key").into())
+    }
+
+    /// The authority, as what to trust.
+    pub(crate) fn roots(&self) -> Result<RootCertStore, Failure> {
+        let mut roots = RootCertStore::empty();
+        for certificate in self.certificates("root_certificate.pem")? {
+            roots.add(certificate)?;
+        }
+        Ok(roots)
+    }
+
+    fn items(&self, file: &str) -> Result<Vec<Item>, Failure> {
+        let path = self.path(file);
+        let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(rustls_pemfile::read_all(&mut &*text).collect::<io::Result<_>>()?)
+    }
+
+    /// What a client needs for TLS 1.2 or 1.3; with `resume` it comes back with the tickets it got.
+    pub(crate) fn client(&self, tls: Tls, resume: bool) -> Result<Arc<ClientConfig>, Failure> {
+        let versions = match tls {
+            Tls::V1_2 => [&version::TLS12],
+            Tls::V1_3 => [&version::TLS13],
+        };
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&versions)?
+            .with_root_certificates(self.roots()?)
+            .with_client_auth_cert(
+                self.certificates("client_certificate_john_doe.pem")?,
+                self.key("client_key_john_doe.pem")?,
+            )?;
+        if !resume {
+            config.resumption = Resumption::disabled();
+        }
+        Ok(Arc::new(config))
+    }
+}
+
+/// The version of TLS that a client offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tls {
+    V1_2,
+    V1_3,
+}
+
+/// An open connection.
+pub(crate) struct Client {
+    tls: ClientConnection,
+    socket: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to `port` of this machine and shakes hands.
+    pub(crate) fn connect(port: u16, config: &Arc<ClientConfig>) -> io::Result<Self> {
+        let socket = TcpStream::connect(("127.0.0.1", port))?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        let tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        let mut client = Self { tls, socket, answer: Vec::new() };
+        while client.tls.is_handshaking() {
+            client.tls.complete_io(&mut client.socket)?;
+        }
+        Ok(client)
+    }
+
+    /// Sends a request; its answer.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> io::Result<&[u8]> {
+        use std::io::Write;
+        self.tls.writer().write_all(request)?;
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut self.socket)?;
+        }
+        let mut stream = Incoming { tls: &mut self.tls, socket: &mut self.socket };
+        read_frame(&mut stream, &mut self.answer, MAX_ANSWER, || ()).map_err(io::Error::other)?;
+        Ok(&self.answer)
+    }
+
+    /// Says goodbye.
+    pub(crate) fn close(mut self) {
+        self.tls.send_close_notify();
+        drop(self.tls.write_tls(&mut self.socket));
+    }
+}
+
+/// The decrypted bytes of a connection.
+struct Incoming<'a> {
+    tls: &'a mut ClientConnection,
+    socket: &'a mut TcpStream,
+}
+
+impl Read for Incoming<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.tls.reader().read(room) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+            if self.tls.read_tls(self.socket)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.tls.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Closed loops: each connection sends its next request when it has the answer to the last one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kmip_server::kmip::enums::Operation;
+use kmip_server::ttlv::Tag;
+use rustls::ClientConfig;
+
+use super::Failure;
+use super::client::{Client, Pki, Tls};
+use super::requests;
+
+/// What a connection does again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    Query,
+    Get,
+    GetAttributes,
+    Locate,
+    Create,
+    Encrypt,
+    Sign,
+    /// Create, Activate, Get, Revoke, Destroy.
+    LifeCycle,
+    /// A new connection, with a full handshake, and one Query.
+    Connect,
+    /// A new connection with the ticket of the one before it, and one Query.
+    Resume,
+}
+
+impl Work {
+    pub(crate) const ALL: [(&str, Self); 10] = [
+        ("query", Self::Query),
+        ("get", Self::Get),
+        ("get-attributes", Self::GetAttributes),
+        ("locate", Self::Locate),
+        ("create", Self::Create),
+        ("encrypt", Self::Encrypt),
+        ("sign", Self::Sign),
+        ("life-cycle", Self::LifeCycle),
+        ("connect", Self::Connect),
+        ("resume", Self::Resume),
+    ];
+}
+
+/// A server, and what is in it to work with.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) port: u16,
+    pub(crate) pki: Pki,
+    pub(crate) tls: Tls,
+    /// Active AES keys, named [`name`] of their place.
+    pub(crate) keys: Arc<[String]>,
+    /// An active private RSA key.
+    pub(crate) signer: Option<Arc<str>>,
+    /// Bytes to encrypt or to sign.
+    pub(crate) size: usize,
+    /// How far apart the numbers of the names are that Locate asks for.
+    pub(crate) stride: usize,
+}
+
+/// The name of the key of that number.
+pub(crate) fn name(number: usize) -> String {
+    format!("load-{number}")
+}
+
+impl Target {
+    pub(crate) fn new(port: u16, pki: &Pki, tls: Tls) -> Self {
+        Self { port, pki: pki.clone(), tls, keys: Arc::new([]), signer: None, size: 1024, stride: 1 }
+    }
+
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::connect(self.port, &self.pki.client(self.tls, false)?)?)
+    }
+
+    /// Makes `count` active keys, by several connections, so that they share their flushes to the disk.
+    pub(crate) fn make_keys(&mut self, count: usize) -> Result<(), Failure> {
+        let config = self.pki.client(self.tls, false)?;
+        let port = self.port;
+        let makers: Vec<_> = (0..16)
+            .map(|first| {
+                let config = Arc::clone(&config);
+                thread::spawn(move || -> Result<Vec<(usize, String)>, Failure> {
+                    let mut client = Client::connect(port, &config)?;
+                    let mut made = Vec::new();
+                    for number in (first..count).step_by(16) {
+                        let answer = client.ask(&requests::create(&name(number)))?;
+                        let id = requests::identifier(answer, Tag::UniqueIdentifier)?;
+                        requests::payload(client.ask(&requests::on(Operation::Activate, &id))?)?;
+                        made.push((number, id));
+                    }
+                    client.close();
+                    Ok(made)
+                })
+            })
+            .collect();
+        let mut keys = Vec::new();
+        for maker in makers {
+            keys.extend(maker.join().map_err(|_| "a thread that made keys panicked")??);
+        }
+        keys.sort();
+        self.keys = keys.into_iter().map(|(_, id)| id).collect();
+        Ok(())
+    }
+
+    /// Makes the key that signs.
+    pub(crate) fn make_signer(&mut self) -> Result<(), Failure> {
+        let mut client = self.client()?;
+        let answer = client.ask(&requests::create_key_pair("load signer"))?;
+        let id = requests::identifier(answer, Tag::PrivateKeyUniqueIdentifier)?;
+        requests::payload(client.ask(&requests::on(Operation::Activate, &id))?)?;
+        client.close();
+        self.signer = Some(id.into());
+        Ok(())
+    }
+}
+
+/// What a measurement gave.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Figure {
+    /// Operations a second, of all connections together.
+    pub(crate) rate: f64,
+    pub(crate) median: Duration,
+    pub(crate) p99: Duration,
+    pub(crate) max: Duration,
+}
+
+impl Figure {
+    fn of(mut times: Vec<Duration>, elapsed: Duration) -> Self {
+        times.sort_unstable();
+        let at = |share: f64| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
+            let place = (share * (times.len().saturating_sub(1)) as f64).round() as usize;
+            times.get(place).copied().unwrap_or_default()
+        };
+        Self {
+            rate: times.len() as f64 / elapsed.as_secs_f64(),
+            median: at(0.5),
+            p99: at(0.99),
+            max: at(1.0),
+        }
+    }
+}
+
+/// Names that no object of this process has yet.
+static NAMES: AtomicU64 = AtomicU64::new(0);
+
+/// Works on `target` by that many connections for that long.
+pub(crate) fn run(
+    target: &Target,
+    work: Work,
+    connections: usize,
+    time: Duration,
+) -> Result<Figure, Failure> {
+    let config = target.pki.client(target.tls, work == Work::Resume)?;
+    let start = Arc::new(Barrier::new(connections + 1));
+    let loops: Vec<_> = (0..connections)
+        .map(|number| {
+            let (target, config, start) = (target.clone(), Arc::clone(&config), Arc::clone(&start));
+            thread::spawn(move || {
+                let opened = Hand::open(target, config, work, number, connections);
+                start.wait();
+                opened?.work(time)
+            })
+        })
+        .collect();
+    start.wait();
+    let begin = Instant::now();
+    let mut times = Vec::new();
+    for one in loops {
+        times.extend(one.join().map_err(|_| "a connection's thread panicked")??);
+    }
+    Ok(Figure::of(times, begin.elapsed()))
+}
+
+/// One connection and its work.
+struct Hand {
+    target: Target,
+    config: Arc<ClientConfig>,
+    work: Work,
+    client: Option<Client>,
+    /// The key whose turn it is.
+    next: usize,
+    step: usize,
+    ready: Vec<Vec<u8>>,
+}
+
+impl Hand {
+    fn open(
+        target: Target,
+        config: Arc<ClientConfig>,
+        work: Work,
+        number: usize,
+        step: usize,
+    ) -> Result<Self, Failure> {
+        let keys = target.keys.iter();
+        let ready = match work {
+            Work::Query | Work::Connect | Work::Resume => vec![requests::query()],
+            Work::Get => keys.map(|id| requests::on(Operation::Get, id)).collect(),
+            Work::GetAttributes => keys.map(|id| requests::on(Operation::GetAttributes, id)).collect(),
+            Work::Locate => (0..keys.len()).map(|at| requests::locate(&name(at * target.stride))).collect(),
+            Work::Encrypt => keys.map(|id| requests::encrypt(id, target.size)).collect(),
+            Work::Sign => target.signer.iter().map(|id| requests::sign(id, target.size)).collect(),
+            Work::Create | Work::LifeCycle => Vec::new(),
+        };
+        let mut client = Some(Client::connect(target.port, &config)?);
+        if matches!(work, Work::Connect | Work::Resume)
+            && let Some(mut client) = client.take()
+        {
+            // Where there are tickets, they come with the first answer.
+            client.ask(&requests::query())?;
+            client.close();
+        }
+        Ok(Self { target, config, work, client, next: number, step, ready })
+    }
+
+    fn work(mut self, time: Duration) -> Result<Vec<Duration>, Failure> {
+        let end = Instant::now() + time;
+        let mut times = Vec::new();
+        loop {
+            let begin = Instant::now();
+            if begin >= end {
+                break;
+            }
+            self.once()?;
+            times.push(begin.elapsed());
+        }
+        if let Some(client) = self.client {
+            client.close();
+        }
+        Ok(times)
+    }
+
+    fn once(&mut self) -> Result<(), Failure> {
+        if matches!(self.work, Work::Connect | Work::Resume) {
+            let mut client = Client::connect(self.target.port, &self.config)?;
+            let request = self.ready.first().map(Vec::as_slice).unwrap_or_default();
+            requests::payload(client.ask(request)?)?;
+            client.close();
+            return Ok(());
+        }
+        let client = self.client.as_mut().ok_or("the connection is closed")?;
+        if !self.ready.is_empty() {
+            let request = self.ready.get(self.next % self.ready.len()).map(Vec::as_slice).unwrap_or_default();
+            self.next += self.step;
+            requests::payload(client.ask(request)?)?;
+            return Ok(());
+        }
+        let name = format!("made-{}-{}", std::process::id(), NAMES.fetch_add(1, Ordering::Relaxed));
+        let id = requests::identifier(client.ask(&requests::create(&name))?, Tag::UniqueIdentifier)?;
+        if self.work == Work::LifeCycle {
+            requests::payload(client.ask(&requests::on(Operation::Activate, &id))?)?;
+            requests::payload(client.ask(&requests::on(Operation::Get, &id))?)?;
+            requests::payload(client.ask(&requests::revoke(&id))?)?;
+            requests::payload(client.ask(&requests::on(Operation::Destroy, &id))?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! The processes that are measured: started on a free port, looked at, and ended by their own handle.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Failure;
+use super::client::Pki;
+
+/// How long a server may take to listen: PyKMIP's needs seconds on a busy machine.
+const START: Duration = Duration::from_secs(60);
+
+/// A running server.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) port: u16,
+    /// From the start of the process until it said that it listens.
+    pub(crate) ready: Duration,
+}
+
+impl Running {
+    /// This server, its database and log in `folder`, logging at INFO as users run it.
+    pub(crate) fn ours(binary: &Path, pki: &Pki, folder: &Path) -> Result<Self, Failure> {
+        fs::create_dir_all(folder)?;
+        let options = [
+            ("-n", PathBuf::from("127.0.0.1")),
+            ("-p", PathBuf::from("0")),
+            ("-c", pki.path("server_certificate.pem")),
+            ("-k", pki.path("server_key.pem")),
+            ("-a", pki.path("root_certificate.pem")),
+            ("-s", PathBuf::from("Basic")),
+            ("-d", folder.join("kmip.database")),
+            ("-l", folder.join("server.log")),
+        ];
+        let mut command = Command::new(binary);
+        command.args(options.into_iter().flat_map(|(option, value)| [PathBuf::from(option), value]));
+        Self::listening(command)
+    }
+
+    /// The ceiling, in a process of its own as the servers are.
+    pub(crate) fn ceiling(pki: &Pki) -> Result<Self, Failure> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([OsStr::new("canned"), OsStr::new("-k"), pki.path("").as_os_str()]);
+        Self::listening(command)
+    }
+
+    /// PyKMIP's server, with the settings that its documentation begins with.
+    pub(crate) fn pykmip(binary: &Path, pki: &Pki, folder: &Path) -> Result<Self, Failure> {
+        fs::create_dir_all(folder.join("policies"))?;
+        let folder = folder.canonicalize()?;
+        // It cannot pick a port itself.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let settings = format!(
+            "[server]\nhostname=127.0.0.1\nport={port}\ncertificate_path={}\nkey_path={}\nca_path={}\n\
+             auth_suite=TLS1.2\npolicy_path={}\nenable_tls_client_auth=True\nlogging_level=INFO\ndatabase_path={}\n",
+            pki.path("server_certificate.pem").canonicalize()?.display(),
+            pki.path("server_key.pem").canonicalize()?.display(),
+            pki.path("root_certificate.pem").canonicalize()?.display(),
+            folder.join("policies").display(),
+            folder.join("pykmip.database").display(),
+        );
+        fs::write(folder.join("server.conf"), settings)?;
+        let mut command = Command::new(binary);
+        command.arg("-f").arg(folder.join("server.conf")).arg("-l").arg(folder.join("server.log"));
+        let output = File::create(folder.join("output.txt"))?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let begin = Instant::now();
+        let mut running = Self { child: command.spawn()?, port, ready: Duration::ZERO };
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if begin.elapsed() > START || running.child.try_wait()?.is_some() {
+                let output = folder.join("output.txt");
+                return Err(format!("PyKMIP's server does not listen; see {}", output.display()).into());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        running.ready = begin.elapsed();
+        Ok(running)
+    }
+
+    fn listening(mut command: Command) -> Result<Self, Failure> {
+        let begin = Instant::now();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        let output = child.stdout.take().ok_or("the server has no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        let ready = begin.elapsed();
+        let port = line.strip_prefix("Listening on ").and_then(|rest| rest.split_whitespace().next());
+        let port = port.and_then(|port| port.parse().ok());
+        let port = port.ok_or_else(|| format!("{command:?} does not listen: it said {line:?}"))?;
+        Ok(Self { child, port, ready })
+    }
+
+    /// The memory that the process has in use, in bytes.
+    pub(crate) fn memory(&self) -> Result<u64, Failure> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib =
+            line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());
+        Ok(kib.ok_or("the system does not tell the memory of a process")? * 1024)
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(mut self) -> Result<(), Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Ends it as an administrator would.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        Command::new("kill").arg(self.child.id().to_string()).status()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

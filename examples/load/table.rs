@@ -1,0 +1,121 @@
+//! What was measured, as the table that README.md shows.
+
+use std::fmt;
+
+use super::run::{Figure, Work};
+
+/// A line of the table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Row {
+    pub(crate) what: String,
+    /// How it was measured; none for a value that is no rate.
+    pub(crate) measured: Option<(Work, usize)>,
+    value: String,
+    times: String,
+    /// What bounds it, measured in turns with it.
+    against: String,
+    share: String,
+    goal: String,
+    /// What PyKMIP's server does a second, and how many times that ours did beside it.
+    pub(crate) pykmip: Option<(f64, f64)>,
+}
+
+impl Row {
+    pub(crate) fn plain(what: &str, work: Work, connections: usize, figure: Figure) -> Self {
+        let Figure { rate, median, p99, max } = figure;
+        Self {
+            what: what.to_owned(),
+            measured: Some((work, connections)),
+            value: format!("{rate:.0}/s"),
+            times: format!("{median:.1?} · {p99:.1?} · {max:.1?}"),
+            ..Self::default()
+        }
+    }
+
+    /// The same beside what it is measured against.
+    pub(crate) fn against(self, against: String, share: String, goal: String) -> Self {
+        Self { against, share, goal, ..self }
+    }
+
+    /// A part of something that cannot be exceeded.
+    pub(crate) fn share(
+        what: &str,
+        work: Work,
+        connections: usize,
+        figure: Figure,
+        against: String,
+        share: f64,
+        goal: f64,
+    ) -> Self {
+        let goal = format!("at least {goal}");
+        Self::plain(what, work, connections, figure).against(against, format!("{share:.2}"), goal)
+    }
+
+    /// A multiple of something.
+    pub(crate) fn times(
+        what: &str,
+        work: Work,
+        connections: usize,
+        figure: Figure,
+        against: String,
+        share: f64,
+        goal: Option<f64>,
+    ) -> Self {
+        let goal = goal.map_or(String::new(), |goal| format!("at least {goal}"));
+        Self::plain(what, work, connections, figure).against(against, ratio(share), goal)
+    }
+}
+
+pub(crate) fn ratio(value: f64) -> String {
+    format!("{value:.2} times")
+}
+
+/// All lines, and what could not be measured.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    rows: Vec<Row>,
+    notes: Vec<String>,
+}
+
+impl Table {
+    pub(crate) fn row(&mut self, row: Row) {
+        eprintln!("{}: {} {}", row.what, row.value, row.share);
+        self.rows.push(row);
+    }
+
+    pub(crate) fn value(&mut self, what: &str, value: String, goal: &str) {
+        self.row(Row { what: what.to_owned(), value, goal: goal.to_owned(), ..Row::default() });
+    }
+
+    pub(crate) fn note(&mut self, note: String) {
+        eprintln!("{note}");
+        self.notes.push(note);
+    }
+
+    pub(crate) fn measured(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.rows.iter_mut()
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let beside = self.rows.iter().any(|row| row.pykmip.is_some());
+        let (head, line) = if beside { (" PyKMIP | Ratio |", "---|---|") } else { ("", "") };
+        writeln!(
+            f,
+            "| What | Connections | Figure | Median · p99 · longest | Measured against | Share | Goal |{head}"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|---|{line}")?;
+        for row in &self.rows {
+            let connections = row.measured.map_or(String::new(), |(_, count)| count.to_string());
+            let Row { what, value, times, against, share, goal, .. } = row;
+            write!(f, "| {what} | {connections} | {value} | {times} | {against} | {share} | {goal} |")?;
+            match row.pykmip {
+                Some((rate, ratio)) => writeln!(f, " {rate:.1}/s | {ratio:.0} |")?,
+                None if beside => writeln!(f, " | |")?,
+                None => writeln!(f)?,
+            }
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "\n{note}"))
+    }
+}
