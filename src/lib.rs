@@ -6,7 +6,7 @@
 //!
 //! Each layer uses only what stands left of it:
 //!
-//! `ttlv < kmip < {crypto, store, policy, auth} < engine < operations < dispatch < server < bin`
+//! `ttlv < kmip < {encoding, crypto, store, policy, auth} < engine < operations < dispatch < server < bin`
 //!
 //! `config`, `settings` and `logging` are leaves that server and bin read. ARCHITECTURE.md tells the rest.
 
@@ -14,6 +14,7 @@ pub mod auth;
 pub mod config;
 pub mod crypto;
 pub mod dispatch;
+pub mod encoding;
 pub mod engine;
 pub mod kmip;
 pub mod logging;

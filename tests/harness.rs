@@ -353,7 +353,16 @@ pub(crate) struct Embedded {
 
 impl Embedded {
     pub(crate) fn start(config: &Config, responder: impl Respond) -> Self {
-        let server = Server::bind_with(config, Arc::new(responder)).unwrap_or_else(|error| panic!("{error}"));
+        Self::run(Server::bind_with(config, Arc::new(responder)))
+    }
+
+    /// The whole server, its engine included.
+    pub(crate) fn real(config: &Config) -> Self {
+        Self::run(Server::bind(config))
+    }
+
+    fn run(server: Result<Server, kmip_server::server::Error>) -> Self {
+        let server = server.unwrap_or_else(|error| panic!("{error}"));
         let (port, shutdown) = (server.port(), server.shutdown());
         Self { port, shutdown, thread: Some(std::thread::spawn(move || server.run())) }
     }

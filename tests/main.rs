@@ -7,6 +7,7 @@
 )]
 
 mod auth;
+mod conformance;
 mod corpus;
 mod dialogue;
 mod harness;

@@ -155,7 +155,7 @@ wire_enum! {
 wire_enum! {
     /// Mask Generator.
     pub enum MaskGenerator {
-        Mfg1 = 0x00000001 "MFG1" V1_4,
+        Mgf1 = 0x00000001 "MGF1" V1_4,
     }
 }
 

@@ -1,0 +1,152 @@
+//! Moments as xsd:dateTime (Additional Message Encodings 1.0 §4.1.6.11 and §6.1.6.11): `2001-01-01T10:00:00+10:00`.
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// The days of four centuries, after which the Gregorian calendar repeats.
+const ERA: i64 = 146_097;
+
+/// From 0000-03-01 to 1970-01-01, in days. Years that begin in March have their leap day at the end.
+const EPOCH: i64 = 719_468;
+
+/// The moment, in seconds since 1970-01-01 00:00 UTC. Without a zone it is taken as UTC; fractions of a second are
+/// cut off, as the standard has none.
+pub(super) fn parse(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once('T')?;
+    let (negative, date) = date.strip_prefix('-').map_or((false, date), |rest| (true, rest));
+    let mut parts = date.split('-');
+    let (year, month, day) = (parts.next()?, two(parts.next()?)?, two(parts.next()?)?);
+    if parts.next().is_some() || year.len() < 4 {
+        return None;
+    }
+    let year = digits(year)?;
+    let year = if negative { -year } else { year };
+    if !(1..=12).contains(&month) || day < 1 || day > days_of(year, month) {
+        return None;
+    }
+
+    let (time, offset) = zone(time)?;
+    let (time, fraction) = time.split_once('.').map_or((time, "0"), |(time, fraction)| (time, fraction));
+    digits(fraction.get(..1)?)?;
+    let mut parts = time.split(':');
+    let (hour, minute, second) = (two(parts.next()?)?, two(parts.next()?)?, two(parts.next()?)?);
+    if parts.next().is_some() || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = i128::from(days(year, month, day)?) * i128::from(DAY);
+    i64::try_from(seconds + i128::from(hour * HOUR + minute * MINUTE + second - offset)).ok()
+}
+
+/// The moment in UTC.
+pub(super) fn print(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
+    let shifted = days + EPOCH;
+    let (era, day_of_era) = (shifted.div_euclid(ERA), shifted.rem_euclid(ERA));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let sign = if year < 0 { "-" } else { "" };
+    let (hour, minute, second) = (rest / HOUR, rest % HOUR / MINUTE, rest % MINUTE);
+    format!("{sign}{:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00", year.abs())
+}
+
+/// What stands before the zone, and the zone's offset from UTC in seconds.
+fn zone(time: &str) -> Option<(&str, i64)> {
+    if let Some(time) = time.strip_suffix('Z') {
+        return Some((time, 0));
+    }
+    let Some(at) = time.find(['+', '-']) else {
+        return Some((time, 0));
+    };
+    let (time, zone) = time.split_at(at);
+    let (sign, zone) = zone.split_at(1);
+    let (hours, minutes) = zone.split_once(':')?;
+    let (hours, minutes) = (two(hours)?, two(minutes)?);
+    if hours > 14 || minutes > 59 {
+        return None;
+    }
+    let offset = hours * HOUR + minutes * MINUTE;
+    Some((time, if sign == "-" { -offset } else { offset }))
+}
+
+/// The days since 1970-01-01.
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    let year = year.checked_sub(i64::from(month <= 2))?;
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era.checked_mul(ERA)?.checked_add(day_of_era - EPOCH)
+}
+
+fn days_of(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+fn two(text: &str) -> Option<i64> {
+    if text.len() == 2 { digits(text) } else { None }
+}
+
+/// A number without sign.
+fn digits(text: &str) -> Option<i64> {
+    if text.bytes().all(|digit| digit.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_zones_and_cuts_fractions_off() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2001-01-01T10:00:00+10:00", 0x3a4f_c880),
+            ("2001-01-01T10:00:00", 978_343_200),
+            ("1969-12-31T23:59:59.999-00:00", -1),
+            ("2000-02-29T00:00:00-01:30", 951_787_800),
+            ("0000-03-01T00:00:00Z", -719_468 * 86_400),
+        ] {
+            assert_eq!(parse(text), Some(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_no_calendar_has() {
+        for text in [
+            "",
+            "2001-01-01",
+            "2001-02-29T00:00:00Z",
+            "2001-13-01T00:00:00Z",
+            "2001-01-01T24:00:00Z",
+            "2001-01-01T00:00Z",
+            "2001-1-01T00:00:00Z",
+            "01-01-01T00:00:00Z",
+            "2001-01-01T00:00:00+15:00",
+            "2001-01-01T00:00:00.Z",
+            "+2001-01-01T00:00:00Z",
+            "99999999999999999999-01-01T00:00:00Z",
+            "9223372036854775807-01-01T00:00:00Z",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn prints_what_it_reads_back() {
+        assert_eq!(print(0x4F9A_54E5), "2012-04-27T08:12:21+00:00");
+        for seconds in
+            [0, -1, 951_782_400, 1_709_164_799, i64::MAX, i64::MIN, -62_167_219_201, 253_402_300_800]
+        {
+            assert_eq!(parse(&print(seconds)), Some(seconds), "{}", print(seconds));
+        }
+    }
+}

@@ -1,0 +1,469 @@
+//! Judges an answer: it is the expected one, but for what KMIP Profiles 2.1 §4.1 and Additional Message Encodings 1.0
+//! §8.4 let vary. What varies is said here and nowhere else; everything else has to be the same.
+
+use std::collections::{HashMap, HashSet};
+
+use kmip_server::encoding::xml;
+use kmip_server::ttlv::DateTime;
+
+use super::case::{Node, Step};
+use super::replay;
+
+/// Dates that the server may choose unless a request did (Profiles 2.1 §4.1.1).
+const DATES: [&str; 13] = [
+    "ActivationDate",
+    "ArchiveDate",
+    "CompromiseDate",
+    "CompromiseOccurrenceDate",
+    "DeactivationDate",
+    "DestroyDate",
+    "InitialDate",
+    "LastChangeDate",
+    "ProcessStartDate",
+    "ProtectStopDate",
+    "ValidityDate",
+    "OriginalCreationDate",
+    "TimeStamp",
+];
+
+/// Values that are the server's own choice.
+const CHOSEN: [&str; 9] = [
+    "UniqueIdentifier",
+    "PrivateKeyUniqueIdentifier",
+    "PublicKeyUniqueIdentifier",
+    "LinkedObjectIdentifier",
+    "AsynchronousCorrelationValue",
+    "ClientCorrelationValue",
+    "ServerCorrelationValue",
+    "CorrelationValue",
+    "VendorIdentification",
+];
+
+/// Structures whose contents are the server's own.
+const OWN: [&str; 2] = ["RandomNumberGenerator", "ServerInformation"];
+
+/// What may be there or not.
+const OPTIONAL: [&str; 5] = [
+    "ResultMessage",
+    "TemplateAttribute",
+    "PrivateKeyTemplateAttribute",
+    "PublicKeyTemplateAttribute",
+    "ExtensionInformation",
+];
+
+/// What a Query may list beyond the expected.
+const LISTED: [&str; 4] = ["Operation", "ObjectType", "ApplicationNamespace", "ExtensionInformation"];
+
+/// Output that is not always the same for the same input.
+const OUTPUT: [&str; 4] = ["Data", "SignatureData", "MACData", "IVCounterNonce"];
+
+/// Operations whose new objects the server made up. What Derive Key and Join Split Key make follows from others.
+const GENERATING: [&str; 7] =
+    ["Create", "CreateKeyPair", "ReKey", "ReKeyKeyPair", "CreateSplitKey", "Certify", "ReCertify"];
+
+/// Variables that stand for the same value wherever they stand.
+const LASTING: [&str; 4] = ["UNIQUE_IDENTIFIER", "SHORT_UNIQUE_IDENTIFIER", "KEY_MATERIAL", "KEY_VALUE"];
+
+/// What the replay of a case has learnt so far.
+#[derive(Clone)]
+pub(super) struct Known {
+    variables: HashMap<String, String>,
+    /// Variables of objects that the server generated.
+    generated: HashSet<String>,
+    /// What requests had for dates: the attribute, and the value as it stands in the case.
+    dates: HashSet<(String, String)>,
+    began: i64,
+    now: i64,
+    farthest: i64,
+}
+
+impl Known {
+    /// Dates that lie farther ahead than `farthest` seconds are brought nearer.
+    pub(super) fn new(farthest: i64) -> Self {
+        let now = DateTime::now().0;
+        Self {
+            variables: HashMap::new(),
+            generated: HashSet::new(),
+            dates: HashSet::new(),
+            began: now,
+            now,
+            farthest,
+        }
+    }
+
+    pub(super) fn look_at_the_clock(&mut self) {
+        self.now = DateTime::now().0;
+    }
+
+    /// The value that an element of a request is sent with.
+    ///
+    /// # Errors
+    /// A variable that no answer has given a value.
+    pub(super) fn fill(&self, node: &Node) -> Result<String, String> {
+        let Some(name) = node.variable() else { return Ok(node.value.clone()) };
+        if let Some(offset) = self.offset(name) {
+            return Ok(replay::date(self.now + offset));
+        }
+        self.variables.get(name).cloned().ok_or_else(|| format!("no answer had a value for ${name}"))
+    }
+
+    /// Takes note of the dates that a request fixes.
+    pub(super) fn note_request(&mut self, node: &Node) {
+        for child in &node.children {
+            if child.kind == "DateTime" {
+                self.dates.insert((label(child, node), child.value.clone()));
+            }
+            self.note_request(child);
+        }
+    }
+
+    /// How far `$NOW`, `$NOW-n` and `$NOW+n` are off, in seconds; none for other variables.
+    fn offset(&self, name: &str) -> Option<i64> {
+        let rest = name.strip_prefix("NOW")?;
+        let offset: i64 = if rest.is_empty() { 0 } else { rest.parse().ok()? };
+        Some(offset.min(self.farthest))
+    }
+}
+
+/// What an element is about: its tag, or for the value of a 1.x attribute the attribute's.
+fn label(node: &Node, parent: &Node) -> String {
+    match parent.child("AttributeName") {
+        Some(name) if node.tag == "AttributeValue" => name.value.replace(' ', ""),
+        _ => node.tag.clone(),
+    }
+}
+
+/// Judges `came`, the answer to a step; variables take their values from it.
+///
+/// # Errors
+/// The first difference: its place, what was expected and what came.
+pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Known) -> Result<(), String> {
+    let version = expected.find("ProtocolVersionMajor").zip(expected.find("ProtocolVersionMinor"));
+    let requests: Vec<_> = step.request.items().collect();
+    let mut judge = Judge {
+        old: version.is_some_and(|(major, _)| major == "1"),
+        first: version == Some(("1", "0")),
+        item: None,
+        known,
+    };
+    let (header, answer) = (expected.child("ResponseHeader"), came.child("ResponseHeader"));
+    let (Some(header), Some(answer)) = (header, answer) else { return Err("no header".to_owned()) };
+    let (items, answers): (Vec<_>, Vec<_>) = (expected.items().collect(), came.items().collect());
+    // What failed says more than that the numbers of items differ.
+    for (at, (item, answer)) in items.iter().zip(&answers).enumerate() {
+        judge.item = requests.get(at).map(|request| Item::new(request, item, judge.known));
+        let place = if items.len() == 1 { "BatchItem".to_owned() } else { format!("BatchItem[{at}]") };
+        judge.node(item, answer, expected, &place)?;
+    }
+    judge.item = None;
+    judge.node(header, answer, expected, "ResponseHeader")?;
+    if items.len() == answers.len() {
+        return Ok(());
+    }
+    Err(format!("{} items expected, {} came", items.len(), answers.len()))
+}
+
+/// The request behind a batch item.
+struct Item {
+    operation: String,
+    request: Node,
+    /// Whether the object that it is about was made up by the server.
+    generated: bool,
+    /// Whether the same request can have different outputs.
+    varies: bool,
+}
+
+impl Item {
+    fn new(request: &Node, expected: &Node, known: &Known) -> Self {
+        let operation = request.find("Operation").unwrap_or_default().to_owned();
+        let objects = |node: &Node| -> Vec<String> {
+            let identifiers = node.all().into_iter().filter(|node| CHOSEN[..3].contains(&&*node.tag));
+            identifiers.filter_map(|node| node.variable().map(str::to_owned)).collect()
+        };
+        let mut about = objects(request);
+        if about.is_empty() {
+            about = objects(expected);
+        }
+        let generated =
+            GENERATING.contains(&&*operation) || about.iter().any(|object| known.generated.contains(object));
+        let has = |tag: &str, values: &[&str]| {
+            request.find(tag).is_some_and(|found| values.iter().any(|value| found.contains(value)))
+        };
+        let varies = has("RandomIV", &["true"])
+            || has("PaddingMethod", &["OAEP", "PSS"])
+            || has("DigitalSignatureAlgorithm", &["DSA", "PSS"])
+            || has("CryptographicAlgorithm", &["DSA"])
+            || operation == "Encrypt" && has("CryptographicAlgorithm", &["RSA"])
+            || operation == "RNGRetrieve";
+        Self { operation, request: request.clone(), generated, varies }
+    }
+}
+
+struct Judge<'a> {
+    /// Whether the case is one of KMIP 1.x, and whether of 1.0.
+    old: bool,
+    first: bool,
+    item: Option<Item>,
+    known: &'a mut Known,
+}
+
+impl Judge<'_> {
+    fn generated(&self) -> bool {
+        self.item.as_ref().is_some_and(|item| item.generated)
+    }
+
+    fn operation(&self) -> &str {
+        self.item.as_ref().map_or("", |item| &item.operation)
+    }
+
+    fn node(&mut self, expected: &Node, came: &Node, parent: &Node, place: &str) -> Result<(), String> {
+        if expected.tag != came.tag || expected.kind != came.kind {
+            return Err(differs(place, &short(expected), &short(came)));
+        }
+        if OWN.contains(&&*label(expected, parent)) {
+            return Ok(());
+        }
+        if expected.is_structure() {
+            return self.structure(expected, came, place);
+        }
+        if self.value(expected, came, parent, place) {
+            return Ok(());
+        }
+        Err(differs(place, &self.told(expected), &short(came)))
+    }
+
+    fn structure(&mut self, expected: &Node, came: &Node, place: &str) -> Result<(), String> {
+        let wanted: Vec<_> =
+            expected.children.iter().filter(|child| !self.optional(child, expected)).collect();
+        let have: Vec<_> = came.children.iter().filter(|child| !self.optional(child, came)).collect();
+        let in_order = |nodes: &[&Node], judge: &Self| -> Vec<Node> {
+            let ordered = nodes.iter().filter(|node| !judge.unordered(node, expected));
+            ordered.map(|node| (*node).clone()).collect()
+        };
+        let (mut wanted_in_order, mut have_in_order) =
+            (in_order(&wanted, self).into_iter().peekable(), in_order(&have, self).into_iter().peekable());
+        loop {
+            let (next, answer) = (wanted_in_order.peek(), have_in_order.peek());
+            match (next, answer) {
+                (None, None) => break,
+                (Some(next), Some(answer)) if next.tag == answer.tag => {
+                    let place = format!("{place}/{}", next.tag);
+                    self.node(next, answer, expected, &place)?;
+                    wanted_in_order.next();
+                    have_in_order.next();
+                }
+                (_, Some(answer)) if self.may_be_more(answer, expected) => drop(have_in_order.next()),
+                (next, answer) => {
+                    let (next, answer) = (next.map(short), answer.map(short));
+                    let nothing = || "nothing".to_owned();
+                    return Err(differs(
+                        place,
+                        &next.unwrap_or_else(nothing),
+                        &answer.unwrap_or_else(nothing),
+                    ));
+                }
+            }
+        }
+        let mut rest: Vec<_> = have.into_iter().filter(|node| self.unordered(node, expected)).collect();
+        let wanted: Vec<_> = wanted.into_iter().filter(|node| self.unordered(node, expected)).collect();
+        for next in wanted {
+            self.among(next, &mut rest, expected, place)?;
+        }
+        match rest.into_iter().find(|more| !self.may_be_more(more, expected)) {
+            Some(more) => Err(differs(place, "nothing more", &short(more))),
+            None => self.same_sequence(expected, came, place),
+        }
+    }
+
+    /// Takes the element of `rest` that is `wanted`.
+    fn among(
+        &mut self,
+        wanted: &Node,
+        rest: &mut Vec<&Node>,
+        parent: &Node,
+        place: &str,
+    ) -> Result<(), String> {
+        let place = format!("{place}/{}", wanted.find("AttributeName").unwrap_or(&wanted.tag));
+        let mut failure = None;
+        for at in 0..rest.len() {
+            let alike = rest[at].tag == wanted.tag
+                && rest[at].child("AttributeName").map(|it| &it.value)
+                    == wanted.child("AttributeName").map(|it| &it.value);
+            if !alike {
+                continue;
+            }
+            let before = self.known.clone();
+            match self.node(wanted, rest[at], parent, &place) {
+                Ok(()) => {
+                    rest.remove(at);
+                    return Ok(());
+                }
+                Err(difference) => {
+                    if wanted.is_structure() {
+                        failure.get_or_insert(difference);
+                    }
+                    *self.known = before;
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| differs(&place, &short(wanted), "nothing like it")))
+    }
+
+    /// Elements that may come in any order among each other still have their place among the others.
+    fn same_sequence(&self, expected: &Node, came: &Node, place: &str) -> Result<(), String> {
+        if expected.tag == "Attributes" {
+            return Ok(());
+        }
+        let sequence = |one: &Node, other: &Node| -> Vec<String> {
+            let mut tags: Vec<String> = Vec::new();
+            for child in one.children.iter().filter(|child| other.child(&child.tag).is_some()) {
+                if !tags.contains(&child.tag) {
+                    tags.push(child.tag.clone());
+                }
+            }
+            tags
+        };
+        let (wanted, have) = (sequence(expected, came), sequence(came, expected));
+        if wanted == have { Ok(()) } else { Err(differs(place, &wanted.join(", "), &have.join(", "))) }
+    }
+
+    /// Whether an element may be there or not.
+    fn optional(&self, node: &Node, parent: &Node) -> bool {
+        let zero = self.old && !self.first && node.tag == "AttributeIndex" && node.value == "0";
+        let in_answer = parent.tag == "ResponsePayload" || parent.tag == "BatchItem";
+        zero || in_answer && OPTIONAL.contains(&&*node.tag)
+    }
+
+    /// Whether an element's place among its like is not fixed.
+    fn unordered(&self, node: &Node, parent: &Node) -> bool {
+        match (&*parent.tag, &*node.tag) {
+            ("Attributes", _) | (_, "Attribute") => true,
+            ("ResponsePayload", "AttributeName" | "AttributeReference") => true,
+            ("ResponsePayload", "UniqueIdentifier") => self.operation() == "Locate",
+            ("ResponsePayload", "ProtocolVersion") => self.operation() == "DiscoverVersions",
+            ("ResponsePayload", _) => self.operation() == "Query",
+            _ => false,
+        }
+    }
+
+    /// Whether an element may come that was not expected.
+    fn may_be_more(&self, node: &Node, parent: &Node) -> bool {
+        match (&*parent.tag, &*node.tag) {
+            ("Attributes", _) | (_, "Attribute") => true,
+            ("BatchItem", "MessageExtension") => node.find("CriticalityIndicator") == Some("false"),
+            ("ResponsePayload", "AttributeName" | "AttributeReference") => {
+                self.operation() == "GetAttributeList"
+            }
+            ("ResponsePayload", "LocatedItems") => self.operation() == "Locate",
+            ("ResponsePayload", "ProtocolVersion") => {
+                let request = self.item.as_ref().and_then(|item| item.request.child("RequestPayload"));
+                self.operation() == "DiscoverVersions"
+                    && request.is_some_and(|payload| payload.child("ProtocolVersion").is_none())
+            }
+            ("ResponsePayload", listed) => self.operation() == "Query" && LISTED.contains(&listed),
+            _ => false,
+        }
+    }
+
+    fn value(&mut self, expected: &Node, came: &Node, parent: &Node, place: &str) -> bool {
+        let label = label(expected, parent);
+        if expected.kind == "DateTime" {
+            return self.date(&label, expected, came);
+        }
+        if let Some(name) = expected.variable() {
+            return self.bind(name, came);
+        }
+        if expected.value == came.value || CHOSEN.contains(&&*label) {
+            return true;
+        }
+        let in_key = place.contains("/KeyValue/") || label == "KeyValue" || label == "KeyMaterial";
+        match &*label {
+            "DigestValue" => self.generated() || self.other_hash(parent),
+            "HashingAlgorithm" => self.other_hash(parent),
+            "KeyFormatType" => {
+                let item = self.item.as_ref();
+                let asked = item.and_then(|item| item.request.find("KeyFormatType")).is_some();
+                self.generated() && !asked
+            }
+            "CertificateValue" => self.generated(),
+            _ if OUTPUT.contains(&&*label) => {
+                self.generated() || self.item.as_ref().is_some_and(|item| item.varies)
+            }
+            _ if in_key && self.generated() => {
+                // A symmetric key has its length all the same.
+                !place.contains("/SymmetricKey/") || expected.value.len() == came.value.len()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the element is in a Digest by another algorithm than the one that must always be there.
+    fn other_hash(&self, parent: &Node) -> bool {
+        let algorithm = parent.child("DigestValue").and_then(|_| parent.child("HashingAlgorithm"));
+        algorithm.is_some_and(|algorithm| algorithm.value != "SHA_256")
+    }
+
+    fn bind(&mut self, name: &str, came: &Node) -> bool {
+        let lasting = LASTING.iter().any(|prefix| name.starts_with(prefix));
+        if let Some(known) = self.known.variables.get(name)
+            && lasting
+        {
+            return *known == came.value;
+        }
+        let identifier = name.starts_with("UNIQUE_IDENTIFIER");
+        let taken = |(other, value): (&String, &String)| {
+            other.starts_with("UNIQUE_IDENTIFIER") && *value == came.value
+        };
+        if identifier && self.known.variables.iter().any(taken) {
+            return false;
+        }
+        self.known.variables.insert(name.to_owned(), came.value.clone());
+        if identifier && self.generated() {
+            self.known.generated.insert(name.to_owned());
+        }
+        true
+    }
+
+    fn date(&self, label: &str, expected: &Node, came: &Node) -> bool {
+        let fixed = |value: &str| self.known.dates.contains(&(label.to_owned(), value.to_owned()));
+        let Some(offset) = expected.variable().and_then(|name| self.known.offset(name)) else {
+            let request_had_it =
+                self.known.dates.iter().any(|(attribute, value)| {
+                    attribute == label && seconds(value) == seconds(&expected.value)
+                });
+            return expected.value == came.value || DATES.contains(&label) && !request_had_it;
+        };
+        let Some(came) = seconds(&came.value) else { return false };
+        let near = self.known.began + offset <= came && came <= DateTime::now().0 + offset;
+        near || DATES.contains(&label) && !fixed(&expected.value)
+    }
+
+    /// What was expected, a variable with its value.
+    fn told(&self, expected: &Node) -> String {
+        let value = expected.variable().and_then(|name| self.known.variables.get(name));
+        value.map_or_else(|| short(expected), |value| format!("{} = {value}", short(expected)))
+    }
+}
+
+/// The moment of an XML value, in seconds since 1970.
+fn seconds(value: &str) -> Option<i64> {
+    let ttlv = xml::decode(format!("<TimeStamp type='DateTime' value='{value}'/>").as_bytes()).ok()?;
+    ttlv.last_chunk().map(|bytes| i64::from_be_bytes(*bytes))
+}
+
+fn differs(place: &str, expected: &str, came: &str) -> String {
+    format!("{place}: expected {expected}, came {came}")
+}
+
+/// An element in one line.
+fn short(node: &Node) -> String {
+    /// How much of a long value is shown.
+    const SHOWN: usize = 80;
+    if node.is_structure() {
+        let inner: Vec<_> = node.children.iter().map(short).collect();
+        return format!("{} {{ {} }}", node.tag, inner.join(", "));
+    }
+    let shown: String = node.value.chars().take(SHOWN).collect();
+    let rest = if shown.len() < node.value.len() { "…" } else { "" };
+    format!("{} {shown:?}{rest}", node.tag)
+}

@@ -1,0 +1,101 @@
+//! The standard's own test cases, replayed over TLS against real servers (KMIP Profiles 2.1 §4).
+//!
+//! `case` reads them, `replay` talks, `compare` judges the answers, `report` tells the outcome and keeps the lists:
+//! `unsupported.txt` names the cases that a server cannot pass, `waiting.txt` those that this one does not pass yet.
+//! A run fails when a case outside the lists fails, and when one inside them passes.
+//!
+//! The cases are not part of this project: `KMIP_CORPUS` names their folder, with a folder for each version in it.
+//! `CASE` narrows a run down to the cases whose name has it, `VERSION` to those of one version.
+
+mod case;
+mod compare;
+mod replay;
+mod report;
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use kmip_server::encoding::{json, xml};
+
+use super::harness::Pki;
+use case::Case;
+use report::{Lists, Outcome};
+
+/// How many cases run at the same time. Some of them wait for dates to pass.
+const AT_ONCE: usize = 8;
+
+/// The folder of the cases, if the environment names one.
+fn corpus() -> Option<PathBuf> {
+    let corpus = std::env::var_os("KMIP_CORPUS").filter(|folder| !folder.is_empty());
+    if corpus.is_none() {
+        println!("skipped: KMIP_CORPUS names no folder with the standard's test cases");
+    }
+    corpus.map(PathBuf::from)
+}
+
+#[test]
+fn conformance_every_case_outside_the_lists_passes() {
+    let Some(corpus) = corpus() else { return };
+    let filter = |name| std::env::var(name).ok().filter(|wanted: &String| !wanted.is_empty());
+    let (pattern, version) = (filter("CASE"), filter("VERSION"));
+    let all = case::all(&corpus);
+    let everything = pattern.is_none() && version.is_none();
+    let wanted = |case: &&Case| {
+        pattern.as_ref().is_none_or(|pattern| case.id().contains(pattern.as_str()))
+            && version.as_ref().is_none_or(|version| case.folder == format!("v{version}"))
+    };
+    let cases: Vec<_> = all.iter().filter(wanted).collect();
+    assert!(!cases.is_empty(), "no case is meant by CASE and VERSION");
+
+    let outcomes = run(&cases, &all);
+    let lists = Lists::read();
+    report::print(&outcomes, &lists, !everything);
+    if everything {
+        report::keep(&outcomes, &lists);
+    }
+    let wrong = report::surprises(&outcomes, &lists, everything);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Replays the cases, several at the same time; the outcomes are in the order of the cases.
+fn run<'a>(cases: &[&'a Case], all: &[Case]) -> Vec<Outcome<'a>> {
+    let pki = Pki::new();
+    let clients = replay::Identities::new(&pki);
+    let next = AtomicUsize::new(0);
+    let outcomes = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let failure = replay::replay(case, all, &pki, &clients).err();
+                    outcomes.lock().unwrap().push(Outcome { case, failure });
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap();
+    outcomes.sort_by_key(|outcome| outcome.case.id());
+    outcomes
+}
+
+#[test]
+fn conformance_every_message_is_the_same_in_ttlv_xml_and_json() {
+    let Some(corpus) = corpus() else { return };
+    let mut messages = 0;
+    for case in case::all(&corpus) {
+        for (at, step) in case.steps.iter().enumerate() {
+            for message in [&step.request, &step.response] {
+                let place = format!("{}, step {at}", case.id());
+                let text = message.xml(&|node| Ok::<_, ()>(replay::placeholder(node))).unwrap();
+                let ttlv = xml::decode(text.as_bytes()).unwrap_or_else(|error| panic!("{place}: {error}"));
+                let again = xml::encode(&ttlv).unwrap();
+                assert_eq!(xml::decode(again.as_bytes()).as_ref(), Ok(&ttlv), "{place}: {again}");
+                let json = json::encode(&ttlv).unwrap();
+                assert_eq!(json::decode(json.as_bytes()).as_ref(), Ok(&ttlv), "{place}: {json}");
+                messages += 1;
+            }
+        }
+    }
+    println!("{messages} messages");
+}

@@ -1,0 +1,115 @@
+//! Plays the client of a case: fills in the variables, sends, and has the answers judged.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use kmip_server::encoding::xml;
+use kmip_server::ttlv::DateTime;
+
+use super::case::{Case, Node, Step};
+use super::compare::{self, Known};
+use crate::harness::{Client, Credential, Embedded, Pki};
+
+/// How long a step is sent again that waits for time to pass or for work to be done.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// In a case that waits, how far off in seconds the dates at most are that it waits for.
+const SOON: i64 = 3;
+
+/// What the clients of the cases show: A, B and C.
+pub(super) struct Identities(Vec<Credential>);
+
+impl Identities {
+    pub(super) fn new(pki: &Pki) -> Self {
+        Self(["Client-A", "Client-B", "Client-C"].map(|name| pki.ca.client(name)).into())
+    }
+
+    fn of(&self, letter: char) -> &Credential {
+        &self.0[letter as usize - 'A' as usize]
+    }
+}
+
+/// Replays a case against a server and a store of its own, behind those of `cases` that it builds on.
+///
+/// # Errors
+/// What went wrong first: the step, the place in the message, what was expected and what came.
+pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identities) -> Result<(), String> {
+    if case.steps.iter().any(|step| step.from_server) {
+        return Err("the server has to send a request".to_owned());
+    }
+    let server = Embedded::real(&pki.config());
+    for earlier in case.before(cases) {
+        play(earlier, &server, pki, identities).map_err(|failure| format!("{}: {failure}", earlier.name))?;
+    }
+    play(case, &server, pki, identities)
+}
+
+fn play(case: &Case, server: &Embedded, pki: &Pki, identities: &Identities) -> Result<(), String> {
+    let mut connections = HashMap::new();
+    let mut known = Known::new(if case.waits() { SOON } else { i64::MAX });
+    for (at, step) in case.steps.iter().enumerate() {
+        let client = connections
+            .entry(step.client)
+            .or_insert_with(|| pki.connect(server.port, identities.of(step.client)));
+        let begun = Instant::now();
+        loop {
+            let outcome = exchange(step, client, &mut known);
+            match outcome {
+                Err(_) if step.repeat && begun.elapsed() < WAIT => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                Err(failure) => {
+                    let operations: Vec<_> =
+                        step.request.items().filter_map(|item| item.find("Operation")).collect();
+                    return Err(format!("step {at} ({}): {failure}", operations.join(", ")));
+                }
+                Ok(()) => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn exchange(step: &Step, client: &mut Client, known: &mut Known) -> Result<(), String> {
+    known.look_at_the_clock();
+    let request = step.request.xml(&|node| known.fill(node))?;
+    let request = xml::decode(request.as_bytes()).map_err(|error| format!("the request: {error}"))?;
+    let response = client.exchange(&request).map_err(|error| format!("the connection: {error}"))?;
+    let response = Node::read(&xml::encode(&response).map_err(|error| format!("the response: {error}"))?);
+    known.note_request(&step.request);
+    compare::message(step, &canonical(&step.response), &response, known)
+}
+
+/// The message with every value spelled as the server's answers are; variables stay.
+fn canonical(message: &Node) -> Node {
+    let text = message.xml(&|node| Ok::<_, ()>(placeholder(node))).unwrap();
+    let ttlv = xml::decode(text.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    let mut spelled = Node::read(&xml::encode(&ttlv).unwrap());
+    restore(message, &mut spelled);
+    spelled
+}
+
+fn restore(message: &Node, spelled: &mut Node) {
+    if message.variable().is_some() {
+        spelled.value.clone_from(&message.value);
+    }
+    for (message, spelled) in message.children.iter().zip(&mut spelled.children) {
+        restore(message, spelled);
+    }
+}
+
+/// The value of an element, or some value of its type where it is a variable.
+pub(super) fn placeholder(node: &Node) -> String {
+    match (node.variable(), &*node.kind) {
+        (None, _) => node.value.clone(),
+        (Some(_), "DateTime") => date(DateTime::now().0),
+        (Some(_), "ByteString") => "00".to_owned(),
+        (Some(_), "Integer" | "LongInteger" | "Interval") => "0".to_owned(),
+        (Some(name), _) => name.to_owned(),
+    }
+}
+
+/// A moment as XML has it: the library's own writing of it.
+pub(super) fn date(seconds: i64) -> String {
+    format!("0x{seconds:016x}")
+}

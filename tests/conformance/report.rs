@@ -1,0 +1,138 @@
+//! Tells the outcome of a run: a line for each case, a table for the versions, and what contradicts the lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::case::Case;
+
+/// Where README.md states the counts.
+const MARKS: (&str, &str) = ("<!-- conformance: begin -->\n", "<!-- conformance: end -->");
+
+/// What became of a case.
+pub(super) struct Outcome<'a> {
+    pub(super) case: &'a Case,
+    /// What went wrong, where something did.
+    pub(super) failure: Option<String>,
+}
+
+/// The names of the two lists, each with the reason beside it.
+pub(super) struct Lists {
+    unsupported: BTreeMap<String, String>,
+    waiting: BTreeSet<String>,
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(name)
+}
+
+/// The lines of a list, each split at its first blank.
+fn lines(name: &str) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(file(name)).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, reason) = line.split_once(' ').unwrap_or((line, ""));
+            (name.to_owned(), reason.trim().to_owned())
+        })
+        .collect()
+}
+
+impl Lists {
+    pub(super) fn read() -> Self {
+        let unsupported = lines("unsupported.txt");
+        for (name, reason) in &unsupported {
+            assert!(!reason.is_empty(), "unsupported.txt gives no reason for {name}");
+        }
+        Self { unsupported, waiting: lines("waiting.txt").into_keys().collect() }
+    }
+}
+
+/// Prints a line for each case, the reason of each failure that is not in a list (of every one where `all`), and
+/// the table.
+pub(super) fn print(outcomes: &[Outcome<'_>], lists: &Lists, all: bool) {
+    for Outcome { case, failure } in outcomes {
+        let id = case.id();
+        match failure {
+            None => println!("pass         {id}"),
+            Some(failure) if lists.unsupported.contains_key(&id) => {
+                println!("unsupported  {id}{}", if all { format!("\n    {failure}") } else { String::new() });
+            }
+            Some(_) if lists.waiting.contains(&id) && !all => println!("waiting      {id}"),
+            Some(failure) => println!("FAIL         {id}\n    {failure}"),
+        }
+    }
+    println!("\n{}", table(outcomes, lists));
+}
+
+/// Passed, waiting, unsupported and all, by version.
+fn table(outcomes: &[Outcome<'_>], lists: &Lists) -> String {
+    let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    for Outcome { case, failure } in outcomes {
+        let [cases, passed, unsupported] = counts.entry(&case.folder).or_default();
+        *cases += 1;
+        *passed += usize::from(failure.is_none());
+        *unsupported += usize::from(lists.unsupported.contains_key(&case.id()));
+    }
+    let total = counts.values().fold([0; 3], |sum, row| [sum[0] + row[0], sum[1] + row[1], sum[2] + row[2]]);
+    let mut text = "| Version | Cases | Pass | Not for a server |\n|---|---|---|---|\n".to_owned();
+    let rows = counts.iter().map(|(folder, row)| (folder.trim_start_matches('v'), row));
+    for (version, [cases, passed, unsupported]) in rows.chain([("All", &total)]) {
+        text.push_str(&format!("| {version} | {cases} | {passed} | {unsupported} |\n"));
+    }
+    text
+}
+
+/// What contradicts the lists: a case that fails outside them, one that passes inside them, and a name in them that
+/// no case has (after a run of everything).
+pub(super) fn surprises(outcomes: &[Outcome<'_>], lists: &Lists, everything: bool) -> Vec<String> {
+    let mut surprises = Vec::new();
+    let mut names = BTreeSet::new();
+    for Outcome { case, failure } in outcomes {
+        let id = case.id();
+        let list = if lists.unsupported.contains_key(&id) {
+            Some("unsupported.txt")
+        } else {
+            lists.waiting.contains(&id).then_some("waiting.txt")
+        };
+        match (failure, list) {
+            (Some(failure), None) => surprises.push(format!("{id} fails: {failure}")),
+            (None, Some(list)) => surprises.push(format!("{id} passes: take it out of {list}")),
+            _ => {}
+        }
+        names.insert(id);
+    }
+    if everything {
+        let listed = lists.unsupported.keys().chain(&lists.waiting);
+        surprises.extend(listed.filter(|id| !names.contains(*id)).map(|id| format!("there is no case {id}")));
+    }
+    surprises
+}
+
+/// After a run of everything: `CONFORMANCE_KEEP=readme` states the counts in README.md, and
+/// `CONFORMANCE_KEEP=waiting` takes the cases that pass out of waiting.txt and puts those in that do not.
+pub(super) fn keep(outcomes: &[Outcome<'_>], lists: &Lists) {
+    let wanted = std::env::var("CONFORMANCE_KEEP").unwrap_or_default();
+    if wanted.contains("readme") {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+        let text = fs::read_to_string(&path).unwrap();
+        let (before, rest) = text.split_once(MARKS.0).unwrap();
+        let (_, after) = rest.split_once(MARKS.1).unwrap();
+        let text = [before, MARKS.0, &table(outcomes, lists), MARKS.1, after].concat();
+        fs::write(&path, text).unwrap();
+    }
+    if wanted.contains("waiting") {
+        let text = fs::read_to_string(file("waiting.txt")).unwrap();
+        let mut text: String =
+            text.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        text.push('\n');
+        for Outcome { case, failure } in outcomes {
+            let id = case.id();
+            if failure.is_some() && !lists.unsupported.contains_key(&id) {
+                text.push_str(&id);
+                text.push('\n');
+            }
+        }
+        fs::write(file("waiting.txt"), text).unwrap();
+    }
+}
