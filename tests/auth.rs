@@ -52,12 +52,12 @@ fn a_client_is_the_common_name_of_its_certificate() {
 
 /// A SLUGS service for some users; it tells each path that it was asked for. Like the real one it redirects
 /// every path without a last slash, with the name unquoted.
-struct Slugs {
-    url: String,
+pub(crate) struct Slugs {
+    pub(crate) url: String,
     asked: Receiver<String>,
 }
 
-fn slugs(answers: &'static [(&'static str, &'static str)]) -> Slugs {
+pub(crate) fn slugs(answers: &'static [(&'static str, &'static str)]) -> Slugs {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let url = format!("{origin}/slugs");

@@ -9,11 +9,14 @@
 mod auth;
 mod conformance;
 mod corpus;
+mod crash;
 mod dialogue;
 mod harness;
+mod house;
 mod interop;
 mod limits;
 mod mutations;
+mod policy;
 mod settings;
 mod split_keys;
 mod tls;

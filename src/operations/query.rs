@@ -131,3 +131,6 @@ fn capabilities() -> CapabilityInformation {
         ..CapabilityInformation::default()
     }
 }
+
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,129 @@
+//! What was acknowledged is there again: after a restart, and after the process was killed at any moment.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use kmip_server::kmip::enums::{ObjectType, Operation, ResultStatus};
+use kmip_server::ttlv::{Field, Tag, V1_2, Writer};
+
+use crate::corpus::{self, algorithm, length, named, template, usage};
+use crate::harness::{Answer, Client, Pki, Running};
+
+/// The executable on a database file of that PKI's folder.
+fn start(pki: &Pki) -> Running {
+    let database = pki.folder.path("kmip.database").display().to_string();
+    let mut options = pki.options();
+    options.extend(["-d".to_owned(), database]);
+    Running::start(options)
+}
+
+fn create(client: &mut Client, name: &str) -> std::io::Result<String> {
+    let answer = client.ask(V1_2, Operation::Create, |writer| {
+        ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+        template(Tag::Attributes, &[named(name), algorithm(), length(256), usage(0xC)], writer);
+    })?;
+    assert_eq!(answer.status, ResultStatus::Success, "{}", answer.message);
+    Ok(answer.text(Tag::UniqueIdentifier).unwrap())
+}
+
+fn get(client: &mut Client, id: &str) -> Answer {
+    client.ask(V1_2, Operation::Get, |writer| corpus::id(id, writer)).unwrap()
+}
+
+fn all(client: &mut Client) -> BTreeSet<String> {
+    client.ask(V1_2, Operation::Locate, |_: &mut Writer| ()).unwrap().texts(Tag::UniqueIdentifier).collect()
+}
+
+#[test]
+fn a_write_of_a_tenth_of_a_second_ago_survives_a_kill() {
+    let pki = Pki::new();
+    let mut server = start(&pki);
+    let mut client = pki.connect(server.port, &pki.client);
+    let kept = create(&mut client, "kept").unwrap();
+    let before = get(&mut client, &kept);
+    let last = create(&mut client, "last").unwrap();
+    thread::sleep(Duration::from_millis(100));
+    server.child.kill().unwrap();
+    assert_eq!(server.wait(), None, "it ended by a signal");
+
+    let server = start(&pki);
+    let mut client = pki.connect(server.port, &pki.client);
+    assert_eq!(get(&mut client, &kept).payload, before.payload);
+    assert_eq!(get(&mut client, &last).status, ResultStatus::Success);
+    assert_eq!(all(&mut client), BTreeSet::from([kept, last.clone()]));
+    let next = create(&mut client, "next").unwrap();
+    assert!(next.parse::<u64>().unwrap() > last.parse().unwrap(), "identifiers are not used again");
+}
+
+#[test]
+fn whatever_was_acknowledged_survives_a_kill_in_the_middle_of_writing() {
+    let pki = Pki::new();
+    let mut server = start(&pki);
+    let port = server.port;
+    let (acknowledged, unanswered) = thread::scope(|scope| {
+        let writers: Vec<_> = (0..3)
+            .map(|writer| {
+                let pki = &pki;
+                scope.spawn(move || {
+                    let mut client = pki.connect(port, &pki.client);
+                    let mut ids = Vec::new();
+                    // Until the server is gone.
+                    while let Ok(id) = create(&mut client, &format!("{writer}, {}", ids.len())) {
+                        ids.push(id);
+                    }
+                    ids
+                })
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(300));
+        server.child.kill().unwrap();
+        let count = writers.len();
+        let ids: BTreeSet<String> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+        (ids, count)
+    });
+    assert!(!acknowledged.is_empty(), "there was time to write");
+
+    let server = start(&pki);
+    let mut client = pki.connect(server.port, &pki.client);
+    let there = all(&mut client);
+    assert!(there.is_superset(&acknowledged), "lost: {:?}", acknowledged.difference(&there));
+    // A write may have been kept without its answer getting out, one for each connection.
+    assert!(there.len() <= acknowledged.len() + unanswered, "{} more", there.len() - acknowledged.len());
+    for id in &there {
+        assert_eq!(get(&mut client, id).status, ResultStatus::Success, "object {id} is whole");
+    }
+}
+
+#[test]
+fn a_restart_keeps_every_object_with_every_attribute() {
+    let pki = Pki::new();
+    let mut server = start(&pki);
+    let mut client = pki.connect(server.port, &pki.client);
+    let ids: Vec<_> = corpus::objects()
+        .iter()
+        .map(|object| {
+            let answer =
+                client.ask(V1_2, Operation::Register, |writer| corpus::register(object, writer)).unwrap();
+            answer.text(Tag::UniqueIdentifier).unwrap()
+        })
+        .collect();
+    let seen = |client: &mut Client| -> Vec<_> {
+        ids.iter()
+            .map(|id| {
+                let object = get(client, id);
+                let attributes =
+                    client.ask(V1_2, Operation::GetAttributes, |writer| corpus::id(id, writer)).unwrap();
+                assert_eq!(object.status, ResultStatus::Success);
+                (object.payload, attributes.payload)
+            })
+            .collect()
+    };
+    let before = seen(&mut client);
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+
+    let server = start(&pki);
+    let after = seen(&mut pki.connect(server.port, &pki.client));
+    assert_eq!(after, before);
+}

@@ -1,0 +1,152 @@
+//! Who may do what, from end to end: the executable, two clients, a SLUGS service for their groups, and policy
+//! files that change while it runs.
+
+use std::time::{Duration, Instant};
+
+use kmip_server::kmip::enums::{ObjectType, Operation, ResultReason, ResultStatus};
+use kmip_server::ttlv::{Field, Tag, V1_2, Writer};
+
+use crate::auth::slugs;
+use crate::corpus::{self, algorithm, attribute, length, named, template, usage};
+use crate::harness::{Answer, Client, Credential, PATIENCE, Pki, Running};
+
+/// The promise to those who change a policy file.
+const IN_FORCE_WITHIN: Duration = Duration::from_secs(1);
+
+/// John is in the first group, Jane in the second; nobody knows Jim.
+const GROUPS: &[(&str, &str)] = &[
+    ("/slugs/users/John%20Doe/", "null"),
+    ("/slugs/users/John%20Doe/groups/", r#"{"groups": ["Makers"]}"#),
+    ("/slugs/users/Jane%20Doe/", "null"),
+    ("/slugs/users/Jane%20Doe/groups/", r#"{"groups": ["Readers"]}"#),
+];
+
+/// The policy file: what each group may do with symmetric keys.
+fn policy(makers: &[(&str, &str)], readers: &[(&str, &str)]) -> String {
+    let entries = |operations: &[(&str, &str)]| {
+        let entries = operations.iter().map(|(name, permission)| format!("\"{name}\": \"{permission}\""));
+        entries.collect::<Vec<_>>().join(", ")
+    };
+    format!(
+        r#"{{"shared": {{"groups": {{
+            "Makers": {{"SYMMETRIC_KEY": {{{}}}}},
+            "Readers": {{"SYMMETRIC_KEY": {{{}}}}}
+        }}}}}}"#,
+        entries(makers),
+        entries(readers)
+    )
+}
+
+const OWNERS: &[(&str, &str)] =
+    &[("GET", "ALLOW_OWNER"), ("LOCATE", "ALLOW_OWNER"), ("DESTROY", "ALLOW_OWNER")];
+
+/// A server with a policy directory, and with further lines in its settings.
+fn start(pki: &Pki, policy: &str, extra: &str) -> Running {
+    let folder = pki.folder.path("policies");
+    std::fs::create_dir_all(&folder).unwrap();
+    write(pki, policy);
+    let settings = pki.settings(&format!("policy_path={}\n{extra}", folder.display()));
+    let log = pki.folder.path("server.log");
+    Running::start(["-f".as_ref(), settings.as_os_str(), "-l".as_ref(), log.as_os_str()])
+}
+
+fn write(pki: &Pki, policy: &str) {
+    pki.folder.write("policies/shared.json", policy);
+}
+
+/// A symmetric key under the policy of the tests.
+fn create(client: &mut Client) -> String {
+    let under = attribute(Tag::OperationPolicyName, &"shared".to_owned());
+    let attributes = [named("a key"), algorithm(), length(128), usage(0xC), under];
+    let answer = client.ask(V1_2, Operation::Create, |writer| {
+        ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+        template(Tag::Attributes, &attributes, writer);
+    });
+    answer.unwrap().text(Tag::UniqueIdentifier).unwrap()
+}
+
+fn act(client: &mut Client, operation: Operation, id: &str) -> Answer {
+    client.ask(V1_2, operation, |writer| corpus::id(id, writer)).unwrap()
+}
+
+fn locate(client: &mut Client) -> Vec<String> {
+    client.ask(V1_2, Operation::Locate, |_: &mut Writer| ()).unwrap().texts(Tag::UniqueIdentifier).collect()
+}
+
+/// How long it takes until `client` gets that status for Get; panics past the patience of a test.
+fn until(client: &mut Client, id: &str, status: ResultStatus) -> Duration {
+    let start = Instant::now();
+    while act(client, Operation::Get, id).status != status {
+        assert!(start.elapsed() < PATIENCE, "the change never came into force");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    start.elapsed()
+}
+
+#[test]
+fn the_groups_that_a_service_tells_decide_what_a_policy_allows() {
+    let (pki, service) = (Pki::new(), slugs(GROUPS));
+    let shared = policy(OWNERS, &[("GET", "ALLOW_ALL"), ("DESTROY", "DISALLOW_ALL")]);
+    let server = start(&pki, &shared, &format!("[auth:slugs]\nenabled=True\nurl={}/", service.url));
+    let connect = |credential: &Credential| pki.connect(server.port, credential);
+    let mut john = connect(&pki.client);
+    let mut jane = connect(&pki.ca.client("Jane Doe"));
+    let id = create(&mut john);
+
+    assert_eq!(act(&mut john, Operation::Get, &id).status, ResultStatus::Success);
+    assert_eq!(act(&mut jane, Operation::Get, &id).status, ResultStatus::Success);
+    assert_eq!(locate(&mut john), [id.as_str()]);
+    assert_eq!(locate(&mut jane), [""; 0], "her group has no entry for Locate");
+    let refused = act(&mut jane, Operation::Destroy, &id);
+    assert_eq!(refused.reason, Some(ResultReason::PermissionDenied));
+    assert_eq!(refused.message, format!("Could not locate object: {id}"));
+    assert_eq!(act(&mut john, Operation::GetAttributes, &id).reason, Some(ResultReason::PermissionDenied));
+    assert_eq!(act(&mut john, Operation::Destroy, &id).status, ResultStatus::Success);
+
+    let mut jim = connect(&pki.ca.client("Jim"));
+    let unknown = act(&mut jim, Operation::Get, &id);
+    assert_eq!(unknown.reason, Some(ResultReason::AuthenticationNotSuccessful));
+    assert!(jim.is_closed());
+}
+
+#[test]
+fn a_policy_that_changes_on_disk_is_in_force_within_a_second() {
+    let (pki, service) = (Pki::new(), slugs(GROUPS));
+    let server =
+        start(&pki, &policy(OWNERS, &[]), &format!("[auth:slugs]\nenabled=True\nurl={}/", service.url));
+    let mut john = pki.connect(server.port, &pki.client);
+    let mut jane = pki.connect(server.port, &pki.ca.client("Jane Doe"));
+    let id = create(&mut john);
+    assert_eq!(act(&mut jane, Operation::Get, &id).reason, Some(ResultReason::PermissionDenied));
+
+    // Changed, broken, mended, removed: the broken file keeps what was in force.
+    write(&pki, &policy(OWNERS, &[("GET", "ALLOW_ALL")]));
+    let mut taken = vec![until(&mut jane, &id, ResultStatus::Success)];
+    write(&pki, "{\"shared\": {");
+    std::thread::sleep(IN_FORCE_WITHIN);
+    assert_eq!(act(&mut jane, Operation::Get, &id).status, ResultStatus::Success);
+    assert!(pki.log().contains("shared.json"), "the broken file is named");
+    write(&pki, &policy(OWNERS, &[("GET", "ALLOW_OWNER")]));
+    taken.push(until(&mut jane, &id, ResultStatus::OperationFailed));
+    assert_eq!(act(&mut john, Operation::Get, &id).status, ResultStatus::Success);
+    std::fs::remove_file(pki.folder.path("policies/shared.json")).unwrap();
+    taken.push(until(&mut john, &id, ResultStatus::OperationFailed));
+    write(&pki, &policy(OWNERS, &[]));
+    taken.push(until(&mut john, &id, ResultStatus::Success));
+    assert!(taken.iter().all(|time| *time <= IN_FORCE_WITHIN), "{taken:?}");
+}
+
+#[test]
+fn without_a_service_the_preset_serves_and_groups_alone_allow_nothing() {
+    let pki = Pki::new();
+    let server = start(&pki, &policy(OWNERS, OWNERS), "");
+    let mut john = pki.connect(server.port, &pki.client);
+    let id = create(&mut john);
+    assert_eq!(act(&mut john, Operation::Get, &id).reason, Some(ResultReason::PermissionDenied));
+
+    write(&pki, r#"{"shared": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}}"#);
+    until(&mut john, &id, ResultStatus::Success);
+    let mut jane = pki.connect(server.port, &pki.ca.client("Jane Doe"));
+    assert_eq!(act(&mut jane, Operation::Get, &id).status, ResultStatus::Success);
+    assert_eq!(act(&mut jane, Operation::Destroy, &id).reason, Some(ResultReason::PermissionDenied));
+}
