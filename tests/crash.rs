@@ -1,6 +1,7 @@
 //! What was acknowledged is there again: after a restart, and after the process was killed at any moment.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -8,7 +9,11 @@ use kmip_server::kmip::enums::{ObjectType, Operation, ResultStatus};
 use kmip_server::ttlv::{Field, Tag, V1_2, Writer};
 
 use crate::corpus::{self, algorithm, length, named, template, usage};
-use crate::harness::{Answer, Client, Pki, Running};
+use crate::dialogue::{Answer, Caller};
+use crate::harness::{Pki, Running, within};
+
+/// How many writes are acknowledged before the kill: every connection is in the middle of it then.
+const ENOUGH: usize = 30;
 
 /// The executable on a database file of that PKI's folder.
 fn start(pki: &Pki) -> Running {
@@ -18,28 +23,31 @@ fn start(pki: &Pki) -> Running {
     Running::start(options)
 }
 
-fn create(client: &mut Client, name: &str) -> std::io::Result<String> {
-    let answer = client.ask(V1_2, Operation::Create, |writer| {
+fn connect(pki: &Pki, port: u16) -> Caller {
+    Caller::new(pki.connect(port, &pki.client))
+}
+
+fn create(client: &mut Caller, name: &str) -> std::io::Result<String> {
+    let answer = client.try_ask(V1_2, Operation::Create, |writer| {
         ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
         template(Tag::Attributes, &[named(name), algorithm(), length(256), usage(0xC)], writer);
     })?;
-    assert_eq!(answer.status, ResultStatus::Success, "{}", answer.message);
-    Ok(answer.text(Tag::UniqueIdentifier).unwrap())
+    Ok(answer.id())
 }
 
-fn get(client: &mut Client, id: &str) -> Answer {
-    client.ask(V1_2, Operation::Get, |writer| corpus::id(id, writer)).unwrap()
+fn get(client: &mut Caller, id: &str) -> Answer {
+    client.ask(V1_2, Operation::Get, |writer| corpus::id(id, writer))
 }
 
-fn all(client: &mut Client) -> BTreeSet<String> {
-    client.ask(V1_2, Operation::Locate, |_: &mut Writer| ()).unwrap().texts(Tag::UniqueIdentifier).collect()
+fn all(client: &mut Caller) -> BTreeSet<String> {
+    client.ask(V1_2, Operation::Locate, |_: &mut Writer| ()).ids().into_iter().collect()
 }
 
 #[test]
 fn a_write_of_a_tenth_of_a_second_ago_survives_a_kill() {
     let pki = Pki::new();
     let mut server = start(&pki);
-    let mut client = pki.connect(server.port, &pki.client);
+    let mut client = connect(&pki, server.port);
     let kept = create(&mut client, "kept").unwrap();
     let before = get(&mut client, &kept);
     let last = create(&mut client, "last").unwrap();
@@ -48,7 +56,7 @@ fn a_write_of_a_tenth_of_a_second_ago_survives_a_kill() {
     assert_eq!(server.wait(), None, "it ended by a signal");
 
     let server = start(&pki);
-    let mut client = pki.connect(server.port, &pki.client);
+    let mut client = connect(&pki, server.port);
     assert_eq!(get(&mut client, &kept).payload, before.payload);
     assert_eq!(get(&mut client, &last).status, ResultStatus::Success);
     assert_eq!(all(&mut client), BTreeSet::from([kept, last.clone()]));
@@ -61,31 +69,33 @@ fn whatever_was_acknowledged_survives_a_kill_in_the_middle_of_writing() {
     let pki = Pki::new();
     let mut server = start(&pki);
     let port = server.port;
+    let written = AtomicUsize::new(0);
     let (acknowledged, unanswered) = thread::scope(|scope| {
         let writers: Vec<_> = (0..3)
             .map(|writer| {
-                let pki = &pki;
+                let (pki, written) = (&pki, &written);
                 scope.spawn(move || {
-                    let mut client = pki.connect(port, &pki.client);
+                    let mut client = connect(pki, port);
                     let mut ids = Vec::new();
                     // Until the server is gone.
                     while let Ok(id) = create(&mut client, &format!("{writer}, {}", ids.len())) {
                         ids.push(id);
+                        written.fetch_add(1, Ordering::Relaxed);
                     }
                     ids
                 })
             })
             .collect();
-        thread::sleep(Duration::from_millis(300));
+        within(|| (written.load(Ordering::Relaxed) >= ENOUGH).then_some(()));
         server.child.kill().unwrap();
         let count = writers.len();
         let ids: BTreeSet<String> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
         (ids, count)
     });
-    assert!(!acknowledged.is_empty(), "there was time to write");
+    assert!(acknowledged.len() >= ENOUGH);
 
     let server = start(&pki);
-    let mut client = pki.connect(server.port, &pki.client);
+    let mut client = connect(&pki, server.port);
     let there = all(&mut client);
     assert!(there.is_superset(&acknowledged), "lost: {:?}", acknowledged.difference(&there));
     // A write may have been kept without its answer getting out, one for each connection.
@@ -99,21 +109,16 @@ fn whatever_was_acknowledged_survives_a_kill_in_the_middle_of_writing() {
 fn a_restart_keeps_every_object_with_every_attribute() {
     let pki = Pki::new();
     let mut server = start(&pki);
-    let mut client = pki.connect(server.port, &pki.client);
+    let mut client = connect(&pki, server.port);
     let ids: Vec<_> = corpus::objects()
         .iter()
-        .map(|object| {
-            let answer =
-                client.ask(V1_2, Operation::Register, |writer| corpus::register(object, writer)).unwrap();
-            answer.text(Tag::UniqueIdentifier).unwrap()
-        })
+        .map(|object| client.ask(V1_2, Operation::Register, |writer| corpus::register(object, writer)).id())
         .collect();
-    let seen = |client: &mut Client| -> Vec<_> {
+    let seen = |client: &mut Caller| -> Vec<_> {
         ids.iter()
             .map(|id| {
                 let object = get(client, id);
-                let attributes =
-                    client.ask(V1_2, Operation::GetAttributes, |writer| corpus::id(id, writer)).unwrap();
+                let attributes = client.ask(V1_2, Operation::GetAttributes, |writer| corpus::id(id, writer));
                 assert_eq!(object.status, ResultStatus::Success);
                 (object.payload, attributes.payload)
             })
@@ -124,6 +129,6 @@ fn a_restart_keeps_every_object_with_every_attribute() {
     assert_eq!(server.wait(), Some(0));
 
     let server = start(&pki);
-    let after = seen(&mut pki.connect(server.port, &pki.client));
+    let after = seen(&mut connect(&pki, server.port));
     assert_eq!(after, before);
 }

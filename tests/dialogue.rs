@@ -48,6 +48,27 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// One on a connection to any server.
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Asks for one operation, of a server that may be gone.
+    pub(crate) fn try_ask(
+        &mut self,
+        version: Version,
+        operation: Operation,
+        payload: impl Fn(&mut Writer),
+    ) -> std::io::Result<Answer> {
+        let response = self.client.exchange(&message_of(version, None, &[(operation, payload)]))?;
+        Ok(answers(version, &response).remove(0))
+    }
+
+    /// Whether the server ends the connection.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.client.is_closed()
+    }
+
     /// Asks for one operation.
     pub(crate) fn ask(
         &mut self,

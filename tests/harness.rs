@@ -14,9 +14,7 @@ use std::time::{Duration, Instant};
 use kmip_server::auth::Peer;
 use kmip_server::config::Config;
 use kmip_server::dispatch::{Reply, Respond};
-use kmip_server::kmip::enums::{Operation, ResultReason, ResultStatus};
 use kmip_server::server::{Server, Shutdown};
-use kmip_server::ttlv::{Field, Reader, Tag, Version, Writer};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, RsaKeySize, SigningKey,
@@ -460,65 +458,12 @@ impl Client {
         self.receive()
     }
 
-    /// Asks for one operation, whose Request Payload `items` writes.
-    pub(crate) fn ask(
-        &mut self,
-        version: Version,
-        operation: Operation,
-        items: impl Fn(&mut Writer),
-    ) -> std::io::Result<Answer> {
-        let request = crate::corpus::message_of(version, None, &[(operation, items)]);
-        self.exchange(&request).map(|response| Answer::read(&response, version))
-    }
-
     /// Whether the server ends the connection, within the patience of a test.
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0; 64]) {
             Ok(count) => count == 0,
             Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
         }
-    }
-}
-
-/// What became of the one item of a request.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: ResultStatus,
-    pub(crate) reason: Option<ResultReason>,
-    pub(crate) message: String,
-    /// The items of the Response Payload.
-    pub(crate) payload: Vec<u8>,
-    version: Version,
-}
-
-impl Answer {
-    fn read(response: &[u8], version: Version) -> Self {
-        let mut rows =
-            Reader::new(response, version).require(Tag::ResponseMessage).unwrap().structure().unwrap();
-        rows.require(Tag::ResponseHeader).unwrap();
-        let mut item = rows.require(Tag::BatchItem).unwrap().structure().unwrap();
-        rows.finish().unwrap();
-        let _operation = item.take(Tag::Operation).unwrap();
-        let (tag, rows) = (Tag::ResultReason, &mut item);
-        let status = Field::read(Tag::ResultStatus, rows).unwrap();
-        let reason = Field::read(tag, rows).unwrap();
-        let message: Option<String> = Field::read(Tag::ResultMessage, rows).unwrap();
-        let payload = item.take(Tag::ResponsePayload).unwrap().map(|payload| payload.bytes.to_vec());
-        let (message, payload) = (message.unwrap_or_default(), payload.unwrap_or_default());
-        Self { status, reason, message, payload, version }
-    }
-
-    /// The text behind `tag` in the payload.
-    pub(crate) fn text(&self, tag: Tag) -> Option<String> {
-        self.texts(tag).next()
-    }
-
-    /// The texts behind `tag` in the payload, in order.
-    pub(crate) fn texts(&self, tag: Tag) -> impl Iterator<Item = String> {
-        let mut rows = Reader::new(&self.payload, self.version);
-        std::iter::from_fn(move || rows.next().unwrap())
-            .filter(move |item| item.tag == tag)
-            .map(|item| String::from_utf8(item.bytes.to_vec()).unwrap())
     }
 }
 

@@ -1,3 +1,5 @@
+//! The secrets of the standard's test cases, split and joined in every way.
+
 use super::*;
 use crate::crypto::test::hex;
 
