@@ -14,12 +14,12 @@ use kmip_server::kmip::attributes::{
 };
 use kmip_server::kmip::enums::{
     BatchErrorContinuationOption, BlockCipherMode, CertificateType, CryptographicAlgorithm,
-    CryptographicUsageMask, DerivationMethod, HashingAlgorithm, KeyFormatType, NameType, ObjectType,
-    OpaqueDataType, Operation, PaddingMethod, QueryFunction, ResultStatus, RevocationReasonCode,
-    SecretDataType, SplitKeyMethod,
+    CryptographicUsageMask, DerivationMethod, HashingAlgorithm, InteropFunction, KeyFormatType, NameType,
+    ObjectType, OpaqueDataType, Operation, PaddingMethod, QueryFunction, ResultStatus, RevocationReasonCode,
+    SecretDataType, SplitKeyMethod, UsageLimitsUnit,
 };
 use kmip_server::kmip::structures::{
-    CryptographicParameters, Name, ProtocolVersion, RevocationReason, UniqueIdentifier,
+    CryptographicParameters, Name, ProtocolVersion, RevocationReason, UniqueIdentifier, UsageLimits,
 };
 use kmip_server::kmip::{
     Certificate as CertificateObject, Key, KeyBlock, KeyMaterial, KeyValue, Object, OpaqueObject,
@@ -165,7 +165,17 @@ pub(crate) static ROWS: &[Row] = &[
         0xC.write(Tag::CryptographicUsageMask, writer);
     }),
     row(Operation::ObtainLease, |writer| id(AES, writer)),
+    row(Operation::GetUsageAllocation, |writer| {
+        id(AES, writer);
+        64i64.write(Tag::UsageLimitsCount, writer);
+    }),
     row(Operation::Archive, |writer| id(AES, writer)),
+    row(Operation::Recover, |writer| id(AES, writer)),
+    row(Operation::Log, |writer| "all is well".to_owned().write(Tag::LogMessage, writer)),
+    row(Operation::Interop, |writer| {
+        InteropFunction::Begin.write(Tag::InteropFunction, writer);
+        "a test".to_owned().write(Tag::InteropIdentifier, writer);
+    }),
     row(Operation::Encrypt, |writer| {
         id(AES, writer);
         ecb(writer);
@@ -527,6 +537,9 @@ pub(crate) fn objects() -> &'static [Given] {
             let mut attributes = vec![named(&format!("object {}", at + 1))];
             if object.object_type() != ObjectType::OpaqueObject {
                 attributes.push(usage(EVERYTHING));
+                if at == 0 {
+                    attributes.push(attribute(Tag::UsageLimits, &limits()));
+                }
                 if at as u64 + 1 < OBJECTS {
                     attributes.push(attribute(Tag::ActivationDate, &DateTime(1_000)));
                 }
@@ -535,6 +548,15 @@ pub(crate) fn objects() -> &'static [Given] {
         });
         given.collect()
     })
+}
+
+/// More than any test uses up.
+fn limits() -> UsageLimits {
+    UsageLimits {
+        usage_limits_total: 1 << 40,
+        usage_limits_count: None,
+        usage_limits_unit: UsageLimitsUnit::Byte,
+    }
 }
 
 /// Every bit of the Cryptographic Usage Mask that 1.0 has.

@@ -83,7 +83,8 @@ impl Item {
 enum Outcome {
     Done(Payload),
     Failed(Error),
-    Undone,
+    /// It was done, and is not kept: what it gave is told all the same, as the standard's test cases do.
+    Undone(Payload),
 }
 
 /// What became of an item.
@@ -101,7 +102,7 @@ impl ItemResult {
     /// Turns the result into the bytes that are sent, and takes them off `room`. What does not fit has failed:
     /// results that cannot be sent must not use up the memory.
     fn keep_within(&mut self, room: &mut usize, version: Version) {
-        let payload = match std::mem::replace(&mut self.outcome, Outcome::Undone) {
+        let payload = match std::mem::replace(&mut self.outcome, Outcome::Undone(Box::new(|_| ()))) {
             Outcome::Done(payload) => payload,
             other => return self.outcome = other,
         };
@@ -120,12 +121,21 @@ impl ItemResult {
         };
     }
 
+    /// The same of an item whose changes are taken back with those of its batch.
+    fn undone(self) -> Self {
+        let outcome = match self.outcome {
+            Outcome::Done(payload) => Outcome::Undone(payload),
+            other => other,
+        };
+        Self { outcome, ..self }
+    }
+
     /// One line for the log: who asked for what, and what became of it.
     pub(super) fn log(&self, identity: &Identity, peer: &Peer) {
         let (user, operation, address) = (&identity.user, self.operation, peer.address);
         match &self.outcome {
             Outcome::Done(_) => log::info!(target: LOG, "{operation} by {user} from {address}: done"),
-            Outcome::Undone => log::info!(target: LOG, "{operation} by {user} from {address}: undone"),
+            Outcome::Undone(_) => log::info!(target: LOG, "{operation} by {user} from {address}: undone"),
             Outcome::Failed(error) => {
                 log::info!(target: LOG, "{operation} by {user} from {address}: failed: {error}");
             }
@@ -141,8 +151,9 @@ impl ItemResult {
                 write_head(operation, self.id.as_deref(), ResultStatus::Success, writer);
                 payload(writer);
             }),
-            Outcome::Undone => writer.structure(Tag::BatchItem, |writer| {
+            Outcome::Undone(payload) => writer.structure(Tag::BatchItem, |writer| {
                 write_head(operation, self.id.as_deref(), ResultStatus::OperationUndone, writer);
+                payload(writer);
             }),
         }
     }
@@ -179,8 +190,7 @@ pub(super) fn run(
         return identifications.into_iter().map(failed).collect();
     }
     if results.last().is_some_and(ItemResult::has_failed) {
-        let done = results.iter_mut().filter(|result| !result.has_failed());
-        done.for_each(|result| result.outcome = Outcome::Undone);
+        return results.into_iter().map(ItemResult::undone).collect();
     }
     results
 }

@@ -95,7 +95,8 @@ impl<'a> Context<'a> {
     /// `operation`. Its state is the one of this moment.
     ///
     /// # Errors
-    /// Item Not Found, Permission Denied, Object Archived where an archived object cannot serve.
+    /// Object Not Found (before 2.0 Item Not Found), Permission Denied, Object Archived where an archived object
+    /// cannot serve.
     pub fn open(
         &mut self,
         identifier: Option<&UniqueIdentifier>,
@@ -114,7 +115,7 @@ impl<'a> Context<'a> {
     /// nothing is kept where it fails.
     ///
     /// # Errors
-    /// Item Not Found, Permission Denied, and those of `change`.
+    /// Those of [`Context::open`], and those of `change`.
     pub fn modify<T>(
         &mut self,
         identifier: Option<&UniqueIdentifier>,
@@ -248,7 +249,7 @@ impl<'a> Context<'a> {
         let id = id.ok_or_else(|| match identifier {
             Some(identifier) => not_found(&identifier.to_string()),
             None => failed(
-                ResultReason::ItemNotFound,
+                ResultReason::ObjectNotFound,
                 "Could not locate object: the request names none, and nothing earlier in its batch left one.",
             ),
         })?;
@@ -267,7 +268,12 @@ impl<'a> Context<'a> {
     fn admit(&self, record: Option<Record>, text: &str, operation: Operation) -> Result<Granted, Error> {
         let mut record = record.ok_or_else(|| not_found(text))?;
         lifecycle::settle(&mut record, self.now);
-        access::decide(&self.policies, self.identity, operation, record).ok_or_else(|| refused(text))
+        let granted =
+            access::decide(&self.policies, self.identity, operation, record).ok_or_else(|| refused(text))?;
+        if !works_on_archived(operation) {
+            lifecycle::within_reach(&granted)?;
+        }
+        Ok(granted)
     }
 
     fn update<T>(
@@ -283,6 +289,9 @@ impl<'a> Context<'a> {
             lifecycle::settle(&mut record, now);
             let granted =
                 access::decide(&policies, identity, operation, record).ok_or_else(|| refused(&text))?;
+            if !works_on_archived(operation) {
+                lifecycle::within_reach(&granted)?;
+            }
             let mut record = granted.into_record();
             let outcome = change(&mut record)?;
             transaction.update(&record)?;
@@ -309,6 +318,12 @@ impl<'a> Context<'a> {
         }
         outcome.unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))
     }
+}
+
+/// Whether an operation needs nothing of an object but its attributes, so that the object may be archived
+/// (1.4 §4.22). Of an archived object, attributes can be read and nothing can be changed.
+fn works_on_archived(operation: Operation) -> bool {
+    matches!(operation, Operation::GetAttributes | Operation::GetAttributeList | Operation::Recover)
 }
 
 /// What Locate asks for; who asks is added by [`Context::locate`].

@@ -11,7 +11,7 @@ use crate::ttlv::{DateTime, STORED, Tag, Value, Writer};
 
 use super::context::{Context, Search};
 use super::error::{failed, invalid_field};
-use super::{certificates, lifecycle};
+use super::{certificates, lease, lifecycle};
 
 /// The attributes that a client wants on a new object, each allowed in the request's version.
 #[derive(Clone, Debug, Default)]
@@ -214,6 +214,9 @@ impl Draft {
         attributes.short_unique_identifier = Some(id.0.to_be_bytes().to_vec());
         attributes.operation_policy_name.get_or_insert_with(|| crate::store::DEFAULT_POLICY.to_owned());
         attributes.fresh.get_or_insert(true);
+        if Row::of(Tag::LeaseTime).is_some_and(|row| row.rules.applies_to.contains(object_type)) {
+            attributes.lease_time = Some(lease::LONGEST);
+        }
         let sensitive = *attributes.sensitive.get_or_insert(false);
         let extractable = *attributes.extractable.get_or_insert(true);
         attributes.always_sensitive = Some(sensitive);

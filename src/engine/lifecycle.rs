@@ -10,7 +10,7 @@ use crate::kmip::structures::RevocationReason;
 use crate::store::Record;
 use crate::ttlv::DateTime;
 
-use super::error::{failed, not_found};
+use super::error::{destroyed, failed, wrong_state};
 
 /// What can happen to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,17 +76,15 @@ pub fn touch(record: &mut Record, now: DateTime) {
 /// Activate (1.4 §4.19).
 ///
 /// # Errors
-/// Illegal Operation for an object without state, Permission Denied for one that is not pre-active.
+/// Illegal Operation for an object without state, Wrong Key Lifecycle State (before 2.0 Permission Denied) for
+/// one that is not pre-active.
 pub fn activate(record: &mut Record, now: DateTime) -> Result<(), Error> {
     if is_destroyed(record) {
-        return Err(not_found(&record.id.to_string()));
+        return Err(destroyed(&record.id.to_string()));
     }
     let state = state(record, "activated")?;
     let to = after(state, Event::Activate).ok_or_else(|| {
-        failed(
-            ResultReason::PermissionDenied,
-            format!("The object is {state}, not pre-active, and cannot be activated."),
-        )
+        wrong_state(format!("The object is {state}, not pre-active, and cannot be activated."))
     })?;
     record.attributes.state = Some(to);
     record.attributes.activation_date = Some(now);
@@ -96,7 +94,8 @@ pub fn activate(record: &mut Record, now: DateTime) -> Result<(), Error> {
 /// Revoke (1.4 §4.20): deactivates an active object, or marks any as compromised.
 ///
 /// # Errors
-/// Illegal Operation for an object without state, and for one that is not active when the reason is no compromise.
+/// Illegal Operation for an object without state, Wrong Key Lifecycle State (before 2.0 Illegal Operation) for one
+/// that is not active when the reason is no compromise.
 pub fn revoke(
     record: &mut Record,
     reason: RevocationReason,
@@ -108,10 +107,9 @@ pub fn revoke(
     let compromised = matches!(reason.revocation_reason_code, Code::KeyCompromise | Code::CaCompromise);
     let event = if compromised { Event::Compromise } else { Event::Deactivate };
     let to = after(state, event).ok_or_else(|| {
-        failed(
-            ResultReason::IllegalOperation,
-            format!("Only an active object can be revoked without a compromise; this one is {state}."),
-        )
+        let message =
+            format!("Only an active object can be revoked without a compromise; this one is {state}.");
+        wrong_state(message).or_before(ResultReason::IllegalOperation)
     })?;
     let attributes = &mut record.attributes;
     attributes.state = Some(to);
@@ -128,20 +126,48 @@ pub fn revoke(
 /// Destroy (1.4 §4.21): the object goes, its attributes stay.
 ///
 /// # Errors
-/// Permission Denied for an active object. One that is destroyed already is not found.
+/// Wrong Key Lifecycle State (before 2.0 Permission Denied) for an active object, Object Destroyed (Item Not
+/// Found) for one that is destroyed already.
 pub fn destroy(record: &mut Record, now: DateTime) -> Result<(), Error> {
     if is_destroyed(record) {
-        return Err(not_found(&record.id.to_string()));
+        return Err(destroyed(&record.id.to_string()));
     }
     if let Some(state) = record.attributes.state {
-        let to = after(state, Event::Destroy).ok_or_else(|| {
-            failed(ResultReason::PermissionDenied, "An active object cannot be destroyed; revoke it first.")
-        })?;
+        let to = after(state, Event::Destroy)
+            .ok_or_else(|| wrong_state("An active object cannot be destroyed; revoke it first."))?;
         record.attributes.state = Some(to);
     }
     record.attributes.destroy_date = Some(now);
     record.object = None;
     Ok(())
+}
+
+/// Archive (1.4 §4.22): the object stays as it is and is out of reach until it is recovered.
+///
+/// # Errors
+/// Object Destroyed (before 2.0 Item Not Found) where there is nothing left to archive.
+pub fn archive(record: &mut Record, now: DateTime) -> Result<(), Error> {
+    if is_destroyed(record) {
+        return Err(destroyed(&record.id.to_string()));
+    }
+    record.attributes.archive_date = Some(now);
+    Ok(())
+}
+
+/// Recover (1.4 §4.23): the object is within reach again. What was not archived is so already.
+pub fn recover(record: &mut Record) {
+    record.attributes.archive_date = None;
+}
+
+/// Checks that an object is not archived, for operations that need more of it than its attributes.
+///
+/// # Errors
+/// Object Archived.
+pub fn within_reach(record: &Record) -> Result<(), Error> {
+    match record.attributes.archive_date {
+        Some(_) => Err(failed(ResultReason::ObjectArchived, "The object is archived; recover it first.")),
+        None => Ok(()),
+    }
 }
 
 fn state(record: &Record, done: &str) -> Result<State, Error> {
@@ -158,6 +184,7 @@ mod tests {
     use super::*;
     use crate::kmip::attributes::Attributes;
     use crate::store::Id;
+    use crate::ttlv::V1_4;
 
     const NOW: DateTime = DateTime(1_000);
 
@@ -202,8 +229,10 @@ mod tests {
         activate(&mut record, NOW).unwrap();
         assert_eq!(record.attributes.state, Some(State::Active));
         assert_eq!(record.attributes.activation_date, Some(NOW));
-        assert_eq!(activate(&mut record, NOW).unwrap_err().reason, ResultReason::PermissionDenied);
-        assert_eq!(destroy(&mut record, NOW).unwrap_err().reason, ResultReason::PermissionDenied);
+        let wrong = |error: Error| (error.reason, error.reason_in(V1_4));
+        let expected = (ResultReason::WrongKeyLifecycleState, ResultReason::PermissionDenied);
+        assert_eq!(wrong(activate(&mut record, NOW).unwrap_err()), expected);
+        assert_eq!(wrong(destroy(&mut record, NOW).unwrap_err()), expected);
     }
 
     #[test]
@@ -211,7 +240,8 @@ mod tests {
         let unspecified = || reason(RevocationReasonCode::Unspecified);
         let mut record = key();
         let early = revoke(&mut record, unspecified(), None, NOW).unwrap_err();
-        assert_eq!(early.reason, ResultReason::IllegalOperation);
+        assert_eq!(early.reason, ResultReason::WrongKeyLifecycleState);
+        assert_eq!(early.reason_in(V1_4), ResultReason::IllegalOperation);
         activate(&mut record, NOW).unwrap();
         revoke(&mut record, unspecified(), None, NOW).unwrap();
         assert_eq!(record.attributes.state, Some(State::Deactivated));
@@ -228,9 +258,23 @@ mod tests {
     fn what_is_destroyed_is_not_found_and_can_still_be_reported_as_compromised() {
         let mut record = key();
         destroy(&mut record, NOW).unwrap();
-        assert_eq!(destroy(&mut record, NOW).unwrap_err().reason, ResultReason::ItemNotFound);
+        let again = destroy(&mut record, NOW).unwrap_err();
+        assert_eq!(again.reason, ResultReason::ObjectDestroyed);
+        assert_eq!(again.reason_in(V1_4), ResultReason::ItemNotFound);
         revoke(&mut record, reason(RevocationReasonCode::KeyCompromise), None, NOW).unwrap();
         assert_eq!(record.attributes.state, Some(State::DestroyedCompromised));
+    }
+
+    #[test]
+    fn what_is_archived_is_out_of_reach_until_it_is_recovered() {
+        let mut record = key();
+        archive(&mut record, NOW).unwrap();
+        assert_eq!(record.attributes.archive_date, Some(NOW));
+        assert_eq!(within_reach(&record).unwrap_err().reason, ResultReason::ObjectArchived);
+        recover(&mut record);
+        within_reach(&record).unwrap();
+        destroy(&mut record, NOW).unwrap();
+        assert_eq!(archive(&mut record, NOW).unwrap_err().reason, ResultReason::ObjectDestroyed);
     }
 
     #[test]

@@ -10,16 +10,16 @@ use crate::kmip::{Error, KeyMaterial, KeyValue, Object, RsaPrivateKeyMaterial};
 use crate::store::Record;
 use crate::ttlv::{BigInteger, Secret};
 
-use super::error::{failed, not_found};
+use super::error::{destroyed, failed};
 
 /// The bytes of the record's key.
 ///
 /// # Errors
-/// Item Not Found where the object is destroyed, Key Value Not Present where its value is kept elsewhere,
+/// Object Destroyed where the object is destroyed, Key Value Not Present where its value is kept elsewhere,
 /// Permission Denied for an object without a key and for a key that is wrapped, Key Format Type Not Supported
 /// for a transparent key that is not computed with, Cryptographic Failure for numbers that make no key.
 pub fn bytes(record: &Record) -> Result<Secret, Error> {
-    let object = record.object.as_ref().ok_or_else(|| not_found(&record.id.to_string()))?;
+    let object = record.object.as_ref().ok_or_else(|| destroyed(&record.id.to_string()))?;
     let block = object.key_block().ok_or_else(|| {
         failed(
             ResultReason::PermissionDenied,
@@ -140,6 +140,6 @@ mod tests {
         assert_eq!(reason(&record(None, false)), ResultReason::KeyValueNotPresent);
         let mut destroyed = record(None, false);
         destroyed.object = None;
-        assert_eq!(reason(&destroyed), ResultReason::ItemNotFound);
+        assert_eq!(reason(&destroyed), ResultReason::ObjectDestroyed);
     }
 }

@@ -9,13 +9,15 @@ mod context;
 mod creation;
 mod error;
 mod heavy;
+pub mod lease;
 pub mod lifecycle;
 pub mod material;
 pub mod takeover;
 pub mod usage;
+pub mod usage_limits;
 
 pub use access::Granted;
 pub use context::{Context, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, Search, Services};
 pub use creation::{Asker, Draft, Given};
-pub use error::{failed, invalid_field, not_found, refused};
+pub use error::{bounded_text, destroyed, failed, invalid_field, not_found, refused, wrong_state};
 pub use heavy::most_at_once as heavy_jobs_at_once;

@@ -18,8 +18,8 @@ use crate::ttlv::{DateTime, V2_0, Version};
 
 use super::access::Granted;
 use super::context::Context;
-use super::error::{failed, not_found};
-use super::lifecycle;
+use super::error::{destroyed, failed};
+use super::{lifecycle, usage_limits};
 
 /// What a key is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,18 +121,16 @@ pub fn open(
 /// its usage limits, in this order, which is PyKMIP's.
 ///
 /// # Errors
-/// Item Not Found for a destroyed object, Object Archived for an archived one. For the rest PyKMIP's reasons up
+/// Object Destroyed (before 2.0 Item Not Found) for a destroyed object, Object Archived for an archived one. For the rest PyKMIP's reasons up
 /// to 2.0, Permission Denied unless said otherwise, and those of the standard's own table from 2.1 on: Invalid
 /// Object Type for another object, Incompatible Cryptographic Usage Mask for a bit that is not set; Permission
 /// Denied for usage limits that are used up. A state or a date that does not allow the use is a Wrong Key
 /// Lifecycle State from 2.0 on.
 pub fn judge(record: &Record, purpose: Use, version: Version, now: DateTime) -> Result<(), Error> {
     if lifecycle::is_destroyed(record) {
-        return Err(not_found(&record.id.to_string()));
+        return Err(destroyed(&record.id.to_string()));
     }
-    if record.attributes.archive_date.is_some() {
-        return Err(failed(ResultReason::ObjectArchived, "The object is archived; recover it first."));
-    }
+    lifecycle::within_reach(record)?;
     let rule = purpose.rule();
     let reason = |pykmip, table| if version > V2_0 { table } else { pykmip };
     if !rule.types.contains(record.object_type) {
@@ -153,7 +151,7 @@ pub fn judge(record: &Record, purpose: Use, version: Version, now: DateTime) -> 
         ));
     }
     match &record.attributes.usage_limits {
-        Some(limits) if rule.protects && remaining(limits) <= 0 => Err(used_up()),
+        Some(limits) if rule.protects && usage_limits::remaining(limits) <= 0 => Err(used_up()),
         _ => Ok(()),
     }
 }
@@ -202,19 +200,12 @@ pub fn spend(
     Ok(())
 }
 
-/// What is left: at the beginning, all of it.
-fn remaining(limits: &UsageLimits) -> i64 {
-    limits.usage_limits_count.unwrap_or(limits.usage_limits_total)
-}
-
 fn take(limits: &mut UsageLimits, bytes: usize) -> Result<(), Error> {
     let amount = match limits.usage_limits_unit {
         UsageLimitsUnit::Byte => i64::try_from(bytes).unwrap_or(i64::MAX),
         UsageLimitsUnit::Object => 1,
     };
-    let left = remaining(limits).checked_sub(amount).filter(|left| *left >= 0).ok_or_else(used_up)?;
-    limits.usage_limits_count = Some(left);
-    Ok(())
+    if usage_limits::take(limits, amount) { Ok(()) } else { Err(used_up()) }
 }
 
 /// From 2.0 on there is a reason of its own, but the standard's test cases ask for this one there too.
@@ -378,7 +369,7 @@ mod tests {
         record.attributes.archive_date = Some(NOW);
         assert_eq!(reason(&record, Use::Sign, V2_1), Some(ResultReason::ObjectArchived));
         record.attributes.destroy_date = Some(NOW);
-        assert_eq!(reason(&record, Use::Sign, V1_2), Some(ResultReason::ItemNotFound));
+        assert_eq!(reason(&record, Use::Sign, V1_2), Some(ResultReason::ObjectDestroyed));
     }
 
     #[test]

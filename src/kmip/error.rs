@@ -15,19 +15,30 @@ pub struct Error {
     pub reason: ResultReason,
     /// One sentence for people.
     pub message: Cow<'static, str>,
+    /// What versions say that do not have `reason` yet, where it is not the nearest in meaning.
+    before: Option<ResultReason>,
 }
 
 impl Error {
     /// A failure for that reason, told as `message`.
     pub fn new(reason: ResultReason, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), before: None }
     }
 
-    /// The reason as `version` can say it: what a later version brought becomes the nearest reason of 1.0.
+    /// The same failure, told for the reason `before` in the versions that do not have the reason yet.
+    pub fn or_before(self, before: ResultReason) -> Self {
+        Self { before: Some(before), ..self }
+    }
+
+    /// The reason as `version` can say it: what a later version brought becomes what the failure says of
+    /// itself, or else the nearest reason of 1.0.
     pub fn reason_in(&self, version: Version) -> ResultReason {
         use ResultReason as R;
         if self.reason.since() <= version {
             return self.reason;
+        }
+        if let Some(before) = self.before.filter(|before| before.since() <= version) {
+            return before;
         }
         match self.reason {
             R::EncodingOptionError | R::KeyWrapTypeNotSupported => R::FeatureNotSupported,
@@ -79,7 +90,7 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ttlv::{SUPPORTED, V1_0};
+    use crate::ttlv::{SUPPORTED, V1_0, V1_4, V2_0};
 
     #[test]
     fn every_reason_can_be_said_in_every_version() {
@@ -90,5 +101,14 @@ mod tests {
             }
         }
         assert_eq!(Error::new(ResultReason::Sensitive, "").reason_in(V1_0), ResultReason::PermissionDenied);
+    }
+
+    #[test]
+    fn a_failure_can_name_the_reason_of_older_versions_itself() {
+        let error = Error::new(ResultReason::WrongKeyLifecycleState, "");
+        assert_eq!(error.reason_in(V1_4), ResultReason::IllegalOperation);
+        let error = error.or_before(ResultReason::PermissionDenied);
+        assert_eq!(error.reason_in(V1_4), ResultReason::PermissionDenied);
+        assert_eq!(error.reason_in(V2_0), ResultReason::WrongKeyLifecycleState);
     }
 }

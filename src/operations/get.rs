@@ -1,6 +1,6 @@
 //! Get (KMIP 1.4 §4.11, 2.1 §6.1.19): the object itself.
 
-use crate::engine::{Context, failed, lifecycle, not_found};
+use crate::engine::{Context, destroyed, failed, lifecycle};
 use crate::kmip::enums::{KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType, ResultReason};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, KeyWrappingSpecification, Object, enums, structure};
@@ -44,10 +44,7 @@ impl Operation for Get {
         }
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         if lifecycle::is_destroyed(&granted) {
-            return Err(not_found(&granted.id.to_string()));
-        }
-        if granted.attributes.archive_date.is_some() {
-            return Err(failed(ResultReason::ObjectArchived, "The object is archived; recover it first."));
+            return Err(destroyed(&granted.id.to_string()));
         }
         if request.key_wrapping_specification.is_some() {
             return Err(failed(
@@ -75,7 +72,7 @@ impl Operation for Get {
         cx.serve(&granted, Self::CODE)?;
         let record = granted.into_record();
         let identifier = record.id;
-        let object = record.object.ok_or_else(|| not_found(&identifier.to_string()))?;
+        let object = record.object.ok_or_else(|| destroyed(&identifier.to_string()))?;
         Ok(Response { object_type: record.object_type, unique_identifier: identifier.into(), object })
     }
 }

@@ -50,7 +50,7 @@ impl Operation for Locate {
         let count = request.offset_items.is_some();
         let found = cx.locate(Search {
             criteria,
-            storage: request.storage_status_mask.unwrap_or(EVERYWHERE),
+            storage: request.storage_status_mask.unwrap_or(StorageStatusMask::ON_LINE_STORAGE),
             offset: number(request.offset_items, "Offset Items")?.unwrap_or(0),
             limit: number(request.maximum_items, "Maximum Items")?,
             count,
@@ -65,10 +65,6 @@ impl Operation for Locate {
         })
     }
 }
-
-/// Where to look when the client does not say: wherever the object still is.
-const EVERYWHERE: StorageStatusMask =
-    StorageStatusMask(StorageStatusMask::ON_LINE_STORAGE.0 | StorageStatusMask::ARCHIVAL_STORAGE.0);
 
 fn criteria(attributes: &[Attribute]) -> Result<Vec<Criterion>, Error> {
     let mut criteria = Vec::new();

@@ -5,7 +5,9 @@
 
 mod activate;
 mod add_attribute;
+mod archive;
 mod attribute_rules;
+mod check;
 mod create;
 mod create_key_pair;
 mod create_split_key;
@@ -15,10 +17,15 @@ mod discover_versions;
 mod get;
 mod get_attribute_list;
 mod get_attributes;
+mod get_usage_allocation;
+mod interop;
 mod join_split_key;
 mod locate;
+mod log;
 mod modify_attribute;
+mod obtain_lease;
 mod query;
+mod recover;
 mod register;
 mod revoke;
 mod set_attribute;
@@ -90,20 +97,27 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<create_key_pair::CreateKeyPair>(),
     entry::<register::Register>(),
     entry::<locate::Locate>(),
+    entry::<check::Check>(),
     entry::<get::Get>(),
     entry::<get_attributes::GetAttributes>(),
     entry::<get_attribute_list::GetAttributeList>(),
     entry::<add_attribute::AddAttribute>(),
     entry::<modify_attribute::ModifyAttribute>(),
     entry::<delete_attribute::DeleteAttribute>(),
+    entry::<obtain_lease::ObtainLease>(),
+    entry::<get_usage_allocation::GetUsageAllocation>(),
     entry::<activate::Activate>(),
     entry::<revoke::Revoke>(),
     entry::<destroy::Destroy>(),
+    entry::<archive::Archive>(),
+    entry::<recover::Recover>(),
     entry::<query::Query>(),
     entry::<discover_versions::DiscoverVersions>(),
     entry::<create_split_key::CreateSplitKey>(),
     entry::<join_split_key::JoinSplitKey>(),
+    entry::<log::Log>(),
     entry::<set_attribute::SetAttribute>(),
+    entry::<interop::Interop>(),
 ];
 
 const fn entry<O: Operation + 'static>() -> Entry {

@@ -1,0 +1,34 @@
+//! Log (KMIP 2.1 §6.1.29): a client's message goes to the server's log.
+
+use crate::engine::{Context, bounded_text};
+use crate::kmip::{Error, enums, structure};
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        LogMessage => message: String,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {}
+}
+
+pub(super) struct Log;
+
+impl Operation for Log {
+    const CODE: enums::Operation = enums::Operation::Log;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        bounded_text("Log Message", &request.message)?;
+        // Quoted, so that no message looks like a line of the server's own.
+        let (user, message) = (&cx.identity.user, &request.message);
+        log::info!(target: "kmip.server.client", "{user} says: {message:?}");
+        Ok(Response {})
+    }
+}

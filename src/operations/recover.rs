@@ -1,0 +1,39 @@
+//! Recover (KMIP 1.4 §4.23, 2.1 §6.1.42): an archived object is within reach again.
+//!
+//! Recovering an object that is not archived changes nothing and is no error: no version lists one for it.
+
+use crate::engine::{Context, lifecycle};
+use crate::kmip::structures::UniqueIdentifier;
+use crate::kmip::{Error, enums, structure};
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct Recover;
+
+impl Operation for Recover {
+    const CODE: enums::Operation = enums::Operation::Recover;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let (id, ()) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, |record, _| {
+            lifecycle::recover(record);
+            Ok(())
+        })?;
+        Ok(Response { unique_identifier: id.into() })
+    }
+}
