@@ -3,10 +3,13 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
+
+#[path = "tasks.rs"]
+mod tasks;
 
 use getopts::{Matches, Options};
 use kmip_server::config::Config;
@@ -33,13 +36,24 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 ];
 
 pub(crate) fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    if tasks::wants_certificates(&arguments) {
+        return match tasks::make_certificates(&arguments) {
+            Ok(text) => say(&text),
+            Err((true, error)) => failure(WRONG_COMMAND_LINE, &error),
+            Err((false, error)) => failure(FAILED_START, &error),
+        };
+    }
     let options = options();
-    let matches = match options.parse(complete(std::env::args_os().skip(1))) {
+    let matches = match options.parse(complete(arguments.into_iter())) {
         Ok(matches) => matches,
         Err(error) => return failure(WRONG_COMMAND_LINE, &error),
     };
     if matches.opt_present("help") {
-        return say(&options.usage("Usage: run_server [options]\n\nRuns a KMIP server."));
+        return say(&help(&options));
+    }
+    if matches.opt_present("demo") {
+        return demo(&matches).unwrap_or_else(|error| failure(FAILED_START, &error));
     }
     let config = match settings(&matches).and_then(Settings::into_config) {
         Ok(config) => config,
@@ -48,11 +62,16 @@ pub(crate) fn main() -> ExitCode {
         }
         Err(error) => return failure(FAILED_START, &error),
     };
+    run(&config, matches.opt_present("exit-on-eof"), |_| String::new())
+}
+
+/// Logs and serves; `more` is said once the port is known.
+fn run(config: &Config, ends_with_input: bool, more: impl FnOnce(u16) -> String) -> ExitCode {
     if let Err(error) = logging::init(&config.log_path, config.logging_level) {
         return failure(FAILED_START, &error);
     }
     std::panic::set_hook(Box::new(|panic| log::error!(target: "kmip.server", "{panic}")));
-    match serve(&config) {
+    match serve(config, ends_with_input, more) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!(target: "kmip.server", "The server cannot start: {error}");
@@ -61,14 +80,52 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn serve(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(
+    config: &Config,
+    ends_with_input: bool,
+    more: impl FnOnce(u16) -> String,
+) -> Result<(), Box<dyn std::error::Error>> {
     // Before the port is told, so that a signal from whoever waits for it finds its handler.
     let signals = Signals::new([SIGINT, SIGTERM])?;
     let server = Server::bind(config)?;
     stop_on(signals, server.shutdown())?;
-    say(&format!("Listening on {} ({})", server.port(), server.address()));
+    if ends_with_input {
+        stop_at_end_of_input(server.shutdown())?;
+    }
+    say(&format!("Listening on {} ({}){}", server.port(), server.address(), more(server.port())));
     server.run();
     Ok(())
+}
+
+/// A server in memory with certificates of its own, for a trial, on a free port. Of the options, `-p` and `-v`
+/// count.
+fn demo(matches: &Matches) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let trial = tasks::Trial::begin()?;
+    let mut settings = Settings::default();
+    for (name, value) in trial.options() {
+        settings.option(name, &value)?;
+    }
+    for name in ["port", "logging_level"] {
+        if let Some(value) = matches.opt_strs(name).pop() {
+            settings.option(name, &value)?;
+        }
+    }
+    settings.log_path(&trial.log_path());
+    let config = settings.into_config()?;
+    let lines = |port| format!("\n\nPaste into a python3 with PyKMIP:\n\n{}", trial.lines(port));
+    Ok(run(&config, matches.opt_present("exit-on-eof"), lines))
+}
+
+/// For programs that start a server and must not leave it behind: whoever holds the other end of its standard
+/// input is gone when there is no more.
+fn stop_at_end_of_input(shutdown: Shutdown) -> io::Result<()> {
+    let wait = move || {
+        let (mut input, mut room) = (io::stdin().lock(), [0; 256]);
+        while input.read(&mut room).is_ok_and(|count| count > 0) {}
+        log::info!(target: "kmip.server", "Standard input has ended: the server stops.");
+        shutdown.stop();
+    };
+    thread::Builder::new().name("kmip-input".to_owned()).spawn(wait).map(drop)
 }
 
 fn stop_on(mut signals: Signals, shutdown: Shutdown) -> io::Result<()> {
@@ -99,7 +156,24 @@ fn options() -> Options {
         "ignore_tls_client_auth",
         "Takes client certificates without client authentication in their extended key usage.",
     );
+    options.optflag("", "exit-on-eof", "Stops when standard input ends: for programs that start a server.");
+    options.optflag(
+        "",
+        "demo",
+        "Serves from memory, with certificates of its own, and shows lines to paste.",
+    );
     options
+}
+
+fn help(options: &Options) -> String {
+    let certificates = tasks::certificate_options();
+    format!(
+        "{}\n{}",
+        options.usage("Usage: run_server [options]\n\nRuns a KMIP server."),
+        certificates.usage(
+            "Usage: run_server --make-certs DIR [options]\n\nMakes certificates for trials and tests."
+        )
+    )
 }
 
 /// The settings of the file, then those of the options, of which the last of its kind counts.

@@ -19,6 +19,7 @@ pub mod engine;
 pub mod kmip;
 pub mod logging;
 pub mod operations;
+pub mod pki;
 pub mod policy;
 pub mod server;
 pub mod settings;

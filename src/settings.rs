@@ -26,6 +26,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "ca_path", set: |it, value| put(&mut it.ca_path, existing(value)) },
     Setting { name: "auth_suite", set: |it, value| put(&mut it.auth_suite, suite(value)) },
     Setting { name: "policy_path", set: |it, value| put_unless_empty(&mut it.policy_path, value, path) },
+    Setting { name: "live_policies", set: |it, value| put(&mut it.live_policies, boolean(value)) },
     Setting {
         name: "enable_tls_client_auth",
         set: |it, value| put(&mut it.enable_tls_client_auth, boolean(value)),
@@ -183,6 +184,7 @@ pub struct Settings {
     auth_suite: Option<AuthSuite>,
     log_path: Option<PathBuf>,
     policy_path: Option<PathBuf>,
+    live_policies: Option<bool>,
     enable_tls_client_auth: Option<bool>,
     tls_cipher_suites: Option<Vec<String>>,
     logging_level: Option<Level>,
@@ -253,6 +255,7 @@ impl Settings {
             auth_suite: self.auth_suite.unwrap_or(defaults.auth_suite),
             log_path: self.log_path.unwrap_or(defaults.log_path),
             policy_path: self.policy_path,
+            live_policies: self.live_policies.unwrap_or(defaults.live_policies),
             enable_tls_client_auth: self.enable_tls_client_auth.unwrap_or(defaults.enable_tls_client_auth),
             tls_cipher_suites: self.tls_cipher_suites.unwrap_or_default(),
             logging_level: self.logging_level.unwrap_or(defaults.logging_level),

@@ -60,8 +60,19 @@ fn answers_as_pykmips_server_does_but_for_the_listed_deviations() {
     assert!(passes("test_compare.py"), "what differs stands above");
 }
 
-/// Runs one Python test file, or one test of it, and prints what it says.
+#[test]
+fn the_python_package_starts_servers_and_leaves_none_behind() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+    assert!(passes_in(&package.join("tests"), "", Some(&package)), "what failed stands above");
+}
+
+/// Runs one Python test file of these tests, or one test of it, and prints what it says.
 fn passes(test: &str) -> bool {
+    passes_in(&scripts(), test, None)
+}
+
+/// The same for a test file in `folder`; with the plug-in of a package that is not installed.
+fn passes_in(folder: &Path, test: &str, package: Option<&Path>) -> bool {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let python = match environment() {
         Ok(python) => python,
@@ -73,9 +84,13 @@ fn passes(test: &str) -> bool {
     let mut command = Command::new(python);
     command
         .args(["-m", "pytest", "-s", "--tb=short", "-p", "no:cacheprovider"])
-        .arg(scripts().join(test))
+        .arg(folder.join(test))
         .env("KMIP_SERVER_BINARY", server())
         .env("PYTHONDONTWRITEBYTECODE", "1");
+    if let Some(package) = package {
+        command.args(["-p", "kmip_server.plugin"]).env("PYTHONPATH", package);
+    }
+    let test = if test.is_empty() { "python package" } else { test };
     match finish(command, RUN_LIMIT, test) {
         Ok((passed, output)) => {
             println!("{output}");

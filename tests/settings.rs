@@ -332,3 +332,63 @@ fn the_log_has_pykmips_lines_and_is_for_the_owner_only() {
     // Begin, end, and what is wrong with the request in between.
     assert_eq!((session("00000001"), session("00000002")), (1, 3), "{log}");
 }
+
+#[test]
+fn a_server_runs_by_the_certificates_that_it_makes() {
+    let folder = Folder::new();
+    let certs = folder.path("certs").display().to_string();
+    let make = ["--make-certs", &certs, "--client", "Ann", "--host", "127.0.0.1", "--days", "2", "--ec"];
+    let (code, out, _) = run(&make);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("run_server -n 127.0.0.1 -p 5696 -c "), "{out}");
+    let path = |name: &str| format!("{certs}/{name}");
+    let log = folder.path("server.log").display().to_string();
+    let (certificate, key, ca) =
+        (path("server_certificate.pem"), path("server_key.pem"), path("root_certificate.pem"));
+    let options = [
+        "-n",
+        "127.0.0.1",
+        "-p",
+        "0",
+        "-c",
+        &certificate,
+        "-k",
+        &key,
+        "-a",
+        &ca,
+        "-l",
+        &log,
+        "-d",
+        ":memory:",
+    ];
+    let server = Running::start(options);
+    assert!(TcpStream::connect(("127.0.0.1", server.port)).is_ok());
+
+    let before = std::fs::read(path("root_key.pem")).unwrap();
+    let (code, _, error) = run(&make);
+    assert!(code == Some(1) && error.contains("is there already; nothing was written"), "{error}");
+    assert_eq!(std::fs::read(path("root_key.pem")).unwrap(), before);
+    let (code, _, error) = run(&["--make-certs", &certs, "--days", "many"]);
+    assert!(code == Some(2) && error.contains("--days takes a number"), "{error}");
+}
+
+#[test]
+fn a_demo_needs_nothing_and_ends_with_its_input() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_run_server"))
+        .args(["--demo", "--exit-on-eof"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+    while !said.contains("client.get(uid)") {
+        assert!(std::io::BufRead::read_line(&mut lines, &mut said).unwrap() > 0, "{said}");
+    }
+    let ca = said.split('"').find(|part| part.ends_with("root_certificate.pem")).unwrap();
+    let folder = std::path::Path::new(ca).parent().unwrap();
+    assert!(folder.is_dir());
+    drop(child.stdin.take());
+    assert_eq!(within(|| child.try_wait().unwrap()).code(), Some(0));
+    assert!(!folder.exists(), "the folder of a demo is gone with it");
+}

@@ -1,0 +1,250 @@
+"""`KmipServer`, with the arguments and methods of PyKMIP's class of that name.
+
+The arguments become a settings file for the program `run_server`, which does the rest. It is started with a pipe for
+its standard input and ends when that pipe does, so that no process stays behind whatever becomes of this one.
+"""
+
+import configparser
+import logging
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Dict, List, Optional, Type
+
+from kmip_server.exceptions import ConfigurationError, NetworkingError, ShutdownError
+from kmip_server.program import find_program
+
+# A server is ready within milliseconds; one that takes over a large database of PyKMIP's takes minutes.
+START_SECONDS = 600.0
+# The server lets running requests end for ten seconds.
+STOP_SECONDS = 15.0
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PREFIX = "run_server: "
+
+
+class KmipServer:
+    """A KMIP server in a process of its own.
+
+    The arguments are those of PyKMIP's class. Those that are given count more than the settings file at
+    `config_path`; without a file, with None or where the default file does not exist, they have to be enough.
+    """
+
+    def __init__(
+        self,
+        hostname: Optional[str] = None,
+        port: Optional[int] = None,
+        certificate_path: Optional[str] = None,
+        key_path: Optional[str] = None,
+        ca_path: Optional[str] = None,
+        auth_suite: Optional[str] = None,
+        config_path: Optional[str] = "/etc/pykmip/server.conf",
+        log_path: str = "/var/log/pykmip/server.log",
+        policy_path: Optional[str] = None,
+        enable_tls_client_auth: Optional[bool] = None,
+        tls_cipher_suites: Optional[str] = None,
+        logging_level: Optional[str] = None,
+        live_policies: bool = False,
+        database_path: Optional[str] = None,
+    ) -> None:
+        self._logger = logging.getLogger("kmip.server")
+        self._log_path = os.fspath(log_path)
+        self._config_path = config_path
+        given: Dict[str, Any] = {
+            "hostname": hostname,
+            "port": port,
+            "certificate_path": certificate_path,
+            "key_path": key_path,
+            "ca_path": ca_path,
+            "auth_suite": auth_suite,
+            "policy_path": policy_path,
+            "enable_tls_client_auth": enable_tls_client_auth,
+            "tls_cipher_suites": tls_cipher_suites,
+            "logging_level": logging_level,
+            "live_policies": live_policies,
+            "database_path": database_path,
+        }
+        self._settings = _settings(config_path, {name: _text(value) for name, value in given.items() if value not in (None, "")})
+        self._process: Optional["subprocess.Popen[str]"] = None
+        self._ended = threading.Event()
+        self._stopping = False
+        self._port: Optional[int] = None
+        # The handlers of signals as they were before the start.
+        self._handlers: Dict[signal.Signals, Any] = {}
+
+    @property
+    def port(self) -> Optional[int]:
+        """The port that the server listens on; None before `start`."""
+        return self._port
+
+    @property
+    def pid(self) -> Optional[int]:
+        """The server's process; None where it does not run."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Starts the server; clients can connect when this returns. From here to `stop`, SIGINT and SIGTERM end
+        `serve`, if this is the main thread.
+
+        Raises ConfigurationError for settings, files and databases that cannot be used, NetworkingError where the
+        server cannot listen.
+        """
+        if self._process is not None:
+            raise NetworkingError("the server has been started already")
+        self._ended.clear()
+        self._stopping = False
+        with tempfile.TemporaryDirectory(prefix="kmip-server-") as folder:
+            path = pathlib.Path(folder) / "server.conf"
+            path.write_text(self._settings, encoding="utf-8")
+            command = [find_program(), "-f", str(path), "-l", self._log_path, "--exit-on-eof"]
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                universal_newlines=True,
+                # Signals of a terminal are for this process to act upon.
+                start_new_session=True,
+            )
+            line = _first_line(process)
+            if not line.startswith("Listening on "):
+                raise self._failure(process, str(path))
+        self._process = process
+        self._port = int(line.split()[2])
+        if threading.current_thread() is threading.main_thread():
+            self._handlers = {number: signal.signal(number, self._interrupt) for number in _SIGNALS}
+        self._logger.info("Server successfully started on port %d", self._port)
+        threading.Thread(target=self._watch, args=(process,), name="kmip-server", daemon=True).start()
+
+    def serve(self) -> None:
+        """Waits for SIGINT, SIGTERM, or `stop` called by another thread.
+
+        Raises NetworkingError where the server ends by itself.
+        """
+        if self._process is None:
+            raise NetworkingError("the server has not been started")
+        self._ended.wait()
+        if not self._stopping:
+            code = self._process.poll() if self._process else None
+            raise NetworkingError(f"the server has ended with code {code}; its log is {self._log_path}")
+
+    def stop(self) -> None:
+        """Ends the server: it accepts nobody any more and lets running requests end, for ten seconds at the most.
+
+        Raises ShutdownError where it had to be killed.
+        """
+        process, self._process = self._process, None
+        self._stopping = True
+        self._ended.set()
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+            self._handlers = {}
+        if process is None:
+            return
+        killed = False
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                killed = True
+        _close(process)
+        if killed:
+            raise ShutdownError(f"the server did not end within {STOP_SECONDS:.0f} s and was killed")
+
+    def __enter__(self) -> "KmipServer":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        value: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.stop()
+
+    def _interrupt(self, number: int, frame: Optional[FrameType]) -> None:
+        self._stopping = True
+        self._ended.set()
+
+    def _watch(self, process: "subprocess.Popen[str]") -> None:
+        process.wait()
+        if self._process is process:
+            self._ended.set()
+
+    def _failure(self, process: "subprocess.Popen[str]", path: str) -> Exception:
+        """What the server says of its failed start, as an exception."""
+        if process.poll() is None:
+            process.kill()
+        _, text = process.communicate()
+        _close(process)
+        text = text.strip()
+        text = text[len(_PREFIX) :] if text.startswith(_PREFIX) else text
+        text = text.replace(path, self._config_path or "the arguments")
+        if "cannot listen on" in text:
+            return NetworkingError(text)
+        return ConfigurationError(text or f"the server ended with code {process.returncode}")
+
+
+def _settings(path: Optional[str], given: Dict[str, str]) -> str:
+    """The text of a settings file: what stands in the file at `path`, and over it what is given."""
+    # The values stay as they are written: the server resolves what is to be resolved in them.
+    parser = configparser.RawConfigParser()
+    if path and os.path.exists(path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                parser.read_file(file)
+        except (OSError, configparser.Error, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path}: {error}") from None
+    elif path and path != "/etc/pykmip/server.conf":
+        raise ConfigurationError(f"the settings file '{path}' does not exist")
+    else:
+        given.setdefault("auth_suite", "Basic")
+    if not parser.has_section("server"):
+        if path and os.path.exists(path):
+            raise ConfigurationError(f"{path} has no section [server]")
+        parser.add_section("server")
+    for name, value in given.items():
+        parser.set("server", name, value.replace("%", "%%"))
+    lines: List[str] = []
+    for section in parser.sections():
+        lines.append(f"[{section}]")
+        for name, value in parser.items(section):
+            lines.append(f"{name}=" + "\n    ".join(value.split("\n")))
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ",".join(value)
+    return str(os.fspath(value) if hasattr(value, "__fspath__") else value)
+
+
+def _first_line(process: "subprocess.Popen[str]") -> str:
+    """What the server says first: that it listens, or nothing."""
+    timer = threading.Timer(START_SECONDS, process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        assert process.stdout is not None
+        return process.stdout.readline()
+    finally:
+        timer.cancel()
+
+
+def _close(process: "subprocess.Popen[str]") -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:
+                pass

@@ -1,0 +1,295 @@
+//! Makes a public key infrastructure for trials and tests: a CA, a certificate for the server, one for each client,
+//! and the settings that PyKMIP's client finds them by.
+//!
+//! The files have the names that PyKMIP's `bin/create_certificates` gives them. It is for machines that belong to
+//! whoever runs it: the key of the CA lies beside the rest, and nothing is ever revoked.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, RsaKeySize,
+};
+
+use crate::config::Config;
+
+/// For the owner only, the certificates too: they serve nobody else.
+const FILE_MODE: u32 = 0o600;
+/// Certificates hold from a day ago on, so that a client whose clock is behind can use them at once.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest life of a certificate, in days: X.509 has no dates behind the year 9999.
+pub const MAX_DAYS: u32 = 365 * 100;
+
+/// What to make.
+#[derive(Clone, Debug)]
+pub struct Pki {
+    /// The common names of the clients: the users that they are to the server.
+    pub clients: Vec<String>,
+    /// The names and addresses that clients reach the server by.
+    pub hosts: Vec<String>,
+    /// How long the certificates hold, in days; [`MAX_DAYS`] at the most.
+    pub days: u32,
+    /// Whether the keys are of the curve P-256, and not RSA of 2048 bits.
+    pub elliptic: bool,
+    /// The port of the server, for the settings of clients.
+    pub port: u16,
+}
+
+impl Default for Pki {
+    /// Two clients of a server on this machine, for ten years.
+    fn default() -> Self {
+        Self {
+            clients: vec!["John Doe".to_owned(), "Jane Doe".to_owned()],
+            hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
+            days: 3650,
+            elliptic: false,
+            port: Config::DEFAULT_PORT,
+        }
+    }
+}
+
+/// The files that clients and server need, by what they are.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The CA's certificate: `ca_path` of the server, and what clients check it by.
+    pub ca: PathBuf,
+    /// The server's certificate.
+    pub server_certificate: PathBuf,
+    /// The server's private key.
+    pub server_key: PathBuf,
+    /// Certificate and private key of each client, in the order that they were asked for.
+    pub clients: Vec<(PathBuf, PathBuf)>,
+    /// The settings of PyKMIP's client: `[client]` is the first one, and each has a section of its own name.
+    pub client_settings: PathBuf,
+}
+
+/// Why there is no infrastructure. Nothing was written then.
+#[derive(Debug)]
+pub enum Error {
+    /// There is no client.
+    NoClient,
+    /// A client's name leaves nothing to name a file by, or names the file of another.
+    ClientName(String),
+    /// The certificates would hold no day, or too many.
+    Days(u32),
+    /// A file is there already.
+    Exists(PathBuf),
+    /// A file or folder cannot be made.
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A certificate cannot be made, say for a host that is no name.
+    Certificate(rcgen::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoClient => f.write_str("at least one client has to be named"),
+            Self::ClientName(name) => {
+                write!(f, "no file can be named after the client '{name}', or one is already")
+            }
+            Self::Days(days) => write!(f, "certificates hold from 1 to {MAX_DAYS} days, not {days}"),
+            Self::Exists(path) => write!(f, "{} is there already; nothing was written", path.display()),
+            Self::Io { path, cause } => write!(f, "{} cannot be made: {cause}", path.display()),
+            Self::Certificate(cause) => write!(f, "a certificate cannot be made: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rcgen::Error> for Error {
+    fn from(cause: rcgen::Error) -> Self {
+        Self::Certificate(cause)
+    }
+}
+
+impl Pki {
+    /// Writes everything into `folder`, which is made where it is missing.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing is written over.
+    pub fn make(&self, folder: &Path) -> Result<Files, Error> {
+        let stems = self.stems()?;
+        if !(1..=MAX_DAYS).contains(&self.days) {
+            return Err(Error::Days(self.days));
+        }
+        let failed = |cause| Error::Io { path: folder.to_owned(), cause };
+        fs::create_dir_all(folder).map_err(failed)?;
+        let folder = folder.canonicalize().map_err(failed)?;
+        let files = Files {
+            ca: folder.join("root_certificate.pem"),
+            server_certificate: folder.join("server_certificate.pem"),
+            server_key: folder.join("server_key.pem"),
+            clients: stems
+                .iter()
+                .map(|stem| {
+                    let file = |kind| folder.join(format!("client_{kind}_{stem}.pem"));
+                    (file("certificate"), file("key"))
+                })
+                .collect(),
+            client_settings: folder.join("client.conf"),
+        };
+        let texts = self.texts(&files, &folder.join("root_key.pem"), &stems)?;
+        if let Some((there, _)) = texts.iter().find(|(path, _)| path.exists()) {
+            return Err(Error::Exists(there.clone()));
+        }
+        for (path, text) in &texts {
+            write(path, text).map_err(|cause| Error::Io { path: path.clone(), cause })?;
+        }
+        Ok(files)
+    }
+
+    /// What each file holds.
+    fn texts(
+        &self,
+        files: &Files,
+        root_key_path: &Path,
+        stems: &[String],
+    ) -> Result<Vec<(PathBuf, String)>, Error> {
+        let (root_key, mut root) = (self.key()?, self.params("Root CA"));
+        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let mut texts = vec![
+            (files.ca.clone(), root.self_signed(&root_key)?.pem()),
+            (root_key_path.to_owned(), root_key.serialize_pem()),
+        ];
+        let root = Issuer::new(root, root_key);
+
+        let (server_key, mut server) = (self.key()?, self.params("Server Certificate"));
+        server.subject_alt_names = CertificateParams::new(self.hosts.clone())?.subject_alt_names;
+        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        texts.push((files.server_certificate.clone(), server.signed_by(&server_key, &root)?.pem()));
+        texts.push((files.server_key.clone(), server_key.serialize_pem()));
+
+        let host = self.hosts.first().map_or("127.0.0.1", String::as_str);
+        let mut settings = String::new();
+        for (position, (name, (certificate_path, key_path))) in
+            self.clients.iter().zip(&files.clients).enumerate()
+        {
+            let (key, mut client) = (self.key()?, self.params(name));
+            client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            texts.push((certificate_path.clone(), client.signed_by(&key, &root)?.pem()));
+            texts.push((key_path.clone(), key.serialize_pem()));
+            let first = (position == 0).then_some("client");
+            for section in first.into_iter().chain(stems.get(position).map(String::as_str)) {
+                settings.push_str(&self.section(section, host, files, certificate_path, key_path));
+            }
+        }
+        texts.push((files.client_settings.clone(), settings));
+        Ok(texts)
+    }
+
+    /// The clients' names as parts of file names.
+    fn stems(&self) -> Result<Vec<String>, Error> {
+        let mut stems: Vec<String> = Vec::new();
+        for name in &self.clients {
+            let letters =
+                name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
+            let stem: String = letters.collect();
+            if stem.chars().all(|c| c == '_') || stems.contains(&stem) {
+                return Err(Error::ClientName(name.clone()));
+            }
+            stems.push(stem);
+        }
+        if stems.is_empty() { Err(Error::NoClient) } else { Ok(stems) }
+    }
+
+    fn key(&self) -> Result<KeyPair, rcgen::Error> {
+        if self.elliptic {
+            return KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256);
+        }
+        KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)
+    }
+
+    fn params(&self, common_name: &str) -> CertificateParams {
+        let now = SystemTime::now();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.not_before = (now - DAY).into();
+        params.not_after = (now + DAY * self.days).into();
+        params.use_authority_key_identifier_extension = true;
+        params
+    }
+
+    /// A section of the settings of PyKMIP's client.
+    fn section(&self, name: &str, host: &str, files: &Files, certificate: &Path, key: &Path) -> String {
+        let path = |path: &Path| path.display().to_string().replace('%', "%%");
+        format!(
+            "[{name}]\nhost={host}\nport={}\nkeyfile={}\ncertfile={}\nca_certs={}\ncert_reqs=CERT_REQUIRED\n\
+             ssl_version=PROTOCOL_SSLv23\ndo_handshake_on_connect=True\nsuppress_ragged_eofs=True\n\n",
+            self.port,
+            path(key),
+            path(certificate),
+            path(&files.ca),
+        )
+    }
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("kmip-pki-{}-{name}", std::process::id()));
+        drop(fs::remove_dir_all(&folder));
+        folder
+    }
+
+    fn quick() -> Pki {
+        Pki { elliptic: true, ..Pki::default() }
+    }
+
+    #[test]
+    fn makes_what_a_server_and_its_clients_need_and_writes_over_nothing() {
+        let folder = folder("whole");
+        let files = quick().make(&folder).unwrap();
+        let mut config = Config::new(&files.server_certificate, &files.ca);
+        config.key_path = Some(files.server_key.clone());
+        config.database_path = ":memory:".into();
+        config.port = 0;
+        crate::server::Server::bind(&config).unwrap();
+        assert_eq!(fs::metadata(&files.server_key).unwrap().permissions().mode() & 0o777, FILE_MODE);
+        let settings = fs::read_to_string(&files.client_settings).unwrap();
+        for section in ["[client]", "[john_doe]", "[jane_doe]"] {
+            assert!(settings.contains(section), "{settings}");
+        }
+        let before = fs::read(&files.ca).unwrap();
+        assert!(matches!(quick().make(&folder), Err(Error::Exists(_))));
+        assert_eq!(fs::read(&files.ca).unwrap(), before);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn refuses_names_and_lives_that_cannot_be_before_anything_is_written() {
+        let folder = folder("refused");
+        let clients =
+            |names: &[&str]| Pki { clients: names.iter().map(|&name| name.into()).collect(), ..quick() };
+        for wrong in [
+            clients(&[]),
+            clients(&["--"]),
+            clients(&["a b", "a_b"]),
+            Pki { days: 0, ..quick() },
+            Pki { days: MAX_DAYS + 1, ..quick() },
+        ] {
+            assert!(wrong.make(&folder).is_err(), "{wrong:?}");
+            assert!(!folder.exists());
+        }
+    }
+}
