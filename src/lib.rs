@@ -8,7 +8,8 @@
 //!
 //! `ttlv < kmip < {encoding, crypto, store, policy, auth} < engine < operations < dispatch < server < bin`
 //!
-//! `config`, `settings` and `logging` are leaves that server and bin read. ARCHITECTURE.md tells the rest.
+//! `config`, `settings` and `logging` are leaves that server and bin read, `pki` is one of bin's alone.
+//! ARCHITECTURE.md tells the rest.
 
 pub mod auth;
 pub mod config;

@@ -237,6 +237,7 @@ fn options_alone_are_enough_and_may_be_shortened() {
         path("server.key"),
         format!("--ca_path={}", path("ca.pem")),
         format!("--log_path={}", path("short.log")),
+        format!("--database={}", path("short.database")),
     ]);
     assert!(TcpStream::connect(("127.0.0.1", server.port)).is_ok());
 }
