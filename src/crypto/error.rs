@@ -102,6 +102,8 @@ pub enum Parameter {
     TrailerField,
     /// Data.
     Data,
+    /// Digested Data.
+    DigestedData,
     /// Cryptographic Length.
     CryptographicLength,
     /// Derivation Data.
@@ -142,6 +144,7 @@ impl fmt::Display for Parameter {
             Self::SaltLength => "Salt Length",
             Self::TrailerField => "Trailer Field",
             Self::Data => "Data",
+            Self::DigestedData => "Digested Data",
             Self::CryptographicLength => "Cryptographic Length",
             Self::DerivationData => "Derivation Data",
             Self::KeyMaterial => "key material",

@@ -19,10 +19,13 @@
 //! | AES in CCM and XTS, AES key wrap | ccm, xts-mode, aes-kw | aws-lc-rs has them in part or not at all |
 //! | RC4, ChaCha20 | rc4, chacha20 | the only ones that have them |
 //! | splitting secrets | nobody; num-bigint-dig for what is public of a prime field | small, and no package has these fields |
+//! | private-key work on P-256, P-384, P-521, Curve25519 | aws-lc-rs | constant time |
+//! | P-224, ECDH on secp256k1, ECDSA with other hashes, points in all forms | p224, p256, p384, p521, k256, sec1 | aws-lc-rs has none of it |
 //! | names and extensions of certificates | x509-cert | reads piece by piece |
 
 pub mod der;
 pub mod derive;
+pub mod ec;
 mod error;
 pub mod hash;
 pub mod mac;
@@ -37,6 +40,17 @@ pub mod x509;
 
 pub use error::{Error, KeyRole, Kind, Parameter, Purpose};
 pub use symmetric::Key;
+
+use crate::ttlv::Secret;
+
+/// The DER inside of PEM (RFC 7468); none where the bytes are no PEM.
+fn pem(bytes: &[u8]) -> Option<Secret> {
+    if !bytes.trim_ascii_start().starts_with(b"-----BEGIN ") {
+        return None;
+    }
+    let (_, der) = ::rsa::pkcs8::der::pem::decode_vec(bytes.trim_ascii()).ok()?;
+    Some(Secret::new(der))
+}
 
 #[cfg(test)]
 mod test {

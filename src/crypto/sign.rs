@@ -4,8 +4,8 @@
 //! Which key may sign, and which parameters apply where a request is silent, is left to the engine.
 
 use super::hash::Hash;
-use super::rsa::{self, PrivateKey, PublicKey, Scheme};
-use super::{Error, Key, Parameter, Purpose};
+use super::rsa::{self, Scheme};
+use super::{Error, Key, Parameter, Purpose, ec};
 use crate::kmip::enums::{
     CryptographicAlgorithm, DigitalSignatureAlgorithm, HashingAlgorithm, PaddingMethod,
 };
@@ -19,7 +19,8 @@ pub struct Signing<'a> {
     pub signature: Option<DigitalSignatureAlgorithm>,
     /// The algorithm; needed where `signature` is absent.
     pub algorithm: Option<CryptographicAlgorithm>,
-    /// The hash; needed where `signature` is absent or names none.
+    /// The hash; needed where `signature` is absent or names none. Ed25519 has its own, and ECDSA needs none for a
+    /// digest.
     pub hash: Option<HashingAlgorithm>,
     /// The padding; needed by RSA.
     pub padding: Option<PaddingMethod>,
@@ -51,15 +52,26 @@ impl Message<'_> {
 ///
 /// # Errors
 /// Of the kind Parameters, as PyKMIP has it: no signature algorithm and no algorithm with a hash; an algorithm
-/// other than RSA; a key that cannot be read; a padding that is missing or not for signing.
+/// that does not sign; a key that cannot be read; a padding that is missing or not for signing.
 pub fn sign(signing: &Signing<'_>, message: Message<'_>) -> Result<Vec<u8>, Error> {
-    let hash = signing.resolve(Purpose::Sign)?;
-    let key = PrivateKey::read(signing.key.0, Purpose::Sign)?;
-    let scheme = signing.scheme(hash, Purpose::Sign)?;
-    rsa::sign(&key, scheme, hash, &message.digest(hash))
+    let (family, hash) = signing.resolve(Purpose::Sign)?;
+    match family {
+        Family::Rsa => {
+            let hash = Hash::of(hash.ok_or(Error::Missing(Parameter::HashingAlgorithm))?, Purpose::Sign)?;
+            let key = rsa::PrivateKey::read(signing.key.0, Purpose::Sign)?;
+            let scheme = signing.scheme(hash, Purpose::Sign)?;
+            rsa::sign(&key, scheme, hash, &message.digest(hash))
+        }
+        Family::Curve(algorithm) => {
+            let hash = hash.map(|hash| Hash::of(hash, Purpose::Sign)).transpose()?;
+            let key = ec::PrivateKey::read(signing.key.0, Purpose::Sign)?;
+            fits(algorithm, key.curve(), Purpose::Sign)?;
+            ec::sign(&key, hash, message)
+        }
+    }
 }
 
-/// Whether `signature` is the signature of `message`.
+/// Whether `signature` is the signature of `message`. Under a key of another algorithm, no signature is.
 ///
 /// # Errors
 /// As for [`sign`], but [`Error::Conflict`] where the signature algorithm and the algorithm or the hash beside
@@ -70,19 +82,67 @@ pub fn verify(signing: &Signing<'_>, message: Message<'_>, signature: &[u8]) -> 
         if hash.zip(signing.hash).is_some_and(|(named, beside)| named != beside) {
             return Err(Error::Conflict { one, other: Parameter::HashingAlgorithm });
         }
-        if signing.algorithm.is_some_and(|beside| beside != algorithm) {
+        if signing.algorithm.is_some_and(|beside| family(beside) != family(algorithm)) {
             return Err(Error::Conflict { one, other: Parameter::CryptographicAlgorithm });
         }
     }
-    let hash = signing.resolve(Purpose::Verify)?;
-    let scheme = signing.scheme(hash, Purpose::Verify)?;
-    let key = PublicKey::read(signing.key.0, Purpose::Verify)?;
-    rsa::verify(&key, scheme, hash, &message.digest(hash), signature)
+    let (family, hash) = signing.resolve(Purpose::Verify)?;
+    let bytes = signing.key.0;
+    match family {
+        Family::Rsa => {
+            let hash = Hash::of(hash.ok_or(Error::Missing(Parameter::HashingAlgorithm))?, Purpose::Verify)?;
+            let scheme = signing.scheme(hash, Purpose::Verify)?;
+            match rsa::PublicKey::read(bytes, Purpose::Verify) {
+                Ok(key) => rsa::verify(&key, scheme, hash, &message.digest(hash), signature),
+                Err(_) if ec::PublicKey::read(bytes, Purpose::Verify).is_ok() => Ok(false),
+                Err(error) => Err(error),
+            }
+        }
+        Family::Curve(algorithm) => {
+            let hash = hash.map(|hash| Hash::of(hash, Purpose::Verify)).transpose()?;
+            match ec::PublicKey::read(bytes, Purpose::Verify) {
+                Ok(key) => {
+                    fits(algorithm, key.curve(), Purpose::Verify)?;
+                    ec::verify(&key, hash, message, signature)
+                }
+                Err(_) if rsa::PublicKey::read(bytes, Purpose::Verify).is_ok() => Ok(false),
+                Err(error) => Err(error),
+            }
+        }
+    }
+}
+
+/// What signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Rsa,
+    /// ECDSA or Ed25519: the key's curve says which, and the algorithm must not say otherwise.
+    Curve(CryptographicAlgorithm),
+}
+
+fn family(algorithm: CryptographicAlgorithm) -> Option<Family> {
+    match algorithm {
+        CryptographicAlgorithm::Rsa => Some(Family::Rsa),
+        CryptographicAlgorithm::Ec | CryptographicAlgorithm::Ecdsa => {
+            Some(Family::Curve(CryptographicAlgorithm::Ecdsa))
+        }
+        CryptographicAlgorithm::Ed25519 => Some(Family::Curve(CryptographicAlgorithm::Ed25519)),
+        _ => None,
+    }
+}
+
+/// Ed25519 signs with keys of its own curve only; X25519 does not sign at all.
+fn fits(algorithm: CryptographicAlgorithm, curve: ec::Curve, purpose: Purpose) -> Result<(), Error> {
+    let fits = match algorithm {
+        CryptographicAlgorithm::Ed25519 => curve == ec::Curve::Ed25519,
+        _ => curve != ec::Curve::X25519,
+    };
+    if fits { Ok(()) } else { Err(Error::Curve { curve: curve.entry(), purpose }) }
 }
 
 impl Signing<'_> {
     /// Judges the algorithm and finds the hash.
-    fn resolve(&self, purpose: Purpose) -> Result<Hash, Error> {
+    fn resolve(&self, purpose: Purpose) -> Result<(Family, Option<HashingAlgorithm>), Error> {
         let (algorithm, hash) = match self.signature {
             Some(signature) => {
                 let (algorithm, hash) = parts(signature).ok_or(Error::Signature(signature))?;
@@ -90,10 +150,7 @@ impl Signing<'_> {
             }
             None => (self.algorithm.ok_or(Error::Missing(Parameter::CryptographicAlgorithm))?, self.hash),
         };
-        if algorithm != CryptographicAlgorithm::Rsa {
-            return Err(Error::Algorithm { algorithm, purpose });
-        }
-        Hash::of(hash.ok_or(Error::Missing(Parameter::HashingAlgorithm))?, purpose)
+        Ok((family(algorithm).ok_or(Error::Algorithm { algorithm, purpose })?, hash))
     }
 
     fn scheme(&self, hash: Hash, purpose: Purpose) -> Result<Scheme, Error> {
@@ -129,7 +186,82 @@ const fn parts(
         DigitalSignatureAlgorithm::Sha3_384WithRsaEncryption => Some(HashingAlgorithm::Sha3_384),
         DigitalSignatureAlgorithm::Sha3_512WithRsaEncryption => Some(HashingAlgorithm::Sha3_512),
         DigitalSignatureAlgorithm::RsassaPss => None,
+        DigitalSignatureAlgorithm::EcdsaWithSha1 => return ecdsa(HashingAlgorithm::Sha1),
+        DigitalSignatureAlgorithm::EcdsaWithSha224 => return ecdsa(HashingAlgorithm::Sha224),
+        DigitalSignatureAlgorithm::EcdsaWithSha256 => return ecdsa(HashingAlgorithm::Sha256),
+        DigitalSignatureAlgorithm::EcdsaWithSha384 => return ecdsa(HashingAlgorithm::Sha384),
+        DigitalSignatureAlgorithm::EcdsaWithSha512 => return ecdsa(HashingAlgorithm::Sha512),
         _ => return None,
     };
     Some((CryptographicAlgorithm::Rsa, hash))
+}
+
+const fn ecdsa(hash: HashingAlgorithm) -> Option<(CryptographicAlgorithm, Option<HashingAlgorithm>)> {
+    Some((CryptographicAlgorithm::Ecdsa, Some(hash)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Kind;
+
+    fn signing<'a>(key: &'a [u8], algorithm: CryptographicAlgorithm) -> Signing<'a> {
+        Signing {
+            key: Key(key),
+            signature: None,
+            algorithm: Some(algorithm),
+            hash: Some(HashingAlgorithm::Sha256),
+            padding: None,
+            mask_hash: None,
+            salt_length: None,
+        }
+    }
+
+    fn pair(curve: ec::Curve) -> (Vec<u8>, Vec<u8>) {
+        let key = ec::generate(curve).unwrap();
+        (key.pkcs8().unwrap().expose().to_vec(), key.public().unwrap().spki(false).unwrap())
+    }
+
+    #[test]
+    fn keys_on_curves_sign_by_algorithm_or_by_signature_algorithm() {
+        let data = Message::Data(b"data");
+        let (private, public) = pair(ec::Curve::P256);
+        for algorithm in [CryptographicAlgorithm::Ec, CryptographicAlgorithm::Ecdsa] {
+            let signature = sign(&signing(&private, algorithm), data).unwrap();
+            assert_eq!(verify(&signing(&public, algorithm), data, &signature), Ok(true));
+        }
+        let named = |key| Signing {
+            algorithm: None,
+            hash: None,
+            signature: Some(DigitalSignatureAlgorithm::EcdsaWithSha384),
+            ..signing(key, CryptographicAlgorithm::Ec)
+        };
+        let signature = sign(&named(&private), data).unwrap();
+        assert_eq!(verify(&named(&public), data, &signature), Ok(true));
+        assert_eq!(verify(&signing(&public, CryptographicAlgorithm::Ec), data, &signature), Ok(false));
+        let (private, public) = pair(ec::Curve::Ed25519);
+        let algorithm = CryptographicAlgorithm::Ed25519;
+        let signature = sign(&Signing { hash: None, ..signing(&private, algorithm) }, data).unwrap();
+        assert_eq!(verify(&signing(&public, algorithm), data, &signature), Ok(true));
+    }
+
+    #[test]
+    fn no_signature_is_right_under_a_key_of_another_algorithm() {
+        let (_, public) = pair(ec::Curve::P256);
+        let pss =
+            Signing { padding: Some(PaddingMethod::Pss), ..signing(&public, CryptographicAlgorithm::Rsa) };
+        assert_eq!(verify(&pss, Message::Data(b"data"), b"signature"), Ok(false));
+        let unreadable = Signing { key: Key(b"no key"), ..pss };
+        assert_eq!(verify(&unreadable, Message::Data(b"data"), b"").unwrap_err().kind(), Kind::Failure);
+    }
+
+    #[test]
+    fn curves_that_do_not_sign_are_refused() {
+        let (private, _) = pair(ec::Curve::X25519);
+        let refused = sign(&signing(&private, CryptographicAlgorithm::Ec), Message::Data(b"data"));
+        assert!(matches!(refused, Err(Error::Curve { .. })));
+        let (private, _) = pair(ec::Curve::P384);
+        let refused = sign(&signing(&private, CryptographicAlgorithm::Ed25519), Message::Data(b"data"));
+        assert!(matches!(refused, Err(Error::Curve { .. })));
+    }
 }

@@ -10,7 +10,7 @@ use rsa::traits::PublicKeyParts;
 use rsa::{BigUint, RsaPrivateKey, RsaPublicKey};
 
 use super::{MAX_BITS, MIN_BITS};
-use crate::crypto::{Error, KeyRole, Purpose};
+use crate::crypto::{Error, KeyRole, Purpose, pem};
 use crate::kmip::enums::CryptographicAlgorithm;
 use crate::ttlv::Secret;
 
@@ -276,13 +276,4 @@ fn bits(modulus: &[u8]) -> Result<u32, Error> {
 fn trimmed(bytes: &[u8]) -> &[u8] {
     let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
     bytes.get(start..).unwrap_or_default()
-}
-
-/// The DER inside of PEM (RFC 7468); none where the bytes are no PEM.
-fn pem(bytes: &[u8]) -> Option<Secret> {
-    if !bytes.trim_ascii_start().starts_with(b"-----BEGIN ") {
-        return None;
-    }
-    let (_, der) = pkcs8::der::pem::decode_vec(bytes.trim_ascii()).ok()?;
-    Some(Secret::new(der))
 }
