@@ -3,12 +3,14 @@
 use std::thread::JoinHandle;
 
 use kmip_server::config::Config;
-use kmip_server::kmip::Object;
 use kmip_server::kmip::attributes::{Attribute, Flat};
-use kmip_server::kmip::enums::{ObjectType, Operation, ResultReason, ResultStatus};
+use kmip_server::kmip::enums::{
+    CryptographicAlgorithm, KeyFormatType, ObjectType, Operation, ResultReason, ResultStatus,
+};
 use kmip_server::kmip::structures::UniqueIdentifier;
+use kmip_server::kmip::{Key, KeyBlock, KeyMaterial, KeyValue, Object};
 use kmip_server::server::{Server, Shutdown};
-use kmip_server::ttlv::{Field, Item, ItemType, Reader, Tag, Value, Version, Writer};
+use kmip_server::ttlv::{Field, Item, ItemType, Reader, Secret, Tag, Value, Version, Writer};
 
 use crate::corpus::message_of;
 use crate::harness::{Client, Credential, Pki};
@@ -104,12 +106,39 @@ impl Caller {
 
     /// An object itself.
     pub(crate) fn get(&mut self, version: Version, id: &str) -> Object {
-        let answer = self.ask(version, Operation::Get, |writer| crate::corpus::id(id, writer));
-        let mut rows = Reader::new(answer.done(), version);
-        let mut rows = rows.require(Tag::ResponsePayload).unwrap().structure().unwrap();
-        ObjectType::read(Tag::ObjectType, &mut rows).unwrap();
-        rows.require(Tag::UniqueIdentifier).unwrap();
-        Object::read(Tag::default(), &mut rows).unwrap()
+        self.ask(version, Operation::Get, |writer| crate::corpus::id(id, writer)).object()
+    }
+
+    /// Registers an object with those attributes.
+    pub(crate) fn register(&mut self, version: Version, object: &Object, attributes: &[Attribute]) -> Answer {
+        self.ask(version, Operation::Register, |writer| {
+            object.object_type().write(Tag::ObjectType, writer);
+            crate::corpus::template(Tag::Attributes, attributes, writer);
+            object.write(Tag::default(), writer);
+        })
+    }
+}
+
+/// A key of those bytes.
+pub(crate) fn key(
+    format: KeyFormatType,
+    algorithm: CryptographicAlgorithm,
+    bits: i32,
+    bytes: Vec<u8>,
+) -> Key {
+    let (cryptographic_algorithm, cryptographic_length) = (Some(algorithm), Some(bits));
+    Key { key_block: KeyBlock { cryptographic_algorithm, cryptographic_length, ..block(format, bytes) } }
+}
+
+/// A key block of those bytes, which says nothing of them.
+pub(crate) fn block(format: KeyFormatType, bytes: Vec<u8>) -> KeyBlock {
+    KeyBlock {
+        key_format_type: format,
+        key_compression_type: None,
+        key_value: Some(KeyValue::of(KeyMaterial::Bytes(Secret::new(bytes)))),
+        cryptographic_algorithm: None,
+        cryptographic_length: None,
+        key_wrapping_data: None,
     }
 }
 
@@ -150,6 +179,15 @@ impl Answer {
             }
         }
         values
+    }
+
+    /// The object of a Get.
+    pub(crate) fn object(&self) -> Object {
+        let mut rows = Reader::new(self.done(), self.version);
+        let mut rows = rows.require(Tag::ResponsePayload).unwrap().structure().unwrap();
+        ObjectType::read(Tag::ObjectType, &mut rows).unwrap();
+        rows.require(Tag::UniqueIdentifier).unwrap();
+        Object::read(Tag::default(), &mut rows).unwrap()
     }
 
     /// The Unique Identifiers of the payload.

@@ -188,6 +188,39 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Adds objects, as [`Context::insert`] does, and changes the existing `others` of which the policies allow
+    /// `operation`, each of which sees the numbers of the new ones. All of it is one change.
+    ///
+    /// # Errors
+    /// Those of [`Context::insert`] and [`Context::modify`].
+    pub fn insert_beside(
+        &mut self,
+        count: usize,
+        build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
+        (others, operation): (&[Id], Operation),
+        mut change: impl FnMut(&mut Record, &[Id]) -> Result<(), Error>,
+    ) -> Result<Vec<Id>, Error> {
+        let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
+        self.transact(|transaction| {
+            let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
+            for record in build(&ids)? {
+                transaction.insert(&record)?;
+            }
+            for other in others {
+                let text = other.to_string();
+                let mut record = transaction.read(*other)?.ok_or_else(|| not_found(&text))?;
+                lifecycle::settle(&mut record, now);
+                let granted =
+                    access::decide(&policies, identity, operation, record).ok_or_else(|| refused(&text))?;
+                let mut record = granted.into_record();
+                change(&mut record, &ids)?;
+                lifecycle::touch(&mut record, now);
+                transaction.update(&record)?;
+            }
+            Ok(ids)
+        })
+    }
+
     /// The objects that the asker may locate and that meet the criteria.
     ///
     /// # Errors

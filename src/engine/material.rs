@@ -1,16 +1,17 @@
 //! The bytes of a key that is to be computed with: what stands in its key block, in the form that the
 //! cryptography reads (KMIP 1.4 §2.1.3 to §2.1.7, 2.1 §3).
 //!
-//! Symmetric keys and secret data come as they are; RSA keys as PKCS#1, PKCS#8 or X.509. Whether the key may be
-//! used is left to [`super::usage`].
+//! Symmetric keys and secret data come as they are; RSA keys as PKCS#1, PKCS#8 or X.509; keys on curves as PKCS#8
+//! or X.509. Whether the key may be used is left to [`super::usage`].
 
-use crate::crypto::rsa::{PrivateKey, PrivateNumbers, PublicKey};
-use crate::kmip::enums::ResultReason;
-use crate::kmip::{Error, KeyMaterial, KeyValue, Object, RsaPrivateKeyMaterial};
+use crate::crypto;
+use crate::kmip::enums::{KeyFormatType, ResultReason};
+use crate::kmip::{Error, KeyMaterial, KeyValue, Object};
 use crate::store::Record;
-use crate::ttlv::{BigInteger, Secret};
+use crate::ttlv::Secret;
 
 use super::error::{destroyed, failed};
+use super::export::Plain;
 
 /// The bytes of the record's key.
 ///
@@ -41,50 +42,41 @@ pub fn bytes(record: &Record) -> Result<Secret, Error> {
 
 fn plain(material: &KeyMaterial, object: &Object) -> Result<Secret, Error> {
     match material {
+        // The cryptography reads every form of bytes but bare ones, and says what is wrong with them.
+        KeyMaterial::Bytes(bytes) if is_bare(object) => match Plain::read(object) {
+            Ok(key @ (Plain::EcPrivate(_) | Plain::EcPublic(_))) => Ok(key.computable()?),
+            _ => Ok(bytes.clone()),
+        },
         KeyMaterial::Bytes(bytes) => Ok(bytes.clone()),
         KeyMaterial::SymmetricKey(key) => Ok(key.key.clone()),
-        KeyMaterial::RsaPublicKey(key) => {
-            let key = PublicKey::from_numbers(number(&key.modulus), number(&key.public_exponent))?;
-            Ok(Secret::new(key.pkcs1().to_vec()))
-        }
-        KeyMaterial::RsaPrivateKey(key) => Ok(PrivateKey::from_numbers(&numbers(key))?.pkcs1().clone()),
-        _ => {
-            let format = object.key_block().map(|block| block.key_format_type.name()).unwrap_or_default();
-            Err(failed(
-                ResultReason::KeyFormatTypeNotSupported,
-                format!("A key in the format {format} cannot be computed with."),
-            ))
-        }
+        _ => match Plain::read(object) {
+            Ok(key) => Ok(key.computable()?),
+            Err(crypto::Error::Inexpressible) => {
+                let format = object.key_block().map(|block| block.key_format_type.name()).unwrap_or_default();
+                Err(failed(
+                    ResultReason::KeyFormatTypeNotSupported,
+                    format!("A key in the format {format} cannot be computed with."),
+                ))
+            }
+            Err(error) => Err(error.into()),
+        },
     }
 }
 
-/// Big-endian; nothing for a negative number, which makes no key.
-fn number(number: &BigInteger) -> &[u8] {
-    number.magnitude().unwrap_or_default()
-}
-
-fn numbers(key: &RsaPrivateKeyMaterial) -> PrivateNumbers {
-    let secret = |part: &Option<BigInteger>| part.as_ref().map(|part| Secret::new(number(part).to_vec()));
-    PrivateNumbers {
-        modulus: number(&key.modulus).to_vec(),
-        public_exponent: key.public_exponent.as_ref().map(|exponent| number(exponent).to_vec()),
-        private_exponent: secret(&key.private_exponent),
-        p: secret(&key.p),
-        q: secret(&key.q),
-        prime_exponent_p: secret(&key.prime_exponent_p),
-        prime_exponent_q: secret(&key.prime_exponent_q),
-        crt_coefficient: secret(&key.crt_coefficient),
-    }
+/// Whether the object is half of a pair, kept as its bare bytes.
+fn is_bare(object: &Object) -> bool {
+    matches!(object, Object::PublicKey(key) | Object::PrivateKey(key) if key.key_block.key_format_type == KeyFormatType::Raw)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::rsa::PublicKey;
     use crate::kmip::attributes::Attributes;
-    use crate::kmip::enums::KeyFormatType;
     use crate::kmip::enums::WrappingMethod;
     use crate::kmip::{Key, KeyBlock, KeyWrappingData, RsaPublicKeyMaterial, SymmetricKeyMaterial};
     use crate::store::Id;
+    use crate::ttlv::BigInteger;
 
     fn record(key_format_type: KeyFormatType, key_value: Option<KeyValue>, wrapped: bool) -> Record {
         let key_wrapping_data = wrapped.then_some(KeyWrappingData {
@@ -126,7 +118,11 @@ mod tests {
             modulus: BigInteger::from_magnitude(&modulus),
             public_exponent: BigInteger::from_magnitude(&[1, 0, 1]),
         });
-        let record = record(KeyFormatType::TransparentRsaPublicKey, Some(KeyValue::of(key)), false);
+        let mut record = record(KeyFormatType::TransparentRsaPublicKey, Some(KeyValue::of(key)), false);
+        record.object = record.object.map(|object| match object {
+            Object::SymmetricKey(key) => Object::PublicKey(key),
+            other => other,
+        });
         let read = PublicKey::read(bytes(&record).unwrap().expose(), crate::crypto::Purpose::Verify).unwrap();
         assert_eq!(read.numbers().unwrap(), (modulus, vec![1, 0, 1]));
     }

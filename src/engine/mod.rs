@@ -8,6 +8,7 @@ mod certificates;
 mod context;
 mod creation;
 mod error;
+pub mod export;
 mod heavy;
 pub mod lease;
 pub mod lifecycle;
@@ -15,6 +16,7 @@ pub mod material;
 pub mod takeover;
 pub mod usage;
 pub mod usage_limits;
+pub mod wrapping;
 
 pub use access::Granted;
 pub use context::{Context, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, Search, Services};

@@ -5,7 +5,7 @@ use crate::kmip::enums::*;
 use crate::kmip::key_material::KeyMaterial;
 use crate::kmip::macros::structure;
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
-use crate::ttlv::{Error, Field, Item, ItemType, Secret, Tag, Value, Writer};
+use crate::ttlv::{Error, Field, Item, ItemType, Reader, Secret, Tag, Value, Version, Writer};
 
 structure! {
     /// Encryption Key Information, and by the same rows MAC/Signature Key Information.
@@ -56,6 +56,24 @@ impl KeyValue {
     /// Key material without attributes.
     pub fn of(material: KeyMaterial) -> Self {
         Self::Plain { material, attributes: Flat::default() }
+    }
+
+    /// The whole item, as TTLV Encoding wraps it.
+    pub fn to_bytes(&self, version: Version) -> Secret {
+        let mut writer = Writer::new(version);
+        self.encode(&mut writer);
+        Secret::new(writer.into_bytes())
+    }
+
+    /// Reads what [`KeyValue::to_bytes`] wrote, for a key block of that format.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the bytes.
+    pub fn parse(format: KeyFormatType, bytes: &[u8], version: Version) -> Result<Self, Error> {
+        let mut reader = Reader::new(bytes, version);
+        let value = Self::decode(format, &reader.require(Tag::KeyValue)?)?;
+        reader.finish()?;
+        Ok(value)
     }
 
     fn decode(format: KeyFormatType, item: &Item<'_>) -> Result<Self, Error> {

@@ -1,14 +1,14 @@
-//! Create (KMIP 1.4 §4.1, 2.1 §6.1.8): the server generates a symmetric key.
+//! Create (KMIP 1.4 §4.1, 2.1 §6.1.8): the server generates a symmetric key, or secret data.
 
-use crate::crypto::symmetric_key;
-use crate::engine::{Asker, Context, Draft, Given, invalid_field};
+use crate::crypto::{derive, random, symmetric_key};
+use crate::engine::{Asker, Context, Draft, Given, export, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
-    CryptographicAlgorithm, CryptographicUsageMask, KeyFormatType, ObjectType, UniqueIdentifierValue,
+    CryptographicAlgorithm, CryptographicUsageMask, ObjectType, SecretDataType, UniqueIdentifierValue,
 };
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
-use crate::kmip::{Error, Key, KeyBlock, KeyMaterial, KeyValue, Object, enums, structure};
-use crate::ttlv::{Tag, V2_0};
+use crate::kmip::{Error, Object, enums, structure};
+use crate::ttlv::{Tag, V1_4, V2_0, Version};
 
 use super::Operation;
 
@@ -37,35 +37,14 @@ impl Operation for Create {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        if request.object_type != ObjectType::SymmetricKey {
-            return Err(invalid_field(format!(
-                "Create makes symmetric keys, no object of the type {}.",
-                request.object_type
-            )));
-        }
         let given = Given::of(cx, &request.attributes)?;
-        let algorithm: CryptographicAlgorithm = given
-            .read(Tag::CryptographicAlgorithm)
-            .ok_or_else(|| invalid_field("The Cryptographic Algorithm attribute has to be given."))?;
-        let length: i32 = given
-            .read(Tag::CryptographicLength)
-            .ok_or_else(|| invalid_field("The Cryptographic Length attribute has to be given."))?;
-        given
-            .read::<CryptographicUsageMask>(Tag::CryptographicUsageMask)
-            .ok_or_else(|| invalid_field("The Cryptographic Usage Mask attribute has to be given."))?;
-
-        // A negative length is no length of any algorithm.
-        let key = symmetric_key::generate(algorithm, u32::try_from(length).unwrap_or(0))?;
-        let object = Object::SymmetricKey(Key {
-            key_block: KeyBlock {
-                key_format_type: KeyFormatType::Raw,
-                key_compression_type: None,
-                key_value: Some(KeyValue::of(KeyMaterial::Bytes(key))),
-                cryptographic_algorithm: Some(algorithm),
-                cryptographic_length: Some(length),
-                key_wrapping_data: None,
-            },
-        });
+        let object = match request.object_type {
+            ObjectType::SymmetricKey => symmetric_key(&given, cx.version)?,
+            ObjectType::SecretData if cx.version >= V1_4 => secret_data(&given, cx.version)?,
+            other => {
+                return Err(invalid_field(format!("Create makes no object of the type {other}.")));
+            }
+        };
         let draft = Draft::generated(object, cx.now).give(&given)?;
         let asker = Asker::of(cx);
         let ids =
@@ -74,4 +53,39 @@ impl Operation for Create {
         cx.leave(UniqueIdentifierValue::Create, id);
         Ok(Response { object_type: request.object_type, unique_identifier: id.into() })
     }
+}
+
+fn symmetric_key(given: &Given, version: Version) -> Result<Object, Error> {
+    let algorithm: CryptographicAlgorithm = given
+        .read(Tag::CryptographicAlgorithm)
+        .ok_or_else(|| invalid_field("The Cryptographic Algorithm attribute has to be given."))?;
+    let length = length(given)?;
+    given
+        .read::<CryptographicUsageMask>(Tag::CryptographicUsageMask)
+        .ok_or_else(|| invalid_field("The Cryptographic Usage Mask attribute has to be given."))?;
+    // A negative length is no length of any algorithm.
+    let key = symmetric_key::generate(algorithm, u32::try_from(length).unwrap_or(0))?;
+    export::symmetric_key(key, algorithm, length, given.read(Tag::KeyFormatType), version)
+}
+
+/// The longest secret data that is made, in bytes: as long as what a key is derived to.
+const MAX_SECRET: usize = derive::MAX_LENGTH;
+
+/// Random bytes, as a password nobody has to remember: the standard's test cases have that type for it.
+fn secret_data(given: &Given, version: Version) -> Result<Object, Error> {
+    let bits = usize::try_from(length(given)?).unwrap_or_default();
+    let bytes = bits / 8;
+    if !bits.is_multiple_of(8) || !(1..=MAX_SECRET).contains(&bytes) {
+        return Err(invalid_field(format!(
+            "The Cryptographic Length of secret data is a whole number of bytes, 1 to {MAX_SECRET}."
+        )));
+    }
+    let format = given.read(Tag::KeyFormatType);
+    export::secret_data(random::secret(bytes)?, SecretDataType::Password, format, version)
+}
+
+fn length(given: &Given) -> Result<i32, Error> {
+    given
+        .read(Tag::CryptographicLength)
+        .ok_or_else(|| invalid_field("The Cryptographic Length attribute has to be given."))
 }

@@ -1,15 +1,19 @@
 //! Create Key Pair (KMIP 1.4 §4.2, 2.1 §6.1.9): the server generates a public key and its private key.
 
-use crate::crypto::rsa;
+use crate::crypto::ec::{self, Curve};
+use crate::crypto::{self, Purpose, rsa};
+use crate::engine::export::{self, Plain};
 use crate::engine::{Asker, Context, Draft, Given, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
-    CryptographicAlgorithm, CryptographicUsageMask, KeyFormatType, LinkType, ResultReason,
+    CryptographicAlgorithm, CryptographicUsageMask, LinkType, RecommendedCurve, ResultReason,
     UniqueIdentifierValue,
 };
-use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
-use crate::kmip::{Error, Key, KeyBlock, KeyMaterial, KeyValue, Object, enums, structure};
-use crate::ttlv::{Secret, Tag, V2_0};
+use crate::kmip::structures::{
+    CryptographicDomainParameters, Link, ProtectionStorageMasks, UniqueIdentifier,
+};
+use crate::kmip::{Error, Key, KeyBlock, Object, enums, structure};
+use crate::ttlv::{Tag, V2_0};
 
 use super::Operation;
 
@@ -47,32 +51,31 @@ impl Operation for CreateKeyPair {
         let (public, private) = (public.or(&common), private.or(&common));
 
         let algorithm = agreed::<CryptographicAlgorithm>(&public, &private, Tag::CryptographicAlgorithm)?;
-        let length = agreed::<i32>(&public, &private, Tag::CryptographicLength)?;
-        if algorithm != CryptographicAlgorithm::Rsa {
-            return Err(invalid_field(format!("Key pairs of the algorithm {algorithm} cannot be made.")));
-        }
-        // A negative length is no length of any key.
-        let pair = cx.heavy(|| {
-            rsa::generate(u32::try_from(length).unwrap_or(0))
-                .map_err(|error| failed(ResultReason::CryptographicFailure, error.to_string()))
-        })?;
-        let block = |format, bytes| Key {
-            key_block: KeyBlock {
-                key_format_type: format,
-                key_compression_type: None,
-                key_value: Some(KeyValue::of(KeyMaterial::Bytes(bytes))),
-                cryptographic_algorithm: Some(algorithm),
-                cryptographic_length: Some(length),
-                key_wrapping_data: None,
-            },
+        let pair = match algorithm {
+            CryptographicAlgorithm::Rsa => rsa_pair(cx, &public, &private)?,
+            _ => curve_pair(algorithm, &public, &private)?,
         };
-        let public_key = Object::PublicKey(block(KeyFormatType::Pkcs1, Secret::new(pair.public_pkcs1)));
-        let private_key = Object::PrivateKey(block(KeyFormatType::Pkcs8, pair.private_pkcs8));
+        let make = |key: &Plain, given: &Given| -> Result<Key, Error> {
+            let block = export::block(key, given.read(Tag::KeyFormatType), cx.version)?;
+            let (cryptographic_algorithm, cryptographic_length) = (Some(algorithm), Some(pair.bits));
+            Ok(Key { key_block: KeyBlock { cryptographic_algorithm, cryptographic_length, ..block } })
+        };
+        let public_key = Object::PublicKey(make(&pair.public, &public)?);
+        let private_key = Object::PrivateKey(make(&pair.private, &private)?);
 
         let mut public = Draft::generated(public_key, cx.now).give(&public)?;
         let mut private = Draft::generated(private_key, cx.now).give(&private)?;
-        public.attributes.cryptographic_usage_mask.get_or_insert(PUBLIC_USAGE);
-        private.attributes.cryptographic_usage_mask.get_or_insert(PRIVATE_USAGE);
+        for (draft, usage) in [(&mut public, pair.public_usage), (&mut private, pair.private_usage)] {
+            draft.attributes.cryptographic_usage_mask.get_or_insert(usage);
+            if let Some(curve) = pair.curve {
+                draft.attributes.cryptographic_domain_parameters.get_or_insert(
+                    CryptographicDomainParameters {
+                        qlength: Some(pair.bits),
+                        recommended_curve: Some(curve),
+                    },
+                );
+            }
+        }
 
         let asker = Asker::of(cx);
         let ids = cx.insert(2, |ids| {
@@ -93,12 +96,76 @@ impl Operation for CreateKeyPair {
     }
 }
 
-/// What a public key may be used for where the client does not say.
-const PUBLIC_USAGE: CryptographicUsageMask =
-    CryptographicUsageMask(CryptographicUsageMask::VERIFY.0 | CryptographicUsageMask::ENCRYPT.0);
-/// What a private key may be used for where the client does not say.
-const PRIVATE_USAGE: CryptographicUsageMask =
-    CryptographicUsageMask(CryptographicUsageMask::SIGN.0 | CryptographicUsageMask::DECRYPT.0);
+/// A pair that was made, and what follows from its algorithm.
+struct Pair {
+    public: Plain,
+    private: Plain,
+    bits: i32,
+    curve: Option<RecommendedCurve>,
+    /// What the public key may be used for where the client does not say.
+    public_usage: CryptographicUsageMask,
+    /// What the private key may be used for where the client does not say.
+    private_usage: CryptographicUsageMask,
+}
+
+fn rsa_pair(cx: &mut Context<'_>, public: &Given, private: &Given) -> Result<Pair, Error> {
+    use CryptographicUsageMask as M;
+    let bits = agreed::<i32>(public, private, Tag::CryptographicLength)?;
+    let failure = |error: crypto::Error| failed(ResultReason::CryptographicFailure, error.to_string());
+    // A negative length is no length of any key.
+    let pair = cx.heavy(|| rsa::generate(u32::try_from(bits).unwrap_or(0)).map_err(failure))?;
+    let purpose = Purpose::CreateKeyPair;
+    Ok(Pair {
+        public: rsa::PublicKey::read(&pair.public_pkcs1, purpose).map(Plain::RsaPublic).map_err(failure)?,
+        private: rsa::PrivateKey::read(pair.private_pkcs8.expose(), purpose)
+            .map(Plain::RsaPrivate)
+            .map_err(failure)?,
+        bits,
+        curve: None,
+        public_usage: M::VERIFY | M::ENCRYPT,
+        private_usage: M::SIGN | M::DECRYPT,
+    })
+}
+
+/// A pair on the curve that the Cryptographic Domain Parameters name, or that has the length asked for.
+fn curve_pair(algorithm: CryptographicAlgorithm, public: &Given, private: &Given) -> Result<Pair, Error> {
+    use CryptographicUsageMask as M;
+    let domain = |given: &Given| -> Option<CryptographicDomainParameters> {
+        given.read(Tag::CryptographicDomainParameters)
+    };
+    let length = |given: &Given| -> Option<i32> {
+        given.read(Tag::CryptographicLength).or_else(|| domain(given)?.qlength)
+    };
+    let named = |given: &Given| domain(given)?.recommended_curve;
+    let curve = same(named(public), named(private), Tag::RecommendedCurve)?;
+    // A negative length is no length of any key.
+    let bits = same(length(public), length(private), Tag::CryptographicLength)?
+        .map(|bits| u32::try_from(bits).unwrap_or(0));
+    let curve = Curve::choose(algorithm, curve, bits, Purpose::CreateKeyPair)?;
+    let key = ec::generate(curve)?;
+    let (public_usage, private_usage) = match curve {
+        Curve::X25519 => (M::DERIVE_KEY, M::DERIVE_KEY),
+        _ => (M::VERIFY, M::SIGN),
+    };
+    Ok(Pair {
+        public: Plain::EcPublic(key.public()?),
+        private: Plain::EcPrivate(key),
+        bits: i32::try_from(curve.bits()).unwrap_or(i32::MAX),
+        curve: Some(curve.entry()),
+        public_usage,
+        private_usage,
+    })
+}
+
+/// The value that is said of both keys, or of one of them.
+fn same<T: PartialEq>(public: Option<T>, private: Option<T>, what: Tag) -> Result<Option<T>, Error> {
+    match (public, private) {
+        (Some(public), Some(private)) if public != private => {
+            Err(invalid_field(format!("Both keys of a pair have to have the same {what}.")))
+        }
+        (public, private) => Ok(public.or(private)),
+    }
+}
 
 /// The value on which both keys have to agree.
 fn agreed<T: crate::ttlv::Value + PartialEq>(public: &Given, private: &Given, tag: Tag) -> Result<T, Error> {

@@ -12,6 +12,7 @@ mod create;
 mod create_key_pair;
 mod create_split_key;
 mod delete_attribute;
+mod derive_key;
 mod destroy;
 mod discover_versions;
 mod get;
@@ -96,6 +97,7 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<create::Create>(),
     entry::<create_key_pair::CreateKeyPair>(),
     entry::<register::Register>(),
+    entry::<derive_key::DeriveKey>(),
     entry::<locate::Locate>(),
     entry::<check::Check>(),
     entry::<get::Get>(),

@@ -1,6 +1,6 @@
 //! Register (KMIP 1.4 §4.3, 2.1 §6.1.43): the server keeps an object that the client brings.
 
-use crate::engine::{Asker, Context, Draft, Given, invalid_field};
+use crate::engine::{Asker, Context, Draft, Given, export, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{CryptographicAlgorithm, KeyFormatType, ObjectType, UniqueIdentifierValue};
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
@@ -46,6 +46,7 @@ impl Operation for Register {
             return Err(invalid_field("KMIP 2.0 has no templates."));
         }
         let mut object = object;
+        export::describe(&mut object);
         check_length(&mut object)?;
         let given = Given::of(cx, &request.attributes)?;
         let mut draft = Draft::new(object).give(&given)?;

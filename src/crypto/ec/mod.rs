@@ -75,7 +75,7 @@ pub fn agree(private: &PrivateKey, public: &PublicKey) -> Result<Secret, Error> 
         let own = agreement::PrivateKey::from_private_key(algorithm, private.scalar().expose())
             .map_err(|_| failed)?;
         let theirs = UnparsedPublicKey::new(algorithm, public.point());
-        return agreement::agree(&own, &theirs, failed, |secret| Ok(Secret::new(secret.to_vec())));
+        return agreement::agree(&own, theirs, failed, |secret| Ok(Secret::new(secret.to_vec())));
     }
     let agreed = with_curve!(curve, c => {
         let own = c::SecretKey::from_slice(private.scalar().expose()).map_err(|_| failed)?;

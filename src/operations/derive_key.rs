@@ -1,0 +1,221 @@
+//! Derive Key (KMIP 1.4 §4.6, 2.1 §6.1.14): the server makes a key, or secret data, of objects that it keeps.
+
+use crate::crypto::derive::{self, Derivation};
+use crate::crypto::{Key, KeyRole, Purpose, ec};
+use crate::engine::usage::{self, Use};
+use crate::engine::{Asker, Context, Draft, Given, Granted, export, failed, invalid_field, material};
+use crate::kmip::attributes::TemplateAttribute;
+use crate::kmip::enums::{
+    CryptographicAlgorithm, DerivationMethod, HashingAlgorithm, KeyFormatType, LinkType, ObjectType,
+    ResultReason, SecretDataType, UniqueIdentifierValue,
+};
+use crate::kmip::structures::{CryptographicParameters, DerivationParameters, Link, UniqueIdentifier};
+use crate::kmip::{Error, enums, structure};
+use crate::store::Id;
+use crate::ttlv::{Secret, Tag};
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        ObjectType => object_type: ObjectType,
+        UniqueIdentifier => unique_identifiers: Vec<UniqueIdentifier>,
+        DerivationMethod => derivation_method: DerivationMethod,
+        DerivationParameters => derivation_parameters: DerivationParameters,
+        Attributes => attributes: TemplateAttribute,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct DeriveKey;
+
+/// The most objects that one request derives from: no method takes more than two, and each costs a look-up.
+const MAX_BASES: usize = 16;
+
+impl Operation for DeriveKey {
+    const CODE: enums::Operation = enums::Operation::DeriveKey;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let given = Given::of(cx, &request.attributes)?;
+        if !matches!(request.object_type, ObjectType::SymmetricKey | ObjectType::SecretData) {
+            return Err(invalid_field("Only a symmetric key or secret data can be derived."));
+        }
+        let bases = bases(cx, &request.unique_identifiers)?;
+        let length = length(&given)?;
+        let algorithm: Option<CryptographicAlgorithm> = given.read(Tag::CryptographicAlgorithm);
+        if request.object_type == ObjectType::SymmetricKey && algorithm.is_none() {
+            return Err(invalid_field(
+                "The Cryptographic Algorithm of a derived symmetric key has to be given.",
+            ));
+        }
+        let (method, parameters) = (request.derivation_method, &request.derivation_parameters);
+        let derived = if method == DerivationMethod::Pbkdf2 {
+            cx.heavy(|| derive(&bases, method, parameters, length))?
+        } else {
+            derive(&bases, method, parameters, length)?
+        };
+
+        let format = given.read::<KeyFormatType>(Tag::KeyFormatType);
+        let object = match algorithm {
+            Some(algorithm) if request.object_type == ObjectType::SymmetricKey => {
+                let bits = i32::try_from(length * 8).unwrap_or(i32::MAX);
+                export::symmetric_key(derived, algorithm, bits, format, cx.version)?
+            }
+            _ => export::secret_data(derived, SecretDataType::Seed, format, cx.version)?,
+        };
+        // Secret data has as many bits as it has, and no attribute for it.
+        let given = if request.object_type == ObjectType::SymmetricKey {
+            given
+        } else {
+            given.without(Tag::CryptographicLength)
+        };
+        let mut draft = Draft::new(object).give(&given)?;
+        draft.attributes.original_creation_date = Some(cx.now);
+        draft
+            .attributes
+            .link
+            .extend(bases.iter().map(|base| link(LinkType::DerivationBaseObjectLink, base.id)));
+        let asker = Asker::of(cx);
+        let id = keep(cx, draft, &asker, &bases)?;
+        cx.leave(UniqueIdentifierValue::DeriveKey, id);
+        Ok(Response { unique_identifier: id.into() })
+    }
+}
+
+/// The objects that are derived from, each of which has to be fit for it.
+fn bases(cx: &mut Context<'_>, identifiers: &[UniqueIdentifier]) -> Result<Vec<Granted>, Error> {
+    if identifiers.is_empty() || identifiers.len() > MAX_BASES {
+        return Err(invalid_field(format!(
+            "Derive Key takes one to {MAX_BASES} objects to derive from, not {}.",
+            identifiers.len()
+        )));
+    }
+    let open = |identifier| usage::open(cx, Some(identifier), DeriveKey::CODE, Use::Derive);
+    identifiers.iter().map(open).collect()
+}
+
+/// The length of what is derived, in bytes.
+fn length(given: &Given) -> Result<usize, Error> {
+    let bits: i32 = given
+        .read(Tag::CryptographicLength)
+        .ok_or_else(|| invalid_field("The Cryptographic Length of what is derived has to be given."))?;
+    let bits = usize::try_from(bits).unwrap_or_default();
+    if bits == 0 || !bits.is_multiple_of(8) {
+        return Err(invalid_field(
+            "The Cryptographic Length has to be a whole number of bytes, and at least one.",
+        ));
+    }
+    Ok(bits / 8)
+}
+
+fn derive(
+    bases: &[Granted],
+    method: DerivationMethod,
+    parameters: &DerivationParameters,
+    length: usize,
+) -> Result<Secret, Error> {
+    if method == DerivationMethod::AsymmetricKey {
+        return agree(bases, length);
+    }
+    let Some((base, others)) = bases.split_first() else {
+        return Err(invalid_field("There is nothing to derive from."));
+    };
+    let key = material::bytes(base)?;
+    let data = match &parameters.derivation_data {
+        Some(data) => Some(data.clone()),
+        // The first secret data beside the key is the data (1.4 §4.6).
+        None => match others.iter().find(|other| other.object_type == ObjectType::SecretData) {
+            Some(secret) => Some(material::bytes(secret)?),
+            None => None,
+        },
+    };
+    let own = usage::parameters(parameters.cryptographic_parameters.clone(), base).unwrap_or_default();
+    let iterations = parameters.iteration_count.map(|count| u32::try_from(count).unwrap_or_default());
+    Ok(derive::derive(&Derivation {
+        method,
+        length,
+        key: Some(Key(key.expose())),
+        data: data.as_ref().map(Secret::expose),
+        hash: hash(method, &own, base),
+        salt: parameters.salt.as_deref(),
+        iterations,
+        iv: parameters.initialization_vector.as_deref(),
+        algorithm: usage::algorithm(&own, base),
+        mode: own.block_cipher_mode,
+        padding: own.padding_method,
+    })?)
+}
+
+/// The hash of the method: that of the parameters, or what the key is made for; PBKDF2 without any is the one of
+/// its standard (RFC 8018 A.2).
+fn hash(
+    method: DerivationMethod,
+    parameters: &CryptographicParameters,
+    base: &Granted,
+) -> Option<HashingAlgorithm> {
+    let own = || {
+        let algorithm = parameters.cryptographic_algorithm.or(base.attributes.cryptographic_algorithm)?;
+        crate::crypto::mac::hash_of(algorithm).map(|hash| hash.entry())
+    };
+    parameters
+        .hashing_algorithm
+        .or_else(own)
+        .or_else(|| (method == DerivationMethod::Pbkdf2).then_some(HashingAlgorithm::Sha1))
+}
+
+/// Key agreement between a private key and another's public key (1.4 §9.1.3.2.21: Asymmetric Key).
+fn agree(bases: &[Granted], length: usize) -> Result<Secret, Error> {
+    let of = |kind| {
+        let mut fitting = bases.iter().filter(|base| base.object_type == kind);
+        match (fitting.next(), fitting.next()) {
+            (Some(base), None) => material::bytes(base),
+            _ => Err(invalid_field("Key agreement takes one private key and one public key.")),
+        }
+    };
+    let (private, public) = (of(ObjectType::PrivateKey)?, of(ObjectType::PublicKey)?);
+    let private =
+        ec::PrivateKey::read(private.expose(), Purpose::Derive).map_err(|_| unfit(KeyRole::Private))?;
+    let public = ec::PublicKey::read(public.expose(), Purpose::Derive).map_err(|_| unfit(KeyRole::Public))?;
+    let secret = ec::agree(&private, &public)?;
+    let cut = secret.expose().get(..length).ok_or_else(|| {
+        failed(
+            ResultReason::CryptographicFailure,
+            format!("Key agreement gives {} bytes, and {length} were asked for.", secret.len()),
+        )
+    })?;
+    Ok(Secret::new(cut.to_vec()))
+}
+
+fn unfit(role: KeyRole) -> Error {
+    invalid_field(format!("The {role} key is on no elliptic curve that keys are agreed on with."))
+}
+
+/// Adds the derived object, and links each object that it is derived from to it: one change.
+fn keep(cx: &mut Context<'_>, draft: Draft, asker: &Asker, bases: &[Granted]) -> Result<Id, Error> {
+    let identifiers: Vec<Id> = bases.iter().map(|base| base.id).collect();
+    let ids = cx.insert_beside(
+        1,
+        |ids| ids.iter().map(|id| draft.clone().into_record(*id, asker)).collect(),
+        (&identifiers, DeriveKey::CODE),
+        |record, made| {
+            let links = made.iter().map(|id| link(LinkType::DerivedKeyLink, *id));
+            record.attributes.link.extend(links);
+            Ok(())
+        },
+    )?;
+    let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was derived."))?;
+    Ok(id)
+}
+
+fn link(link_type: LinkType, to: Id) -> Link {
+    Link { link_type, linked_object_identifier: to.into() }
+}
