@@ -1,0 +1,190 @@
+//! The codec, the policy decision, the store and the whole engine, each alone: `cargo bench`.
+//!
+//! No harness but a clock: the median of eleven rounds, in nanoseconds for each call. With the name of a subject and
+//! a count it calls that subject so often and measures nothing: what a profiler wants,
+//! `valgrind --tool=callgrind target/release/deps/micro-… "respond get" 1000`.
+
+#[path = "../examples/load/requests.rs"]
+#[allow(dead_code, reason = "the load generator asks for more than is measured here")]
+mod requests;
+
+use std::hint::black_box;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use kmip_server::auth::{Authenticator, Certificate, Peer};
+use kmip_server::config::Level;
+use kmip_server::dispatch::{Engine, Respond};
+use kmip_server::engine::Services;
+use kmip_server::kmip::attributes::{Attributes, Row};
+use kmip_server::kmip::enums::{ObjectType, Operation};
+use kmip_server::logging;
+use kmip_server::policy::{Policies, PolicyStore};
+use kmip_server::store::{Id, Keep, Sqlite, Store};
+use kmip_server::ttlv::{Reader, STORED, Tag, V1_2, Value, Writer};
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
+
+/// How many objects are in the store.
+const OBJECTS: usize = 1000;
+/// How often each subject is measured, and for how long.
+const ROUNDS: usize = 11;
+const ROUND: Duration = Duration::from_millis(50);
+
+type Failure = Box<dyn std::error::Error>;
+type Subject<'a> = (&'static str, Box<dyn FnMut() + 'a>);
+
+fn main() -> ExitCode {
+    // `cargo bench` adds an option of its own.
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let folder = std::env::temp_dir().join(format!("kmip-bench-{}", std::process::id()));
+    let outcome = bench(&folder, &arguments);
+    drop(std::fs::remove_dir_all(&folder));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("micro: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(folder: &Path, arguments: &[String]) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)?;
+    logging::init(&folder.join("server.log"), Level::Info)?;
+    let database = folder.join("kmip.database");
+    let engine = engine(&database)?;
+    let peer = peer()?;
+    let ask = |request: &[u8]| engine.respond(request, &peer).message;
+    let mut ids = Vec::new();
+    for number in 0..OBJECTS {
+        let answer = ask(&requests::create(&format!("key-{number}")));
+        let id = requests::identifier(&answer, Tag::UniqueIdentifier)?;
+        requests::payload(&ask(&requests::on(Operation::Activate, &id)))?;
+        requests::payload(&ask(&requests::on(Operation::Get, &id)))?;
+        ids.push(id);
+    }
+    let id = ids.get(OBJECTS / 2).ok_or("there is no object")?;
+    let store = Sqlite::open(&database)?;
+    let mut subjects = subjects(&store, id)?;
+    let messages = [
+        ("respond query", requests::query()),
+        ("respond get", requests::on(Operation::Get, id)),
+        ("respond get-attributes", requests::on(Operation::GetAttributes, id)),
+        ("respond locate", requests::locate("key-500")),
+        ("respond encrypt", requests::encrypt(id, 1024)),
+        ("respond create", requests::create("another")),
+    ];
+    let (engine, peer) = (&engine, &peer);
+    for (name, message) in messages {
+        subjects.push((name, Box::new(move || drop(black_box(engine.respond(&message, peer))))));
+    }
+    match arguments {
+        [name, count] => {
+            let count: u64 = count.parse()?;
+            let subject = subjects.iter_mut().find(|(other, _)| other == name);
+            let (_, call) = subject.ok_or_else(|| format!("there is no subject {name}"))?;
+            (0..count).for_each(|_| call());
+        }
+        _ => subjects.iter_mut().for_each(|(name, call)| println!("{name:24} {:>10.0} ns", measure(call))),
+    }
+    Ok(())
+}
+
+/// What is measured of the layers below the engine.
+fn subjects<'a>(store: &'a Sqlite, id: &str) -> Result<Vec<Subject<'a>>, Failure> {
+    let number = Id::parse(id).ok_or("the server gave no number")?;
+    let record = store.read(number)?.ok_or("the object is not in the store")?;
+    let mut writer = Writer::new(STORED);
+    record.attributes.encode(Tag::Attributes, &mut writer);
+    let stored = writer.into_bytes();
+    let attributes = record.attributes.clone();
+    let request = requests::create("name");
+    let policies = Policies::builtin();
+    let name = Row::of(Tag::Name).ok_or("there is no Name")?;
+    Ok(vec![
+        (
+            "codec: read attributes",
+            Box::new(move || {
+                let item = Reader::new(&stored, STORED).next().ok().flatten();
+                drop(black_box(item.as_ref().map(Attributes::decode)));
+            }),
+        ),
+        (
+            "codec: write attributes",
+            Box::new(move || {
+                let mut writer = Writer::new(STORED);
+                attributes.encode(Tag::Attributes, &mut writer);
+                drop(black_box(writer.into_bytes()));
+            }),
+        ),
+        ("codec: walk a request", Box::new(move || drop(black_box(walk(Reader::new(&request, V1_2)))))),
+        (
+            "policy: one decision",
+            Box::new(move || {
+                let (owner, kind) = (Some("John Doe"), ObjectType::SymmetricKey);
+                black_box(policies.permits("default", "John Doe", None, owner, kind, Operation::Get));
+            }),
+        ),
+        ("store: read", Box::new(move || drop(black_box(store.read(number))))),
+        (
+            "store: change",
+            Box::new(move || {
+                let changed = store.change(&mut |transaction| match transaction.update(&record) {
+                    Ok(()) => Keep::Commit,
+                    Err(_) => Keep::Rollback,
+                });
+                drop(black_box(changed));
+            }),
+        ),
+        ("attributes: find a row", Box::new(move || drop(black_box(Row::named(black_box(name.name)))))),
+    ])
+}
+
+fn walk(mut reader: Reader<'_>) -> Option<usize> {
+    let mut items = 0;
+    while let Some(item) = reader.next().ok()? {
+        items += 1 + item.structure().ok().map_or(0, |inner| walk(inner).unwrap_or(0));
+    }
+    Some(items)
+}
+
+fn engine(database: &Path) -> Result<Engine, Failure> {
+    let store = Box::new(Sqlite::open(database)?);
+    let services = Services { store, policies: PolicyStore::fixed(Policies::builtin()) };
+    Ok(Engine::new(services, Authenticator::new(true, Vec::new())))
+}
+
+fn peer() -> Result<Peer, Failure> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "John Doe");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = params.self_signed(&KeyPair::generate()?)?;
+    let certificate = Certificate::from_der(certificate.der())?;
+    Ok(Peer::new(([127, 0, 0, 1], 5696).into(), 1, Some(certificate)))
+}
+
+/// Nanoseconds for each call: the median of the rounds.
+fn measure(call: &mut dyn FnMut()) -> f64 {
+    let begin = Instant::now();
+    let mut batch = 0_u32;
+    while begin.elapsed() < ROUND / 5 {
+        call();
+        batch += 1;
+    }
+    let batch = batch.max(1);
+    let mut rounds: Vec<_> = (0..ROUNDS)
+        .map(|_| {
+            let begin = Instant::now();
+            let mut calls = 0_u32;
+            while begin.elapsed() < ROUND {
+                (0..batch.min(1000)).for_each(|_| call());
+                calls += batch.min(1000);
+            }
+            begin.elapsed().as_nanos() as f64 / f64::from(calls)
+        })
+        .collect();
+    rounds.sort_by(f64::total_cmp);
+    rounds.get(ROUNDS / 2).copied().unwrap_or_default()
+}
