@@ -118,7 +118,7 @@ fn subjects<'a>(store: &'a Sqlite, id: &str) -> Result<Vec<Subject<'a>>, Failure
                 drop(black_box(writer.into_bytes()));
             }),
         ),
-        ("codec: walk a request", Box::new(move || drop(black_box(walk(Reader::new(&request, V1_2)))))),
+        ("codec: walk a request", Box::new(move || _ = black_box(walk(Reader::new(&request, V1_2))))),
         (
             "policy: one decision",
             Box::new(move || {
@@ -137,7 +137,7 @@ fn subjects<'a>(store: &'a Sqlite, id: &str) -> Result<Vec<Subject<'a>>, Failure
                 drop(black_box(changed));
             }),
         ),
-        ("attributes: find a row", Box::new(move || drop(black_box(Row::named(black_box(name.name)))))),
+        ("attributes: find a row", Box::new(move || _ = black_box(Row::named(black_box(name.name))))),
     ])
 }
 

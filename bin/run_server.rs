@@ -71,13 +71,15 @@ fn run(config: &Config, ends_with_input: bool, more: impl FnOnce(u16) -> String)
         return failure(FAILED_START, &error);
     }
     std::panic::set_hook(Box::new(|panic| log::error!(target: "kmip.server", "{panic}")));
-    match serve(config, ends_with_input, more) {
+    let code = match serve(config, ends_with_input, more) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!(target: "kmip.server", "The server cannot start: {error}");
             failure(FAILED_START, &error)
         }
-    }
+    };
+    log::logger().flush();
+    code
 }
 
 fn serve(

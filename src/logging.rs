@@ -4,13 +4,18 @@
 //!
 //! The rest of the library writes through the `log` facade and works without any of this. Loggers are named
 //! after PyKMIP's (`kmip.server…`); a module's own name `kmip_server::a::b` is written `kmip.server.a.b`, and
-//! what other packages log is left out, as PyKMIP leaves it out.
+//! what other packages log is left out, as PyKMIP leaves it out. Who writes the lines, and when, is told in
+//! `background`; `log::logger().flush()` waits for that.
 
-use std::fmt;
+mod background;
+
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use log::{LevelFilter, Record};
 use log4rs::append::rolling_file::RollingFileAppender;
@@ -20,18 +25,20 @@ use log4rs::append::rolling_file::policy::compound::roll::fixed_window::FixedWin
 use log4rs::append::rolling_file::policy::compound::trigger::size::SizeTrigger;
 use log4rs::config::{Appender, Config, Root};
 use log4rs::encode::pattern::PatternEncoder;
+use log4rs::encode::writer::simple::SimpleWriter;
 use log4rs::encode::{Encode, Write};
 use log4rs::filter::{Filter, Response};
 
 use crate::config::Level;
+use background::Background;
 
 /// How long the file may grow, in bytes, and how many older ones are kept; PyKMIP's numbers.
 const MAX_BYTES: u64 = 1_000_000;
 const BACKUPS: u32 = 5;
 /// Only the owner may read what the server does.
 const FILE_MODE: u32 = 0o600;
-/// Python's `asctime`: local time, milliseconds behind a comma.
-const TIME_PATTERN: &str = "{d(%Y-%m-%d %H:%M:%S,%3f)}";
+/// Python's `asctime` up to the second, in local time; milliseconds follow behind a comma.
+const TIME_PATTERN: &str = "{d(%Y-%m-%d %H:%M:%S)}";
 
 /// Why nothing can be logged.
 #[derive(Debug)]
@@ -74,9 +81,9 @@ pub fn init(path: &Path, level: Level) -> Result<(), Error> {
     let roller = FixedWindowRoller::builder().base(1).build(&backups, BACKUPS);
     let roller = OwnersOnly(roller.map_err(|e| unwritable(io::Error::other(e)))?);
     let policy = CompoundPolicy::new(Box::new(SizeTrigger::new(MAX_BYTES)), Box::new(roller));
-    let file = RollingFileAppender::builder().encoder(Box::new(Lines::new())).build(path, Box::new(policy));
-    let file =
-        Appender::builder().filter(Box::new(OurOwn)).build("file", Box::new(file.map_err(unwritable)?));
+    let file = RollingFileAppender::builder().encoder(Box::new(Lines)).build(path, Box::new(policy));
+    let file = Background::new(Box::new(file.map_err(unwritable)?), line).map_err(unwritable)?;
+    let file = Appender::builder().filter(Box::new(OurOwn)).build("file", Box::new(file));
     let config =
         Config::builder().appender(file).build(Root::builder().appender("file").build(filter(level)));
     let config = config.map_err(|e| unwritable(io::Error::other(e)))?;
@@ -121,36 +128,76 @@ impl Filter for OurOwn {
     }
 }
 
-/// PyKMIP's line: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`.
+/// Writes lines that are ready as they are.
 #[derive(Debug)]
-struct Lines {
-    time: PatternEncoder,
-}
-
-impl Lines {
-    fn new() -> Self {
-        Self { time: PatternEncoder::new(TIME_PATTERN) }
-    }
-}
+struct Lines;
 
 impl Encode for Lines {
     fn encode(&self, out: &mut dyn Write, record: &Record<'_>) -> anyhow::Result<()> {
-        self.time.encode(out, record)?;
-        let logger = record.target().replace("kmip_server", "kmip.server").replace("::", ".");
-        let level = match record.level() {
-            log::Level::Error => "ERROR",
-            log::Level::Warn => "WARNING",
-            log::Level::Info => "INFO",
-            log::Level::Debug | log::Level::Trace => "DEBUG",
-        };
-        let message = inert(&record.args().to_string());
-        Ok(writeln!(out, " - {logger} - {level} - {message}")?)
+        Ok(out.write_fmt(*record.args())?)
     }
 }
 
+/// PyKMIP's line: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`.
+fn line(record: &Record<'_>, line: &mut String) {
+    write_time(line);
+    line.push_str(" - ");
+    match record.target().strip_prefix("kmip_server") {
+        Some(module) => {
+            line.push_str("kmip.server");
+            line.push_str(&module.replace("::", "."));
+        }
+        None => line.push_str(record.target()),
+    }
+    line.push_str(match record.level() {
+        log::Level::Error => " - ERROR - ",
+        log::Level::Warn => " - WARNING - ",
+        log::Level::Info => " - INFO - ",
+        log::Level::Debug | log::Level::Trace => " - DEBUG - ",
+    });
+    let begin = line.len();
+    // Writing to a string fails only where a message's own formatting does, and then what there is of it counts.
+    let _ = write!(line, "{}", record.args());
+    let message = line.get(begin..).unwrap_or_default();
+    match inert(message) {
+        Some(inert) => {
+            line.truncate(begin);
+            line.push_str(&inert);
+        }
+        None => line.truncate(begin + message.trim_end().len()),
+    }
+    line.push('\n');
+}
+
+/// The time of this moment. A second's text is kept for the lines that follow in the same second: making it, with
+/// its look at the time zone, costs more than the rest of a line.
+fn write_time(line: &mut String) {
+    thread_local! {
+        static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    }
+    let since_epoch = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut now = since_epoch();
+    SECOND.with_borrow_mut(|(second, text)| {
+        while *second != now.as_secs() || text.is_empty() {
+            let mut out = SimpleWriter(Vec::new());
+            // Writing to memory does not fail.
+            drop(PatternEncoder::new(TIME_PATTERN).encode(&mut out, &Record::builder().build()));
+            *text = String::from_utf8_lossy(&out.0).into_owned();
+            // The encoder read the clock for itself: where a second began meanwhile, once more.
+            *second = now.as_secs();
+            now = since_epoch();
+        }
+        line.push_str(text);
+        let _ = write!(line, ",{:03}", now.subsec_millis());
+    });
+}
+
 /// The message, so that nothing that a client named itself can look like a line of the log: lines after the
-/// first are indented, control characters are spelled out.
-fn inert(message: &str) -> String {
+/// first are indented, control characters are spelled out. None where it is so already.
+fn inert(message: &str) -> Option<String> {
+    if message.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        return None;
+    }
     let mut text = String::with_capacity(message.len());
     for c in message.trim_end().chars() {
         match c {
@@ -159,20 +206,18 @@ fn inert(message: &str) -> String {
             c => text.push(c),
         }
     }
-    text
+    Some(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use log4rs::encode::writer::simple::SimpleWriter;
 
     fn line(target: &str, level: log::Level, message: &str) -> String {
-        let mut out = SimpleWriter(Vec::new());
+        let mut text = String::new();
         let args = format_args!("{message}");
-        let record = Record::builder().target(target).level(level).args(args).build();
-        Lines::new().encode(&mut out, &record).unwrap();
-        String::from_utf8(out.0).unwrap()
+        super::line(&Record::builder().target(target).level(level).args(args).build(), &mut text);
+        text
     }
 
     #[test]

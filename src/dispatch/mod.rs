@@ -26,6 +26,9 @@ pub const MAX_RESPONSE: usize = 16 << 20;
 /// How many items a batch may have. Each holds memory, and a batch with Undo the store as well, until all are done.
 pub const MAX_BATCH_ITEMS: usize = 10_000;
 
+/// Room for a response, in bytes: most fit, and their buffer does not grow by steps.
+const RESPONSE_ROOM: usize = 1024;
+
 /// The logger of this layer.
 const LOG: &str = "kmip.server.engine";
 
@@ -246,7 +249,7 @@ fn message(
         server_correlation_value: None,
         batch_count: i32::try_from(count).unwrap_or(i32::MAX),
     };
-    let mut writer = Writer::new(version);
+    let mut writer = Writer::reusing(Vec::with_capacity(RESPONSE_ROOM), version);
     writer.structure(Tag::ResponseMessage, |writer| {
         header.encode(Tag::ResponseHeader, writer);
         items(writer);

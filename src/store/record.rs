@@ -19,8 +19,8 @@ pub struct Id(pub u64);
 impl Id {
     /// The object that a Unique Identifier names; none for a text that this server never gave.
     pub fn parse(text: &str) -> Option<Self> {
-        let id = text.parse().ok().filter(|id| *id > 0).map(Self)?;
-        (id.to_string() == text).then_some(id)
+        // What parses and begins so is what `Display` writes.
+        text.starts_with(|first| matches!(first, '1'..='9')).then(|| text.parse().ok().map(Self)).flatten()
     }
 }
 

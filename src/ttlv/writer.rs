@@ -59,28 +59,27 @@ impl Writer {
 
     /// Writes one item; `value` is padded with zeros to a multiple of eight bytes.
     pub fn item(&mut self, tag: Tag, kind: ItemType, value: &[u8]) {
+        let padded = value.len().next_multiple_of(8);
+        self.buf.reserve(8 + padded);
         self.header(tag, kind, value.len());
         self.buf.extend_from_slice(value);
-        self.buf.resize(self.buf.len().next_multiple_of(8), 0);
+        let padding = [0; 7];
+        self.buf.extend_from_slice(padding.get(..padded - value.len()).unwrap_or_default());
     }
 
     /// Writes an item that is already encoded, header and padding included, under another tag.
     pub fn encoded(&mut self, tag: Tag, wire: &[u8]) {
         if let Some((_, rest)) = wire.split_first_chunk::<3>() {
-            self.tag(tag);
+            let [_, tag @ ..] = tag.0.to_be_bytes();
+            self.buf.reserve(wire.len());
+            self.buf.extend_from_slice(&tag);
             self.buf.extend_from_slice(rest);
         }
     }
 
     fn header(&mut self, tag: Tag, kind: ItemType, length: usize) {
-        self.tag(tag);
-        self.buf.push(kind as u8);
-        self.buf.extend_from_slice(&length_field(length));
-    }
-
-    fn tag(&mut self, tag: Tag) {
-        let [_, tag @ ..] = tag.0.to_be_bytes();
-        self.buf.extend_from_slice(&tag);
+        let ([_, t0, t1, t2], [l0, l1, l2, l3]) = (tag.0.to_be_bytes(), length_field(length));
+        self.buf.extend_from_slice(&[t0, t1, t2, kind as u8, l0, l1, l2, l3]);
     }
 }
 

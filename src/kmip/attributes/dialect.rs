@@ -5,10 +5,11 @@
 //! Attributes structure (2.1 §5.1 to §5.6). The types of this file read and write both, by the version of
 //! the message; everybody else sees one typed model.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::kmip::structures::{Name, Raw, VendorAttribute};
-use crate::ttlv::{Error, Field, Item, Reader, STORED, Tag, V2_0, Value, Version, Writer};
+use crate::ttlv::{Error, Field, Item, ItemType, Reader, STORED, Tag, V2_0, Value, Version, Writer};
 
 use super::{Attributes, Row};
 
@@ -18,6 +19,9 @@ const CUSTOM_SEPARATOR: char = '-';
 /// The vendors whose attributes have a 1.x name: `x` for what clients define, `y` for what servers define
 /// (1.4 §3.39).
 const CUSTOM_VENDORS: [&str; 2] = ["x", "y"];
+
+/// Room for a value that spares most of them a second allocation, in bytes: a name of 40 letters fits.
+const VALUE_ROOM: usize = 96;
 
 /// One value of one attribute, as it stands in a message.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,11 +63,16 @@ impl Attribute {
     }
 
     /// The name by which 1.x calls it.
-    pub fn name(&self) -> String {
-        match self.read::<VendorAttribute>() {
-            Ok(vendor) if self.row.is_vendor() => custom_name(&vendor),
-            _ => self.row.name.to_owned(),
+    pub fn name(&self) -> Cow<'static, str> {
+        match self.vendor() {
+            Some(vendor) => custom_name(&vendor).into(),
+            None => self.row.name.into(),
         }
+    }
+
+    /// The value, where it is one that a vendor or a client named.
+    fn vendor(&self) -> Option<VendorAttribute> {
+        self.row.is_vendor().then(|| self.read().ok()).flatten()
     }
 
     fn item(&self) -> Result<Item<'_>, Error> {
@@ -71,9 +80,12 @@ impl Attribute {
     }
 
     fn write_value(&self, tag: Tag, writer: &mut Writer) {
-        if let Ok(item) = self.item() {
+        match self.item() {
+            // Versions differ in what a structure holds, and in nothing else of a value.
+            Ok(item) if item.kind != ItemType::Structure => writer.encoded(tag, item.wire),
             // The bytes were written by this very row, so reading them again cannot fail.
-            let _ = self.row.recode(&item, tag, writer);
+            Ok(item) => drop(self.row.recode(&item, tag, writer)),
+            Err(_) => {}
         }
     }
 
@@ -100,15 +112,15 @@ impl Attribute {
     /// Writes a 1.x Attribute structure.
     fn write_named(&self, writer: &mut Writer) {
         writer.structure(Tag::Attribute, |writer| {
-            self.name().encode(Tag::AttributeName, writer);
+            let vendor = self.vendor();
+            let name = vendor.as_ref().map_or(Cow::Borrowed(self.row.name), |it| custom_name(it).into());
+            writer.item(Tag::AttributeName, ItemType::TextString, name.as_bytes());
             if let Some(index) = self.index {
                 index.encode(Tag::AttributeIndex, writer);
             }
-            match self.read::<VendorAttribute>() {
-                Ok(vendor) if self.row.is_vendor() => {
-                    vendor.attribute_value.encode(Tag::AttributeValue, writer);
-                }
-                _ => self.write_value(Tag::AttributeValue, writer),
+            match vendor {
+                Some(vendor) => vendor.attribute_value.encode(Tag::AttributeValue, writer),
+                None => self.write_value(Tag::AttributeValue, writer),
             }
         });
     }
@@ -263,11 +275,9 @@ impl AttributeReference {
 
     /// What refers to the attribute that `attribute` is a value of.
     pub fn to(attribute: &Attribute) -> Self {
-        match attribute.read::<VendorAttribute>() {
-            Ok(vendor) if attribute.row.is_vendor() => {
-                Self::Vendor(vendor.vendor_identification, vendor.attribute_name)
-            }
-            _ => Self::Standard(attribute.row),
+        match attribute.vendor() {
+            Some(vendor) => Self::Vendor(vendor.vendor_identification, vendor.attribute_name),
+            None => Self::Standard(attribute.row),
         }
     }
 
@@ -284,7 +294,7 @@ impl AttributeReference {
         if item.version() < V2_0 {
             return String::decode(item).map(|name| Self::named(&name));
         }
-        if item.kind != crate::ttlv::ItemType::Structure {
+        if item.kind != ItemType::Structure {
             let number = crate::kmip::macros::enumeration(item)?;
             return Ok(
                 Row::of(Tag(number)).map_or_else(|| Self::Unknown(Tag(number).to_string()), Self::Standard)
@@ -304,7 +314,7 @@ impl AttributeReference {
         }
         match self {
             Self::Standard(row) => {
-                writer.item(tag, crate::ttlv::ItemType::Enumeration, &row.tag.0.to_be_bytes());
+                writer.item(tag, ItemType::Enumeration, &row.tag.0.to_be_bytes());
             }
             Self::Vendor(vendor, name) => writer.structure(tag, |writer| {
                 vendor.encode(Tag::VendorIdentification, writer);
@@ -410,7 +420,7 @@ impl Attributes {
     pub fn of_row(&self, row: &'static Row) -> impl Iterator<Item = Attribute> {
         let slot = row.slot(self);
         (0..slot.count()).map(move |index| {
-            let mut writer = Writer::new(STORED);
+            let mut writer = Writer::reusing(Vec::with_capacity(VALUE_ROOM), STORED);
             slot.write(index, row.tag, &mut writer);
             Attribute { row, index: None, value: writer.into_bytes() }
         })
@@ -420,13 +430,14 @@ impl Attributes {
     pub fn references(&self, version: Version) -> Vec<AttributeReference> {
         let mut references = Vec::new();
         for row in super::TABLE.iter().filter(|row| row.exists_in(version)) {
+            if !row.is_vendor() {
+                references.extend((row.slot(self).count() > 0).then_some(AttributeReference::Standard(row)));
+                continue;
+            }
             for value in self.of_row(row) {
                 let reference = AttributeReference::to(&value);
                 if !references.contains(&reference) {
                     references.push(reference);
-                }
-                if !row.is_vendor() {
-                    break;
                 }
             }
         }
