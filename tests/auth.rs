@@ -14,7 +14,7 @@ use rcgen::ExtendedKeyUsagePurpose;
 use crate::harness::{Client, Credential, Embedded, Pki, request};
 
 /// Answers with the identity of the peer, or with the refusal, as bytes of a message.
-struct WhoAmI(Authenticator);
+pub(crate) struct WhoAmI(pub(crate) Authenticator);
 
 impl Respond for WhoAmI {
     fn respond(&self, _: &[u8], peer: &Peer) -> Reply {

@@ -407,13 +407,22 @@ impl Client {
         client: Option<&Credential>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> std::io::Result<Self> {
+        Self::with(port, Self::config(root, client, versions))
+    }
+
+    /// What such a client needs; whoever connects with it again resumes the session of the last time.
+    pub(crate) fn config(
+        root: &CertificateDer<'static>,
+        client: Option<&Credential>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ClientConfig {
         let trust = Arc::new(trust::Only(root.clone()));
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(versions)
             .unwrap()
             .dangerous()
             .with_custom_certificate_verifier(trust);
-        let config = match client {
+        match client {
             None => builder.with_no_client_auth(),
             Some(client) => {
                 let key = aws_lc_rs::sign::any_supported_type(&client.key_der()).unwrap();
@@ -421,8 +430,7 @@ impl Client {
                 let certified = rustls::sign::CertifiedKey::new(chain, key);
                 builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)))
             }
-        };
-        Self::with(port, config)
+        }
     }
 
     pub(crate) fn with(port: u16, config: ClientConfig) -> std::io::Result<Self> {

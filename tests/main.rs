@@ -19,6 +19,7 @@ mod key_formats;
 mod limits;
 mod mutations;
 mod policy;
+mod resumption;
 mod settings;
 mod split_keys;
 mod tls;

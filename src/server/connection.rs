@@ -8,8 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{HandshakeKind, ServerConnection};
 
+use super::tls;
 use crate::auth::{Certificate, Peer};
 use crate::dispatch::Respond;
 use crate::ttlv::{FrameError, read_frame};
@@ -28,7 +29,7 @@ const LINGER_BYTES: usize = 256 * 1024;
 
 /// What all connections of a server share.
 pub(super) struct Terms {
-    pub(super) tls: Arc<ServerConfig>,
+    pub(super) tls: tls::Terms,
     pub(super) responder: Arc<dyn Respond>,
     pub(super) handshake_timeout: Duration,
     pub(super) request_timeout: Duration,
@@ -92,7 +93,8 @@ pub(super) fn serve(socket: &TcpStream, address: SocketAddr, number: u64, terms:
     let certificate = shown.and_then(|shown| Certificate::from_der(shown).ok());
     let peer = Peer::new(address, number, certificate);
     let suite = stream.tls.negotiated_cipher_suite().map(|it| it.suite());
-    log::info!(target: target, "Starting session: {} for {address}, {suite:?}", peer.session);
+    let resumed = if stream.is_resumed() { ", resumed" } else { "" };
+    log::info!(target: target, "Starting session: {} for {address}, {suite:?}{resumed}", peer.session);
     let end = answer(&mut stream, &peer, terms, slot);
     stream.close();
     if matches!(end, End::Frame(_) | End::Refused | End::Panic) {
@@ -184,7 +186,7 @@ impl<'a> Stream<'a> {
     fn open(tcp: &'a TcpStream, terms: &Terms) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
         tcp.set_write_timeout(Some(terms.response_timeout))?;
-        let mut tls = ServerConnection::new(Arc::clone(&terms.tls)).map_err(io::Error::other)?;
+        let mut tls = ServerConnection::new(Arc::clone(&terms.tls.config)).map_err(io::Error::other)?;
         // A response is written as a whole, however long; it is in memory anyway.
         tls.set_buffer_limit(None);
         let due = Instant::now() + terms.handshake_timeout;
@@ -203,7 +205,16 @@ impl<'a> Stream<'a> {
             }
         }
         stream.flush_records()?;
+        if stream.is_resumed() {
+            let chain = stream.tls.peer_certificates().unwrap_or_default();
+            let checked = terms.tls.check_resumed(chain);
+            checked.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        }
         Ok(stream)
+    }
+
+    fn is_resumed(&self) -> bool {
+        self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// From here on no request has begun.

@@ -119,7 +119,7 @@ impl Server {
     /// # Errors
     /// [`Error`], one for each kind of failed start.
     pub fn bind_with(config: &Config, responder: Arc<dyn Respond>) -> Result<Self, Error> {
-        let tls = tls::server_config(config)?;
+        let tls = tls::terms(config)?;
         let bind = |cause| Error::Bind { hostname: config.hostname.clone(), port: config.port, cause };
         let listener = TcpListener::bind(&*addresses(config).map_err(bind)?).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
 use rustls_pemfile::Item;
@@ -21,6 +22,10 @@ use zeroize::Zeroizing;
 
 use super::trust::Trust;
 use crate::config::{AuthSuite, Config};
+
+/// How many tickets a connection of TLS 1.3 gives. A resumed one gives the next, so a client that opens one
+/// connection after the other never runs out of them.
+const TICKETS: usize = 1;
 
 /// Why no TLS can be offered. Each names the setting and the file.
 #[derive(Debug)]
@@ -117,28 +122,49 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// Everything that connections need to shake hands.
+pub(super) struct Terms {
+    pub(super) config: Arc<ServerConfig>,
+    trust: Arc<Trust>,
+}
+
+impl Terms {
+    /// Looks again at the certificates of a client that resumed a session: they are those of the handshake that
+    /// the session comes from, and may have expired since.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn check_resumed(&self, chain: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
+        let (leaf, above) = chain.split_first().ok_or(rustls::Error::NoCertificatesPresented)?;
+        self.trust.verify_client_cert(leaf, above, UnixTime::now()).map(drop)
+    }
+}
+
+/// The terms that the settings make.
 ///
 /// # Errors
 /// [`Error`].
-pub(super) fn server_config(config: &Config) -> Result<Arc<ServerConfig>, Error> {
+pub(super) fn terms(config: &Config) -> Result<Terms, Error> {
     let provider = aws_lc_rs::default_provider();
     let identity = identity(config, &provider)?;
     let trusted = certificates("ca_path", &config.ca_path)?;
     let algorithms = provider.signature_verification_algorithms;
     let trust = Trust::new(trusted, config.enable_tls_client_auth, algorithms)
         .map_err(|cause| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause })?;
+    let trust = Arc::new(trust);
     let versions = versions(config.auth_suite);
     let suites = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
     let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..provider });
     let mut tls = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(Error::Rustls)?
-        .with_client_cert_verifier(Arc::new(trust))
+        .with_client_cert_verifier(Arc::clone(&trust) as _)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
-    // PyKMIP's clients resume nothing; a resumed session would also skip the look at the certificate.
+    // A session is kept by the client, in a ticket: nothing is kept here that could grow. The keys of tickets are
+    // made by this process and changed every six hours, so that no ticket outlives the settings it was given under.
     tls.session_storage = Arc::new(NoServerSessionStorage {});
-    tls.send_tls13_tickets = 0;
-    Ok(Arc::new(tls))
+    tls.ticketer = aws_lc_rs::Ticketer::new().map_err(Error::Rustls)?;
+    tls.send_tls13_tickets = TICKETS;
+    Ok(Terms { config: Arc::new(tls), trust })
 }
 
 /// The server's certificate and key. rustls' own constructor would refuse certificates of X.509 version 1,
