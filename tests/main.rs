@@ -7,6 +7,7 @@
 )]
 
 mod auth;
+mod batches;
 mod conformance;
 mod corpus;
 mod crash;

@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use std::ops::Range;
+
 use crate::auth::{Identity, Peer};
 use crate::engine::{Context, Services};
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
@@ -76,7 +78,7 @@ impl Item {
                 "The item has a critical message extension that this server does not know.",
             )),
         };
-        ItemResult { operation, id, outcome }
+        ItemResult { operation, id, outcome, changes: 0..0 }
     }
 }
 
@@ -92,6 +94,8 @@ pub(super) struct ItemResult {
     operation: Operation,
     id: Option<Vec<u8>>,
     outcome: Outcome,
+    /// The numbers of its changes.
+    changes: Range<usize>,
 }
 
 impl ItemResult {
@@ -172,9 +176,19 @@ pub(super) fn run(
         let mut cx = Context::new(services, identity, version);
         return items.into_iter().nth(refused).map(|item| item.run(&mut cx)).into_iter().collect();
     }
-    if option != BatchErrorContinuationOption::Undo || items.len() == 1 {
+    if items.len() == 1 {
         let mut cx = Context::new(services, identity, version);
         return run_in_order(&mut cx, items, option);
+    }
+    if option != BatchErrorContinuationOption::Undo {
+        let mut cx = Context::run(services, identity, version);
+        let mut results = run_in_order(&mut cx, items, option);
+        for lost in cx.settle() {
+            let its = results.iter_mut().filter(|result| result.changes.contains(&lost.change));
+            its.filter(|result| !result.has_failed())
+                .for_each(|result| result.outcome = Outcome::Failed(lost.error.clone()));
+        }
+        return results;
     }
     let identifications: Vec<_> = items.iter().map(|item| (item.operation, item.id.clone())).collect();
     let mut items = Some(items);
@@ -186,7 +200,12 @@ pub(super) fn run(
     });
     if let Err(error) = kept {
         let error = Error::from(error);
-        let failed = |(operation, id)| ItemResult { operation, id, outcome: Outcome::Failed(error.clone()) };
+        let failed = |(operation, id)| ItemResult {
+            operation,
+            id,
+            outcome: Outcome::Failed(error.clone()),
+            changes: 0..0,
+        };
         return identifications.into_iter().map(failed).collect();
     }
     if results.last().is_some_and(ItemResult::has_failed) {
@@ -203,7 +222,9 @@ fn run_in_order(
     let mut results = Vec::with_capacity(items.len());
     let (alone, mut room) = (items.len() == 1, MAX_RESPONSE);
     for item in items {
+        let before = cx.changes();
         let mut result = item.run(cx);
+        result.changes = before..cx.changes();
         if !alone {
             result.keep_within(&mut room, cx.version);
         }

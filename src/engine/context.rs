@@ -11,7 +11,7 @@ use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::policy::{Policies, PolicyStore};
-use crate::store::{Criterion, Id, Keep, Located, Query, Record, Store, Transaction};
+use crate::store::{self, Criterion, Id, Keep, Located, Query, Record, Store, Transaction, Unsettled};
 use crate::ttlv::{DateTime, Version};
 
 use super::access::{self, Granted};
@@ -43,8 +43,67 @@ pub struct Services {
 enum Scope<'a> {
     /// Each change for itself.
     Each(&'a dyn Store),
+    /// Each change for itself, all of them on the disk at the end.
+    Run(Run<'a>),
     /// All changes of a batch together.
     Batch(&'a mut dyn Transaction),
+}
+
+/// Changes that become durable together: those of the items of one batch.
+struct Run<'a> {
+    store: &'a dyn Store,
+    /// Those of which nobody knows yet whether they are on the disk, by their numbers.
+    unsettled: Vec<(usize, Box<dyn Unsettled + 'a>)>,
+    /// How many changes were begun.
+    begun: usize,
+    lost: Vec<Lost>,
+}
+
+/// A change that was made and then lost.
+#[derive(Debug)]
+pub struct Lost {
+    /// Its number: how many there were before it, as [`Context::changes`] counts them.
+    pub change: usize,
+    /// Why.
+    pub error: Error,
+}
+
+impl Run<'_> {
+    fn begin(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), store::Error> {
+        self.unsettled.push((self.begun, self.store.begin(job)?));
+        self.begun += 1;
+        Ok(())
+    }
+
+    /// Reads an object as the changes left it, those that are not settled included.
+    fn read(&mut self, id: Id) -> Result<Option<Record>, store::Error> {
+        if self.unsettled.is_empty() {
+            return self.store.read(id);
+        }
+        let mut record = Ok(None);
+        self.begin(&mut |transaction| {
+            record = transaction.read(id);
+            Keep::Commit
+        })?;
+        record
+    }
+
+    /// A long search does not hold up those who write, so it is a reader's.
+    fn locate(&mut self, query: &Query) -> Result<Located, store::Error> {
+        self.settle()?;
+        self.store.locate(query)
+    }
+
+    fn settle(&mut self) -> Result<(), store::Error> {
+        let mut outcome = Ok(());
+        for (change, unsettled) in self.unsettled.drain(..) {
+            if let Err(error) = unsettled.settle() {
+                self.lost.push(Lost { change, error: error.clone().into() });
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
 }
 
 /// One request's view of the server, from its first batch item to its last.
@@ -66,6 +125,13 @@ impl<'a> Context<'a> {
     /// A context whose changes are durable one by one.
     pub fn new(services: &'a Services, identity: &'a Identity, version: Version) -> Self {
         Self::scoped(services, identity, version, Scope::Each(services.store.as_ref()))
+    }
+
+    /// A context whose changes are made one by one and durable after [`Context::settle`].
+    pub fn run(services: &'a Services, identity: &'a Identity, version: Version) -> Self {
+        let store = services.store.as_ref();
+        let run = Run { store, unsettled: Vec::new(), begun: 0, lost: Vec::new() };
+        Self::scoped(services, identity, version, Scope::Run(run))
     }
 
     /// A context whose changes are part of `transaction`.
@@ -105,6 +171,7 @@ impl<'a> Context<'a> {
         let (id, text) = self.resolve(identifier)?;
         let record = match &mut self.scope {
             Scope::Each(store) => store.read(id)?,
+            Scope::Run(run) => run.read(id)?,
             Scope::Batch(transaction) => transaction.read(id)?,
         };
         self.admit(record, &text, operation)
@@ -165,6 +232,19 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// How many changes were begun so far in a context that [`Context::run`] made.
+    pub fn changes(&self) -> usize {
+        if let Scope::Run(run) = &self.scope { run.begun } else { 0 }
+    }
+
+    /// Waits until every change is on the disk; those that were lost instead.
+    pub fn settle(&mut self) -> Vec<Lost> {
+        let Scope::Run(run) = &mut self.scope else { return Vec::new() };
+        // What failed is among the lost ones.
+        drop(run.settle());
+        std::mem::take(&mut run.lost)
+    }
+
     /// Does work that takes a processor for long, such as making an RSA key, when it is its turn. It has to be
     /// done before the change that needs it begins.
     ///
@@ -173,7 +253,7 @@ impl<'a> Context<'a> {
     /// [`MAX_HEAVY_IN_BATCH`].
     pub fn heavy<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         match self.scope {
-            Scope::Each(_) => heavy::in_turn(job),
+            Scope::Each(_) | Scope::Run(_) => heavy::in_turn(job),
             // It holds the store, for which others wait: it does not wait for them.
             Scope::Batch(_) if self.heavy_jobs < MAX_HEAVY_IN_BATCH => {
                 self.heavy_jobs += 1;
@@ -242,6 +322,7 @@ impl<'a> Context<'a> {
         };
         let found = match &mut self.scope {
             Scope::Each(store) => store.locate(&query)?,
+            Scope::Run(run) => run.locate(&query)?,
             Scope::Batch(transaction) => transaction.locate(&query)?,
         };
         if found.ids.len() as u64 > MAX_LOCATED {
@@ -347,6 +428,7 @@ impl<'a> Context<'a> {
         };
         match &mut self.scope {
             Scope::Each(store) => store.change(&mut run)?,
+            Scope::Run(batch) => batch.begin(&mut run)?,
             Scope::Batch(transaction) => transaction.nested(&mut run)?,
         }
         outcome.unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))

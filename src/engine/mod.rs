@@ -19,7 +19,7 @@ pub mod usage_limits;
 pub mod wrapping;
 
 pub use access::Granted;
-pub use context::{Context, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, Search, Services};
+pub use context::{Context, Lost, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, Search, Services};
 pub use creation::{Asker, Draft, Given};
 pub use error::{bounded_text, destroyed, failed, invalid_field, not_found, refused, wrong_state};
 pub use heavy::most_at_once as heavy_jobs_at_once;

@@ -43,6 +43,38 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// Where the store itself fails: nothing of the job is kept then.
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error>;
+
+    /// The same, but it returns when the job has run: what it kept becomes durable with what follows, and is when
+    /// [`Unsettled::settle`] returns. Until then changes see it, readers need not, and nobody may be told of it.
+    /// A store to which flushes are nothing need not have an own one.
+    ///
+    /// # Errors
+    /// As [`Store::change`].
+    fn begin<'s>(
+        &'s self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
+    ) -> Result<Box<dyn Unsettled + 's>, Error> {
+        self.change(job)?;
+        Ok(Box::new(Settled))
+    }
+}
+
+/// A change that has been made and may not be on the disk yet.
+pub trait Unsettled {
+    /// Waits until it is.
+    ///
+    /// # Errors
+    /// Where the change was lost.
+    fn settle(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// A change that is settled already.
+struct Settled;
+
+impl Unsettled for Settled {
+    fn settle(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// What a job wants done with its changes.

@@ -27,7 +27,7 @@ pub use self::takeover::{Complete, Found};
 
 use self::schema::Step;
 use self::writer::Writer;
-use super::{Error, Id, Keep, Located, Query, Record, Store, Transaction};
+use super::{Error, Id, Keep, Located, Query, Record, Store, Transaction, Unsettled};
 
 /// How many connections read at the most. A read takes some microseconds, so this many serve any number of
 /// threads; each is opened when all others are in use, and costs two descriptors and its cache.
@@ -107,5 +107,12 @@ impl Store for Sqlite {
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
         self.writer.change(job)
+    }
+
+    fn begin<'s>(
+        &'s self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
+    ) -> Result<Box<dyn Unsettled + 's>, Error> {
+        self.writer.begin(job)
     }
 }

@@ -291,6 +291,57 @@ fn a_panic_within_a_group_is_nobody_elses() {
     assert_eq!(all_of(&store).len(), 2);
 }
 
+#[test]
+fn changes_that_are_begun_share_one_commit() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let store = Sqlite::open(&path).unwrap();
+    let begin = || {
+        store.begin(&mut |change| {
+            insert(change, &mut key("k"));
+            Keep::Commit
+        })
+    };
+    let (first, second) = (begin().unwrap(), begin().unwrap());
+    assert_eq!(all_of(&store), [0u64; 0], "nobody sees them yet");
+    first.settle().unwrap();
+    assert_eq!(all_of(&store).len(), 2, "the first took the second with it");
+    second.settle().unwrap();
+}
+
+#[test]
+fn whoever_waits_does_not_wait_for_one_who_only_began() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let line = Barrier::new(2);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            store.change(&mut |change| {
+                line.wait();
+                while store.writer.waiting() < 1 {
+                    std::thread::yield_now();
+                }
+                insert(change, &mut key("k"));
+                Keep::Commit
+            })
+        });
+        line.wait();
+        // It comes last, and would leave the commit to whoever settles it.
+        let begun = store.begin(&mut |_| Keep::Commit).unwrap();
+        waits.join().unwrap().unwrap();
+        begun.settle().unwrap();
+    });
+    assert_eq!(all_of(&store).len(), 1);
+}
+
+#[test]
+fn a_change_that_is_begun_and_never_settled_holds_up_nobody() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    drop(store.begin(&mut |_| Keep::Commit).unwrap());
+    assert_eq!(add(&store, key("after")).id, Id(1));
+}
+
 /// Runs a change for each owner, all in one group: the first waits until the others are in line. What
 /// `also` does is part of each job; a job that panics counts as an error.
 fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<Result<(), Error>> {

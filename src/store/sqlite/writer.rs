@@ -4,15 +4,18 @@
 //! Each change is a savepoint within the transaction of its group. Whoever finds, at the end of his change,
 //! nobody waiting to begin one commits for the group; the others of it wait for that commit. A change that
 //! was taken back waits too: it may have seen, and its answer may tell, what others of the group wrote.
+//!
+//! A change that is only begun, because more of the same request follows, is part of a group as well and waits for
+//! nothing: the group stays open until somebody does.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
 use super::{locate, rows};
-use crate::store::{Error, Id, Keep, Located, Query, Record, Transaction};
+use crate::store::{Error, Id, Keep, Located, Query, Record, Transaction, Unsettled};
 
 /// How many changes share one commit at the most: a bound on how long the first of them waits when there is
 /// always somebody waiting to begin.
@@ -30,8 +33,18 @@ pub(super) struct Writer {
 /// What the thread that writes holds.
 struct Line {
     database: Connection,
-    /// The group of the open transaction, and how many changes are in it; none where none is open.
-    group: Option<(Arc<Group>, usize)>,
+    /// The group of the open transaction; none where none is open.
+    open: Option<Open>,
+}
+
+/// A group that is not committed yet.
+#[derive(Default)]
+struct Open {
+    group: Arc<Group>,
+    /// How many changes are in it.
+    size: usize,
+    /// Whether somebody waits for its end: then whoever finds nobody waiting to begin has to commit.
+    awaited: bool,
 }
 
 /// Changes that become durable together.
@@ -44,7 +57,7 @@ struct Group {
 impl Writer {
     /// Writes through `database`, which nobody else uses.
     pub(super) fn new(database: Connection) -> Self {
-        Self { waiting: AtomicUsize::new(0), line: Mutex::new(Line { database, group: None }) }
+        Self { waiting: AtomicUsize::new(0), line: Mutex::new(Line { database, open: None }) }
     }
 
     /// Shows a test the connection, between two changes.
@@ -61,38 +74,81 @@ impl Writer {
 
     /// See [`crate::store::Store::change`].
     pub(super) fn change(&self, job: Job<'_>) -> Result<(), Error> {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        // Nothing panics while the lock is held but jobs, and these are caught below.
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.enter(job, true)?.outcome()
+    }
 
-        let (group, size) = line.join()?;
+    /// See [`crate::store::Store::begin`].
+    pub(super) fn begin(&self, job: Job<'_>) -> Result<Box<dyn Unsettled + '_>, Error> {
+        let group = self.enter(job, false)?;
+        Ok(Box::new(Begun { writer: self, group }))
+    }
+
+    /// Runs `job` as a part of a group; with `awaited`, the caller is going to wait for the group.
+    fn enter(&self, job: Job<'_>, awaited: bool) -> Result<Arc<Group>, Error> {
+        let mut line = self.turn();
+        let group = line.join(awaited)?;
         let done = catch_unwind(AssertUnwindSafe(|| part(&line.database, job)));
         if line.database.is_autocommit() {
             // SQLite itself took the whole transaction back, as it does when the disk is full.
             line.settle(Err(Error::GroupLost));
-        } else if size >= MAX_GROUP || self.waiting.load(Ordering::SeqCst) == 0 {
-            line.commit();
+        } else {
+            self.commit_unless_others_follow(&mut line);
         }
         drop(line);
         match done {
-            Ok(done) => done.and_then(|()| group.outcome()),
+            Ok(done) => done.map(|()| group),
             Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    /// Waits for the turn to write.
+    fn turn(&self) -> MutexGuard<'_, Line> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        // Nothing panics while the lock is held but jobs, and these are caught.
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        line
+    }
+
+    fn commit_unless_others_follow(&self, line: &mut Line) {
+        let is_last = self.waiting.load(Ordering::SeqCst) == 0;
+        if line.open.as_ref().is_some_and(|open| open.size >= MAX_GROUP || (open.awaited && is_last)) {
+            line.commit();
         }
     }
 }
 
+/// A change that was begun.
+struct Begun<'w> {
+    writer: &'w Writer,
+    group: Arc<Group>,
+}
+
+impl Unsettled for Begun<'_> {
+    fn settle(self: Box<Self>) -> Result<(), Error> {
+        if !self.group.is_over() {
+            let mut line = self.writer.turn();
+            if let Some(open) = line.open.as_mut().filter(|open| Arc::ptr_eq(&open.group, &self.group)) {
+                open.awaited = true;
+                self.writer.commit_unless_others_follow(&mut line);
+            }
+        }
+        self.group.outcome()
+    }
+}
+
 impl Line {
-    /// Enters the open group, or opens one; tells how many are in it.
-    fn join(&mut self) -> Result<(Arc<Group>, usize), Error> {
-        if self.group.is_none() {
+    /// Enters the open group, or opens one.
+    fn join(&mut self, awaited: bool) -> Result<Arc<Group>, Error> {
+        if self.open.is_none() {
             // Immediate: a transaction that begins with a read could lose its right to write to somebody
             // else's process.
             execute(&self.database, "BEGIN IMMEDIATE")?;
         }
-        let (group, size) = self.group.get_or_insert_default();
-        *size += 1;
-        Ok((Arc::clone(group), *size))
+        let open = self.open.get_or_insert_default();
+        open.size += 1;
+        open.awaited |= awaited;
+        Ok(Arc::clone(&open.group))
     }
 
     /// Makes the group's changes durable, and tells everybody in it.
@@ -106,7 +162,7 @@ impl Line {
     }
 
     fn settle(&mut self, outcome: Result<(), Error>) {
-        if let Some((group, _)) = self.group.take() {
+        if let Some(Open { group, .. }) = self.open.take() {
             *group.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             group.known.notify_all();
         }
@@ -114,6 +170,10 @@ impl Line {
 }
 
 impl Group {
+    fn is_over(&self) -> bool {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// What became of the group, once it is known.
     fn outcome(&self) -> Result<(), Error> {
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,144 @@
+//! Batches and the disk: the changes of one request share their flush, and no answer goes out before it.
+
+use std::sync::{Arc, Mutex};
+
+use kmip_server::dispatch::Respond;
+use kmip_server::kmip::enums::{BatchErrorContinuationOption, ObjectType, Operation, ResultStatus};
+use kmip_server::store::{Error, Id, Keep, Located, Memory, Query, Record, Store, Transaction, Unsettled};
+use kmip_server::ttlv::{Field, Tag, V1_4, Writer};
+
+use crate::corpus::{self, algorithm, length, message_of, named, peer, statuses, template, usage};
+
+/// What a store was asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Read,
+    Locate,
+    /// A change that is durable when it returns.
+    Change,
+    Begin,
+    Settle,
+}
+
+/// A store that takes down what it is asked for, and may lose what was begun.
+#[derive(Clone, Default)]
+struct Watched {
+    objects: Arc<Memory>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    loses: Arc<Mutex<bool>>,
+}
+
+impl Watched {
+    fn note(&self, asked: Asked) {
+        self.asked.lock().unwrap().push(asked);
+    }
+}
+
+impl Store for Watched {
+    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+        self.note(Asked::Read);
+        self.objects.read(id)
+    }
+
+    fn locate(&self, query: &Query) -> Result<Located, Error> {
+        self.note(Asked::Locate);
+        self.objects.locate(query)
+    }
+
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+        self.note(Asked::Change);
+        self.objects.change(job)
+    }
+
+    fn begin<'s>(
+        &'s self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
+    ) -> Result<Box<dyn Unsettled + 's>, Error> {
+        self.note(Asked::Begin);
+        self.objects.change(job)?;
+        Ok(Box::new(Begun(self)))
+    }
+}
+
+struct Begun<'s>(&'s Watched);
+
+impl Unsettled for Begun<'_> {
+    fn settle(self: Box<Self>) -> Result<(), Error> {
+        self.0.note(Asked::Settle);
+        if *self.0.loses.lock().unwrap() { Err(Error::GroupLost) } else { Ok(()) }
+    }
+}
+
+type Item<'a> = (Operation, &'a dyn Fn(&mut Writer));
+
+/// What became of the items of a batch, and what the store was asked for meanwhile.
+fn batch(
+    store: &Watched,
+    option: BatchErrorContinuationOption,
+    items: &[Item<'_>],
+) -> (Vec<ResultStatus>, Vec<Asked>) {
+    let engine = corpus::bare_engine(Box::new(store.clone()));
+    let reply = engine.respond(&message_of(V1_4, Some(option), items), peer());
+    (statuses(&reply.message), std::mem::take(&mut store.asked.lock().unwrap()))
+}
+
+fn create(writer: &mut Writer) {
+    ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+    template(Tag::Attributes, &[algorithm(), length(128), usage(0xC), named("one")], writer);
+}
+
+/// Of the ID Placeholder.
+fn nothing(_: &mut Writer) {}
+
+const CREATE: Item<'_> = (Operation::Create, &create);
+const ACTIVATE: Item<'_> = (Operation::Activate, &nothing);
+const GET: Item<'_> = (Operation::Get, &nothing);
+const VERSIONS: Item<'_> = (Operation::DiscoverVersions, &nothing);
+
+use BatchErrorContinuationOption::{Continue, Stop};
+use ResultStatus::{OperationFailed, Success};
+
+#[test]
+fn the_changes_of_a_batch_are_settled_together_at_its_end() {
+    let (statuses, asked) = batch(&Watched::default(), Stop, &[CREATE, ACTIVATE, GET, CREATE]);
+    assert_eq!(statuses, [Success; 4]);
+    let changes = asked.iter().filter(|asked| **asked == Asked::Begin).count();
+    let expected = [vec![Asked::Begin; changes], vec![Asked::Settle; changes]].concat();
+    assert_eq!(asked, expected, "nothing is read past the batch's own changes, and nothing is settled early");
+}
+
+#[test]
+fn a_request_of_one_item_is_a_change_by_itself() {
+    assert_eq!(batch(&Watched::default(), Stop, &[CREATE]), (vec![Success], vec![Asked::Change]));
+}
+
+#[test]
+fn a_search_sees_what_the_batch_did_before_it() {
+    let locate = |writer: &mut Writer| corpus::flat(&[named("one")], writer);
+    let items = [CREATE, (Operation::Locate, &locate as &dyn Fn(&mut Writer)), GET];
+    let (statuses, asked) = batch(&Watched::default(), Stop, &items);
+    assert_eq!(statuses, [Success; 3], "Get takes the one that Locate found");
+    assert_eq!(asked[..3], [Asked::Begin, Asked::Settle, Asked::Locate]);
+}
+
+#[test]
+fn a_failed_item_takes_nothing_with_it() {
+    let store = Watched::default();
+    let (statuses, _) = batch(&store, Continue, &[CREATE, ACTIVATE, ACTIVATE, GET]);
+    assert_eq!(statuses, [Success, Success, OperationFailed, Success]);
+    let (statuses, _) = batch(&store, Stop, &[CREATE, ACTIVATE, ACTIVATE, GET]);
+    assert_eq!(statuses, [Success, Success, OperationFailed]);
+    assert!(store.objects.read(Id(2)).unwrap().is_some());
+}
+
+#[test]
+fn changes_that_the_disk_lost_are_not_acknowledged() {
+    let store = Watched::default();
+    *store.loses.lock().unwrap() = true;
+    let (statuses, _) = batch(&store, Continue, &[VERSIONS, CREATE, VERSIONS, CREATE]);
+    assert_eq!(statuses, [Success, OperationFailed, Success, OperationFailed]);
+    let locate = |writer: &mut Writer| corpus::flat(&[named("one")], writer);
+    let items = [CREATE, (Operation::Locate, &locate as &dyn Fn(&mut Writer)), VERSIONS];
+    let (statuses, _) = batch(&store, Continue, &items);
+    assert_eq!(statuses, [OperationFailed, OperationFailed, Success]);
+}
