@@ -13,8 +13,9 @@ mod tasks;
 
 use getopts::{Matches, Options};
 use kmip_server::config::Config;
+use kmip_server::hardening;
 use kmip_server::logging;
-use kmip_server::server::{Server, Shutdown};
+use kmip_server::server::{MAX_HANDSHAKES, Server, Shutdown};
 use kmip_server::settings::{self, Settings, Source};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -70,6 +71,7 @@ fn run(config: &Config, ends_with_input: bool, more: impl FnOnce(u16) -> String)
     if let Err(error) = logging::init(&config.log_path, config.logging_level) {
         return failure(FAILED_START, &error);
     }
+    hardening::harden(config.max_connections.saturating_add(MAX_HANDSHAKES));
     std::panic::set_hook(Box::new(|panic| log::error!(target: "kmip.server", "{panic}")));
     let code = match serve(config, ends_with_input, more) {
         Ok(()) => ExitCode::SUCCESS,

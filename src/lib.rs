@@ -8,8 +8,8 @@
 //!
 //! `ttlv < kmip < {encoding, crypto, store, policy, auth} < engine < operations < dispatch < server < bin`
 //!
-//! `config`, `settings` and `logging` are leaves that server and bin read, `pki` is one of bin's alone.
-//! ARCHITECTURE.md tells the rest.
+//! `config`, `settings` and `logging` are leaves that server and bin read, `pki` and `hardening` are ones of bin's
+//! alone. ARCHITECTURE.md tells the rest.
 
 pub mod auth;
 pub mod config;
@@ -17,6 +17,7 @@ pub mod crypto;
 pub mod dispatch;
 pub mod encoding;
 pub mod engine;
+pub mod hardening;
 pub mod kmip;
 pub mod logging;
 pub mod operations;

@@ -11,9 +11,9 @@ mod background;
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -102,7 +102,15 @@ fn filter(level: Level) -> LevelFilter {
 
 /// Makes the file where there is none; an older one keeps its mode.
 fn create(path: &Path) -> io::Result<()> {
-    OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path).map(drop)
+    let made = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(path);
+    match made {
+        // The umask may have taken bits away that we need.
+        Ok(file) => file.set_permissions(Permissions::from_mode(FILE_MODE)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().append(true).open(path).map(drop)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Rotates, and makes the new file before log4rs would make it for everybody.
@@ -249,7 +257,6 @@ mod tests {
 
     #[test]
     fn a_rotation_leaves_a_file_for_the_owner_only() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = std::env::temp_dir().join(format!("kmip-log-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("server.log");

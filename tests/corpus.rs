@@ -29,7 +29,7 @@ use kmip_server::operations::OPERATIONS;
 use kmip_server::policy::{Policies, PolicyStore};
 use kmip_server::store::{Memory, Store};
 use kmip_server::ttlv::{
-    BigInteger, DateTime, Field, Reader, SUPPORTED, Secret, Tag, V1_2, V2_0, Value, Version, Writer,
+    BigInteger, DateTime, Field, ItemType, Reader, SUPPORTED, Secret, Tag, V1_2, V2_0, Value, Version, Writer,
 };
 
 use crate::harness::Authority;
@@ -370,6 +370,25 @@ pub(crate) fn statuses(response: &[u8]) -> Vec<ResultStatus> {
     statuses
 }
 
+/// The value of the first item of that tag, wherever it stands in the message.
+pub(crate) fn first(message: &[u8], tag: Tag) -> Option<Vec<u8>> {
+    fn within(mut rows: Reader<'_>, tag: Tag) -> Option<Vec<u8>> {
+        while let Some(item) = rows.next().unwrap() {
+            if item.tag == tag {
+                return Some(item.bytes.to_vec());
+            }
+            if item.kind == ItemType::Structure {
+                let found = within(item.structure().unwrap(), tag);
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+        None
+    }
+    within(Reader::new(message, V1_2), tag)
+}
+
 /// A message as people read it.
 pub(crate) fn text(message: &[u8]) -> String {
     kmip_server::ttlv::dump(message, V1_2)
@@ -457,6 +476,13 @@ pub(crate) fn register(given: &Given, writer: &mut Writer) {
     given.object.object_type().write(Tag::ObjectType, writer);
     template(Tag::Attributes, &given.attributes, writer);
     given.object.write(Tag::default(), writer);
+}
+
+/// A raw AES key to register.
+pub(crate) fn aes_key(name: &str, bytes: Vec<u8>) -> Given {
+    let bits = i32::try_from(bytes.len() * 8).unwrap();
+    let object = Object::SymmetricKey(key(KeyFormatType::Raw, CryptographicAlgorithm::Aes, bits, bytes));
+    Given { object, attributes: vec![named(name), usage(0xC)] }
 }
 
 fn key(format: KeyFormatType, algorithm: CryptographicAlgorithm, bits: i32, bytes: Vec<u8>) -> Key {

@@ -289,7 +289,13 @@ impl Running {
     /// Starts the binary and waits for its port.
     pub(crate) fn start(arguments: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_run_server"));
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(arguments);
+        Self::of(command)
+    }
+
+    /// Starts what the command says, which has to become the server, and waits for its port.
+    pub(crate) fn of(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();

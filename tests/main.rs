@@ -21,6 +21,7 @@ mod limits;
 mod mutations;
 mod policy;
 mod resumption;
+mod secrets;
 mod settings;
 mod split_keys;
 mod tls;

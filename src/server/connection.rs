@@ -8,7 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt;
 use rustls::{HandshakeKind, ServerConnection};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::tls;
 use crate::auth::{Certificate, Peer};
@@ -22,6 +24,8 @@ use super::listener::Slot;
 const READ_RATE: usize = 16 * 1024;
 /// How much of the request buffer an idle connection keeps: a common request fits.
 const KEPT_BUFFER: usize = 16 * 1024;
+/// After how long a silence the system asks whether the client's machine is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(600);
 /// How long, and for how many bytes, a closed connection is read on: without that the client's system may
 /// drop the alert that says why.
 const LINGER: Duration = Duration::from_millis(500);
@@ -104,10 +108,11 @@ pub(super) fn serve(socket: &TcpStream, address: SocketAddr, number: u64, terms:
 }
 
 fn answer(stream: &mut Stream<'_>, peer: &Peer, terms: &Terms, slot: &Slot) -> End {
-    let mut request = Vec::new();
+    // Requests and responses hold keys.
+    let mut request = Zeroizing::new(Vec::new());
     loop {
         if request.capacity() > KEPT_BUFFER {
-            request = Vec::new();
+            request = Zeroizing::new(Vec::new());
         }
         stream.expect_request();
         match read_frame(stream, &mut request, terms.max_request_size, || ()) {
@@ -118,11 +123,14 @@ fn answer(stream: &mut Stream<'_>, peer: &Peer, terms: &Terms, slot: &Slot) -> E
         }
         // The responder holds nothing that a request could leave half done: its changes are transactions.
         let reply = catch_unwind(AssertUnwindSafe(|| terms.responder.respond(&request, peer)));
-        let Ok(reply) = reply else {
+        request.zeroize();
+        let Ok(mut reply) = reply else {
             log::error!(target: peer.log_target(), "A request could not be answered: the server has a bug.");
             return End::Panic;
         };
-        if let Err(error) = stream.send(&reply.message) {
+        let sent = stream.send(&reply.message);
+        reply.message.zeroize();
+        if let Err(error) = sent {
             return End::Send(error);
         }
         if reply.close {
@@ -185,6 +193,9 @@ impl<'a> Stream<'a> {
     /// Shakes hands.
     fn open(tcp: &'a TcpStream, terms: &Terms) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
+        // A client whose machine is gone would keep its place for ever: the system asks for it now and then.
+        sockopt::set_socket_keepalive(tcp, true)?;
+        sockopt::set_tcp_keepidle(tcp, KEEP_ALIVE)?;
         tcp.set_write_timeout(Some(terms.response_timeout))?;
         let mut tls = ServerConnection::new(Arc::clone(&terms.tls.config)).map_err(io::Error::other)?;
         // A response is written as a whole, however long; it is in memory anyway.
