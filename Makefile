@@ -8,7 +8,7 @@ RUN := target/run
 PKI := $(RUN)/pki
 PORT := 5696
 
-# The files that examples/pki.rs writes, as bin/create_certificates of PyKMIP names them.
+# The files that --make-certs writes, as bin/create_certificates of PyKMIP names them.
 CA := $(PKI)/root_certificate.pem
 SERVER_CERTIFICATE := $(PKI)/server_certificate.pem
 SERVER_KEY := $(PKI)/server_key.pem
@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test conformance check bench bench-pykmip
+.PHONY: help run test conformance check bench bench-pykmip wheel deb
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -54,10 +54,11 @@ run: $(CA) ## Builds the server and serves on 127.0.0.1:5696 with a throw-away P
 		-c $(SERVER_CERTIFICATE) -k $(SERVER_KEY) -a $(CA) -s Basic \
 		-d $(RUN)/kmip.database -l $(RUN)/server.log
 
-# Made once, so that a client that was set up stays valid. In release mode, to compile the packages only once.
+# Made once, so that a client that was set up stays valid.
 $(CA):
 	@mkdir -p $(RUN)
-	cargo run --release --example pki -- $(PKI)
+	cargo build --release
+	$(TARGET)/release/run_server --make-certs $(PKI)
 
 test: ## Runs every test, PyKMIP's client and its own tests included, against the release build.
 	cargo build --release
@@ -82,7 +83,8 @@ check: ## Formatting, lints, documentation, and licences and advisories where ca
 # ECDSA certificates: with RSA ones, handshakes measure little else than the server's signature.
 $(BENCH)/pki:
 	@mkdir -p $(BENCH)
-	cargo run --release --example pki -- $(BENCH)/pki $(PORT) ecdsa
+	cargo build --release
+	$(TARGET)/release/run_server --make-certs $(BENCH)/pki --ec
 
 bench: $(BENCH)/pki ## Measures the release server on a fresh store, beside what bounds it; about three minutes.
 	cargo build --release --bin run_server --example load
@@ -91,3 +93,17 @@ bench: $(BENCH)/pki ## Measures the release server on a fresh store, beside what
 bench-pykmip: $(BENCH)/pki ## The same, with PyKMIP's server beside it; about seven minutes.
 	cargo build --release --bin run_server --example load
 	@ulimit -n 4096; python=$$(python3 tests/interop/prepare.py) && $(LOAD) -y "$$(dirname "$$python")/pykmip-server" bench
+
+# maturin in an environment of its own, so that nothing is installed beside it.
+MATURIN := $(TARGET)/maturin
+
+$(MATURIN)/bin/maturin:
+	python3 -m venv $(MATURIN)
+	$(MATURIN)/bin/pip install --quiet --disable-pip-version-check 'maturin>=1.9,<2'
+
+wheel: $(MATURIN)/bin/maturin ## Builds the Python wheel, with the executables in it, into target/wheels.
+	cd python && "$(abspath $(MATURIN))/bin/maturin" build --release --locked --out "$(abspath $(TARGET))/wheels"
+
+deb: ## Builds the Debian package into target/debian; needs cargo-deb.
+	@cargo deb --version >/dev/null 2>&1 || { echo "cargo-deb is not installed: cargo install cargo-deb"; exit 2; }
+	cargo deb

@@ -60,7 +60,7 @@ fn wrong(why: &dyn std::fmt::Display) -> ExitCode {
 fn options() -> Options {
     let mut options = Options::new();
     options.optopt("p", "port", "The server's port on this machine (5696).", "PORT");
-    options.optopt("k", "pki", "A folder that examples/pki.rs made (target/run/pki).", "FOLDER");
+    options.optopt("k", "pki", "A folder that --make-certs made (target/run/pki).", "FOLDER");
     options.optopt("c", "connections", "How many connections (4).", "COUNT");
     options.optopt("s", "seconds", "For how long (3).", "SECONDS");
     options.optopt("n", "objects", "How many keys to make and to work on (100).", "COUNT");

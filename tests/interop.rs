@@ -61,6 +61,11 @@ fn answers_as_pykmips_server_does_but_for_the_listed_deviations() {
 }
 
 #[test]
+fn the_commands_of_the_documentation_work_as_they_stand() {
+    assert!(passes("test_docs.py"), "what failed stands above");
+}
+
+#[test]
 fn the_python_package_starts_servers_and_leaves_none_behind() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
     assert!(passes_in(&package.join("tests"), "", Some(&package)), "what failed stands above");

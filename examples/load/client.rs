@@ -20,7 +20,7 @@ const MAX_ANSWER: usize = 64 << 20;
 /// The slowest answer that is waited for: PyKMIP's Locate in a thousand objects takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The files of `examples/pki.rs`.
+/// The files that `run_server --make-certs` makes.
 #[derive(Clone, Debug)]
 pub(crate) struct Pki(PathBuf);
 

@@ -1,0 +1,63 @@
+"""The commands of the documentation, run as they stand there, one after the other in one shell."""
+
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+LIMIT_SECONDS = 60
+
+
+def blocks(page, language):
+    """The fenced blocks of a page in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_commands_of_the_pages_work_as_they_stand(command, is_reference, tmp_path):
+    assert not is_reference, "the pages are about this server"
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "run_server").symlink_to(command[0])
+    begin, wait, end = blocks("anywhere.md", "sh")
+    (tmp_path / "client.py").write_text("".join(blocks("pykmip.md", "python")))
+    script = "\n".join(
+        [
+            "set -e",
+            begin,
+            wait,
+            'export KMIP_PORT="$port"',
+            f"{shlex.quote(sys.executable)} client.py",
+            end,
+            "wait",
+            "echo the end",
+        ]
+    )
+    environment = dict(os.environ, PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")
+    try:
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT_SECONDS, universal_newlines=True,
+        )
+    finally:
+        stop(tmp_path / "kmip-certs" / "pid")
+    assert done.returncode == 0 and done.stdout.rstrip().endswith("the end"), done.stdout
+    assert "the server is on port" in done.stdout, done.stdout
+
+
+def stop(pid_file):
+    """Ends the server of a script that failed before it did so itself."""
+    try:
+        os.kill(int(pid_file.read_text()), 9)
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        pass
+
+
+def test_every_page_is_in_the_index_and_every_link_leads_somewhere():
+    index = (DOCS / "README.md").read_text()
+    for page in DOCS.glob("*.md"):
+        assert page.name == "README.md" or f"]({page.name})" in index, f"{page.name} is not in the index"
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (DOCS / link).exists(), f"{page.name}: {link}"
