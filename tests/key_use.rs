@@ -8,9 +8,7 @@ use kmip_server::kmip::structures::{CryptographicParameters, UsageLimits};
 use kmip_server::kmip::{
     Key, KeyBlock, KeyMaterial, KeyValue, KeyWrappingData, Object, OpaqueObject, SecretData,
 };
-use kmip_server::ttlv::{
-    DateTime, Field, Secret, Tag, V1_2, V1_3, V1_4, V2_0, V2_1, Value, Version, Writer,
-};
+use kmip_server::ttlv::{DateTime, Field, Secret, Tag, V1_2, V1_3, V1_4, V2_0, V2_1, Value, Version, Writer};
 
 use crate::corpus::{attribute, id, template, usage};
 use crate::dialogue::{Answer, Caller, Live};
@@ -119,6 +117,19 @@ fn hmac() -> CryptographicParameters {
     }
 }
 
+/// A server with a policy that lets everybody get keys, and do nothing else with them.
+fn sharing(pki: &Pki) -> Live {
+    let types = ["SYMMETRIC_KEY", "PUBLIC_KEY", "PRIVATE_KEY"];
+    let types = types.map(|name| format!(r#""{name}": {{"GET": "ALLOW_ALL"}}"#)).join(", ");
+    let folder = pki.folder.path("policies");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("shared.json"), format!(r#"{{"shared": {{"preset": {{{types}}}}}}}"#))
+        .unwrap();
+    let mut config = pki.config();
+    config.policy_path = Some(folder);
+    Live::start(&config)
+}
+
 /// A request of any of these operations; what is absent is left out.
 #[derive(Clone, Default)]
 struct Ask {
@@ -196,10 +207,34 @@ fn verbs() -> Vec<Verb> {
         bit,
     };
     vec![
-        verb(Operation::Encrypt, cbc(), aes(), vec![secret(), opaque(), private.clone(), public.clone()], M::ENCRYPT),
-        verb(Operation::Decrypt, cbc(), aes(), vec![secret(), opaque(), private.clone(), public.clone()], M::DECRYPT),
-        verb(Operation::Sign, rsa_sha256(), private.clone(), vec![aes(), secret(), opaque(), public.clone()], M::SIGN),
-        verb(Operation::SignatureVerify, rsa_sha256(), public, vec![aes(), secret(), opaque(), private], M::VERIFY),
+        verb(
+            Operation::Encrypt,
+            cbc(),
+            aes(),
+            vec![secret(), opaque(), private.clone(), public.clone()],
+            M::ENCRYPT,
+        ),
+        verb(
+            Operation::Decrypt,
+            cbc(),
+            aes(),
+            vec![secret(), opaque(), private.clone(), public.clone()],
+            M::DECRYPT,
+        ),
+        verb(
+            Operation::Sign,
+            rsa_sha256(),
+            private.clone(),
+            vec![aes(), secret(), opaque(), public.clone()],
+            M::SIGN,
+        ),
+        verb(
+            Operation::SignatureVerify,
+            rsa_sha256(),
+            public,
+            vec![aes(), secret(), opaque(), private],
+            M::VERIFY,
+        ),
         verb(Operation::Mac, hmac(), aes(), vec![opaque()], M::MAC_GENERATE),
         verb(Operation::MacVerify, hmac(), aes(), vec![opaque()], M::MAC_VERIFY),
     ]
@@ -220,7 +255,7 @@ fn every_refusal_has_the_reason_of_its_version() {
     let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
     for verb in verbs() {
         for version in VERSIONS {
-            let mut refused = |caller: &mut Caller, ask: Ask| ask.send(caller, version, verb.operation).refused();
+            let refused = |caller: &mut Caller, ask: Ask| ask.send(caller, version, verb.operation).refused();
             let from_2_0 = |later, before| if version >= V2_0 { later } else { before };
             let from_2_1 = |later, before| if version >= V2_1 { later } else { before };
             let about = format!("{} in {version}", verb.operation);
@@ -240,7 +275,8 @@ fn every_refusal_has_the_reason_of_its_version() {
                 // Keys of a pair encrypt and decrypt, but only with RSA.
                 let reason = refused(&mut john, verb.ask(&key));
                 let pair = matches!(object.object_type(), ObjectType::PublicKey | ObjectType::PrivateKey);
-                let expected = if pair && reason != expected { ResultReason::PermissionDenied } else { expected };
+                let expected =
+                    if pair && reason != expected { ResultReason::PermissionDenied } else { expected };
                 assert_eq!(reason, expected, "{about}: {}", object.object_type());
             }
             let key = put(&mut john, version, &verb.key, &[usage(EVERYTHING)]);
@@ -251,7 +287,13 @@ fn every_refusal_has_the_reason_of_its_version() {
             let expected = from_2_1(table, ResultReason::PermissionDenied);
             assert_eq!(refused(&mut john, verb.ask(&key)), expected, "{about}: mask");
             let key = ready(&mut john, version, &verb.key, &[]);
-            assert_eq!(refused(&mut jane, verb.ask(&key)), ResultReason::PermissionDenied, "{about}: other user");
+            // The default policy gives public keys to everybody.
+            if verb.operation == Operation::SignatureVerify {
+                verb.ask(&key).send(&mut jane, version, verb.operation).done();
+            } else {
+                let reason = refused(&mut jane, verb.ask(&key));
+                assert_eq!(reason, ResultReason::PermissionDenied, "{about}: other user");
+            }
             let ask = Ask { data: None, ..verb.ask(&key) };
             assert_eq!(refused(&mut john, ask), ResultReason::InvalidMessage, "{about}: no data");
         }
@@ -261,12 +303,12 @@ fn every_refusal_has_the_reason_of_its_version() {
 #[test]
 fn whom_the_policy_lets_get_a_key_may_use_it() {
     let pki = Pki::new();
-    let server = Live::start(&pki.config());
+    let server = sharing(&pki);
     let mut john = server.caller(&pki, &pki.client);
     let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
-    let policy = attribute(Tag::OperationPolicyName, &"public".to_owned());
+    let policy = attribute(Tag::OperationPolicyName, &"shared".to_owned());
     for verb in verbs() {
-        let key = ready(&mut john, V1_2, &verb.key, &[policy.clone()]);
+        let key = ready(&mut john, V1_2, &verb.key, std::slice::from_ref(&policy));
         let answer = verb.ask(&key).send(&mut jane, V1_2, verb.operation);
         // What Jane decrypts was never encrypted: that the key was used is enough.
         if verb.operation == Operation::Decrypt {
@@ -297,7 +339,10 @@ fn limits_are_counted_down_by_what_succeeds_and_by_nothing_else() {
     ask.send(&mut john, V1_4, Operation::Encrypt).done();
     assert_eq!(left(&mut john, &key), Some(38));
     let uneven = Ask { data: Some(vec![1; 7]), ..ask.clone() };
-    assert_eq!(uneven.send(&mut john, V1_4, Operation::Encrypt).refused(), ResultReason::CryptographicFailure);
+    assert_eq!(
+        uneven.send(&mut john, V1_4, Operation::Encrypt).refused(),
+        ResultReason::CryptographicFailure
+    );
     ask.send(&mut john, V1_4, Operation::Decrypt).done();
     assert_eq!(left(&mut john, &key), Some(38));
     Ask::of(&key, Some(hmac())).send(&mut john, V1_4, Operation::Mac).done();
@@ -445,7 +490,8 @@ fn authenticated_encryption_gives_nothing_out_that_was_changed() {
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
     let key = ready(&mut john, V1_4, &aes(), &[]);
-    let ask = Ask { iv: Some(IV.to_vec()), additional: Some(b"header".to_vec()), ..Ask::of(&key, Some(gcm())) };
+    let ask =
+        Ask { iv: Some(IV.to_vec()), additional: Some(b"header".to_vec()), ..Ask::of(&key, Some(gcm())) };
     let answer = ask.send(&mut john, V1_4, Operation::Encrypt);
     let tag = bytes(&answer, Tag::AuthenticatedEncryptionTag);
     let back = Ask { data: Some(bytes(&answer, Tag::Data)), tag: Some(tag.clone()), ..ask.clone() };
@@ -464,7 +510,8 @@ fn authenticated_encryption_gives_nothing_out_that_was_changed() {
     assert_eq!(answer.refused(), ResultReason::InvalidField);
     for length in [1, 17] {
         let parameters = CryptographicParameters { tag_length: Some(length), ..gcm() };
-        let answer = Ask { parameters: Some(parameters), ..ask.clone() }.send(&mut john, V1_4, Operation::Encrypt);
+        let answer =
+            Ask { parameters: Some(parameters), ..ask.clone() }.send(&mut john, V1_4, Operation::Encrypt);
         assert_eq!(answer.refused(), ResultReason::GeneralFailure);
     }
 }
@@ -540,9 +587,7 @@ fn in_parts(caller: &mut Caller, operation: Operation, ask: &Ask, size: usize) -
         correlation = Some(bytes(&answer, Tag::CorrelationValue));
     }
     // The last part has no data, and may leave out which key it is for.
-    let hash = operation == Operation::Hash;
-    let parameters = if hash { ask.parameters.clone() } else { None };
-    let last = Ask { parameters, correlation, last: Some(true), ..Ask::default() };
+    let last = Ask { correlation, last: Some(true), ..Ask::default() };
     let answer = last.send(caller, V1_4, operation);
     assert!(answer.all::<Vec<u8>>(Tag::CorrelationValue).is_empty());
     (out, answer)
@@ -594,12 +639,12 @@ fn parts_come_to_what_the_whole_comes_to() {
 #[test]
 fn what_is_under_way_belongs_to_its_user_and_its_operation_and_ends() {
     let pki = Pki::new();
-    let server = Live::start(&pki.config());
+    let server = sharing(&pki);
     let mut john = server.caller(&pki, &pki.client);
     let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
-    let public = attribute(Tag::OperationPolicyName, &"public".to_owned());
-    let key = ready(&mut john, V1_4, &aes(), &[public.clone()]);
-    let other = ready(&mut john, V1_4, &aes(), &[public]);
+    let shared = attribute(Tag::OperationPolicyName, &"shared".to_owned());
+    let key = ready(&mut john, V1_4, &aes(), std::slice::from_ref(&shared));
+    let other = ready(&mut john, V1_4, &aes(), &[shared]);
     let ask = Ask::of(&key, Some(ecb()));
     let first = Ask { init: Some(true), ..ask.clone() }.send(&mut john, V1_4, Operation::Encrypt);
     let correlation = bytes(&first, Tag::CorrelationValue);
@@ -657,9 +702,8 @@ fn random_bytes_are_given_in_bounds_and_seeds_are_not_used() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
-    let mut random = |length: i32| {
-        john.ask(V1_2, Operation::RngRetrieve, |writer| length.write(Tag::DataLength, writer))
-    };
+    let mut random =
+        |length: i32| john.ask(V1_2, Operation::RngRetrieve, |writer| length.write(Tag::DataLength, writer));
     assert_eq!(bytes(&random(32), Tag::Data).len(), 32);
     assert_ne!(bytes(&random(32), Tag::Data), bytes(&random(32), Tag::Data));
     for length in [0, -1, (1 << 20) + 1, i32::MAX] {

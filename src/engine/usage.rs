@@ -383,7 +383,7 @@ mod tests {
         record.attributes.archive_date = Some(NOW);
         assert_eq!(reason(&record, Use::Sign, V2_1), Some(ResultReason::ObjectArchived));
         record.attributes.destroy_date = Some(NOW);
-        assert_eq!(reason(&record, Use::Sign, V1_2), Some(ResultReason::ObjectDestroyed));
+        assert_eq!(reason(&record, Use::Sign, V1_2), Some(ResultReason::ItemNotFound));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use super::parts::Part;
 structure! {
     /// Request Payload.
     pub struct Request {
-        CryptographicParameters => cryptographic_parameters: CryptographicParameters,
+        /// Only later parts can do without; the standard has it in all.
+        CryptographicParameters => cryptographic_parameters: Option<CryptographicParameters>,
         Data => data: Option<Secret>,
         CorrelationValue[V1_3..] => correlation_value: Option<Vec<u8>>,
         InitIndicator[V1_3..] => init_indicator: Option<bool>,
@@ -43,7 +44,7 @@ impl Operation for Hash {
         let part =
             Part::of(request.correlation_value.take(), request.init_indicator, request.final_indicator)?;
         let data = part.data(request.data.take())?;
-        let parameters = request.cryptographic_parameters;
+        let parameters = request.cryptographic_parameters.unwrap_or_default();
         let (mut hasher, correlation, last) = match part {
             Part::Whole => (begin(&parameters)?, None, true),
             Part::First => (begin(&parameters)?, None, false),
