@@ -147,7 +147,10 @@ impl Signing<'_> {
     /// # Errors
     /// Those of [`sign()`] and [`verify`] that depend neither on the key nor on the padding.
     pub fn hash(&self, purpose: Purpose) -> Result<Option<Hash>, Error> {
-        self.resolve(purpose).map(Some)
+        match self.resolve(purpose)? {
+            (Family::Curve(CryptographicAlgorithm::Ed25519), _) => Ok(None),
+            (_, hash) => hash.map(|hash| Hash::of(hash, purpose)).transpose(),
+        }
     }
 
     /// Judges the algorithm and finds the hash.

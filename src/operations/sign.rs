@@ -53,7 +53,7 @@ impl Operation for Sign {
             Part::Next { correlation, .. } => {
                 let Signature(mut with, gathered) = cx.resume(correlation)?;
                 with.granted = again(cx, identifier, with.granted.id, Self::CODE, Use::Sign)?;
-                let gathered = gathered.and(&further(&part, data, digested_data.as_ref())?, false)?;
+                let gathered = gathered.and(&further(&part, data, digested_data.as_ref())?)?;
                 (with, gathered, Amount::further(bytes))
             }
             _ => {

@@ -1,9 +1,9 @@
 //! Signature Verify (KMIP 1.4 §4.32, 2.1 §6.1.56): whether a signature is that of the data.
 
-use crate::crypto::{Purpose, sign};
-use crate::engine::Context;
+use crate::crypto::{self, Parameter, Purpose, sign};
 use crate::engine::usage::Use;
-use crate::kmip::enums::ValidityIndicator;
+use crate::engine::{Context, failed};
+use crate::kmip::enums::{PaddingMethod, ResultReason, ValidityIndicator};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
 use crate::ttlv::{Secret, V1_3, V1_4};
@@ -61,7 +61,7 @@ impl Operation for SignatureVerify {
             Part::Next { correlation, .. } => {
                 let Verification { mut with, gathered, signature } = cx.resume(correlation)?;
                 with.granted = again(cx, identifier, with.granted.id, Self::CODE, Use::Verify)?;
-                let gathered = gathered.and(&further(&part, data, digested_data.as_ref())?, false)?;
+                let gathered = gathered.and(&further(&part, data, digested_data.as_ref())?)?;
                 (with, gathered, signature_data.or(signature))
             }
             _ => {
@@ -74,7 +74,8 @@ impl Operation for SignatureVerify {
         let (validity_indicator, correlation_value) = match part {
             Part::Whole | Part::Next { last: true, .. } => {
                 let signature = needed(signature)?;
-                let valid = gathered.with(|message| sign::verify(&with.signing(), message, &signature))?;
+                let valid = gathered.with(|message| sign::verify(&with.signing(), message, &signature));
+                let valid = valid.map_err(|error| refused(error, &with))?;
                 (Some(if valid { ValidityIndicator::Valid } else { ValidityIndicator::Invalid }), None)
             }
             Part::First => (None, Some(cx.begin(Verification { with, gathered, signature })?)),
@@ -85,4 +86,15 @@ impl Operation for SignatureVerify {
         };
         Ok(Response { unique_identifier, validity_indicator, data: None, correlation_value })
     }
+}
+
+/// PyKMIP looks for the hash when it verifies, except for PSS: without one it calls that a failure of the
+/// cryptography. For signing it calls the same an Invalid Field.
+fn refused(error: crypto::Error, with: &With) -> Error {
+    let hash =
+        matches!(error, crypto::Error::Missing(Parameter::HashingAlgorithm) | crypto::Error::Hash { .. });
+    if hash && with.signing().padding == Some(PaddingMethod::Pkcs1V1_5) {
+        return failed(ResultReason::CryptographicFailure, error.to_string());
+    }
+    error.into()
 }

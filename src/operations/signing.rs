@@ -79,11 +79,14 @@ impl With {
     ) -> Result<Gathered, Error> {
         let Some(digested) = digested else {
             let data = part.data(data)?;
+            if *part == Part::Whole {
+                return Ok(Gathered::Data(data));
+            }
             let gathered = match self.signing().hash(purpose)? {
-                Some(hash) if *part != Part::Whole => Gathered::Digest(Hasher::new(hash)),
-                _ => Gathered::Data(Secret::new(Vec::new())),
+                Some(hash) => Gathered::Digest(Hasher::new(hash)),
+                None => Gathered::Data(Secret::new(Vec::new())),
             };
-            return gathered.and(&data, *part == Part::Whole);
+            return gathered.and(&data);
         };
         if data.is_some() {
             return Err(invalid_field("Data and Digested Data cannot be given both."));
@@ -100,13 +103,12 @@ impl Gathered {
     ///
     /// # Errors
     /// Cryptographic Failure where more would have to be held than there is room for.
-    pub(super) fn and(self, part: &Secret, whole: bool) -> Result<Self, Error> {
+    pub(super) fn and(self, part: &Secret) -> Result<Self, Error> {
         Ok(match self {
             Self::Digest(mut hasher) => {
                 hasher.update(part.expose());
                 Self::Digest(hasher)
             }
-            Self::Data(_) if whole => Self::Data(part.clone()),
             Self::Data(data) => Self::Data(append(&data, part.expose())?),
             Self::Given(digest) => Self::Given(digest),
         })
