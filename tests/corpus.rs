@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use kmip_server::auth::{Authenticator, Certificate, Peer};
 use kmip_server::crypto::rsa;
 use kmip_server::dispatch::{Engine, Respond};
-use kmip_server::engine::Services;
+use kmip_server::engine::{Services, Streams};
 use kmip_server::kmip::attributes::{
     Attribute, AttributeReference, Flat, Row as AttributeRow, TemplateAttribute,
 };
@@ -327,7 +327,8 @@ pub(crate) fn engine() -> Engine {
 /// An engine on that store as it is.
 pub(crate) fn bare_engine(store: Box<dyn Store>) -> Engine {
     let policies = PolicyStore::fixed(Policies::builtin());
-    Engine::new(Services { store, policies }, Authenticator::new(true, Vec::new()))
+    let streams = Streams::default();
+    Engine::new(Services { store, policies, streams }, Authenticator::new(true, Vec::new()))
 }
 
 /// The same on any empty store.

@@ -17,6 +17,7 @@ mod harness;
 mod house;
 mod interop;
 mod key_formats;
+mod key_use;
 mod limits;
 mod mutations;
 mod policy;

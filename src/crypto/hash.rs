@@ -148,6 +148,66 @@ impl Hash {
     }
 }
 
+/// What takes data in parts and makes of it a digest or a code.
+pub(super) trait Absorb: Send {
+    fn absorb(&mut self, data: &[u8]);
+
+    fn finish(self: Box<Self>) -> Vec<u8>;
+}
+
+impl Absorb for ring::digest::Context {
+    fn absorb(&mut self, data: &[u8]) {
+        self.update(data);
+    }
+
+    fn finish(self: Box<Self>) -> Vec<u8> {
+        (*self).finish().as_ref().to_vec()
+    }
+}
+
+struct Other<D>(D);
+
+impl<D: Digest + Send> Absorb for Other<D> {
+    fn absorb(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn finish(self: Box<Self>) -> Vec<u8> {
+        self.0.finalize().to_vec()
+    }
+}
+
+/// A digest of data that comes in parts.
+pub struct Hasher(Box<dyn Absorb>);
+
+impl Hasher {
+    /// A digest of nothing yet.
+    pub fn new(hash: Hash) -> Self {
+        let ring = match hash {
+            Hash::Sha1 => Some(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY),
+            Hash::Sha256 => Some(&ring::digest::SHA256),
+            Hash::Sha384 => Some(&ring::digest::SHA384),
+            Hash::Sha512 => Some(&ring::digest::SHA512),
+            Hash::Sha512_256 => Some(&ring::digest::SHA512_256),
+            _ => None,
+        };
+        match ring {
+            Some(algorithm) => Self(Box::new(ring::digest::Context::new(algorithm))),
+            None => with_hash!(hash, <D> => Self(Box::new(Other(D::new())))),
+        }
+    }
+
+    /// Takes the next part.
+    pub fn update(&mut self, data: &[u8]) {
+        self.0.absorb(data);
+    }
+
+    /// The digest of all parts.
+    pub fn finish(self) -> Vec<u8> {
+        self.0.finish()
+    }
+}
+
 /// The digest of `data` (KMIP 1.4 §3.17, §4.31).
 ///
 /// # Errors
@@ -189,6 +249,17 @@ mod tests {
         for hash in Hash::ALL {
             assert_eq!(hash.digest(b"").len(), hash.length(), "{hash:?}");
             assert_eq!(Hash::of(hash.entry(), Purpose::Hash), Ok(*hash));
+        }
+    }
+
+    #[test]
+    fn a_digest_of_parts_is_the_digest_of_the_whole() {
+        for hash in Hash::ALL {
+            let mut parts = Hasher::new(*hash);
+            for part in [&b"a"[..], b"", b"bc"] {
+                parts.update(part);
+            }
+            assert_eq!(parts.finish(), hash.digest(b"abc"), "{hash:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use aes::cipher::crypto_common::InnerInit;
 use hmac::Mac;
 use subtle::ConstantTimeEq;
 
-use super::hash::{Hash, with_hash};
+use super::hash::{Absorb, Hash, with_hash};
 use super::symmetric::{block_length, key_bytes, with_block_cipher};
 use super::{Error, Key, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
@@ -42,6 +42,88 @@ pub fn verify(
     code: &[u8],
 ) -> Result<bool, Error> {
     Ok(compute(algorithm, key, data)?.ct_eq(code).into())
+}
+
+/// A code of data that comes in parts.
+pub struct Coder(Box<dyn Absorb>);
+
+impl Coder {
+    /// A code of nothing yet.
+    ///
+    /// # Errors
+    /// Those of [`compute`].
+    pub fn new(algorithm: CryptographicAlgorithm, key: Key<'_>) -> Result<Self, Error> {
+        let Some(hash) = hash_of(algorithm) else {
+            if block_length(algorithm).is_none() {
+                // The same refusals, in one place.
+                compute(algorithm, key, &[])?;
+            }
+            return with_block_cipher!(
+                algorithm, key.0,
+                <C, Counter> => {
+                    let cipher = C::new_from_slice(key.0).map_err(|_| key_bytes(algorithm, key.0))?;
+                    Ok(Self(Box::new(Whole(cmac::Cmac::<C>::from_core(InnerInit::inner_init(cipher))))))
+                },
+                _ => Err(key_bytes(algorithm, key.0))
+            );
+        };
+        if let Some(algorithm) = ring_hmac(hash) {
+            let key = ring::hmac::Key::new(algorithm, key.0);
+            return Ok(Self(Box::new(ring::hmac::Context::with_key(&key))));
+        }
+        with_hash!(hash, <D> => {
+            let mac = <hmac::Hmac<D> as Mac>::new_from_slice(key.0).expect("HMAC takes keys of any length");
+            Ok(Self(Box::new(Whole(mac))))
+        })
+    }
+
+    /// Takes the next part.
+    pub fn update(&mut self, data: &[u8]) {
+        self.0.absorb(data);
+    }
+
+    /// The code of all parts.
+    pub fn finish(self) -> Vec<u8> {
+        self.0.finish()
+    }
+
+    /// Whether `code` is the code of all parts.
+    pub fn verify(self, code: &[u8]) -> bool {
+        self.finish().ct_eq(code).into()
+    }
+}
+
+impl Absorb for ring::hmac::Context {
+    fn absorb(&mut self, data: &[u8]) {
+        self.update(data);
+    }
+
+    fn finish(self: Box<Self>) -> Vec<u8> {
+        self.sign().as_ref().to_vec()
+    }
+}
+
+struct Whole<M>(M);
+
+impl<M: Mac + Send> Absorb for Whole<M> {
+    fn absorb(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn finish(self: Box<Self>) -> Vec<u8> {
+        self.0.finalize().into_bytes().to_vec()
+    }
+}
+
+/// The HMAC of ring, where it has the hash.
+fn ring_hmac(hash: Hash) -> Option<ring::hmac::Algorithm> {
+    match hash {
+        Hash::Sha1 => Some(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
+        Hash::Sha256 => Some(ring::hmac::HMAC_SHA256),
+        Hash::Sha384 => Some(ring::hmac::HMAC_SHA384),
+        Hash::Sha512 => Some(ring::hmac::HMAC_SHA512),
+        _ => None,
+    }
 }
 
 /// The hash of an HMAC algorithm.
@@ -83,14 +165,8 @@ pub(super) struct Hmac<'a> {
 
 impl<'a> Hmac<'a> {
     pub(super) fn new(hash: Hash, key: &'a [u8]) -> Self {
-        let algorithm = match hash {
-            Hash::Sha1 => Some(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
-            Hash::Sha256 => Some(ring::hmac::HMAC_SHA256),
-            Hash::Sha384 => Some(ring::hmac::HMAC_SHA384),
-            Hash::Sha512 => Some(ring::hmac::HMAC_SHA512),
-            _ => None,
-        };
-        Self { hash, key, ring: algorithm.map(|algorithm| ring::hmac::Key::new(algorithm, key)) }
+        let ring = ring_hmac(hash).map(|algorithm| ring::hmac::Key::new(algorithm, key));
+        Self { hash, key, ring }
     }
 
     /// The code of the parts, one after the other.
@@ -187,6 +263,13 @@ mod tests {
             assert_eq!(verify(*algorithm, Key(&key), data, &code), Ok(true));
             assert_eq!(verify(*algorithm, Key(&key), b"other", &code), Ok(false));
             assert_eq!(verify(*algorithm, Key(&key), data, &code[1..]), Ok(false));
+            let parts = || {
+                let mut coder = Coder::new(*algorithm, Key(&key)).unwrap();
+                data.chunks(7).for_each(|part| coder.update(part));
+                coder
+            };
+            assert_eq!(parts().finish(), code, "{algorithm:?} {length}");
+            assert!(parts().verify(&code) && !parts().verify(&code[1..]));
         }
     }
 
@@ -220,5 +303,8 @@ mod tests {
         );
         assert_eq!(compute(Rc4, Key(&key(16)), b""), Err(Error::Failed(Purpose::Mac)));
         assert_eq!(compute(Aes, Key(b"short"), b""), Err(Error::KeyBytes { algorithm: Aes, bits: 40 }));
+        for (algorithm, key) in [(Rsa, &b""[..]), (Rc4, &key(16)), (Aes, b"short")] {
+            assert_eq!(Coder::new(algorithm, Key(key)).err(), compute(algorithm, Key(key), b"").err());
+        }
     }
 }

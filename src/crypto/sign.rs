@@ -141,6 +141,18 @@ fn fits(algorithm: CryptographicAlgorithm, curve: ec::Curve, purpose: Purpose) -
 }
 
 impl Signing<'_> {
+    /// The hash that data is hashed with before it is signed, for data that comes in parts; none for what signs
+    /// the data itself.
+    ///
+    /// # Errors
+    /// Those of [`sign()`] and [`verify`] that depend neither on the key nor on the padding.
+    pub fn hash(&self, purpose: Purpose) -> Result<Option<Hash>, Error> {
+        match self.resolve(purpose)? {
+            (Family::Curve(CryptographicAlgorithm::Ed25519), _) => Ok(None),
+            (_, hash) => hash.map(|hash| Hash::of(hash, purpose)).transpose(),
+        }
+    }
+
     /// Judges the algorithm and finds the hash.
     fn resolve(&self, purpose: Purpose) -> Result<(Family, Option<HashingAlgorithm>), Error> {
         let (algorithm, hash) = match self.signature {

@@ -4,7 +4,9 @@
 //! [`Context::insert`]; each is one change that is durable when it returns, or part of a batch that is kept
 //! or undone as a whole.
 
+use std::any::Any;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::auth::Identity;
 use crate::kmip::Error;
@@ -18,6 +20,7 @@ use super::access::{self, Granted};
 use super::error::{failed, invalid_field, not_found, refused};
 use super::heavy;
 use super::lifecycle;
+use super::streams::Streams;
 
 /// How many objects one Locate finds at the most. So many identifiers fill the largest response; a client that
 /// has more of them asks for them page by page.
@@ -37,6 +40,8 @@ pub struct Services {
     pub store: Box<dyn Store>,
     /// The operation policies in force.
     pub policies: PolicyStore,
+    /// The multi-part operations under way.
+    pub streams: Streams,
 }
 
 /// How changes reach the store.
@@ -115,6 +120,7 @@ pub struct Context<'a> {
     /// When the request came: the one clock reading of the request.
     pub now: DateTime,
     policies: Arc<Policies>,
+    streams: &'a Streams,
     scope: Scope<'a>,
     placeholder: Option<Id>,
     left_behind: Vec<(UniqueIdentifierValue, Id)>,
@@ -150,6 +156,7 @@ impl<'a> Context<'a> {
             version,
             now: DateTime::now(),
             policies: services.policies.snapshot(),
+            streams: &services.streams,
             scope,
             placeholder: None,
             left_behind: Vec::new(),
@@ -332,6 +339,31 @@ impl<'a> Context<'a> {
             ));
         }
         Ok(found)
+    }
+
+    /// Keeps the work of a multi-part operation until its next part comes, and gives the correlation value that
+    /// brings it back to this user.
+    ///
+    /// # Errors
+    /// Server Limit Exceeded (before 2.0 General Failure) where too many are under way.
+    pub fn begin<T: Any + Send>(&self, work: T) -> Result<Vec<u8>, Error> {
+        self.streams.begin(&self.identity.user, work, Instant::now())
+    }
+
+    /// Takes back the work of that correlation value; [`Context::go_on`] keeps it again.
+    ///
+    /// # Errors
+    /// Invalid Correlation Value (before 2.0 Item Not Found) where this user has no such work under way.
+    pub fn resume<T: Any + Send>(&self, correlation: &[u8]) -> Result<T, Error> {
+        self.streams.resume(&self.identity.user, correlation, Instant::now())
+    }
+
+    /// Keeps work that was taken back, for the part after this one.
+    ///
+    /// # Errors
+    /// As [`Context::resume`], for a value that never was one.
+    pub fn go_on<T: Any + Send>(&self, correlation: &[u8], work: T) -> Result<(), Error> {
+        self.streams.go_on(&self.identity.user, correlation, work, Instant::now())
     }
 
     /// Leaves an object to the items that follow in the batch: as the ID Placeholder, and as what an

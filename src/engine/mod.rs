@@ -13,6 +13,7 @@ mod heavy;
 pub mod lease;
 pub mod lifecycle;
 pub mod material;
+mod streams;
 pub mod takeover;
 pub mod usage;
 pub mod usage_limits;
@@ -23,3 +24,4 @@ pub use context::{Context, Lost, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, 
 pub use creation::{Asker, Draft, Given};
 pub use error::{bounded_text, destroyed, failed, invalid_field, not_found, refused, wrong_state};
 pub use heavy::most_at_once as heavy_jobs_at_once;
+pub use streams::Streams;

@@ -18,7 +18,7 @@ use crate::ttlv::{DateTime, V2_0, Version};
 
 use super::access::Granted;
 use super::context::Context;
-use super::error::{destroyed, failed};
+use super::error::{destroyed, failed, wrong_state};
 use super::{lifecycle, usage_limits};
 
 /// What a key is used for.
@@ -117,15 +117,14 @@ pub fn open(
     Ok(granted)
 }
 
-/// Whether the object may be used for `purpose` at `now`: what it is, its state and dates, its usage mask and
-/// its usage limits, in this order, which is PyKMIP's.
+/// Whether the object may be used for `purpose` at `now`: what it is, its state and dates, and its usage mask, in
+/// this order, which is PyKMIP's. What is left of its usage limits is judged by [`spend`].
 ///
 /// # Errors
-/// Object Destroyed (before 2.0 Item Not Found) for a destroyed object, Object Archived for an archived one. For the rest PyKMIP's reasons up
-/// to 2.0, Permission Denied unless said otherwise, and those of the standard's own table from 2.1 on: Invalid
-/// Object Type for another object, Incompatible Cryptographic Usage Mask for a bit that is not set; Permission
-/// Denied for usage limits that are used up. A state or a date that does not allow the use is a Wrong Key
-/// Lifecycle State from 2.0 on.
+/// Object Destroyed (before 2.0 Item Not Found) for a destroyed object, Object Archived for an archived one. For
+/// the rest PyKMIP's reasons up to 2.0, Permission Denied unless said otherwise, and those of the standard's own
+/// table from 2.1 on: Invalid Object Type for another object, Incompatible Cryptographic Usage Mask for a bit
+/// that is not set. A state or a date that does not allow the use is a Wrong Key Lifecycle State from 2.0 on.
 pub fn judge(record: &Record, purpose: Use, version: Version, now: DateTime) -> Result<(), Error> {
     if lifecycle::is_destroyed(record) {
         return Err(destroyed(&record.id.to_string()));
@@ -139,10 +138,7 @@ pub fn judge(record: &Record, purpose: Use, version: Version, now: DateTime) -> 
             format!("An object of the type {} cannot be used to {purpose}.", record.object_type),
         ));
     }
-    judge_state(record, &rule, purpose, now).map_err(|why| {
-        let reason = if version >= V2_0 { ResultReason::WrongKeyLifecycleState } else { PermissionDenied };
-        failed(reason, why)
-    })?;
+    judge_state(record, &rule, purpose, now).map_err(wrong_state)?;
     let mask = record.attributes.cryptographic_usage_mask.unwrap_or_default();
     if !mask.contains(rule.bit) {
         return Err(failed(
@@ -150,10 +146,7 @@ pub fn judge(record: &Record, purpose: Use, version: Version, now: DateTime) -> 
             format!("The key's Cryptographic Usage Mask does not let it be used to {purpose}."),
         ));
     }
-    match &record.attributes.usage_limits {
-        Some(limits) if rule.protects && usage_limits::remaining(limits) <= 0 => Err(used_up()),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// The state at this moment and the dates that bound a use; the words where they do not allow it.
@@ -178,8 +171,29 @@ fn judge_state(record: &Record, rule: &Rule, purpose: Use, now: DateTime) -> Res
     Ok(())
 }
 
-/// Counts a use of `bytes` bytes against the key's Usage Limits (1.4 §3.21): one change of the store that takes
-/// it from what is left, or fails. A key without limits, and a use that protects nothing, costs no change.
+/// How much of a key's Usage Limits a use takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amount {
+    /// The bytes that are protected.
+    pub bytes: usize,
+    /// The objects that are protected: one for each operation, however many parts it comes in.
+    pub objects: i64,
+}
+
+impl Amount {
+    /// A whole operation, or the first part of one.
+    pub const fn first(bytes: usize) -> Self {
+        Self { bytes, objects: 1 }
+    }
+
+    /// A further part.
+    pub const fn further(bytes: usize) -> Self {
+        Self { bytes, objects: 0 }
+    }
+}
+
+/// Counts a use against the key's Usage Limits (1.4 §3.21): one change of the store that takes it from what is
+/// left, or fails. A key without limits, and a use that protects nothing, costs no change.
 ///
 /// # Errors
 /// Permission Denied where less than that is left, and those of [`Context::modify`].
@@ -188,22 +202,22 @@ pub fn spend(
     granted: &Granted,
     operation: Operation,
     purpose: Use,
-    bytes: usize,
+    amount: Amount,
 ) -> Result<(), Error> {
     if !purpose.rule().protects || granted.attributes.usage_limits.is_none() {
         return Ok(());
     }
     let identifier = UniqueIdentifier::from(granted.id);
     cx.modify(Some(&identifier), operation, |record, _| {
-        record.attributes.usage_limits.as_mut().map_or(Ok(()), |limits| take(limits, bytes))
+        record.attributes.usage_limits.as_mut().map_or(Ok(()), |limits| take(limits, amount))
     })?;
     Ok(())
 }
 
-fn take(limits: &mut UsageLimits, bytes: usize) -> Result<(), Error> {
+fn take(limits: &mut UsageLimits, amount: Amount) -> Result<(), Error> {
     let amount = match limits.usage_limits_unit {
-        UsageLimitsUnit::Byte => i64::try_from(bytes).unwrap_or(i64::MAX),
-        UsageLimitsUnit::Object => 1,
+        UsageLimitsUnit::Byte => i64::try_from(amount.bytes).unwrap_or(i64::MAX),
+        UsageLimitsUnit::Object => amount.objects,
     };
     if usage_limits::take(limits, amount) { Ok(()) } else { Err(used_up()) }
 }
@@ -282,7 +296,7 @@ mod tests {
     }
 
     fn reason(record: &Record, purpose: Use, version: Version) -> Option<ResultReason> {
-        judge(record, purpose, version, NOW).err().map(|error| error.reason)
+        judge(record, purpose, version, NOW).err().map(|error| error.reason_in(version))
     }
 
     #[test]
@@ -369,31 +383,27 @@ mod tests {
         record.attributes.archive_date = Some(NOW);
         assert_eq!(reason(&record, Use::Sign, V2_1), Some(ResultReason::ObjectArchived));
         record.attributes.destroy_date = Some(NOW);
-        assert_eq!(reason(&record, Use::Sign, V1_2), Some(ResultReason::ObjectDestroyed));
+        assert_eq!(reason(&record, Use::Sign, V1_2), Some(ResultReason::ItemNotFound));
     }
 
     #[test]
-    fn limits_are_counted_down_to_nothing_and_bound_protecting_only() {
+    fn limits_are_counted_down_to_nothing_by_bytes_or_by_objects() {
         let mut limits = UsageLimits {
             usage_limits_total: 16,
             usage_limits_count: None,
             usage_limits_unit: UsageLimitsUnit::Byte,
         };
-        assert_eq!(take(&mut limits, 17).unwrap_err().reason, PermissionDenied);
-        take(&mut limits, 10).unwrap();
-        take(&mut limits, 6).unwrap();
+        assert_eq!(take(&mut limits, Amount::first(17)).unwrap_err().reason, PermissionDenied);
+        take(&mut limits, Amount::first(10)).unwrap();
+        take(&mut limits, Amount::first(6)).unwrap();
         assert_eq!((limits.usage_limits_total, limits.usage_limits_count), (16, Some(0)));
-        assert_eq!(take(&mut limits, 1).unwrap_err().reason, PermissionDenied);
-
-        let mut record = fit(Use::Encrypt);
-        record.attributes.usage_limits = Some(limits);
-        assert_eq!(reason(&record, Use::Encrypt, V2_1), Some(PermissionDenied));
-        assert_eq!(reason(&record, Use::Decrypt, V2_1), None);
+        assert_eq!(take(&mut limits, Amount::first(1)).unwrap_err().reason, PermissionDenied);
 
         let unit = UsageLimitsUnit::Object;
         let mut limits =
             UsageLimits { usage_limits_total: 1, usage_limits_count: Some(1), usage_limits_unit: unit };
-        take(&mut limits, 1 << 20).unwrap();
+        take(&mut limits, Amount::first(1 << 20)).unwrap();
+        take(&mut limits, Amount::further(1 << 20)).unwrap();
         assert_eq!(limits.usage_limits_count, Some(0));
     }
 

@@ -20,7 +20,7 @@ use crate::ttlv::{Secret, V2_1, Version};
 use super::access::Granted;
 use super::context::Context;
 use super::error::{failed, invalid_field};
-use super::usage::{self, Use};
+use super::usage::{self, Amount, Use};
 use super::{lifecycle, material};
 
 /// How a wrapped value stands in its key block.
@@ -92,7 +92,7 @@ pub fn wrap(
     let (value, code) = apply(method, plain, encryption.as_ref(), signature.as_ref())?;
     let uses = encryption.iter().map(|tool| (tool, Use::Wrap));
     for (tool, purpose) in uses.chain(signature.iter().map(|tool| (tool, tool.signs()))) {
-        usage::spend(cx, &tool.record, Operation::Get, purpose, value.len())?;
+        usage::spend(cx, &tool.record, Operation::Get, purpose, Amount::first(value.len()))?;
     }
     let standard = |tool: &Tool| !tool.record.attributes.cryptographic_parameters.is_empty();
     let shape = match encoding {

@@ -45,6 +45,7 @@ impl Error {
             R::KeyValueNotPresent
             | R::AttributeNotFound
             | R::AttributeInstanceNotFound
+            | R::InvalidCorrelationValue
             | R::ObjectNotFound
             | R::ObjectDestroyed
             | R::WrappingObjectNotFound

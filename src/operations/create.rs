@@ -60,9 +60,11 @@ fn symmetric_key(given: &Given, version: Version) -> Result<Object, Error> {
         .read(Tag::CryptographicAlgorithm)
         .ok_or_else(|| invalid_field("The Cryptographic Algorithm attribute has to be given."))?;
     let length = length(given)?;
-    given
-        .read::<CryptographicUsageMask>(Tag::CryptographicUsageMask)
-        .ok_or_else(|| invalid_field("The Cryptographic Usage Mask attribute has to be given."))?;
+    // The standard wants a mask, and so does PyKMIP; a test case of 1.4 gives none. Such a key can be used for nothing
+    // until a mask is set.
+    if version < V1_4 && given.read::<CryptographicUsageMask>(Tag::CryptographicUsageMask).is_none() {
+        return Err(invalid_field("The Cryptographic Usage Mask attribute has to be given."));
+    }
     // A negative length is no length of any algorithm.
     let key = symmetric_key::generate(algorithm, u32::try_from(length).unwrap_or(0))?;
     export::symmetric_key(key, algorithm, length, given.read(Tag::KeyFormatType), version)

@@ -8,28 +8,41 @@ mod add_attribute;
 mod archive;
 mod attribute_rules;
 mod check;
+mod ciphering;
+mod coding;
 mod create;
 mod create_key_pair;
 mod create_split_key;
+mod decrypt;
 mod delete_attribute;
 mod derive_key;
 mod destroy;
 mod discover_versions;
+mod encrypt;
 mod get;
 mod get_attribute_list;
 mod get_attributes;
 mod get_usage_allocation;
+mod hash;
 mod interop;
 mod join_split_key;
 mod locate;
 mod log;
+mod mac;
+mod mac_verify;
 mod modify_attribute;
 mod obtain_lease;
+mod parts;
 mod query;
 mod recover;
 mod register;
 mod revoke;
+mod rng_retrieve;
+mod rng_seed;
 mod set_attribute;
+mod sign;
+mod signature_verify;
+mod signing;
 mod split_keys;
 
 use crate::engine::Context;
@@ -118,6 +131,15 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<create_split_key::CreateSplitKey>(),
     entry::<join_split_key::JoinSplitKey>(),
     entry::<log::Log>(),
+    entry::<encrypt::Encrypt>(),
+    entry::<decrypt::Decrypt>(),
+    entry::<sign::Sign>(),
+    entry::<signature_verify::SignatureVerify>(),
+    entry::<mac::Mac>(),
+    entry::<mac_verify::MacVerify>(),
+    entry::<hash::Hash>(),
+    entry::<rng_retrieve::RngRetrieve>(),
+    entry::<rng_seed::RngSeed>(),
     entry::<set_attribute::SetAttribute>(),
     entry::<interop::Interop>(),
 ];

@@ -122,7 +122,7 @@ fn rng() -> RngParameters {
 
 fn capabilities() -> CapabilityInformation {
     CapabilityInformation {
-        streaming_capability: Some(false),
+        streaming_capability: Some(true),
         asynchronous_capability: Some(false),
         attestation_capability: Some(false),
         batch_undo_capability: Some(true),

@@ -31,7 +31,7 @@ pub use tls::Error as TlsError;
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;
 use crate::dispatch::{Engine, Respond};
-use crate::engine::{Services, takeover};
+use crate::engine::{Services, Streams, takeover};
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, Memory, Sqlite, Store};
 use connection::Terms;
@@ -110,7 +110,8 @@ impl Server {
     pub fn bind(config: &Config) -> Result<Self, Error> {
         let store = open_store(&config.database_path)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
-        let engine = Engine::new(Services { store, policies }, authenticator(config));
+        let engine =
+            Engine::new(Services { store, policies, streams: Streams::default() }, authenticator(config));
         Self::bind_with(config, Arc::new(engine))
     }
 

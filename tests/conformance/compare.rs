@@ -70,6 +70,10 @@ pub(super) struct Known {
     variables: HashMap<String, String>,
     /// Variables of objects that the server generated.
     generated: HashSet<String>,
+    /// Variables of objects whose own parameters make outputs differ from time to time.
+    varying: HashSet<String>,
+    /// What answers last had for outputs, by their tags: a case need not name a variable to speak of one.
+    outputs: HashMap<String, String>,
     /// What requests had for dates: the attribute, and the value as it stands in the case.
     dates: HashSet<(String, String)>,
     began: i64,
@@ -84,6 +88,8 @@ impl Known {
         Self {
             variables: HashMap::new(),
             generated: HashSet::new(),
+            varying: HashSet::new(),
+            outputs: HashMap::new(),
             dates: HashSet::new(),
             began: now,
             now,
@@ -104,7 +110,8 @@ impl Known {
         if let Some(offset) = self.offset(name) {
             return Ok(replay::date(self.now + offset));
         }
-        self.variables.get(name).cloned().ok_or_else(|| format!("no answer had a value for ${name}"))
+        let value = self.variables.get(name).or_else(|| self.outputs.get(&node.tag));
+        value.cloned().ok_or_else(|| format!("no answer had a value for ${name}"))
     }
 
     /// Takes note of the dates that a request fixes.
@@ -189,7 +196,8 @@ impl Item {
         let has = |tag: &str, values: &[&str]| {
             request.find(tag).is_some_and(|found| values.iter().any(|value| found.contains(value)))
         };
-        let varies = has("RandomIV", &["true"])
+        let varies = about.iter().any(|object| known.varying.contains(object))
+            || has("RandomIV", &["true"])
             || has("PaddingMethod", &["OAEP", "PSS"])
             || has("DigitalSignatureAlgorithm", &["DSA", "PSS"])
             || has("CryptographicAlgorithm", &["DSA"])
@@ -367,6 +375,9 @@ impl Judge<'_> {
 
     fn value(&mut self, expected: &Node, came: &Node, parent: &Node, place: &str) -> bool {
         let label = label(expected, parent);
+        if OUTPUT.contains(&&*label) {
+            self.known.outputs.insert(label.clone(), came.value.clone());
+        }
         if expected.kind == "DateTime" {
             return self.date(&label, expected, came);
         }
@@ -420,6 +431,9 @@ impl Judge<'_> {
         self.known.variables.insert(name.to_owned(), came.value.clone());
         if identifier && self.generated() {
             self.known.generated.insert(name.to_owned());
+        }
+        if identifier && self.item.as_ref().is_some_and(|item| item.varies) {
+            self.known.varying.insert(name.to_owned());
         }
         true
     }

@@ -6,11 +6,12 @@ use aes::cipher::block_padding::NoPadding;
 use aes::cipher::crypto_common::InnerInit;
 use aes::cipher::{
     AsyncStreamCipher, BlockCipher, BlockDecrypt, BlockDecryptMut, BlockEncrypt, BlockEncryptMut,
-    InnerIvInit, KeyInit, StreamCipherCore,
+    BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, StreamCipherCore, StreamCipherCoreWrapper,
 };
 use ctr::{CtrCore, CtrFlavor};
 use ofb::OfbCore;
 
+use super::parts::Apply;
 use super::{key_bytes, range};
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm};
@@ -106,6 +107,92 @@ pub(super) fn decrypt(
     )
 }
 
+/// The mode, ready to encrypt or decrypt data that comes in parts: of whole blocks for ECB and CBC.
+pub(super) fn parts(
+    algorithm: CryptographicAlgorithm,
+    key: &[u8],
+    mode: BlockCipherMode,
+    iv: &[u8],
+    purpose: Purpose,
+) -> Result<Box<dyn Apply>, Error> {
+    with_block_cipher!(
+        algorithm, key,
+        <C, Counter> => {
+            let block = <C as BlockSizeUser>::block_size();
+            let cipher: C = cipher(algorithm, key)?;
+            Ok(match (mode, purpose) {
+                (BlockCipherMode::Ecb, Purpose::Decrypt) => {
+                    Box::new(Decrypting(ecb::Decryptor::<C>::inner_init(cipher)))
+                }
+                (BlockCipherMode::Ecb, _) => Box::new(Encrypting(ecb::Encryptor::<C>::inner_init(cipher))),
+                (BlockCipherMode::Cbc, Purpose::Decrypt) => {
+                    Box::new(Decrypting(start::<cbc::Decryptor<C>>(cipher, iv, block)?))
+                }
+                (BlockCipherMode::Cbc, _) => Box::new(Encrypting(start::<cbc::Encryptor<C>>(cipher, iv, block)?)),
+                (BlockCipherMode::Cfb, Purpose::Decrypt) => {
+                    Box::new(start::<cfb_mode::BufDecryptor<C>>(cipher, iv, block)?)
+                }
+                (BlockCipherMode::Cfb, _) => Box::new(start::<cfb_mode::BufEncryptor<C>>(cipher, iv, block)?),
+                (BlockCipherMode::Ofb, _) => {
+                    let core: OfbCore<C> = start(cipher, iv, block)?;
+                    Box::new(Keystream(StreamCipherCoreWrapper::from_core(core)))
+                }
+                (BlockCipherMode::Ctr, _) => {
+                    let core: CtrCore<C, Counter> = start(cipher, iv, block)?;
+                    Box::new(Keystream(StreamCipherCoreWrapper::from_core(core)))
+                }
+                (mode, _) => return Err(Error::Mode { algorithm, mode }),
+            })
+        },
+        _ => Err(key_bytes(algorithm, key))
+    )
+}
+
+struct Encrypting<M>(M);
+
+impl<M: BlockEncryptMut + Send> Apply for Encrypting<M> {
+    fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
+        for block in data.chunks_exact_mut(M::block_size()) {
+            self.0.encrypt_block_mut(block.into());
+        }
+        Ok(())
+    }
+}
+
+struct Decrypting<M>(M);
+
+impl<M: BlockDecryptMut + Send> Apply for Decrypting<M> {
+    fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
+        for block in data.chunks_exact_mut(M::block_size()) {
+            self.0.decrypt_block_mut(block.into());
+        }
+        Ok(())
+    }
+}
+
+impl<C: BlockEncryptMut + BlockCipher + Send> Apply for cfb_mode::BufEncryptor<C> {
+    fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
+        self.encrypt(data);
+        Ok(())
+    }
+}
+
+impl<C: BlockEncryptMut + BlockCipher + Send> Apply for cfb_mode::BufDecryptor<C> {
+    fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
+        self.decrypt(data);
+        Ok(())
+    }
+}
+
+/// A keystream, where both directions are one.
+pub(super) struct Keystream<S>(pub(super) S);
+
+impl<S: StreamCipher + Send> Apply for Keystream<S> {
+    fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
+        self.0.try_apply_keystream(data).map_err(|_| Error::Failed(Purpose::Encrypt))
+    }
+}
+
 fn cipher<C: KeyInit>(algorithm: CryptographicAlgorithm, key: &[u8]) -> Result<C, Error> {
     C::new_from_slice(key).map_err(|_| key_bytes(algorithm, key))
 }
@@ -195,7 +282,7 @@ where
     done.map_err(|_| Error::Failed(Purpose::Encrypt))
 }
 
-fn uneven(length: usize, block: usize) -> Error {
+pub(super) fn uneven(length: usize, block: usize) -> Error {
     let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
     Error::DataLength { length: wide(length), block: wide(block) }
 }

@@ -9,11 +9,14 @@
 mod aead;
 mod block;
 mod padding;
+mod parts;
 mod stream;
 
 use super::{Error, Parameter, Purpose, random, symmetric_key, wrap};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, PaddingMethod};
 use crate::ttlv::Secret;
+
+pub use parts::{MOST_HELD, Parts};
 
 pub(super) use block::{block_length, with_block_cipher};
 

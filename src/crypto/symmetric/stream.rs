@@ -1,37 +1,44 @@
 //! RC4, ChaCha20 (RFC 8439 §2.4), and AES in XTS (IEEE 1619, NIST SP 800-38E).
 
-use aes::cipher::{KeyInit, KeyIvInit, StreamCipher, StreamCipherSeek};
+use aes::cipher::{KeyInit, KeyIvInit, StreamCipherSeek};
 use chacha20::{ChaCha20, ChaCha20Legacy};
 use rc4::Rc4;
 use rc4::consts::{U5, U7, U8, U10, U16, U20, U24, U32};
 use subtle::ConstantTimeEq;
 use xts_mode::Xts128;
 
+use super::block::Keystream;
+use super::parts::Apply;
 use super::{key_bytes, range};
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
 
 /// RC4, both directions.
 pub(super) fn rc4(key: &[u8], mut data: Vec<u8>) -> Result<Vec<u8>, Error> {
-    macro_rules! apply {
+    rc4_parts(key)?.apply(&mut data)?;
+    Ok(data)
+}
+
+/// The same, for data that comes in parts.
+pub(super) fn rc4_parts(key: &[u8]) -> Result<Box<dyn Apply>, Error> {
+    macro_rules! start {
         ($Size:ty) => {
-            Rc4::<$Size>::new_from_slice(key)
-                .map_err(|_| key_bytes(CryptographicAlgorithm::Rc4, key))?
-                .apply_keystream(&mut data)
+            Box::new(Keystream(
+                Rc4::<$Size>::new_from_slice(key).map_err(|_| key_bytes(CryptographicAlgorithm::Rc4, key))?,
+            ))
         };
     }
-    match key.len() {
-        5 => apply!(U5),
-        7 => apply!(U7),
-        8 => apply!(U8),
-        10 => apply!(U10),
-        16 => apply!(U16),
-        20 => apply!(U20),
-        24 => apply!(U24),
-        32 => apply!(U32),
+    Ok(match key.len() {
+        5 => start!(U5),
+        7 => start!(U7),
+        8 => start!(U8),
+        10 => start!(U10),
+        16 => start!(U16),
+        20 => start!(U20),
+        24 => start!(U24),
+        32 => start!(U32),
         _ => return Err(key_bytes(CryptographicAlgorithm::Rc4, key)),
-    }
-    Ok(data)
+    })
 }
 
 /// The bytes that ChaCha20 makes at a time.
@@ -40,23 +47,29 @@ const CHACHA_BLOCK: u64 = 64;
 /// ChaCha20, both directions. A nonce of 8 bytes is the original algorithm's, with a counter of 64 bits; 12
 /// bytes are RFC 8439's; 16 are a counter of 32 bits to start with, little-endian, and RFC 8439's nonce.
 pub(super) fn chacha20(key: &[u8], iv: &[u8], mut data: Vec<u8>) -> Result<Vec<u8>, Error> {
+    chacha20_parts(key, iv)?
+        .apply(&mut data)
+        .map_err(|_| range(Parameter::Data, data.len(), 0, usize::MAX))?;
+    Ok(data)
+}
+
+/// The same, for data that comes in parts.
+pub(super) fn chacha20_parts(key: &[u8], iv: &[u8]) -> Result<Box<dyn Apply>, Error> {
     let key = <[u8; 32]>::try_from(key).map_err(|_| key_bytes(CryptographicAlgorithm::ChaCha20, key))?;
-    let done = if let Ok(nonce) = <[u8; 8]>::try_from(iv) {
-        ChaCha20Legacy::new(&key.into(), &nonce.into()).try_apply_keystream(&mut data)
+    if let Ok(nonce) = <[u8; 8]>::try_from(iv) {
+        Ok(Box::new(Keystream(ChaCha20Legacy::new(&key.into(), &nonce.into()))))
     } else if let Ok(nonce) = <[u8; 12]>::try_from(iv) {
-        ChaCha20::new(&key.into(), &nonce.into()).try_apply_keystream(&mut data)
+        Ok(Box::new(Keystream(ChaCha20::new(&key.into(), &nonce.into()))))
     } else if let Some((counter, nonce)) = iv.split_first_chunk::<4>()
         && let Ok(nonce) = <[u8; 12]>::try_from(nonce)
     {
         let mut cipher = ChaCha20::new(&key.into(), &nonce.into());
-        cipher
-            .try_seek(u64::from(u32::from_le_bytes(*counter)) * CHACHA_BLOCK)
-            .and_then(|()| cipher.try_apply_keystream(&mut data))
+        let start = u64::from(u32::from_le_bytes(*counter)) * CHACHA_BLOCK;
+        cipher.try_seek(start).map_err(|_| Error::Failed(Purpose::Encrypt))?;
+        Ok(Box::new(Keystream(cipher)))
     } else {
-        return Err(range(Parameter::Iv, iv.len(), 8, 16));
-    };
-    done.map_err(|_| range(Parameter::Data, data.len(), 0, usize::MAX))?;
-    Ok(data)
+        Err(range(Parameter::Iv, iv.len(), 8, 16))
+    }
 }
 
 /// The block of AES, in bytes.

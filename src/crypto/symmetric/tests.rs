@@ -243,6 +243,8 @@ fn chacha20_poly1305_agrees_with_rfc_8439() {
         ..cipher(ChaCha20Poly1305, &key)
     };
     both_ways(&cipher, sunscreen, &encrypted, Some(&hex("1ae10b594f09e26a7e902ecbd0600691")));
+    let cipher = Cipher { tag_length: Some(12), ..cipher };
+    both_ways(&cipher, sunscreen, &encrypted, Some(&hex("1ae10b594f09e26a7e902ecb")));
 }
 
 #[test]
@@ -297,9 +299,13 @@ fn counts_where_pykmips_library_cannot() {
 #[test]
 fn refuses_tags_iv_data_and_additional_data_that_were_changed() {
     let (key, iv) = (vectors::key(32), vectors::iv(12));
-    for (algorithm, mode, tag_length) in
-        [(Aes, Gcm, 16), (Aes, Gcm, 13), (Aes, Ccm, 8), (ChaCha20Poly1305, Aead, 16)]
-    {
+    for (algorithm, mode, tag_length) in [
+        (Aes, Gcm, 16),
+        (Aes, Gcm, 13),
+        (Aes, Ccm, 8),
+        (ChaCha20Poly1305, Aead, 16),
+        (ChaCha20Poly1305, Aead, 13),
+    ] {
         let cipher = Cipher {
             mode: Some(mode),
             iv: Some(&iv),

@@ -100,8 +100,6 @@ pub(super) const CERTIFICATES: ObjectTypes = ObjectTypes::of(&[T::Certificate]);
 /// Keys, and the templates that keys are made by.
 pub(super) const KEYS: ObjectTypes =
     ObjectTypes::of(&[T::SymmetricKey, T::PublicKey, T::PrivateKey, T::SplitKey, T::PgpKey, T::Template]);
-/// Keys that a process start and a protect stop mean something for.
-pub(super) const SYMMETRIC_KEYS: ObjectTypes = ObjectTypes::of(&[T::SymmetricKey, T::SplitKey, T::Template]);
 /// Keys of a pair.
 pub(super) const ASYMMETRIC_KEYS: ObjectTypes = ObjectTypes::of(&[T::PublicKey, T::PrivateKey, T::Template]);
 /// Objects with a value that stands in a key block.

@@ -146,8 +146,8 @@ attributes! {
     state: Option<State> = State "State" V1_0, ALWAYS { applies_to: CRYPTOGRAPHIC };
     initial_date: Option<DateTime> = InitialDate "Initial Date" V1_0, ALWAYS {};
     activation_date: Option<DateTime> = ActivationDate "Activation Date" V1_0, CLIENT { client_may_delete: false, applies_to: CRYPTOGRAPHIC_AND_TEMPLATES };
-    process_start_date: Option<DateTime> = ProcessStartDate "Process Start Date" V1_0, CLIENT { client_may_delete: false, applies_to: SYMMETRIC_KEYS };
-    protect_stop_date: Option<DateTime> = ProtectStopDate "Protect Stop Date" V1_0, CLIENT { client_may_delete: false, applies_to: SYMMETRIC_KEYS };
+    process_start_date: Option<DateTime> = ProcessStartDate "Process Start Date" V1_0, CLIENT { client_may_delete: false, applies_to: KEYS };
+    protect_stop_date: Option<DateTime> = ProtectStopDate "Protect Stop Date" V1_0, CLIENT { client_may_delete: false, applies_to: KEYS };
     deactivation_date: Option<DateTime> = DeactivationDate "Deactivation Date" V1_0, CLIENT { client_may_delete: false, applies_to: CRYPTOGRAPHIC_AND_TEMPLATES };
     destroy_date: Option<DateTime> = DestroyDate "Destroy Date" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };
     compromise_occurrence_date: Option<DateTime> = CompromiseOccurrenceDate "Compromise Occurrence Date" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };

@@ -1,0 +1,42 @@
+//! RNG Retrieve (KMIP 1.4 §4.35, 2.1 §6.1.49): random bytes.
+
+use crate::crypto::random;
+use crate::engine::{Context, invalid_field};
+use crate::kmip::{Error, enums, structure};
+use crate::ttlv::Secret;
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        /// Bytes.
+        DataLength => data_length: i32,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        Data => data: Secret,
+    }
+}
+
+/// The most bytes that one request gets: far more than any key needs, and gone in a moment.
+const MOST: usize = 1 << 20;
+
+pub(super) struct RngRetrieve;
+
+impl Operation for RngRetrieve {
+    const CODE: enums::Operation = enums::Operation::RngRetrieve;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let length = usize::try_from(request.data_length).ok().filter(|length| (1..=MOST).contains(length));
+        let length = length.ok_or_else(|| {
+            invalid_field(format!("{} random bytes cannot be given, but 1 to {MOST}.", request.data_length))
+        })?;
+        Ok(Response { data: random::secret(length)? })
+    }
+}

@@ -1,0 +1,86 @@
+//! Sign (KMIP 1.4 §4.31, 2.1 §6.1.55): a signature of data with a private key.
+
+use crate::crypto::{Purpose, sign};
+use crate::engine::Context;
+use crate::engine::usage::{self, Amount, Use};
+use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
+use crate::kmip::{Error, enums, structure};
+use crate::ttlv::{Secret, V1_3, V1_4};
+
+use super::Operation;
+use super::ciphering::again;
+use super::parts::Part;
+use super::signing::{Gathered, With, further};
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
+        CryptographicParameters => cryptographic_parameters: Option<CryptographicParameters>,
+        Data => data: Option<Secret>,
+        DigestedData[V1_4..] => digested_data: Option<Vec<u8>>,
+        CorrelationValue[V1_3..] => correlation_value: Option<Vec<u8>>,
+        InitIndicator[V1_3..] => init_indicator: Option<bool>,
+        FinalIndicator[V1_3..] => final_indicator: Option<bool>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+        SignatureData => signature_data: Option<Vec<u8>>,
+        CorrelationValue[V1_3..] => correlation_value: Option<Vec<u8>>,
+    }
+}
+
+pub(super) struct Sign;
+
+/// What is kept between the parts.
+struct Signature(With, Gathered);
+
+impl Operation for Sign {
+    const CODE: enums::Operation = enums::Operation::Sign;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let Request { unique_identifier, cryptographic_parameters, data, digested_data, .. } = request;
+        let identifier = unique_identifier.as_ref();
+        let part = Part::of(request.correlation_value, request.init_indicator, request.final_indicator)?;
+        let bytes = data.as_ref().map_or(0, Secret::len) + digested_data.as_ref().map_or(0, Vec::len);
+        let (with, gathered, amount) = match &part {
+            Part::Next { correlation, .. } => {
+                let Signature(mut with, gathered) = cx.resume(correlation)?;
+                with.granted = again(cx, identifier, with.granted.id, Self::CODE, Use::Sign)?;
+                let gathered = gathered.and(&further(&part, data, digested_data.as_ref())?)?;
+                (with, gathered, Amount::further(bytes))
+            }
+            _ => {
+                let with = With::prepare(cx, identifier, Self::CODE, Use::Sign, cryptographic_parameters)?;
+                let gathered = with.gather(&part, data, digested_data, Purpose::Sign)?;
+                (with, gathered, Amount::first(bytes))
+            }
+        };
+        let unique_identifier = with.granted.id.into();
+        if matches!(part, Part::Whole | Part::Next { last: true, .. }) {
+            let signature = gathered.with(|message| sign::sign(&with.signing(), message))?;
+            usage::spend(cx, &with.granted, Self::CODE, Use::Sign, amount)?;
+            return Ok(Response {
+                unique_identifier,
+                signature_data: Some(signature),
+                correlation_value: None,
+            });
+        }
+        usage::spend(cx, &with.granted, Self::CODE, Use::Sign, amount)?;
+        let kept = Signature(with, gathered);
+        let correlation = match part {
+            Part::Next { correlation, .. } => {
+                cx.go_on(&correlation, kept)?;
+                correlation
+            }
+            _ => cx.begin(kept)?,
+        };
+        Ok(Response { unique_identifier, signature_data: None, correlation_value: Some(correlation) })
+    }
+}

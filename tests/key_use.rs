@@ -1,0 +1,714 @@
+//! Using keys over TLS: Encrypt, Decrypt, Sign, Signature Verify, MAC, MAC Verify and Hash. Whom they refuse and
+//! why, what limits and dates do, and how an operation comes in parts.
+
+use kmip_server::crypto::rsa;
+use kmip_server::kmip::attributes::Attribute;
+use kmip_server::kmip::enums::*;
+use kmip_server::kmip::structures::{CryptographicParameters, UsageLimits};
+use kmip_server::kmip::{
+    Key, KeyBlock, KeyMaterial, KeyValue, KeyWrappingData, Object, OpaqueObject, SecretData,
+};
+use kmip_server::ttlv::{DateTime, Field, Secret, Tag, V1_2, V1_3, V1_4, V2_0, V2_1, Value, Version, Writer};
+
+use crate::corpus::{attribute, id, template, usage};
+use crate::dialogue::{Answer, Caller, Live};
+use crate::harness::Pki;
+
+const VERSIONS: [Version; 5] = [V1_2, V1_3, V1_4, V2_0, V2_1];
+const KEY: [u8; 16] = [7; 16];
+const IV: [u8; 16] = [9; 16];
+const TEXT: &[u8] = b"thirty-two bytes of plain text..";
+const EVERYTHING: i32 = 0xF_FFFF;
+
+fn block(format: KeyFormatType, algorithm: Option<(CryptographicAlgorithm, i32)>, bytes: &[u8]) -> KeyBlock {
+    KeyBlock {
+        key_format_type: format,
+        key_compression_type: None,
+        key_value: Some(KeyValue::of(KeyMaterial::Bytes(Secret::new(bytes.to_vec())))),
+        cryptographic_algorithm: algorithm.map(|(algorithm, _)| algorithm),
+        cryptographic_length: algorithm.map(|(_, bits)| bits),
+        key_wrapping_data: None,
+    }
+}
+
+fn aes() -> Object {
+    let algorithm = Some((CryptographicAlgorithm::Aes, 128));
+    Object::SymmetricKey(Key { key_block: block(KeyFormatType::Raw, algorithm, &KEY) })
+}
+
+fn secret() -> Object {
+    Object::SecretData(SecretData {
+        secret_data_type: SecretDataType::Password,
+        key_block: block(KeyFormatType::Opaque, None, b"correct horse"),
+    })
+}
+
+fn opaque() -> Object {
+    Object::OpaqueObject(OpaqueObject {
+        opaque_data_type: OpaqueDataType(0x8000_0001),
+        opaque_data_value: Secret::new(vec![1; 16]),
+    })
+}
+
+fn pair() -> (Object, Object) {
+    let pair = rsa::generate(2048).unwrap();
+    let algorithm = Some((CryptographicAlgorithm::Rsa, 2048));
+    let private = block(KeyFormatType::Pkcs8, algorithm, pair.private_pkcs8.expose());
+    let public = block(KeyFormatType::Pkcs1, algorithm, &pair.public_pkcs1);
+    (Object::PrivateKey(Key { key_block: private }), Object::PublicKey(Key { key_block: public }))
+}
+
+fn put(caller: &mut Caller, version: Version, object: &Object, attributes: &[Attribute]) -> String {
+    let put = caller.ask(version, Operation::Register, |writer| {
+        object.object_type().write(Tag::ObjectType, writer);
+        template(Tag::Attributes, attributes, writer);
+        object.write(Tag::default(), writer);
+    });
+    put.id()
+}
+
+fn since(date: i64) -> Attribute {
+    attribute(Tag::ActivationDate, &DateTime(date))
+}
+
+/// A key that is active and may be used for everything, with more attributes.
+fn ready(caller: &mut Caller, version: Version, object: &Object, more: &[Attribute]) -> String {
+    let attributes = [&[usage(EVERYTHING), since(1_000)], more].concat();
+    put(caller, version, object, &attributes)
+}
+
+fn cbc() -> CryptographicParameters {
+    CryptographicParameters {
+        block_cipher_mode: Some(BlockCipherMode::Cbc),
+        padding_method: Some(PaddingMethod::Pkcs5),
+        cryptographic_algorithm: Some(CryptographicAlgorithm::Aes),
+        ..CryptographicParameters::default()
+    }
+}
+
+fn ecb() -> CryptographicParameters {
+    CryptographicParameters {
+        block_cipher_mode: Some(BlockCipherMode::Ecb),
+        ..CryptographicParameters::default()
+    }
+}
+
+fn gcm() -> CryptographicParameters {
+    CryptographicParameters {
+        block_cipher_mode: Some(BlockCipherMode::Gcm),
+        tag_length: Some(16),
+        ..CryptographicParameters::default()
+    }
+}
+
+fn rsa_sha256() -> CryptographicParameters {
+    CryptographicParameters {
+        padding_method: Some(PaddingMethod::Pkcs1V1_5),
+        hashing_algorithm: Some(HashingAlgorithm::Sha256),
+        cryptographic_algorithm: Some(CryptographicAlgorithm::Rsa),
+        ..CryptographicParameters::default()
+    }
+}
+
+fn hmac() -> CryptographicParameters {
+    CryptographicParameters {
+        cryptographic_algorithm: Some(CryptographicAlgorithm::HmacSha256),
+        ..CryptographicParameters::default()
+    }
+}
+
+/// A server with a policy that lets everybody get keys, and do nothing else with them.
+fn sharing(pki: &Pki) -> Live {
+    let types = ["SYMMETRIC_KEY", "PUBLIC_KEY", "PRIVATE_KEY"];
+    let types = types.map(|name| format!(r#""{name}": {{"GET": "ALLOW_ALL"}}"#)).join(", ");
+    let folder = pki.folder.path("policies");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("shared.json"), format!(r#"{{"shared": {{"preset": {{{types}}}}}}}"#))
+        .unwrap();
+    let mut config = pki.config();
+    config.policy_path = Some(folder);
+    Live::start(&config)
+}
+
+/// A request of any of these operations; what is absent is left out.
+#[derive(Clone, Default)]
+struct Ask {
+    key: String,
+    parameters: Option<CryptographicParameters>,
+    data: Option<Vec<u8>>,
+    digested: Option<Vec<u8>>,
+    /// MAC Data or Signature Data, by the operation.
+    proof: Option<Vec<u8>>,
+    iv: Option<Vec<u8>>,
+    correlation: Option<Vec<u8>>,
+    init: Option<bool>,
+    last: Option<bool>,
+    additional: Option<Vec<u8>>,
+    tag: Option<Vec<u8>>,
+}
+
+impl Ask {
+    fn of(key: &str, parameters: Option<CryptographicParameters>) -> Self {
+        Self { key: key.to_owned(), parameters, data: Some(TEXT.to_vec()), ..Self::default() }
+    }
+
+    fn send(&self, caller: &mut Caller, version: Version, operation: Operation) -> Answer {
+        caller.ask(version, operation, |writer| self.write(operation, writer))
+    }
+
+    fn write(&self, operation: Operation, writer: &mut Writer) {
+        if !self.key.is_empty() {
+            id(&self.key, writer);
+        }
+        self.parameters.write(Tag::CryptographicParameters, writer);
+        self.data.write(Tag::Data, writer);
+        self.digested.write(Tag::DigestedData, writer);
+        self.iv.write(Tag::IvCounterNonce, writer);
+        let verifies = operation == Operation::SignatureVerify;
+        let proof = if verifies { Tag::SignatureData } else { Tag::MacData };
+        self.proof.write(proof, writer);
+        self.correlation.write(Tag::CorrelationValue, writer);
+        self.init.write(Tag::InitIndicator, writer);
+        self.last.write(Tag::FinalIndicator, writer);
+        self.additional.write(Tag::AuthenticatedEncryptionAdditionalData, writer);
+        self.tag.write(Tag::AuthenticatedEncryptionTag, writer);
+    }
+}
+
+fn only<T: Value>(answer: &Answer, tag: Tag) -> T {
+    let mut values = answer.all(tag);
+    assert_eq!(values.len(), 1, "{tag:?} in {answer:?}");
+    values.remove(0)
+}
+
+fn bytes(answer: &Answer, tag: Tag) -> Vec<u8> {
+    only(answer, tag)
+}
+
+/// An operation, what is asked of it, and keys that it takes and does not take.
+struct Verb {
+    operation: Operation,
+    parameters: CryptographicParameters,
+    proof: Option<Vec<u8>>,
+    key: Object,
+    wrong: Vec<Object>,
+    bit: CryptographicUsageMask,
+}
+
+fn verbs() -> Vec<Verb> {
+    use CryptographicUsageMask as M;
+    let (private, public) = pair();
+    let verb = |operation, parameters, key, wrong, bit| Verb {
+        operation,
+        parameters,
+        proof: matches!(operation, Operation::SignatureVerify | Operation::MacVerify).then(|| vec![1; 32]),
+        key,
+        wrong,
+        bit,
+    };
+    vec![
+        verb(
+            Operation::Encrypt,
+            cbc(),
+            aes(),
+            vec![secret(), opaque(), private.clone(), public.clone()],
+            M::ENCRYPT,
+        ),
+        verb(
+            Operation::Decrypt,
+            cbc(),
+            aes(),
+            vec![secret(), opaque(), private.clone(), public.clone()],
+            M::DECRYPT,
+        ),
+        verb(
+            Operation::Sign,
+            rsa_sha256(),
+            private.clone(),
+            vec![aes(), secret(), opaque(), public.clone()],
+            M::SIGN,
+        ),
+        verb(
+            Operation::SignatureVerify,
+            rsa_sha256(),
+            public,
+            vec![aes(), secret(), opaque(), private],
+            M::VERIFY,
+        ),
+        verb(Operation::Mac, hmac(), aes(), vec![opaque()], M::MAC_GENERATE),
+        verb(Operation::MacVerify, hmac(), aes(), vec![opaque()], M::MAC_VERIFY),
+    ]
+}
+
+impl Verb {
+    fn ask(&self, key: &str) -> Ask {
+        let iv = matches!(self.operation, Operation::Encrypt | Operation::Decrypt).then(|| IV.to_vec());
+        Ask { proof: self.proof.clone(), iv, ..Ask::of(key, Some(self.parameters.clone())) }
+    }
+}
+
+#[test]
+fn every_refusal_has_the_reason_of_its_version() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
+    for verb in verbs() {
+        for version in VERSIONS {
+            let refused = |caller: &mut Caller, ask: Ask| ask.send(caller, version, verb.operation).refused();
+            let from_2_0 = |later, before| if version >= V2_0 { later } else { before };
+            let from_2_1 = |later, before| if version >= V2_1 { later } else { before };
+            let about = format!("{} in {version}", verb.operation);
+
+            let unknown = refused(&mut john, verb.ask("999"));
+            assert!(
+                matches!(unknown, ResultReason::ItemNotFound | ResultReason::ObjectNotFound),
+                "{about}: {unknown}"
+            );
+            for object in &verb.wrong {
+                let key = if object.object_type() == ObjectType::OpaqueObject {
+                    put(&mut john, version, object, &[])
+                } else {
+                    ready(&mut john, version, object, &[])
+                };
+                let expected = from_2_1(ResultReason::InvalidObjectType, ResultReason::PermissionDenied);
+                // Keys of a pair encrypt and decrypt, but only with RSA.
+                let reason = refused(&mut john, verb.ask(&key));
+                let pair = matches!(object.object_type(), ObjectType::PublicKey | ObjectType::PrivateKey);
+                let expected =
+                    if pair && reason != expected { ResultReason::PermissionDenied } else { expected };
+                assert_eq!(reason, expected, "{about}: {}", object.object_type());
+            }
+            let key = put(&mut john, version, &verb.key, &[usage(EVERYTHING)]);
+            let wrong_state = from_2_0(ResultReason::WrongKeyLifecycleState, ResultReason::PermissionDenied);
+            assert_eq!(refused(&mut john, verb.ask(&key)), wrong_state, "{about}: pre-active");
+            let key = put(&mut john, version, &verb.key, &[usage(EVERYTHING & !verb.bit.0), since(1_000)]);
+            let table = ResultReason::IncompatibleCryptographicUsageMask;
+            let expected = from_2_1(table, ResultReason::PermissionDenied);
+            assert_eq!(refused(&mut john, verb.ask(&key)), expected, "{about}: mask");
+            let key = ready(&mut john, version, &verb.key, &[]);
+            // The default policy gives public keys to everybody.
+            if verb.operation == Operation::SignatureVerify {
+                verb.ask(&key).send(&mut jane, version, verb.operation).done();
+            } else {
+                let reason = refused(&mut jane, verb.ask(&key));
+                assert_eq!(reason, ResultReason::PermissionDenied, "{about}: other user");
+            }
+            let ask = Ask { data: None, ..verb.ask(&key) };
+            assert_eq!(refused(&mut john, ask), ResultReason::InvalidMessage, "{about}: no data");
+        }
+    }
+}
+
+#[test]
+fn whom_the_policy_lets_get_a_key_may_use_it() {
+    let pki = Pki::new();
+    let server = sharing(&pki);
+    let mut john = server.caller(&pki, &pki.client);
+    let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
+    let policy = attribute(Tag::OperationPolicyName, &"shared".to_owned());
+    for verb in verbs() {
+        let key = ready(&mut john, V1_2, &verb.key, std::slice::from_ref(&policy));
+        let answer = verb.ask(&key).send(&mut jane, V1_2, verb.operation);
+        // What Jane decrypts was never encrypted: that the key was used is enough.
+        if verb.operation == Operation::Decrypt {
+            assert_eq!(answer.refused(), ResultReason::CryptographicFailure);
+        } else {
+            answer.done();
+        }
+    }
+}
+
+#[test]
+fn limits_are_counted_down_by_what_succeeds_and_by_nothing_else() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let left = |caller: &mut Caller, key: &str| {
+        caller.attribute::<UsageLimits>(V1_4, key, Tag::UsageLimits).unwrap().usage_limits_count
+    };
+    let limits = |total, unit| {
+        let count = None;
+        attribute(
+            Tag::UsageLimits,
+            &UsageLimits { usage_limits_total: total, usage_limits_count: count, usage_limits_unit: unit },
+        )
+    };
+    let key = ready(&mut john, V1_4, &aes(), &[limits(70, UsageLimitsUnit::Byte)]);
+    let ask = Ask::of(&key, Some(ecb()));
+    ask.send(&mut john, V1_4, Operation::Encrypt).done();
+    assert_eq!(left(&mut john, &key), Some(38));
+    let uneven = Ask { data: Some(vec![1; 7]), ..ask.clone() };
+    assert_eq!(
+        uneven.send(&mut john, V1_4, Operation::Encrypt).refused(),
+        ResultReason::CryptographicFailure
+    );
+    ask.send(&mut john, V1_4, Operation::Decrypt).done();
+    assert_eq!(left(&mut john, &key), Some(38));
+    Ask::of(&key, Some(hmac())).send(&mut john, V1_4, Operation::Mac).done();
+    assert_eq!(left(&mut john, &key), Some(6));
+    for version in VERSIONS {
+        let answer = ask.send(&mut john, version, Operation::Encrypt);
+        assert_eq!(answer.refused(), ResultReason::PermissionDenied);
+    }
+    let part = Ask { data: Some(vec![1; 6]), init: Some(true), ..ask.clone() };
+    part.send(&mut john, V1_4, Operation::Encrypt).done();
+    assert_eq!(left(&mut john, &key), Some(0));
+
+    let (private, _) = pair();
+    let key = ready(&mut john, V1_4, &private, &[limits(2, UsageLimitsUnit::Object)]);
+    let ask = Ask::of(&key, Some(rsa_sha256()));
+    ask.send(&mut john, V1_4, Operation::Sign).done();
+    // However many parts it comes in, it is one object.
+    let first = Ask { init: Some(true), ..ask.clone() }.send(&mut john, V1_4, Operation::Sign);
+    let correlation = Some(bytes(&first, Tag::CorrelationValue));
+    Ask { correlation, last: Some(true), ..ask.clone() }.send(&mut john, V1_4, Operation::Sign).done();
+    assert_eq!(left(&mut john, &key), Some(0));
+    assert_eq!(ask.send(&mut john, V1_4, Operation::Sign).refused(), ResultReason::PermissionDenied);
+}
+
+#[test]
+fn dates_and_states_bound_what_a_key_may_do() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let now = DateTime::now().0;
+    let start = attribute(Tag::ProcessStartDate, &DateTime(now + 3_600));
+    let stop = attribute(Tag::ProtectStopDate, &DateTime(now - 3_600));
+    let ask = |key: &str| Ask::of(key, Some(ecb()));
+    let late = ready(&mut john, V1_4, &aes(), &[stop]);
+    let early = ready(&mut john, V1_4, &aes(), &[start]);
+    for (version, reason) in
+        [(V1_4, ResultReason::PermissionDenied), (V2_1, ResultReason::WrongKeyLifecycleState)]
+    {
+        assert_eq!(ask(&late).send(&mut john, version, Operation::Encrypt).refused(), reason);
+        ask(&late).send(&mut john, version, Operation::Decrypt).done();
+        ask(&early).send(&mut john, version, Operation::Encrypt).done();
+        assert_eq!(ask(&early).send(&mut john, version, Operation::Decrypt).refused(), reason);
+    }
+    let key = ready(&mut john, V1_4, &aes(), &[]);
+    ask(&key).send(&mut john, V1_4, Operation::Encrypt).done();
+    john.ask(V1_4, Operation::Revoke, |writer| {
+        id(&key, writer);
+        writer.structure(Tag::RevocationReason, |writer| {
+            RevocationReasonCode::CessationOfOperation.write(Tag::RevocationReasonCode, writer);
+        });
+    })
+    .done();
+    for operation in [Operation::Encrypt, Operation::Decrypt] {
+        let answer = ask(&key).send(&mut john, V1_4, operation);
+        assert_eq!(answer.refused(), ResultReason::PermissionDenied);
+    }
+    john.ask(V1_4, Operation::Destroy, |writer| id(&key, writer)).done();
+    let answer = ask(&key).send(&mut john, V1_4, Operation::Encrypt);
+    assert_eq!(answer.refused(), ResultReason::ItemNotFound);
+}
+
+#[test]
+fn keys_that_are_wrapped_are_not_computed_with() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let algorithm = Some((CryptographicAlgorithm::Aes, 128));
+    let mut key_block = block(KeyFormatType::Raw, algorithm, &[3; 24]);
+    key_block.key_wrapping_data = Some(KeyWrappingData {
+        wrapping_method: WrappingMethod::Encrypt,
+        encryption_key_information: None,
+        mac_signature_key_information: None,
+        mac_signature: None,
+        iv_counter_nonce: None,
+        encoding_option: Some(EncodingOption::NoEncoding),
+    });
+    let key = ready(&mut john, V1_2, &Object::SymmetricKey(Key { key_block }), &[]);
+    let answer = Ask::of(&key, Some(cbc())).send(&mut john, V1_2, Operation::Encrypt);
+    assert_eq!(answer.refused(), ResultReason::PermissionDenied);
+}
+
+#[test]
+fn parameters_come_from_the_request_or_the_key_or_are_the_usual_ones() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let encrypted = |caller: &mut Caller, key: &str, parameters: Option<CryptographicParameters>| {
+        let ask = Ask { iv: Some(IV.to_vec()), ..Ask::of(key, parameters) };
+        bytes(&ask.send(caller, V1_2, Operation::Encrypt), Tag::Data)
+    };
+    let plain = ready(&mut john, V1_2, &aes(), &[]);
+    let own = ready(&mut john, V1_2, &aes(), &[attribute(Tag::CryptographicParameters, &ecb())]);
+    let (in_cbc, in_ecb) =
+        (encrypted(&mut john, &plain, Some(cbc())), encrypted(&mut john, &plain, Some(ecb())));
+    assert_eq!((in_cbc.len(), in_ecb.len()), (48, 32));
+    assert_eq!(encrypted(&mut john, &plain, None), in_cbc);
+    assert_eq!(encrypted(&mut john, &own, None), in_ecb);
+    assert_eq!(encrypted(&mut john, &own, Some(cbc())), in_cbc);
+
+    // Signing has no usual parameters, and a MAC falls back on the key's algorithm.
+    let (private, _) = pair();
+    let key = ready(&mut john, V1_2, &private, &[]);
+    let answer = Ask::of(&key, None).send(&mut john, V1_2, Operation::Sign);
+    assert_eq!(answer.refused(), ResultReason::InvalidField);
+    let answer = Ask::of(&plain, None).send(&mut john, V1_2, Operation::Mac);
+    assert_eq!(bytes(&answer, Tag::MacData).len(), 16);
+    let key = ready(&mut john, V1_2, &secret(), &[]);
+    let answer = Ask::of(&key, None).send(&mut john, V1_2, Operation::Mac);
+    assert_eq!(answer.refused(), ResultReason::PermissionDenied);
+}
+
+#[test]
+fn an_iv_is_made_and_told_where_none_is_given() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let key = ready(&mut john, V1_4, &aes(), &[]);
+    let random = CryptographicParameters { random_iv: Some(true), ..cbc() };
+    let twelve = CryptographicParameters { iv_length: Some(96), ..gcm() };
+    for (parameters, length) in [(cbc(), 16), (random, 16), (gcm(), 16), (twelve, 12)] {
+        let ask = Ask::of(&key, Some(parameters));
+        let answer = ask.send(&mut john, V1_4, Operation::Encrypt);
+        let iv = bytes(&answer, Tag::IvCounterNonce);
+        assert_eq!(iv.len(), length);
+        let data = Some(bytes(&answer, Tag::Data));
+        let tag = answer.all::<Vec<u8>>(Tag::AuthenticatedEncryptionTag).pop();
+        let back = Ask { data, iv: Some(iv), tag, ..ask.clone() }.send(&mut john, V1_4, Operation::Decrypt);
+        assert_eq!(bytes(&back, Tag::Data), TEXT);
+        let again = ask.send(&mut john, V1_4, Operation::Encrypt);
+        assert_ne!(bytes(&again, Tag::IvCounterNonce), bytes(&answer, Tag::IvCounterNonce));
+    }
+    let given = Ask { iv: Some(IV.to_vec()), ..Ask::of(&key, Some(cbc())) };
+    let answer = given.send(&mut john, V1_4, Operation::Encrypt);
+    assert!(answer.all::<Vec<u8>>(Tag::IvCounterNonce).is_empty());
+    let answer = Ask::of(&key, Some(cbc())).send(&mut john, V1_4, Operation::Decrypt);
+    assert_eq!(answer.refused(), ResultReason::InvalidMessage);
+    let seven = CryptographicParameters { iv_length: Some(7), ..gcm() };
+    let answer = Ask::of(&key, Some(seven)).send(&mut john, V1_4, Operation::Encrypt);
+    assert_eq!(answer.refused(), ResultReason::InvalidField);
+}
+
+#[test]
+fn authenticated_encryption_gives_nothing_out_that_was_changed() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let key = ready(&mut john, V1_4, &aes(), &[]);
+    let ask =
+        Ask { iv: Some(IV.to_vec()), additional: Some(b"header".to_vec()), ..Ask::of(&key, Some(gcm())) };
+    let answer = ask.send(&mut john, V1_4, Operation::Encrypt);
+    let tag = bytes(&answer, Tag::AuthenticatedEncryptionTag);
+    let back = Ask { data: Some(bytes(&answer, Tag::Data)), tag: Some(tag.clone()), ..ask.clone() };
+    assert_eq!(bytes(&back.send(&mut john, V1_4, Operation::Decrypt), Tag::Data), TEXT);
+    let mut other_tag = tag;
+    other_tag[0] ^= 1;
+    for changed in [
+        Ask { tag: Some(other_tag), ..back.clone() },
+        Ask { additional: Some(b"Header".to_vec()), ..back.clone() },
+        Ask { data: Some(TEXT.to_vec()), ..back.clone() },
+    ] {
+        let answer = changed.send(&mut john, V1_4, Operation::Decrypt);
+        assert_eq!(answer.refused(), ResultReason::CryptographicFailure);
+    }
+    let answer = Ask { tag: None, ..back }.send(&mut john, V1_4, Operation::Decrypt);
+    assert_eq!(answer.refused(), ResultReason::InvalidField);
+    for length in [1, 17] {
+        let parameters = CryptographicParameters { tag_length: Some(length), ..gcm() };
+        let answer =
+            Ask { parameters: Some(parameters), ..ask.clone() }.send(&mut john, V1_4, Operation::Encrypt);
+        assert_eq!(answer.refused(), ResultReason::GeneralFailure);
+    }
+}
+
+#[test]
+fn an_rsa_pair_encrypts_decrypts_signs_and_verifies() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let (private, public) = pair();
+    let (private, public) = (ready(&mut john, V1_4, &private, &[]), ready(&mut john, V1_4, &public, &[]));
+    let oaep = CryptographicParameters {
+        padding_method: Some(PaddingMethod::Oaep),
+        mask_generator_hashing_algorithm: Some(HashingAlgorithm::Sha1),
+        p_source: Some(b"label".to_vec()),
+        ..rsa_sha256()
+    };
+    for parameters in [rsa_sha256(), oaep] {
+        let encrypted = Ask::of(&public, Some(parameters.clone())).send(&mut john, V1_4, Operation::Encrypt);
+        let data = bytes(&encrypted, Tag::Data);
+        let ask = Ask { data: Some(data.clone()), ..Ask::of(&private, Some(parameters.clone())) };
+        assert_eq!(bytes(&ask.send(&mut john, V1_4, Operation::Decrypt), Tag::Data), TEXT);
+        // In parts it is the same, held until the end.
+        let (start, rest) = data.split_at(100);
+        let first = Ask { data: Some(start.to_vec()), init: Some(true), ..ask.clone() };
+        let first = first.send(&mut john, V1_4, Operation::Decrypt);
+        let correlation = Some(bytes(&first, Tag::CorrelationValue));
+        let last = Ask { data: Some(rest.to_vec()), correlation, last: Some(true), ..ask };
+        assert_eq!(bytes(&last.send(&mut john, V1_4, Operation::Decrypt), Tag::Data), TEXT);
+    }
+    for padding in [PaddingMethod::Pkcs1V1_5, PaddingMethod::Pss] {
+        let parameters = CryptographicParameters { padding_method: Some(padding), ..rsa_sha256() };
+        let signed = Ask::of(&private, Some(parameters.clone())).send(&mut john, V1_4, Operation::Sign);
+        let proof = Some(bytes(&signed, Tag::SignatureData));
+        let ask = Ask { proof, ..Ask::of(&public, Some(parameters)) };
+        let verify = |caller: &mut Caller, ask: &Ask| -> ValidityIndicator {
+            only(&ask.send(caller, V1_4, Operation::SignatureVerify), Tag::ValidityIndicator)
+        };
+        assert_eq!(verify(&mut john, &ask), ValidityIndicator::Valid);
+        let other = Ask { data: Some(b"other".to_vec()), ..ask.clone() };
+        assert_eq!(verify(&mut john, &other), ValidityIndicator::Invalid);
+        let answer = Ask { proof: None, ..ask }.send(&mut john, V1_4, Operation::SignatureVerify);
+        assert_eq!(answer.refused(), ResultReason::InvalidMessage);
+    }
+    // A digest of the client's own stands for the data.
+    let digest = kmip_server::crypto::hash::digest(HashingAlgorithm::Sha256, TEXT).unwrap();
+    let ask = Ask { data: None, digested: Some(digest), ..Ask::of(&private, Some(rsa_sha256())) };
+    let signed = ask.send(&mut john, V1_4, Operation::Sign);
+    let proof = Some(bytes(&signed, Tag::SignatureData));
+    let ask = Ask { proof, ..Ask::of(&public, Some(rsa_sha256())) };
+    let valid: ValidityIndicator =
+        only(&ask.send(&mut john, V1_4, Operation::SignatureVerify), Tag::ValidityIndicator);
+    assert_eq!(valid, ValidityIndicator::Valid);
+    let both = Ask { digested: Some(vec![1; 32]), ..Ask::of(&private, Some(rsa_sha256())) };
+    assert_eq!(both.send(&mut john, V1_4, Operation::Sign).refused(), ResultReason::InvalidField);
+}
+
+/// Sends data in parts of `size` bytes, and gives what came out of each and the last answer.
+fn in_parts(caller: &mut Caller, operation: Operation, ask: &Ask, size: usize) -> (Vec<u8>, Answer) {
+    let data = ask.data.clone().unwrap();
+    let mut out = Vec::new();
+    let mut correlation = None;
+    for part in data.chunks(size) {
+        let first = correlation.is_none();
+        let part = Ask {
+            data: Some(part.to_vec()),
+            init: first.then_some(true),
+            correlation: correlation.take(),
+            ..if first { ask.clone() } else { Ask { key: ask.key.clone(), ..Ask::default() } }
+        };
+        let answer = part.send(caller, V1_4, operation);
+        out.extend(answer.all::<Vec<u8>>(Tag::Data).concat());
+        correlation = Some(bytes(&answer, Tag::CorrelationValue));
+    }
+    // The last part has no data, and may leave out which key it is for.
+    let last = Ask { correlation, last: Some(true), ..Ask::default() };
+    let answer = last.send(caller, V1_4, operation);
+    assert!(answer.all::<Vec<u8>>(Tag::CorrelationValue).is_empty());
+    (out, answer)
+}
+
+#[test]
+fn parts_come_to_what_the_whole_comes_to() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let key = ready(&mut john, V1_4, &aes(), &[]);
+    let (private, public) = pair();
+    let (private, public) = (ready(&mut john, V1_4, &private, &[]), ready(&mut john, V1_4, &public, &[]));
+    for parameters in [cbc(), ecb(), gcm()] {
+        let additional = parameters.tag_length.map(|_| b"header".to_vec());
+        let ask = Ask { iv: Some(IV.to_vec()), additional, ..Ask::of(&key, Some(parameters)) };
+        let whole = ask.send(&mut john, V1_4, Operation::Encrypt);
+        let (mut encrypted, last) = in_parts(&mut john, Operation::Encrypt, &ask, 5);
+        encrypted.extend(last.all::<Vec<u8>>(Tag::Data).concat());
+        assert_eq!(encrypted, bytes(&whole, Tag::Data));
+        let tag = last.all::<Vec<u8>>(Tag::AuthenticatedEncryptionTag).pop();
+        assert_eq!(tag, whole.all(Tag::AuthenticatedEncryptionTag).pop());
+        let ask = Ask { data: Some(encrypted), tag, ..ask };
+        let (mut decrypted, last) = in_parts(&mut john, Operation::Decrypt, &ask, 7);
+        decrypted.extend(last.all::<Vec<u8>>(Tag::Data).concat());
+        assert_eq!(decrypted, TEXT);
+    }
+    let ask = Ask::of(&key, Some(hmac()));
+    let whole = bytes(&ask.send(&mut john, V1_4, Operation::Mac), Tag::MacData);
+    assert_eq!(bytes(&in_parts(&mut john, Operation::Mac, &ask, 5).1, Tag::MacData), whole);
+    let ask = Ask { proof: Some(whole), ..ask };
+    let valid: ValidityIndicator =
+        only(&in_parts(&mut john, Operation::MacVerify, &ask, 5).1, Tag::ValidityIndicator);
+    assert_eq!(valid, ValidityIndicator::Valid);
+
+    let ask = Ask::of(&private, Some(rsa_sha256()));
+    let whole = bytes(&ask.send(&mut john, V1_4, Operation::Sign), Tag::SignatureData);
+    assert_eq!(bytes(&in_parts(&mut john, Operation::Sign, &ask, 5).1, Tag::SignatureData), whole);
+    let ask = Ask { proof: Some(whole), ..Ask::of(&public, Some(rsa_sha256())) };
+    let valid: ValidityIndicator =
+        only(&in_parts(&mut john, Operation::SignatureVerify, &ask, 5).1, Tag::ValidityIndicator);
+    assert_eq!(valid, ValidityIndicator::Valid);
+
+    let ask = Ask::of("", Some(rsa_sha256()));
+    let whole = bytes(&ask.send(&mut john, V1_4, Operation::Hash), Tag::Data);
+    assert_eq!(bytes(&in_parts(&mut john, Operation::Hash, &ask, 5).1, Tag::Data), whole);
+}
+
+#[test]
+fn what_is_under_way_belongs_to_its_user_and_its_operation_and_ends() {
+    let pki = Pki::new();
+    let server = sharing(&pki);
+    let mut john = server.caller(&pki, &pki.client);
+    let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
+    let shared = attribute(Tag::OperationPolicyName, &"shared".to_owned());
+    let key = ready(&mut john, V1_4, &aes(), std::slice::from_ref(&shared));
+    let other = ready(&mut john, V1_4, &aes(), &[shared]);
+    let ask = Ask::of(&key, Some(ecb()));
+    let first = Ask { init: Some(true), ..ask.clone() }.send(&mut john, V1_4, Operation::Encrypt);
+    let correlation = bytes(&first, Tag::CorrelationValue);
+    let next = Ask { parameters: None, correlation: Some(correlation), ..ask.clone() };
+    for (version, reason) in
+        [(V1_3, ResultReason::ItemNotFound), (V2_1, ResultReason::InvalidCorrelationValue)]
+    {
+        assert_eq!(next.send(&mut jane, version, Operation::Encrypt).refused(), reason);
+        assert_eq!(next.send(&mut john, version, Operation::Decrypt).refused(), reason);
+        let unknown = Ask { correlation: Some(vec![1; 16]), ..next.clone() };
+        assert_eq!(unknown.send(&mut john, version, Operation::Encrypt).refused(), reason);
+    }
+    next.send(&mut john, V1_4, Operation::Encrypt).done();
+    Ask { last: Some(true), ..next.clone() }.send(&mut john, V1_4, Operation::Encrypt).done();
+    let answer = next.send(&mut john, V1_4, Operation::Encrypt);
+    assert_eq!(answer.refused(), ResultReason::ItemNotFound);
+
+    // A part that names another key ends it, as every failure does.
+    let first = Ask { init: Some(true), ..ask.clone() }.send(&mut john, V1_4, Operation::Encrypt);
+    let next = Ask { correlation: Some(bytes(&first, Tag::CorrelationValue)), ..ask.clone() };
+    let strange = Ask { key: other, ..next.clone() };
+    assert_eq!(strange.send(&mut john, V1_4, Operation::Encrypt).refused(), ResultReason::InvalidField);
+    assert_eq!(next.send(&mut john, V1_4, Operation::Encrypt).refused(), ResultReason::ItemNotFound);
+    for contradiction in [
+        Ask { last: Some(true), ..ask.clone() },
+        Ask { init: Some(true), correlation: Some(vec![1; 16]), ..ask },
+    ] {
+        let answer = contradiction.send(&mut john, V1_4, Operation::Encrypt);
+        assert_eq!(answer.refused(), ResultReason::InvalidField);
+    }
+}
+
+#[test]
+fn a_key_that_is_revoked_meanwhile_stops_what_is_under_way() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let key = ready(&mut john, V1_4, &aes(), &[]);
+    let ask = Ask::of(&key, Some(ecb()));
+    let first = Ask { init: Some(true), ..ask.clone() }.send(&mut john, V1_4, Operation::Encrypt);
+    let next = Ask { correlation: Some(bytes(&first, Tag::CorrelationValue)), ..ask };
+    john.ask(V1_4, Operation::Revoke, |writer| {
+        id(&key, writer);
+        writer.structure(Tag::RevocationReason, |writer| {
+            RevocationReasonCode::KeyCompromise.write(Tag::RevocationReasonCode, writer);
+        });
+    })
+    .done();
+    let answer = next.send(&mut john, V1_4, Operation::Encrypt);
+    assert_eq!(answer.refused(), ResultReason::PermissionDenied);
+}
+
+#[test]
+fn random_bytes_are_given_in_bounds_and_seeds_are_not_used() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let mut random =
+        |length: i32| john.ask(V1_2, Operation::RngRetrieve, |writer| length.write(Tag::DataLength, writer));
+    assert_eq!(bytes(&random(32), Tag::Data).len(), 32);
+    assert_ne!(bytes(&random(32), Tag::Data), bytes(&random(32), Tag::Data));
+    for length in [0, -1, (1 << 20) + 1, i32::MAX] {
+        assert_eq!(random(length).refused(), ResultReason::InvalidField);
+    }
+    let seeded = john.ask(V1_2, Operation::RngSeed, |writer| vec![1u8; 32].write(Tag::Data, writer));
+    assert_eq!(only::<i32>(&seeded, Tag::DataLength), 0);
+}
