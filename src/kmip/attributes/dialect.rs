@@ -8,7 +8,7 @@
 use std::fmt;
 
 use crate::kmip::structures::{Name, Raw, VendorAttribute};
-use crate::ttlv::{Error, Field, Item, Reader, STORED, Tag, V2_0, Value, Version, Writer};
+use crate::ttlv::{Error, Field, Item, Reader, STORED, Tag, V1_0, V2_0, Value, Version, Writer};
 
 use super::{Attributes, Row};
 
@@ -101,7 +101,8 @@ impl Attribute {
     fn write_named(&self, writer: &mut Writer) {
         writer.structure(Tag::Attribute, |writer| {
             self.name().encode(Tag::AttributeName, writer);
-            if let Some(index) = self.index {
+            // In 1.0 an index that is 0 goes without saying.
+            if let Some(index) = self.index.filter(|index| *index != 0 || writer.version() > V1_0) {
                 index.encode(Tag::AttributeIndex, writer);
             }
             match self.read::<VendorAttribute>() {
