@@ -13,6 +13,7 @@ mod crash;
 mod dialogue;
 mod harness;
 mod house;
+mod https;
 mod interop;
 mod limits;
 mod mutations;
