@@ -15,6 +15,7 @@ mod derivation;
 mod dialogue;
 mod harness;
 mod house;
+mod https;
 mod interop;
 mod key_formats;
 mod key_use;

@@ -4,6 +4,7 @@
 //! tests and fuzzers: no socket is in it. How the items of a batch follow each other is in `batch`.
 
 mod batch;
+mod correlation;
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,6 +29,9 @@ pub const MAX_BATCH_ITEMS: usize = 10_000;
 
 /// Room for a response, in bytes: most fit, and their buffer does not grow by steps.
 const RESPONSE_ROOM: usize = 1024;
+
+/// How much of a name that a client made up is logged, in characters.
+const MAX_LOGGED: usize = 128;
 
 /// The logger of this layer.
 const LOG: &str = "kmip.server.engine";
@@ -111,13 +115,18 @@ impl Engine {
             log::info!(target: peer.log_target(), "A request is refused: {error}");
             return refusal(version, &error);
         }
+        let correlation = correlation::value(version, header);
+        if let Some(name) = header.client_correlation_value.as_ref().or(correlation.as_ref()) {
+            let name: String = name.chars().take(MAX_LOGGED).collect();
+            log::info!(target: peer.log_target(), "The next lines are about the request {name:?}");
+        }
         let operations: Vec<_> = items.iter().map(Item::identification).collect();
         let option = header.batch_error_continuation_option.unwrap_or(batch::DEFAULT_CONTINUATION);
         let results = batch::run(&self.services, identity, version, items, option);
         for result in &results {
             result.log(identity, peer);
         }
-        let response = message(version, header.client_correlation_value.clone(), results.len(), |writer| {
+        let response = message(version, correlation.clone(), results.len(), |writer| {
             results.into_iter().for_each(|result| result.write(writer));
         });
         let limit =
@@ -130,7 +139,7 @@ impl Engine {
             ResultReason::ResponseTooLarge,
             format!("The response has {} bytes; the limit is {limit}.", response.len()),
         );
-        message(version, None, operations.len(), |writer| {
+        message(version, correlation, operations.len(), |writer| {
             for (operation, id) in &operations {
                 batch::write_failure(Some(*operation), id.as_deref(), &error, writer);
             }
@@ -235,7 +244,7 @@ fn refusal(version: Version, error: &Error) -> Vec<u8> {
 
 fn message(
     version: Version,
-    client_correlation_value: Option<String>,
+    server_correlation_value: Option<String>,
     count: usize,
     items: impl FnOnce(&mut Writer),
 ) -> Vec<u8> {
@@ -245,8 +254,9 @@ fn message(
         nonce: None,
         server_hashed_password: None,
         attestation_types: Vec::new(),
-        client_correlation_value,
-        server_correlation_value: None,
+        // It is the client's own in the requests of servers only (1.4 §6.18, 2.1 §9.9).
+        client_correlation_value: None,
+        server_correlation_value,
         batch_count: i32::try_from(count).unwrap_or(i32::MAX),
     };
     let mut writer = Writer::reusing(Vec::with_capacity(RESPONSE_ROOM), version);

@@ -40,7 +40,32 @@ pub(super) fn parse(text: &str) -> Option<i64> {
 
 /// The moment in UTC.
 pub(super) fn print(seconds: i64) -> String {
-    let (days, rest) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
+    let (year, month, day) = civil(seconds.div_euclid(DAY));
+    let sign = if year < 0 { "-" } else { "" };
+    format!("{sign}{:04}-{month:02}-{day:02}T{}+00:00", year.abs(), time_of_day(seconds))
+}
+
+/// The moment as HTTP has it (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub(super) fn print_for_http(seconds: i64) -> String {
+    const WEEK: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const YEAR: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let name =
+        |names: &[&'static str], at: i64| usize::try_from(at).ok().and_then(|at| names.get(at).copied());
+    let days = seconds.div_euclid(DAY);
+    let (year, month, day) = civil(days);
+    let (weekday, month) = (name(&WEEK, days.rem_euclid(7)), name(&YEAR, month - 1));
+    let (weekday, month) = (weekday.unwrap_or_default(), month.unwrap_or_default());
+    format!("{weekday}, {day:02} {month} {year:04} {} GMT", time_of_day(seconds))
+}
+
+fn time_of_day(seconds: i64) -> String {
+    let rest = seconds.rem_euclid(DAY);
+    format!("{:02}:{:02}:{:02}", rest / HOUR, rest % HOUR / MINUTE, rest % MINUTE)
+}
+
+/// Year, month and day, so many days after 1970-01-01.
+fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + EPOCH;
     let (era, day_of_era) = (shifted.div_euclid(ERA), shifted.rem_euclid(ERA));
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -48,10 +73,7 @@ pub(super) fn print(seconds: i64) -> String {
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    let sign = if year < 0 { "-" } else { "" };
-    let (hour, minute, second) = (rest / HOUR, rest % HOUR / MINUTE, rest % MINUTE);
-    format!("{sign}{:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00", year.abs())
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 /// What stands before the zone, and the zone's offset from UTC in seconds.
@@ -138,6 +160,12 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn prints_dates_as_http_has_them() {
+        assert_eq!(print_for_http(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(print_for_http(0), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 
     #[test]

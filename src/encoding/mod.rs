@@ -14,6 +14,11 @@ pub mod xml;
 
 pub use error::Error;
 
+/// A moment as the Date field of HTTP has it (RFC 9110 §5.6.7).
+pub(crate) fn http_date(moment: crate::ttlv::DateTime) -> String {
+    date::print_for_http(moment.0)
+}
+
 /// The element or object that holds an item of a tag without name in the general form of XML (§6.1.6).
 const GENERAL_ELEMENT: &str = "TTLV";
 

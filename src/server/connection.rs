@@ -14,9 +14,10 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::tls;
 use crate::auth::{Certificate, Peer};
-use crate::dispatch::Respond;
+use crate::dispatch::{Reply, Respond};
 use crate::ttlv::{FrameError, read_frame};
 
+use super::http::{self, Encoding, Problem, Refusal};
 use super::listener::Slot;
 
 /// How fast, in bytes a second, a client has to read a response that takes longer than the timeout for one: who
@@ -50,9 +51,12 @@ impl fmt::Debug for Terms {
 /// Why a session ended.
 enum End {
     PeerClosed,
+    /// The client wanted no more than one response.
+    Done,
     ServerStops,
     Refused,
     Frame(FrameError),
+    Http(Problem),
     Send(io::Error),
     Panic,
 }
@@ -61,12 +65,16 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PeerClosed => f.write_str("the client closed the connection"),
+            Self::Done => f.write_str("the client had its last response"),
             Self::ServerStops => f.write_str("the server stops"),
             Self::Refused => f.write_str("the client was refused"),
-            Self::Frame(FrameError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
+            Self::Frame(FrameError::Io(error)) | Self::Http(Problem::Io(error))
+                if error.kind() == io::ErrorKind::TimedOut =>
+            {
                 f.write_str("the client did not finish its request in time")
             }
             Self::Frame(error) => error.fmt(f),
+            Self::Http(problem) => problem.fmt(f),
             Self::Send(error) => write!(f, "the response could not be sent: {error}"),
             Self::Panic => f.write_str("answering a request failed"),
         }
@@ -101,43 +109,133 @@ pub(super) fn serve(socket: &TcpStream, address: SocketAddr, number: u64, terms:
     log::info!(target: target, "Starting session: {} for {address}, {suite:?}{resumed}", peer.session);
     let end = answer(&mut stream, &peer, terms, slot);
     stream.close();
-    if matches!(end, End::Frame(_) | End::Refused | End::Panic) {
+    if matches!(end, End::Frame(_) | End::Http(_) | End::Refused | End::Panic) {
         linger(socket);
     }
     log::info!(target: target, "Stopping session: {}: {end}", peer.session);
 }
 
+/// Answers what comes, bare messages or those of HTTP: the first byte tells.
 fn answer(stream: &mut Stream<'_>, peer: &Peer, terms: &Terms, slot: &Slot) -> End {
-    // Requests and responses hold keys.
-    let mut request = Zeroizing::new(Vec::new());
-    loop {
-        if request.capacity() > KEPT_BUFFER {
-            request = Zeroizing::new(Vec::new());
+    let mut first = [0];
+    stream.expect_request(false);
+    match stream.read(&mut first) {
+        Ok(0) => return End::PeerClosed,
+        Ok(_) => {}
+        Err(_) if slot.is_stopping() => return End::ServerStops,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return End::PeerClosed,
+        Err(error) => return End::Frame(FrameError::Io(error)),
+    }
+    let [byte] = first;
+    let session = Session { peer, terms, slot };
+    if http::begins_with(byte) {
+        session.answer_http(stream, byte)
+    } else {
+        session.answer_frames(stream, first)
+    }
+}
+
+/// What the requests of one connection have in common.
+struct Session<'a> {
+    peer: &'a Peer,
+    terms: &'a Terms,
+    slot: &'a Slot,
+}
+
+impl Session<'_> {
+    fn answer_frames(&self, stream: &mut Stream<'_>, first: [u8; 1]) -> End {
+        // Requests and responses hold keys.
+        let mut request = Zeroizing::new(Vec::new());
+        let mut ahead = &first[..];
+        loop {
+            if request.capacity() > KEPT_BUFFER {
+                request = Zeroizing::new(Vec::new());
+            }
+            let limit = self.terms.max_request_size;
+            match read_frame(&mut Read::chain(&mut ahead, &mut *stream), &mut request, limit, || ()) {
+                Ok(()) => {}
+                Err(_) if self.slot.is_stopping() => return End::ServerStops,
+                Err(FrameError::Closed) => return End::PeerClosed,
+                Err(error) => return End::Frame(error),
+            }
+            let reply = self.reply(&request);
+            request.zeroize();
+            let Some(Reply { message, close }) = reply else { return End::Panic };
+            if let Some(end) = self.send(stream, &Zeroizing::new(message), close) {
+                return end;
+            }
+            stream.expect_request(false);
         }
-        stream.expect_request();
-        match read_frame(stream, &mut request, terms.max_request_size, || ()) {
-            Ok(()) => {}
-            Err(_) if slot.is_stopping() => return End::ServerStops,
-            Err(FrameError::Closed) => return End::PeerClosed,
-            Err(error) => return End::Frame(error),
+    }
+
+    fn answer_http(&self, stream: &mut Stream<'_>, first: u8) -> End {
+        let mut requests = http::Requests::beginning_with(first);
+        loop {
+            match self.exchange(stream, &mut requests) {
+                Ok(None) => stream.expect_request(requests.has_begun()),
+                Ok(Some(end)) => return end,
+                Err(_) if self.slot.is_stopping() => return End::ServerStops,
+                Err(Problem::Closed) => return End::PeerClosed,
+                Err(problem) => {
+                    if let Problem::Refused(refusal) = &problem
+                        && let Err(error) = stream.send(&refusal.response())
+                    {
+                        return End::Send(error);
+                    }
+                    return End::Http(problem);
+                }
+            }
         }
-        // The responder holds nothing that a request could leave half done: its changes are transactions.
-        let reply = catch_unwind(AssertUnwindSafe(|| terms.responder.respond(&request, peer)));
-        request.zeroize();
-        let Ok(mut reply) = reply else {
-            log::error!(target: peer.log_target(), "A request could not be answered: the server has a bug.");
-            return End::Panic;
+    }
+
+    /// One request of HTTP and its response; the end of the session where it ends with it.
+    fn exchange(
+        &self,
+        stream: &mut Stream<'_>,
+        requests: &mut http::Requests,
+    ) -> Result<Option<End>, Problem> {
+        let limit = self.terms.max_request_size;
+        let head = requests.head(stream, limit)?;
+        if head.expects
+            && let Err(error) = stream.send(http::CONTINUE)
+        {
+            return Ok(Some(End::Send(error)));
+        }
+        let body = requests.body(stream, &head)?;
+        let request = Zeroizing::new(head.encoding.decode(body).map_err(Refusal::NoMessage)?);
+        if request.len() > limit {
+            return Err(Refusal::TooLong { limit }.into());
+        }
+        let Some(reply) = self.reply(&request) else { return Ok(Some(End::Panic)) };
+        let Ok(message) = Encoding::encode(head.encoding, reply.message) else {
+            log::error!(target: self.peer.log_target(), "A response cannot be spelled: the server has a bug.");
+            return Ok(Some(End::Panic));
         };
-        let sent = stream.send(&reply.message);
-        reply.message.zeroize();
-        if let Err(error) = sent {
-            return End::Send(error);
+        let stays = head.stays && !reply.close;
+        let response = Zeroizing::new(http::response(&head, stays, &message));
+        let end = self.send(stream, &response, reply.close);
+        Ok(end.or_else(|| (!stays).then_some(End::Done)))
+    }
+
+    /// The reply to a message; none where a bug kept the server from making one.
+    fn reply(&self, request: &[u8]) -> Option<Reply> {
+        // The responder holds nothing that a request could leave half done: its changes are transactions.
+        let reply = catch_unwind(AssertUnwindSafe(|| self.terms.responder.respond(request, self.peer)));
+        if reply.is_err() {
+            log::error!(target: self.peer.log_target(), "A request could not be answered: the server has a bug.");
         }
-        if reply.close {
-            return End::Refused;
-        } else if slot.is_stopping() {
-            return End::ServerStops;
+        reply.ok()
+    }
+
+    /// Sends a response; the end of the session where it ends with it.
+    fn send(&self, stream: &mut Stream<'_>, response: &[u8], close: bool) -> Option<End> {
+        if let Err(error) = stream.send(response) {
+            return Some(End::Send(error));
         }
+        if close {
+            return Some(End::Refused);
+        }
+        self.slot.is_stopping().then_some(End::ServerStops)
     }
 }
 
@@ -228,9 +326,9 @@ impl<'a> Stream<'a> {
         self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// From here on no request has begun.
-    fn expect_request(&mut self) {
-        self.request_due = None;
+    /// From here on the next request is waited for, of which something has come already where it has `begun`.
+    fn expect_request(&mut self, begun: bool) {
+        self.request_due = begun.then(|| Instant::now() + self.request_timeout);
         self.socket.due = None;
     }
 

@@ -15,6 +15,7 @@
 //! ```
 
 mod connection;
+mod http;
 mod listener;
 mod tls;
 mod trust;

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use kmip_server::encoding::xml;
+use kmip_server::encoding::{json, xml};
 use kmip_server::ttlv::DateTime;
 
 use super::case::{Case, Node, Step};
 use super::compare::{self, Known};
 use crate::harness::{Client, Credential, Embedded, Pki};
+use crate::https;
 
 /// How long a step is sent again that waits for time to pass or for work to be done.
 const WAIT: Duration = Duration::from_secs(10);
@@ -53,7 +54,7 @@ fn play(case: &Case, server: &Embedded, pki: &Pki, identities: &Identities) -> R
             .or_insert_with(|| pki.connect(server.port, identities.of(step.client)));
         let begun = Instant::now();
         loop {
-            let outcome = exchange(step, client, &mut known);
+            let outcome = exchange(step, Transport::of(case), client, &mut known);
             match outcome {
                 Err(_) if step.repeat && begun.elapsed() < WAIT => {
                     std::thread::sleep(Duration::from_millis(200));
@@ -70,11 +71,53 @@ fn play(case: &Case, server: &Embedded, pki: &Pki, identities: &Identities) -> R
     Ok(())
 }
 
-fn exchange(step: &Step, client: &mut Client, known: &mut Known) -> Result<(), String> {
+/// How messages travel.
+#[derive(Clone, Copy)]
+enum Transport {
+    Bare,
+    Https,
+    Xml,
+    Json,
+}
+
+impl Transport {
+    /// The cases of the encodings and of HTTPS say in their names what they are about, and in nothing else.
+    fn of(case: &Case) -> Self {
+        let about =
+            [("MSGENC-HTTPS-", Self::Https), ("MSGENC-XML-", Self::Xml), ("MSGENC-JSON-", Self::Json)];
+        about.into_iter().find(|(name, _)| case.name.starts_with(name)).map_or(Self::Bare, |(_, it)| it)
+    }
+
+    /// Sends a message of TTLV and gives the answer, in TTLV as well.
+    fn exchange(self, client: &mut Client, request: &[u8]) -> Result<Vec<u8>, String> {
+        let (content_type, body) = match self {
+            Self::Bare => {
+                return client.exchange(request).map_err(|error| format!("the connection: {error}"));
+            }
+            Self::Https => ("application/octet-stream", request.to_vec()),
+            Self::Xml => ("text/xml", xml::encode(request).map_err(|error| error.to_string())?.into_bytes()),
+            Self::Json => {
+                ("application/json", json::encode(request).map_err(|error| error.to_string())?.into_bytes())
+            }
+        };
+        let answer =
+            https::post(client, content_type, &body).map_err(|error| format!("the connection: {error}"))?;
+        if answer.status() != "200" {
+            return Err(format!("HTTP: {}", answer.head.lines().next().unwrap_or_default()));
+        }
+        match self {
+            Self::Bare | Self::Https => Ok(answer.body),
+            Self::Xml => xml::decode(&answer.body).map_err(|error| error.to_string()),
+            Self::Json => json::decode(&answer.body).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+fn exchange(step: &Step, transport: Transport, client: &mut Client, known: &mut Known) -> Result<(), String> {
     known.look_at_the_clock();
     let request = step.request.xml(&|node| known.fill(node))?;
     let request = xml::decode(request.as_bytes()).map_err(|error| format!("the request: {error}"))?;
-    let response = client.exchange(&request).map_err(|error| format!("the connection: {error}"))?;
+    let response = transport.exchange(client, &request)?;
     let response = Node::read(&xml::encode(&response).map_err(|error| format!("the response: {error}"))?);
     known.note_request(&step.request);
     compare::message(step, &canonical(&step.response), &response, known)

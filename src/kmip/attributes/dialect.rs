@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::kmip::structures::{Name, Raw, VendorAttribute};
-use crate::ttlv::{Error, Field, Item, ItemType, Reader, STORED, Tag, V2_0, Value, Version, Writer};
+use crate::ttlv::{Error, Field, Item, ItemType, Reader, STORED, Tag, V1_0, V2_0, Value, Version, Writer};
 
 use super::{Attributes, Row};
 
@@ -115,7 +115,8 @@ impl Attribute {
             let vendor = self.vendor();
             let name = vendor.as_ref().map_or(Cow::Borrowed(self.row.name), |it| custom_name(it).into());
             writer.item(Tag::AttributeName, ItemType::TextString, name.as_bytes());
-            if let Some(index) = self.index {
+            // In 1.0 an index that is 0 goes without saying.
+            if let Some(index) = self.index.filter(|index| *index != 0 || writer.version() > V1_0) {
                 index.encode(Tag::AttributeIndex, writer);
             }
             match vendor {

@@ -1,0 +1,178 @@
+//! KMIP over HTTPS: messages in TTLV, XML and JSON on the port of bare messages, and what is wrong with requests.
+
+use kmip_server::encoding::{json, xml};
+
+use crate::harness::{Client, Embedded, Pki};
+
+/// A response of HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Status line and fields, each ended by a line break.
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn status(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap()
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+/// Reads one response.
+pub(crate) fn receive(client: &mut Client) -> std::io::Result<Answer> {
+    use std::io::Read;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let mut answer = Answer { head, body: Vec::new() };
+    let length = answer.field("Content-Length").map_or(0, |length| length.parse().unwrap());
+    answer.body.resize(length, 0);
+    client.stream.read_exact(&mut answer.body)?;
+    Ok(answer)
+}
+
+/// Sends a message as a client of HTTP/1.1 does.
+pub(crate) fn post(client: &mut Client, content_type: &str, body: &[u8]) -> std::io::Result<Answer> {
+    let fields = format!("Host: localhost\r\nContent-Type: {content_type}\r\nCache-Control: no-cache\r\n");
+    let head = format!("POST /kmip HTTP/1.1\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
+    client.send(&[head.as_bytes(), body].concat())?;
+    receive(client)
+}
+
+const QUERY: &str = "<RequestMessage><RequestHeader><ProtocolVersion>\
+    <ProtocolVersionMajor type='Integer' value='1'/><ProtocolVersionMinor type='Integer' value='2'/>\
+    </ProtocolVersion><BatchCount type='Integer' value='1'/></RequestHeader><BatchItem>\
+    <Operation type='Enumeration' value='Query'/><RequestPayload>\
+    <QueryFunction type='Enumeration' value='QueryObjects'/></RequestPayload></BatchItem></RequestMessage>";
+
+#[test]
+fn answers_in_the_encoding_of_the_request_and_keeps_the_connection() {
+    let pki = Pki::new();
+    let server = Embedded::real(&pki.config());
+    let mut client = pki.connect(server.port, &pki.client);
+    let ttlv = xml::decode(QUERY.as_bytes()).unwrap();
+    for _ in 0..2 {
+        let answer = post(&mut client, "text/xml; charset=utf-8", QUERY.as_bytes()).unwrap();
+        assert_eq!((answer.status(), answer.field("Content-Type")), ("200", Some("text/xml")));
+        assert_eq!(answer.field("Cache-Control"), Some("no-cache"));
+        let text = String::from_utf8(answer.body).unwrap();
+        assert!(text.contains("<ResultStatus type=\"Enumeration\" value=\"Success\"/>"), "{text}");
+
+        let spelled = json::encode(&ttlv).unwrap();
+        let answer = post(&mut client, "application/json", spelled.as_bytes()).unwrap();
+        assert_eq!((answer.status(), answer.field("Content-Type")), ("200", Some("application/json")));
+        assert!(json::decode(&answer.body).is_ok());
+
+        let answer = post(&mut client, "application/octet-stream", &ttlv).unwrap();
+        assert_eq!(
+            (answer.status(), answer.field("Content-Type")),
+            ("200", Some("application/octet-stream"))
+        );
+        assert!(xml::encode(&answer.body).unwrap().contains("SymmetricKey"));
+    }
+}
+
+#[test]
+fn bare_messages_are_answered_on_the_same_port() {
+    let pki = Pki::new();
+    let server = Embedded::real(&pki.config());
+    let ttlv = xml::decode(QUERY.as_bytes()).unwrap();
+    let mut bare = pki.connect(server.port, &pki.client);
+    let mut http = pki.connect(server.port, &pki.client);
+    assert_eq!(post(&mut http, "application/octet-stream", &ttlv).unwrap().status(), "200");
+    assert!(xml::encode(&bare.exchange(&ttlv).unwrap()).unwrap().contains("Success"));
+}
+
+#[test]
+fn requests_may_be_sent_before_responses_are_read() {
+    let pki = Pki::new();
+    let server = Embedded::real(&pki.config());
+    let mut client = pki.connect(server.port, &pki.client);
+    let fields = format!("Content-Type: text/xml\r\nContent-Length: {}\r\n\r\n{QUERY}", QUERY.len());
+    client.send(format!("POST /kmip HTTP/1.1\r\n{fields}").repeat(3).as_bytes()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(receive(&mut client).unwrap().status(), "200");
+    }
+}
+
+#[test]
+fn a_client_that_asks_first_is_told_to_go_on() {
+    let pki = Pki::new();
+    let server = Embedded::real(&pki.config());
+    let mut client = pki.connect(server.port, &pki.client);
+    let fields = format!("Content-Type: text/xml\r\nContent-Length: {}\r\n", QUERY.len());
+    client.send(format!("POST /kmip HTTP/1.1\r\n{fields}Expect: 100-continue\r\n\r\n").as_bytes()).unwrap();
+    assert_eq!(receive(&mut client).unwrap().status(), "100");
+    client.send(QUERY.as_bytes()).unwrap();
+    assert_eq!(receive(&mut client).unwrap().status(), "200");
+}
+
+#[test]
+fn an_old_client_has_one_request_a_connection_unless_it_asks_for_more() {
+    let pki = Pki::new();
+    let server = Embedded::real(&pki.config());
+    let fields = format!("Content-Type: text/xml\r\nContent-Length: {}\r\n", QUERY.len());
+    for (connection, stays) in [("", false), ("Connection: Keep-Alive\r\n", true)] {
+        let mut client = pki.connect(server.port, &pki.client);
+        let request = format!("POST /kmip HTTP/1.0\r\n{fields}{connection}\r\n{QUERY}");
+        client.send(request.as_bytes()).unwrap();
+        let answer = receive(&mut client).unwrap();
+        assert!(answer.head.starts_with("HTTP/1.0 200 "), "{}", answer.head);
+        assert_eq!(answer.field("Connection"), Some(if stays { "keep-alive" } else { "close" }));
+        if stays {
+            client.send(request.as_bytes()).unwrap();
+            assert_eq!(receive(&mut client).unwrap().status(), "200");
+        } else {
+            assert!(client.is_closed());
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_told_and_ends_the_connection() {
+    let pki = Pki::new();
+    let mut config = pki.config();
+    config.max_request_size = 10_000;
+    let server = Embedded::real(&config);
+    let xml = |body: &str| format!("Content-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    for (request, status, text) in [
+        ("GET /kmip HTTP/1.1\r\n\r\n".to_owned(), "405", "POST"),
+        (format!("POST / HTTP/1.1\r\n{}", xml(QUERY)), "404", "/kmip"),
+        ("POST /kmip HTTP/1.1\r\nContent-Length: 10001\r\n\r\n".to_owned(), "413", "10000 bytes"),
+        // Four bytes of XML are eight of TTLV.
+        (
+            format!("POST /kmip HTTP/1.1\r\n{}", xml(&format!("<D>{}</D>", "<D/>".repeat(1500)))),
+            "413",
+            "10000",
+        ),
+        (format!("POST /kmip HTTP/1.1\r\n{}", xml("<RequestMessage>")), "400", "RequestMessage"),
+        (format!("POST /kmip HTTP/1.1\r\n{}", xml("<Nothing/>")), "400", "Nothing is no tag"),
+    ] {
+        let mut client = pki.connect(server.port, &pki.client);
+        client.send(request.as_bytes()).unwrap();
+        let answer = receive(&mut client).unwrap();
+        let body = String::from_utf8(answer.body.clone()).unwrap();
+        assert_eq!(answer.status(), status, "{request}");
+        assert!(body.contains(text), "{body}");
+        assert!(client.is_closed());
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_message_is_a_response_of_kmip() {
+    let pki = Pki::new();
+    let server = Embedded::real(&pki.config());
+    let mut client = pki.connect(server.port, &pki.client);
+    let answer = post(&mut client, "text/xml", b"<RequestMessage/>").unwrap();
+    assert_eq!(answer.status(), "200");
+    assert!(String::from_utf8(answer.body).unwrap().contains("InvalidMessage"));
+    assert_eq!(post(&mut client, "text/xml", QUERY.as_bytes()).unwrap().status(), "200");
+}
