@@ -140,7 +140,10 @@ mod tests {
     fn one_value_goes_by_its_index_or_by_itself_and_all_by_their_reference() {
         let mut key = key();
         let deleted = delete(&mut key, &reference("x-colour"), Which::At(1), V1_2).unwrap();
-        assert_eq!(deleted.map(|it| (it.name(), it.index)), Some(("x-colour".to_owned(), Some(1))));
+        assert_eq!(
+            deleted.map(|it| (it.name().into_owned(), it.index)),
+            Some(("x-colour".to_owned(), Some(1)))
+        );
         assert_eq!((customs(&key, "colour"), customs(&key, "shape").len()), (vec!["red".to_owned()], 1));
         delete(&mut key, &reference("Name"), Which::Equal(&named("first")), V2_1).unwrap();
         assert_eq!(names(&key), ["second"]);
