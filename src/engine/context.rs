@@ -14,7 +14,7 @@ use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdent
 use crate::kmip::structures::UniqueIdentifier;
 use crate::policy::{Policies, PolicyStore};
 use crate::store::{self, Criterion, Id, Keep, Located, Query, Record, Store, Transaction, Unsettled};
-use crate::ttlv::{DateTime, Version};
+use crate::ttlv::{DateTime, V2_1, Version};
 
 use super::access::{self, Granted};
 use super::error::{failed, invalid_field, not_found, refused};
@@ -397,7 +397,8 @@ impl<'a> Context<'a> {
             None => failed(
                 ResultReason::ObjectNotFound,
                 "Could not locate object: the request names none, and nothing earlier in its batch left one.",
-            ),
+            )
+            .from_version(V2_1),
         })?;
         Ok((id, id.to_string()))
     }

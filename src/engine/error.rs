@@ -6,6 +6,7 @@ use crate::crypto;
 use crate::kmip::Error;
 use crate::kmip::enums::ResultReason;
 use crate::store;
+use crate::ttlv::V2_1;
 
 /// A failure for that reason.
 pub fn failed(reason: ResultReason, message: impl Into<Cow<'static, str>>) -> Error {
@@ -17,15 +18,18 @@ pub fn invalid_field(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ResultReason::InvalidField, message)
 }
 
-/// No object has that identifier: Object Not Found, before 2.0 Item Not Found. Clients read this text.
+/// No object has that identifier: Object Not Found, before 2.1 Item Not Found. PyKMIP's clients, up to 2.0, read
+/// both the reason and this text.
 pub fn not_found(identifier: &str) -> Error {
-    Error::new(ResultReason::ObjectNotFound, format!("Could not locate object: {identifier}"))
+    let told = format!("Could not locate object: {identifier}");
+    Error::new(ResultReason::ObjectNotFound, told).from_version(V2_1)
 }
 
-/// Of the object nothing but its attributes is left: Object Destroyed, before 2.0 Item Not Found with the words
+/// Of the object nothing but its attributes is left: Object Destroyed, before 2.1 Item Not Found with the words
 /// of [`not_found`].
 pub fn destroyed(identifier: &str) -> Error {
-    Error::new(ResultReason::ObjectDestroyed, format!("Could not locate object: {identifier}"))
+    let told = format!("Could not locate object: {identifier}");
+    Error::new(ResultReason::ObjectDestroyed, told).from_version(V2_1)
 }
 
 /// The object's state does not allow it: Wrong Key Lifecycle State, before 2.0 Permission Denied.
@@ -75,18 +79,20 @@ impl From<store::Error> for Error {
 mod tests {
     use super::*;
     use crate::kmip::enums::CryptographicAlgorithm;
-    use crate::ttlv::{V1_4, V2_0};
+    use crate::ttlv::{SUPPORTED, V2_0};
 
     #[test]
-    fn failures_that_2_0_names_more_exactly_keep_their_reasons_before() {
+    fn failures_that_2_x_names_more_exactly_keep_their_reasons_before() {
         let cases = [
-            (not_found("1"), ResultReason::ItemNotFound, ResultReason::ObjectNotFound),
-            (destroyed("1"), ResultReason::ItemNotFound, ResultReason::ObjectDestroyed),
-            (wrong_state(""), ResultReason::PermissionDenied, ResultReason::WrongKeyLifecycleState),
+            (not_found("1"), V2_1, ResultReason::ItemNotFound, ResultReason::ObjectNotFound),
+            (destroyed("1"), V2_1, ResultReason::ItemNotFound, ResultReason::ObjectDestroyed),
+            (wrong_state(""), V2_0, ResultReason::PermissionDenied, ResultReason::WrongKeyLifecycleState),
         ];
-        for (error, before, since) in cases {
-            assert_eq!(error.reason_in(V1_4), before);
-            assert_eq!(error.reason_in(V2_0), since);
+        for (error, since, before, exact) in cases {
+            for version in SUPPORTED {
+                let expected = if version < since { before } else { exact };
+                assert_eq!(error.reason_in(version), expected, "{error} in {version}");
+            }
         }
     }
 

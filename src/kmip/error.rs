@@ -17,12 +17,14 @@ pub struct Error {
     pub message: Cow<'static, str>,
     /// What versions say that do not have `reason` yet, where it is not the nearest in meaning.
     before: Option<ResultReason>,
+    /// The first version that is told `reason`, where it is not the one that brought it.
+    from: Option<Version>,
 }
 
 impl Error {
     /// A failure for that reason, told as `message`.
     pub fn new(reason: ResultReason, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, message: message.into(), before: None }
+        Self { reason, message: message.into(), before: None, from: None }
     }
 
     /// The same failure, told for the reason `before` in the versions that do not have the reason yet.
@@ -30,11 +32,17 @@ impl Error {
         Self { before: Some(before), ..self }
     }
 
+    /// The same failure, told for its reason only from `version` on: up to 2.0, clients know those that the server
+    /// which this one replaces gives.
+    pub fn from_version(self, version: Version) -> Self {
+        Self { from: Some(version), ..self }
+    }
+
     /// The reason as `version` can say it: what a later version brought becomes what the failure says of
     /// itself, or else the nearest reason of 1.0.
     pub fn reason_in(&self, version: Version) -> ResultReason {
         use ResultReason as R;
-        if self.reason.since() <= version {
+        if self.from.unwrap_or(self.reason.since()) <= version {
             return self.reason;
         }
         if let Some(before) = self.before.filter(|before| before.since() <= version) {

@@ -88,3 +88,65 @@ fn add(
         attribute
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kmip::enums::{ObjectType, State};
+    use crate::operations::testing::*;
+    use crate::ttlv::{V1_2, V1_4, V2_1};
+
+    fn add_to(record: &mut Record, new: &Attribute, version: Version) -> Result<Option<i32>, ResultReason> {
+        let added = add(record, new, version, NOW).map_err(|error| error.reason)?;
+        Ok(added.and_then(|attribute| attribute.index))
+    }
+
+    #[test]
+    fn a_further_value_is_told_with_its_index_and_a_first_one_without() {
+        let mut key = key();
+        assert_eq!(add_to(&mut key, &named("third"), V1_2), Ok(Some(2)));
+        assert_eq!(names(&key), ["first", "second", "third"]);
+        assert_eq!(add_to(&mut key, &custom("colour", "green"), V1_2), Ok(Some(2)));
+        assert_eq!(add_to(&mut key, &custom("size", "small"), V1_2), Ok(None), "counted by their names");
+        assert_eq!(customs(&key, "colour"), ["red", "blue", "green"]);
+        let contact = attribute(Tag::ContactInformation, &"here".to_owned());
+        assert_eq!(add_to(&mut key, &contact, V1_2), Ok(None));
+    }
+
+    #[test]
+    fn one_value_is_all_that_some_attributes_have() {
+        let mut key = key();
+        let group = attribute(Tag::ObjectGroup, &"another group".to_owned());
+        assert_eq!(add_to(&mut key, &group, V1_2), Ok(Some(1)));
+        let contact = attribute(Tag::ContactInformation, &"here".to_owned());
+        assert_eq!(add_to(&mut key, &contact, V1_2), Ok(None));
+        assert_eq!(add_to(&mut key, &contact, V1_2), Err(ResultReason::IllegalOperation));
+        assert_eq!(add_to(&mut key, &contact, V2_1), Err(ResultReason::AttributeSingleValued));
+        assert_eq!(add_to(&mut key, &named("second"), V1_2), Err(ResultReason::IllegalOperation));
+        assert_eq!(names(&key), ["first", "second"]);
+    }
+
+    #[test]
+    fn what_clients_may_not_add_is_refused() {
+        let active = attribute(Tag::State, &State::Active);
+        assert_eq!(add_to(&mut key(), &active, V1_2), Err(ResultReason::PermissionDenied));
+        let start = attribute(Tag::ProcessStartDate, &NOW);
+        let mut certificate = object(ObjectType::Certificate);
+        assert_eq!(add_to(&mut certificate, &start, V1_2), Err(ResultReason::PermissionDenied));
+        let indexed = at(2, named("third"));
+        assert_eq!(add_to(&mut key(), &indexed, V1_2), Err(ResultReason::InvalidField));
+        let comment = attribute(Tag::Comment, &"younger than 1.2".to_owned());
+        assert_eq!(add_to(&mut key(), &comment, V1_2), Err(ResultReason::InvalidField));
+        assert_eq!(add_to(&mut key(), &comment, V1_4), Ok(None));
+    }
+
+    #[test]
+    fn a_date_that_has_come_moves_the_state_and_one_that_has_passed_stays() {
+        let mut key = key();
+        assert_eq!(add_to(&mut key, &attribute(Tag::ActivationDate, &NOW), V1_2), Ok(None));
+        assert_eq!(key.attributes.state, Some(State::Active));
+        key.attributes.activation_date = None;
+        let again = attribute(Tag::ActivationDate, &NOW);
+        assert_eq!(add_to(&mut key, &again, V1_2), Err(ResultReason::PermissionDenied));
+    }
+}

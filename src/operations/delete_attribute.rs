@@ -125,3 +125,66 @@ fn deletable(
     }
     if row.exists_in(version) { Ok(row) } else { Err(missing()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::*;
+    use crate::ttlv::{Tag, V1_2, V1_4, V2_1};
+
+    fn reference(name: &str) -> AttributeReference {
+        AttributeReference::named(name)
+    }
+
+    #[test]
+    fn one_value_goes_by_its_index_or_by_itself_and_all_by_their_reference() {
+        let mut key = key();
+        let deleted = delete(&mut key, &reference("x-colour"), Which::At(1), V1_2).unwrap();
+        assert_eq!(
+            deleted.map(|it| (it.name().into_owned(), it.index)),
+            Some(("x-colour".to_owned(), Some(1)))
+        );
+        assert_eq!((customs(&key, "colour"), customs(&key, "shape").len()), (vec!["red".to_owned()], 1));
+        delete(&mut key, &reference("Name"), Which::Equal(&named("first")), V2_1).unwrap();
+        assert_eq!(names(&key), ["second"]);
+
+        let mut key = self::key();
+        delete(&mut key, &reference("x-colour"), Which::All, V2_1).unwrap();
+        assert_eq!((customs(&key, "colour").len(), customs(&key, "shape").len()), (0, 1));
+        delete(&mut key, &reference("Name"), Which::All, V2_1).unwrap();
+        assert!(names(&key).is_empty());
+        assert_eq!(delete(&mut key, &reference("Name"), Which::All, V2_1), Ok(None), "none are all as well");
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        let mut key = key();
+        let mut not_found = |name: &str, which: Which<'_>, version| {
+            let outcome = delete(&mut key, &reference(name), which, version);
+            assert_eq!(reason(outcome), ResultReason::ItemNotFound, "{name} in {version}");
+        };
+        not_found("Name", Which::At(2), V1_2);
+        not_found("Name", Which::At(-1), V1_2);
+        not_found("Name", Which::Equal(&named("none")), V2_1);
+        not_found("Contact Information", Which::At(0), V1_2);
+        not_found("Contact Information", Which::All, V2_1);
+        not_found("Comment", Which::At(0), V1_2);
+        not_found("Certificate Type", Which::At(0), V1_2);
+        not_found("No Such Attribute", Which::At(0), V1_2);
+    }
+
+    #[test]
+    fn what_every_object_has_stays_whatever_the_version() {
+        let mut key = key();
+        for (name, version) in [
+            ("State", V1_2),
+            ("Cryptographic Length", V2_1),
+            ("Sensitive", V1_2),
+            ("Operation Policy Name", V2_1),
+        ] {
+            let outcome = delete(&mut key, &reference(name), Which::All, version);
+            assert_eq!(reason(outcome), ResultReason::PermissionDenied, "{name} in {version}");
+        }
+        assert_eq!(Row::of(Tag::Sensitive).map(|row| row.exists_in(V1_4)), Some(true));
+    }
+}

@@ -117,3 +117,65 @@ fn number(value: Option<i32>, name: &str) -> Result<Option<u64>, Error> {
     let negative = |_| invalid_field(format!("{name} cannot be negative."));
     value.map(|value| u64::try_from(value).map_err(negative)).transpose()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kmip::enums::ResultReason;
+    use crate::operations::testing::{attribute, custom, named, reason};
+
+    fn date(tag: Tag, seconds: i64) -> Attribute {
+        attribute(tag, &DateTime(seconds))
+    }
+
+    fn row(tag: Tag) -> &'static Row {
+        Row::of(tag).unwrap()
+    }
+
+    #[test]
+    fn one_date_is_exact_and_two_are_a_range_in_either_order() {
+        let between = |from, to| Criterion::Between(row(Tag::InitialDate), DateTime(from), DateTime(to));
+        let initial = |seconds| date(Tag::InitialDate, seconds);
+        assert_eq!(criteria(&[initial(7)]), Ok(vec![between(7, 7)]));
+        assert_eq!(criteria(&[initial(7), initial(9)]), Ok(vec![between(7, 9)]));
+        assert_eq!(criteria(&[initial(9), named("a"), initial(7)]).unwrap()[0], between(7, 9));
+        assert_eq!(reason(criteria(&[initial(1), initial(2), initial(3)])), ResultReason::InvalidField);
+        let both = criteria(&[initial(1), date(Tag::ActivationDate, 2), initial(3)]).unwrap();
+        let activation = Criterion::Between(row(Tag::ActivationDate), DateTime(2), DateTime(2));
+        assert_eq!(both, [between(1, 3), activation]);
+    }
+
+    #[test]
+    fn states_masks_and_identifiers_are_looked_for_in_their_own_ways() {
+        let mask = CryptographicUsageMask::SIGN | CryptographicUsageMask::VERIFY;
+        let identifier =
+            |text: &str| attribute(Tag::UniqueIdentifier, &UniqueIdentifier::Text(text.to_owned()));
+        let found = criteria(&[
+            attribute(Tag::State, &State::Active),
+            attribute(Tag::CryptographicUsageMask, &mask),
+            identifier("17"),
+            identifier("no number"),
+        ]);
+        let expected = [
+            Criterion::State(State::Active),
+            Criterion::UsageMask(mask.0),
+            Criterion::Identifier(Id(17)),
+            Criterion::Nothing,
+        ];
+        assert_eq!(found.unwrap(), expected);
+    }
+
+    #[test]
+    fn every_other_attribute_has_to_be_among_the_values_each_time_it_is_given() {
+        let given = [named("a"), custom("colour", "red"), named("b")];
+        assert_eq!(criteria(&given).unwrap(), given.clone().map(Criterion::Equals));
+        assert_eq!(criteria(&[]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn numbers_below_zero_are_refused() {
+        assert_eq!(number(Some(0), "Maximum Items"), Ok(Some(0)));
+        assert_eq!(number(None, "Maximum Items"), Ok(None));
+        assert_eq!(reason(number(Some(-1), "Maximum Items")), ResultReason::InvalidField);
+    }
+}

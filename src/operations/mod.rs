@@ -44,6 +44,8 @@ mod sign;
 mod signature_verify;
 mod signing;
 mod split_keys;
+#[cfg(test)]
+mod testing;
 
 use crate::engine::Context;
 use crate::kmip::Error;

@@ -112,3 +112,78 @@ fn by_index(record: &Record, new: &Attribute) -> Result<(usize, Option<i32>), Er
     })?;
     Ok((position, found.index))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kmip::enums::State;
+    use crate::operations::testing::*;
+    use crate::ttlv::{Tag, V1_2, V1_4, V2_1};
+
+    fn group(text: &str) -> Attribute {
+        attribute(Tag::ObjectGroup, &text.to_owned())
+    }
+
+    #[test]
+    fn an_index_tells_which_value_is_meant_in_1_x() {
+        let mut key = key();
+        let modified = modify(&mut key, None, &at(1, named("other")), V1_2, NOW).unwrap();
+        assert_eq!(modified.index, Some(1));
+        assert_eq!(modify(&mut key, None, &named("new"), V1_2, NOW).unwrap().index, Some(0));
+        assert_eq!(names(&key), ["new", "other"]);
+        modify(&mut key, None, &at(1, custom("colour", "green")), V1_2, NOW).unwrap();
+        assert_eq!(customs(&key, "colour"), ["red", "green"], "counted by their names");
+        assert_eq!(customs(&key, "shape"), ["round"]);
+        for index in [2, -1] {
+            let outcome = modify(&mut key, None, &at(index, named("none")), V1_2, NOW);
+            assert_eq!(reason(outcome), ResultReason::ItemNotFound);
+        }
+    }
+
+    #[test]
+    fn an_attribute_of_one_value_has_no_index_but_0() {
+        let (mut key, shown) = (key(), attribute(Tag::Sensitive, &false));
+        assert_eq!(
+            reason(modify(&mut key, None, &at(1, shown.clone()), V1_4, NOW)),
+            ResultReason::InvalidField
+        );
+        assert_eq!(modify(&mut key, None, &at(0, shown.clone()), V1_4, NOW).unwrap().index, None);
+        assert_eq!(key.attributes.sensitive, Some(false));
+        assert_eq!(key.attributes.always_sensitive, Some(false), "it is no longer what it always was");
+        let unset = attribute(Tag::ContactInformation, &"here".to_owned());
+        assert_eq!(reason(modify(&mut key, None, &unset, V1_4, NOW)), ResultReason::InvalidField);
+    }
+
+    #[test]
+    fn the_value_itself_tells_which_is_meant_in_2_x() {
+        let mut key = key();
+        modify(&mut key, Some(&named("second")), &named("new"), V2_1, NOW).unwrap();
+        assert_eq!(names(&key), ["first", "new"]);
+        let outcome = modify(&mut key, None, &named("new"), V2_1, NOW);
+        assert_eq!(reason(outcome), ResultReason::AttributeInstanceNotFound);
+        for other in [named("none"), group("group")] {
+            let outcome = modify(&mut key, Some(&other), &named("newer"), V2_1, NOW);
+            assert_eq!(reason(outcome), ResultReason::AttributeNotFound);
+        }
+        modify(&mut key, None, &attribute(Tag::Extractable, &true), V2_1, NOW).unwrap();
+        assert_eq!(key.attributes.never_extractable, Some(false));
+        let unset = attribute(Tag::ContactInformation, &"here".to_owned());
+        assert_eq!(reason(modify(&mut key, None, &unset, V2_1, NOW)), ResultReason::AttributeNotFound);
+    }
+
+    #[test]
+    fn what_is_read_only_or_past_is_not_modified() {
+        let mut key = key_in(State::Deactivated);
+        key.attributes.deactivation_date = Some(NOW);
+        for refused in [
+            attribute(Tag::State, &State::Active),
+            attribute(Tag::CryptographicLength, &256),
+            attribute(Tag::DeactivationDate, &DateTime(5_000)),
+        ] {
+            let outcome = modify(&mut key, None, &refused, V2_1, NOW);
+            assert_eq!(reason(outcome), ResultReason::PermissionDenied, "{refused:?}");
+        }
+        let comment = attribute(Tag::Comment, &"younger than 1.2".to_owned());
+        assert_eq!(reason(modify(&mut key, None, &comment, V1_2, NOW)), ResultReason::InvalidField);
+    }
+}

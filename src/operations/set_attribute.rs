@@ -62,3 +62,33 @@ fn set(record: &mut Record, new: &Attribute, now: DateTime) -> Result<(), Error>
     rules::conclude(record, now);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kmip::enums::{ObjectType, State};
+    use crate::operations::testing::*;
+    use crate::ttlv::Tag;
+
+    #[test]
+    fn a_value_is_set_whether_there_is_one_or_not() {
+        let mut key = key();
+        for text in ["first", "second"] {
+            set(&mut key, &attribute(Tag::Comment, &text.to_owned()), NOW).unwrap();
+            assert_eq!(key.attributes.comment.as_deref(), Some(text));
+        }
+        set(&mut key, &attribute(Tag::ActivationDate, &NOW), NOW).unwrap();
+        assert_eq!(key.attributes.state, Some(State::Active), "the date has come");
+    }
+
+    #[test]
+    fn what_can_have_several_values_or_is_not_for_clients_is_refused() {
+        let refused = |record: &mut Record, attribute| reason(set(record, &attribute, NOW));
+        assert_eq!(refused(&mut key(), named("third")), ResultReason::MultiValuedAttribute);
+        let state = || attribute(Tag::State, &State::Active);
+        assert_eq!(refused(&mut key(), state()), ResultReason::ReadOnlyAttribute);
+        let start = || attribute(Tag::ProcessStartDate, &NOW);
+        assert_eq!(refused(&mut object(ObjectType::Certificate), start()), ResultReason::InvalidField);
+        assert_eq!(refused(&mut key_in(State::Active), start()), ResultReason::PermissionDenied);
+    }
+}

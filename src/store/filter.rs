@@ -58,7 +58,7 @@ impl Grant {
 }
 
 /// One condition. An object without the attribute in question does not meet it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Criterion {
     /// The object has that identifier.
     Identifier(Id),

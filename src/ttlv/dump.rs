@@ -62,10 +62,12 @@ fn value(item: &Item<'_>) -> String {
     }
     let number = item.bytes.iter().fold(0u64, |number, byte| (number << 8) | u64::from(*byte));
     match item.kind {
-        ItemType::Integer => number.to_string(),
-        ItemType::LongInteger | ItemType::Interval | ItemType::DateTime | ItemType::DateTimeExtended => {
-            number.to_string()
+        // Eight bytes hold what the sign of four is spread over, so the sign is that of the four.
+        ItemType::Integer => (number.cast_signed() << 32 >> 32).to_string(),
+        ItemType::LongInteger | ItemType::DateTime | ItemType::DateTimeExtended => {
+            number.cast_signed().to_string()
         }
+        ItemType::Interval => number.to_string(),
         ItemType::Boolean => (number != 0).to_string(),
         ItemType::Enumeration => format!("0x{number:08X}"),
         ItemType::TextString => format!("{:?}", String::from_utf8_lossy(item.bytes)),
@@ -100,6 +102,18 @@ mod tests {
             "Key Value (Structure)\n  Key Material (Byte String): <16 bytes>\n  \
              Unique Identifier (Text String): \"7\"\n"
         );
+    }
+
+    #[test]
+    fn numbers_below_zero_are_shown_as_such() {
+        let mut writer = Writer::new(V1_2);
+        writer.item(Tag::BatchCount, ItemType::Integer, &(-5i32).to_be_bytes());
+        writer.item(Tag::UsageLimitsTotal, ItemType::LongInteger, &(-6i64).to_be_bytes());
+        writer.item(Tag::ActivationDate, ItemType::DateTime, &(-7i64).to_be_bytes());
+        writer.item(Tag::LeaseTime, ItemType::Interval, &u32::MAX.to_be_bytes());
+        let tree = dump(&writer.into_bytes(), V1_2);
+        let shown: Vec<_> = tree.lines().filter_map(|line| line.rsplit(' ').next()).collect();
+        assert_eq!(shown, ["-5", "-6", "-7", "4294967295"]);
     }
 
     #[test]

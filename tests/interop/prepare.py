@@ -11,6 +11,7 @@ and nothing installed; where something is missing it says so in one line and end
 import argparse
 import contextlib
 import hashlib
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -48,11 +49,22 @@ def check_python():
     """Refuses a Python that cannot make the environment."""
     if sys.version_info < (3, 8):
         raise Missing("the interop tests need Python 3.8 or newer: install python3 (Debian: apt-get install python3)")
-    try:
-        import ensurepip  # noqa: F401  (Debian ships it in a package of its own)
-        import venv  # noqa: F401
-    except ImportError:
-        raise Missing("the interop tests need Python's venv: install it (Debian: apt-get install python3-venv)") from None
+    if not available("venv") or not (available("ensurepip") or available("pip")):
+        raise Missing("the interop tests need Python's venv: install it (Debian: apt-get install python3-venv)")
+
+
+def available(module):
+    """True where this Python can import the module."""
+    return importlib.util.find_spec(module) is not None
+
+
+def installer(python):
+    """The command line of pip for that environment: its own, or this Python's.
+
+    Debian ships ensurepip, which puts pip into an environment, in a package of its own; where pip itself is
+    installed, it serves any environment.
+    """
+    return [str(python), "-m", "pip"] if available("ensurepip") else [sys.executable, "-m", "pip", "--python", str(python)]
 
 
 def environment(root):
@@ -65,9 +77,10 @@ def environment(root):
         return python
     print("interop: installing the packages of tests/interop/requirements.txt", file=sys.stderr, flush=True)
     shutil.rmtree(venv, ignore_errors=True)
-    run([sys.executable, "-m", "venv", str(venv)], "a virtual environment could not be made")
+    options = [] if available("ensurepip") else ["--without-pip"]
+    run([sys.executable, "-m", "venv", *options, str(venv)], "a virtual environment could not be made")
     run(
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS)],
+        [*installer(python), "install", "--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS)],
         "the packages of tests/interop/requirements.txt could not be installed; is the Python package index reachable?",
     )
     stamp.write_text(wanted)
@@ -93,7 +106,7 @@ def source(root, python, version):
     shutil.rmtree(archives, ignore_errors=True)
     archives.mkdir(parents=True)
     run(
-        [str(python), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        [*installer(python), "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         + ["--no-binary", ":all:", "-d", str(archives), f"pykmip=={version}"],
         f"the source package of PyKMIP {version} could not be fetched; is the Python package index reachable?",
     )

@@ -240,6 +240,16 @@ mod tests {
     }
 
     #[test]
+    fn what_clients_in_the_field_cannot_read_is_told_unasked_from_a_later_version_on() {
+        let told = |name, version| Row::named(name).unwrap().is_told_unasked(version);
+        assert!(told("State", V1_0) && told("Link", V1_0) && told("Comment", V1_4));
+        assert!(!told("Revocation Reason", V1_4) && told("Revocation Reason", V2_0));
+        assert!(!told("X.509 Certificate Subject", V1_3) && told("X.509 Certificate Subject", V1_4));
+        assert!(!told("Comment", V1_2), "1.2 does not have it");
+        assert!(!told("Certificate Subject", V2_0), "2.0 has dropped it");
+    }
+
+    #[test]
     fn rows_that_a_version_dropped_do_not_exist_there() {
         let row = Row::named("Certificate Identifier").unwrap();
         assert!(row.exists_in(V1_4) && !row.exists_in(V2_0));

@@ -1,0 +1,108 @@
+//! What the tests of the operations on attributes share: an object to change, and attributes to change it by.
+
+use crate::engine::lifecycle;
+use crate::kmip::Error;
+use crate::kmip::attributes::{Attribute, AttributeReference, Attributes, Row};
+use crate::kmip::enums::{
+    CryptographicAlgorithm, CryptographicUsageMask, NameType, ObjectType, ResultReason, State,
+};
+use crate::kmip::structures::{Name, Raw, VendorAttribute};
+use crate::store::{Id, Record};
+use crate::ttlv::{DateTime, Tag, V1_4, Value};
+
+/// When the requests of the tests come.
+pub(super) const NOW: DateTime = DateTime(1_000);
+
+/// An object of that type, a second old, with two names, one group and two custom attributes.
+pub(super) fn object(object_type: ObjectType) -> Record {
+    let attributes = Attributes {
+        unique_identifier: Some(Id(1).into()),
+        object_type: Some(object_type),
+        cryptographic_algorithm: Some(CryptographicAlgorithm::Aes),
+        cryptographic_length: Some(128),
+        cryptographic_usage_mask: Some(CryptographicUsageMask::ENCRYPT),
+        name: vec![name("first"), name("second")],
+        object_group: vec!["group".to_owned()],
+        sensitive: Some(true),
+        always_sensitive: Some(true),
+        extractable: Some(false),
+        never_extractable: Some(true),
+        operation_policy_name: Some("default".to_owned()),
+        vendor: vec![vendor("colour", "red"), vendor("shape", "round"), vendor("colour", "blue")],
+        ..Attributes::default()
+    };
+    let mut record = Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: None };
+    lifecycle::begin(&mut record, DateTime(999));
+    record
+}
+
+/// A pre-active symmetric key.
+pub(super) fn key() -> Record {
+    object(ObjectType::SymmetricKey)
+}
+
+/// The same in another state.
+pub(super) fn key_in(state: State) -> Record {
+    let mut key = key();
+    key.attributes.state = Some(state);
+    key
+}
+
+pub(super) fn name(text: &str) -> Name {
+    Name { name_value: text.to_owned(), name_type: NameType::UninterpretedTextString }
+}
+
+fn vendor(name: &str, value: &str) -> VendorAttribute {
+    VendorAttribute {
+        vendor_identification: "x".to_owned(),
+        attribute_name: name.to_owned(),
+        attribute_value: Raw::of(&value.to_owned()),
+    }
+}
+
+/// The attribute behind `tag`, with that value.
+pub(super) fn attribute(tag: Tag, value: &impl Value) -> Attribute {
+    Attribute::of(Row::of(tag).unwrap(), value)
+}
+
+/// A Name.
+pub(super) fn named(text: &str) -> Attribute {
+    attribute(Tag::Name, &name(text))
+}
+
+/// The custom attribute `x-NAME`.
+pub(super) fn custom(name: &str, value: &str) -> Attribute {
+    attribute(Tag::Attribute, &vendor(name, value))
+}
+
+/// The same attribute with an Attribute Index.
+pub(super) fn at(index: i32, mut attribute: Attribute) -> Attribute {
+    attribute.index = Some(index);
+    attribute
+}
+
+/// The names that the object has, in their order.
+pub(super) fn names(record: &Record) -> Vec<&str> {
+    record.attributes.name.iter().map(|name| name.name_value.as_str()).collect()
+}
+
+/// The values of `x-NAME`, in their order.
+pub(super) fn customs(record: &Record, name: &str) -> Vec<String> {
+    let reference = AttributeReference::named(&format!("x-{name}"));
+    let values = record.attributes.values(&reference).into_iter();
+    values
+        .map(|(_, value)| value.read::<VendorAttribute>().unwrap().attribute_value.read().unwrap())
+        .collect()
+}
+
+/// Why something was refused.
+pub(super) fn reason<T: std::fmt::Debug>(outcome: Result<T, Error>) -> ResultReason {
+    outcome.unwrap_err().reason
+}
+
+#[test]
+fn a_custom_attribute_of_a_test_is_one_of_the_wire() {
+    let reference = AttributeReference::to(&custom("colour", "red"));
+    assert_eq!(reference, AttributeReference::named("x-colour"));
+    assert!(reference.row().unwrap().exists_in(V1_4));
+}
