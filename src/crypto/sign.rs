@@ -19,8 +19,8 @@ pub struct Signing<'a> {
     pub signature: Option<DigitalSignatureAlgorithm>,
     /// The algorithm; needed where `signature` is absent.
     pub algorithm: Option<CryptographicAlgorithm>,
-    /// The hash; needed where `signature` is absent or names none. Ed25519 has its own, and ECDSA needs none for a
-    /// digest.
+    /// The hash; needed where `signature` is absent or names none. Ed25519 has its own, and ECDSA and RSA in
+    /// PKCS#1 v1.5 need none for a digest.
     pub hash: Option<HashingAlgorithm>,
     /// The padding; needed by RSA.
     pub padding: Option<PaddingMethod>,
@@ -56,6 +56,10 @@ impl Message<'_> {
 pub fn sign(signing: &Signing<'_>, message: Message<'_>) -> Result<Vec<u8>, Error> {
     let (family, hash) = signing.resolve(Purpose::Sign)?;
     match family {
+        Family::Rsa if hash.is_none() => {
+            let digest = signing.bare(message)?;
+            rsa::sign_bare(&rsa::PrivateKey::read(signing.key.0, Purpose::Sign)?, digest)
+        }
         Family::Rsa => {
             let hash = Hash::of(hash.ok_or(Error::Missing(Parameter::HashingAlgorithm))?, Purpose::Sign)?;
             let key = rsa::PrivateKey::read(signing.key.0, Purpose::Sign)?;
@@ -89,6 +93,14 @@ pub fn verify(signing: &Signing<'_>, message: Message<'_>, signature: &[u8]) -> 
     let (family, hash) = signing.resolve(Purpose::Verify)?;
     let bytes = signing.key.0;
     match family {
+        Family::Rsa if hash.is_none() => {
+            let digest = signing.bare(message)?;
+            match rsa::PublicKey::read(bytes, Purpose::Verify) {
+                Ok(key) => rsa::verify_bare(&key, digest, signature),
+                Err(_) if ec::PublicKey::read(bytes, Purpose::Verify).is_ok() => Ok(false),
+                Err(error) => Err(error),
+            }
+        }
         Family::Rsa => {
             let hash = Hash::of(hash.ok_or(Error::Missing(Parameter::HashingAlgorithm))?, Purpose::Verify)?;
             let scheme = signing.scheme(hash, Purpose::Verify)?;
@@ -150,6 +162,15 @@ impl Signing<'_> {
         match self.resolve(purpose)? {
             (Family::Curve(CryptographicAlgorithm::Ed25519), _) => Ok(None),
             (_, hash) => hash.map(|hash| Hash::of(hash, purpose)).transpose(),
+        }
+    }
+
+    /// The digest that is signed with RSA as it is, because nothing names its hash: PKCS#1 v1.5 needs none for it,
+    /// and is meant where no padding is named.
+    fn bare<'a>(&self, message: Message<'a>) -> Result<&'a [u8], Error> {
+        match (message, self.padding) {
+            (Message::Digest(digest), None | Some(PaddingMethod::Pkcs1V1_5)) => Ok(digest),
+            _ => Err(Error::Missing(Parameter::HashingAlgorithm)),
         }
     }
 

@@ -54,6 +54,37 @@ fn verifies_what_pykmip_signed_and_signs_the_same() {
     }
 }
 
+/// With the DER that names SHA-256 before the digest (RFC 8017 §9.2), it is the signature that names it.
+#[test]
+fn a_digest_without_a_hash_is_signed_as_it_stands() {
+    for (private, public, ..) in KEYS {
+        let (private, public) = (hex(private), hex(public));
+        let bare =
+            |key| Signing { hash: None, ..signing(key, PaddingMethod::Pkcs1V1_5, HashingAlgorithm::Sha256) };
+        let digest = crate::crypto::hash::digest(HashingAlgorithm::Sha256, DATA).unwrap();
+        let named = [hex("3031300d060960864801650304020105000420"), digest].concat();
+        let named = Message::Digest(&named);
+        let full = signing(&private, PaddingMethod::Pkcs1V1_5, HashingAlgorithm::Sha256);
+        let signature = sign::sign(&full, Message::Data(DATA)).unwrap();
+        assert_eq!(sign::sign(&bare(&private), named), Ok(signature.clone()));
+        assert_eq!(sign::verify(&bare(&public), named, &signature), Ok(true));
+        let short = Message::Digest(b"sixteen bytes...");
+        let unpadded = Signing { padding: None, ..bare(&private) };
+        let signature = sign::sign(&unpadded, short).unwrap();
+        assert_eq!(sign::verify(&bare(&public), short, &signature), Ok(true));
+        assert_eq!(sign::verify(&bare(&public), Message::Digest(b"other"), &signature), Ok(false));
+
+        let missing = Err(Error::Missing(Parameter::HashingAlgorithm));
+        assert_eq!(sign::sign(&bare(&private), Message::Data(DATA)), missing);
+        assert_eq!(
+            sign::sign(&Signing { padding: Some(PaddingMethod::Pss), ..bare(&private) }, short),
+            missing
+        );
+        let long = sign::sign(&bare(&private), Message::Digest(&[1; 300]));
+        assert!(matches!(long, Err(Error::DataTooLong { length: 300, .. })), "{long:?}");
+    }
+}
+
 #[test]
 fn decrypts_what_pykmip_encrypted_with_oaep_and_the_reverse() {
     for (private, public, _, _, encrypted) in KEYS {

@@ -20,7 +20,7 @@ use crate::ttlv::Secret;
 
 pub use cipher::{Padding, decrypt, encrypt};
 pub use key::{PrivateKey, PrivateNumbers, PublicKey};
-pub(super) use sign::{Scheme, sign, verify};
+pub(super) use sign::{Scheme, sign, sign_bare, verify, verify_bare};
 
 /// The shortest modulus that aws-lc-rs computes with, in bits.
 const FAST_BITS: u32 = 2048;

@@ -8,6 +8,7 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{self, RsaPssSaltLength, RsaSignatureEncoding};
 use rsa::rand_core::OsRng;
+use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, Pss};
 
 use super::{PrivateKey, PublicKey};
@@ -70,6 +71,31 @@ pub(in crate::crypto) fn verify(
         (Some(salt), _) => key.verify(Pss::new_with_salt::<D>(salt), hashed, signature).is_ok(),
         (None, _) => key.verify(pkcs1(hash), hashed, signature).is_ok(),
     }))
+}
+
+/// Signs a digest that names no hash, by PKCS#1 v1.5 without the DER that would name it: what PKCS#11 calls
+/// CKM_RSA_PKCS. No other package here has it.
+pub(in crate::crypto) fn sign_bare(key: &PrivateKey, digest: &[u8]) -> Result<Vec<u8>, Error> {
+    let key = key.portable(Purpose::Sign)?;
+    key.sign_with_rng(&mut OsRng, Pkcs1v15Sign::new_unprefixed(), digest).map_err(|error| match error {
+        rsa::Error::MessageTooLong => {
+            let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
+            // RFC 8017 §9.2: eleven bytes are for the padding.
+            let most = wide(key.size()).saturating_sub(11);
+            Error::DataTooLong { length: wide(digest.len()), most }
+        }
+        _ => Error::Failed(Purpose::Sign),
+    })
+}
+
+/// Whether the signature of a digest that names no hash is right.
+pub(in crate::crypto) fn verify_bare(
+    key: &PublicKey,
+    digest: &[u8],
+    signature: &[u8],
+) -> Result<bool, Error> {
+    let key = key.portable(Purpose::Verify)?;
+    Ok(key.verify(Pkcs1v15Sign::new_unprefixed(), digest, signature).is_ok())
 }
 
 /// The length of the salt in bytes; none for PKCS#1 v1.5 (RFC 8017 §9.1.1: the longest is emLen - hLen - 2).
