@@ -97,9 +97,10 @@ macro_rules! wire_mask {
 
 /// Declares a structure of the standard: a row an item, in wire order, as `Tag => field: Type`. A row may
 /// state the versions that have it, as `Tag[V1_3..] => …`; in other versions it is neither read nor written,
-/// and its field is the default.
+/// and its field is the default. A row `Tag[V1_3.., lenient] => …` is read in every version: some clients send it
+/// to servers of all of them.
 macro_rules! structure {
-    ($(#[$meta:meta])* pub struct $Name:ident { $($(#[$row:meta])* $Tag:ident $([$versions:expr])? => $field:ident: $Type:ty,)* }) => {
+    ($(#[$meta:meta])* pub struct $Name:ident { $($(#[$row:meta])* $Tag:ident $([$versions:expr $(, $lenient:ident)?])? => $field:ident: $Type:ty,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
         pub struct $Name {
@@ -111,7 +112,7 @@ macro_rules! structure {
             fn decode(item: &$crate::ttlv::Item<'_>) -> Result<Self, $crate::ttlv::Error> {
                 let mut rows = item.structure()?;
                 let value = Self {
-                    $($field: structure!(@read rows $Tag $([$versions])?),)*
+                    $($field: structure!(@read rows $Tag $([$versions $(, $lenient)?])?),)*
                 };
                 rows.finish()?;
                 Ok(value)
@@ -127,6 +128,9 @@ macro_rules! structure {
     };
     (@read $rows:ident $Tag:ident) => {
         $crate::ttlv::Field::read($crate::ttlv::Tag::$Tag, &mut $rows)?
+    };
+    (@read $rows:ident $Tag:ident [$versions:expr, lenient]) => {
+        structure!(@read $rows $Tag)
     };
     (@read $rows:ident $Tag:ident [$versions:expr]) => {
         if ($versions).contains(&$rows.version()) { structure!(@read $rows $Tag) } else { Default::default() }

@@ -23,27 +23,28 @@ structure! {
 }
 
 structure! {
-    /// Cryptographic Parameters (1.4 §3.6, 2.1 §4.16): how a key is to be used.
+    /// Cryptographic Parameters (1.4 §3.6, 2.1 §4.16): how a key is to be used. PyKMIP's client sends the fields of
+    /// 1.2 in 1.0 and 1.1, too.
     #[derive(Default)]
     pub struct CryptographicParameters {
         BlockCipherMode => block_cipher_mode: Option<BlockCipherMode>,
         PaddingMethod => padding_method: Option<PaddingMethod>,
         HashingAlgorithm => hashing_algorithm: Option<HashingAlgorithm>,
         KeyRoleType => key_role_type: Option<KeyRoleType>,
-        DigitalSignatureAlgorithm[V1_2..] => digital_signature_algorithm: Option<DigitalSignatureAlgorithm>,
-        CryptographicAlgorithm[V1_2..] => cryptographic_algorithm: Option<CryptographicAlgorithm>,
-        RandomIv[V1_2..] => random_iv: Option<bool>,
+        DigitalSignatureAlgorithm[V1_2.., lenient] => digital_signature_algorithm: Option<DigitalSignatureAlgorithm>,
+        CryptographicAlgorithm[V1_2.., lenient] => cryptographic_algorithm: Option<CryptographicAlgorithm>,
+        RandomIv[V1_2.., lenient] => random_iv: Option<bool>,
         /// Bits.
-        IvLength[V1_2..] => iv_length: Option<i32>,
+        IvLength[V1_2.., lenient] => iv_length: Option<i32>,
         /// Bytes.
-        TagLength[V1_2..] => tag_length: Option<i32>,
+        TagLength[V1_2.., lenient] => tag_length: Option<i32>,
         /// Bits.
-        FixedFieldLength[V1_2..] => fixed_field_length: Option<i32>,
+        FixedFieldLength[V1_2.., lenient] => fixed_field_length: Option<i32>,
         /// Bits.
-        InvocationFieldLength[V1_2..] => invocation_field_length: Option<i32>,
+        InvocationFieldLength[V1_2.., lenient] => invocation_field_length: Option<i32>,
         /// Bits.
-        CounterLength[V1_2..] => counter_length: Option<i32>,
-        InitialCounterValue[V1_2..] => initial_counter_value: Option<i32>,
+        CounterLength[V1_2.., lenient] => counter_length: Option<i32>,
+        InitialCounterValue[V1_2.., lenient] => initial_counter_value: Option<i32>,
         /// Bytes.
         SaltLength[V1_4..] => salt_length: Option<i32>,
         MaskGenerator[V1_4..] => mask_generator: Option<MaskGenerator>,
@@ -201,5 +202,31 @@ structure! {
         DerivationData => derivation_data: Option<crate::ttlv::Secret>,
         Salt => salt: Option<Vec<u8>>,
         IterationCount => iteration_count: Option<i32>,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ttlv::{Field, Reader, Tag, V1_0, Writer};
+
+    #[test]
+    fn later_fields_of_cryptographic_parameters_are_read_in_every_version_and_not_written() {
+        let parameters = CryptographicParameters {
+            block_cipher_mode: Some(BlockCipherMode::Cbc),
+            cryptographic_algorithm: Some(CryptographicAlgorithm::Aes),
+            ..CryptographicParameters::default()
+        };
+        let written = |version, parameters: &CryptographicParameters| {
+            let mut writer = Writer::new(version);
+            parameters.write(Tag::CryptographicParameters, &mut writer);
+            writer.into_bytes()
+        };
+        let read = |bytes: &[u8]| {
+            CryptographicParameters::read(Tag::CryptographicParameters, &mut Reader::new(bytes, V1_0))
+        };
+        assert_eq!(read(&written(V1_2, &parameters)), Ok(parameters.clone()));
+        let without = CryptographicParameters { cryptographic_algorithm: None, ..parameters.clone() };
+        assert_eq!(read(&written(V1_0, &parameters)), Ok(without));
     }
 }
