@@ -160,8 +160,9 @@ impl Session<'_> {
             }
             let reply = self.reply(&request);
             request.zeroize();
-            let Some(Reply { message, close }) = reply else { return End::Panic };
-            if let Some(end) = self.send(stream, &Zeroizing::new(message), close) {
+            let Some(reply) = reply else { return End::Panic };
+            let message = Zeroizing::new(reply.message);
+            if let Some(end) = self.send(stream, &message, reply.close) {
                 return end;
             }
             stream.expect_request(false);
@@ -202,7 +203,7 @@ impl Session<'_> {
             return Ok(Some(End::Send(error)));
         }
         let body = requests.body(stream, &head)?;
-        let request = Zeroizing::new(head.encoding.decode(body).map_err(Refusal::NoMessage)?);
+        let request = head.encoding.decode(body).map_err(Refusal::NoMessage)?;
         if request.len() > limit {
             return Err(Refusal::TooLong { limit }.into());
         }

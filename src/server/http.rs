@@ -8,6 +8,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 use httparse::Status as Parsed;
+use zeroize::Zeroizing;
 
 use crate::encoding::{self, json, xml};
 use crate::ttlv::DateTime;
@@ -54,20 +55,21 @@ impl Encoding {
     }
 
     /// The TTLV of a message.
-    pub(super) fn decode(self, body: Vec<u8>) -> Result<Vec<u8>, encoding::Error> {
+    pub(super) fn decode(self, body: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, encoding::Error> {
         match self {
             Self::Ttlv => Ok(body),
-            Self::Xml => xml::decode(&body),
-            Self::Json => json::decode(&body),
+            Self::Xml => xml::decode(&body).map(Zeroizing::new),
+            Self::Json => json::decode(&body).map(Zeroizing::new),
         }
     }
 
     /// A message of TTLV in this encoding.
-    pub(super) fn encode(self, message: Vec<u8>) -> Result<Vec<u8>, encoding::Error> {
+    pub(super) fn encode(self, message: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, encoding::Error> {
+        let message = Zeroizing::new(message);
         match self {
             Self::Ttlv => Ok(message),
-            Self::Xml => xml::encode(&message).map(String::into_bytes),
-            Self::Json => json::encode(&message).map(String::into_bytes),
+            Self::Xml => xml::encode(&message).map(|text| Zeroizing::new(text.into_bytes())),
+            Self::Json => json::encode(&message).map(|text| Zeroizing::new(text.into_bytes())),
         }
     }
 }
@@ -186,14 +188,14 @@ pub(super) fn begins_with(byte: u8) -> bool {
 /// What one client sends: request after request.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    /// What was read and not yet used.
-    ahead: Vec<u8>,
+    /// What was read and not yet used. Bodies hold keys.
+    ahead: Zeroizing<Vec<u8>>,
 }
 
 impl Requests {
     /// The requests of a stream whose first byte was read already.
     pub(super) fn beginning_with(byte: u8) -> Self {
-        Self { ahead: vec![byte] }
+        Self { ahead: Zeroizing::new(vec![byte]) }
     }
 
     /// Whether some of the next request is here.
@@ -236,13 +238,17 @@ impl Requests {
     ///
     /// # Errors
     /// As [`Requests::head`].
-    pub(super) fn body(&mut self, stream: &mut impl Read, head: &Head) -> Result<Vec<u8>, Problem> {
+    pub(super) fn body(
+        &mut self,
+        stream: &mut impl Read,
+        head: &Head,
+    ) -> Result<Zeroizing<Vec<u8>>, Problem> {
         while self.ahead.len() < head.length {
             if self.read(stream)? == 0 {
                 return Err(Problem::Cut);
             }
         }
-        let next = self.ahead.split_off(head.length);
+        let next = Zeroizing::new(self.ahead.split_off(head.length));
         Ok(std::mem::replace(&mut self.ahead, next))
     }
 
@@ -361,16 +367,16 @@ mod tests {
         let mut requests = Requests::default();
         let first = requests.head(&mut stream, LIMIT).unwrap();
         assert_eq!((first.encoding, first.stays, first.old), (Encoding::Xml, true, false));
-        assert_eq!(requests.body(&mut stream, &first).unwrap(), b"ab");
+        assert_eq!(*requests.body(&mut stream, &first).unwrap(), b"ab");
         let second = requests.head(&mut stream, LIMIT).unwrap();
         assert_eq!((second.encoding, second.stays, second.old), (Encoding::Json, false, true));
-        assert_eq!(requests.body(&mut stream, &second).unwrap(), b"");
+        assert_eq!(*requests.body(&mut stream, &second).unwrap(), b"");
         assert!(matches!(requests.head(&mut stream, LIMIT), Err(Problem::Closed)));
 
         let mut whole = text.as_bytes();
         let mut requests = Requests::default();
         let first = requests.head(&mut whole, LIMIT).unwrap();
-        assert_eq!(requests.body(&mut whole, &first).unwrap(), b"ab");
+        assert_eq!(*requests.body(&mut whole, &first).unwrap(), b"ab");
         assert!(requests.has_begun());
     }
 
