@@ -304,7 +304,7 @@ fn long_messages_pass_both_ways_and_a_longer_one_ends_the_connection() {
         assert!(client.is_closed());
     }
     let mut client = pki.connect(server.port, &pki.client);
-    client.send(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    client.send(b"\x01 neither a frame nor HTTP").unwrap();
     assert!(client.is_closed());
 }
 

@@ -55,10 +55,10 @@ fn add(
         return Err(invalid_field("The index of a new attribute is chosen by the server."));
     }
     if !row.rules.client_may_modify && row.rules.origin == Origin::Server {
-        return Err(failed(
-            ResultReason::PermissionDenied,
-            format!("The {name} attribute is set by the server alone."),
-        ));
+        let message = format!("The {name} attribute is set by the server alone.");
+        return Err(
+            failed(ResultReason::AttributeReadOnly, message).or_before(ResultReason::PermissionDenied)
+        );
     }
     if !row.rules.applies_to.contains(record.object_type) {
         return Err(failed(
@@ -67,16 +67,15 @@ fn add(
         ));
     }
     if !row.multiple && row.slot(&record.attributes).count() > 0 {
-        let reason = if version >= V2_0 {
-            ResultReason::AttributeSingleValued
-        } else {
-            ResultReason::IllegalOperation
-        };
-        return Err(failed(reason, format!("The {name} attribute has its one value already.")));
+        let message = format!("The {name} attribute has its one value already.");
+        return Err(
+            failed(ResultReason::AttributeSingleValued, message).or_before(ResultReason::IllegalOperation)
+        );
     }
     // Names tell objects apart, so the same one twice says nothing (1.4 §3.2).
     if row.tag == Tag::Name && record.attributes.of_row(row).any(|own| own.stored() == new.stored()) {
-        return Err(failed(ResultReason::IllegalOperation, "The object has that Name already."));
+        let error = failed(ResultReason::NonUniqueNameAttribute, "The object has that Name already.");
+        return Err(error.or_before(ResultReason::IllegalOperation));
     }
     rules::timely(record, row)?;
     record.attributes.push(new);

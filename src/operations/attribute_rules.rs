@@ -29,7 +29,7 @@ pub(super) fn known(attribute: &Attribute, version: Version) -> Result<(), Error
 /// Checks that the object's life still allows the attribute to be set.
 ///
 /// # Errors
-/// Permission Denied for a date whose moment has passed.
+/// Wrong Key Lifecycle State, in 1.x Permission Denied, for a date whose moment has passed.
 pub(super) fn timely(record: &Record, row: &Row) -> Result<(), Error> {
     let (Some(state), Some((_, states))) =
         (record.attributes.state, DATES.iter().find(|(tag, _)| *tag == row.tag))
@@ -39,10 +39,8 @@ pub(super) fn timely(record: &Record, row: &Row) -> Result<(), Error> {
     if states.contains(&state) {
         return Ok(());
     }
-    Err(failed(
-        ResultReason::PermissionDenied,
-        format!("The {} attribute cannot be changed: the object is {state}.", row.name),
-    ))
+    let message = format!("The {} attribute cannot be changed: the object is {state}.", row.name);
+    Err(failed(ResultReason::WrongKeyLifecycleState, message).or_before(ResultReason::PermissionDenied))
 }
 
 /// Applies what follows from a change: the state that the dates lead to, and what the object has always been

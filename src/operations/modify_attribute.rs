@@ -54,10 +54,10 @@ fn modify(
 ) -> Result<Attribute, Error> {
     rules::known(new, version)?;
     if !new.row.rules.client_may_modify {
-        return Err(failed(
-            ResultReason::PermissionDenied,
-            format!("The {} attribute is read-only.", new.name()),
-        ));
+        let message = format!("The {} attribute is read-only.", new.name());
+        return Err(
+            failed(ResultReason::AttributeReadOnly, message).or_before(ResultReason::PermissionDenied)
+        );
     }
     let (position, index) =
         if version >= V2_0 { by_value(record, current, new)? } else { by_index(record, new)? };
@@ -76,13 +76,15 @@ fn by_value(
     current: Option<&Attribute>,
     new: &Attribute,
 ) -> Result<(usize, Option<i32>), Error> {
-    if current.is_none() && new.row.multiple {
+    let values = record.attributes.values(&AttributeReference::to(new));
+    // A vendor's attribute that has one value is told by its name.
+    let needs_current = new.row.multiple && !(new.row.is_vendor() && values.len() == 1);
+    if current.is_none() && needs_current {
         return Err(failed(
             ResultReason::AttributeInstanceNotFound,
             format!("Which value of the {} attribute is meant? The current one has to be given.", new.name()),
         ));
     }
-    let values = record.attributes.values(&AttributeReference::to(new));
     let mut meant = values.into_iter().filter(|(_, own)| {
         current.is_none_or(|current| current.row == own.row && current.stored() == own.stored())
     });

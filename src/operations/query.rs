@@ -1,17 +1,21 @@
-//! Query (KMIP 1.4 §4.25, 2.1 §6.2.4): what this server can do, as its own tables say it.
+//! Query (KMIP 1.4 §4.25, 2.1 §6.1.40): what this server can do, as its own tables say it.
+
+mod profiles;
 
 use crate::engine::{Context, failed};
 use crate::kmip::enums::*;
 use crate::kmip::structures::*;
 use crate::kmip::{Error, enums, structure};
-use crate::ttlv::{V1_1, V1_2, V1_3, V2_0};
+use crate::ttlv::{V1_1, V1_2, V1_3, V2_0, V2_1};
 
-use super::OPERATIONS;
+use super::{Entry, OPERATIONS};
 
 structure! {
     /// Request Payload.
     pub struct Request {
         QueryFunction => query_functions: Vec<QueryFunction>,
+        /// The groups that the question is about. The answers are the same for all of them.
+        ObjectGroups[V2_1..] => object_groups: Option<ObjectGroups>,
     }
 }
 
@@ -61,7 +65,10 @@ impl crate::operations::Operation for Query {
             extension_information: Vec::new(),
             attestation_types: Vec::new(),
             rng_parameters: list(asked(QueryFunction::QueryRNGs), [rng()].into_iter()),
-            profile_information: Vec::new(),
+            profile_information: list(
+                asked(QueryFunction::QueryProfiles),
+                profiles::all(version).into_iter(),
+            ),
             validation_information: Vec::new(),
             capability_information: list(
                 asked(QueryFunction::QueryCapabilities),
@@ -69,7 +76,7 @@ impl crate::operations::Operation for Query {
             ),
             client_registration_methods: list(
                 asked(QueryFunction::QueryClientRegistrationMethods),
-                [ClientRegistrationMethod::Unspecified].into_iter(),
+                registration_methods().into_iter(),
             ),
             protection_storage_masks: asked(QueryFunction::QueryStorageProtectionMasks)
                 .then(|| ProtectionStorageMasks { masks: vec![ProtectionStorageMask::SOFTWARE] }),
@@ -120,6 +127,17 @@ fn rng() -> RngParameters {
     }
 }
 
+/// How a client may come by the key and the certificate that it shows: both made here, before it asks or when it
+/// does; its own key certified here; or both its own and registered here.
+fn registration_methods() -> Vec<ClientRegistrationMethod> {
+    use ClientRegistrationMethod as Method;
+    let certifies = Entry::find(enums::Operation::Certify.to_wire()).is_some();
+    let certified = [Method::ServerPreGenerated, Method::ServerOnDemand, Method::ClientGenerated];
+    certified.into_iter().filter(|_| certifies).chain([Method::ClientRegistered]).collect()
+}
+
+/// What depends on no request. A wrapped key is kept as it comes. Its material is overwritten by nobody but SQLite,
+/// which says when and how; randomness is the operating system's.
 fn capabilities() -> CapabilityInformation {
     CapabilityInformation {
         streaming_capability: Some(true),
@@ -127,7 +145,10 @@ fn capabilities() -> CapabilityInformation {
         attestation_capability: Some(false),
         batch_undo_capability: Some(true),
         batch_continue_capability: Some(true),
+        unwrap_mode: Some(UnwrapMode::NotProcessed),
         destroy_action: Some(DestroyAction::KeyMaterialDeleted),
+        shredding_algorithm: Some(ShreddingAlgorithm::Unsupported),
+        rng_mode: Some(RngMode::Unspecified),
         ..CapabilityInformation::default()
     }
 }

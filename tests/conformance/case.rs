@@ -83,6 +83,8 @@ pub(super) struct Step {
     pub(super) from_server: bool,
     /// Whether it is sent again until the response is the expected one.
     pub(super) repeat: bool,
+    /// Whether Query may list other operations and object types than the case has.
+    pub(super) lists_vary: bool,
     pub(super) request: Node,
     pub(super) response: Node,
 }
@@ -93,6 +95,8 @@ pub(super) struct Case {
     pub(super) name: String,
     /// The folder of its version, as `v1.4`.
     pub(super) folder: String,
+    /// Whether its description says that the lists of operations and object types may vary.
+    lists_vary: bool,
     pub(super) steps: Vec<Step>,
 }
 
@@ -129,6 +133,11 @@ impl Case {
         Some((series, number.parse().ok()?, end))
     }
 
+    /// The name without the version at its end.
+    fn untold(&self) -> &str {
+        self.name.rsplit_once('-').map_or(&self.name, |(name, _)| name)
+    }
+
     /// Whether some step waits for time to pass.
     pub(super) fn waits(&self) -> bool {
         self.steps.iter().any(|step| step.repeat)
@@ -140,6 +149,12 @@ pub(super) fn all(corpus: &Path) -> Vec<Case> {
     let mut files = Vec::new();
     walk(corpus, &mut files);
     let mut cases: Vec<_> = files.iter().map(|file| load(corpus, file)).collect();
+    // What the description of a case allows in one version, it allows in the others.
+    let vary: Vec<_> =
+        cases.iter().filter(|case| case.lists_vary).map(|case| case.untold().to_owned()).collect();
+    for case in cases.iter_mut().filter(|case| vary.iter().any(|name| name == case.untold())) {
+        case.steps.iter_mut().for_each(|step| step.lists_vary = true);
+    }
     cases.sort_by(|a, b| (&a.folder, &a.name).cmp(&(&b.folder, &b.name)));
     cases
 }
@@ -160,6 +175,7 @@ fn load(corpus: &Path, file: &Path) -> Case {
     let mut case = Case {
         name: file.file_stem().unwrap().to_string_lossy().into_owned(),
         folder: file.strip_prefix(corpus).unwrap().iter().next().unwrap().to_string_lossy().into_owned(),
+        lists_vary: text.contains("operations and object types returned in the response MAY vary"),
         steps: Vec::new(),
     };
     let (mut client, mut from_server, mut repeat, mut requests) = ('A', false, false, VecDeque::new());
@@ -176,7 +192,15 @@ fn load(corpus: &Path, file: &Path) -> Case {
                 if node.tag == "RequestMessage" {
                     requests.push_back((client, from_server, std::mem::take(&mut repeat), node));
                 } else if let Some((client, from_server, repeat, request)) = requests.pop_front() {
-                    case.steps.push(Step { client, from_server, repeat, request, response: node });
+                    let lists_vary = false;
+                    case.steps.push(Step {
+                        client,
+                        from_server,
+                        repeat,
+                        lists_vary,
+                        request,
+                        response: node,
+                    });
                 }
             }
         }

@@ -40,7 +40,7 @@ const CHOSEN: [&str; 9] = [
 ];
 
 /// Structures whose contents are the server's own.
-const OWN: [&str; 2] = ["RandomNumberGenerator", "ServerInformation"];
+const OWN: [&str; 3] = ["RandomNumberGenerator", "RNGParameters", "ServerInformation"];
 
 /// What may be there or not.
 const OPTIONAL: [&str; 5] = [
@@ -52,7 +52,8 @@ const OPTIONAL: [&str; 5] = [
 ];
 
 /// What a Query may list beyond the expected.
-const LISTED: [&str; 4] = ["Operation", "ObjectType", "ApplicationNamespace", "ExtensionInformation"];
+const LISTED: [&str; 5] =
+    ["Operation", "ObjectType", "ApplicationNamespace", "ExtensionInformation", "RNGParameters"];
 
 /// Output that is not always the same for the same input.
 const OUTPUT: [&str; 4] = ["Data", "SignatureData", "MACData", "IVCounterNonce"];
@@ -68,7 +69,7 @@ const LASTING: [&str; 4] = ["UNIQUE_IDENTIFIER", "SHORT_UNIQUE_IDENTIFIER", "KEY
 #[derive(Clone)]
 pub(super) struct Known {
     variables: HashMap<String, String>,
-    /// Variables of objects that the server generated.
+    /// The identifiers of objects that the server generated.
     generated: HashSet<String>,
     /// Variables of objects whose own parameters make outputs differ from time to time.
     varying: HashSet<String>,
@@ -95,6 +96,11 @@ impl Known {
             now,
             farthest,
         }
+    }
+
+    /// Takes over what holds beyond one case: which objects the server generated.
+    pub(super) fn go_on_from(&mut self, earlier: Self) {
+        self.generated = earlier.generated;
     }
 
     pub(super) fn look_at_the_clock(&mut self) {
@@ -150,6 +156,7 @@ pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Kno
     let mut judge = Judge {
         old: version.is_some_and(|(major, _)| major == "1"),
         first: version == Some(("1", "0")),
+        lists_vary: step.lists_vary,
         item: None,
         known,
     };
@@ -160,7 +167,8 @@ pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Kno
     for (at, (item, answer)) in items.iter().zip(&answers).enumerate() {
         judge.item = requests.get(at).map(|request| Item::new(request, item, judge.known));
         let place = if items.len() == 1 { "BatchItem".to_owned() } else { format!("BatchItem[{at}]") };
-        judge.node(item, answer, expected, &place)?;
+        let told = answer.find("ResultMessage").map(|message| format!(" ({message})")).unwrap_or_default();
+        judge.node(item, answer, expected, &place).map_err(|difference| difference + &told)?;
     }
     judge.item = None;
     judge.node(header, answer, expected, "ResponseHeader")?;
@@ -191,8 +199,11 @@ impl Item {
         if about.is_empty() {
             about = objects(expected);
         }
-        let generated =
-            GENERATING.contains(&&*operation) || about.iter().any(|object| known.generated.contains(object));
+        let generated = GENERATING.contains(&&*operation)
+            || about
+                .iter()
+                .filter_map(|name| known.variables.get(name))
+                .any(|id| known.generated.contains(id));
         let has = |tag: &str, values: &[&str]| {
             request.find(tag).is_some_and(|found| values.iter().any(|value| found.contains(value)))
         };
@@ -211,6 +222,8 @@ struct Judge<'a> {
     /// Whether the case is one of KMIP 1.x, and whether of 1.0.
     old: bool,
     first: bool,
+    /// Whether the case lets the lists of operations and object types vary.
+    lists_vary: bool,
     item: Option<Item>,
     known: &'a mut Known,
 }
@@ -243,6 +256,13 @@ impl Judge<'_> {
     fn structure(&mut self, expected: &Node, came: &Node, place: &str) -> Result<(), String> {
         let wanted: Vec<_> =
             expected.children.iter().filter(|child| !self.optional(child, expected)).collect();
+        // One generator will do for several, as anything will do for what it is (RNGParameters).
+        let wanted: Vec<_> = wanted
+            .iter()
+            .enumerate()
+            .filter(|(at, node)| node.tag != "RNGParameters" || *at == 0)
+            .map(|(_, node)| *node)
+            .collect();
         let have: Vec<_> = came.children.iter().filter(|child| !self.optional(child, came)).collect();
         let in_order = |nodes: &[&Node], judge: &Self| -> Vec<Node> {
             let ordered = nodes.iter().filter(|node| !judge.unordered(node, expected));
@@ -339,7 +359,8 @@ impl Judge<'_> {
     fn optional(&self, node: &Node, parent: &Node) -> bool {
         let zero = self.old && !self.first && node.tag == "AttributeIndex" && node.value == "0";
         let in_answer = parent.tag == "ResponsePayload" || parent.tag == "BatchItem";
-        zero || in_answer && OPTIONAL.contains(&&*node.tag)
+        let listed = self.lists_vary && self.operation() == "Query" && LISTED.contains(&&*node.tag);
+        zero || in_answer && (listed || OPTIONAL.contains(&&*node.tag))
     }
 
     /// Whether an element's place among its like is not fixed.
@@ -440,7 +461,7 @@ impl Judge<'_> {
         }
         self.known.variables.insert(name.to_owned(), came.value.clone());
         if identifier && self.generated() {
-            self.known.generated.insert(name.to_owned());
+            self.known.generated.insert(came.value.clone());
         }
         if identifier && self.item.as_ref().is_some_and(|item| item.varies) {
             self.known.varying.insert(name.to_owned());

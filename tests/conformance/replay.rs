@@ -39,15 +39,29 @@ pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identi
         return Err("the server has to send a request".to_owned());
     }
     let server = Embedded::real(&pki.config());
+    let mut known = None;
     for earlier in case.before(cases) {
-        play(earlier, &server, pki, identities).map_err(|failure| format!("{}: {failure}", earlier.name))?;
+        known = Some(
+            play(earlier, known, &server, pki, identities)
+                .map_err(|failure| format!("{}: {failure}", earlier.name))?,
+        );
     }
-    play(case, &server, pki, identities)
+    play(case, known, &server, pki, identities).map(drop)
 }
 
-fn play(case: &Case, server: &Embedded, pki: &Pki, identities: &Identities) -> Result<(), String> {
+/// Plays one case, on what is known of the case before it.
+fn play(
+    case: &Case,
+    before: Option<Known>,
+    server: &Embedded,
+    pki: &Pki,
+    identities: &Identities,
+) -> Result<Known, String> {
     let mut connections = HashMap::new();
     let mut known = Known::new(if case.waits() { SOON } else { i64::MAX });
+    if let Some(before) = before {
+        known.go_on_from(before);
+    }
     for (at, step) in case.steps.iter().enumerate() {
         let client = connections
             .entry(step.client)
@@ -68,7 +82,7 @@ fn play(case: &Case, server: &Embedded, pki: &Pki, identities: &Identities) -> R
             }
         }
     }
-    Ok(())
+    Ok(known)
 }
 
 /// How messages travel.

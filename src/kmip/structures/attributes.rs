@@ -2,7 +2,7 @@
 
 use crate::kmip::enums::*;
 use crate::kmip::macros::structure;
-use crate::ttlv::{V1_2, V1_4};
+use crate::ttlv::{V1_1, V1_2, V1_4};
 
 use super::{Raw, UniqueIdentifier};
 
@@ -116,7 +116,7 @@ structure! {
     pub struct Digest {
         HashingAlgorithm => hashing_algorithm: HashingAlgorithm,
         DigestValue => digest_value: Option<Vec<u8>>,
-        KeyFormatType => key_format_type: Option<KeyFormatType>,
+        KeyFormatType[V1_1..] => key_format_type: Option<KeyFormatType>,
     }
 }
 

@@ -82,6 +82,13 @@ structure! {
 }
 
 structure! {
+    /// Object Groups (2.1 §7.23).
+    pub struct ObjectGroups {
+        ObjectGroup => groups: Vec<String>,
+    }
+}
+
+structure! {
     /// Protection Storage Masks (2.1 §7.33): the kinds of storage that will do, in order of preference.
     pub struct ProtectionStorageMasks {
         ProtectionStorageMask => masks: Vec<ProtectionStorageMask>,

@@ -202,7 +202,7 @@ impl Printed {
             batch_count: 1,
         };
         let functions = vec![QueryFunction::QueryOperations, QueryFunction::QueryObjects];
-        (header, Request { query_functions: functions })
+        (header, Request { query_functions: functions, object_groups: None })
     }
 
     fn header(&self) -> ResponseHeader {

@@ -1,0 +1,126 @@
+//! Which profiles of the standard this server announces (KMIP 1.4 §2.1.19, 2.1 §7.31; KMIP Profiles 2.1 §5): those
+//! whose operations it has. The profiles' old cipher suites are another matter: README.md tells which are offered.
+
+use crate::kmip::enums::{Operation, ProfileName};
+use crate::kmip::structures::{ProfileInformation, ProfileVersion};
+use crate::operations::Entry;
+use crate::ttlv::{V2_0, Version};
+
+/// A family of profiles: its name without version, and the operations that a server of it needs. Where a profile
+/// asks for nothing beyond the baseline, that is not said again.
+struct Family(&'static str, &'static [Operation]);
+
+/// What a server of every profile has.
+const BASELINE: &[Operation] = &[
+    Operation::Locate,
+    Operation::Check,
+    Operation::Get,
+    Operation::GetAttributes,
+    Operation::GetAttributeList,
+    Operation::AddAttribute,
+    Operation::ModifyAttribute,
+    Operation::DeleteAttribute,
+    Operation::Activate,
+    Operation::Revoke,
+    Operation::Destroy,
+    Operation::Query,
+];
+
+const CREATE: &[Operation] = &[Operation::Create];
+const REGISTER: &[Operation] = &[Operation::Register];
+const KEY_PAIRS: &[Operation] = &[Operation::CreateKeyPair, Operation::Register];
+const BASIC: &[Operation] = &[Operation::Create, Operation::Register, Operation::Encrypt, Operation::Decrypt];
+const ADVANCED: &[Operation] =
+    &[Operation::Sign, Operation::SignatureVerify, Operation::Mac, Operation::MacVerify, Operation::Hash];
+const RANDOM: &[Operation] = &[Operation::RngRetrieve, Operation::RngSeed];
+const BASELINE_2: &[Operation] = &[
+    Operation::AdjustAttribute,
+    Operation::Export,
+    Operation::Import,
+    Operation::Interop,
+    Operation::Log,
+    Operation::Register,
+    Operation::SetAttribute,
+    Operation::SetEndpointRole,
+];
+
+const FAMILIES: [Family; 18] = [
+    Family("Baseline Server Basic", &[]),
+    Family("Baseline Server", BASELINE_2),
+    Family("Tape Library Server", CREATE),
+    Family("Symmetric Key Lifecycle Server", CREATE),
+    Family("Asymmetric Key Lifecycle Server", KEY_PAIRS),
+    Family("Basic Cryptographic Server", BASIC),
+    Family("Advanced Cryptographic Server", ADVANCED),
+    Family("RNG Cryptographic Server", RANDOM),
+    Family("Symmetric Key Foundry Server", CREATE),
+    Family("Opaque Managed Object Store Server", REGISTER),
+    Family("Suite B minLOS_128 Server", &[]),
+    Family("Suite B minLOS_192 Server", &[]),
+    Family("Storage Array with Self Encrypting Drive Server", REGISTER),
+    Family("HTTPS Server", &[]),
+    Family("JSON Server", &[]),
+    Family("XML Server", &[]),
+    Family("AES XTS Server", BASIC),
+    Family("PKCS#11 Server", &[Operation::Pkcs11]),
+];
+
+/// What separates a family from the version in the name of a profile of 1.x.
+const VERSION: &str = " KMIP v";
+
+/// The profiles, as a client of `version` knows them. From 2.0 on the version is no part of the name.
+pub(super) fn all(version: Version) -> Vec<ProfileInformation> {
+    let known = |name: &&ProfileName| {
+        let named_version = name.name().contains(VERSION);
+        name.since() <= version && named_version == (version < V2_0)
+    };
+    let information = |name: ProfileName| ProfileInformation {
+        profile_name: name,
+        profile_version: (version >= V2_0).then_some(ProfileVersion {
+            profile_version_major: version.major,
+            profile_version_minor: version.minor,
+        }),
+        server_uri: None,
+        server_port: None,
+    };
+    ProfileName::ALL.iter().filter(known).copied().filter(|name| is_met(*name)).map(information).collect()
+}
+
+/// Whether the server has what the profile asks for.
+fn is_met(profile: ProfileName) -> bool {
+    let name = profile.name();
+    let family = name.split_once(VERSION).map_or(name, |(family, _)| family);
+    let has = |operation: &Operation| Entry::find(operation.to_wire()).is_some();
+    FAMILIES.iter().any(|Family(known, more)| *known == family && BASELINE.iter().chain(*more).all(has))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ttlv::{V1_3, V1_4, V2_1};
+
+    #[test]
+    fn every_family_is_one_of_the_standard() {
+        for Family(family, _) in FAMILIES {
+            let named = |name: &&ProfileName| name.name().split(VERSION).next() == Some(family);
+            assert!(ProfileName::ALL.iter().any(|name| named(&name)), "{family}");
+        }
+    }
+
+    #[test]
+    fn clients_are_told_the_names_that_their_version_has() {
+        let names = |version| -> Vec<_> { all(version).into_iter().map(|it| it.profile_name).collect() };
+        assert!(names(V1_3).contains(&ProfileName::TapeLibraryServerKmipV1_0));
+        assert!(!names(V1_3).contains(&ProfileName::TapeLibraryServerKmipV1_4));
+        assert!(names(V1_4).contains(&ProfileName::TapeLibraryServerKmipV1_4));
+        assert!(!names(V1_4).contains(&ProfileName::TapeLibraryClientKmipV1_0));
+        assert!(names(V2_1).contains(&ProfileName::TapeLibraryServer));
+        assert!(!names(V2_1).contains(&ProfileName::TapeLibraryServerKmipV1_4));
+    }
+
+    #[test]
+    fn a_profile_is_told_when_its_operations_are_there() {
+        assert!(is_met(ProfileName::XmlServerKmipV1_4));
+        assert!(!is_met(ProfileName::CompleteServerBasicKmipV1_4));
+    }
+}
