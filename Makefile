@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test conformance check bench bench-pykmip wheel deb
+.PHONY: help run test conformance check bench bench-pykmip wheel deb crash
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -72,6 +72,9 @@ conformance: ## Replays the standard's own test cases, and states in README.md h
 	@test -n "$(KMIP_CORPUS)" || { echo "usage: make conformance KMIP_CORPUS=DIR [CASE=NAME] [VERSION=1.4]"; exit 2; }
 	KMIP_CORPUS="$(abspath $(KMIP_CORPUS))" CASE="$(CASE)" VERSION="$(VERSION)" CONFORMANCE_KEEP="$(CONFORMANCE_KEEP)" \
 		cargo test --release --test integration conformance -- --nocapture --test-threads=1
+
+crash: ## Kills the server ROUNDS times (100) while clients write, and looks for anything lost or half done.
+	ROUNDS=$(or $(ROUNDS),100) cargo test --test integration kills -- --nocapture
 
 check: ## Formatting, lints, documentation, and licences and advisories where cargo-deny is installed.
 	cargo fmt --check

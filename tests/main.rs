@@ -19,6 +19,7 @@ mod https;
 mod interop;
 mod key_formats;
 mod key_use;
+mod kills;
 mod limits;
 mod mutations;
 mod policy;

@@ -13,7 +13,7 @@ use kmip_server::dispatch::{Engine, MAX_RESPONSE, Respond};
 use kmip_server::kmip::enums::ResultStatus;
 
 use crate::corpus::{batches, engine, peer, requests, statuses, text};
-use crate::harness::{PATIENCE, resident};
+use crate::harness::{Draw, PATIENCE, resident};
 
 /// How many changed requests are tried; `KMIP_MUTATIONS` says another number.
 const MUTATIONS: usize = 100_000;
@@ -45,7 +45,7 @@ fn the_beginnings_of_requests_are_answered_and_refused() {
 fn requests_with_something_changed_are_answered_without_a_bug() {
     let count = std::env::var("KMIP_MUTATIONS").map_or(MUTATIONS, |count| count.parse().unwrap());
     let bugs = Bugs::here();
-    let mut draw = Draw(0x9e37_79b9_7f4a_7c15);
+    let mut draw = Draw::new(0x9e37_79b9_7f4a_7c15);
     let (heavy, mut light): (Vec<_>, Vec<_>) = requests().partition(|(row, ..)| row.heavy);
     let light: Vec<_> =
         light.drain(..).map(|(.., request)| request).chain(batches().map(|it| it.1)).collect();
@@ -149,26 +149,6 @@ fn mutate(request: &mut Vec<u8>, others: &[Vec<u8>], draw: &mut Draw) {
         }
     }
     request.truncate(64 << 10);
-}
-
-/// Draws from the same sequence each time (xorshift, Marsaglia 2003).
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-
-    fn index(&mut self, length: usize) -> usize {
-        usize::try_from(self.below(length.max(1) as u64)).unwrap()
-    }
-
-    fn one_of<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.index(of.len())]
-    }
 }
 
 /// Panics on this thread: the engine answers in spite of one, and no answer tells.
