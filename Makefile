@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test conformance check bench bench-pykmip wheel deb crash
+.PHONY: help run test conformance check bench bench-pykmip wheel deb crash fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -75,6 +75,24 @@ conformance: ## Replays the standard's own test cases, and states in README.md h
 
 crash: ## Kills the server ROUNDS times (100) while clients write, and looks for anything lost or half done.
 	ROUNDS=$(or $(ROUNDS),100) cargo test --test integration kills -- --nocapture
+
+# The instrumentation that libFuzzer follows, which a stable compiler has too (the flags are cargo-fuzz's), and the
+# sanitizers left out: the code of this package has nothing unsafe.
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares --cfg=fuzzing
+FUZZ_TARGETS := $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
+fuzz: ## Runs each program of fuzz/ for SECONDS (60); needs a C++ compiler.
+	KMIP_SEEDS="$(CURDIR)/fuzz" cargo test --test integration seeds
+	cd fuzz && CARGO_TARGET_DIR="$(abspath $(TARGET))/fuzz" RUSTFLAGS="$(FUZZ_FLAGS)" \
+		cargo build --release --target $(HOST)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/artifacts/$$target; printf '\n%s\n' $$target; \
+		$(TARGET)/fuzz/$(HOST)/release/$$target fuzz/corpus/$$target -artifact_prefix=fuzz/artifacts/$$target/ \
+			-max_total_time=$(or $(SECONDS),60) -timeout=20 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1; \
+	done
 
 check: ## Formatting, lints, documentation, and licences and advisories where cargo-deny is installed.
 	cargo fmt --check

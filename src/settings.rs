@@ -202,8 +202,16 @@ impl Settings {
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })?;
+        Self::from_text(path, &text)
+    }
+
+    /// Reads what the file at `path` holds.
+    ///
+    /// # Errors
+    /// Those of [`Settings::from_file`].
+    pub fn from_text(path: &Path, text: &str) -> Result<Self, Error> {
         let malformed = |cause| Error::Malformed { path: path.to_owned(), cause };
-        let file = ini::File::parse(&text).map_err(malformed)?;
+        let file = ini::File::parse(text).map_err(malformed)?;
         let server = file.section("server").map_err(malformed)?;
         let server = server.ok_or_else(|| Error::NoServerSection(path.to_owned()))?;
         let mut settings = Self { file: Some(path.to_owned()), ..Self::default() };

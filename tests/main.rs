@@ -25,6 +25,7 @@ mod mutations;
 mod policy;
 mod resumption;
 mod secrets;
+mod seeds;
 mod settings;
 mod split_keys;
 mod tls;

@@ -8,7 +8,7 @@
 //! after it (refused: the version of the request).
 
 mod certificate;
-mod slugs;
+pub mod slugs;
 
 use std::fmt;
 use std::net::SocketAddr;

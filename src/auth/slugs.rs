@@ -148,7 +148,7 @@ impl Service {
 }
 
 /// The groups of `{"groups": [...]}`; `None` outside where the JSON is another.
-fn groups(body: &[u8]) -> Option<Option<Vec<String>>> {
+pub fn groups(body: &[u8]) -> Option<Option<Vec<String>>> {
     let Value::Object(answer) = serde_json::from_slice(body).ok()? else { return None };
     match answer.get("groups") {
         None | Some(Value::Null) => Some(None),
@@ -162,7 +162,7 @@ fn groups(body: &[u8]) -> Option<Option<Vec<String>>> {
 
 /// Where a redirect from `base` leads; `None` where it leaves http. Bytes that no address may have (RFC 3986
 /// §2) are percent-encoded.
-fn follow(base: &str, location: &[u8]) -> Option<String> {
+pub fn follow(base: &str, location: &[u8]) -> Option<String> {
     let location = encode(location, |b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
     if location.starts_with("http://") {
         return Some(location);

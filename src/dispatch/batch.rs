@@ -12,7 +12,7 @@ use crate::operations::{Entry, Payload, Prepared};
 use crate::store::Keep;
 use crate::ttlv::{self, ItemType, Tag, Value, Version, Writer};
 
-use super::{LOG, MAX_RESPONSE};
+use super::{AUDIT, MAX_RESPONSE};
 
 /// What a failure does to the items behind it when the header does not say.
 pub(super) const DEFAULT_CONTINUATION: BatchErrorContinuationOption = BatchErrorContinuationOption::Stop;
@@ -78,7 +78,7 @@ impl Item {
                 "The item has a critical message extension that this server does not know.",
             )),
         };
-        ItemResult { operation, id, outcome, changes: 0..0 }
+        ItemResult { operation, id, objects: cx.take_touched(), outcome, changes: 0..0 }
     }
 }
 
@@ -93,6 +93,8 @@ enum Outcome {
 pub(super) struct ItemResult {
     operation: Operation,
     id: Option<Vec<u8>>,
+    /// The objects that it asked for or made.
+    objects: Vec<String>,
     outcome: Outcome,
     /// The numbers of its changes.
     changes: Range<usize>,
@@ -134,16 +136,26 @@ impl ItemResult {
         Self { outcome, ..self }
     }
 
-    /// One line for the log: who asked for what, and what became of it.
+    /// One line for the audit: who asked for what, from where, of which objects, and what became of it. Whatever
+    /// a client chose is quoted, so that no value can look like another.
     pub(super) fn log(&self, identity: &Identity, peer: &Peer) {
-        let (user, operation, address) = (&identity.user, self.operation, peer.address);
-        match &self.outcome {
-            Outcome::Done(_) => log::info!(target: LOG, "{operation} by {user} from {address}: done"),
-            Outcome::Undone(_) => log::info!(target: LOG, "{operation} by {user} from {address}: undone"),
-            Outcome::Failed(error) => {
-                log::info!(target: LOG, "{operation} by {user} from {address}: failed: {error}");
-            }
-        }
+        let (result, reason) = match &self.outcome {
+            Outcome::Done(_) => (ResultStatus::Success, None),
+            Outcome::Undone(_) => (ResultStatus::OperationUndone, None),
+            Outcome::Failed(error) => (ResultStatus::OperationFailed, Some(error)),
+        };
+        let reason =
+            reason.map(|error| format!(" reason={:?} message={:?}", error.reason.name(), error.message));
+        log::info!(
+            target: AUDIT,
+            "user={:?} from={} operation={:?} object={:?} result={:?}{}",
+            identity.user,
+            peer.address,
+            self.operation.name(),
+            self.objects.join(" "),
+            result.name(),
+            reason.unwrap_or_default()
+        );
     }
 
     /// Writes the Batch Item of the response.
@@ -203,6 +215,7 @@ pub(super) fn run(
         let failed = |(operation, id)| ItemResult {
             operation,
             id,
+            objects: Vec::new(),
             outcome: Outcome::Failed(error.clone()),
             changes: 0..0,
         };

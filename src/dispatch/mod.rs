@@ -36,6 +36,9 @@ const MAX_LOGGED: usize = 128;
 /// The logger of this layer.
 const LOG: &str = "kmip.server.engine";
 
+/// The logger of the audit, apart from the others so that its lines can be sent elsewhere.
+const AUDIT: &str = "kmip.server.audit";
+
 /// What a request is answered with.
 #[derive(Debug)]
 pub struct Reply {

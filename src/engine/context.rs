@@ -125,6 +125,7 @@ pub struct Context<'a> {
     placeholder: Option<Id>,
     left_behind: Vec<(UniqueIdentifierValue, Id)>,
     heavy_jobs: u32,
+    touched: Vec<String>,
 }
 
 impl<'a> Context<'a> {
@@ -161,6 +162,7 @@ impl<'a> Context<'a> {
             placeholder: None,
             left_behind: Vec::new(),
             heavy_jobs: 0,
+            touched: Vec::new(),
         }
     }
 
@@ -230,13 +232,15 @@ impl<'a> Context<'a> {
         count: usize,
         build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
     ) -> Result<Vec<Id>, Error> {
-        self.transact(|transaction| {
+        let ids = self.transact(|transaction| {
             let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
             for record in build(&ids)? {
                 transaction.insert(&record)?;
             }
             Ok(ids)
-        })
+        })?;
+        ids.iter().for_each(|id| self.touch(&id.to_string()));
+        Ok(ids)
     }
 
     /// How many changes were begun so far in a context that [`Context::run`] made.
@@ -288,7 +292,7 @@ impl<'a> Context<'a> {
         mut change: impl FnMut(&mut Record, &[Id]) -> Result<(), Error>,
     ) -> Result<Vec<Id>, Error> {
         let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
-        self.transact(|transaction| {
+        let ids = self.transact(|transaction| {
             let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
             for record in build(&ids)? {
                 transaction.insert(&record)?;
@@ -305,7 +309,9 @@ impl<'a> Context<'a> {
                 transaction.update(&record)?;
             }
             Ok(ids)
-        })
+        })?;
+        ids.iter().chain(others).for_each(|id| self.touch(&id.to_string()));
+        Ok(ids)
     }
 
     /// The objects that the asker may locate and that meet the criteria.
@@ -378,9 +384,22 @@ impl<'a> Context<'a> {
         self.placeholder = None;
     }
 
-    fn resolve(&self, identifier: Option<&UniqueIdentifier>) -> Result<(Id, String), Error> {
+    /// The objects that were asked for or made since the last call, each once, in the order of that: what an
+    /// audit tells of an operation. What no object has ever been called is among them as it was asked for.
+    pub fn take_touched(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.touched)
+    }
+
+    fn touch(&mut self, object: &str) {
+        if self.touched.iter().all(|touched| touched != object) {
+            self.touched.push(object.to_owned());
+        }
+    }
+
+    fn resolve(&mut self, identifier: Option<&UniqueIdentifier>) -> Result<(Id, String), Error> {
         let id = match identifier {
             Some(UniqueIdentifier::Text(text)) => {
+                self.touch(text);
                 let id = Id::parse(text).ok_or_else(|| not_found(text))?;
                 return Ok((id, text.clone()));
             }
@@ -400,7 +419,9 @@ impl<'a> Context<'a> {
             )
             .from_version(V2_1),
         })?;
-        Ok((id, id.to_string()))
+        let text = id.to_string();
+        self.touch(&text);
+        Ok((id, text))
     }
 
     /// What the item of that number left behind: counted from the first, or backwards from the last.

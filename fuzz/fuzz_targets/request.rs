@@ -1,0 +1,70 @@
+//! A whole request through the engine, on a store in memory that holds the objects of the tests' corpus. The
+//! guard that the engine puts around a request would hide a panic: here each one ends the process.
+
+#![no_main]
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use kmip_server::auth::{Authenticator, Certificate, Peer};
+use kmip_server::dispatch::{Engine, MAX_RESPONSE, Respond};
+use kmip_server::engine::Services;
+use kmip_server::policy::{Policies, PolicyStore};
+use kmip_server::store::Memory;
+use kmip_server::ttlv::{Reader, Tag, V1_0};
+use libfuzzer_sys::fuzz_target;
+
+/// How many requests share the objects: what one did to them is part of the test of the next.
+const SHARED: usize = 32;
+
+/// What the tests wrote: who asks, and the requests that make the objects.
+struct Fixture {
+    peer: Peer,
+    requests: Vec<Vec<u8>>,
+}
+
+fn fixture() -> &'static Fixture {
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixture");
+        let certificate = std::fs::read(folder.join("peer.der")).expect("make fuzz writes the fixture");
+        let certificate = Certificate::from_der(&certificate).expect("it is a certificate");
+        let numbers = 1..;
+        let requests = numbers.map_while(|number| std::fs::read(folder.join(format!("{number}.bin"))).ok());
+        Fixture {
+            peer: Peer::new(([127, 0, 0, 1], 5696).into(), 1, Some(certificate)),
+            requests: requests.collect(),
+        }
+    })
+}
+
+fn engine() -> Engine {
+    let services = Services { store: Box::new(Memory::new()), policies: PolicyStore::fixed(Policies::builtin()) };
+    let engine = Engine::new(services, Authenticator::new(true, Vec::new()));
+    for request in &fixture().requests {
+        engine.respond(request, &fixture().peer);
+    }
+    engine
+}
+
+thread_local! {
+    static ENGINE: RefCell<(usize, Option<Engine>)> = const { RefCell::new((0, None)) };
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    ENGINE.with_borrow_mut(|(count, shared)| {
+        *count += 1;
+        if *count % SHARED == 0 {
+            *shared = None;
+        }
+        let reply = shared.get_or_insert_with(engine).respond(bytes, &fixture().peer);
+        assert!(reply.message.len() <= MAX_RESPONSE);
+        let mut reader = Reader::new(&reply.message, V1_0);
+        let message = reader.require(Tag::ResponseMessage).expect("a response is a message");
+        reader.finish().expect("a response is one message");
+        let mut rows = message.structure().expect("a message is a structure");
+        rows.require(Tag::ResponseHeader).expect("a message has a header");
+        rows.require(Tag::BatchItem).expect("a response has an item");
+    });
+});

@@ -1,0 +1,13 @@
+//! What a SLUGS service answers: the list of groups, and where a redirect leads.
+
+#![no_main]
+
+use kmip_server::auth::slugs;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    slugs::groups(bytes);
+    if let Some(target) = slugs::follow("http://localhost:8080/slugs/users/john", bytes) {
+        assert!(target.starts_with("http://"), "{target}");
+    }
+});
