@@ -15,9 +15,9 @@ use getopts::{Matches, Options};
 use kmip_server::config::Config;
 use kmip_server::hardening;
 use kmip_server::logging;
-use kmip_server::server::{MAX_HANDSHAKES, Server, Shutdown};
+use kmip_server::server::{MAX_HANDSHAKES, Observer, Server, Shutdown};
 use kmip_server::settings::{self, Settings, Source};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 const WRONG_COMMAND_LINE: u8 = 2;
@@ -90,9 +90,9 @@ fn serve(
     more: impl FnOnce(u16) -> String,
 ) -> Result<(), Box<dyn std::error::Error>> {
     // Before the port is told, so that a signal from whoever waits for it finds its handler.
-    let signals = Signals::new([SIGINT, SIGTERM])?;
+    let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
     let server = Server::bind(config)?;
-    stop_on(signals, server.shutdown())?;
+    heed(signals, server.shutdown(), server.observer())?;
     if ends_with_input {
         stop_at_end_of_input(server.shutdown())?;
     }
@@ -132,9 +132,13 @@ fn stop_at_end_of_input(shutdown: Shutdown) -> io::Result<()> {
     thread::Builder::new().name("kmip-input".to_owned()).spawn(wait).map(drop)
 }
 
-fn stop_on(mut signals: Signals, shutdown: Shutdown) -> io::Result<()> {
+fn heed(mut signals: Signals, shutdown: Shutdown, observer: Observer) -> io::Result<()> {
     let wait = move || {
         for signal in signals.forever() {
+            if signal == SIGUSR1 {
+                log::info!(target: "kmip.server", "State: {}", observer.status());
+                continue;
+            }
             log::info!(target: "kmip.server", "Signal {signal}: the server stops.");
             shutdown.stop();
         }

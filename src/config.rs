@@ -93,6 +93,8 @@ pub struct Config {
     pub database_path: PathBuf,
     /// The authentication services, in the order they are asked in.
     pub auth_plugins: Vec<AuthPlugin>,
+    /// The file that the state of the server is written to as JSON, again and again; `None` for no such file.
+    pub status_path: Option<PathBuf>,
     /// How many clients may be connected at once; more are turned away.
     pub max_connections: usize,
     /// The longest request that is read, in bytes; a client that announces more is cut off.
@@ -145,6 +147,7 @@ impl Config {
             logging_level: Level::default(),
             database_path: Self::DEFAULT_DATABASE.into(),
             auth_plugins: Vec::new(),
+            status_path: None,
             max_connections: Self::DEFAULT_MAX_CONNECTIONS,
             max_request_size: Self::DEFAULT_MAX_REQUEST_SIZE,
             handshake_timeout: Self::DEFAULT_HANDSHAKE_TIMEOUT,

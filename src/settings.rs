@@ -34,6 +34,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "tls_cipher_suites", set: |it, value| put(&mut it.tls_cipher_suites, Ok(words(value))) },
     Setting { name: "logging_level", set: |it, value| put(&mut it.logging_level, level(value)) },
     Setting { name: "database_path", set: |it, value| put_unless_empty(&mut it.database_path, value, path) },
+    Setting { name: "status_path", set: |it, value| put_unless_empty(&mut it.status_path, value, path) },
     Setting { name: "max_connections", set: |it, value| put(&mut it.max_connections, count(value)) },
     Setting { name: "max_request_size", set: |it, value| put(&mut it.max_request_size, count(value)) },
 ];
@@ -189,6 +190,7 @@ pub struct Settings {
     tls_cipher_suites: Option<Vec<String>>,
     logging_level: Option<Level>,
     database_path: Option<PathBuf>,
+    status_path: Option<PathBuf>,
     max_connections: Option<usize>,
     max_request_size: Option<usize>,
     auth_plugins: Vec<AuthPlugin>,
@@ -268,6 +270,7 @@ impl Settings {
             tls_cipher_suites: self.tls_cipher_suites.unwrap_or_default(),
             logging_level: self.logging_level.unwrap_or(defaults.logging_level),
             database_path: self.database_path.unwrap_or(defaults.database_path),
+            status_path: self.status_path,
             max_connections: self.max_connections.unwrap_or(defaults.max_connections),
             max_request_size: self.max_request_size.unwrap_or(defaults.max_request_size),
             auth_plugins: self.auth_plugins,

@@ -22,6 +22,7 @@ mod key_use;
 mod kills;
 mod limits;
 mod mutations;
+mod observing;
 mod policy;
 mod resumption;
 mod secrets;

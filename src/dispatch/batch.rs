@@ -101,7 +101,11 @@ pub(super) struct ItemResult {
 }
 
 impl ItemResult {
-    fn has_failed(&self) -> bool {
+    pub(super) fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
         matches!(self.outcome, Outcome::Failed(_))
     }
 

@@ -5,9 +5,11 @@
 
 mod batch;
 mod correlation;
+mod counters;
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 
 use crate::auth::{Authenticator, Identity, Peer};
 use crate::engine::Services;
@@ -17,6 +19,8 @@ use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
 use crate::ttlv::{self, DateTime, Field, Reader, SUPPORTED, Tag, V1_0, Value, Version, Writer, dump};
 
 use batch::Item;
+use counters::Counters;
+pub use counters::Status;
 
 /// How old a request's time stamp may be, in seconds. What is as old is refused; so is any from the future.
 const MAX_AGE: i64 = 60;
@@ -52,23 +56,30 @@ pub struct Reply {
 pub trait Respond: Send + Sync + 'static {
     /// The reply to one whole request message; it cannot fail.
     fn respond(&self, request: &[u8], peer: &Peer) -> Reply;
+
+    /// What it has done so far, for whoever watches the server.
+    fn status(&self) -> Status {
+        Status::default()
+    }
 }
 
 /// The engine: the services that operations use, and who is let in.
 pub struct Engine {
     services: Services,
     authenticator: Authenticator,
+    counters: Counters,
 }
 
 impl Engine {
     /// An engine on `services`, for the clients that `authenticator` lets in.
     pub fn new(services: Services, authenticator: Authenticator) -> Self {
-        Self { services, authenticator }
+        Self { services, authenticator, counters: Counters::new() }
     }
 
     fn answer(&self, request: &[u8], peer: &Peer) -> Reply {
         if let Err(error) = self.authenticator.admit(peer) {
             log::warn!(target: peer.log_target(), "The client certificate is refused: {error}");
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
             return close(refusal(
                 V1_0,
                 &Error::new(
@@ -81,6 +92,7 @@ impl Engine {
             Ok(parsed) => parsed,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
                 return keep(refusal(
                     V1_0,
                     &Error::new(
@@ -94,6 +106,7 @@ impl Engine {
             Ok(identity) => identity,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "Authentication failed: {error}");
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
                 return close(refusal(
                     version,
                     &Error::new(
@@ -116,6 +129,7 @@ impl Engine {
     ) -> Vec<u8> {
         if let Err(error) = check(header, &items) {
             log::info!(target: peer.log_target(), "A request is refused: {error}");
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
             return refusal(version, &error);
         }
         let correlation = correlation::value(version, header);
@@ -128,6 +142,7 @@ impl Engine {
         let results = batch::run(&self.services, identity, version, items, option);
         for result in &results {
             result.log(identity, peer);
+            self.counters.count(result.operation(), result.has_failed());
         }
         let response = message(version, correlation.clone(), results.len(), |writer| {
             results.into_iter().for_each(|result| result.write(writer));
@@ -156,7 +171,13 @@ impl Respond for Engine {
         // A bug costs one request, not the server.
         let answered = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer)));
         let reply = answered.unwrap_or_else(|_| {
-            log::error!(target: LOG, "A request of {} bytes met a bug of the server", request.len());
+            self.counters.bugs.fetch_add(1, Ordering::Relaxed);
+            log::error!(
+                target: LOG,
+                "A request of {} bytes met a bug of the server; it was:\n{}",
+                request.len(),
+                Tree(request)
+            );
             keep(refusal(
                 V1_0,
                 &Error::new(
@@ -167,6 +188,15 @@ impl Respond for Engine {
         });
         log::debug!(target: peer.log_target(), "Response:\n{}", Tree(&reply.message));
         reply
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            operations: self.counters.operations(),
+            refused: self.counters.refused.load(Ordering::Relaxed),
+            bugs: self.counters.bugs.load(Ordering::Relaxed),
+            store: self.services.store.status(),
+        }
     }
 }
 

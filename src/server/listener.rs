@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{self, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub(super) struct Registry {
     open: Mutex<Open>,
     closed: Condvar,
     stopping: AtomicBool,
+    accepted: AtomicU64,
+    turned_away: AtomicU64,
     cap: usize,
     /// The listening socket in the guise of a stream, because only streams can be shut down.
     listening: TcpStream,
@@ -54,7 +56,9 @@ impl Registry {
     pub(super) fn new(listener: &TcpListener, address: SocketAddr, cap: usize) -> io::Result<Self> {
         let listening = TcpStream::from(OwnedFd::from(listener.try_clone()?));
         let (open, closed) = (Mutex::default(), Condvar::new());
-        Ok(Self { open, closed, stopping: AtomicBool::new(false), cap, listening, address })
+        let (accepted, turned_away) = (AtomicU64::default(), AtomicU64::default());
+        let stopping = AtomicBool::new(false);
+        Ok(Self { open, closed, stopping, accepted, turned_away, cap, listening, address })
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -80,6 +84,29 @@ impl Registry {
         Some(Slot { registry: Arc::clone(self), number })
     }
 
+    /// The numbers of connections, for whoever watches the server.
+    pub(super) fn status(&self) -> serde_json::Value {
+        let open = self.open();
+        serde_json::json!({
+            "sessions": open.sessions.len(),
+            "handshakes": open.handshakes.len(),
+            "accepted": self.accepted.load(Ordering::Relaxed),
+            "turned_away": self.turned_away.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Waits for the server to stop, for that long at the most; whether it does.
+    pub(super) fn wait_for_stop(&self, time: Duration) -> bool {
+        let waited = self.closed.wait_timeout_while(self.open(), time, |_| !self.is_stopping());
+        drop(waited);
+        self.is_stopping()
+    }
+
+    /// Counts a connection that found no place.
+    fn turn_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn stop(&self) {
         if self.stopping.swap(true, Ordering::SeqCst) {
             return;
@@ -88,6 +115,7 @@ impl Registry {
         if self.listening.shutdown(net::Shutdown::Both).is_err() {
             drop(TcpStream::connect_timeout(&self.address, GRACE));
         }
+        self.closed.notify_all();
         // Readers see the end of the stream: idle ones go, busy ones after their response.
         for socket in self.open().sockets() {
             drop(socket.shutdown(net::Shutdown::Read));
@@ -118,6 +146,7 @@ impl Slot {
         // One that was ended to make room is not here any more.
         let Some(socket) = open.handshakes.remove(&self.number) else { return false };
         if open.sessions.len() >= self.registry.cap {
+            self.registry.turn_away();
             return false;
         }
         open.sessions.insert(self.number, socket);
@@ -167,6 +196,7 @@ pub(super) fn run(listener: TcpListener, terms: &Arc<Terms>, registry: &Arc<Regi
         match listener.accept() {
             Ok((socket, address)) => {
                 number += 1;
+                registry.accepted.fetch_add(1, Ordering::Relaxed);
                 open(number, socket, address, terms, registry);
             }
             Err(_) if registry.is_stopping() => {}
@@ -189,6 +219,7 @@ fn open(number: u64, socket: TcpStream, address: SocketAddr, terms: &Arc<Terms>,
     let Some(slot) = registry.enter(number, &socket) else {
         if !registry.is_stopping() {
             let cap = registry.cap;
+            registry.turn_away();
             log::warn!(target: LOG, "{address} is turned away: max_connections ({cap}) are open.");
         }
         return;

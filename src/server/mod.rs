@@ -17,16 +17,20 @@
 mod connection;
 mod http;
 mod listener;
+mod status;
 mod tls;
 mod trust;
 
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
 
 pub use listener::{MAX_HANDSHAKES, Shutdown};
+pub use status::{Observer, PERIOD as STATUS_PERIOD};
 pub use tls::Error as TlsError;
 
 use crate::auth::{Authenticator, Service};
@@ -101,6 +105,8 @@ pub struct Server {
     address: SocketAddr,
     terms: Arc<Terms>,
     registry: Arc<Registry>,
+    observer: Observer,
+    status_path: Option<PathBuf>,
 }
 
 impl Server {
@@ -126,6 +132,12 @@ impl Server {
         let listener = TcpListener::bind(&*addresses(config).map_err(bind)?).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let registry = Registry::new(&listener, address, config.max_connections).map_err(bind)?;
+        let registry = Arc::new(registry);
+        let observer = Observer {
+            registry: Arc::clone(&registry),
+            responder: Arc::clone(&responder),
+            since: Instant::now(),
+        };
         let terms = Terms {
             tls,
             responder,
@@ -134,7 +146,8 @@ impl Server {
             response_timeout: config.response_timeout,
             max_request_size: config.max_request_size,
         };
-        Ok(Self { listener, address, terms: Arc::new(terms), registry: Arc::new(registry) })
+        let status_path = config.status_path.clone();
+        Ok(Self { listener, address, terms: Arc::new(terms), registry, observer, status_path })
     }
 
     /// The port that it listens on; the one picked where the settings say 0.
@@ -152,10 +165,26 @@ impl Server {
         Shutdown::new(&self.registry)
     }
 
+    /// What tells the state of the server, from any thread.
+    pub fn observer(&self) -> Observer {
+        self.observer.clone()
+    }
+
     /// Serves until [`Shutdown::stop`]: then no client is accepted any more, idle ones are let go, running
     /// requests are answered, and it returns, after ten seconds at the latest.
     pub fn run(self) {
-        listener::run(self.listener, &self.terms, &self.registry);
+        let Self { listener, terms, registry, observer, status_path, .. } = self;
+        let writer = status_path.map(|path| {
+            let write = move || observer.write_to(&path);
+            thread::Builder::new().name("kmip-status".to_owned()).spawn(write)
+        });
+        listener::run(listener, &terms, &registry);
+        match writer {
+            // It ends with the server; a panic of it is in the log.
+            Some(Ok(thread)) => drop(thread.join()),
+            Some(Err(error)) => log::error!(target: LOG, "The state is not written to status_path: {error}"),
+            None => {}
+        }
     }
 }
 

@@ -57,6 +57,22 @@ pub trait Store: Send + Sync + 'static {
         self.change(job)?;
         Ok(Box::new(Settled))
     }
+
+    /// What it takes up, for whoever watches the server.
+    fn status(&self) -> Status {
+        Status::default()
+    }
+}
+
+/// What a store takes up; zeros where it does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Its files, in bytes.
+    pub bytes: u64,
+    /// The connections that it has open to read with.
+    pub readers_open: u32,
+    /// Those of them that nobody reads with.
+    pub readers_idle: u32,
 }
 
 /// A change that has been made and may not be on the disk yet.

@@ -16,7 +16,8 @@ mod takeover;
 mod tests;
 mod writer;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub use self::takeover::{Complete, Found};
 
 use self::schema::Step;
 use self::writer::Writer;
-use super::{Error, Id, Keep, Located, Query, Record, Store, Transaction, Unsettled};
+use super::{Error, Id, Keep, Located, Query, Record, Status, Store, Transaction, Unsettled};
 
 /// How many connections read at the most. A read takes some microseconds, so this many serve any number of
 /// threads; each is opened when all others are in use, and costs two descriptors and its cache.
@@ -42,6 +43,7 @@ pub struct Sqlite {
     // Dropped first: the last connection to a file that is closed puts its log away, and readers cannot.
     readers: r2d2::Pool<SqliteConnectionManager>,
     writer: Writer,
+    path: PathBuf,
 }
 
 impl Sqlite {
@@ -86,7 +88,7 @@ impl Sqlite {
             .error_handler(Box::new(r2d2::NopErrorHandler))
             .thread_pool(Arc::new(opener))
             .build_unchecked(manager);
-        Ok(Self { readers, writer })
+        Ok(Self { readers, writer, path: path.to_owned() })
     }
 
     fn reader(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>, Error> {
@@ -114,5 +116,19 @@ impl Store for Sqlite {
         job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
     ) -> Result<Box<dyn Unsettled + 's>, Error> {
         self.writer.begin(job)
+    }
+
+    fn status(&self) -> Status {
+        let bytes = |ending: &str| {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(ending);
+            fs::metadata(name).map_or(0, |metadata| metadata.len())
+        };
+        let pool = self.readers.state();
+        Status {
+            bytes: bytes("") + bytes("-wal"),
+            readers_open: pool.connections,
+            readers_idle: pool.idle_connections,
+        }
     }
 }

@@ -1,0 +1,94 @@
+//! What the server tells those who run it: the audit of each operation, and its state.
+
+use std::fs;
+
+use kmip_server::kmip::enums::{BatchErrorContinuationOption, Operation};
+use kmip_server::ttlv::{V1_2, V1_4, Writer};
+use serde_json::Value;
+
+use crate::corpus::{aes_key, id, message_of, register};
+use crate::harness::{Pki, Running, within};
+
+#[test]
+fn each_operation_is_one_line_of_the_audit() {
+    let pki = Pki::new();
+    let mut server = Running::start(pki.options());
+    let mut client = pki.connect(server.port, &pki.client);
+    let address = client.stream.sock.local_addr().unwrap();
+    let key = aes_key("audited", vec![1; 16]);
+    let mut ask = |operation, payload: &dyn Fn(&mut Writer)| {
+        client.exchange(&message_of(V1_2, None, &[(operation, payload)])).unwrap();
+    };
+    ask(Operation::Register, &|w| register(&key, w));
+    ask(Operation::Get, &|w| id("1", w));
+    ask(Operation::Get, &|w| id("a \"quoted\"\nname", w));
+    ask(Operation::Locate, &|_| ());
+    let undone = [(Operation::Destroy, |w: &mut Writer| id("1", w)); 2];
+    client.exchange(&message_of(V1_4, Some(BatchErrorContinuationOption::Undo), &undone)).unwrap();
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+
+    let log = pki.log();
+    let audit: Vec<_> =
+        log.lines().filter_map(|line| line.split(" - kmip.server.audit - INFO - ").nth(1)).collect();
+    let who = format!("user=\"John Doe\" from={address} ");
+    let expected = [
+        "operation=\"Register\" object=\"1\" result=\"Success\"",
+        "operation=\"Get\" object=\"1\" result=\"Success\"",
+        "operation=\"Get\" object=\"a \\\"quoted\\\"\\nname\" result=\"Operation Failed\" reason=",
+        "operation=\"Locate\" object=\"\" result=\"Success\"",
+        "operation=\"Destroy\" object=\"1\" result=\"Operation Undone\"",
+        "operation=\"Destroy\" object=\"1\" result=\"Operation Failed\" reason=",
+    ];
+    assert_eq!(audit.len(), expected.len(), "{log}");
+    for (line, expected) in audit.iter().zip(expected) {
+        let rest = line.strip_prefix(&who).unwrap_or_else(|| panic!("{line}"));
+        assert!(rest.starts_with(expected), "{line}");
+    }
+}
+
+#[test]
+fn the_state_is_told_in_a_file_and_on_a_signal() {
+    let pki = Pki::new();
+    let path = pki.folder.path("status.json");
+    let settings = pki.settings(&format!("status_path={}", path.display())).display().to_string();
+    let (log, database) = (pki.folder.path("server.log"), pki.folder.path("kmip.database"));
+    let (log, database) = (log.display().to_string(), database.display().to_string());
+    let server = Running::start(["-f", &settings, "-l", &log, "-d", &database]);
+    let mut client = pki.connect(server.port, &pki.client);
+    let key = aes_key("counted", vec![1; 16]);
+    client
+        .exchange(&message_of(V1_2, None, &[(Operation::Register, |w: &mut Writer| register(&key, w))]))
+        .unwrap();
+    for object in ["1", "2"] {
+        client
+            .exchange(&message_of(V1_2, None, &[(Operation::Get, |w: &mut Writer| id(object, w))]))
+            .unwrap();
+    }
+    client.exchange(&crate::harness::request(8)).unwrap();
+
+    let holds = |status: &Value| {
+        status["operations"]["Get"]["done"] == 1
+            && status["operations"]["Get"]["failed"] == 1
+            && status["operations"]["Register"]["done"] == 1
+            && status["requests_refused"] == 1
+            && status["bugs_met"] == 0
+            && status["connections"]["sessions"] == 1
+            && status["connections"]["accepted"] == 1
+            && status["store"]["bytes"].as_u64().is_some_and(|bytes| bytes > 4096)
+            && status["store"]["readers_open"].as_u64().is_some_and(|count| count > 0)
+    };
+    server.signal("USR1");
+    within(|| {
+        let log = pki.log();
+        let state = log.lines().find_map(|line| line.split(" - kmip.server - INFO - State: ").nth(1))?;
+        let state: Value = serde_json::from_str(state).unwrap();
+        assert!(holds(&state), "{state:#}");
+        Some(())
+    });
+    // The file is whole at any moment, and follows.
+    within(|| {
+        let status: Value = serde_json::from_slice(&fs::read(&path).ok()?).unwrap();
+        holds(&status).then_some(())
+    });
+}
