@@ -1,16 +1,17 @@
 //! Using keys over TLS: Encrypt, Decrypt, Sign, Signature Verify, MAC, MAC Verify and Hash. Whom they refuse and
 //! why, what limits and dates do, and how an operation comes in parts.
 
-use kmip_server::crypto::rsa;
+use kmip_server::crypto::{Purpose, rsa};
 use kmip_server::kmip::attributes::Attribute;
 use kmip_server::kmip::enums::*;
 use kmip_server::kmip::structures::{CryptographicParameters, UsageLimits};
 use kmip_server::kmip::{
-    Key, KeyBlock, KeyMaterial, KeyValue, KeyWrappingData, Object, OpaqueObject, SecretData,
+    Key, KeyBlock, KeyMaterial, KeyValue, KeyWrappingData, Object, OpaqueObject, RsaPrivateKeyMaterial,
+    SecretData,
 };
 use kmip_server::ttlv::{DateTime, Field, Secret, Tag, V1_2, V1_3, V1_4, V2_0, V2_1, Value, Version, Writer};
 
-use crate::corpus::{attribute, id, template, usage};
+use crate::corpus::{attribute, id, message_of, template, usage};
 use crate::dialogue::{Answer, Caller, Live};
 use crate::harness::Pki;
 
@@ -402,6 +403,90 @@ fn dates_and_states_bound_what_a_key_may_do() {
     john.ask(V1_4, Operation::Destroy, |writer| id(&key, writer)).done();
     let answer = ask(&key).send(&mut john, V1_4, Operation::Encrypt);
     assert_eq!(answer.refused(), ResultReason::ItemNotFound);
+}
+
+#[test]
+fn keys_that_are_archived_or_kept_elsewhere_are_out_of_reach() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    for verb in verbs() {
+        let key = ready(&mut john, V1_4, &verb.key, &[]);
+        john.ask(V1_4, Operation::Archive, |writer| id(&key, writer)).done();
+        let answer = verb.ask(&key).send(&mut john, V1_4, verb.operation);
+        assert_eq!(answer.refused(), ResultReason::ObjectArchived, "{}", verb.operation);
+
+        let mut object = verb.key.clone();
+        object.key_block_mut().unwrap().key_value = None;
+        let key = ready(&mut john, V1_4, &object, &[]);
+        let answer = verb.ask(&key).send(&mut john, V1_4, verb.operation);
+        assert_eq!(answer.refused(), ResultReason::KeyValueNotPresent, "{}", verb.operation);
+    }
+}
+
+#[test]
+fn keys_in_transparent_form_compute_what_others_do() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let (private, public) = pair();
+    let bytes_of = |object: &Object| object.key_block().unwrap().bytes().unwrap().expose().to_vec();
+    let read = rsa::PrivateKey::read(&bytes_of(&private), Purpose::Sign).unwrap();
+    let numbers = read.numbers().unwrap();
+    let secret = |part: &Option<Secret>| part.as_ref().map(|part| BigInteger::from_magnitude(part.expose()));
+    let material = KeyMaterial::RsaPrivateKey(RsaPrivateKeyMaterial {
+        modulus: BigInteger::from_magnitude(&numbers.modulus),
+        private_exponent: secret(&numbers.private_exponent),
+        public_exponent: numbers.public_exponent.as_deref().map(BigInteger::from_magnitude),
+        p: secret(&numbers.p),
+        q: secret(&numbers.q),
+        prime_exponent_p: None,
+        prime_exponent_q: None,
+        crt_coefficient: None,
+    });
+    let mut transparent = private.clone();
+    let block = transparent.key_block_mut().unwrap();
+    block.key_format_type = KeyFormatType::TransparentRsaPrivateKey;
+    block.key_value = Some(KeyValue::of(material));
+    let signature = |caller: &mut Caller, object: &Object| {
+        let key = ready(caller, V1_4, object, &[]);
+        bytes(&Ask::of(&key, Some(rsa_sha256())).send(caller, V1_4, Operation::Sign), Tag::SignatureData)
+    };
+    assert_eq!(signature(&mut john, &private), signature(&mut john, &transparent));
+    let proof = Some(signature(&mut john, &transparent));
+    let key = ready(&mut john, V1_4, &public, &[]);
+    let ask = Ask { proof, ..Ask::of(&key, Some(rsa_sha256())) };
+    let valid: ValidityIndicator =
+        only(&ask.send(&mut john, V1_4, Operation::SignatureVerify), Tag::ValidityIndicator);
+    assert_eq!(valid, ValidityIndicator::Valid);
+}
+
+#[test]
+fn a_batch_makes_a_key_and_uses_it() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    type Write = Box<dyn Fn(&mut Writer)>;
+    for version in VERSIONS {
+        let create: Write = Box::new(|writer| {
+            ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+            let attributes = [
+                attribute(Tag::CryptographicAlgorithm, &CryptographicAlgorithm::Aes),
+                attribute(Tag::CryptographicLength, &256),
+                usage(0xC),
+            ];
+            template(Tag::Attributes, &attributes, writer);
+        });
+        let nothing: Write = Box::new(|_| ());
+        let ask = Ask { key: String::new(), ..Ask::of("", Some(ecb())) };
+        let encrypt: Write = Box::new(move |writer| ask.write(Operation::Encrypt, writer));
+        let items =
+            [(Operation::Create, create), (Operation::Activate, nothing), (Operation::Encrypt, encrypt)];
+        let answers = john.send(version, &message_of(version, None, &items));
+        assert_eq!(answers.len(), 3);
+        assert_eq!(bytes(&answers[2], Tag::Data).len(), TEXT.len(), "{version}");
+        assert_eq!(answers[2].id(), answers[0].id());
+    }
 }
 
 #[test]
