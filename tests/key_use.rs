@@ -9,7 +9,9 @@ use kmip_server::kmip::{
     Key, KeyBlock, KeyMaterial, KeyValue, KeyWrappingData, Object, OpaqueObject, RsaPrivateKeyMaterial,
     SecretData,
 };
-use kmip_server::ttlv::{DateTime, Field, Secret, Tag, V1_2, V1_3, V1_4, V2_0, V2_1, Value, Version, Writer};
+use kmip_server::ttlv::{
+    BigInteger, DateTime, Field, Secret, Tag, V1_2, V1_3, V1_4, V2_0, V2_1, Value, Version, Writer,
+};
 
 use crate::corpus::{attribute, id, message_of, template, usage};
 use crate::dialogue::{Answer, Caller, Live};
