@@ -13,13 +13,13 @@ use kmip_server::kmip::attributes::{
     Attribute, AttributeReference, Flat, Row as AttributeRow, TemplateAttribute,
 };
 use kmip_server::kmip::enums::{
-    BatchErrorContinuationOption, BlockCipherMode, CertificateType, CryptographicAlgorithm,
-    CryptographicUsageMask, DerivationMethod, HashingAlgorithm, InteropFunction, KeyFormatType, NameType,
-    ObjectType, OpaqueDataType, Operation, PaddingMethod, QueryFunction, ResultStatus, RevocationReasonCode,
-    SecretDataType, SplitKeyMethod, UsageLimitsUnit,
+    AdjustmentType, BatchErrorContinuationOption, BlockCipherMode, CertificateType, CryptographicAlgorithm,
+    CryptographicUsageMask, DerivationMethod, EndpointRole, HashingAlgorithm, InteropFunction, KeyFormatType,
+    LinkType, NameType, ObjectType, OpaqueDataType, Operation, PaddingMethod, QueryFunction, ResultStatus,
+    RevocationReasonCode, SecretDataType, SplitKeyMethod, UsageLimitsUnit,
 };
 use kmip_server::kmip::structures::{
-    CryptographicParameters, Name, ProtocolVersion, RevocationReason, UniqueIdentifier, UsageLimits,
+    CryptographicParameters, Link, Name, ProtocolVersion, RevocationReason, UniqueIdentifier, UsageLimits,
 };
 use kmip_server::kmip::{
     Certificate as CertificateObject, Key, KeyBlock, KeyMaterial, KeyValue, Object, OpaqueObject,
@@ -223,6 +223,9 @@ pub(crate) static ROWS: &[Row] = &[
     row(Operation::RngRetrieve, |writer| 32.write(Tag::DataLength, writer)),
     row(Operation::RngSeed, |writer| vec![7u8; 32].write(Tag::Data, writer)),
     row(Operation::ReKey, |writer| id(AES, writer)),
+    heavy(Operation::ReKeyKeyPair, |writer| {
+        UniqueIdentifier::Text(PRIVATE.to_owned()).write(Tag::PrivateKeyUniqueIdentifier, writer);
+    }),
     row(Operation::DeriveKey, |writer| {
         ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
         id(PASSWORD, writer);
@@ -254,6 +257,12 @@ pub(crate) static ROWS: &[Row] = &[
         id(OTHER_PART, writer);
         template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], writer);
     }),
+    row(Operation::AdjustAttribute, |writer| {
+        id(AES, writer);
+        Some(reference(Tag::Sensitive)).write(Tag::AttributeReference, writer);
+        AdjustmentType::Negate.write(Tag::AdjustmentType, writer);
+    }),
+    row(Operation::SetEndpointRole, |writer| EndpointRole::Server.write(Tag::EndpointRole, writer)),
     row(Operation::Ping, |_| ()),
 ];
 

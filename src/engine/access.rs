@@ -28,7 +28,8 @@ impl Deref for Granted {
 }
 
 /// The entry of a policy that judges an operation. Policies know no entry for using a key: whoever may read
-/// a key may use it.
+/// a key may use it. Nor do those in use know the operations that came later: exporting is reading, and adjusting
+/// an attribute is modifying it.
 pub(super) fn judged_as(operation: Operation) -> Operation {
     match operation {
         Operation::Encrypt
@@ -39,7 +40,9 @@ pub(super) fn judged_as(operation: Operation) -> Operation {
         | Operation::MacVerify
         | Operation::DeriveKey
         | Operation::CreateSplitKey
-        | Operation::JoinSplitKey => Operation::Get,
+        | Operation::JoinSplitKey
+        | Operation::Export => Operation::Get,
+        Operation::AdjustAttribute => Operation::ModifyAttribute,
         other => other,
     }
 }

@@ -256,6 +256,40 @@ impl<'a> Context<'a> {
         std::mem::take(&mut run.lost)
     }
 
+    /// Puts new objects in the place of old ones, in one change: `replace` gets each old object and the number of
+    /// its successor, and gives the old object as it is kept and the new one. The policy of each old object has
+    /// to allow the operation beside it.
+    ///
+    /// # Errors
+    /// Those of [`Context::open`], and those of `replace`.
+    pub fn supersede(
+        &mut self,
+        old: &[(Id, Operation)],
+        replace: impl FnOnce(Vec<(Record, Id)>) -> Result<Vec<(Record, Record)>, Error>,
+    ) -> Result<Vec<Id>, Error> {
+        let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
+        self.transact(|transaction| {
+            let mut pairs = Vec::with_capacity(old.len());
+            for (id, operation) in old {
+                let text = id.to_string();
+                let mut record = transaction.read(*id)?.ok_or_else(|| not_found(&text))?;
+                lifecycle::settle(&mut record, now);
+                let granted =
+                    access::decide(&policies, identity, *operation, record).ok_or_else(|| refused(&text))?;
+                lifecycle::within_reach(&granted)?;
+                pairs.push((granted.into_record(), transaction.next_id()?));
+            }
+            let mut ids = Vec::with_capacity(pairs.len());
+            for (mut old, new) in replace(pairs)? {
+                lifecycle::touch(&mut old, now);
+                transaction.update(&old)?;
+                transaction.insert(&new)?;
+                ids.push(new.id);
+            }
+            Ok(ids)
+        })
+    }
+
     /// Does work that takes a processor for long, such as making an RSA key, when it is its turn. It has to be
     /// done before the change that needs it begins.
     ///

@@ -2,7 +2,9 @@
 //! (KMIP 1.4 §3 and §4.1 to §4.3, 2.1 §4 and §6.1.8, §6.1.9, §6.1.43).
 
 use crate::crypto::hash;
-use crate::kmip::attributes::{Attribute, AttributeReference, Attributes, Origin, Row, TemplateAttribute};
+use crate::kmip::attributes::{
+    Attribute, AttributeReference, Attributes, Origin, Row, TABLE, TemplateAttribute,
+};
 use crate::kmip::enums::*;
 use crate::kmip::structures::{Digest, Name, RngParameters};
 use crate::kmip::{Error, KeyMaterial, KeyValue, Object};
@@ -11,11 +13,17 @@ use crate::ttlv::{DateTime, STORED, Tag, Value, Writer};
 
 use super::context::{Context, Search};
 use super::error::{failed, invalid_field};
-use super::{certificates, export, lease, lifecycle};
+use super::{certificates, export, lease, lifecycle, usage_limits};
 
 /// The attributes that a client wants on a new object, each allowed in the request's version.
 #[derive(Clone, Debug, Default)]
 pub struct Given(Vec<Attribute>);
+
+impl FromIterator<Attribute> for Given {
+    fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
+        Self(attributes.into_iter().collect())
+    }
+}
 
 impl Given {
     /// Those of a request; the templates that it names come first, and what the request says overrides them.
@@ -50,7 +58,7 @@ impl Given {
         }
         let mut given = Self(template.attributes.clone());
         for name in template.templates.iter().rev() {
-            given = given.or(&Self::of_template(cx, name)?);
+            given = given.on_top_of(&Self::of_template(cx, name)?);
         }
         Ok(given)
     }
@@ -70,6 +78,38 @@ impl Given {
             !self.0.iter().any(|own| AttributeReference::to(own) == reference)
         });
         Self(self.0.iter().chain(missing).cloned().collect())
+    }
+
+    /// The attributes of `record` that an object in its place gets too: what clients may set, without what belongs
+    /// to the object itself (1.4 §4.4, Table 173).
+    pub fn inherited(record: &Record) -> Self {
+        const ITS_OWN: &[Tag] = &[
+            Tag::Link,
+            Tag::Fresh,
+            Tag::OriginalCreationDate,
+            Tag::RandomNumberGenerator,
+            Tag::KeyValueLocation,
+        ];
+        let rows = TABLE.iter().filter(|row| row.rules.origin != Origin::Server);
+        let rows = rows.filter(|row| !ITS_OWN.contains(&row.tag));
+        Self(rows.flat_map(|row| record.attributes.of_row(row)).collect())
+    }
+
+    /// These on top of others: of attributes that have one value, these count; of those that can have several,
+    /// the others' values come first (1.4 §4.2).
+    pub fn on_top_of(&self, others: &Self) -> Self {
+        let kept = others.0.iter().filter(|other| {
+            !self
+                .0
+                .iter()
+                .any(|own| own.row == other.row && (!own.row.multiple || own.stored() == other.stored()))
+        });
+        Self(kept.chain(&self.0).cloned().collect())
+    }
+
+    /// Whether an attribute of one of these tags is given.
+    pub fn has_any(&self, tags: &[Tag]) -> bool {
+        self.0.iter().any(|attribute| tags.contains(&attribute.row.tag))
     }
 
     /// The value of the attribute behind `tag`, where it is given; `T` has to be the attribute's type.
@@ -209,7 +249,7 @@ impl Draft {
     /// The record of number `id`: the server's own attributes are added, and the object's life begins.
     ///
     /// # Errors
-    /// Cryptographic Failure where the value cannot be hashed.
+    /// Cryptographic Failure where the value cannot be hashed, Invalid Field for Usage Limits below zero.
     pub fn into_record(self, id: Id, asker: &Asker) -> Result<Record, Error> {
         let Self { mut attributes, object, format_given } = self;
         let object_type = object.object_type();
@@ -219,6 +259,9 @@ impl Draft {
         attributes.fresh.get_or_insert(true);
         if Row::of(Tag::LeaseTime).is_some_and(|row| row.rules.applies_to.contains(object_type)) {
             attributes.lease_time = Some(lease::LONGEST);
+        }
+        if let Some(limits) = &attributes.usage_limits {
+            attributes.usage_limits = Some(usage_limits::begin(limits)?);
         }
         let sensitive = *attributes.sensitive.get_or_insert(false);
         let extractable = *attributes.extractable.get_or_insert(true);
@@ -248,6 +291,17 @@ pub struct Asker {
 }
 
 impl Asker {
+    /// The user of that name, at `now`.
+    #[cfg(test)]
+    pub(super) fn new(owner: &str, now: DateTime) -> Self {
+        Self { owner: owner.to_owned(), now }
+    }
+
+    /// The moment of the request.
+    pub fn now(&self) -> DateTime {
+        self.now
+    }
+
     /// The one who asks in `cx`, at the moment of the request.
     pub fn of(cx: &Context<'_>) -> Self {
         Self { owner: cx.identity.user.clone(), now: cx.now }

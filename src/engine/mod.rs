@@ -13,6 +13,7 @@ mod heavy;
 pub mod lease;
 pub mod lifecycle;
 pub mod material;
+pub mod replacement;
 mod streams;
 pub mod takeover;
 pub mod usage;

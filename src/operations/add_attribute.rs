@@ -78,14 +78,10 @@ fn add(
         return Err(error.or_before(ResultReason::IllegalOperation));
     }
     rules::timely(record, row)?;
-    record.attributes.push(new);
+    record.attributes.push(&rules::completed(new)?);
     rules::conclude(record, now);
     let added = record.attributes.values(&AttributeReference::to(new)).pop();
-    Ok(added.map(|(_, mut attribute)| {
-        // The first value's index goes without saying, as in the standard's test cases.
-        attribute.index = attribute.index.filter(|index| *index > 0);
-        attribute
-    }))
+    Ok(added.map(|(_, attribute)| attribute))
 }
 
 #[cfg(test)]

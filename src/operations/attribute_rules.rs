@@ -1,10 +1,11 @@
 //! What the operations that change attributes have in common: when a date may still be changed, and what
 //! follows from a change. Which errors a change has is told by each operation.
 
-use crate::engine::{failed, invalid_field, lifecycle};
+use crate::engine::{failed, invalid_field, lifecycle, usage_limits, wrong_state};
 use crate::kmip::Error;
 use crate::kmip::attributes::{Attribute, Row};
 use crate::kmip::enums::{ResultReason, State};
+use crate::kmip::structures::UsageLimits;
 use crate::store::Record;
 use crate::ttlv::{DateTime, Tag, Version};
 
@@ -26,11 +27,18 @@ pub(super) fn known(attribute: &Attribute, version: Version) -> Result<(), Error
     Err(invalid_field(format!("KMIP {version} has no {} attribute.", attribute.name())))
 }
 
-/// Checks that the object's life still allows the attribute to be set.
+/// Checks that the object's life still allows the attribute to be set or deleted.
 ///
 /// # Errors
-/// Wrong Key Lifecycle State, in 1.x Permission Denied, for a date whose moment has passed.
+/// Wrong Key Lifecycle State (before 2.0 Permission Denied) for a date whose moment has passed, Permission Denied
+/// for Usage Limits of which something has been used.
 pub(super) fn timely(record: &Record, row: &Row) -> Result<(), Error> {
+    if row.tag == Tag::UsageLimits
+        && record.attributes.usage_limits.as_ref().is_some_and(usage_limits::is_begun)
+    {
+        let message = "The Usage Limits cannot be changed: something of them has been used.";
+        return Err(failed(ResultReason::PermissionDenied, message));
+    }
     let (Some(state), Some((_, states))) =
         (record.attributes.state, DATES.iter().find(|(tag, _)| *tag == row.tag))
     else {
@@ -39,8 +47,22 @@ pub(super) fn timely(record: &Record, row: &Row) -> Result<(), Error> {
     if states.contains(&state) {
         return Ok(());
     }
-    let message = format!("The {} attribute cannot be changed: the object is {state}.", row.name);
-    Err(failed(ResultReason::WrongKeyLifecycleState, message).or_before(ResultReason::PermissionDenied))
+    Err(wrong_state(format!("The {} attribute cannot be changed: the object is {state}.", row.name)))
+}
+
+/// The value as it is kept: with what the server adds to the client's part of it.
+///
+/// # Errors
+/// Invalid Field for Usage Limits below zero.
+pub(super) fn completed(new: &Attribute) -> Result<Attribute, Error> {
+    match new.read::<UsageLimits>() {
+        Ok(limits) if new.row.tag == Tag::UsageLimits => {
+            let mut completed = Attribute::of(new.row, &usage_limits::begin(&limits)?);
+            completed.index = new.index;
+            Ok(completed)
+        }
+        _ => Ok(new.clone()),
+    }
 }
 
 /// Applies what follows from a change: the state that the dates lead to, and what the object has always been

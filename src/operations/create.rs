@@ -55,7 +55,11 @@ impl Operation for Create {
     }
 }
 
-fn symmetric_key(given: &Given, version: Version) -> Result<Object, Error> {
+/// A new symmetric key as the attributes describe it.
+///
+/// # Errors
+/// Invalid Field where algorithm, length or usage mask are missing, or make no key.
+pub(super) fn symmetric_key(given: &Given, version: Version) -> Result<Object, Error> {
     let algorithm: CryptographicAlgorithm = given
         .read(Tag::CryptographicAlgorithm)
         .ok_or_else(|| invalid_field("The Cryptographic Algorithm attribute has to be given."))?;

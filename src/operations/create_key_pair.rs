@@ -13,7 +13,7 @@ use crate::kmip::structures::{
     CryptographicDomainParameters, Link, ProtectionStorageMasks, UniqueIdentifier,
 };
 use crate::kmip::{Error, Key, KeyBlock, Object, enums, structure};
-use crate::ttlv::{Tag, V2_0};
+use crate::ttlv::{Tag, V2_0, Version};
 
 use super::Operation;
 
@@ -50,41 +50,20 @@ impl Operation for CreateKeyPair {
         let common = Given::of_optional(cx, request.common.as_ref())?;
         let (public, private) = (public.or(&common), private.or(&common));
 
-        let algorithm = agreed::<CryptographicAlgorithm>(&public, &private, Tag::CryptographicAlgorithm)?;
-        let pair = match algorithm {
-            CryptographicAlgorithm::Rsa => rsa_pair(cx, &public, &private)?,
-            _ => curve_pair(algorithm, &public, &private)?,
-        };
-        let make = |key: &Plain, given: &Given| -> Result<Key, Error> {
-            let block = export::block(key, given.read(Tag::KeyFormatType), cx.version)?;
-            let (cryptographic_algorithm, cryptographic_length) = (Some(algorithm), Some(pair.bits));
-            Ok(Key { key_block: KeyBlock { cryptographic_algorithm, cryptographic_length, ..block } })
-        };
-        let public_key = Object::PublicKey(make(&pair.public, &public)?);
-        let private_key = Object::PrivateKey(make(&pair.private, &private)?);
-
-        let mut public = Draft::generated(public_key, cx.now).give(&public)?;
-        let mut private = Draft::generated(private_key, cx.now).give(&private)?;
-        for (draft, usage) in [(&mut public, pair.public_usage), (&mut private, pair.private_usage)] {
-            draft.attributes.cryptographic_usage_mask.get_or_insert(usage);
-            if let Some(curve) = pair.curve {
-                draft.attributes.cryptographic_domain_parameters.get_or_insert(
-                    CryptographicDomainParameters {
-                        qlength: Some(pair.bits),
-                        recommended_curve: Some(curve),
-                    },
-                );
-            }
-        }
+        let pair = generate(cx, &public, &private)?;
+        let mut public_key = Draft::generated(pair.public_key(&public, cx.version)?, cx.now).give(&public)?;
+        let mut private_key =
+            Draft::generated(pair.private_key(&private, cx.version)?, cx.now).give(&private)?;
+        pair.complete(&mut public_key, &mut private_key);
 
         let asker = Asker::of(cx);
         let ids = cx.insert(2, |ids| {
             let [public_id, private_id] = *ids else { return Ok(Vec::new()) };
             let link =
                 |link_type, to: crate::store::Id| Link { link_type, linked_object_identifier: to.into() };
-            public.attributes.link.push(link(LinkType::PrivateKeyLink, private_id));
-            private.attributes.link.push(link(LinkType::PublicKeyLink, public_id));
-            Ok(vec![public.into_record(public_id, &asker)?, private.into_record(private_id, &asker)?])
+            public_key.attributes.link.push(link(LinkType::PrivateKeyLink, private_id));
+            private_key.attributes.link.push(link(LinkType::PublicKeyLink, public_id));
+            Ok(vec![public_key.into_record(public_id, &asker)?, private_key.into_record(private_id, &asker)?])
         })?;
         let [public_id, private_id] = ids.try_into().map_err(|_| invalid_field("No pair was made."))?;
         cx.leave(UniqueIdentifierValue::CreateKeyPairPublicKey, public_id);
@@ -96,8 +75,21 @@ impl Operation for CreateKeyPair {
     }
 }
 
+/// A new pair as the attributes of its keys describe it.
+///
+/// # Errors
+/// Invalid Field where they describe none, Cryptographic Failure for a length that there are no keys of.
+pub(super) fn generate(cx: &mut Context<'_>, public: &Given, private: &Given) -> Result<Pair, Error> {
+    let algorithm = agreed::<CryptographicAlgorithm>(public, private, Tag::CryptographicAlgorithm)?;
+    match algorithm {
+        CryptographicAlgorithm::Rsa => rsa_pair(cx, public, private),
+        _ => curve_pair(algorithm, public, private),
+    }
+}
+
 /// A pair that was made, and what follows from its algorithm.
-struct Pair {
+pub(super) struct Pair {
+    algorithm: CryptographicAlgorithm,
     public: Plain,
     private: Plain,
     bits: i32,
@@ -108,6 +100,45 @@ struct Pair {
     private_usage: CryptographicUsageMask,
 }
 
+impl Pair {
+    /// The public key, in the format that its attributes ask for.
+    ///
+    /// # Errors
+    /// Key Format Type Not Supported where the key has no such form.
+    pub(super) fn public_key(&self, given: &Given, version: Version) -> Result<Object, Error> {
+        self.key(&self.public, given, version).map(Object::PublicKey)
+    }
+
+    /// The private key, likewise.
+    ///
+    /// # Errors
+    /// As [`Pair::public_key`].
+    pub(super) fn private_key(&self, given: &Given, version: Version) -> Result<Object, Error> {
+        self.key(&self.private, given, version).map(Object::PrivateKey)
+    }
+
+    fn key(&self, key: &Plain, given: &Given, version: Version) -> Result<Key, Error> {
+        let block = export::block(key, given.read(Tag::KeyFormatType), version)?;
+        let (cryptographic_algorithm, cryptographic_length) = (Some(self.algorithm), Some(self.bits));
+        Ok(Key { key_block: KeyBlock { cryptographic_algorithm, cryptographic_length, ..block } })
+    }
+
+    /// Adds what the client does not say and the pair does.
+    pub(super) fn complete(&self, public: &mut Draft, private: &mut Draft) {
+        for (draft, usage) in [(public, self.public_usage), (private, self.private_usage)] {
+            draft.attributes.cryptographic_usage_mask.get_or_insert(usage);
+            if let Some(curve) = self.curve {
+                draft.attributes.cryptographic_domain_parameters.get_or_insert(
+                    CryptographicDomainParameters {
+                        qlength: Some(self.bits),
+                        recommended_curve: Some(curve),
+                    },
+                );
+            }
+        }
+    }
+}
+
 fn rsa_pair(cx: &mut Context<'_>, public: &Given, private: &Given) -> Result<Pair, Error> {
     use CryptographicUsageMask as M;
     let bits = agreed::<i32>(public, private, Tag::CryptographicLength)?;
@@ -116,6 +147,7 @@ fn rsa_pair(cx: &mut Context<'_>, public: &Given, private: &Given) -> Result<Pai
     let pair = cx.heavy(|| rsa::generate(u32::try_from(bits).unwrap_or(0)).map_err(failure))?;
     let purpose = Purpose::CreateKeyPair;
     Ok(Pair {
+        algorithm: CryptographicAlgorithm::Rsa,
         public: rsa::PublicKey::read(&pair.public_pkcs1, purpose).map(Plain::RsaPublic).map_err(failure)?,
         private: rsa::PrivateKey::read(pair.private_pkcs8.expose(), purpose)
             .map(Plain::RsaPrivate)
@@ -148,6 +180,7 @@ fn curve_pair(algorithm: CryptographicAlgorithm, public: &Given, private: &Given
         _ => (M::VERIFY, M::SIGN),
     };
     Ok(Pair {
+        algorithm,
         public: Plain::EcPublic(key.public()?),
         private: Plain::EcPrivate(key),
         bits: i32::try_from(curve.bits()).unwrap_or(i32::MAX),

@@ -8,7 +8,7 @@ use crate::kmip::{Error, enums, structure};
 use crate::store::Record;
 use crate::ttlv::{V2_0, Version};
 
-use super::Operation;
+use super::{Operation, attribute_rules as rules};
 
 structure! {
     /// Request Payload.
@@ -77,6 +77,7 @@ fn delete(
     version: Version,
 ) -> Result<Option<Attribute>, Error> {
     let row = deletable(reference, record.object_type, version)?;
+    rules::timely(record, row)?;
     let values = record.attributes.values(reference);
     let meant: Vec<_> = match which {
         Which::At(index) => {

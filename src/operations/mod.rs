@@ -5,6 +5,7 @@
 
 mod activate;
 mod add_attribute;
+mod adjust_attribute;
 mod archive;
 mod attribute_rules;
 mod check;
@@ -33,13 +34,17 @@ mod mac_verify;
 mod modify_attribute;
 mod obtain_lease;
 mod parts;
+mod ping;
 mod query;
+mod re_key;
+mod re_key_key_pair;
 mod recover;
 mod register;
 mod revoke;
 mod rng_retrieve;
 mod rng_seed;
 mod set_attribute;
+mod set_endpoint_role;
 mod sign;
 mod signature_verify;
 mod signing;
@@ -113,6 +118,8 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<create_key_pair::CreateKeyPair>(),
     entry::<register::Register>(),
     entry::<derive_key::DeriveKey>(),
+    entry::<re_key::ReKey>(),
+    entry::<re_key_key_pair::ReKeyKeyPair>(),
     entry::<locate::Locate>(),
     entry::<check::Check>(),
     entry::<get::Get>(),
@@ -142,8 +149,11 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<hash::Hash>(),
     entry::<rng_retrieve::RngRetrieve>(),
     entry::<rng_seed::RngSeed>(),
+    entry::<adjust_attribute::AdjustAttribute>(),
     entry::<set_attribute::SetAttribute>(),
+    entry::<set_endpoint_role::SetEndpointRole>(),
     entry::<interop::Interop>(),
+    entry::<ping::Ping>(),
 ];
 
 const fn entry<O: Operation + 'static>() -> Entry {

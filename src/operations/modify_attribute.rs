@@ -62,9 +62,9 @@ fn modify(
     let (position, index) =
         if version >= V2_0 { by_value(record, current, new)? } else { by_index(record, new)? };
     rules::timely(record, new.row)?;
-    record.attributes.replace(position, new);
+    let mut modified = rules::completed(new)?;
+    record.attributes.replace(position, &modified);
     rules::conclude(record, now);
-    let mut modified = new.clone();
     // Clients that name an index, 0 included, find it in the answer.
     modified.index = index.or(new.index.filter(|_| new.row.multiple));
     Ok(modified)

@@ -103,6 +103,11 @@ pub(crate) fn objects() -> &'static [Given] {
                 if at == 0 {
                     attributes.push(attribute(Tag::UsageLimits, &limits()));
                 }
+                if object.object_type() == ObjectType::PrivateKey {
+                    let linked_object_identifier = UniqueIdentifier::Text(PUBLIC.to_owned());
+                    let link = Link { link_type: LinkType::PublicKeyLink, linked_object_identifier };
+                    attributes.push(attribute(Tag::Link, &link));
+                }
                 if at as u64 + 1 < OBJECTS {
                     attributes.push(attribute(Tag::ActivationDate, &DateTime(1_000)));
                 }

@@ -49,6 +49,21 @@ impl Attribute {
         Self { row, index: None, value: writer.into_bytes() }
     }
 
+    /// The attribute of `row` whose value `raw` is; none where the row's type is another.
+    pub fn of_raw(row: &'static Row, raw: &Raw) -> Option<Self> {
+        let mut writer = Writer::new(STORED);
+        raw.encode(row.tag, &mut writer);
+        let bytes = writer.into_bytes();
+        let item = Reader::new(&bytes, STORED).require(row.tag).ok()?;
+        Self::decode(row, None, &item).ok()
+    }
+
+    /// The value as one item, whatever its type.
+    pub fn raw(&self) -> Raw {
+        let read = self.item().and_then(|item| Raw::decode(&item));
+        read.expect("the value was written as one whole item")
+    }
+
     /// The value, read as a `T`.
     ///
     /// # Errors
@@ -404,14 +419,15 @@ impl Attributes {
         replaced.unwrap_or(false)
     }
 
-    /// The values that `reference` means, with their positions in the slot. An Attribute Index is given
-    /// where the attribute can have several values, counted per name for vendor attributes (1.4 §2.1.1).
+    /// The values that `reference` means, with their positions in the slot. An Attribute Index is given to all
+    /// but the first, whose index 0 goes without saying, as in the standard's test cases; it is counted per name
+    /// for vendor attributes (1.4 §2.1.1).
     pub fn values(&self, reference: &AttributeReference) -> Vec<(usize, Attribute)> {
         let Some(row) = reference.row() else { return Vec::new() };
         let all = self.of_row(row).enumerate();
         let meant = all.filter(|(_, value)| !row.is_vendor() || AttributeReference::to(value) == *reference);
         let indexed = meant.enumerate().map(|(index, (position, value))| {
-            let index = row.multiple.then(|| i32::try_from(index).unwrap_or(i32::MAX));
+            let index = (index > 0).then(|| i32::try_from(index).unwrap_or(i32::MAX));
             (position, Attribute { index, ..value })
         });
         indexed.collect()

@@ -1,0 +1,58 @@
+//! Re-key (KMIP 1.4 §4.4, 2.1 §6.1.46): a new symmetric key in the place of another.
+
+use crate::engine::replacement::{self, Wanted};
+use crate::engine::{Asker, Context, Given, invalid_field};
+use crate::kmip::attributes::TemplateAttribute;
+use crate::kmip::enums::{ObjectType, UniqueIdentifierValue};
+use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::{Error, enums, structure};
+use crate::ttlv::{Interval, V2_0};
+
+use super::Operation;
+use super::create::symmetric_key;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
+        Offset => offset: Option<Interval>,
+        Attributes => attributes: Option<TemplateAttribute>,
+        ProtectionStorageMasks[V2_0..] => protection_storage_masks: Option<ProtectionStorageMasks>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct ReKey;
+
+impl Operation for ReKey {
+    const CODE: enums::Operation = enums::Operation::ReKey;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let given = Given::of_optional(cx, request.attributes.as_ref())?;
+        let wanted = Wanted { offset: request.offset, given }.checked()?;
+        let old = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
+        replacement::replaceable(&old, ObjectType::SymmetricKey)?;
+        let object = symmetric_key(&wanted.attributes(&old), cx.version)?;
+
+        let asker = Asker::of(cx);
+        let ids = cx.supersede(&[(old.id, Self::CODE)], |pairs| {
+            let successor = |(mut old, id)| {
+                replacement::replaceable(&old, ObjectType::SymmetricKey)?;
+                let new = replacement::succeed(&mut old, id, object.clone(), &wanted, &asker)?;
+                Ok((old, new.into_record(id, &asker)?))
+            };
+            pairs.into_iter().map(successor).collect()
+        })?;
+        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was re-keyed."))?;
+        cx.leave(UniqueIdentifierValue::ReKey, id);
+        Ok(Response { unique_identifier: id.into() })
+    }
+}

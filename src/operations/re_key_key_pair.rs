@@ -1,0 +1,98 @@
+//! Re-key Key Pair (KMIP 1.4 §4.5, 2.1 §6.1.47): a new key pair in the place of another.
+//!
+//! The private key is named, and its Link tells the public one. The policy of the private key judges the operation;
+//! the public key loses its names and gets a link, so its policy has to allow Modify Attribute.
+
+use crate::engine::replacement::{self, Wanted, link};
+use crate::engine::{Asker, Context, Given, failed, invalid_field};
+use crate::kmip::attributes::TemplateAttribute;
+use crate::kmip::enums::{LinkType, ObjectType, ResultReason, UniqueIdentifierValue};
+use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::{Error, enums, structure};
+use crate::store::Record;
+use crate::ttlv::{Interval, V2_0};
+
+use super::Operation;
+use super::create_key_pair::generate;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        PrivateKeyUniqueIdentifier => private_key_unique_identifier: Option<UniqueIdentifier>,
+        Offset => offset: Option<Interval>,
+        CommonAttributes => common: Option<TemplateAttribute>,
+        PrivateKeyAttributes => private: Option<TemplateAttribute>,
+        PublicKeyAttributes => public: Option<TemplateAttribute>,
+        CommonProtectionStorageMasks[V2_0..] => common_storage: Option<ProtectionStorageMasks>,
+        PrivateProtectionStorageMasks[V2_0..] => private_storage: Option<ProtectionStorageMasks>,
+        PublicProtectionStorageMasks[V2_0..] => public_storage: Option<ProtectionStorageMasks>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        PrivateKeyUniqueIdentifier => private_key_unique_identifier: UniqueIdentifier,
+        PublicKeyUniqueIdentifier => public_key_unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct ReKeyKeyPair;
+
+impl Operation for ReKeyKeyPair {
+    const CODE: enums::Operation = enums::Operation::ReKeyKeyPair;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let common = Given::of_optional(cx, request.common.as_ref())?;
+        let private = Given::of_optional(cx, request.private.as_ref())?.or(&common);
+        let public = Given::of_optional(cx, request.public.as_ref())?.or(&common);
+        let private = Wanted { offset: request.offset, given: private }.checked()?;
+        let public = Wanted { offset: request.offset, given: public }.checked()?;
+
+        let old = cx.open(request.private_key_unique_identifier.as_ref(), Self::CODE)?;
+        replacement::replaceable(&old, ObjectType::PrivateKey)?;
+        let old_public = cx.open(Some(&public_key(&old)?), enums::Operation::ModifyAttribute)?;
+        replacement::replaceable(&old_public, ObjectType::PublicKey)?;
+        let (of_private, of_public) = (private.attributes(&old), public.attributes(&old_public));
+        let pair = generate(cx, &of_public, &of_private)?;
+        let private_key = pair.private_key(&of_private, cx.version)?;
+        let public_key = pair.public_key(&of_public, cx.version)?;
+
+        let asker = Asker::of(cx);
+        let judged = [(old.id, Self::CODE), (old_public.id, enums::Operation::ModifyAttribute)];
+        let ids = cx.supersede(&judged, |pairs| {
+            let Ok([(mut old, id), (mut old_public, public_id)]) = <[_; 2]>::try_from(pairs) else {
+                return Ok(Vec::new());
+            };
+            replacement::replaceable(&old, ObjectType::PrivateKey)?;
+            replacement::replaceable(&old_public, ObjectType::PublicKey)?;
+            let mut new = replacement::succeed(&mut old, id, private_key, &private, &asker)?;
+            let mut new_public =
+                replacement::succeed(&mut old_public, public_id, public_key, &public, &asker)?;
+            pair.complete(&mut new_public, &mut new);
+            new.attributes.link.insert(0, link(LinkType::PublicKeyLink, public_id));
+            new_public.attributes.link.insert(0, link(LinkType::PrivateKeyLink, id));
+            let (new, new_public) =
+                (new.into_record(id, &asker)?, new_public.into_record(public_id, &asker)?);
+            Ok(vec![(old, new), (old_public, new_public)])
+        })?;
+        let [id, public_id] = ids.try_into().map_err(|_| invalid_field("No pair was re-keyed."))?;
+        cx.leave(UniqueIdentifierValue::ReKeyKeyPairPublicKey, public_id);
+        cx.leave(UniqueIdentifierValue::ReKeyKeyPairPrivateKey, id);
+        Ok(Response {
+            private_key_unique_identifier: id.into(),
+            public_key_unique_identifier: public_id.into(),
+        })
+    }
+}
+
+/// What the private key's Link says its public key is.
+fn public_key(private: &Record) -> Result<UniqueIdentifier, Error> {
+    let mut links = private.attributes.link.iter();
+    let found = links.find(|link| link.link_type == LinkType::PublicKeyLink);
+    found.map(|link| link.linked_object_identifier.clone()).ok_or_else(|| {
+        failed(ResultReason::PermissionDenied, "The private key has no Link to its public key.")
+    })
+}
