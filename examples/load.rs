@@ -129,7 +129,7 @@ fn measure(word: &str, matches: &Matches) -> Result<(), Failure> {
 }
 
 fn print(word: &str, connections: usize, figure: run::Figure) -> Result<(), Failure> {
-    let run::Figure { rate, median, p99, max } = figure;
+    let run::Figure { rate, median, p99, max, .. } = figure;
     println!("{word} x{connections}: {rate:.0}/s, median {median:.1?}, p99 {p99:.1?}, max {max:.1?}");
     Ok(())
 }

@@ -56,11 +56,11 @@ pub(crate) fn bench(plan: &Plan) -> Result<(), Failure> {
     fresh(&plan.folder)?;
     let server = Running::ours(&plan.binary, &plan.pki, &plan.folder.join("small"))?;
     let idle = server.memory()?;
-    let mut ours = Target::new(server.port, &plan.pki, plan.tls);
+    let mut ours = Target::new(server.port, &plan.pki, plan.tls).at(&server);
     ours.make_keys(FEW)?;
     let signer = ours.make_signer();
     let ceiling = Running::ceiling(&plan.pki)?;
-    let bound = Target::new(ceiling.port, &plan.pki, plan.tls);
+    let bound = Target::new(ceiling.port, &plan.pki, plan.tls).at(&ceiling);
     let mut bench = Bench { plan, ours, bound, table: Table::default() };
 
     bench.under_the_ceiling("Query", Work::Query, 4, 0.5)?;
@@ -99,18 +99,18 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Measures `work` in turns with `other`, a rate. The share of the medians, and the middle one of our figures.
+    /// Measures `work` in turns with `other`: both figures of the round whose share is the middle one, and the share.
     fn in_turns(
         &self,
         work: Work,
         connections: usize,
-        mut other: impl FnMut() -> Result<f64, Failure>,
-    ) -> Result<(Figure, f64, f64), Failure> {
+        mut other: impl FnMut() -> Result<Figure, Failure>,
+    ) -> Result<(Figure, Figure, f64), Failure> {
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
             let bound = other()?;
             let figure = run(&self.ours, work, connections, self.plan.turn())?;
-            rounds.push((figure, bound, figure.rate / bound));
+            rounds.push((figure, bound, figure.rate / bound.rate));
         }
         rounds.sort_by(|(_, _, one), (_, _, other)| one.total_cmp(other));
         rounds.get(ROUNDS / 2).copied().ok_or_else(|| "nothing was measured".into())
@@ -125,11 +125,12 @@ impl Bench<'_> {
     ) -> Result<(), Failure> {
         // A connection of the ceiling answers one request, as ours does.
         let kind = if work == Work::Connect { Work::Connect } else { Work::Query };
-        let bound = || Ok(run(&self.bound, kind, connections, self.plan.turn())?.rate);
+        let bound = || run(&self.bound, kind, connections, self.plan.turn());
         match self.in_turns(work, connections, bound) {
             Ok((figure, bound, share)) => {
-                let against = format!("ceiling, {bound:.0}/s");
-                self.table.row(Row::share(what, work, connections, figure, against, share, goal));
+                let against = format!("ceiling, {:.0}/s", bound.rate);
+                let row = Row::share(what, work, connections, figure, against, share, goal);
+                self.table.row(row.processor(figure, bound));
             }
             Err(error) => self.table.note(format!("{what} was not measured: {error}.")),
         }
@@ -137,11 +138,12 @@ impl Bench<'_> {
     }
 
     fn resumption(&mut self) -> Result<(), Failure> {
-        let full = || Ok(run(&self.ours, Work::Connect, 4, self.plan.turn())?.rate);
+        let full = || run(&self.ours, Work::Connect, 4, self.plan.turn());
         let (figure, full, share) = self.in_turns(Work::Resume, 4, full)?;
-        let against = format!("full handshakes, {full:.0}/s");
+        let against = format!("full handshakes, {:.0}/s", full.rate);
         let what = "New connection, resumed session";
-        self.table.row(Row::times(what, Work::Resume, 4, figure, against, share, None));
+        let row = Row::times(what, Work::Resume, 4, figure, against, share, None);
+        self.table.row(row.processor(figure, full));
         Ok(())
     }
 
@@ -151,7 +153,7 @@ impl Bench<'_> {
             .and_then(|key| self.in_turns(Work::Sign, 4, || signatures(&key, self.plan.turn())));
         match measured {
             Ok((figure, raw, share)) => {
-                let against = format!("aws-lc-rs alone, {raw:.0}/s");
+                let against = format!("aws-lc-rs alone, {:.0}/s", raw.rate);
                 self.table.row(Row::share("Sign, RSA-2048", Work::Sign, 4, figure, against, share, 0.75));
             }
             Err(error) => self.table.note(format!("Sign was not measured: {error}.")),
@@ -167,7 +169,7 @@ impl Bench<'_> {
     ) -> Result<(), Failure> {
         let file = self.plan.folder.join("commits.database");
         let (figure, raw, share) = self.in_turns(work, connections, || commits(&file, self.plan.turn()))?;
-        let against = format!("lone commits, {raw:.0}/s");
+        let against = format!("lone commits, {:.0}/s", raw.rate);
         self.table.row(Row::times(what, work, connections, figure, against, share, goal));
         Ok(())
     }
@@ -219,7 +221,7 @@ impl Bench<'_> {
             made.extend(maker.join().map_err(|_| "a thread that made keys panicked")?);
         }
         let server = Running::ours(&self.plan.binary, &self.plan.pki, &self.plan.folder.join("small"))?;
-        self.ours.port = server.port;
+        self.ours = self.ours.clone().at(&server);
         let mut client = self.ours.client()?;
         let mut lost = 0;
         for id in &made {
@@ -262,10 +264,9 @@ impl Bench<'_> {
 
         let small = Running::ours(&plan.binary, &plan.pki, &plan.folder.join("small"))?;
         let large = Running::ours(&plan.binary, &plan.pki, &folder)?;
-        self.ours.port = large.port;
+        self.ours = self.ours.clone().at(&large);
         self.ours.stride = many / FEW;
-        let mut other = self.ours.clone();
-        other.port = small.port;
+        let mut other = self.ours.clone().at(&small);
         other.stride = 1;
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
@@ -289,7 +290,7 @@ impl Bench<'_> {
         let plan = self.plan;
         let server = Running::ours(&plan.binary, &plan.pki, &plan.folder.join("beside"))?;
         let pykmip = Running::pykmip(binary, &plan.pki, &plan.folder.join("pykmip"))?;
-        let mut ours = Target::new(server.port, &plan.pki, Tls::V1_2);
+        let mut ours = Target::new(server.port, &plan.pki, Tls::V1_2).at(&server);
         let mut theirs = Target::new(pykmip.port, &plan.pki, Tls::V1_2);
         for target in [&mut ours, &mut theirs] {
             target.make_keys(FEW)?;
@@ -313,7 +314,7 @@ impl Bench<'_> {
 }
 
 /// Commits a second of one thread that writes a row each, through the same library, with the same settings.
-fn commits(file: &Path, time: Duration) -> Result<f64, Failure> {
+fn commits(file: &Path, time: Duration) -> Result<Figure, Failure> {
     let database = rusqlite::Connection::open(file)?;
     database.pragma_update(None, "journal_mode", "WAL")?;
     database.pragma_update(None, "synchronous", "FULL")?;
@@ -324,11 +325,11 @@ fn commits(file: &Path, time: Duration) -> Result<f64, Failure> {
         insert.execute([&[0x5A_u8; 300]])?;
         count += 1;
     }
-    Ok(f64::from(count) / begin.elapsed().as_secs_f64())
+    Ok(Figure::rate(f64::from(count) / begin.elapsed().as_secs_f64()))
 }
 
 /// Signatures a second of the library alone, on every core.
-fn signatures(key: &KeyPair, time: Duration) -> Result<f64, Failure> {
+fn signatures(key: &KeyPair, time: Duration) -> Result<Figure, Failure> {
     let cores = thread::available_parallelism()?.get();
     let begin = Instant::now();
     let count = thread::scope(|scope| {
@@ -347,7 +348,7 @@ fn signatures(key: &KeyPair, time: Duration) -> Result<f64, Failure> {
             .collect();
         signers.into_iter().filter_map(|signer| signer.join().ok()).sum::<u32>()
     });
-    Ok(f64::from(count) / begin.elapsed().as_secs_f64())
+    Ok(Figure::rate(f64::from(count) / begin.elapsed().as_secs_f64()))
 }
 
 /// Stores `count` copies of the first object of `template` in `file`, each with an identifier and a name of its own.

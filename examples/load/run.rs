@@ -12,6 +12,7 @@ use rustls::ClientConfig;
 use super::Failure;
 use super::client::{Client, Pki, Tls};
 use super::requests;
+use super::server::{Running, processor_time};
 
 /// What a connection does again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ impl Work {
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) port: u16,
+    /// The process behind the port, where it is known.
+    pub(crate) process: Option<u32>,
     pub(crate) pki: Pki,
     pub(crate) tls: Tls,
     /// Active AES keys, named [`name`] of their place.
@@ -69,7 +72,22 @@ pub(crate) fn name(number: usize) -> String {
 
 impl Target {
     pub(crate) fn new(port: u16, pki: &Pki, tls: Tls) -> Self {
-        Self { port, pki: pki.clone(), tls, keys: Arc::new([]), signer: None, size: 1024, stride: 1 }
+        Self {
+            port,
+            process: None,
+            pki: pki.clone(),
+            tls,
+            keys: Arc::new([]),
+            signer: None,
+            size: 1024,
+            stride: 1,
+        }
+    }
+
+    /// The same behind the port of another process.
+    pub(crate) fn at(mut self, server: &Running) -> Self {
+        (self.port, self.process) = (server.port, Some(server.process()));
+        self
     }
 
     pub(crate) fn client(&self) -> Result<Client, Failure> {
@@ -126,6 +144,9 @@ pub(crate) struct Figure {
     pub(crate) median: Duration,
     pub(crate) p99: Duration,
     pub(crate) max: Duration,
+    /// The processor time of one operation: of the server, and of client and server together; zero where unknown.
+    pub(crate) server: Duration,
+    pub(crate) both: Duration,
 }
 
 impl Figure {
@@ -141,7 +162,13 @@ impl Figure {
             median: at(0.5),
             p99: at(0.99),
             max: at(1.0),
+            ..Self::default()
         }
+    }
+
+    /// What is no more than a number of times a second.
+    pub(crate) fn rate(rate: f64) -> Self {
+        Self { rate, ..Self::default() }
     }
 }
 
@@ -167,13 +194,26 @@ pub(crate) fn run(
             })
         })
         .collect();
+    let before = target.process.map(used);
     start.wait();
     let begin = Instant::now();
     let mut times = Vec::new();
     for one in loops {
         times.extend(one.join().map_err(|_| "a connection's thread panicked")??);
     }
-    Ok(Figure::of(times, begin.elapsed()))
+    let count = u32::try_from(times.len()).unwrap_or(u32::MAX).max(1);
+    let mut figure = Figure::of(times, begin.elapsed());
+    if let (Some(process), Some((server, own))) = (target.process, before) {
+        let (server_after, own_after) = used(process);
+        figure.server = server_after.saturating_sub(server) / count;
+        figure.both = figure.server + own_after.saturating_sub(own) / count;
+    }
+    Ok(figure)
+}
+
+/// The processor time that a process and this one have used.
+fn used(process: u32) -> (Duration, Duration) {
+    (processor_time(&process.to_string()), processor_time("self"))
 }
 
 /// One connection and its work.

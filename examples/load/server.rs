@@ -15,6 +15,9 @@ use super::client::Pki;
 /// How long a server may take to listen: PyKMIP's needs seconds on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
+/// What Linux counts the time of processes in.
+const MILLISECONDS_PER_TICK: u64 = 10;
+
 /// A running server.
 pub(crate) struct Running {
     child: Child,
@@ -95,6 +98,11 @@ impl Running {
         Ok(Self { child, port, ready })
     }
 
+    /// The number of the process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The memory that the process has in use, in bytes.
     pub(crate) fn memory(&self) -> Result<u64, Failure> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
@@ -124,4 +132,13 @@ impl Drop for Running {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The processor time that a process has used, as Linux tells it; zero where it does not.
+pub(crate) fn processor_time(process: &str) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name of the program, in brackets, may hold anything.
+    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
+    Duration::from_millis(ticks.sum::<u64>() * MILLISECONDS_PER_TICK)
 }

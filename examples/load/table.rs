@@ -15,6 +15,8 @@ pub(crate) struct Row {
     /// What bounds it, measured in turns with it.
     against: String,
     share: String,
+    /// The processor time of one operation: of the server, and the share that it makes of the bound's.
+    processor: String,
     goal: String,
     /// What PyKMIP's server does a second, and how many times that ours did beside it.
     pub(crate) pykmip: Option<(f64, f64)>,
@@ -22,7 +24,7 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn plain(what: &str, work: Work, connections: usize, figure: Figure) -> Self {
-        let Figure { rate, median, p99, max } = figure;
+        let Figure { rate, median, p99, max, .. } = figure;
         Self {
             what: what.to_owned(),
             measured: Some((work, connections)),
@@ -35,6 +37,12 @@ impl Row {
     /// The same beside what it is measured against.
     pub(crate) fn against(self, against: String, share: String, goal: String) -> Self {
         Self { against, share, goal, ..self }
+    }
+
+    /// The same with the processor time of client and server, of which other programs take nothing.
+    pub(crate) fn processor(self, figure: Figure, bound: Figure) -> Self {
+        let share = bound.both.as_secs_f64() / figure.both.as_secs_f64();
+        Self { processor: format!("{:.1?} · {share:.2}", figure.server), ..self }
     }
 
     /// A part of something that cannot be exceeded.
@@ -103,13 +111,16 @@ impl fmt::Display for Table {
         let (head, line) = if beside { (" PyKMIP | Ratio |", "---|---|") } else { ("", "") };
         writeln!(
             f,
-            "| What | Connections | Figure | Median · p99 · longest | Measured against | Share | Goal |{head}"
+            "| What | Connections | Figure | Median · p99 · longest | Measured against | Share | Goal | CPU · share by it |{head}"
         )?;
-        writeln!(f, "|---|---|---|---|---|---|---|{line}")?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|{line}")?;
         for row in &self.rows {
             let connections = row.measured.map_or(String::new(), |(_, count)| count.to_string());
-            let Row { what, value, times, against, share, goal, .. } = row;
-            write!(f, "| {what} | {connections} | {value} | {times} | {against} | {share} | {goal} |")?;
+            let Row { what, value, times, against, share, goal, processor, .. } = row;
+            write!(
+                f,
+                "| {what} | {connections} | {value} | {times} | {against} | {share} | {goal} | {processor} |"
+            )?;
             match row.pykmip {
                 Some((rate, ratio)) => writeln!(f, " {rate:.1}/s | {ratio:.0} |")?,
                 None if beside => writeln!(f, " | |")?,

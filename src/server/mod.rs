@@ -18,6 +18,7 @@ mod connection;
 mod http;
 mod listener;
 mod status;
+mod tickets;
 mod tls;
 mod trust;
 

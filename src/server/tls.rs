@@ -20,6 +20,7 @@ use x509_cert::der::Decode;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 use zeroize::Zeroizing;
 
+use super::tickets::Tickets;
 use super::trust::Trust;
 use crate::config::{AuthSuite, Config};
 
@@ -159,10 +160,10 @@ pub(super) fn terms(config: &Config) -> Result<Terms, Error> {
         .map_err(Error::Rustls)?
         .with_client_cert_verifier(Arc::clone(&trust) as _)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
-    // A session is kept by the client, in a ticket: nothing is kept here that could grow. The keys of tickets are
-    // made by this process and changed every six hours, so that no ticket outlives the settings it was given under.
+    // A session is kept by the client, in a ticket: nothing is kept here that could grow, and as the keys of tickets
+    // are of this process, no ticket outlives the settings under which it was given.
     tls.session_storage = Arc::new(NoServerSessionStorage {});
-    tls.ticketer = aws_lc_rs::Ticketer::new().map_err(Error::Rustls)?;
+    tls.ticketer = Arc::new(Tickets::default());
     tls.send_tls13_tickets = TICKETS;
     Ok(Terms { config: Arc::new(tls), trust })
 }

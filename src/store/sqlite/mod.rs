@@ -1,10 +1,11 @@
 //! The store in one SQLite file.
 //!
 //! Readers have connections of their own from a pool, and see the last commit; one connection writes
-//! (`writer.rs`). Attributes and object of a record are kept as TTLV in the stored form, with what Locate and
+//! (`writer.rs`). Objects that were read lately are kept (`cache.rs`). Attributes and object of a record are kept as TTLV in the stored form, with what Locate and
 //! decisions about access need beside them (`schema.sql`, `columns.rs`). Which files are taken at all is
 //! told in `file.rs`.
 
+mod cache;
 mod columns;
 mod file;
 mod grants;
@@ -26,6 +27,7 @@ use scheduled_thread_pool::ScheduledThreadPool;
 
 pub use self::takeover::{Complete, Found};
 
+use self::cache::{Cache, Look};
 use self::schema::Step;
 use self::writer::Writer;
 use super::{Error, Id, Keep, Located, Query, Record, Status, Store, Transaction, Unsettled};
@@ -44,6 +46,7 @@ pub struct Sqlite {
     readers: r2d2::Pool<SqliteConnectionManager>,
     writer: Writer,
     path: PathBuf,
+    cache: Arc<Cache>,
 }
 
 impl Sqlite {
@@ -71,7 +74,8 @@ impl Sqlite {
     }
 
     fn open_as(path: &Path, steps: &[Step]) -> Result<Self, Error> {
-        let writer = Writer::new(file::open_writer(path, steps)?);
+        let cache = Arc::new(Cache::new());
+        let writer = Writer::new(file::open_writer(path, steps)?, Arc::clone(&cache));
         let (uri, flags) = file::reader(path);
         let manager = SqliteConnectionManager::file(uri)
             .with_flags(flags)
@@ -88,7 +92,7 @@ impl Sqlite {
             .error_handler(Box::new(r2d2::NopErrorHandler))
             .thread_pool(Arc::new(opener))
             .build_unchecked(manager);
-        Ok(Self { readers, writer, path: path.to_owned() })
+        Ok(Self { readers, writer, path: path.to_owned(), cache })
     }
 
     fn reader(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>, Error> {
@@ -98,8 +102,13 @@ impl Sqlite {
 
 impl Store for Sqlite {
     fn read(&self, id: Id) -> Result<Option<Record>, Error> {
-        let reader = self.reader()?;
-        rows::read(&reader, id)
+        let missed = match self.cache.look(id) {
+            Look::Found(record) => return Ok(Some(record)),
+            Look::Missed(missed) => missed,
+        };
+        let Some((record, bytes)) = rows::read(&*self.reader()?, id)? else { return Ok(None) };
+        self.cache.keep(&record, bytes, &missed);
+        Ok(Some(record))
     }
 
     fn locate(&self, query: &Query) -> Result<Located, Error> {

@@ -18,8 +18,8 @@ use crate::ttlv::{self, Field, Reader, STORED, Tag, Value, Writer};
 /// key behind: a 4096-bit private key takes 2.4 KiB.
 const OBJECT_BYTES: usize = 4096;
 
-/// The object of that number.
-pub(super) fn read(database: &Connection, id: Id) -> Result<Option<Record>, Error> {
+/// The object of that number, and how many stored bytes it takes.
+pub(super) fn read(database: &Connection, id: Id) -> Result<Option<(Record, usize)>, Error> {
     let Ok(number) = number(id) else { return Ok(None) };
     let statement = "SELECT owner, object_type, attributes, object FROM object WHERE id = ?1";
     let row = database
@@ -184,7 +184,7 @@ impl Bytes {
 }
 
 /// A row of owner, type, attributes and object.
-fn decode(id: Id, row: &SqlRow<'_>) -> Result<Record, Error> {
+fn decode(id: Id, row: &SqlRow<'_>) -> Result<(Record, usize), Error> {
     let failed = |why| Error::sqlite("read an object", why);
     let damaged = |why| Error::Damaged { id, why };
     let blob = |position| row.get_ref(position).and_then(|value| Ok(value.as_blob_or_null()?));
@@ -192,13 +192,15 @@ fn decode(id: Id, row: &SqlRow<'_>) -> Result<Record, Error> {
     let unknown = ttlv::Error::UnknownValue { tag: Tag::ObjectType, value: kind };
     let attributes = blob(2).map_err(failed)?.unwrap_or_default();
     let object = blob(3).map_err(failed)?;
-    Ok(Record {
+    let bytes = attributes.len() + object.map_or(0, <[u8]>::len);
+    let record = Record {
         id,
         owner: row.get(0).map_err(failed)?,
         object_type: ObjectType::from_wire(kind).ok_or(damaged(unknown))?,
         attributes: whole::<Attributes>(Tag::Attributes, attributes).map_err(damaged)?,
         object: object.map(|bytes| whole::<Object>(Tag::default(), bytes)).transpose().map_err(damaged)?,
-    })
+    };
+    Ok((record, bytes))
 }
 
 /// Reads all of `bytes` as one `T`.

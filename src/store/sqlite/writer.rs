@@ -8,12 +8,14 @@
 //! A change that is only begun, because more of the same request follows, is part of a group as well and waits for
 //! nothing: the group stays open until somebody does.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use super::cache::Cache;
 use super::{locate, rows};
 use crate::store::{Error, Id, Keep, Located, Query, Record, Transaction, Unsettled};
 
@@ -33,6 +35,10 @@ pub(super) struct Writer {
 /// What the thread that writes holds.
 struct Line {
     database: Connection,
+    /// Forgets the objects that a commit changes.
+    cache: Arc<Cache>,
+    /// Those that the open transaction changes.
+    changed: RefCell<Vec<Id>>,
     /// The group of the open transaction; none where none is open.
     open: Option<Open>,
 }
@@ -56,8 +62,11 @@ struct Group {
 
 impl Writer {
     /// Writes through `database`, which nobody else uses.
-    pub(super) fn new(database: Connection) -> Self {
-        Self { waiting: AtomicUsize::new(0), line: Mutex::new(Line { database, open: None }) }
+    pub(super) fn new(database: Connection, cache: Arc<Cache>) -> Self {
+        Self {
+            waiting: AtomicUsize::new(0),
+            line: Mutex::new(Line { database, cache, changed: RefCell::default(), open: None }),
+        }
     }
 
     /// Shows a test the connection, between two changes.
@@ -87,7 +96,7 @@ impl Writer {
     fn enter(&self, job: Job<'_>, awaited: bool) -> Result<Arc<Group>, Error> {
         let mut line = self.turn();
         let group = line.join(awaited)?;
-        let done = catch_unwind(AssertUnwindSafe(|| part(&line.database, job)));
+        let done = catch_unwind(AssertUnwindSafe(|| part(&line.database, &line.changed, job)));
         if line.database.is_autocommit() {
             // SQLite itself took the whole transaction back, as it does when the disk is full.
             line.settle(Err(Error::GroupLost));
@@ -153,7 +162,10 @@ impl Line {
 
     /// Makes the group's changes durable, and tells everybody in it.
     fn commit(&mut self) {
+        let changed = self.changed.take();
+        self.cache.open_change(&changed);
         let outcome = execute(&self.database, "COMMIT");
+        self.cache.close_change(&changed);
         if outcome.is_err() {
             // A failed commit may leave the transaction open; where it does not, there is nothing to undo.
             let _ = execute(&self.database, "ROLLBACK");
@@ -162,6 +174,7 @@ impl Line {
     }
 
     fn settle(&mut self, outcome: Result<(), Error>) {
+        self.changed.take();
         if let Some(Open { group, .. }) = self.open.take() {
             *group.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             group.known.notify_all();
@@ -187,9 +200,9 @@ impl Group {
 }
 
 /// Runs `job` in a savepoint of its own, and takes it back where it says so or panics.
-fn part(database: &Connection, job: Job<'_>) -> Result<(), Error> {
+fn part(database: &Connection, changed: &RefCell<Vec<Id>>, job: Job<'_>) -> Result<(), Error> {
     execute(database, "SAVEPOINT part")?;
-    let done = catch_unwind(AssertUnwindSafe(|| job(&mut Change { database })));
+    let done = catch_unwind(AssertUnwindSafe(|| job(&mut Change { database, changed })));
     let ended = match done {
         Ok(Keep::Commit) => execute(database, "RELEASE part"),
         Ok(Keep::Rollback) | Err(_) => {
@@ -214,6 +227,7 @@ fn execute(database: &Connection, statement: &'static str) -> Result<(), Error> 
 /// A change under way.
 struct Change<'a> {
     database: &'a Connection,
+    changed: &'a RefCell<Vec<Id>>,
 }
 
 impl Change<'_> {
@@ -225,7 +239,7 @@ impl Change<'_> {
 
 impl Transaction for Change<'_> {
     fn read(&mut self, id: Id) -> Result<Option<Record>, Error> {
-        rows::read(self.database()?, id)
+        Ok(rows::read(self.database()?, id)?.map(|(record, _)| record))
     }
 
     fn locate(&mut self, query: &Query) -> Result<Located, Error> {
@@ -241,10 +255,11 @@ impl Transaction for Change<'_> {
     }
 
     fn update(&mut self, record: &Record) -> Result<(), Error> {
+        self.changed.borrow_mut().push(record.id);
         rows::update(self.database()?, record)
     }
 
     fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
-        part(self.database()?, job)
+        part(self.database()?, self.changed, job)
     }
 }
