@@ -5,6 +5,7 @@
 
 mod cipher;
 mod key;
+mod ready;
 mod sign;
 
 use aws_lc_rs::encoding::AsDer;

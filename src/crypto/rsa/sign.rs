@@ -5,15 +5,14 @@
 //! verifies all.
 
 use aws_lc_rs::digest;
-use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{self, RsaPssSaltLength, RsaSignatureEncoding};
 use rsa::rand_core::OsRng;
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, Pss};
 
-use super::{PrivateKey, PublicKey};
+use super::{PrivateKey, PublicKey, ready};
 use crate::crypto::hash::{Hash, with_hash};
-use crate::crypto::{Error, KeyRole, Parameter, Purpose};
+use crate::crypto::{Error, Parameter, Purpose};
 
 /// A signature scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +38,7 @@ pub(in crate::crypto) fn sign(
     }
     if let Some((encoding, algorithm)) = fast(key.bits, scheme, hash) {
         let failed = Error::Failed(Purpose::Sign);
-        let unreadable = Error::Unreadable { role: KeyRole::Private, purpose: Purpose::Sign };
-        let pair = KeyPair::from_pkcs8(key.pkcs8()?.expose()).map_err(|_| unreadable)?;
+        let pair = ready::pair(key)?;
         let hashed = digest::Digest::import_less_safe(hashed, algorithm).map_err(|_| failed)?;
         let mut signed = vec![0; pair.public_modulus_len()];
         pair.sign_digest(encoding, &hashed, &mut signed).map_err(|_| failed)?;

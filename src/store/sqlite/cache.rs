@@ -34,15 +34,8 @@ struct Shard {
     open: usize,
 }
 
-/// What a look at the cache gives.
-pub(super) enum Look {
-    /// The object.
-    Found(Record),
-    /// It is not there; the database has to be asked.
-    Missed(Missed),
-}
-
 /// When an object was looked for: what was read since may be kept only if nothing has changed.
+#[derive(Debug)]
 pub(super) struct Missed {
     changes: Option<u64>,
 }
@@ -52,13 +45,11 @@ impl Cache {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    /// Looks for an object.
-    pub(super) fn look(&self, id: Id) -> Look {
-        let Some(shard) = self.shard(id) else { return Look::Missed(Missed { changes: None }) };
+    /// Looks for an object; where it is not there, the database has to be asked.
+    pub(super) fn look(&self, id: Id) -> Result<Arc<Record>, Missed> {
+        let shard = self.shard(id).ok_or(Missed { changes: None })?;
         let found = shard.objects.iter().find(|(kept, _)| *kept == id).map(|(_, record)| Arc::clone(record));
-        let missed = Missed { changes: (shard.open == 0).then_some(shard.changes) };
-        drop(shard);
-        found.map_or(Look::Missed(missed), |record| Look::Found((*record).clone()))
+        found.ok_or(Missed { changes: (shard.open == 0).then_some(shard.changes) })
     }
 
     /// Keeps an object of so many stored bytes that was read after a look that `missed` it.
@@ -120,14 +111,11 @@ mod tests {
     }
 
     fn missed(cache: &Cache, id: u64) -> Missed {
-        match cache.look(Id(id)) {
-            Look::Missed(missed) => missed,
-            Look::Found(_) => panic!("it is there"),
-        }
+        cache.look(Id(id)).unwrap_err()
     }
 
     fn has(cache: &Cache, id: u64) -> bool {
-        matches!(cache.look(Id(id)), Look::Found(_))
+        cache.look(Id(id)).is_ok()
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The store in one SQLite file.
 //!
 //! Readers have connections of their own from a pool, and see the last commit; one connection writes
-//! (`writer.rs`). Objects that were read lately are kept (`cache.rs`). Attributes and object of a record are kept as TTLV in the stored form, with what Locate and
-//! decisions about access need beside them (`schema.sql`, `columns.rs`). Which files are taken at all is
-//! told in `file.rs`.
+//! (`writer.rs`). Objects that were read lately are kept (`cache.rs`). Attributes and object of a record are
+//! kept as TTLV in the stored form, with what Locate and decisions about access need beside them (`schema.sql`,
+//! `columns.rs`). Which files are taken at all is told in `file.rs`.
 
 mod cache;
 mod columns;
@@ -27,7 +27,7 @@ use scheduled_thread_pool::ScheduledThreadPool;
 
 pub use self::takeover::{Complete, Found};
 
-use self::cache::{Cache, Look};
+use self::cache::Cache;
 use self::schema::Step;
 use self::writer::Writer;
 use super::{Error, Id, Keep, Located, Query, Record, Status, Store, Transaction, Unsettled};
@@ -103,8 +103,8 @@ impl Sqlite {
 impl Store for Sqlite {
     fn read(&self, id: Id) -> Result<Option<Record>, Error> {
         let missed = match self.cache.look(id) {
-            Look::Found(record) => return Ok(Some(record)),
-            Look::Missed(missed) => missed,
+            Ok(record) => return Ok(Some((*record).clone())),
+            Err(missed) => missed,
         };
         let Some((record, bytes)) = rows::read(&*self.reader()?, id)? else { return Ok(None) };
         self.cache.keep(&record, bytes, &missed);
