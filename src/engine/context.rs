@@ -13,7 +13,7 @@ use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::policy::{Policies, PolicyStore};
-use crate::store::{self, Criterion, Id, Keep, Located, Query, Record, Store, Transaction, Unsettled};
+use crate::store::{self, Criterion, Id, Keep, Located, Order, Query, Record, Store, Transaction, Unsettled};
 use crate::ttlv::{DateTime, V2_1, Version};
 
 use super::access::{self, Granted};
@@ -365,6 +365,7 @@ impl<'a> Context<'a> {
             now: self.now,
             offset: search.offset,
             limit: Some(search.limit.unwrap_or(u64::MAX).min(MAX_LOCATED + 1)),
+            order: search.order,
             count: search.count,
         };
         let found = match &mut self.scope {
@@ -540,6 +541,8 @@ pub struct Search {
     pub offset: u64,
     /// How many to give at the most.
     pub limit: Option<u64>,
+    /// Which of them come first.
+    pub order: Order,
     /// Whether to count all that match.
     pub count: bool,
 }

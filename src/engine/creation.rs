@@ -8,7 +8,7 @@ use crate::kmip::attributes::{
 use crate::kmip::enums::*;
 use crate::kmip::structures::{Digest, Name, RngParameters};
 use crate::kmip::{Error, KeyMaterial, KeyValue, Object};
-use crate::store::{Criterion, Id, Record};
+use crate::store::{Criterion, Id, Order, Record};
 use crate::ttlv::{DateTime, STORED, Tag, Value, Writer};
 
 use super::context::{Context, Search};
@@ -137,6 +137,7 @@ impl Given {
             storage: StorageStatusMask::ON_LINE_STORAGE,
             offset: 0,
             limit: Some(1),
+            order: Order::NewestFirst,
             count: false,
         };
         let found = cx.locate(search)?.ids;

@@ -10,7 +10,7 @@ use crate::kmip::enums::{
 };
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
-use crate::store::{Criterion, Id};
+use crate::store::{Criterion, Id, Order};
 use crate::ttlv::{DateTime, Tag, V1_3};
 
 use super::Operation;
@@ -47,12 +47,15 @@ impl Operation for Locate {
             let is_fresh = member == ObjectGroupMember::GroupMemberFresh;
             criteria.push(Criterion::Equals(Attribute::of(fresh, &is_fresh)));
         }
+        // A group hands out its fresh members in the order in which they joined it.
+        let hands_out = request.object_group_member == Some(ObjectGroupMember::GroupMemberFresh);
         let count = request.offset_items.is_some();
         let found = cx.locate(Search {
             criteria,
             storage: request.storage_status_mask.unwrap_or(StorageStatusMask::ON_LINE_STORAGE),
             offset: number(request.offset_items, "Offset Items")?.unwrap_or(0),
             limit: number(request.maximum_items, "Maximum Items")?,
+            order: if hands_out { Order::OldestFirst } else { Order::NewestFirst },
             count,
         })?;
         match found.ids.as_slice() {

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use super::testing::{self, Folder, Random, all_of, change, dates, everybody, key, record, text, value};
-use super::{Criterion, Error, Grant, Id, Keep, Memory, Query, Record, Sqlite, Store};
+use super::{Criterion, Error, Grant, Id, Keep, Memory, Order, Query, Record, Sqlite, Store};
 use crate::kmip::attributes::{Attribute, Row};
 use crate::kmip::enums::{NameType, ObjectType, State, StorageStatusMask};
 use crate::kmip::structures::Name;
@@ -433,6 +433,7 @@ fn many_policies_are_searched_as_few_are(store: &dyn Store) {
             user: "ann".into(),
             grants: grants(count),
             criteria: criteria.clone(),
+            order: Order::NewestFirst,
             ..everybody()
         };
         assert_eq!(store.locate(&query(3000)).unwrap().ids, expected, "{criteria:?}");
@@ -481,8 +482,9 @@ fn answers_in_order_and_in_pages(store: &dyn Store) {
         record.attributes.object_group = vec!["all".into()];
         all.push(testing::add(store, record));
     }
-    all.sort_by_key(|record| (std::cmp::Reverse(record.attributes.initial_date), record.id));
-    let all: Vec<Id> = all.into_iter().map(|record| record.id).collect();
+    all.sort_by_key(|record| (record.attributes.initial_date, record.id));
+    let oldest_first: Vec<Id> = all.into_iter().map(|record| record.id).collect();
+    let newest_first: Vec<Id> = oldest_first.iter().rev().copied().collect();
     let kinds = [
         vec![],
         vec![text("Object Group", "all")],
@@ -493,11 +495,14 @@ fn answers_in_order_and_in_pages(store: &dyn Store) {
         for (offset, limit) in
             [(0, None), (0, Some(7)), (7, Some(7)), (55, Some(7)), (60, None), (3, Some(0))]
         {
-            let query = Query { criteria: criteria.clone(), offset, limit, count: true, ..everybody() };
-            let located = store.locate(&query).unwrap();
-            assert_eq!(located.ids, page(&query, &all), "{query:?}");
-            assert_eq!(located.total, Some(60));
-            assert_eq!(store.locate(&Query { count: false, ..query }).unwrap().total, None);
+            for (order, all) in [(Order::NewestFirst, &newest_first), (Order::OldestFirst, &oldest_first)] {
+                let criteria = criteria.clone();
+                let query = Query { criteria, offset, limit, order, count: true, ..everybody() };
+                let located = store.locate(&query).unwrap();
+                assert_eq!(located.ids, page(&query, all), "{query:?}");
+                assert_eq!(located.total, Some(60));
+                assert_eq!(store.locate(&Query { count: false, ..query }).unwrap().total, None);
+            }
         }
         let bounds = Query { criteria, offset: u64::MAX, limit: Some(u64::MAX), ..everybody() };
         assert_eq!(store.locate(&bounds).unwrap().ids, []);
@@ -526,7 +531,10 @@ fn agrees_with_the_plain_meaning_of_a_thousand_queries(store: &dyn Store) {
     for _ in 0..1000 {
         let query = testing::random_query(&mut random, &records);
         let mut expected: Vec<_> = records.iter().filter(|record| query.finds(record)).collect();
-        expected.sort_by_key(|record| (std::cmp::Reverse(record.attributes.initial_date), record.id));
+        expected.sort_by_key(|record| (record.attributes.initial_date, record.id));
+        if query.order == Order::NewestFirst {
+            expected.reverse();
+        }
         let expected: Vec<_> = expected.into_iter().map(|record| record.id).collect();
         let located = store.locate(&query).unwrap();
         assert_eq!(located.ids, page(&query, &expected), "{query:#?}");

@@ -24,6 +24,8 @@ pub struct Query {
     pub offset: u64,
     /// How many objects to give at the most; none for all.
     pub limit: Option<u64>,
+    /// Which of them come first.
+    pub order: Order,
     /// Whether to count all that match, the pages before and after included.
     pub count: bool,
 }
@@ -36,6 +38,16 @@ impl Query {
             && self.grants.iter().any(|grant| grant.covers(record, &self.user))
             && self.criteria.iter().all(|criterion| criterion.holds(record, self.now))
     }
+}
+
+/// The order of an answer: by Initial Date, and of one second by number. Objects without date are the oldest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// As Locate tells what it finds.
+    #[default]
+    NewestFirst,
+    /// As a group hands out its members.
+    OldestFirst,
 }
 
 /// Lets the asker see the objects of one policy and one type.
@@ -99,7 +111,7 @@ impl Criterion {
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Located {
-    /// The objects of the page: newest Initial Date first, ascending identifiers within one second.
+    /// The objects of the page, in the order that was asked for.
     pub ids: Vec<Id>,
     /// How many match in all, where the query asked for it.
     pub total: Option<u64>,

@@ -1,12 +1,11 @@
 //! The store without a file: what `:memory:` as database path gives, and what the tests of other layers
 //! build on. Everything is gone when it is dropped.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Error, Id, Keep, Located, Query, Record, Store, Transaction};
+use super::{Error, Id, Keep, Located, Order, Query, Record, Store, Transaction};
 
 /// A store in memory.
 ///
@@ -141,9 +140,11 @@ impl Transaction for Change<'_> {
 /// The page that `query` asks for of all `records`.
 fn page<'a>(query: &Query, records: impl Iterator<Item = &'a Arc<Record>>) -> Located {
     let matching = records.filter(|record| query.finds(record));
-    let mut found: Vec<_> =
-        matching.map(|record| (Reverse(record.attributes.initial_date), record.id)).collect();
+    let mut found: Vec<_> = matching.map(|record| (record.attributes.initial_date, record.id)).collect();
     found.sort_unstable();
+    if query.order == Order::NewestFirst {
+        found.reverse();
+    }
     let total = query.count.then_some(found.len() as u64);
     let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
     let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));

@@ -17,7 +17,7 @@ mod sqlite;
 #[cfg(test)]
 mod testing;
 
-pub use filter::{Criterion, Grant, Located, Query};
+pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Record};
 pub use sqlite::{Found, Sqlite};

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Criterion, Grant, Id, Keep, Query, Record, Store, Transaction};
+use super::{Criterion, Grant, Id, Keep, Order, Query, Record, Store, Transaction};
 use crate::kmip::attributes::{Attribute, Attributes, Row, TABLE};
 use crate::kmip::enums::*;
 use crate::kmip::structures::*;
@@ -114,6 +114,7 @@ pub(super) fn everybody() -> Query {
         now: DateTime(1500),
         offset: 0,
         limit: None,
+        order: Order::OldestFirst,
         count: false,
     }
 }
@@ -323,6 +324,7 @@ pub(super) fn random_query(random: &mut Random, records: &[Record]) -> Query {
         now: DateTime(random.below(32).into()),
         offset: if random.chance(30) { random.below(20).into() } else { 0 },
         limit: random.chance(30).then(|| random.below(20).into()),
+        order: random.one_of(&[Order::NewestFirst, Order::OldestFirst]),
         count: random.chance(30),
     }
 }

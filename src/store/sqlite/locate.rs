@@ -18,7 +18,7 @@ use super::columns::{self, Column, INITIAL_DATE, MAX_KEY, UNDATED};
 use super::grants::{Grants, Scope};
 use crate::kmip::attributes::Attribute;
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
-use crate::store::{Criterion, Error, Id, Located, Query};
+use crate::store::{Criterion, Error, Id, Located, Order, Query};
 use crate::ttlv::{DateTime, Reader, STORED, Tag};
 
 /// How many runs are merged at the most. Each is a piece of SQL to prepare, and SQLite merges 500 at the
@@ -62,6 +62,7 @@ pub(super) struct Question {
     select: String,
     /// What its `?1`, `?2` … stand for.
     values: Vec<Sql>,
+    order: Order,
 }
 
 impl Question {
@@ -96,13 +97,17 @@ impl Question {
                 )
             }
         };
-        Some(Self { select, values: sql.0 })
+        Some(Self { select, values: sql.0, order: query.order })
     }
 
     /// The statement that gives one page; limit and offset are its last values.
     pub(super) fn page(&self) -> String {
         let next = self.values.len() + 1;
-        format!("{} ORDER BY initial_date DESC, id LIMIT ?{next} OFFSET ?{}", self.select, next + 1)
+        let order = match self.order {
+            Order::NewestFirst => "initial_date DESC, id DESC",
+            Order::OldestFirst => "initial_date, id",
+        };
+        format!("{} ORDER BY {order} LIMIT ?{next} OFFSET ?{}", self.select, next + 1)
     }
 
     /// The values that the statements have in common.

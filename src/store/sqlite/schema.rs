@@ -10,7 +10,10 @@ pub(super) type Step = fn(&Connection) -> rusqlite::Result<()>;
 
 /// The steps from an empty file to the newest version; a version is the number of steps that a database has
 /// behind it, and is kept as `PRAGMA user_version`. A step that was released is never changed.
-pub(super) const STEPS: &[Step] = &[|database| database.execute_batch(include_str!("schema.sql"))];
+pub(super) const STEPS: &[Step] = &[
+    |database| database.execute_batch(include_str!("schema.sql")),
+    |database| database.execute_batch(include_str!("schema_2.sql")),
+];
 
 /// The version that `steps` lead to.
 pub(super) fn version_of(steps: &[Step]) -> i32 {

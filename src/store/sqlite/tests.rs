@@ -18,7 +18,7 @@ use crate::store::testing::{
     Folder, add, all_of, application, change, dates, everybody, insert, key, name, one_of_each_type, text,
     value, vendor, with_every_attribute,
 };
-use crate::store::{Criterion, Grant};
+use crate::store::{Criterion, Grant, Order};
 use crate::ttlv::{DateTime, ItemType, Reader, STORED, Tag, Writer as Ttlv};
 
 #[test]
@@ -115,7 +115,7 @@ fn refuses_what_is_not_its_own_and_leaves_it_as_it_is() {
         ("foreign", "is a database of another program (application id 0x0000002A); it was left"),
         ("in wal", "is a database of another program (application id 0x00000000); it was left"),
         ("pykmip.database", "is a database of PyKMIP's server and was not to be taken over; it was left"),
-        ("newer", "has the version 1000 of a newer server; this one knows versions up to 1"),
+        ("newer", "has the version 1000 of a newer server; this one knows versions up to 2"),
         ("folder", "cannot be used: is a directory"),
         ("no/such/store", "the directory of the database does not exist: "),
     ];
@@ -158,20 +158,37 @@ fn an_older_database_is_brought_up_to_date_once() {
     let path = folder.path("store");
     let record = add(&Sqlite::open(&path).unwrap(), key("old"));
     let second: Step = |database| database.execute_batch("ALTER TABLE object ADD COLUMN colour TEXT");
-    let steps = [STEPS[0], second];
+    let steps = [STEPS, &[second]].concat();
     for _ in 0..2 {
         let store = Sqlite::open_as(&path, &steps).unwrap();
         assert_eq!(store.read(record.id).unwrap().as_ref(), Some(&record));
         add(&store, key("new"));
     }
     let database = Connection::open(&path).unwrap();
-    assert_eq!(schema::stamps(&database).unwrap(), (APPLICATION, 2));
+    assert_eq!(schema::stamps(&database).unwrap(), (APPLICATION, 3));
     let colours: i64 =
         database.query_row("SELECT count(*) - count(colour) FROM object", [], |row| row.get(0)).unwrap();
     assert_eq!(colours, 3);
     drop(database);
     let error = Sqlite::open(&path).err().unwrap();
-    assert!(matches!(error, Error::NewerVersion { found: 2, newest: 1, .. }), "{error}");
+    assert!(matches!(error, Error::NewerVersion { found: 3, newest: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_database_of_version_1_is_found_in_the_order_of_version_2() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let store = Sqlite::open_as(&path, &STEPS[..1]).unwrap();
+    let ids: Vec<Id> = (0..5).map(|_| add(&store, key("old")).id).collect();
+    drop(store);
+    let store = Sqlite::open(&path).unwrap();
+    let name = value("Name", &name("old"));
+    for criteria in [vec![], vec![name]] {
+        let query = Query { criteria, order: Order::OldestFirst, ..everybody() };
+        assert_eq!(store.locate(&query).unwrap().ids, ids);
+        let newest_first: Vec<Id> = ids.iter().rev().copied().collect();
+        assert_eq!(store.locate(&Query { order: Order::NewestFirst, ..query }).unwrap().ids, newest_first);
+    }
 }
 
 #[test]
@@ -181,7 +198,7 @@ fn a_step_that_fails_leaves_the_older_database() {
     let record = add(&Sqlite::open(&path).unwrap(), key("old"));
     let second: Step = |database| database.execute_batch("DROP TABLE attribute_value");
     let third: Step = |database| database.execute_batch("SELECT no_such_function()");
-    let error = Sqlite::open_as(&path, &[STEPS[0], second, third]).err().unwrap().to_string();
+    let error = Sqlite::open_as(&path, &[STEPS, &[second, third]].concat()).err().unwrap().to_string();
     assert!(error.contains("bring the database up to date"), "{error}");
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(store.read(record.id).unwrap(), Some(record));
@@ -448,7 +465,9 @@ fn ordinary() -> Query {
         object_type: *object_type,
         owner_only: !matches!(object_type, ObjectType::Certificate | ObjectType::PublicKey),
     });
-    Query { grants: grants.collect(), storage: StorageStatusMask(1), limit: Some(10), ..everybody() }
+    let grants = grants.collect();
+    let order = Order::NewestFirst;
+    Query { grants, storage: StorageStatusMask(1), limit: Some(10), order, ..everybody() }
 }
 
 fn plan(database: &Connection, query: &Query) -> Vec<String> {
