@@ -3,11 +3,11 @@
 use kmip_server::crypto::rsa;
 use kmip_server::kmip::attributes::Attribute;
 use kmip_server::kmip::enums::{
-    CryptographicAlgorithm, KeyCompressionType, KeyFormatType, ObjectType, Operation, RecommendedCurve,
-    ResultReason, SecretDataType,
+    CryptographicAlgorithm, KeyCompressionType, KeyFormatType, LinkType, ObjectType, Operation,
+    RecommendedCurve, ResultReason, SecretDataType,
 };
-use kmip_server::kmip::structures::{CryptographicDomainParameters, Digest};
-use kmip_server::kmip::{KeyBlock, KeyMaterial, KeyValue, Object};
+use kmip_server::kmip::structures::{CryptographicDomainParameters, Digest, Link, UniqueIdentifier};
+use kmip_server::kmip::{KeyBlock, KeyMaterial, KeyValue, Object, SecretData};
 use kmip_server::ttlv::{Field, Tag, V1_0, V1_3, V1_4, V2_0, V2_1, Version, Writer};
 
 use crate::corpus::{algorithm, attribute, id, length, objects, register, template, usage};
@@ -296,4 +296,51 @@ fn secret_data_is_made_from_1_4_on_and_has_a_length_of_whole_bytes() {
     for bits in [0, -8, 81, i32::MAX - 7] {
         assert_eq!(create(&mut john, V1_4, bits).refused(), ResultReason::InvalidField, "{bits}");
     }
+}
+
+#[test]
+fn a_private_key_is_given_in_a_container_under_the_password_that_it_links_to() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let link = |link_type, to: &str| {
+        let linked_object_identifier = UniqueIdentifier::Text(to.to_owned());
+        attribute(Tag::Link, &Link { link_type, linked_object_identifier })
+    };
+    let certificate = john.ask(V1_4, Operation::Register, |writer| register(&objects()[5], writer)).id();
+    let active = john.ask(V1_4, Operation::Register, |writer| register(&objects()[2], writer)).id();
+    let idle = SecretData {
+        secret_data_type: SecretDataType::Password,
+        key_block: crate::dialogue::block(F::Opaque, b"password".to_vec()),
+    };
+    let idle = john.register(V1_4, &Object::SecretData(idle), &[usage(0)]).id();
+    let rsa = rsa::generate(1024).unwrap();
+    let private = key(F::Pkcs8, CryptographicAlgorithm::Rsa, 1024, rsa.private_pkcs8.expose().to_vec());
+    let private = Object::PrivateKey(private);
+    let linked = |caller: &mut Caller, links: &[Attribute]| {
+        caller.register(V1_4, &private, &[&[usage(1)], links].concat()).id()
+    };
+    let whole =
+        [link(LinkType::Pkcs12PasswordLink, &active), link(LinkType::Pkcs12CertificateLink, &certificate)];
+    let id = linked(&mut john, &whole);
+    let container = get(&mut john, V1_4, &id, F::Pkcs12).object();
+    assert_eq!(
+        (block(&container).key_format_type, block(&container).cryptographic_length),
+        (F::Pkcs12, None)
+    );
+    let bytes = block(&container).bytes().unwrap();
+    assert!(bytes.len() > 1024 && bytes.expose()[0] == 0x30);
+    for (links, reason) in [
+        (vec![], ResultReason::KeyFormatTypeNotSupported),
+        (vec![link(LinkType::Pkcs12PasswordLink, &idle)], ResultReason::PermissionDenied),
+        (vec![link(LinkType::Pkcs12PasswordLink, "999")], ResultReason::ItemNotFound),
+        (vec![link(LinkType::Pkcs12PasswordLink, &certificate)], ResultReason::InvalidField),
+    ] {
+        let id = linked(&mut john, &links);
+        assert_eq!(get(&mut john, V1_4, &id, F::Pkcs12).refused(), reason, "{links:?}");
+    }
+    // Nobody gets a key under a password of somebody else.
+    let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
+    let theirs = linked(&mut jane, &whole);
+    assert_eq!(get(&mut jane, V1_4, &theirs, F::Pkcs12).refused(), ResultReason::PermissionDenied);
 }

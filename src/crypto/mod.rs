@@ -21,6 +21,7 @@
 //! | splitting secrets | nobody; num-bigint-dig for what is public of a prime field | small, and no package has these fields |
 //! | private-key work on P-256, P-384, P-521, Curve25519 | aws-lc-rs | constant time |
 //! | P-224, ECDH on secp256k1, ECDSA with other hashes, points in all forms | p224, p256, p384, p521, k256, sec1 | aws-lc-rs has none of it |
+//! | containers of PKCS#12 | pkcs5, pkcs12 | the derivation of their keys, and their encryption |
 //! | names and extensions of certificates | x509-cert | reads piece by piece |
 
 pub mod der;
@@ -29,6 +30,7 @@ pub mod ec;
 mod error;
 pub mod hash;
 pub mod mac;
+pub mod pkcs12;
 pub mod random;
 pub mod rsa;
 pub mod sign;

@@ -21,7 +21,7 @@ use crate::ttlv::{BigInteger, Secret, V2_0, V2_1, Version};
 
 use super::context::Context;
 use super::error::{failed, invalid_field, not_found};
-use super::wrapping;
+use super::{container, wrapping};
 
 /// A key apart from the form in which it is kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -380,6 +380,10 @@ impl Wish {
         let Some(specification) = &self.wrapping else {
             if wrapped && !stays_wrapped {
                 object = wrapping::unwrap(cx, object)?;
+            }
+            let kept = object.key_block().map(|block| block.key_format_type);
+            if self.format == Some(F::Pkcs12) && kept != self.format {
+                return container::pkcs12(cx, &object, &attributes);
             }
             return convert(object, self.format, self.compression);
         };

@@ -5,6 +5,7 @@
 
 mod access;
 mod certificates;
+mod container;
 mod context;
 mod creation;
 mod error;

@@ -1,0 +1,98 @@
+//! A private key in a PKCS#12 container, with its certificates (KMIP 1.4 §4.11, 2.1 §6.1.19): found by the links of
+//! the key, under the password that it links to.
+
+use crate::crypto::pkcs12::{self, Contents};
+use crate::kmip::attributes::Attributes;
+use crate::kmip::enums::{KeyFormatType, LinkType, ObjectType, Operation, ResultReason, State};
+use crate::kmip::structures::UniqueIdentifier;
+use crate::kmip::{Error, Key, KeyBlock, KeyMaterial, KeyValue, Object};
+use crate::ttlv::Secret;
+
+use super::context::Context;
+use super::error::{failed, wrong_state};
+use super::export::Plain;
+use super::{lifecycle, material};
+
+/// The longest chain of certificates: more than any that is in use, and a circle of links ends.
+const MAX_CHAIN: usize = 16;
+
+/// The private key with those attributes as a container.
+///
+/// # Errors
+/// Key Format Type Not Supported for another object, and for a key without a link to its password; Wrong Key
+/// Lifecycle State (before 2.0 Permission Denied) for a password that is not active; those of [`Context::open`] for
+/// what is linked and cannot be had.
+pub(super) fn pkcs12(
+    cx: &mut Context<'_>,
+    object: &Object,
+    attributes: &Attributes,
+) -> Result<Object, Error> {
+    let unfit = |why| failed(ResultReason::KeyFormatTypeNotSupported, why);
+    let (Object::PrivateKey(_), Ok(key)) = (object, Plain::read(object)) else {
+        return Err(unfit("Only a private key that the server can read is given in a PKCS#12 container."));
+    };
+    let Ok(KeyMaterial::Bytes(key)) = key.write(KeyFormatType::Pkcs8, false) else {
+        return Err(unfit("The key has no PKCS#8 form, which a PKCS#12 container holds."));
+    };
+    let password = linked(attributes, LinkType::Pkcs12PasswordLink).ok_or_else(|| {
+        unfit("A key in a PKCS#12 container needs a link to the password of the container.")
+    })?;
+    let password = password_of(cx, &password)?;
+    let certificates = chain(cx, attributes)?;
+    let friendly_name = attributes.pkcs12_friendly_name.as_deref();
+    let contents = Contents { key: &key, certificates: &certificates, friendly_name };
+    let container = cx.heavy(|| Ok(pkcs12::write(&contents, password.expose())?))?;
+    let key_block = KeyBlock {
+        key_format_type: KeyFormatType::Pkcs12,
+        key_compression_type: None,
+        key_value: Some(KeyValue::Wrapped(Secret::new(container))),
+        cryptographic_algorithm: None,
+        cryptographic_length: None,
+        key_wrapping_data: None,
+    };
+    Ok(Object::PrivateKey(Key { key_block }))
+}
+
+fn password_of(cx: &mut Context<'_>, identifier: &UniqueIdentifier) -> Result<Secret, Error> {
+    let record = cx.open(Some(identifier), Operation::Get)?;
+    if record.object_type != ObjectType::SecretData {
+        return Err(failed(ResultReason::InvalidField, "The password of a container has to be secret data."));
+    }
+    if !lifecycle::is_destroyed(&record) && record.attributes.state != Some(State::Active) {
+        return Err(wrong_state("The password of the container is not active."));
+    }
+    material::bytes(&record)
+}
+
+/// The certificate of the key, or of its public half, and those above it.
+fn chain(cx: &mut Context<'_>, attributes: &Attributes) -> Result<Vec<Vec<u8>>, Error> {
+    let mut next = certificate_link(attributes);
+    if next.is_none()
+        && let Some(public) = linked(attributes, LinkType::PublicKeyLink)
+    {
+        let public = cx.open(Some(&public), Operation::GetAttributes)?;
+        next = certificate_link(&public.attributes);
+    }
+    let mut certificates: Vec<Vec<u8>> = Vec::new();
+    while let Some(identifier) = next {
+        let record = cx.open(Some(&identifier), Operation::Get)?;
+        let Some(Object::Certificate(certificate)) = &record.object else { break };
+        // One that signed itself may link to itself.
+        if certificates.len() == MAX_CHAIN || certificates.contains(&certificate.certificate_value) {
+            break;
+        }
+        certificates.push(certificate.certificate_value.clone());
+        next = certificate_link(&record.attributes);
+    }
+    Ok(certificates)
+}
+
+fn certificate_link(attributes: &Attributes) -> Option<UniqueIdentifier> {
+    linked(attributes, LinkType::Pkcs12CertificateLink)
+        .or_else(|| linked(attributes, LinkType::CertificateLink))
+}
+
+fn linked(attributes: &Attributes, kind: LinkType) -> Option<UniqueIdentifier> {
+    let link = attributes.link.iter().find(|link| link.link_type == kind)?;
+    Some(link.linked_object_identifier.clone())
+}
