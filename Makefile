@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test conformance check bench bench-pykmip wheel deb crash fuzz
+.PHONY: help run test conformance check bench bench-pykmip wheel deb crash soak fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -74,7 +74,10 @@ conformance: ## Replays the standard's own test cases, and states in README.md h
 		cargo test --release --test integration conformance -- --nocapture --test-threads=1
 
 crash: ## Kills the server ROUNDS times (100) while clients write, and looks for anything lost or half done.
-	ROUNDS=$(or $(ROUNDS),100) cargo test --test integration kills -- --nocapture
+	KMIP_CRASH_ROUNDS=$(or $(ROUNDS),100) cargo test --test integration kills -- --nocapture
+
+soak: ## A mixed load from 64 clients for SECONDS (600): what was written is read back, memory stays flat.
+	KMIP_SOAK_SECONDS=$(or $(SECONDS),600) cargo test --release --test integration soak -- --nocapture
 
 # The instrumentation that libFuzzer follows, which a stable compiler has too (the flags are cargo-fuzz's), and the
 # sanitizers left out: the code of this package has nothing unsafe.

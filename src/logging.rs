@@ -8,6 +8,7 @@
 //! `background`; `log::logger().flush()` waits for that.
 
 mod background;
+mod following;
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use log::{LevelFilter, Record};
+use log4rs::append::Append;
 use log4rs::append::rolling_file::RollingFileAppender;
 use log4rs::append::rolling_file::policy::compound::CompoundPolicy;
 use log4rs::append::rolling_file::policy::compound::roll::Roll;
@@ -31,6 +33,7 @@ use log4rs::filter::{Filter, Response};
 
 use crate::config::Level;
 use background::Background;
+use following::Following;
 
 /// How long the file may grow, in bytes, and how many older ones are kept; PyKMIP's numbers.
 const MAX_BYTES: u64 = 1_000_000;
@@ -73,21 +76,25 @@ impl std::error::Error for Error {}
 /// [`Error::Unwritable`], or [`Error::AlreadySet`] on a second call.
 pub fn init(path: &Path, level: Level) -> Result<(), Error> {
     let unwritable = |cause| Error::Unwritable { path: path.to_owned(), cause };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(unwritable)?;
-    }
-    create(path).map_err(unwritable)?;
-    let backups = format!("{}.{{}}", path.display());
-    let roller = FixedWindowRoller::builder().base(1).build(&backups, BACKUPS);
-    let roller = OwnersOnly(roller.map_err(|e| unwritable(io::Error::other(e)))?);
-    let policy = CompoundPolicy::new(Box::new(SizeTrigger::new(MAX_BYTES)), Box::new(roller));
-    let file = RollingFileAppender::builder().encoder(Box::new(Lines)).build(path, Box::new(policy));
-    let file = Background::new(Box::new(file.map_err(unwritable)?), line).map_err(unwritable)?;
+    let file = Following::new(path, open).map_err(unwritable)?;
+    let file = Background::new(Box::new(file), line).map_err(unwritable)?;
     let file = Appender::builder().filter(Box::new(OurOwn)).build("file", Box::new(file));
     let config =
         Config::builder().appender(file).build(Root::builder().appender("file").build(filter(level)));
     let config = config.map_err(|e| unwritable(io::Error::other(e)))?;
     log4rs::init_config(config).map(drop).map_err(|_| Error::AlreadySet)
+}
+
+/// Opens the file, its folder and itself made where they are missing.
+fn open(path: &Path) -> io::Result<Box<dyn Append>> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    create(path)?;
+    let backups = format!("{}.{{}}", path.display());
+    let roller = FixedWindowRoller::builder().base(1).build(&backups, BACKUPS).map_err(io::Error::other)?;
+    let policy = CompoundPolicy::new(Box::new(SizeTrigger::new(MAX_BYTES)), Box::new(OwnersOnly(roller)));
+    Ok(Box::new(RollingFileAppender::builder().encoder(Box::new(Lines)).build(path, Box::new(policy))?))
 }
 
 fn filter(level: Level) -> LevelFilter {

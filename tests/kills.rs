@@ -268,7 +268,7 @@ fn assert_sound(pki: &Pki) {
 
 #[test]
 fn kills_lose_nothing_and_leave_nothing_half_done() {
-    let rounds = std::env::var("ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let rounds = std::env::var("KMIP_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let pki = Pki::new();
     let database = pki.folder.path("kmip.database").display().to_string();
     let start = || Running::start(pki.options().into_iter().chain(["-d".to_owned(), database.clone()]));

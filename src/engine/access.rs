@@ -9,6 +9,47 @@ use crate::store::{Grant, Record};
 
 /// A record that its policy allows the asker to have, for the operation that was asked about. Only
 /// this file makes one.
+///
+/// A context has one to give, and asks the policy first:
+///
+/// ```
+/// use kmip_server::engine::{Context, Granted};
+/// use kmip_server::kmip::{Error, enums::Operation, structures::UniqueIdentifier};
+///
+/// fn read(cx: &mut Context<'_>, id: &UniqueIdentifier) -> Result<Granted, Error> {
+///     cx.open(Some(id), Operation::Get)
+/// }
+/// ```
+///
+/// Nobody else can make one of a record,
+///
+/// ```compile_fail,E0423
+/// fn grant(record: kmip_server::store::Record) -> kmip_server::engine::Granted {
+///     kmip_server::engine::Granted(record)
+/// }
+/// ```
+///
+/// nor decide without the gate,
+///
+/// ```compile_fail,E0603
+/// use kmip_server::engine::access::decide;
+/// ```
+///
+/// and an operation cannot go around its context, whose way to the store is its own.
+///
+/// ```compile_fail,E0616
+/// fn read(cx: &mut kmip_server::engine::Context<'_>) {
+///     drop(&cx.scope);
+/// }
+/// ```
+///
+/// What is opened for reading cannot be changed: a change goes through the context again.
+///
+/// ```compile_fail,E0594
+/// fn rename(granted: &mut kmip_server::engine::Granted) {
+///     granted.owner = String::new();
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Granted(Record);
 

@@ -207,20 +207,24 @@ impl<'a> Context<'a> {
     }
 
     /// Notes that the object was given to a client: it is no longer Fresh (1.4 §3.34). That is no change of
-    /// the object, so its Last Change Date stays.
+    /// the object, so its Last Change Date stays. A disk that is full is no reason to keep a key from who needs it:
+    /// where the store cannot note it, the object stays Fresh, and the log tells why.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Item Not Found and Permission Denied, where somebody was faster to destroy it or to close it off.
     pub fn serve(&mut self, granted: &Granted, operation: Operation) -> Result<(), Error> {
         if granted.attributes.fresh != Some(true) {
             return Ok(());
         }
         let identifier = UniqueIdentifier::from(granted.id);
-        self.update(Some(&identifier), operation, |record| {
+        let noted = self.update(Some(&identifier), operation, |record| {
             record.attributes.fresh = Some(false);
             Ok(())
-        })?;
-        Ok(())
+        });
+        match noted {
+            Err(error) if error.reason != ResultReason::GeneralFailure => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Adds `count` objects, which `build` makes of the numbers they get.

@@ -1,0 +1,50 @@
+//! Keeps writing where the administrator looks: a log file that somebody removed or moved away is made again, as
+//! the open one would take lines that nobody can read any more.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use log::Record;
+use log4rs::append::Append;
+
+/// Opens the file.
+pub(super) type Open = fn(&Path) -> io::Result<Box<dyn Append>>;
+
+/// An appender to the file of a name, whatever becomes of the file.
+pub(super) struct Following {
+    path: PathBuf,
+    open: Open,
+    file: Mutex<Box<dyn Append>>,
+}
+
+impl Following {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// Those of `open`.
+    pub(super) fn new(path: &Path, open: Open) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), open, file: Mutex::new(open(path)?) })
+    }
+}
+
+impl Append for Following {
+    fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.path.exists() {
+            *file = (self.open)(&self.path)?;
+        }
+        file.append(record)
+    }
+
+    fn flush(&self) {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).flush();
+    }
+}
+
+impl fmt::Debug for Following {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Following").field("path", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,242 @@
+//! What breaks around the server: a store that fails, a full disk, a locked database, a log that cannot be
+//! written. Clients are told, nothing is lost, and service goes on when the fault is gone.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kmip_server::dispatch::Respond;
+use kmip_server::kmip::enums::{Operation, ResultReason, ResultStatus};
+use kmip_server::store::{Error, Id, Keep, Located, Memory, Query, Record, Store, Transaction};
+use kmip_server::ttlv::{Tag, V1_2, Writer};
+use rusqlite::Connection;
+
+use crate::corpus::{self, aes_key, first, id, message_of, peer, register, requests, statuses, text};
+use crate::harness::{Client, Pki, Running, within};
+
+/// A store that fails for as long as it is told to.
+struct Failing {
+    kept: Memory,
+    fails: Arc<AtomicBool>,
+}
+
+impl Failing {
+    fn check(&self) -> Result<(), Error> {
+        if self.fails.load(Ordering::SeqCst) { Err(Error::GroupLost) } else { Ok(()) }
+    }
+}
+
+impl Store for Failing {
+    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+        self.check()?;
+        self.kept.read(id)
+    }
+
+    fn locate(&self, query: &Query) -> Result<Located, Error> {
+        self.check()?;
+        self.kept.locate(query)
+    }
+
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+        // As a disk does that is full when the change is to be kept.
+        let mut lost = Ok(());
+        self.kept.change(&mut |transaction| {
+            let keep = job(transaction);
+            lost = self.check();
+            if lost.is_ok() { keep } else { Keep::Rollback }
+        })?;
+        lost
+    }
+}
+
+#[test]
+fn a_store_that_fails_costs_requests_and_no_objects() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let store = Failing { kept: Memory::new(), fails: Arc::clone(&fails) };
+    let engine = corpus::engine_on(Box::new(store));
+    let get = message_of(V1_2, None, &[(Operation::Get, |w: &mut Writer| id(corpus::AES, w))]);
+    let before = first(&engine.respond(&get, peer()).message, Tag::KeyMaterial).unwrap();
+
+    fails.store(true, Ordering::SeqCst);
+    let mut failed = 0;
+    for (row, version, request) in requests() {
+        let answer = engine.respond(&request, peer()).message;
+        let [status] = statuses(&answer)[..] else { panic!("{}", text(&answer)) };
+        if status == ResultStatus::OperationFailed {
+            failed += 1;
+            let reason = first(&answer, Tag::ResultReason).unwrap();
+            assert_eq!(
+                reason,
+                ResultReason::GeneralFailure.to_wire().to_be_bytes(),
+                "{} {version}",
+                row.operation
+            );
+            let message = String::from_utf8(first(&answer, Tag::ResultMessage).unwrap()).unwrap();
+            assert!(message.contains("store failed"), "{message}");
+        }
+    }
+    assert!(failed > 100, "most operations need the store: {failed}");
+
+    fails.store(false, Ordering::SeqCst);
+    let after = first(&engine.respond(&get, peer()).message, Tag::KeyMaterial).unwrap();
+    assert_eq!(before, after);
+    for number in 1..=corpus::OBJECTS {
+        let get = message_of(
+            V1_2,
+            None,
+            &[(Operation::GetAttributes, |w: &mut Writer| id(&number.to_string(), w))],
+        );
+        assert_eq!(
+            statuses(&engine.respond(&get, peer()).message),
+            [ResultStatus::Success],
+            "object {number}"
+        );
+    }
+    let next = message_of(
+        V1_2,
+        None,
+        &[(Operation::Get, |w: &mut Writer| id(&(corpus::OBJECTS + 1).to_string(), w))],
+    );
+    assert_eq!(
+        statuses(&engine.respond(&next, peer()).message),
+        [ResultStatus::OperationFailed],
+        "nothing was made"
+    );
+}
+
+/// A server on a database and a log of that folder.
+fn start(pki: &Pki, database: &str, log: &str) -> Running {
+    let options = pki.options().into_iter().chain(["-d", database, "-l", log].map(str::to_owned));
+    Running::start(options)
+}
+
+fn try_register(client: &mut Client, key: Vec<u8>) -> (ResultStatus, Vec<u8>) {
+    let key = aes_key("a key", key);
+    let request = message_of(V1_2, None, &[(Operation::Register, |w: &mut Writer| register(&key, w))]);
+    let answer = client.exchange(&request).unwrap();
+    (statuses(&answer)[0], answer)
+}
+
+fn get(client: &mut Client, object: &str) -> Option<Vec<u8>> {
+    let request = message_of(V1_2, None, &[(Operation::Get, |w: &mut Writer| id(object, w))]);
+    first(&client.exchange(&request).unwrap(), Tag::KeyMaterial)
+}
+
+#[test]
+fn a_lock_of_another_process_makes_writers_wait_and_nobody_else() {
+    let pki = Pki::new();
+    let path = pki.folder.path("kmip.database");
+    let server =
+        start(&pki, &path.display().to_string(), &pki.folder.path("server.log").display().to_string());
+    let mut client = pki.connect(server.port, &pki.client);
+    assert_eq!(try_register(&mut client, vec![1; 16]).0, ResultStatus::Success);
+    // The first time that an object is given out is kept; from then on, Get only reads.
+    assert!(get(&mut client, "1").is_some());
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut client = pki.connect(server.port, &pki.client);
+            let begun = Instant::now();
+            (try_register(&mut client, vec![2; 16]).0, begun.elapsed())
+        });
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(get(&mut client, "1"), Some(vec![1; 16]), "readers go on");
+        assert!(!writer.is_finished());
+        other.execute_batch("COMMIT").unwrap();
+        let (status, took) = writer.join().unwrap();
+        assert_eq!(status, ResultStatus::Success);
+        assert!(took >= Duration::from_millis(250), "{took:?}");
+    });
+}
+
+/// A small file system, where this process may mount one.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(pki: &Pki, bytes: u64) -> Option<Self> {
+        let path = pki.folder.path("small");
+        fs::create_dir_all(&path).unwrap();
+        let options = format!("size={bytes},mode=0700");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(&path).output();
+        mount.is_ok_and(|mount| mount.status.success()).then_some(Self(path))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_loses_nothing() {
+    let pki = Pki::new();
+    let Some(small) = Small::mount(&pki, 2 << 20) else {
+        println!("skipped: this process may not mount a small file system");
+        return;
+    };
+    let ballast = small.0.join("ballast");
+    fs::write(&ballast, vec![0; 512 << 10]).unwrap();
+    let database = small.0.join("kmip.database").display().to_string();
+    // The log is on the full disk as well: service goes on without it.
+    let log = small.0.join("server.log");
+    let server = start(&pki, &database, &log.display().to_string());
+    let mut client = pki.connect(server.port, &pki.client);
+    let key = |number: u32| number.to_be_bytes().repeat(512);
+    let mut kept = Vec::new();
+    for number in 0..2_000 {
+        let (status, answer) = try_register(&mut client, key(number));
+        if status != ResultStatus::Success {
+            let reason = first(&answer, Tag::ResultReason).unwrap();
+            assert_eq!(reason, ResultReason::GeneralFailure.to_wire().to_be_bytes(), "{}", text(&answer));
+            break;
+        }
+        kept.push((String::from_utf8(first(&answer, Tag::UniqueIdentifier).unwrap()).unwrap(), key(number)));
+    }
+    assert!(kept.len() > 10 && kept.len() < 2_000, "{} fit", kept.len());
+    for (object, key) in &kept {
+        assert!(get(&mut client, object).as_ref() == Some(key), "object {object} on a full disk");
+    }
+    fs::remove_file(ballast).unwrap();
+    let (object, answer) = within(|| {
+        let (status, answer) = try_register(&mut client, key(7));
+        let object = first(&answer, Tag::UniqueIdentifier)?;
+        (status == ResultStatus::Success).then_some((String::from_utf8(object).unwrap(), answer))
+    });
+    assert!(kept.iter().all(|(other, _)| *other != object), "{}", text(&answer));
+    drop(server);
+    let server = start(&pki, &database, &log.display().to_string());
+    let mut client = pki.connect(server.port, &pki.client);
+    for (object, key) in &kept {
+        assert!(get(&mut client, object).as_ref() == Some(key), "object {object} after a restart");
+    }
+}
+
+#[test]
+fn a_log_file_that_was_removed_is_made_again() {
+    let pki = Pki::new();
+    let log = pki.folder.path("logs/server.log");
+    let server = start(&pki, ":memory:", &log.display().to_string());
+    let mut client = pki.connect(server.port, &pki.client);
+    fs::remove_dir_all(log.parent().unwrap()).unwrap();
+    within(|| {
+        assert_eq!(try_register(&mut client, vec![1; 16]).0, ResultStatus::Success);
+        let text = fs::read_to_string(&log).ok()?;
+        text.contains("operation=\"Register\"").then_some(())
+    });
+    // Where it cannot be made, service goes on; where it can again, so does the log.
+    fs::remove_dir_all(log.parent().unwrap()).unwrap();
+    fs::write(log.parent().unwrap(), "in the way").unwrap();
+    assert_eq!(try_register(&mut client, vec![1; 16]).0, ResultStatus::Success);
+    client.exchange(&crate::harness::request(8)).unwrap();
+    fs::remove_file(log.parent().unwrap()).unwrap();
+    within(|| {
+        assert_eq!(try_register(&mut client, vec![1; 16]).0, ResultStatus::Success);
+        log.exists().then_some(())
+    });
+}
