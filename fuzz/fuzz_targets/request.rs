@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use kmip_server::auth::{Authenticator, Certificate, Peer};
 use kmip_server::dispatch::{Engine, MAX_RESPONSE, Respond};
-use kmip_server::engine::Services;
+use kmip_server::engine::{Services, Streams};
 use kmip_server::policy::{Policies, PolicyStore};
 use kmip_server::store::Memory;
 use kmip_server::ttlv::{Reader, Tag, V1_0};
@@ -40,7 +40,11 @@ fn fixture() -> &'static Fixture {
 }
 
 fn engine() -> Engine {
-    let services = Services { store: Box::new(Memory::new()), policies: PolicyStore::fixed(Policies::builtin()) };
+    let services = Services {
+        store: Box::new(Memory::new()),
+        policies: PolicyStore::fixed(Policies::builtin()),
+        streams: Streams::default(),
+    };
     let engine = Engine::new(services, Authenticator::new(true, Vec::new()));
     for request in &fixture().requests {
         engine.respond(request, &fixture().peer);
