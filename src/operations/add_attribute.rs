@@ -92,7 +92,7 @@ mod tests {
     use crate::ttlv::{V1_2, V1_4, V2_1};
 
     fn add_to(record: &mut Record, new: &Attribute, version: Version) -> Result<Option<i32>, ResultReason> {
-        let added = add(record, new, version, NOW).map_err(|error| error.reason)?;
+        let added = add(record, new, version, NOW).map_err(|error| error.reason_in(version))?;
         Ok(added.and_then(|attribute| attribute.index))
     }
 
@@ -125,9 +125,8 @@ mod tests {
     fn what_clients_may_not_add_is_refused() {
         let active = attribute(Tag::State, &State::Active);
         assert_eq!(add_to(&mut key(), &active, V1_2), Err(ResultReason::PermissionDenied));
-        let start = attribute(Tag::ProcessStartDate, &NOW);
         let mut certificate = object(ObjectType::Certificate);
-        assert_eq!(add_to(&mut certificate, &start, V1_2), Err(ResultReason::PermissionDenied));
+        assert_eq!(add_to(&mut certificate, &limits(), V1_2), Err(ResultReason::PermissionDenied));
         let indexed = at(2, named("third"));
         assert_eq!(add_to(&mut key(), &indexed, V1_2), Err(ResultReason::InvalidField));
         let comment = attribute(Tag::Comment, &"younger than 1.2".to_owned());

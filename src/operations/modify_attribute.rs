@@ -131,7 +131,7 @@ mod tests {
         let mut key = key();
         let modified = modify(&mut key, None, &at(1, named("other")), V1_2, NOW).unwrap();
         assert_eq!(modified.index, Some(1));
-        assert_eq!(modify(&mut key, None, &named("new"), V1_2, NOW).unwrap().index, Some(0));
+        assert_eq!(modify(&mut key, None, &named("new"), V1_2, NOW).unwrap().index, None);
         assert_eq!(names(&key), ["new", "other"]);
         modify(&mut key, None, &at(1, custom("colour", "green")), V1_2, NOW).unwrap();
         assert_eq!(customs(&key, "colour"), ["red", "green"], "counted by their names");
@@ -177,13 +177,14 @@ mod tests {
     fn what_is_read_only_or_past_is_not_modified() {
         let mut key = key_in(State::Deactivated);
         key.attributes.deactivation_date = Some(NOW);
-        for refused in [
-            attribute(Tag::State, &State::Active),
-            attribute(Tag::CryptographicLength, &256),
-            attribute(Tag::DeactivationDate, &DateTime(5_000)),
+        for (refused, in_2_1) in [
+            (attribute(Tag::State, &State::Active), ResultReason::AttributeReadOnly),
+            (attribute(Tag::CryptographicLength, &256), ResultReason::AttributeReadOnly),
+            (attribute(Tag::DeactivationDate, &DateTime(5_000)), ResultReason::WrongKeyLifecycleState),
         ] {
-            let outcome = modify(&mut key, None, &refused, V2_1, NOW);
-            assert_eq!(reason(outcome), ResultReason::PermissionDenied, "{refused:?}");
+            let error = modify(&mut key, None, &refused, V2_1, NOW).unwrap_err();
+            assert_eq!(error.reason_in(V2_1), in_2_1, "{refused:?}");
+            assert_eq!(error.reason_in(V1_4), ResultReason::PermissionDenied, "{refused:?}");
         }
         let comment = attribute(Tag::Comment, &"younger than 1.2".to_owned());
         assert_eq!(reason(modify(&mut key, None, &comment, V1_2, NOW)), ResultReason::InvalidField);

@@ -87,8 +87,8 @@ mod tests {
         assert_eq!(refused(&mut key(), named("third")), ResultReason::MultiValuedAttribute);
         let state = || attribute(Tag::State, &State::Active);
         assert_eq!(refused(&mut key(), state()), ResultReason::ReadOnlyAttribute);
-        let start = || attribute(Tag::ProcessStartDate, &NOW);
-        assert_eq!(refused(&mut object(ObjectType::Certificate), start()), ResultReason::InvalidField);
-        assert_eq!(refused(&mut key_in(State::Active), start()), ResultReason::PermissionDenied);
+        let start = attribute(Tag::ProcessStartDate, &NOW);
+        assert_eq!(refused(&mut object(ObjectType::Certificate), limits()), ResultReason::InvalidField);
+        assert_eq!(refused(&mut key_in(State::Active), start), ResultReason::WrongKeyLifecycleState);
     }
 }

@@ -5,8 +5,9 @@ use crate::kmip::Error;
 use crate::kmip::attributes::{Attribute, AttributeReference, Attributes, Row};
 use crate::kmip::enums::{
     CryptographicAlgorithm, CryptographicUsageMask, NameType, ObjectType, ResultReason, State,
+    UsageLimitsUnit,
 };
-use crate::kmip::structures::{Name, Raw, VendorAttribute};
+use crate::kmip::structures::{Name, Raw, UsageLimits, VendorAttribute};
 use crate::store::{Id, Record};
 use crate::ttlv::{DateTime, Tag, V1_4, Value};
 
@@ -93,6 +94,16 @@ pub(super) fn customs(record: &Record, name: &str) -> Vec<String> {
     values
         .map(|(_, value)| value.read::<VendorAttribute>().unwrap().attribute_value.read().unwrap())
         .collect()
+}
+
+/// Usage Limits, which keys have and certificates do not.
+pub(super) fn limits() -> Attribute {
+    let limits = UsageLimits {
+        usage_limits_total: 10,
+        usage_limits_count: None,
+        usage_limits_unit: UsageLimitsUnit::Byte,
+    };
+    attribute(Tag::UsageLimits, &limits)
 }
 
 /// Why something was refused.
