@@ -25,6 +25,7 @@ mod limits;
 mod mutations;
 mod observing;
 mod policy;
+mod query;
 mod resumption;
 mod secrets;
 mod seeds;
