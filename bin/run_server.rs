@@ -17,6 +17,7 @@ use kmip_server::hardening;
 use kmip_server::logging;
 use kmip_server::server::{MAX_HANDSHAKES, Observer, Server, Shutdown};
 use kmip_server::settings::{self, Settings, Source};
+use kmip_server::store::{self, Sqlite, WrappingKey};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
@@ -63,7 +64,24 @@ pub(crate) fn main() -> ExitCode {
         }
         Err(error) => return failure(FAILED_START, &error),
     };
+    if let Some(new) = matches.opt_str(ROTATE) {
+        return match rotate(&config, Path::new(&new)) {
+            Ok(()) => say("The database has the new key: name its file in key_encryption_key_path."),
+            Err(error) => failure(FAILED_START, &error),
+        };
+    }
     run(&config, matches.opt_present("exit-on-eof"), |_| String::new())
+}
+
+/// The option that changes the key of an encrypted database.
+const ROTATE: &str = "rotate-key-encryption-key";
+
+fn rotate(config: &Config, new: &Path) -> Result<(), store::Error> {
+    let path = &config.database_path;
+    let Some(old) = &config.key_encryption_key_path else {
+        return Err(store::Error::NeedsKey { path: path.clone() });
+    };
+    Sqlite::change_key(path, &WrappingKey::read(old)?, &WrappingKey::read(new)?)
 }
 
 /// Logs and serves; `more` is said once the port is known.
@@ -164,6 +182,7 @@ fn options() -> Options {
         "ignore_tls_client_auth",
         "Takes client certificates without client authentication in their extended key usage.",
     );
+    options.optopt("", ROTATE, "Changes an encrypted database to the key in that file, and exits.", "NEW");
     options.optflag("", "exit-on-eof", "Stops when standard input ends: for programs that start a server.");
     options.optflag(
         "",

@@ -91,6 +91,8 @@ pub struct Config {
     pub logging_level: Level,
     /// The SQLite file of the objects; `:memory:` for none.
     pub database_path: PathBuf,
+    /// The file of the key that objects are sealed with in the database; `None` to keep them as they are.
+    pub key_encryption_key_path: Option<PathBuf>,
     /// The authentication services, in the order they are asked in.
     pub auth_plugins: Vec<AuthPlugin>,
     /// The file that the state of the server is written to as JSON, again and again; `None` for no such file.
@@ -146,6 +148,7 @@ impl Config {
             tls_cipher_suites: Vec::new(),
             logging_level: Level::default(),
             database_path: Self::DEFAULT_DATABASE.into(),
+            key_encryption_key_path: None,
             auth_plugins: Vec::new(),
             status_path: None,
             max_connections: Self::DEFAULT_MAX_CONNECTIONS,

@@ -27,6 +27,7 @@ mod observing;
 mod policy;
 mod query;
 mod resumption;
+mod sealing;
 mod secrets;
 mod seeds;
 mod settings;

@@ -39,7 +39,7 @@ use crate::config::Config;
 use crate::dispatch::{Engine, Respond};
 use crate::engine::{Services, Streams, takeover};
 use crate::policy::{self, PolicyStore};
-use crate::store::{self, Memory, Sqlite, Store};
+use crate::store::{self, Memory, Sealed, Sqlite, Store, WrappingKey};
 use connection::Terms;
 use listener::Registry;
 
@@ -116,7 +116,7 @@ impl Server {
     /// # Errors
     /// [`Error`], one for each kind of failed start.
     pub fn bind(config: &Config) -> Result<Self, Error> {
-        let store = open_store(&config.database_path)?;
+        let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
         let engine =
             Engine::new(Services { store, policies, streams: Streams::default() }, authenticator(config));
@@ -190,9 +190,14 @@ impl Server {
 }
 
 /// The keeper of objects: a file, or nothing but memory where the path says so.
-fn open_store(path: &Path) -> Result<Box<dyn Store>, store::Error> {
+fn open_store(config: &Config) -> Result<Box<dyn Store>, store::Error> {
+    let path = config.database_path.as_path();
     if path == Path::new(IN_MEMORY) {
         return Ok(Box::new(Memory::new()));
+    }
+    if let Some(key) = &config.key_encryption_key_path {
+        let key = WrappingKey::read(key)?;
+        return Ok(Box::new(Sealed::open(path, &key, &takeover::complete)?));
     }
     Ok(Box::new(Sqlite::open_or_take_over(path, &takeover::complete)?))
 }

@@ -20,6 +20,12 @@ macro_rules! contract {
         mod memory {
             $(#[test] fn $name() { super::$name(&super::Memory::new()); })*
         }
+        mod sealed {
+            $(#[test] fn $name() {
+                let folder = super::Folder::new();
+                super::$name(&super::testing::sealed(&folder));
+            })*
+        }
         mod sqlite {
             $(#[test] fn $name() {
                 let folder = super::Folder::new();

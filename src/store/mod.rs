@@ -13,6 +13,7 @@ mod contract;
 mod filter;
 mod memory;
 mod record;
+mod sealed;
 mod sqlite;
 #[cfg(test)]
 mod testing;
@@ -20,6 +21,7 @@ mod testing;
 pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Record};
+pub use sealed::{KeyProblem, Sealed, WrappingKey};
 pub use sqlite::{Found, Sqlite};
 
 /// A keeper of managed objects, shared among all threads.
@@ -165,6 +167,25 @@ pub enum Error {
     },
     /// The change was lost with others that were to become durable together with it.
     GroupLost,
+    /// A key file is not the key that it should be.
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: KeyProblem,
+    },
+    /// The objects of the database are sealed, and no key was given.
+    NeedsKey {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The objects of the database are not sealed.
+    NotSealed {
+        /// The database.
+        path: PathBuf,
+    },
+    /// An object or a key could not be encrypted.
+    Sealing,
     /// No connection to read with became free in time, or none could be opened.
     NoReader {
         /// What the pool says.
@@ -279,6 +300,16 @@ impl fmt::Display for Error {
             Self::Missing { id } => write!(f, "object {id} is not in the store"),
             Self::Taken { id } => write!(f, "there is an object {id} in the store already"),
             Self::GroupLost => write!(f, "the change was lost with others that were to be kept with it"),
+            Self::Key { path, why } => {
+                write!(f, "the key encryption key {} cannot be used: {why}", path.display())
+            }
+            Self::NeedsKey { path } => write!(
+                f,
+                "the objects of {} are sealed: key_encryption_key_path has to name the file of their key",
+                path.display()
+            ),
+            Self::NotSealed { path } => write!(f, "the objects of {} are not sealed", path.display()),
+            Self::Sealing => f.write_str("an object could not be sealed"),
             Self::NoReader { why } => write!(f, "the store has no connection to read with: {why}"),
             Self::Sqlite { doing, why } => write!(f, "the store failed to {doing}: {why}"),
             Self::NoDirectory { path } => {

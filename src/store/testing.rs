@@ -353,3 +353,12 @@ fn random_criterion(random: &mut Random, records: &[Record]) -> Criterion {
         }
     }
 }
+
+/// A sealed store in that folder.
+pub(super) fn sealed(folder: &Folder) -> super::Sealed {
+    let key = folder.path("key");
+    std::fs::write(&key, [7; 32]).unwrap();
+    let key = super::WrappingKey::read(&key).unwrap();
+    super::Sealed::open(&folder.path("sealed"), &key, &|_| unreachable!("it is no database of PyKMIP"))
+        .unwrap()
+}

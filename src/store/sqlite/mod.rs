@@ -12,6 +12,7 @@ mod grants;
 mod locate;
 mod rows;
 mod schema;
+mod seal;
 mod takeover;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
 
 pub use self::takeover::{Complete, Found};
@@ -30,6 +32,7 @@ pub use self::takeover::{Complete, Found};
 use self::cache::Cache;
 use self::schema::Step;
 use self::writer::Writer;
+use super::sealed::{DataKey, WrappingKey};
 use super::{Error, Id, Keep, Located, Query, Record, Status, Store, Transaction, Unsettled};
 
 /// How many connections read at the most. A read takes some microseconds, so this many serve any number of
@@ -53,9 +56,38 @@ impl Sqlite {
     /// Opens the store in the file at `path`: a new one where there is no file or an empty one.
     ///
     /// # Errors
-    /// Where the file is no store of ours, or of a newer version, or cannot be used; see [`Error`].
+    /// Where the file is no store of ours, or of a newer version, or sealed, or cannot be used; see [`Error`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::open_as(path, schema::STEPS)
+    }
+
+    /// The store in the file at `path`, and the key that its objects are sealed with from now on.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open_or_take_over`], and [`Error::Key`].
+    pub(super) fn open_sealed(
+        path: &Path,
+        key: &WrappingKey,
+        complete: Complete<'_>,
+    ) -> Result<(Self, DataKey), Error> {
+        let mut database = match file::open_writer(path, schema::STEPS) {
+            Err(Error::PykmipDatabase { .. }) => {
+                takeover::take_over(path, schema::STEPS, complete)?;
+                file::open_writer(path, schema::STEPS)?
+            }
+            other => other?,
+        };
+        let key = seal::unlock(&mut database, key)?;
+        Ok((Self::over(path, database), key))
+    }
+
+    /// Wraps the key of the sealed database at `path`, which `old` opens, in `new`. What is interrupted leaves it
+    /// as it was; a server that runs on the database does not mind.
+    ///
+    /// # Errors
+    /// [`Error::NotSealed`], [`Error::Key`], and where the file cannot be used.
+    pub fn change_key(path: &Path, old: &WrappingKey, new: &WrappingKey) -> Result<(), Error> {
+        seal::rewrap(path, schema::STEPS, old, new)
     }
 
     /// The same, but a database of PyKMIP's server is taken over: its objects, completed by `complete`, become
@@ -74,8 +106,17 @@ impl Sqlite {
     }
 
     fn open_as(path: &Path, steps: &[Step]) -> Result<Self, Error> {
+        let database = file::open_writer(path, steps)?;
+        if seal::wrapped_key(&database)?.is_some() {
+            return Err(Error::NeedsKey { path: path.to_owned() });
+        }
+        Ok(Self::over(path, database))
+    }
+
+    /// Writes through `database`, which is a connection to the file at `path`, and reads through others.
+    fn over(path: &Path, database: Connection) -> Self {
         let cache = Arc::new(Cache::new());
-        let writer = Writer::new(file::open_writer(path, steps)?, Arc::clone(&cache));
+        let writer = Writer::new(database, Arc::clone(&cache));
         let (uri, flags) = file::reader(path);
         let manager = SqliteConnectionManager::file(uri)
             .with_flags(flags)
@@ -92,7 +133,7 @@ impl Sqlite {
             .error_handler(Box::new(r2d2::NopErrorHandler))
             .thread_pool(Arc::new(opener))
             .build_unchecked(manager);
-        Ok(Self { readers, writer, path: path.to_owned(), cache })
+        Self { readers, writer, path: path.to_owned(), cache }
     }
 
     fn reader(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>, Error> {

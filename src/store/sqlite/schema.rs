@@ -13,6 +13,12 @@ pub(super) type Step = fn(&Connection) -> rusqlite::Result<()>;
 pub(super) const STEPS: &[Step] = &[
     |database| database.execute_batch(include_str!("schema.sql")),
     |database| database.execute_batch(include_str!("schema_2.sql")),
+    // The key of a sealed database, wrapped in the administrator's; no row where it is not sealed.
+    |database| {
+        database.execute_batch(
+            "CREATE TABLE seal (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), data_key BLOB NOT NULL) STRICT",
+        )
+    },
 ];
 
 /// The version that `steps` lead to.

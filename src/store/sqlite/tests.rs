@@ -115,7 +115,7 @@ fn refuses_what_is_not_its_own_and_leaves_it_as_it_is() {
         ("foreign", "is a database of another program (application id 0x0000002A); it was left"),
         ("in wal", "is a database of another program (application id 0x00000000); it was left"),
         ("pykmip.database", "is a database of PyKMIP's server and was not to be taken over; it was left"),
-        ("newer", "has the version 1000 of a newer server; this one knows versions up to 2"),
+        ("newer", "has the version 1000 of a newer server; this one knows versions up to 3"),
         ("folder", "cannot be used: is a directory"),
         ("no/such/store", "the directory of the database does not exist: "),
     ];
@@ -165,13 +165,13 @@ fn an_older_database_is_brought_up_to_date_once() {
         add(&store, key("new"));
     }
     let database = Connection::open(&path).unwrap();
-    assert_eq!(schema::stamps(&database).unwrap(), (APPLICATION, 3));
+    assert_eq!(schema::stamps(&database).unwrap(), (APPLICATION, 4));
     let colours: i64 =
         database.query_row("SELECT count(*) - count(colour) FROM object", [], |row| row.get(0)).unwrap();
     assert_eq!(colours, 3);
     drop(database);
     let error = Sqlite::open(&path).err().unwrap();
-    assert!(matches!(error, Error::NewerVersion { found: 3, newest: 2, .. }), "{error}");
+    assert!(matches!(error, Error::NewerVersion { found: 4, newest: 3, .. }), "{error}");
 }
 
 #[test]

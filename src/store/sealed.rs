@@ -1,0 +1,302 @@
+//! Objects that are encrypted where they are kept: a store around the one in the file, which gets and gives only
+//! what AES-256-GCM made of each object, bound to its number and type.
+//!
+//! The key of that, the data key, is made once for a database and stands in it, wrapped in the key that the
+//! administrator keeps in a file of his own: changing the latter means to wrap 32 bytes anew. Attributes are not
+//! encrypted, as Locate searches them.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, MAX_TAG_LEN, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::rand;
+use zeroize::Zeroizing;
+
+use super::sqlite::Complete;
+use super::{Error, Id, Keep, Located, Query, Record, Sqlite, Status, Store, Transaction, Unsettled};
+use crate::kmip::enums::{ObjectType, OpaqueDataType};
+use crate::kmip::{Object, OpaqueObject};
+use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Writer};
+
+/// The length of both keys in bytes.
+const KEY: usize = 32;
+/// What a sealed object is kept as: opaque data of a type that no client can name, as the first bit marks those
+/// of vendors and the rest is more than any of them has.
+const SEALED: OpaqueDataType = OpaqueDataType(u32::MAX);
+/// What the wrapped data key is bound to.
+const WRAPPED: &[u8] = b"kmip-server data key";
+
+/// Why a key file cannot be used.
+#[derive(Clone, Debug)]
+pub enum KeyProblem {
+    /// The file cannot be read.
+    Unreadable(Arc<std::io::Error>),
+    /// It holds neither 32 bytes nor 64 hexadecimal digits.
+    NotAKey,
+    /// It is not the key that the database is sealed with.
+    Wrong,
+}
+
+impl fmt::Display for KeyProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => write!(f, "it cannot be read: {why}"),
+            Self::NotAKey => f.write_str("it holds neither 32 bytes nor 64 hexadecimal digits"),
+            Self::Wrong => f.write_str("it is not the key that the database is sealed with"),
+        }
+    }
+}
+
+/// The key that wraps the data key.
+pub struct WrappingKey {
+    path: PathBuf,
+    key: RandomizedNonceKey,
+}
+
+impl WrappingKey {
+    /// Reads the key in the file at `path`: 32 bytes, or 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`Error::Key`].
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let failed = |why| Error::Key { path: path.to_owned(), why };
+        let bytes = fs::read(path).map_err(|why| failed(KeyProblem::Unreadable(Arc::new(why))))?;
+        let bytes = Zeroizing::new(bytes);
+        let key = if bytes.len() == KEY { Some(bytes) } else { hex(&bytes) };
+        let key = key.ok_or_else(|| failed(KeyProblem::NotAKey))?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| failed(KeyProblem::NotAKey))?;
+        Ok(Self { path: path.to_owned(), key })
+    }
+
+    /// A new data key, wrapped.
+    pub(super) fn make(&self) -> Result<Vec<u8>, Error> {
+        let mut key = Zeroizing::new([0; KEY]);
+        rand::fill(&mut *key).map_err(|_| Error::Sealing)?;
+        self.wrap(&*key)
+    }
+
+    /// The data key, wrapped in another key.
+    pub(super) fn rewrap(&self, wrapped: &[u8], new: &Self) -> Result<Vec<u8>, Error> {
+        new.wrap(&self.unwrap(wrapped)?)
+    }
+
+    pub(super) fn open(&self, wrapped: &[u8]) -> Result<DataKey, Error> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &self.unwrap(wrapped)?);
+        Ok(DataKey(key.map_err(|_| Error::Sealing)?))
+    }
+
+    fn wrap(&self, key: &[u8]) -> Result<Vec<u8>, Error> {
+        seal(&self.key, WRAPPED, Zeroizing::new(key.to_vec()))
+    }
+
+    fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let wrong = Error::Key { path: self.path.clone(), why: KeyProblem::Wrong };
+        open(&self.key, WRAPPED, wrapped).filter(|key| key.len() == KEY).ok_or(wrong)
+    }
+}
+
+/// The key that seals the objects of a database.
+pub(super) struct DataKey(RandomizedNonceKey);
+
+impl DataKey {
+    /// The record with its object sealed.
+    pub(super) fn seal(&self, record: &Record) -> Result<Record, Error> {
+        let mut sealed = Record { object: None, ..record.clone() };
+        if let Some(object) = &record.object {
+            let mut writer = Writer::new(STORED);
+            object.write(Tag::default(), &mut writer);
+            let bytes =
+                seal(&self.0, &binding(record.id, record.object_type), Zeroizing::new(writer.into_bytes()))?;
+            sealed.object = Some(Object::OpaqueObject(OpaqueObject {
+                opaque_data_type: SEALED,
+                opaque_data_value: Secret::new(bytes),
+            }));
+        }
+        Ok(sealed)
+    }
+
+    /// The record as it was before it was sealed.
+    fn open(&self, mut record: Record) -> Result<Record, Error> {
+        let why = ttlv::Error::Invalid {
+            tag: Tag::OpaqueDataValue,
+            why: "it is not what was sealed for this object",
+        };
+        let damaged = Error::Damaged { id: record.id, why };
+        record.object = match record.object.take() {
+            None => None,
+            Some(Object::OpaqueObject(sealed)) if sealed.opaque_data_type == SEALED => {
+                let bytes = sealed.opaque_data_value.expose();
+                let bytes = open(&self.0, &binding(record.id, record.object_type), bytes).ok_or(damaged)?;
+                let mut reader = Reader::new(&bytes, STORED);
+                let object = Object::read(Tag::default(), &mut reader);
+                Some(object.map_err(|why| Error::Damaged { id: record.id, why })?)
+            }
+            // All of a database is sealed, so somebody else put it there.
+            Some(_) => return Err(damaged),
+        };
+        Ok(record)
+    }
+}
+
+/// What a sealed object is bound to: moved to another number or type, it does not open.
+fn binding(id: Id, object_type: ObjectType) -> Vec<u8> {
+    [&id.0.to_be_bytes()[..], &object_type.to_wire().to_be_bytes()].concat()
+}
+
+/// A nonce, then what became of `bytes`, then the tag.
+fn seal(key: &RandomizedNonceKey, aad: &[u8], mut bytes: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, Error> {
+    // With room for the tag, the plain bytes are not left behind by a move.
+    bytes.reserve_exact(MAX_TAG_LEN);
+    let nonce = key.seal_in_place_append_tag(Aad::from(aad), &mut *bytes).map_err(|_| Error::Sealing)?;
+    Ok([&nonce.as_ref()[..], &bytes].concat())
+}
+
+fn open(key: &RandomizedNonceKey, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, bytes) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let mut bytes = Zeroizing::new(bytes.to_vec());
+    let length = key.open_in_place(Nonce::from(nonce), Aad::from(aad), &mut bytes).ok()?.len();
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+fn hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    if text.len() != 2 * KEY || !text.is_ascii() {
+        return None;
+    }
+    let digits = (0..KEY).map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok());
+    digits.collect::<Option<Vec<_>>>().map(Zeroizing::new)
+}
+
+/// A store whose objects are sealed.
+pub struct Sealed {
+    kept: Sqlite,
+    key: DataKey,
+}
+
+impl Sealed {
+    /// Opens the store in the file at `path`, as [`Sqlite::open_or_take_over`] does. Objects that are not sealed
+    /// yet are, all or none.
+    ///
+    /// # Errors
+    /// Those of [`Sqlite::open`], and [`Error::Key`] where the file is sealed with another key.
+    pub fn open(path: &Path, key: &WrappingKey, complete: Complete<'_>) -> Result<Self, Error> {
+        let (kept, key) = Sqlite::open_sealed(path, key, complete)?;
+        Ok(Self { kept, key })
+    }
+}
+
+/// Runs `job` on a change that seals and opens on the way.
+fn on_sealed(
+    key: &DataKey,
+    job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
+) -> impl FnMut(&mut dyn Transaction) -> Keep {
+    move |kept| job(&mut Change { key, kept })
+}
+
+impl Store for Sealed {
+    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+        self.kept.read(id)?.map(|record| self.key.open(record)).transpose()
+    }
+
+    fn locate(&self, query: &Query) -> Result<Located, Error> {
+        self.kept.locate(query)
+    }
+
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+        self.kept.change(&mut on_sealed(&self.key, job))
+    }
+
+    fn begin<'s>(
+        &'s self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
+    ) -> Result<Box<dyn Unsettled + 's>, Error> {
+        self.kept.begin(&mut on_sealed(&self.key, job))
+    }
+
+    fn status(&self) -> Status {
+        self.kept.status()
+    }
+}
+
+/// A change under way.
+struct Change<'a> {
+    key: &'a DataKey,
+    kept: &'a mut dyn Transaction,
+}
+
+impl Transaction for Change<'_> {
+    fn read(&mut self, id: Id) -> Result<Option<Record>, Error> {
+        self.kept.read(id)?.map(|record| self.key.open(record)).transpose()
+    }
+
+    fn locate(&mut self, query: &Query) -> Result<Located, Error> {
+        self.kept.locate(query)
+    }
+
+    fn next_id(&mut self) -> Result<Id, Error> {
+        self.kept.next_id()
+    }
+
+    fn insert(&mut self, record: &Record) -> Result<(), Error> {
+        self.kept.insert(&self.key.seal(record)?)
+    }
+
+    fn update(&mut self, record: &Record) -> Result<(), Error> {
+        self.kept.update(&self.key.seal(record)?)
+    }
+
+    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+        self.kept.nested(&mut on_sealed(self.key, job))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Folder, key, sealed};
+    use super::*;
+
+    #[test]
+    fn an_object_opens_at_its_own_place_and_unchanged_only() {
+        let folder = Folder::new();
+        let store = sealed(&folder);
+        let first = Record { id: Id(1), ..key("first") };
+        let kept = store.key.seal(&first).unwrap();
+        assert_ne!(kept.object, first.object);
+        assert_eq!(store.key.open(kept.clone()).unwrap(), first);
+        let moved = Record { id: Id(2), ..kept.clone() };
+        let retyped = Record { object_type: ObjectType::SecretData, ..kept.clone() };
+        let plain = first.clone();
+        let mut broken = kept.clone();
+        let Some(Object::OpaqueObject(object)) = &mut broken.object else { panic!("it is sealed") };
+        let mut bytes = object.opaque_data_value.expose().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        object.opaque_data_value = Secret::new(bytes);
+        for record in [moved, retyped, plain, broken] {
+            assert!(matches!(store.key.open(record), Err(Error::Damaged { .. })));
+        }
+        let destroyed = Record { object: None, ..key("gone") };
+        assert_eq!(store.key.open(store.key.seal(&destroyed).unwrap()).unwrap(), destroyed);
+    }
+
+    #[test]
+    fn a_key_is_bytes_or_digits_and_nothing_else() {
+        let folder = Folder::new();
+        let read = |bytes: &[u8]| {
+            std::fs::write(folder.path("key"), bytes).unwrap();
+            WrappingKey::read(&folder.path("key")).is_ok()
+        };
+        assert!(
+            read(&[0xFF; 32])
+                && read("0a".repeat(32).as_bytes())
+                && read(&[b"Fa".repeat(32), b"\n".to_vec()].concat())
+        );
+        for bytes in
+            [&[0xFF; 31][..], &[0xFF; 33], b"", "0g".repeat(32).as_bytes(), "\u{e9}".repeat(32).as_bytes()]
+        {
+            assert!(!read(bytes), "{bytes:?}");
+        }
+    }
+}
