@@ -40,7 +40,7 @@ pub(super) fn unlock(database: &mut Connection, key: &WrappingKey) -> Result<Dat
     let mut last = 0;
     while let Some(id) = next_object(&transaction, last).map_err(failed)? {
         last = id;
-        let Some(record) = rows::read(&transaction, Id(id.unsigned_abs()))? else { continue };
+        let Some((record, _)) = rows::read(&transaction, Id(id.unsigned_abs()))? else { continue };
         rows::update(&transaction, &data_key.seal(&record)?)?;
         count += 1;
     }
