@@ -87,14 +87,14 @@ FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-fuzz: ## Runs each program of fuzz/ for SECONDS (60); needs a C++ compiler.
+fuzz: ## Runs each program of fuzz/ for SECONDS (240); needs a C++ compiler.
 	KMIP_SEEDS="$(CURDIR)/fuzz" cargo test --test integration seeds
 	cd fuzz && CARGO_TARGET_DIR="$(abspath $(TARGET))/fuzz" RUSTFLAGS="$(FUZZ_FLAGS)" \
 		cargo build --release --target $(HOST)
 	@set -e; for target in $(FUZZ_TARGETS); do \
 		mkdir -p fuzz/artifacts/$$target; printf '\n%s\n' $$target; \
 		$(TARGET)/fuzz/$(HOST)/release/$$target fuzz/corpus/$$target -artifact_prefix=fuzz/artifacts/$$target/ \
-			-max_total_time=$(or $(SECONDS),60) -timeout=20 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1; \
+			-max_total_time=$(or $(SECONDS),240) -timeout=20 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1; \
 	done
 
 check: ## Formatting, lints, documentation, and licences and advisories where cargo-deny is installed.
