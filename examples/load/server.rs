@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -24,6 +25,8 @@ pub(crate) struct Running {
     pub(crate) port: u16,
     /// From the start of the process until it said that it listens.
     pub(crate) ready: Duration,
+    /// Whether the process was made the first of a group of its own.
+    leads_a_group: bool,
 }
 
 impl Running {
@@ -70,10 +73,13 @@ impl Running {
         fs::write(folder.join("server.conf"), settings)?;
         let mut command = Command::new(binary);
         command.arg("-f").arg(folder.join("server.conf")).arg("-l").arg(folder.join("server.log"));
+        // It leaves a helper process behind, which its group tells.
+        command.process_group(0);
         let output = File::create(folder.join("output.txt"))?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let begin = Instant::now();
-        let mut running = Self { child: command.spawn()?, port, ready: Duration::ZERO };
+        let ready = Duration::ZERO;
+        let mut running = Self { child: command.spawn()?, port, ready, leads_a_group: true };
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if begin.elapsed() > START || running.child.try_wait()?.is_some() {
                 let output = folder.join("output.txt");
@@ -95,7 +101,7 @@ impl Running {
         let port = line.strip_prefix("Listening on ").and_then(|rest| rest.split_whitespace().next());
         let port = port.and_then(|port| port.parse().ok());
         let port = port.ok_or_else(|| format!("{command:?} does not listen: it said {line:?}"))?;
-        Ok(Self { child, port, ready })
+        Ok(Self { child, port, ready, leads_a_group: false })
     }
 
     /// The number of the process.
@@ -129,6 +135,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if self.leads_a_group {
+            drop(Command::new("kill").args(["-KILL", "--", &format!("-{}", self.child.id())]).status());
+        }
         drop(self.child.kill());
         drop(self.child.wait());
     }
