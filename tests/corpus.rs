@@ -262,6 +262,17 @@ pub(crate) static ROWS: &[Row] = &[
         Some(reference(Tag::Sensitive)).write(Tag::AttributeReference, writer);
         AdjustmentType::Negate.write(Tag::AdjustmentType, writer);
     }),
+    row(Operation::Export, |writer| id(AES, writer)),
+    row(Operation::Import, |writer| {
+        id(AES, writer);
+        if writer.version() >= V2_0 {
+            ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+        }
+        Some(true).write(Tag::ReplaceExisting, writer);
+        let given = objects::aes_key("imported", vec![9; 16]);
+        flat(&given.attributes, writer);
+        given.object.write(Tag::default(), writer);
+    }),
     row(Operation::SetEndpointRole, |writer| EndpointRole::Server.write(Tag::EndpointRole, writer)),
     row(Operation::Ping, |_| ()),
 ];

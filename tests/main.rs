@@ -34,4 +34,5 @@ mod settings;
 mod soak;
 mod split_keys;
 mod tls;
+mod transfer;
 mod wrapping;

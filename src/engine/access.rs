@@ -84,6 +84,8 @@ pub(super) fn judged_as(operation: Operation) -> Operation {
         | Operation::JoinSplitKey
         | Operation::Export => Operation::Get,
         Operation::AdjustAttribute => Operation::ModifyAttribute,
+        // What is imported over an object leaves nothing of it.
+        Operation::Import => Operation::Destroy,
         other => other,
     }
 }

@@ -247,6 +247,47 @@ impl<'a> Context<'a> {
         Ok(ids)
     }
 
+    /// Adds the object that `build` makes of its number. Where `identifier` names an object, the new one takes its
+    /// place and number; only its owner may have that, and only where `replace` says so and the policy allows to
+    /// destroy it.
+    ///
+    /// # Errors
+    /// Object Already Exists where it may not be replaced, Permission Denied, and those of `build`.
+    pub fn import(
+        &mut self,
+        identifier: &UniqueIdentifier,
+        replace: bool,
+        build: impl FnOnce(Id) -> Result<Record, Error>,
+    ) -> Result<Id, Error> {
+        let known = match identifier {
+            UniqueIdentifier::Text(text) => Id::parse(text),
+            _ => Some(self.resolve(Some(identifier))?.0),
+        };
+        let (policies, identity) = (Arc::clone(&self.policies), self.identity);
+        let id = self.transact(|transaction| {
+            let there = match known {
+                Some(id) => transaction.read(id)?,
+                None => None,
+            };
+            let Some(there) = there else {
+                let id = transaction.next_id()?;
+                transaction.insert(&build(id)?)?;
+                return Ok(id);
+            };
+            let text = there.id.to_string();
+            if !replace {
+                return Err(failed(ResultReason::ObjectAlreadyExists, format!("There is an object {text}.")));
+            }
+            let old = access::decide(&policies, identity, Operation::Import, there)
+                .filter(|old| old.owner == identity.user)
+                .ok_or_else(|| refused(&text))?;
+            transaction.update(&build(old.id)?)?;
+            Ok(old.id)
+        })?;
+        self.touch(&id.to_string());
+        Ok(id)
+    }
+
     /// How many changes were begun so far in a context that [`Context::run`] made.
     pub fn changes(&self) -> usize {
         if let Scope::Run(run) = &self.scope { run.begun } else { 0 }
@@ -416,6 +457,11 @@ impl<'a> Context<'a> {
     pub fn leave(&mut self, kind: UniqueIdentifierValue, id: Id) {
         self.placeholder = Some(id);
         self.left_behind.push((kind, id));
+    }
+
+    /// Leaves an object in the ID Placeholder that no operation made.
+    pub fn leave_placeholder(&mut self, id: Id) {
+        self.placeholder = Some(id);
     }
 
     /// Leaves nothing in the ID Placeholder: what a Locate that does not find exactly one object does.

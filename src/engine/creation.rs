@@ -13,7 +13,7 @@ use crate::ttlv::{DateTime, STORED, Tag, Value, Writer};
 
 use super::context::{Context, Search};
 use super::error::{failed, invalid_field};
-use super::{certificates, export, lease, lifecycle, usage_limits};
+use super::{certificates, export, lease, lifecycle, quantum, usage_limits};
 
 /// The attributes that a client wants on a new object, each allowed in the request's version.
 #[derive(Clone, Debug, Default)]
@@ -250,10 +250,12 @@ impl Draft {
     /// The record of number `id`: the server's own attributes are added, and the object's life begins.
     ///
     /// # Errors
-    /// Cryptographic Failure where the value cannot be hashed, Invalid Field for Usage Limits below zero.
+    /// Cryptographic Failure where the value cannot be hashed, Invalid Field for Usage Limits below zero, those of
+    /// [`quantum::check`].
     pub fn into_record(self, id: Id, asker: &Asker) -> Result<Record, Error> {
         let Self { mut attributes, object, format_given } = self;
         let object_type = object.object_type();
+        quantum::check(&attributes)?;
         attributes.unique_identifier = Some(id.into());
         attributes.short_unique_identifier = Some(id.0.to_be_bytes().to_vec());
         attributes.operation_policy_name.get_or_insert_with(|| crate::store::DEFAULT_POLICY.to_owned());

@@ -79,7 +79,7 @@ fn add(
     }
     rules::timely(record, row)?;
     record.attributes.push(&rules::completed(new)?);
-    rules::conclude(record, now);
+    rules::conclude(record, now)?;
     let added = record.attributes.values(&AttributeReference::to(new)).pop();
     Ok(added.map(|(_, attribute)| attribute))
 }

@@ -79,7 +79,7 @@ fn adjust(
         }
         None => record.attributes.push(&new),
     }
-    rules::conclude(record, now);
+    rules::conclude(record, now)?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What the operations that change attributes have in common: when a date may still be changed, and what
 //! follows from a change. Which errors a change has is told by each operation.
 
-use crate::engine::{failed, invalid_field, lifecycle, usage_limits, wrong_state};
+use crate::engine::{failed, invalid_field, lifecycle, quantum, usage_limits, wrong_state};
 use crate::kmip::Error;
 use crate::kmip::attributes::{Attribute, Row};
 use crate::kmip::enums::{ResultReason, State};
@@ -67,7 +67,11 @@ pub(super) fn completed(new: &Attribute) -> Result<Attribute, Error> {
 
 /// Applies what follows from a change: the state that the dates lead to, and what the object has always been
 /// (1.4 §3.49, §3.51).
-pub(super) fn conclude(record: &mut Record, now: DateTime) {
+///
+/// # Errors
+/// Those of [`quantum::check`].
+pub(super) fn conclude(record: &mut Record, now: DateTime) -> Result<(), Error> {
+    quantum::check(&record.attributes)?;
     lifecycle::settle(record, now);
     let attributes = &mut record.attributes;
     if attributes.sensitive == Some(false) {
@@ -76,4 +80,5 @@ pub(super) fn conclude(record: &mut Record, now: DateTime) {
     if attributes.extractable == Some(true) {
         attributes.never_extractable = Some(false);
     }
+    Ok(())
 }

@@ -20,11 +20,13 @@ mod derive_key;
 mod destroy;
 mod discover_versions;
 mod encrypt;
+mod export;
 mod get;
 mod get_attribute_list;
 mod get_attributes;
 mod get_usage_allocation;
 mod hash;
+mod import;
 mod interop;
 mod join_split_key;
 mod locate;
@@ -139,6 +141,8 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<discover_versions::DiscoverVersions>(),
     entry::<create_split_key::CreateSplitKey>(),
     entry::<join_split_key::JoinSplitKey>(),
+    entry::<export::Export>(),
+    entry::<import::Import>(),
     entry::<log::Log>(),
     entry::<encrypt::Encrypt>(),
     entry::<decrypt::Decrypt>(),

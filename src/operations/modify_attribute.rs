@@ -64,7 +64,7 @@ fn modify(
     rules::timely(record, new.row)?;
     let mut modified = rules::completed(new)?;
     record.attributes.replace(position, &modified);
-    rules::conclude(record, now);
+    rules::conclude(record, now)?;
     // Clients that name an index, 0 included, find it in the answer.
     modified.index = index.or(new.index.filter(|_| new.row.multiple));
     Ok(modified)

@@ -149,7 +149,7 @@ fn capabilities() -> CapabilityInformation {
         destroy_action: Some(DestroyAction::KeyMaterialDeleted),
         shredding_algorithm: Some(ShreddingAlgorithm::Unsupported),
         rng_mode: Some(RngMode::Unspecified),
-        ..CapabilityInformation::default()
+        quantum_safe_capability: Some(true),
     }
 }
 

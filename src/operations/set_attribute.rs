@@ -59,7 +59,7 @@ fn set(record: &mut Record, new: &Attribute, now: DateTime) -> Result<(), Error>
     }
     rules::timely(record, row)?;
     record.attributes.push(&rules::completed(new)?);
-    rules::conclude(record, now);
+    rules::conclude(record, now)?;
     Ok(())
 }
 

@@ -4,8 +4,8 @@ use super::*;
 
 /// An object to register, with its attributes.
 pub(crate) struct Given {
-    object: Object,
-    attributes: Vec<Attribute>,
+    pub(super) object: Object,
+    pub(super) attributes: Vec<Attribute>,
 }
 
 /// Writes a Register payload.

@@ -44,7 +44,7 @@ const BASELINE_2: &[Operation] = &[
     Operation::SetEndpointRole,
 ];
 
-const FAMILIES: [Family; 18] = [
+const FAMILIES: [Family; 19] = [
     Family("Baseline Server Basic", &[]),
     Family("Baseline Server", BASELINE_2),
     Family("Tape Library Server", CREATE),
@@ -62,6 +62,7 @@ const FAMILIES: [Family; 18] = [
     Family("JSON Server", &[]),
     Family("XML Server", &[]),
     Family("AES XTS Server", BASIC),
+    Family("Quantum Safe Server", BASELINE_2),
     Family("PKCS#11 Server", &[Operation::Pkcs11]),
 ];
 

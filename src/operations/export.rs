@@ -1,0 +1,66 @@
+//! Export (KMIP 1.4 §4.40, 2.1 §6.1.18): the object itself and all its attributes, for another server.
+
+use crate::engine::export::Wish;
+use crate::engine::{Context, lifecycle};
+use crate::kmip::attributes::Flat;
+use crate::kmip::enums::{KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType};
+use crate::kmip::structures::UniqueIdentifier;
+use crate::kmip::{Error, KeyWrappingSpecification, Object, enums, structure};
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
+        KeyFormatType => key_format_type: Option<KeyFormatType>,
+        KeyWrapType => key_wrap_type: Option<KeyWrapType>,
+        KeyCompressionType => key_compression_type: Option<KeyCompressionType>,
+        KeyWrappingSpecification => key_wrapping_specification: Option<KeyWrappingSpecification>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        ObjectType => object_type: ObjectType,
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+        Attributes => attributes: Flat,
+        ObjectType => object: Option<Object>,
+    }
+}
+
+pub(super) struct Export;
+
+impl Operation for Export {
+    const CODE: enums::Operation = enums::Operation::Export;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
+        let wish = Wish {
+            format: request.key_format_type,
+            wrap_type: request.key_wrap_type,
+            compression: request.key_compression_type,
+            wrapping: request.key_wrapping_specification,
+        };
+        let references = granted.attributes.references(cx.version);
+        let values = references.iter().flat_map(|reference| granted.attributes.values(reference));
+        let attributes = Flat(values.map(|(_, attribute)| attribute).collect());
+        let object = if lifecycle::is_destroyed(&granted) {
+            None
+        } else {
+            let object = wish.fulfil(cx, (*granted).clone())?;
+            cx.serve(&granted, Self::CODE)?;
+            Some(object)
+        };
+        cx.leave_placeholder(granted.id);
+        Ok(Response {
+            object_type: granted.object_type,
+            unique_identifier: granted.id.into(),
+            attributes,
+            object,
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! Import (KMIP 1.4 §4.41, 2.1 §6.1.25): the server keeps an object of another server, with all its attributes.
+//!
+//! This server numbers its objects itself, so an identifier that it does not know is replaced by a new one.
+
+use crate::engine::{Asker, Context, export, import, invalid_field, wrapping};
+use crate::kmip::attributes::Flat;
+use crate::kmip::enums::{KeyWrapType, ObjectType, UniqueIdentifierValue};
+use crate::kmip::structures::UniqueIdentifier;
+use crate::kmip::{Error, Object, enums, structure};
+use crate::ttlv::V2_0;
+
+use super::Operation;
+use super::register::check_length;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+        ObjectType[V2_0..] => object_type: Option<ObjectType>,
+        ReplaceExisting => replace_existing: Option<bool>,
+        KeyWrapType => key_wrap_type: Option<KeyWrapType>,
+        Attributes => attributes: Flat,
+        ObjectType => object: Option<Object>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct Import;
+
+impl Operation for Import {
+    const CODE: enums::Operation = enums::Operation::Import;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let mut object = request.object.ok_or_else(|| invalid_field("The object itself has to be given."))?;
+        let object_type = object.object_type();
+        if request.object_type.is_some_and(|said| said != object_type) {
+            return Err(invalid_field(format!(
+                "The object is of the type {object_type}, and the request says another."
+            )));
+        }
+        if object_type == ObjectType::Template && cx.version >= V2_0 {
+            return Err(invalid_field("KMIP 2.0 has no templates."));
+        }
+        if request.key_wrap_type == Some(KeyWrapType::NotWrapped) {
+            object = wrapping::unwrap(cx, object)?;
+        }
+        export::describe(&mut object);
+        check_length(&mut object)?;
+        let (asker, version) = (Asker::of(cx), cx.version);
+        let replace = request.replace_existing == Some(true);
+        let id = cx.import(&request.unique_identifier, replace, |id| {
+            import::record(object, &request.attributes.0, id, &asker, version)
+        })?;
+        cx.leave(UniqueIdentifierValue::Import, id);
+        Ok(Response { unique_identifier: id.into() })
+    }
+}

@@ -1,0 +1,172 @@
+//! Export and Import over TLS: objects that move from one server to another, and whom they may replace.
+
+use kmip_server::kmip::Object;
+use kmip_server::kmip::attributes::{Attribute, Flat};
+use kmip_server::kmip::enums::{
+    CryptographicAlgorithm, KeyFormatType, ObjectType, Operation, ResultReason, RevocationReasonCode, State,
+};
+use kmip_server::kmip::structures::RevocationReason;
+use kmip_server::ttlv::{DateTime, Field, Reader, Tag, V1_4, V2_0, V2_1, Value, Version};
+
+use crate::corpus::{attribute, flat, id, named, usage};
+use crate::dialogue::{Answer, Caller, Live, key};
+use crate::harness::Pki;
+
+/// What an Export gives.
+#[derive(Clone, Debug, PartialEq)]
+struct Exported {
+    attributes: Vec<Attribute>,
+    object: Option<Object>,
+}
+
+impl Exported {
+    fn has(&self, tag: Tag) -> bool {
+        self.attributes.iter().any(|attribute| attribute.row.tag == tag)
+    }
+}
+
+fn aes(byte: u8) -> Object {
+    Object::SymmetricKey(key(KeyFormatType::Raw, CryptographicAlgorithm::Aes, 128, vec![byte; 16]))
+}
+
+fn export(caller: &mut Caller, version: Version, of: &str) -> Exported {
+    let answer = caller.ask(version, Operation::Export, |writer| id(of, writer));
+    let mut rows = Reader::new(answer.done(), version);
+    let mut rows = rows.require(Tag::ResponsePayload).unwrap().structure().unwrap();
+    ObjectType::read(Tag::ObjectType, &mut rows).unwrap();
+    rows.require(Tag::UniqueIdentifier).unwrap();
+    let attributes = Flat::read(Tag::Attributes, &mut rows).unwrap().0;
+    Exported { attributes, object: Option::<Object>::read(Tag::default(), &mut rows).unwrap() }
+}
+
+fn import(
+    caller: &mut Caller,
+    version: Version,
+    over: &str,
+    replace: Option<bool>,
+    (object, attributes): (&Object, &[Attribute]),
+) -> Answer {
+    caller.ask(version, Operation::Import, |writer| {
+        id(over, writer);
+        if version >= V2_0 {
+            object.object_type().write(Tag::ObjectType, writer);
+        }
+        replace.write(Tag::ReplaceExisting, writer);
+        flat(attributes, writer);
+        object.write(Tag::default(), writer);
+    })
+}
+
+fn revoke(caller: &mut Caller, version: Version, key: &str) {
+    let reason = RevocationReason {
+        revocation_reason_code: RevocationReasonCode::KeyCompromise,
+        revocation_message: Some("lost".to_owned()),
+    };
+    let revoked = caller.ask(version, Operation::Revoke, |writer| {
+        id(key, writer);
+        reason.encode(Tag::RevocationReason, writer);
+    });
+    revoked.done();
+}
+
+#[test]
+fn an_object_moves_to_another_server_with_all_that_is_known_about_it() {
+    let (from, to) = (Pki::new(), Pki::new());
+    let (old, new) = (Live::start(&from.config()), Live::start(&to.config()));
+    let (mut john, mut jack) = (old.caller(&from, &from.client), new.caller(&to, &to.client));
+    for version in [V1_4, V2_0, V2_1] {
+        let given =
+            [named("moved"), named("twice"), usage(0xC), attribute(Tag::ActivationDate, &DateTime(1_000))];
+        let there = john.register(version, &aes(1), &given).id();
+        revoke(&mut john, version, &there);
+        let exported = export(&mut john, version, &there);
+        assert!(exported.has(Tag::State) && exported.has(Tag::RevocationReason) && exported.has(Tag::Digest));
+        let object = exported.object.clone().unwrap();
+        let here = import(&mut jack, version, "777777", None, (&object, &exported.attributes)).id();
+        let arrived = export(&mut jack, version, &here);
+        assert_eq!(arrived.object, exported.object);
+        let own = [Tag::UniqueIdentifier, Tag::ShortUniqueIdentifier, Tag::Fresh];
+        let told = |it: Exported| -> Vec<Attribute> {
+            it.attributes.into_iter().filter(|attribute| !own.contains(&attribute.row.tag)).collect()
+        };
+        assert_eq!(told(arrived), told(exported), "{version}");
+        let used = jack.ask(version, Operation::Activate, |writer| id(&here, writer)).refused();
+        assert_ne!(used, ResultReason::ItemNotFound, "it is compromised here, too");
+    }
+}
+
+#[test]
+fn an_object_is_replaced_only_by_its_owner_and_only_if_that_is_wanted() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
+    for version in [V1_4, V2_1] {
+        let there = john.register(version, &aes(1), &[named("old"), usage(0xC)]).id();
+        let given = [named("new"), usage(0xC)];
+        let by = |caller: &mut Caller, replace| import(caller, version, &there, replace, (&aes(2), &given));
+        for replace in [None, Some(false)] {
+            assert_eq!(by(&mut john, replace).refused(), ResultReason::ObjectAlreadyExists);
+        }
+        assert_eq!(by(&mut jane, Some(true)).refused(), ResultReason::PermissionDenied);
+        assert_eq!(john.get(version, &there), aes(1));
+        assert_eq!(by(&mut john, Some(true)).id(), there);
+        assert_eq!(john.get(version, &there), aes(2));
+        let names = john.attributes(version, &there).into_iter().filter(|it| it.row.tag == Tag::Name);
+        assert_eq!(names.map(|it| it.stored().to_vec()).collect::<Vec<_>>(), [named("new").stored()]);
+    }
+}
+
+#[test]
+fn of_a_destroyed_object_only_the_attributes_move() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let there = john.register(V2_1, &aes(1), &[usage(0xC)]).id();
+    john.ask(V2_1, Operation::Destroy, |writer| id(&there, writer)).done();
+    let exported = export(&mut john, V2_1, &there);
+    assert_eq!(exported.object, None);
+    let here = import(&mut john, V2_1, "none", None, (&aes(1), &exported.attributes)).id();
+    assert_eq!(export(&mut john, V2_1, &here).object, None);
+    assert_eq!(john.attribute(V2_1, &here, Tag::State), Some(State::Destroyed));
+}
+
+#[test]
+fn attributes_that_contradict_the_object_or_stand_twice_are_refused() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let wrong = [
+        vec![attribute(Tag::CryptographicLength, &256)],
+        vec![attribute(Tag::ObjectType, &ObjectType::SecretData)],
+        vec![attribute(Tag::State, &State::Active), attribute(Tag::State, &State::Active)],
+        vec![attribute(Tag::CertificateLength, &1)],
+        vec![named("same"), named("same")],
+    ];
+    for attributes in wrong {
+        let refused = import(&mut john, V2_1, "none", None, (&aes(1), &attributes)).refused();
+        assert_eq!(refused, ResultReason::InvalidField, "{attributes:?}");
+    }
+}
+
+#[test]
+fn an_object_is_marked_as_quantum_safe_only_if_it_is() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let safe = attribute(Tag::QuantumSafe, &true);
+    let long = Object::SymmetricKey(key(KeyFormatType::Raw, CryptographicAlgorithm::Aes, 256, vec![1; 32]));
+    assert_eq!(
+        john.register(V2_1, &aes(1), &[usage(0xC), safe.clone()]).refused(),
+        ResultReason::GeneralFailure
+    );
+    let long = john.register(V2_1, &long, &[usage(0xC), safe.clone()]).id();
+    assert_eq!(john.attribute(V2_1, &long, Tag::QuantumSafe), Some(true));
+    let short = john.register(V2_1, &aes(1), &[usage(0xC)]).id();
+    let set = john.ask(V2_1, Operation::SetAttribute, |writer| {
+        id(&short, writer);
+        safe.write(Tag::NewAttribute, writer);
+    });
+    assert_eq!(set.refused(), ResultReason::GeneralFailure);
+    assert_eq!(john.attribute::<bool>(V2_1, &short, Tag::QuantumSafe), None);
+}
