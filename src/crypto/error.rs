@@ -317,6 +317,12 @@ pub enum Error {
     },
     /// Shares that are not all of one secret.
     SharesDisagree,
+    /// The bytes are no request for a certificate, or one that its own key did not sign.
+    Request,
+    /// The certificate of an authority and its private key do not belong together.
+    AuthorityKey,
+    /// A certificate's time would end before it begins, or is none that a certificate can have.
+    Validity,
 }
 
 impl Error {
@@ -337,6 +343,9 @@ impl Error {
             | Self::Derivation(_)
             | Self::Wrapping(_)
             | Self::NotAPrime
+            | Self::Request
+            | Self::AuthorityKey
+            | Self::Validity
             | Self::Unreadable { purpose: Purpose::Sign, .. } => Kind::Parameters,
             Self::Random
             | Self::Failed(_)
@@ -409,6 +418,11 @@ impl fmt::Display for Error {
             Self::TooFewShares { given, needed } => {
                 write!(f, "The parts given are {given} of the {needed} that are needed")
             }
+            Self::Request => {
+                f.write_str("The certificate request cannot be read, or is not signed by its own key")
+            }
+            Self::AuthorityKey => f.write_str("The certificate and the private key do not belong together"),
+            Self::Validity => f.write_str("A certificate cannot be valid for that time"),
             Self::SharesDisagree => f.write_str("The parts are not all of one secret"),
         }
     }

@@ -24,6 +24,7 @@
 //! | containers of PKCS#12 | pkcs5, pkcs12 | the derivation of their keys, and their encryption |
 //! | names and extensions of certificates | x509-cert | reads piece by piece |
 
+pub mod authority;
 pub mod der;
 pub mod derive;
 pub mod ec;
@@ -34,6 +35,7 @@ pub mod pkcs12;
 pub mod random;
 pub mod rsa;
 pub mod sign;
+pub mod signed;
 pub mod split;
 pub mod symmetric;
 pub mod symmetric_key;

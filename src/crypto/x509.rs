@@ -90,7 +90,7 @@ const fn oid(text: &str) -> ObjectIdentifier {
 }
 
 /// RFC 5280 appendix A.1, RFC 4519 §2.39 (UID), RFC 4519 §2.4 (DC).
-const NAME_ATTRIBUTES: &[(ObjectIdentifier, NameAttribute)] = &[
+pub(super) const NAME_ATTRIBUTES: &[(ObjectIdentifier, NameAttribute)] = &[
     (oid("2.5.4.3"), NameAttribute::CommonName),
     (oid("2.5.4.10"), NameAttribute::Organization),
     (oid("2.5.4.11"), NameAttribute::OrganizationalUnit),

@@ -1,0 +1,404 @@
+//! Certificates: reading the requests for them, and signing them (RFC 2986, RFC 5280).
+//!
+//! An issued certificate is one of an end entity: whatever a request asks for, it signs no others. Who may ask,
+//! and for whom, is left to the operations.
+
+use std::time::Duration;
+
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _,
+    RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::certificate::{Certificate, TbsCertificate, Version};
+use x509_cert::der::asn1::Utf8StringRef;
+use x509_cert::der::asn1::{
+    Any, BitString, GeneralizedTime, ObjectIdentifier, OctetString, SetOfVec, UtcTime,
+};
+use x509_cert::der::flagset::FlagSet;
+use x509_cert::der::{Decode, DecodePem, Encode};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+};
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+use x509_cert::request::{CertReq, ExtensionReq};
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use x509_cert::time::{Time, Validity};
+
+use super::signed::{self, Verdict};
+use super::x509::{NAME_ATTRIBUTES, NameAttribute};
+use super::{Error, Purpose, random, rsa};
+use crate::kmip::enums::{CryptographicUsageMask, HashingAlgorithm};
+use crate::ttlv::{DateTime, Secret};
+
+const fn oid(text: &str) -> ObjectIdentifier {
+    ObjectIdentifier::new_unwrap(text)
+}
+
+const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = oid("2.5.29.14");
+const KEY_USAGE: ObjectIdentifier = oid("2.5.29.15");
+const SUBJECT_ALTERNATIVE_NAME: ObjectIdentifier = oid("2.5.29.17");
+const BASIC_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.19");
+const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = oid("2.5.29.35");
+const EXTENDED_KEY_USAGE: ObjectIdentifier = oid("2.5.29.37");
+
+const SHA256_WITH_RSA: ObjectIdentifier = oid("1.2.840.113549.1.1.11");
+const ECDSA_WITH_SHA256: ObjectIdentifier = oid("1.2.840.10045.4.3.2");
+const ECDSA_WITH_SHA384: ObjectIdentifier = oid("1.2.840.10045.4.3.3");
+
+/// What a request may bring into a certificate beside the name and the key.
+const TAKEN_OVER: [ObjectIdentifier; 3] = [SUBJECT_ALTERNATIVE_NAME, KEY_USAGE, EXTENDED_KEY_USAGE];
+
+/// How long a key of an authority made here vouches for others.
+const AUTHORITY_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
+
+/// Random bytes of a serial number; RFC 5280 §4.1.2.2 allows 20 and wants it positive.
+const SERIAL_LENGTH: usize = 16;
+
+/// Whom a certificate is for.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    name: Name,
+    key: SubjectPublicKeyInfoOwned,
+    extensions: Vec<Extension>,
+}
+
+impl Subject {
+    /// What a PKCS#10 request (RFC 2986) asks for, after a look at whether the key's owner signed it.
+    ///
+    /// # Errors
+    /// [`Error::Request`] for bytes that are no such request, or one that is not signed by its own key.
+    pub fn of_pkcs10(der: &[u8]) -> Result<Self, Error> {
+        Self::of_request(CertReq::from_der(der).map_err(|_| Error::Request)?)
+    }
+
+    /// The same for a request in PEM (RFC 7468 §7).
+    ///
+    /// # Errors
+    /// As [`Subject::of_pkcs10`].
+    pub fn of_pem(pem: &[u8]) -> Result<Self, Error> {
+        Self::of_request(CertReq::from_pem(pem).map_err(|_| Error::Request)?)
+    }
+
+    fn of_request(request: CertReq) -> Result<Self, Error> {
+        let refused = |_| Error::Request;
+        let info = request.info.to_der().map_err(refused)?;
+        let key = request.info.public_key.to_der().map_err(refused)?;
+        let algorithm = request.algorithm.to_der().map_err(refused)?;
+        let algorithm = Decode::from_der(&algorithm).map_err(refused)?;
+        let signature = request.signature.as_bytes().ok_or(Error::Request)?;
+        if signed::verify(&key, algorithm, &info, signature) != Verdict::Good {
+            return Err(Error::Request);
+        }
+        let mut extensions = Vec::new();
+        for attribute in request.info.attributes.iter().filter(|it| it.oid == EXTENSION_REQUEST) {
+            for value in attribute.values.iter() {
+                let wanted = value.to_der().and_then(|der| ExtensionReq::from_der(&der)).map_err(refused)?;
+                extensions.extend(wanted.0);
+            }
+        }
+        Ok(Self { name: request.info.subject, key: request.info.public_key, extensions }.taken_over())
+    }
+
+    /// The subject of a certificate that is renewed.
+    ///
+    /// # Errors
+    /// [`Error::Request`] for bytes that are no certificate.
+    pub fn of_certificate(der: &[u8]) -> Result<Self, Error> {
+        let certificate = Certificate::from_der(der).map_err(|_| Error::Request)?.tbs_certificate;
+        let (name, key) = (certificate.subject, certificate.subject_public_key_info);
+        Ok(Self { name, key, extensions: certificate.extensions.unwrap_or_default() }.taken_over())
+    }
+
+    /// The key of `info`, the DER of a SubjectPublicKeyInfo, under the DER of a name.
+    ///
+    /// # Errors
+    /// [`Error::Request`] for bytes that are neither.
+    pub fn of_key(name: &[u8], info: &[u8]) -> Result<Self, Error> {
+        let name = Name::from_der(name).map_err(|_| Error::Request)?;
+        let key = SubjectPublicKeyInfoOwned::from_der(info).map_err(|_| Error::Request)?;
+        Ok(Self { name, key, extensions: Vec::new() })
+    }
+
+    /// The key that is certified: DER of a SubjectPublicKeyInfo.
+    ///
+    /// # Errors
+    /// None for one that was read here.
+    pub fn key(&self) -> Result<Vec<u8>, Error> {
+        self.key.to_der().map_err(failed)
+    }
+
+    /// Leaves of the extensions those that may be asked for.
+    fn taken_over(mut self) -> Self {
+        self.extensions.retain(|extension| TAKEN_OVER.contains(&extension.extn_id));
+        self
+    }
+}
+
+const EXTENSION_REQUEST: ObjectIdentifier = oid("1.2.840.113549.1.9.14");
+
+/// The DER of a name of those attributes, in their order.
+///
+/// # Errors
+/// [`Error::Request`] for a text that no name can hold.
+pub fn name<'a>(attributes: impl Iterator<Item = (NameAttribute, &'a str)>) -> Result<Vec<u8>, Error> {
+    let mut names = RdnSequence::default();
+    for (sort, text) in attributes {
+        let Some((oid, _)) = NAME_ATTRIBUTES.iter().find(|(_, known)| *known == sort) else { continue };
+        let value = Utf8StringRef::new(text).and_then(|text| Any::encode_from(&text));
+        let part = AttributeTypeAndValue { oid: *oid, value: value.map_err(|_| Error::Request)? };
+        let part = SetOfVec::try_from(vec![part]).map_err(|_| Error::Request)?;
+        names.0.push(RelativeDistinguishedName(part));
+    }
+    names.to_der().map_err(failed)
+}
+
+/// Who signs certificates.
+#[derive(Debug)]
+pub struct Issuer {
+    certificate: Vec<u8>,
+    name: Name,
+    key_identifier: Vec<u8>,
+    not_after: DateTime,
+    key: SigningKey,
+}
+
+/// A private key that signs certificates.
+#[derive(Debug)]
+enum SigningKey {
+    Rsa(Box<RsaKeyPair>),
+    Ecdsa(Box<EcdsaKeyPair>, ObjectIdentifier),
+}
+
+/// A new authority: its certificate, DER, and its private key, PKCS#8.
+#[derive(Debug)]
+pub struct NewIssuer {
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+    /// The private key, PKCS#8.
+    pub key: Secret,
+}
+
+impl Issuer {
+    /// Makes an authority of that common name, which vouches for itself from `now` on: RSA of 2048 bits, which
+    /// every client can verify.
+    ///
+    /// # Errors
+    /// Where the library cannot.
+    pub fn generate(common_name: &str, now: DateTime) -> Result<NewIssuer, Error> {
+        let key = rsa::generate(2048)?.private_pkcs8;
+        let signer = SigningKey::read(key.expose())?;
+        let name = name(std::iter::once((NameAttribute::CommonName, common_name)))?;
+        let subject = Subject::of_key(&name, &signer.public()?)?;
+        let key_identifier = key_identifier(&subject.key)?;
+        let usages = KeyUsages::KeyCertSign | KeyUsages::CRLSign;
+        let extensions = vec![
+            extension(BASIC_CONSTRAINTS, true, &BasicConstraints { ca: true, path_len_constraint: Some(0) })?,
+            extension(KEY_USAGE, true, &KeyUsage(usages))?,
+            extension(SUBJECT_KEY_IDENTIFIER, false, &SubjectKeyIdentifier(octets(&key_identifier)?))?,
+        ];
+        let life = i64::try_from(AUTHORITY_LIFE.as_secs()).unwrap_or(i64::MAX);
+        let validity = validity(now, DateTime(now.0.saturating_add(life)))?;
+        let certificate = signer.sign(&subject.name, &subject, validity, extensions)?;
+        Ok(NewIssuer { certificate, key })
+    }
+
+    /// The authority of a certificate, DER, and its private key, PKCS#8, PKCS#1 or SEC1.
+    ///
+    /// # Errors
+    /// [`Error::Request`] for bytes that are no certificate, [`Error::Unreadable`] for a key other than RSA from
+    /// 2048 bits on, P-256 or P-384, [`Error::Conflict`] where the two do not belong together.
+    pub fn read(certificate: &[u8], key: &[u8]) -> Result<Self, Error> {
+        let read = Certificate::from_der(certificate).map_err(|_| Error::Request)?.tbs_certificate;
+        let key = SigningKey::read(key)?;
+        let info = read.subject_public_key_info.to_der().map_err(failed)?;
+        if key.public()? != info {
+            return Err(Error::AuthorityKey);
+        }
+        let not_after = read.validity.not_after.to_unix_duration().as_secs();
+        Ok(Self {
+            certificate: certificate.to_vec(),
+            key_identifier: key_identifier(&read.subject_public_key_info)?,
+            not_after: DateTime(i64::try_from(not_after).unwrap_or(i64::MAX)),
+            name: read.subject,
+            key,
+        })
+    }
+
+    /// Its certificate, DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// A certificate for `subject`, valid from `from` to `to`, and not longer than its issuer's. The usages are
+    /// those of `usage`, unless the request named some.
+    ///
+    /// # Errors
+    /// [`Error::Validity`] for a time that ends before it begins, and where the library fails.
+    pub fn issue(
+        &self,
+        subject: &Subject,
+        usage: CryptographicUsageMask,
+        from: DateTime,
+        to: DateTime,
+    ) -> Result<Vec<u8>, Error> {
+        let to = to.min(self.not_after);
+        if to < from {
+            return Err(Error::Validity);
+        }
+        let identifier = key_identifier(&subject.key)?;
+        let authority = AuthorityKeyIdentifier {
+            key_identifier: Some(octets(&self.key_identifier)?),
+            ..AuthorityKeyIdentifier::default()
+        };
+        let mut extensions = vec![
+            extension(BASIC_CONSTRAINTS, true, &BasicConstraints { ca: false, path_len_constraint: None })?,
+            extension(SUBJECT_KEY_IDENTIFIER, false, &SubjectKeyIdentifier(octets(&identifier)?))?,
+            extension(AUTHORITY_KEY_IDENTIFIER, false, &authority)?,
+        ];
+        let mut usages = usages(usage);
+        for wanted in &subject.extensions {
+            if wanted.extn_id == KEY_USAGE {
+                let wanted = KeyUsage::from_der(wanted.extn_value.as_bytes()).map_err(|_| Error::Request)?;
+                usages = wanted.0 - (KeyUsages::KeyCertSign | KeyUsages::CRLSign);
+            } else {
+                extensions.push(wanted.clone());
+            }
+        }
+        if !usages.is_empty() {
+            extensions.push(extension(KEY_USAGE, true, &KeyUsage(usages))?);
+        }
+        self.key.sign(&self.name, subject, validity(from, to)?, extensions)
+    }
+}
+
+impl SigningKey {
+    fn read(bytes: &[u8]) -> Result<Self, Error> {
+        let ecdsa = |algorithm, id| {
+            let key = EcdsaKeyPair::from_pkcs8(algorithm, bytes)
+                .or_else(|_| EcdsaKeyPair::from_private_key_der(algorithm, bytes));
+            key.map(|key| Self::Ecdsa(Box::new(key), id))
+        };
+        RsaKeyPair::from_pkcs8(bytes)
+            .or_else(|_| RsaKeyPair::from_der(bytes))
+            .map(|key| Self::Rsa(Box::new(key)))
+            .or_else(|_| ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_WITH_SHA256))
+            .or_else(|_| ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_WITH_SHA384))
+            .map_err(|_| Error::Unreadable { role: super::KeyRole::Private, purpose: Purpose::Sign })
+    }
+
+    /// DER of the SubjectPublicKeyInfo.
+    fn public(&self) -> Result<Vec<u8>, Error> {
+        let der: Result<PublicKeyX509Der<'_>, _> = match self {
+            Self::Rsa(key) => key.public_key().as_der(),
+            Self::Ecdsa(key, _) => key.public_key().as_der(),
+        };
+        der.map(|der| der.as_ref().to_vec()).map_err(|_| Error::Failed(Purpose::Sign))
+    }
+
+    fn algorithm(&self) -> AlgorithmIdentifierOwned {
+        match self {
+            Self::Rsa(_) => AlgorithmIdentifierOwned { oid: SHA256_WITH_RSA, parameters: Some(Any::null()) },
+            Self::Ecdsa(_, oid) => AlgorithmIdentifierOwned { oid: *oid, parameters: None },
+        }
+    }
+
+    fn sign(
+        &self,
+        issuer: &Name,
+        subject: &Subject,
+        validity: Validity,
+        extensions: Vec<Extension>,
+    ) -> Result<Vec<u8>, Error> {
+        let tbs_certificate = TbsCertificate {
+            version: Version::V3,
+            serial_number: serial()?,
+            signature: self.algorithm(),
+            issuer: issuer.clone(),
+            validity,
+            subject: subject.name.clone(),
+            subject_public_key_info: subject.key.clone(),
+            issuer_unique_id: None,
+            subject_unique_id: None,
+            extensions: Some(extensions),
+        };
+        let message = tbs_certificate.to_der().map_err(failed)?;
+        let random = SystemRandom::new();
+        let signature = match self {
+            Self::Rsa(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(&RSA_PKCS1_SHA256, &random, &message, &mut signature).map(|()| signature)
+            }
+            Self::Ecdsa(key, _) => key.sign(&random, &message).map(|signature| signature.as_ref().to_vec()),
+        };
+        let signature = signature.map_err(|_| Error::Failed(Purpose::Sign))?;
+        let certificate = Certificate {
+            tbs_certificate,
+            signature_algorithm: self.algorithm(),
+            signature: BitString::from_bytes(&signature).map_err(failed)?,
+        };
+        certificate.to_der().map_err(failed)
+    }
+}
+
+fn failed(_: x509_cert::der::Error) -> Error {
+    Error::Failed(Purpose::Sign)
+}
+
+fn octets(bytes: &[u8]) -> Result<OctetString, Error> {
+    OctetString::new(bytes).map_err(failed)
+}
+
+fn extension(extn_id: ObjectIdentifier, critical: bool, value: &impl Encode) -> Result<Extension, Error> {
+    Ok(Extension { extn_id, critical, extn_value: octets(&value.to_der().map_err(failed)?)? })
+}
+
+/// RFC 5280 §4.2.1.2, the first way: SHA-1 of the key's bits.
+fn key_identifier(key: &SubjectPublicKeyInfoOwned) -> Result<Vec<u8>, Error> {
+    super::hash::digest(HashingAlgorithm::Sha1, key.subject_public_key.raw_bytes())
+}
+
+fn serial() -> Result<SerialNumber, Error> {
+    let mut bytes = random::bytes(SERIAL_LENGTH)?;
+    if let Some(first) = bytes.first_mut() {
+        // Positive, and as long as the others.
+        *first = (*first & 0x7F) | 0x40;
+    }
+    SerialNumber::new(&bytes).map_err(failed)
+}
+
+/// RFC 5280 §4.1.2.5: years to 2049 in two digits, all later ones in four.
+fn validity(from: DateTime, to: DateTime) -> Result<Validity, Error> {
+    let time = |date: DateTime| {
+        let since = Duration::from_secs(u64::try_from(date.0).map_err(|_| Error::Validity)?);
+        UtcTime::from_unix_duration(since)
+            .map(Time::UtcTime)
+            .or_else(|_| GeneralizedTime::from_unix_duration(since).map(Time::GeneralTime))
+            .map_err(|_| Error::Validity)
+    };
+    Ok(Validity { not_before: time(from)?, not_after: time(to)? })
+}
+
+/// The key usages (RFC 5280 §4.2.1.3) that a usage mask stands for (KMIP 1.4 §3.19).
+fn usages(mask: CryptographicUsageMask) -> FlagSet<KeyUsages> {
+    use CryptographicUsageMask as M;
+    let table = [
+        (M::SIGN, KeyUsages::DigitalSignature),
+        (M::VERIFY, KeyUsages::DigitalSignature),
+        (M::CONTENT_COMMITMENT, KeyUsages::NonRepudiation),
+        (M::ENCRYPT, KeyUsages::DataEncipherment),
+        (M::DECRYPT, KeyUsages::DataEncipherment),
+        (M::WRAP_KEY, KeyUsages::KeyEncipherment),
+        (M::UNWRAP_KEY, KeyUsages::KeyEncipherment),
+        (M::KEY_AGREEMENT, KeyUsages::KeyAgreement),
+    ];
+    let set = table.into_iter().filter(|(bit, _)| mask.contains(*bit));
+    set.fold(FlagSet::default(), |usages, (_, usage)| usages | usage)
+}
+
+#[cfg(test)]
+mod tests;
