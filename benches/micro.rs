@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use kmip_server::auth::{Authenticator, Certificate, Peer};
 use kmip_server::config::Level;
 use kmip_server::dispatch::{Engine, Respond};
-use kmip_server::engine::{Services, Streams};
+use kmip_server::engine::Services;
 use kmip_server::kmip::attributes::{Attributes, Row};
 use kmip_server::kmip::enums::{ObjectType, Operation};
 use kmip_server::logging;
@@ -151,8 +151,7 @@ fn walk(mut reader: Reader<'_>) -> Option<usize> {
 
 fn engine(database: &Path) -> Result<Engine, Failure> {
     let store = Box::new(Sqlite::open(database)?);
-    let services =
-        Services { store, policies: PolicyStore::fixed(Policies::builtin()), streams: Streams::default() };
+    let services = Services::new(store, PolicyStore::fixed(Policies::builtin()));
     Ok(Engine::new(services, Authenticator::new(true, Vec::new())))
 }
 

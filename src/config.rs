@@ -97,6 +97,11 @@ pub struct Config {
     pub auth_plugins: Vec<AuthPlugin>,
     /// The file that the state of the server is written to as JSON, again and again; `None` for no such file.
     pub status_path: Option<PathBuf>,
+    /// The certificate of the authority that signs for Certify and Re-certify, PEM; `None` for one that the server
+    /// makes and keeps itself.
+    pub certify_ca_certificate: Option<PathBuf>,
+    /// That authority's private key, PEM; `None` where its certificate's file holds it.
+    pub certify_ca_key: Option<PathBuf>,
     /// How many clients may be connected at once; more are turned away.
     pub max_connections: usize,
     /// The longest request that is read, in bytes; a client that announces more is cut off.
@@ -151,6 +156,8 @@ impl Config {
             key_encryption_key_path: None,
             auth_plugins: Vec::new(),
             status_path: None,
+            certify_ca_certificate: None,
+            certify_ca_key: None,
             max_connections: Self::DEFAULT_MAX_CONNECTIONS,
             max_request_size: Self::DEFAULT_MAX_REQUEST_SIZE,
             handshake_timeout: Self::DEFAULT_HANDSHAKE_TIMEOUT,

@@ -39,6 +39,14 @@ const SETTINGS: &[Setting] = &[
         set: |it, value| put_unless_empty(&mut it.key_encryption_key_path, value, existing),
     },
     Setting { name: "status_path", set: |it, value| put_unless_empty(&mut it.status_path, value, path) },
+    Setting {
+        name: "certify_ca_certificate",
+        set: |it, value| put_unless_empty(&mut it.certify_ca_certificate, value, existing),
+    },
+    Setting {
+        name: "certify_ca_key",
+        set: |it, value| put_unless_empty(&mut it.certify_ca_key, value, existing),
+    },
     Setting { name: "max_connections", set: |it, value| put(&mut it.max_connections, count(value)) },
     Setting { name: "max_request_size", set: |it, value| put(&mut it.max_request_size, count(value)) },
 ];
@@ -196,6 +204,8 @@ pub struct Settings {
     database_path: Option<PathBuf>,
     key_encryption_key_path: Option<PathBuf>,
     status_path: Option<PathBuf>,
+    certify_ca_certificate: Option<PathBuf>,
+    certify_ca_key: Option<PathBuf>,
     max_connections: Option<usize>,
     max_request_size: Option<usize>,
     auth_plugins: Vec<AuthPlugin>,
@@ -277,6 +287,8 @@ impl Settings {
             database_path: self.database_path.unwrap_or(defaults.database_path),
             key_encryption_key_path: self.key_encryption_key_path,
             status_path: self.status_path,
+            certify_ca_certificate: self.certify_ca_certificate,
+            certify_ca_key: self.certify_ca_key,
             max_connections: self.max_connections.unwrap_or(defaults.max_connections),
             max_request_size: self.max_request_size.unwrap_or(defaults.max_request_size),
             auth_plugins: self.auth_plugins,

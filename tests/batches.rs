@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use kmip_server::dispatch::Respond;
 use kmip_server::kmip::enums::{BatchErrorContinuationOption, ObjectType, Operation, ResultStatus};
 use kmip_server::store::{Error, Id, Keep, Located, Memory, Query, Record, Store, Transaction, Unsettled};
-use kmip_server::ttlv::{Field, Tag, V1_4, Writer};
+use kmip_server::ttlv::{Field, Secret, Tag, V1_4, Writer};
 
 use crate::corpus::{self, algorithm, length, message_of, named, peer, statuses, template, usage};
 
@@ -43,6 +43,10 @@ impl Store for Watched {
     fn locate(&self, query: &Query) -> Result<Located, Error> {
         self.note(Asked::Locate);
         self.objects.locate(query)
+    }
+
+    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.objects.own(name)
     }
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {

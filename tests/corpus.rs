@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use kmip_server::auth::{Authenticator, Certificate, Peer};
 use kmip_server::crypto::rsa;
 use kmip_server::dispatch::{Engine, Respond};
-use kmip_server::engine::{Services, Streams};
+use kmip_server::engine::Services;
 use kmip_server::kmip::attributes::{
     Attribute, AttributeReference, Flat, Row as AttributeRow, TemplateAttribute,
 };
@@ -29,7 +29,8 @@ use kmip_server::operations::OPERATIONS;
 use kmip_server::policy::{Policies, PolicyStore};
 use kmip_server::store::{Memory, Store};
 use kmip_server::ttlv::{
-    BigInteger, DateTime, Field, ItemType, Reader, SUPPORTED, Secret, Tag, V1_2, V2_0, Value, Version, Writer,
+    BigInteger, DateTime, Field, Interval, ItemType, Reader, SUPPORTED, Secret, Tag, V1_2, V2_0, Value,
+    Version, Writer,
 };
 
 use crate::harness::Authority;
@@ -241,6 +242,16 @@ pub(crate) static ROWS: &[Row] = &[
         });
         template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], writer);
     }),
+    heavy(Operation::Certify, |writer| {
+        id(PUBLIC, writer);
+        let kind = attribute(Tag::CertificateType, &CertificateType::X509);
+        template(Tag::Attributes, &[kind, named("certified"), usage(0x3)], writer);
+    }),
+    heavy(Operation::ReCertify, |writer| {
+        id(CERTIFICATE, writer);
+        Interval(3_600).write(Tag::Offset, writer);
+        template(Tag::Attributes, &[named("certified again")], writer);
+    }),
     row(Operation::CreateSplitKey, |writer| {
         ObjectType::SplitKey.write(Tag::ObjectType, writer);
         id(AES, writer);
@@ -351,8 +362,7 @@ pub(crate) fn engine() -> Engine {
 /// An engine on that store as it is.
 pub(crate) fn bare_engine(store: Box<dyn Store>) -> Engine {
     let policies = PolicyStore::fixed(Policies::builtin());
-    let streams = Streams::default();
-    Engine::new(Services { store, policies, streams }, Authenticator::new(true, Vec::new()))
+    Engine::new(Services::new(store, policies), Authenticator::new(true, Vec::new()))
 }
 
 /// The same on any empty store.

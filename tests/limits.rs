@@ -15,7 +15,7 @@ use kmip_server::kmip::enums::{
 };
 use kmip_server::server::MAX_HANDSHAKES;
 use kmip_server::store::{Error, Id, Keep, Located, Query, Record, Sqlite, Store, Transaction};
-use kmip_server::ttlv::{Field, MAX_DEPTH, Tag, V1_4, Writer};
+use kmip_server::ttlv::{Field, MAX_DEPTH, Secret, Tag, V1_4, Writer};
 use rustls::ALL_VERSIONS;
 
 use crate::corpus::{
@@ -237,6 +237,10 @@ impl Store for Endless {
         let limit = query.limit.expect("a Locate has a limit always");
         assert!(limit <= MAX_LOCATED + 1, "{limit}");
         Ok(Located { ids: (1..=limit).map(Id).collect(), total: None })
+    }
+
+    fn own(&self, _: &str) -> Result<Option<Secret>, Error> {
+        Ok(None)
     }
 
     fn change(&self, _: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {

@@ -8,6 +8,7 @@
 
 mod auth;
 mod batches;
+mod certify;
 mod conformance;
 mod corpus;
 mod crash;

@@ -3,6 +3,7 @@
 //! An issued certificate is one of an end entity: whatever a request asks for, it signs no others. Who may ask,
 //! and for whom, is left to the operations.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
@@ -155,6 +156,14 @@ pub fn name<'a>(attributes: impl Iterator<Item = (NameAttribute, &'a str)>) -> R
         names.0.push(RelativeDistinguishedName(part));
     }
     names.to_der().map_err(failed)
+}
+
+/// The DER of a name that is written as in RFC 4514: `CN=Client,O=Example,C=DE`.
+///
+/// # Errors
+/// [`Error::Request`] for a text that is none.
+pub fn name_of_text(text: &str) -> Result<Vec<u8>, Error> {
+    RdnSequence::from_str(text).and_then(|name| name.to_der()).map_err(|_| Error::Request)
 }
 
 /// Who signs certificates.

@@ -7,8 +7,8 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
     ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ED25519, VerificationAlgorithm,
 };
-use x509_cert::der::Decode;
-use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::asn1::{BitStringRef, ObjectIdentifier};
+use x509_cert::der::{AnyRef, Decode, Reader, SliceReader, Tag, Tagged};
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 use super::hash::Hash;
@@ -103,4 +103,19 @@ fn by_rsa(info: &[u8], hash: HashingAlgorithm, message: &[u8], signature: &[u8])
 
 fn verdict(good: bool) -> Verdict {
     if good { Verdict::Good } else { Verdict::Bad }
+}
+
+/// Whether the key of `info` signed the certificate `der`.
+pub fn signed_by(der: &[u8], info: &[u8]) -> Verdict {
+    parts(der).map_or(Verdict::Bad, |(body, algorithm, signature)| verify(info, algorithm, body, signature))
+}
+
+/// What is signed, how, and the signature (RFC 5280 §4.1).
+fn parts(der: &[u8]) -> Option<(&[u8], AlgorithmIdentifierRef<'_>, &[u8])> {
+    let outer = AnyRef::from_der(der).ok().filter(|outer| outer.tag() == Tag::Sequence)?;
+    let mut rows = SliceReader::new(outer.value()).ok()?;
+    let body = rows.tlv_bytes().ok()?;
+    let algorithm = AlgorithmIdentifierRef::from_der(rows.tlv_bytes().ok()?).ok()?;
+    let signature = BitStringRef::from_der(rows.tlv_bytes().ok()?).ok()?;
+    Some((body, algorithm, signature.as_bytes()?))
 }

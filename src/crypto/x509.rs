@@ -7,8 +7,10 @@ use x509_cert::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use x509_cert::der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use x509_cert::name::RdnSequence;
 use x509_cert::spki::AlgorithmIdentifierRef;
+use x509_cert::time::{Time, Validity};
 
 use crate::kmip::enums::{CryptographicAlgorithm, DigitalSignatureAlgorithm};
+use crate::ttlv::DateTime;
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Certificate {
     pub length: usize,
     /// The serial number: the bytes of its INTEGER, without the header; see [`Certificate::serial_number_der`].
     pub serial_number: Option<Vec<u8>>,
+    /// From when to when it is valid.
+    pub validity: Option<(DateTime, DateTime)>,
     /// Whom it is for.
     pub subject: Option<DistinguishedName>,
     /// Who signed it.
@@ -200,7 +204,7 @@ impl Certificate {
         self.serial_number = (serial.tag() == Tag::Integer).then(|| serial.value().to_vec());
         body.tlv_bytes().ok()?; // the signature algorithm again
         self.issuer = DistinguishedName::read(body.tlv_bytes().ok()?);
-        body.tlv_bytes().ok()?; // validity
+        self.validity = validity(body.tlv_bytes().ok()?);
         self.subject = DistinguishedName::read(body.tlv_bytes().ok()?);
         let info = body.tlv_bytes().ok()?;
         self.public_key_info = Some(info.to_vec());
@@ -249,6 +253,13 @@ impl DistinguishedName {
             .collect();
         Some(Self { der: der.to_vec(), attributes })
     }
+}
+
+/// From when to when (RFC 5280 §4.1.2.5).
+fn validity(der: &[u8]) -> Option<(DateTime, DateTime)> {
+    let validity = Validity::from_der(der).ok()?;
+    let date = |time: Time| i64::try_from(time.to_unix_duration().as_secs()).ok().map(DateTime);
+    Some((date(validity.not_before)?, date(validity.not_after)?))
 }
 
 /// A text of one of the sorts that names are made of (RFC 5280 §4.1.2.4). Teletex strings are taken as

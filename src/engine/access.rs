@@ -86,6 +86,8 @@ pub(super) fn judged_as(operation: Operation) -> Operation {
         Operation::AdjustAttribute => Operation::ModifyAttribute,
         // What is imported over an object leaves nothing of it.
         Operation::Import => Operation::Destroy,
+        // Each makes a certificate of the object and notes it on the object.
+        Operation::Certify | Operation::ReCertify => Operation::AddAttribute,
         other => other,
     }
 }

@@ -14,9 +14,10 @@ use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdent
 use crate::kmip::structures::UniqueIdentifier;
 use crate::policy::{Policies, PolicyStore};
 use crate::store::{self, Criterion, Id, Keep, Located, Order, Query, Record, Store, Transaction, Unsettled};
-use crate::ttlv::{DateTime, V2_1, Version};
+use crate::ttlv::{DateTime, Secret, V2_1, Version};
 
 use super::access::{self, Granted};
+use super::authority::Authority;
 use super::error::{failed, invalid_field, not_found, refused};
 use super::heavy;
 use super::lifecycle;
@@ -42,6 +43,15 @@ pub struct Services {
     pub policies: PolicyStore,
     /// The multi-part operations under way.
     pub streams: Streams,
+    /// Who signs certificates.
+    pub authority: Authority,
+}
+
+impl Services {
+    /// Those of a server that keeps its objects in `store`, with what else it needs as it is at the beginning.
+    pub fn new(store: Box<dyn Store>, policies: PolicyStore) -> Self {
+        Self { store, policies, streams: Streams::default(), authority: Authority::own() }
+    }
 }
 
 /// How changes reach the store.
@@ -119,6 +129,7 @@ pub struct Context<'a> {
     pub version: Version,
     /// When the request came: the one clock reading of the request.
     pub now: DateTime,
+    pub(super) authority: &'a Authority,
     policies: Arc<Policies>,
     streams: &'a Streams,
     scope: Scope<'a>,
@@ -156,6 +167,7 @@ impl<'a> Context<'a> {
             identity,
             version,
             now: DateTime::now(),
+            authority: &services.authority,
             policies: services.policies.snapshot(),
             streams: &services.streams,
             scope,
@@ -391,6 +403,27 @@ impl<'a> Context<'a> {
         })?;
         ids.iter().chain(others).for_each(|id| self.touch(&id.to_string()));
         Ok(ids)
+    }
+
+    /// What the server keeps for itself under that name.
+    pub(super) fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        Ok(match &mut self.scope {
+            Scope::Each(store) => store.own(name)?,
+            // What a change before it made is found by the one that would make it again.
+            Scope::Run(run) => run.store.own(name)?,
+            Scope::Batch(transaction) => transaction.own(name)?,
+        })
+    }
+
+    /// Keeps `value` for the server itself under that name, unless something is there; gives what is there then.
+    pub(super) fn own_or_set(&mut self, name: &str, value: &Secret) -> Result<Secret, Error> {
+        self.transact(|transaction| {
+            if let Some(there) = transaction.own(name)? {
+                return Ok(there);
+            }
+            transaction.set_own(name, value)?;
+            Ok(value.clone())
+        })
     }
 
     /// The objects that the asker may locate and that meet the criteria.

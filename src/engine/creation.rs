@@ -112,9 +112,29 @@ impl Given {
         self.0.iter().any(|attribute| tags.contains(&attribute.row.tag))
     }
 
+    /// What a client may give and `record` has, for an object that takes its place; those of `without` are left
+    /// out.
+    pub fn taken_over(record: &Record, without: &[Tag]) -> Self {
+        let rows =
+            TABLE.iter().filter(|row| row.rules.origin != Origin::Server && !without.contains(&row.tag));
+        Self(rows.flat_map(|row| record.attributes.of_row(row)).collect())
+    }
+
+    /// These and one more.
+    pub fn and<T: Value>(mut self, tag: Tag, value: &T) -> Self {
+        self.0.extend(Row::of(tag).map(|row| Attribute::of(row, value)));
+        self
+    }
+
     /// The value of the attribute behind `tag`, where it is given; `T` has to be the attribute's type.
     pub fn read<T: Value>(&self, tag: Tag) -> Option<T> {
         self.0.iter().find(|attribute| attribute.row.tag == tag)?.read().ok()
+    }
+
+    /// All values of the attribute behind `tag`; `T` has to be its type.
+    pub fn all<T: Value>(&self, tag: Tag) -> Vec<T> {
+        let values = self.0.iter().filter(|attribute| attribute.row.tag == tag);
+        values.filter_map(|attribute| attribute.read().ok()).collect()
     }
 
     /// Takes one attribute out.

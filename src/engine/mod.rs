@@ -4,6 +4,7 @@
 //! operation policy first. No decision, no record.
 
 mod access;
+mod authority;
 mod certificates;
 mod container;
 mod context;
@@ -24,6 +25,7 @@ pub mod usage_limits;
 pub mod wrapping;
 
 pub use access::Granted;
+pub use authority::Authority;
 pub use context::{Context, Lost, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, Search, Services};
 pub use creation::{Asker, Draft, Given};
 pub use error::{bounded_text, destroyed, failed, invalid_field, not_found, refused, wrong_state};

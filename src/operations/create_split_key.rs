@@ -61,10 +61,10 @@ impl Operation for CreateSplitKey {
             }
             None => Key::generate(&given)?,
         };
-        let scheme = scheme(&request, key.secret.len())?;
+        let scheme = cx.heavy(|| scheme(&request, key.secret.len()))?;
         let count = |number| usize::try_from(number).unwrap_or(0);
         let (parts, threshold) = (count(request.split_key_parts), count(request.split_key_threshold));
-        let shares = split(&scheme, &key.secret, parts, threshold)?;
+        let shares = cx.heavy(|| Ok(split(&scheme, &key.secret, parts, threshold)?))?;
 
         let mut drafts = Vec::with_capacity(parts);
         for share in shares {

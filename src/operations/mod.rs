@@ -8,6 +8,8 @@ mod add_attribute;
 mod adjust_attribute;
 mod archive;
 mod attribute_rules;
+mod certification;
+mod certify;
 mod check;
 mod ciphering;
 mod coding;
@@ -38,6 +40,7 @@ mod obtain_lease;
 mod parts;
 mod ping;
 mod query;
+mod re_certify;
 mod re_key;
 mod re_key_key_pair;
 mod recover;
@@ -139,6 +142,8 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<recover::Recover>(),
     entry::<query::Query>(),
     entry::<discover_versions::DiscoverVersions>(),
+    entry::<certify::Certify>(),
+    entry::<re_certify::ReCertify>(),
     entry::<create_split_key::CreateSplitKey>(),
     entry::<join_split_key::JoinSplitKey>(),
     entry::<export::Export>(),

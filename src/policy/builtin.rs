@@ -57,6 +57,9 @@ const PRIVATE_OBJECTS: &[ObjectType] = &[
     ObjectType::PgpKey,
 ];
 
+/// PyKMIP has none; nothing is derived from them.
+const REQUESTS: &[ObjectType] = &[ObjectType::CertificateRequest];
+
 const TEMPLATES: &[ObjectType] = &[ObjectType::Template];
 
 const DEFAULT: &[Row] = &[
@@ -65,6 +68,8 @@ const DEFAULT: &[Row] = &[
     (PRIVATE_OBJECTS, READ, Permission::AllowOwner),
     (PRIVATE_OBJECTS, CHANGE, Permission::AllowOwner),
     (PRIVATE_OBJECTS, DERIVE, Permission::AllowOwner),
+    (REQUESTS, READ, Permission::AllowOwner),
+    (REQUESTS, CHANGE, Permission::AllowOwner),
     (TEMPLATES, READ_TEMPLATE, Permission::AllowOwner),
     (TEMPLATES, CHANGE_TEMPLATE, Permission::AllowOwner),
 ];
@@ -127,7 +132,9 @@ mod tests {
             OBTAIN_LEASE GET_USAGE_ALLOCATION ACTIVATE REVOKE DESTROY ARCHIVE RECOVER
         PGP_KEY: | REKEY REKEY_KEY_PAIR DERIVE_KEY LOCATE CHECK GET GET_ATTRIBUTES
             GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE
-            OBTAIN_LEASE GET_USAGE_ALLOCATION ACTIVATE REVOKE DESTROY ARCHIVE RECOVER";
+            OBTAIN_LEASE GET_USAGE_ALLOCATION ACTIVATE REVOKE DESTROY ARCHIVE RECOVER
+        CERTIFICATE_REQUEST: | LOCATE CHECK GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE
+            DELETE_ATTRIBUTE SET_ATTRIBUTE OBTAIN_LEASE ACTIVATE REVOKE DESTROY ARCHIVE RECOVER";
 
     /// The documentation's table for `public`; what it disallows is left out.
     const PUBLIC_TABLE: &str = "TEMPLATE: LOCATE GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST";

@@ -301,11 +301,11 @@ mod tests {
     fn permissions_list_what_a_where_clause_needs() {
         let all = policies(r#"{"p": {"groups": {"A": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_ALL"}}}}}"#);
         let listed = all.permissions(Some(&groups(&["A"])), Operation::Locate);
-        assert_eq!(listed.iter().filter(|(name, ..)| *name == "default").count(), 9);
+        assert_eq!(listed.iter().filter(|(name, ..)| *name == "default").count(), 10);
         assert!(listed.contains(&("default", ObjectType::Certificate, Permission::AllowAll)));
         assert!(listed.contains(&("default", KEY, Permission::AllowOwner)));
         assert!(listed.contains(&("p", KEY, Permission::AllowAll)));
         assert!(listed.contains(&("public", ObjectType::Template, Permission::AllowAll)));
-        assert_eq!(listed.len(), 11);
+        assert_eq!(listed.len(), 12);
     }
 }

@@ -14,6 +14,7 @@
 //! # Ok::<(), kmip_server::server::Error>(())
 //! ```
 
+mod authority;
 mod connection;
 mod http;
 mod listener;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+pub use authority::Error as AuthorityError;
 pub use listener::{MAX_HANDSHAKES, Shutdown};
 pub use status::{Observer, PERIOD as STATUS_PERIOD};
 pub use tls::Error as TlsError;
@@ -37,7 +39,7 @@ pub use tls::Error as TlsError;
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;
 use crate::dispatch::{Engine, Respond};
-use crate::engine::{Services, Streams, takeover};
+use crate::engine::{Services, takeover};
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, Memory, Sealed, Sqlite, Store, WrappingKey};
 use connection::Terms;
@@ -51,6 +53,8 @@ const LOG: &str = "kmip.server";
 pub enum Error {
     /// The certificates, the key or the cipher suites do not do.
     Tls(tls::Error),
+    /// The authority that signs certificates does not do.
+    Authority(authority::Error),
     /// The database cannot be used.
     Store(store::Error),
     /// The policies cannot be watched.
@@ -70,6 +74,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tls(error) => error.fmt(f),
+            Self::Authority(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Policy(error) => error.fmt(f),
             Self::Bind { hostname, port, cause } => {
@@ -90,6 +95,12 @@ impl From<store::Error> for Error {
 impl From<policy::Error> for Error {
     fn from(error: policy::Error) -> Self {
         Self::Policy(error)
+    }
+}
+
+impl From<authority::Error> for Error {
+    fn from(error: authority::Error) -> Self {
+        Self::Authority(error)
     }
 }
 
@@ -118,8 +129,9 @@ impl Server {
     pub fn bind(config: &Config) -> Result<Self, Error> {
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
+        let authority = authority::of(config)?;
         let engine =
-            Engine::new(Services { store, policies, streams: Streams::default() }, authenticator(config));
+            Engine::new(Services { authority, ..Services::new(store, policies) }, authenticator(config));
         Self::bind_with(config, Arc::new(engine))
     }
 

@@ -198,7 +198,10 @@ fn belongs(key: &dyn SigningKey, public: &[u8]) -> bool {
 }
 
 /// All certificates of a PEM file: at least one.
-fn certificates(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub(super) fn certificates(
+    setting: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, Error> {
     let items = items(setting, path, &read(setting, path)?)?;
     let certificates: Vec<_> = items
         .into_iter()
@@ -231,11 +234,11 @@ fn private_key(path: &Path, named: bool) -> Result<PrivateKeyDer<'static>, Error
     key.ok_or_else(|| no_key(has(b"BEGIN ENCRYPTED PRIVATE KEY")))
 }
 
-fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|cause| Error::Unreadable { setting, path: path.to_owned(), cause })
 }
 
-fn items(setting: &'static str, path: &Path, text: &[u8]) -> Result<Vec<Item>, Error> {
+pub(super) fn items(setting: &'static str, path: &Path, text: &[u8]) -> Result<Vec<Item>, Error> {
     let items: io::Result<Vec<_>> = rustls_pemfile::read_all(&mut &*text).collect();
     items.map_err(|cause| Error::Unreadable { setting, path: path.to_owned(), cause })
 }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{Error, Id, Keep, Located, Order, Query, Record, Store, Transaction};
+use crate::ttlv::Secret;
 
 /// A store in memory.
 ///
@@ -18,11 +19,13 @@ pub struct Memory {
     writer: Mutex<()>,
 }
 
-/// Objects by their numbers, and the last number that was given.
+/// Objects by their numbers, the last number that was given, and what is no object.
 #[derive(Clone, Default)]
 struct Objects {
     records: BTreeMap<Id, Arc<Record>>,
     last: u64,
+    /// What the server keeps for itself.
+    own: BTreeMap<String, Secret>,
 }
 
 impl Memory {
@@ -57,14 +60,19 @@ impl Store for Memory {
         Ok(page(query, self.kept().records.values()))
     }
 
+    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        Ok(self.kept().own.get(name).cloned())
+    }
+
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
         let _writer = self.writer();
-        let changed = Objects { records: BTreeMap::new(), last: self.kept().last };
+        let changed = Objects { last: self.kept().last, ..Objects::default() };
         let mut change = Change { store: self, changed };
         if job(&mut change) == Keep::Commit {
             let Change { mut changed, .. } = change;
             let mut kept = self.kept_mut();
             kept.records.append(&mut changed.records);
+            kept.own.append(&mut changed.own);
             kept.last = changed.last;
         }
         Ok(())
@@ -120,6 +128,18 @@ impl Transaction for Change<'_> {
             return Err(Error::Missing { id: record.id });
         }
         self.put(record);
+        Ok(())
+    }
+
+    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        match self.changed.own.get(name) {
+            Some(value) => Ok(Some(value.clone())),
+            None => Store::own(self.store, name),
+        }
+    }
+
+    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
+        self.changed.own.insert(name.to_owned(), value.clone());
         Ok(())
     }
 

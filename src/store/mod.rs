@@ -12,6 +12,8 @@ use std::{fmt, io};
 mod contract;
 mod filter;
 mod memory;
+#[cfg(test)]
+mod own;
 mod record;
 mod sealed;
 mod sqlite;
@@ -23,6 +25,8 @@ pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Record};
 pub use sealed::{KeyProblem, Sealed, WrappingKey};
 pub use sqlite::{Found, Sqlite};
+
+use crate::ttlv::Secret;
 
 /// A keeper of managed objects, shared among all threads.
 pub trait Store: Send + Sync + 'static {
@@ -37,6 +41,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// Where the store itself fails.
     fn locate(&self, query: &Query) -> Result<Located, Error>;
+
+    /// What the server keeps for itself under that name; no client can ask for it.
+    ///
+    /// # Errors
+    /// Where the store itself fails.
+    fn own(&self, name: &str) -> Result<Option<Secret>, Error>;
 
     /// Runs `job`, which says whether to keep what it did. Kept changes are durable when this returns;
     /// changes of other threads may share the same flush to the disk. The job of one call must not begin
@@ -135,6 +145,18 @@ pub trait Transaction {
     /// # Errors
     /// Where the store itself fails, or has no object of that number.
     fn update(&mut self, record: &Record) -> Result<(), Error>;
+
+    /// What the server keeps for itself under that name.
+    ///
+    /// # Errors
+    /// Where the store itself fails.
+    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error>;
+
+    /// Keeps `value` for the server itself under that name, instead of what was there.
+    ///
+    /// # Errors
+    /// Where the store itself fails.
+    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error>;
 
     /// Runs `job` as a part that can be taken back without the rest; a panic takes it back and goes on.
     ///

@@ -117,6 +117,17 @@ impl DataKey {
         Ok(sealed)
     }
 
+    /// What the server keeps for itself under that name, sealed.
+    pub(super) fn seal_own(&self, name: &str, value: &Secret) -> Result<Secret, Error> {
+        seal(&self.0, name.as_bytes(), Zeroizing::new(value.expose().to_vec())).map(Secret::new)
+    }
+
+    /// The same as it was before it was sealed.
+    fn open_own(&self, name: &str, sealed: &Secret) -> Result<Secret, Error> {
+        let opened = open(&self.0, name.as_bytes(), sealed.expose());
+        opened.map(|bytes| Secret::new(bytes.to_vec())).ok_or(Error::Sealing)
+    }
+
     /// The record as it was before it was sealed.
     fn open(&self, mut record: Record) -> Result<Record, Error> {
         let why = ttlv::Error::Invalid {
@@ -205,6 +216,10 @@ impl Store for Sealed {
         self.kept.locate(query)
     }
 
+    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.kept.own(name)?.map(|value| self.key.open_own(name, &value)).transpose()
+    }
+
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
         self.kept.change(&mut on_sealed(&self.key, job))
     }
@@ -246,6 +261,14 @@ impl Transaction for Change<'_> {
 
     fn update(&mut self, record: &Record) -> Result<(), Error> {
         self.kept.update(&self.key.seal(record)?)
+    }
+
+    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        self.kept.own(name)?.map(|value| self.key.open_own(name, &value)).transpose()
+    }
+
+    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
+        self.kept.set_own(name, &self.key.seal_own(name, value)?)
     }
 
     fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {

@@ -1,3 +1,5 @@
+//! Requests made by rcgen become certificates that webpki takes, or are refused.
+
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, RsaKeySize};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage as Purposes, anchor_from_trusted_cert};

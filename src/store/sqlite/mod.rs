@@ -34,6 +34,7 @@ use self::schema::Step;
 use self::writer::Writer;
 use super::sealed::{DataKey, WrappingKey};
 use super::{Error, Id, Keep, Located, Query, Record, Status, Store, Transaction, Unsettled};
+use crate::ttlv::Secret;
 
 /// How many connections read at the most. A read takes some microseconds, so this many serve any number of
 /// threads; each is opened when all others are in use, and costs two descriptors and its cache.
@@ -155,6 +156,11 @@ impl Store for Sqlite {
     fn locate(&self, query: &Query) -> Result<Located, Error> {
         let reader = self.reader()?;
         locate::locate(&reader, query)
+    }
+
+    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        let reader = self.reader()?;
+        rows::own(&reader, name)
     }
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use crate::kmip::Object;
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
 use crate::store::{Error, Id, Record};
-use crate::ttlv::{self, Field, Reader, STORED, Tag, Value, Writer};
+use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Value, Writer};
 
 /// Room for an object's bytes that spares almost every one of them a move, which would leave a copy of the
 /// key behind: a 4096-bit private key takes 2.4 KiB.
@@ -40,6 +40,30 @@ pub(super) fn next_id(database: &Connection) -> Result<Id, Error> {
         .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
         .map_err(|why| Error::sqlite("count an object", why))?;
     Ok(Id(next.unsigned_abs()))
+}
+
+/// The names of all that the server keeps for itself.
+pub(super) fn own_names(database: &Connection) -> Result<Vec<String>, Error> {
+    let names = database
+        .prepare("SELECT name FROM own")
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<_>, _>>());
+    names.map_err(|why| Error::sqlite("read what the server keeps for itself", why))
+}
+
+/// What the server keeps for itself under that name.
+pub(super) fn own(database: &Connection, name: &str) -> Result<Option<Secret>, Error> {
+    let found = database
+        .prepare_cached("SELECT value FROM own WHERE name = ?1")
+        .and_then(|mut statement| statement.query_row([name], |row| row.get::<_, Vec<u8>>(0)).optional());
+    Ok(found.map_err(|why| Error::sqlite("read what the server keeps for itself", why))?.map(Secret::new))
+}
+
+/// Keeps it.
+pub(super) fn set_own(database: &Connection, name: &str, value: &Secret) -> Result<(), Error> {
+    let done = database
+        .prepare_cached("INSERT OR REPLACE INTO own (name, value) VALUES (?1, ?2)")
+        .and_then(|mut statement| statement.execute((name, value.expose())));
+    done.map(drop).map_err(|why| Error::sqlite("keep something for the server itself", why))
 }
 
 /// Adds an object.

@@ -19,6 +19,12 @@ pub(super) const STEPS: &[Step] = &[
             "CREATE TABLE seal (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), data_key BLOB NOT NULL) STRICT",
         )
     },
+    // What the server keeps for itself, by name: no object, so that no client can ask for it.
+    |database| {
+        let table =
+            "CREATE TABLE own (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID";
+        database.execute_batch(table)
+    },
 ];
 
 /// The version that `steps` lead to.

@@ -44,6 +44,10 @@ pub(super) fn unlock(database: &mut Connection, key: &WrappingKey) -> Result<Dat
         rows::update(&transaction, &data_key.seal(&record)?)?;
         count += 1;
     }
+    for name in rows::own_names(&transaction)? {
+        let Some(value) = rows::own(&transaction, &name)? else { continue };
+        rows::set_own(&transaction, &name, &data_key.seal_own(&name, &value)?)?;
+    }
     transaction.commit().map_err(failed)?;
     // What the objects were stands in the log of the database until it is emptied.
     database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;

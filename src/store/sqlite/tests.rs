@@ -157,21 +157,23 @@ fn an_older_database_is_brought_up_to_date_once() {
     let folder = Folder::new();
     let path = folder.path("store");
     let record = add(&Sqlite::open(&path).unwrap(), key("old"));
-    let second: Step = |database| database.execute_batch("ALTER TABLE object ADD COLUMN colour TEXT");
-    let steps = [STEPS, &[second]].concat();
+    let newest = schema::version_of(STEPS);
+    let next: Step = |database| database.execute_batch("ALTER TABLE object ADD COLUMN colour TEXT");
+    let steps = [STEPS, &[next]].concat();
     for _ in 0..2 {
         let store = Sqlite::open_as(&path, &steps).unwrap();
         assert_eq!(store.read(record.id).unwrap().as_ref(), Some(&record));
         add(&store, key("new"));
     }
     let database = Connection::open(&path).unwrap();
-    assert_eq!(schema::stamps(&database).unwrap(), (APPLICATION, 4));
+    assert_eq!(schema::stamps(&database).unwrap(), (APPLICATION, newest + 1));
     let colours: i64 =
         database.query_row("SELECT count(*) - count(colour) FROM object", [], |row| row.get(0)).unwrap();
     assert_eq!(colours, 3);
     drop(database);
     let error = Sqlite::open(&path).err().unwrap();
-    assert!(matches!(error, Error::NewerVersion { found: 4, newest: 3, .. }), "{error}");
+    let Error::NewerVersion { found, newest: known, .. } = error else { panic!("{error}") };
+    assert_eq!((found, known), (newest + 1, newest));
 }
 
 #[test]
@@ -196,9 +198,10 @@ fn a_step_that_fails_leaves_the_older_database() {
     let folder = Folder::new();
     let path = folder.path("store");
     let record = add(&Sqlite::open(&path).unwrap(), key("old"));
-    let second: Step = |database| database.execute_batch("DROP TABLE attribute_value");
-    let third: Step = |database| database.execute_batch("SELECT no_such_function()");
-    let error = Sqlite::open_as(&path, &[STEPS, &[second, third]].concat()).err().unwrap().to_string();
+    let next: Step = |database| database.execute_batch("DROP TABLE attribute_value");
+    let last: Step = |database| database.execute_batch("SELECT no_such_function()");
+    let steps = [STEPS, &[next, last]].concat();
+    let error = Sqlite::open_as(&path, &steps).err().unwrap().to_string();
     assert!(error.contains("bring the database up to date"), "{error}");
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(store.read(record.id).unwrap(), Some(record));

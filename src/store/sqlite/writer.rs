@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use super::cache::Cache;
 use super::{locate, rows};
 use crate::store::{Error, Id, Keep, Located, Query, Record, Transaction, Unsettled};
+use crate::ttlv::Secret;
 
 /// How many changes share one commit at the most: a bound on how long the first of them waits when there is
 /// always somebody waiting to begin.
@@ -257,6 +258,14 @@ impl Transaction for Change<'_> {
     fn update(&mut self, record: &Record) -> Result<(), Error> {
         self.changed.borrow_mut().push(record.id);
         rows::update(self.database()?, record)
+    }
+
+    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        rows::own(self.database()?, name)
+    }
+
+    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
+        rows::set_own(self.database()?, name, value)
     }
 
     fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {

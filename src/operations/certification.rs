@@ -1,0 +1,180 @@
+//! What Certify and Re-certify share: whom a certificate is for, how long it is valid, and the certificate itself.
+
+use crate::crypto::authority::{Subject, name};
+use crate::crypto::rsa::PublicKey;
+use crate::crypto::x509::NameAttribute;
+use crate::crypto::{Purpose, der};
+use crate::engine::{Context, Draft, Given, Granted, failed, invalid_field, material};
+use crate::kmip::enums::{
+    CertificateRequestType, CertificateType, CryptographicUsageMask, KeyFormatType, ObjectType, ResultReason,
+};
+use crate::kmip::structures::{CertificateSubject, Name, UniqueIdentifier, X509CertificateSubject};
+use crate::kmip::{Certificate, Error, Object};
+use crate::ttlv::{DateTime, Tag, V2_0};
+
+use super::split_keys::present;
+
+/// How long a certificate is valid where nothing says otherwise: a year, in seconds.
+pub(super) const PERIOD: i64 = 365 * 24 * 3600;
+
+/// What a request says of a certificate and the certificate says itself: it counts more.
+const OF_THE_CERTIFICATE: &[Tag] = &[
+    Tag::CryptographicAlgorithm,
+    Tag::CryptographicLength,
+    Tag::CertificateSubject,
+    Tag::X509CertificateSubject,
+    Tag::CertificateSubjectCn,
+    Tag::CertificateSubjectO,
+    Tag::CertificateSubjectOu,
+    Tag::CertificateSubjectEmail,
+    Tag::CertificateSubjectC,
+    Tag::CertificateSubjectSt,
+    Tag::CertificateSubjectL,
+    Tag::CertificateSubjectUid,
+    Tag::CertificateSubjectSerialNumber,
+    Tag::CertificateSubjectTitle,
+    Tag::CertificateSubjectDc,
+    Tag::CertificateSubjectDnQualifier,
+];
+
+/// The parts of a name that a client may give (KMIP 1.4 §3.43), the widest first.
+const PARTS: &[(Tag, NameAttribute)] = &[
+    (Tag::CertificateSubjectDc, NameAttribute::DomainComponent),
+    (Tag::CertificateSubjectC, NameAttribute::Country),
+    (Tag::CertificateSubjectSt, NameAttribute::StateOrProvince),
+    (Tag::CertificateSubjectL, NameAttribute::Locality),
+    (Tag::CertificateSubjectO, NameAttribute::Organization),
+    (Tag::CertificateSubjectOu, NameAttribute::OrganizationalUnit),
+    (Tag::CertificateSubjectCn, NameAttribute::CommonName),
+    (Tag::CertificateSubjectEmail, NameAttribute::Email),
+    (Tag::CertificateSubjectUid, NameAttribute::UserId),
+    (Tag::CertificateSubjectSerialNumber, NameAttribute::SerialNumber),
+    (Tag::CertificateSubjectTitle, NameAttribute::Title),
+    (Tag::CertificateSubjectDnQualifier, NameAttribute::DnQualifier),
+];
+
+/// The certificate request of a request, where it has one.
+pub(super) fn requested(
+    kind: Option<CertificateRequestType>,
+    value: Option<&Vec<u8>>,
+) -> Result<Option<Subject>, Error> {
+    match (kind, value) {
+        (Some(kind), Some(value)) => read(kind, value).map(Some),
+        (None, Some(_)) => {
+            Err(invalid_field("A certificate request has to be given with its Certificate Request Type."))
+        }
+        (Some(_), None) => Err(invalid_field("The certificate request is missing.")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The certificate request that is an object of its own.
+pub(super) fn kept_request(
+    cx: &mut Context<'_>,
+    identifier: &UniqueIdentifier,
+    operation: crate::kmip::enums::Operation,
+) -> Result<Subject, Error> {
+    let granted = cx.open(Some(identifier), operation)?;
+    match present(&granted)? {
+        Object::CertificateRequest(request) => {
+            read(request.certificate_request_type, &request.certificate_request_value)
+        }
+        _ => Err(not_certifiable(cx, &granted)),
+    }
+}
+
+pub(super) fn read(kind: CertificateRequestType, value: &[u8]) -> Result<Subject, Error> {
+    let subject = match kind {
+        CertificateRequestType::Pkcs10 => Subject::of_pkcs10(value),
+        CertificateRequestType::Pem => Subject::of_pem(value),
+        CertificateRequestType::Crmf | CertificateRequestType::Pgp => {
+            return Err(failed(
+                ResultReason::FeatureNotSupported,
+                format!("Certificate requests of the type {kind} are not read; PKCS#10 and PEM are."),
+            ));
+        }
+    };
+    subject.map_err(invalid_request)
+}
+
+pub(super) fn invalid_request(error: crate::crypto::Error) -> Error {
+    failed(ResultReason::InvalidCsr, error.to_string())
+}
+
+/// The object is none that can be certified.
+pub(super) fn not_certifiable(cx: &Context<'_>, granted: &Granted) -> Error {
+    let reason =
+        if cx.version >= V2_0 { ResultReason::InvalidObjectType } else { ResultReason::PermissionDenied };
+    failed(reason, format!("An object of the type {} cannot be certified here.", granted.object_type))
+}
+
+/// DER of the SubjectPublicKeyInfo of a public key.
+pub(super) fn key_info(cx: &Context<'_>, granted: &Granted) -> Result<Vec<u8>, Error> {
+    if granted.object_type != ObjectType::PublicKey {
+        return Err(not_certifiable(cx, granted));
+    }
+    present(granted)?;
+    let bytes = material::bytes(granted)?;
+    if der::public_key(bytes.expose()) == Some(KeyFormatType::X509) {
+        return Ok(bytes.expose().to_vec());
+    }
+    let key = PublicKey::read(bytes.expose(), Purpose::Convert).map_err(|_| {
+        failed(ResultReason::PermissionDenied, "The public key is in no format that can be certified.")
+    })?;
+    Ok(key.spki()?)
+}
+
+/// The subject that the attributes of a request describe, for the public key of `granted`.
+pub(super) fn described(given: &Given, granted: &Granted, info: &[u8]) -> Result<Subject, Error> {
+    let named = |name| Subject::of_key(name, info).map_err(invalid_name);
+    if let Some(subject) = given.read::<X509CertificateSubject>(Tag::X509CertificateSubject) {
+        return named(&subject.subject_distinguished_name);
+    }
+    if let Some(subject) = given.read::<CertificateSubject>(Tag::CertificateSubject) {
+        let text = subject.certificate_subject_distinguished_name;
+        return named(&crate::crypto::authority::name_of_text(&text).map_err(invalid_name)?);
+    }
+    let parts: Vec<_> = PARTS
+        .iter()
+        .flat_map(|(tag, sort)| given.all::<String>(*tag).into_iter().map(move |text| (*sort, text)))
+        .collect();
+    if !parts.is_empty() {
+        let parts = parts.iter().map(|(sort, text)| (*sort, text.as_str()));
+        return named(&name(parts).map_err(invalid_name)?);
+    }
+    // What the client calls the certificate or the key by is all that is left to call them.
+    let own = given.read::<Name>(Tag::Name).or_else(|| granted.attributes.name.first().cloned());
+    let common_name = own.map_or_else(|| format!("Public Key {}", granted.id), |name| name.name_value);
+    named(&name(std::iter::once((NameAttribute::CommonName, common_name.as_str()))).map_err(invalid_name)?)
+}
+
+fn invalid_name(_: crate::crypto::Error) -> Error {
+    invalid_field("The attributes of the certificate's subject make no name.")
+}
+
+/// Only X.509 certificates are made.
+pub(super) fn check_type(given: &Given) -> Result<Option<CertificateType>, Error> {
+    match given.read(Tag::CertificateType) {
+        Some(CertificateType::Pgp) => {
+            Err(failed(ResultReason::FeatureNotSupported, "Certificates are made in X.509 only."))
+        }
+        other => Ok(other),
+    }
+}
+
+/// A certificate for `subject`, with the attributes of `given`.
+pub(super) fn issue(
+    cx: &mut Context<'_>,
+    subject: &Subject,
+    given: &Given,
+    (from, to): (DateTime, DateTime),
+) -> Result<Draft, Error> {
+    let usage: CryptographicUsageMask = given.read(Tag::CryptographicUsageMask).unwrap_or_default();
+    let certificate_value = cx.issuer()?.issue(subject, usage, from, to)?;
+    let certificate = Certificate { certificate_type: CertificateType::X509, certificate_value };
+    let given = OF_THE_CERTIFICATE.iter().fold(given.clone(), |given, tag| given.without(*tag));
+    let mut draft = Draft::generated(Object::Certificate(certificate), cx.now).give(&given)?;
+    // No random number became the certificate.
+    draft.attributes.random_number_generator = given.read(Tag::RandomNumberGenerator);
+    Ok(draft)
+}

@@ -1,0 +1,101 @@
+//! Certify (KMIP 1.4 §4.7, 2.1 §6.1.6): the server makes a certificate for a public key.
+
+use crate::engine::{Asker, Context, Given, Granted, failed, invalid_field};
+use crate::kmip::attributes::TemplateAttribute;
+use crate::kmip::enums::{CertificateRequestType, LinkType, ObjectType, ResultReason, UniqueIdentifierValue};
+use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::{Error, enums, structure};
+use crate::store::Id;
+use crate::ttlv::{DateTime, Tag, V1_4, V2_0};
+
+use super::Operation;
+use super::certification::{self, PERIOD};
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
+        CertificateRequestType => certificate_request_type: Option<CertificateRequestType>,
+        CertificateRequest[..=V1_4] => certificate_request: Option<Vec<u8>>,
+        CertificateRequestValue[V2_0..] => certificate_request_value: Option<Vec<u8>>,
+        Attributes => attributes: Option<TemplateAttribute>,
+        ProtectionStorageMasks[V2_0..] => protection_storage_masks: Option<ProtectionStorageMasks>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct Certify;
+
+impl Operation for Certify {
+    const CODE: enums::Operation = enums::Operation::Certify;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let given = Given::of_optional(cx, request.attributes.as_ref())?;
+        let certificate_type = certification::check_type(&given)?;
+        let value = request.certificate_request.or(request.certificate_request_value);
+        let asked = certification::requested(request.certificate_request_type, value.as_ref())?;
+
+        // A request says itself which key it is for; the object that has the key may be named beside it.
+        let named = request.unique_identifier.is_some() || asked.is_none();
+        let granted = match named {
+            true => Some(cx.open(request.unique_identifier.as_ref(), Self::CODE)?),
+            false => None,
+        };
+        let (subject, key) = match (asked, granted) {
+            (Some(subject), None) => (subject, None),
+            (asked, Some(granted)) if granted.object_type == ObjectType::CertificateRequest => {
+                if asked.is_some() {
+                    return Err(invalid_field("The request is given and named; one of them is enough."));
+                }
+                (certification::kept_request(cx, &granted.id.into(), Self::CODE)?, None)
+            }
+            (Some(subject), Some(granted)) => {
+                if subject.key()? != certification::key_info(cx, &granted)? {
+                    return Err(failed(
+                        ResultReason::InvalidCsr,
+                        "The certificate request is for another key than the public key that is named.",
+                    ));
+                }
+                (subject, Some(granted))
+            }
+            (None, Some(granted)) => {
+                if certificate_type.is_none() {
+                    return Err(invalid_field(
+                        "Without a certificate request, the Certificate Type attribute has to be given.",
+                    ));
+                }
+                let info = certification::key_info(cx, &granted)?;
+                (certification::described(&given, &granted, &info)?, Some(granted))
+            }
+            (None, None) => return Err(invalid_field("There is nothing to certify.")),
+        };
+
+        let from = given.read(Tag::ActivationDate).unwrap_or(cx.now);
+        let to = given.read(Tag::DeactivationDate).unwrap_or(DateTime(from.0.saturating_add(PERIOD)));
+        let mut draft = certification::issue(cx, &subject, &given, (from, to))?;
+        let key = key.map(|key: Granted| key.id);
+        draft.attributes.link.extend(key.map(|key| link(LinkType::PublicKeyLink, key)));
+
+        let asker = Asker::of(cx);
+        let build = |ids: &[Id]| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect();
+        let ids = cx.insert_beside(1, build, (key.as_slice(), Self::CODE), |key, ids| {
+            key.attributes.link.extend(ids.iter().map(|id| link(LinkType::CertificateLink, *id)));
+            Ok(())
+        })?;
+        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was certified."))?;
+        cx.leave(UniqueIdentifierValue::Certify, id);
+        Ok(Response { unique_identifier: id.into() })
+    }
+}
+
+pub(super) fn link(link_type: LinkType, to: Id) -> Link {
+    Link { link_type, linked_object_identifier: to.into() }
+}

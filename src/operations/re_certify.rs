@@ -1,0 +1,265 @@
+//! Re-certify (KMIP 1.4 §4.8, 2.1 §6.1.45): a new certificate for the key of an existing one, which it replaces.
+
+use crate::crypto::authority::Subject;
+use crate::crypto::x509;
+use crate::engine::{Asker, Context, Given, Granted, failed, invalid_field};
+use crate::kmip::attributes::TemplateAttribute;
+use crate::kmip::enums::{
+    CertificateRequestType, CertificateType, LinkType, ResultReason, UniqueIdentifierValue,
+};
+use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::{Certificate, Error, Object, enums, structure};
+use crate::store::{Id, Record};
+use crate::ttlv::{DateTime, Interval, Tag, V1_2, V1_4, V2_0};
+
+use super::certification::{self, PERIOD};
+use super::certify::link;
+use super::{Operation, split_keys};
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
+        CertificateRequestUniqueIdentifier[V2_0..] => certificate_request_unique_identifier: Option<UniqueIdentifier>,
+        CertificateRequestType => certificate_request_type: Option<CertificateRequestType>,
+        CertificateRequest[..=V1_4] => certificate_request: Option<Vec<u8>>,
+        CertificateRequestValue[V2_0..] => certificate_request_value: Option<Vec<u8>>,
+        /// From the new certificate's Initial Date to its Activation Date.
+        Offset => offset: Option<Interval>,
+        Attributes => attributes: Option<TemplateAttribute>,
+        ProtectionStorageMasks[V2_0..] => protection_storage_masks: Option<ProtectionStorageMasks>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        UniqueIdentifier => unique_identifier: UniqueIdentifier,
+    }
+}
+
+pub(super) struct ReCertify;
+
+/// What the new certificate does not have from the old one: its links and dates are made here, its names move
+/// (1.4 §4.8, Table 187), and the rest belongs to the old one's past.
+const NOT_TAKEN_OVER: &[Tag] = &[
+    Tag::Name,
+    Tag::Link,
+    Tag::ActivationDate,
+    Tag::DeactivationDate,
+    Tag::Fresh,
+    Tag::OriginalCreationDate,
+    Tag::RandomNumberGenerator,
+    Tag::CryptographicAlgorithm,
+    Tag::CryptographicLength,
+];
+
+impl Operation for ReCertify {
+    const CODE: enums::Operation = enums::Operation::ReCertify;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let given = Given::of_optional(cx, request.attributes.as_ref())?;
+        certification::check_type(&given)?;
+        let old = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
+        let der = x509_of(cx, &old)?.certificate_value.clone();
+        let read = x509::Certificate::read(&der);
+
+        let value = request.certificate_request.or(request.certificate_request_value);
+        let asked = certification::requested(request.certificate_request_type, value.as_ref())?;
+        let kept = request.certificate_request_unique_identifier.as_ref();
+        let asked = match (asked, kept) {
+            (Some(_), Some(_)) => {
+                return Err(invalid_field(
+                    "The certificate request is given and named; one of them is enough.",
+                ));
+            }
+            (None, Some(identifier)) => Some(certification::kept_request(cx, identifier, Self::CODE)?),
+            (asked, None) => asked,
+        };
+        let subject = match asked {
+            Some(subject) if Some(subject.key()?) == read.public_key_info => subject,
+            Some(_) => {
+                return Err(failed(
+                    ResultReason::InvalidCsr,
+                    "The certificate request is for another key than the existing certificate.",
+                ));
+            }
+            None => Subject::of_certificate(&der).map_err(certification::invalid_request)?,
+        };
+
+        let dates = Dates::of(&given, request.offset, &old, cx.now)?;
+        let period = read.validity.map_or(PERIOD, |(from, to)| to.0.saturating_sub(from.0));
+        let mut all = given.or(&Given::taken_over(&old, NOT_TAKEN_OVER));
+        for (tag, date) in
+            [(Tag::ActivationDate, dates.activation), (Tag::DeactivationDate, dates.deactivation)]
+        {
+            all = all.without(tag);
+            if let Some(date) = date {
+                all = all.and(tag, &date);
+            }
+        }
+        let mut draft = certification::issue(cx, &subject, &all, dates.validity(cx.now, period))?;
+
+        let public_key = linked(&old, LinkType::PublicKeyLink);
+        let replaced = [link(LinkType::ReplacedObjectLink, old.id)];
+        let key = public_key.map(|key| link(LinkType::PublicKeyLink, key));
+        let names = old.attributes.name.clone();
+        let own = std::mem::take(&mut draft.attributes.name);
+        // The standard's own cases have what is old first up to 1.1, and last from then on.
+        if cx.version < V1_2 {
+            draft.attributes.link.extend(replaced.into_iter().chain(key));
+            draft.attributes.name.extend(names.into_iter().chain(own));
+        } else {
+            draft.attributes.link.extend(key.into_iter().chain(replaced));
+            draft.attributes.name.extend(own.into_iter().chain(names));
+        }
+        let mut seen = Vec::new();
+        draft.attributes.name.retain(|name| {
+            let is_new = !seen.contains(name);
+            seen.push(name.clone());
+            is_new
+        });
+
+        let asker = Asker::of(cx);
+        let others: Vec<_> = std::iter::once(old.id).chain(still_there(cx, public_key)?).collect();
+        let build = |ids: &[Id]| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect();
+        let ids = cx.insert_beside(1, build, (&others, Self::CODE), |record, ids| {
+            let is_old = record.id == old.id;
+            let (dropped, added) = if is_old {
+                record.attributes.name.clear();
+                (None, LinkType::ReplacementObjectLink)
+            } else {
+                (Some(link(LinkType::CertificateLink, old.id)), LinkType::CertificateLink)
+            };
+            let links = &mut record.attributes.link;
+            // There is one replacement only, and of the certificates of a key the old one goes.
+            links.retain(|link| Some(link) != dropped.as_ref() && !(is_old && link.link_type == added));
+            links.extend(ids.iter().map(|id| link(added, *id)));
+            Ok(())
+        })?;
+        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was certified."))?;
+        cx.leave(UniqueIdentifierValue::ReCertify, id);
+        Ok(Response { unique_identifier: id.into() })
+    }
+}
+
+/// The public key of the old certificate. One that is gone needs no link to the new certificate.
+fn still_there(cx: &mut Context<'_>, key: Option<Id>) -> Result<Option<Id>, Error> {
+    let Some(key) = key else { return Ok(None) };
+    match cx.open(Some(&key.into()), ReCertify::CODE) {
+        Ok(_) => Ok(Some(key)),
+        Err(error) if matches!(error.reason, ResultReason::ItemNotFound | ResultReason::ObjectNotFound) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn linked(record: &Record, link_type: LinkType) -> Option<Id> {
+    let link = record.attributes.link.iter().find(|link| link.link_type == link_type)?;
+    link.linked_object_identifier.text().and_then(Id::parse)
+}
+
+fn x509_of<'a>(cx: &Context<'_>, granted: &'a Granted) -> Result<&'a Certificate, Error> {
+    match split_keys::present(granted)? {
+        Object::Certificate(certificate) if certificate.certificate_type == CertificateType::X509 => {
+            Ok(certificate)
+        }
+        _ => Err(certification::not_certifiable(cx, granted)),
+    }
+}
+
+/// The dates of the new certificate.
+#[derive(Debug, PartialEq)]
+struct Dates {
+    activation: Option<DateTime>,
+    deactivation: Option<DateTime>,
+    /// Whether they are those of the old one, and say nothing of how long the new one is valid.
+    copied: bool,
+}
+
+impl Dates {
+    /// 1.4 §4.8, Table 186.
+    fn of(given: &Given, offset: Option<Interval>, old: &Record, now: DateTime) -> Result<Self, Error> {
+        let wanted = |tag| given.read::<DateTime>(tag);
+        let (activation, deactivation) = (wanted(Tag::ActivationDate), wanted(Tag::DeactivationDate));
+        let is_given = activation.is_some() || deactivation.is_some();
+        let before = &old.attributes;
+        Ok(match offset {
+            Some(_) if is_given => {
+                return Err(failed(
+                    ResultReason::InvalidMessage,
+                    "An Offset and dates of activation or deactivation cannot be given together.",
+                ));
+            }
+            Some(offset) => {
+                let begins = DateTime(now.0.saturating_add(i64::from(offset.0)));
+                let later = before.activation_date.map_or(0, |first| begins.0.saturating_sub(first.0));
+                let ends = before.deactivation_date.map(|last| DateTime(last.0.saturating_add(later)));
+                Self { activation: Some(begins), deactivation: ends, copied: false }
+            }
+            None if is_given => Self { activation, deactivation, copied: false },
+            None => Self {
+                activation: before.activation_date,
+                deactivation: before.deactivation_date,
+                copied: true,
+            },
+        })
+    }
+
+    fn validity(&self, now: DateTime, period: i64) -> (DateTime, DateTime) {
+        let after = |from: DateTime| DateTime(from.0.saturating_add(period));
+        if self.copied {
+            return (now, after(now));
+        }
+        let from = self.activation.unwrap_or(now);
+        (from, self.deactivation.unwrap_or_else(|| after(from)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kmip::attributes::Attributes;
+    use crate::kmip::enums::ObjectType;
+
+    fn old(activation: Option<i64>, deactivation: Option<i64>) -> Record {
+        let attributes = Attributes {
+            activation_date: activation.map(DateTime),
+            deactivation_date: deactivation.map(DateTime),
+            ..Attributes::default()
+        };
+        let (owner, object_type) = ("john".to_owned(), ObjectType::Certificate);
+        Record { id: Id(1), owner, object_type, attributes, object: None }
+    }
+
+    fn dates(given: &Given, offset: Option<u32>, old: &Record) -> Option<(Option<i64>, Option<i64>)> {
+        let dates = Dates::of(given, offset.map(Interval), old, DateTime(1_000)).ok()?;
+        Some((dates.activation.map(|date| date.0), dates.deactivation.map(|date| date.0)))
+    }
+
+    #[test]
+    fn dates_are_copied_or_moved_by_the_offset() {
+        let none = Given::default();
+        assert_eq!(dates(&none, None, &old(Some(100), Some(300))), Some((Some(100), Some(300))));
+        assert_eq!(dates(&none, None, &old(None, None)), Some((None, None)));
+        assert_eq!(dates(&none, Some(50), &old(Some(100), Some(300))), Some((Some(1_050), Some(1_250))));
+        assert_eq!(dates(&none, Some(0), &old(None, None)), Some((Some(1_000), None)));
+        let given = Given::default().and(Tag::DeactivationDate, &DateTime(2_000));
+        assert_eq!(dates(&given, None, &old(Some(100), Some(300))), Some((None, Some(2_000))));
+        assert_eq!(dates(&given, Some(1), &old(None, None)), None);
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_valid_from_now_unless_dates_are_asked_for() {
+        let now = DateTime(1_000);
+        let validity = |offset: Option<u32>, old: &Record| {
+            Dates::of(&Given::default(), offset.map(Interval), old, now).unwrap().validity(now, 500)
+        };
+        assert_eq!(validity(None, &old(Some(100), Some(300))), (now, DateTime(1_500)));
+        assert_eq!(validity(Some(10), &old(Some(100), Some(300))), (DateTime(1_010), DateTime(1_210)));
+        assert_eq!(validity(Some(10), &old(None, None)), (DateTime(1_010), DateTime(1_510)));
+    }
+}
