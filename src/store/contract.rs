@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::testing::{self, Folder, Random, all_of, change, dates, everybody, key, record, text, value};
 use super::{Criterion, Error, Grant, Id, Keep, Memory, Order, Query, Record, Sqlite, Store};
@@ -61,7 +61,6 @@ contract! {
     agrees_with_the_plain_meaning_of_a_thousand_queries,
     changes_of_many_threads_are_all_kept,
     a_change_that_is_begun_is_seen_by_changes_and_kept_when_it_is_settled,
-    readers_see_every_acknowledged_change_and_never_go_back,
 }
 
 fn gives_back_what_was_put_in(store: &dyn Store) {
@@ -598,30 +597,4 @@ fn a_change_that_is_begun_is_seen_by_changes_and_kept_when_it_is_settled(store: 
     second.unwrap().settle().unwrap();
     first.settle().unwrap();
     assert!(store.read(id).unwrap().is_some());
-}
-
-fn readers_see_every_acknowledged_change_and_never_go_back(store: &dyn Store) {
-    let mut record = key("k");
-    record.attributes.cryptographic_length = Some(0);
-    let record = testing::add(store, record);
-    let acknowledged = AtomicI32::new(0);
-    let length = |record: Option<Record>| record.and_then(|it| it.attributes.cryptographic_length).unwrap();
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                let mut last = 0;
-                while last < 100 {
-                    let least = acknowledged.load(Ordering::SeqCst).max(last);
-                    last = length(store.read(record.id).unwrap());
-                    assert!(last >= least, "{last} was read after {least}");
-                }
-            });
-        }
-        for number in 1..=100 {
-            let mut next = record.clone();
-            next.attributes.cryptographic_length = Some(number);
-            change(store, |change| change.update(&next).unwrap());
-            acknowledged.store(number, Ordering::SeqCst);
-        }
-    });
 }

@@ -13,7 +13,7 @@ mod contract;
 mod filter;
 mod memory;
 #[cfg(test)]
-mod own;
+mod promises;
 mod record;
 mod sealed;
 mod sqlite;

@@ -1,0 +1,63 @@
+//! What every store has to do for its readers, and for what the server keeps for itself.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use super::testing::{self, Folder, change, key};
+use super::{Keep, Memory, Record, Sqlite, Store, Transaction};
+use crate::ttlv::Secret;
+
+fn stores(folder: &Folder) -> [Box<dyn Store>; 2] {
+    [Box::new(Memory::new()), Box::new(Sqlite::open(&folder.path("store")).unwrap())]
+}
+
+#[test]
+fn readers_see_every_acknowledged_change_and_never_go_back() {
+    let folder = Folder::new();
+    for store in stores(&folder) {
+        readers_never_go_back(store.as_ref());
+    }
+}
+
+fn readers_never_go_back(store: &dyn Store) {
+    let mut record = key("k");
+    record.attributes.cryptographic_length = Some(0);
+    let record = testing::add(store, record);
+    let acknowledged = AtomicI32::new(0);
+    let length = |record: Option<Record>| record.and_then(|it| it.attributes.cryptographic_length).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut last = 0;
+                while last < 100 {
+                    let least = acknowledged.load(Ordering::SeqCst).max(last);
+                    last = length(store.read(record.id).unwrap());
+                    assert!(last >= least, "{last} was read after {least}");
+                }
+            });
+        }
+        for number in 1..=100 {
+            let mut next = record.clone();
+            next.attributes.cryptographic_length = Some(number);
+            change(store, |change| change.update(&next).unwrap());
+            acknowledged.store(number, Ordering::SeqCst);
+        }
+    });
+}
+
+#[test]
+fn what_the_server_keeps_for_itself_is_kept_with_its_change() {
+    let folder = Folder::new();
+    for store in stores(&folder) {
+        for (value, keep) in [(1, Keep::Rollback), (2, Keep::Commit), (3, Keep::Rollback), (4, Keep::Commit)]
+        {
+            let (before, new) = (store.own("name").unwrap(), Secret::new(vec![value]));
+            let job = &mut |transaction: &mut dyn Transaction| {
+                transaction.set_own("name", &new).unwrap();
+                assert_eq!(transaction.own("name").unwrap().as_ref(), Some(&new));
+                keep
+            };
+            store.change(job).unwrap();
+            assert_eq!(store.own("name").unwrap(), if keep == Keep::Commit { Some(new) } else { before });
+        }
+    }
+}
