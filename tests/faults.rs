@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use kmip_server::dispatch::Respond;
 use kmip_server::kmip::enums::{Operation, ResultReason, ResultStatus};
 use kmip_server::store::{Error, Id, Keep, Located, Memory, Query, Record, Store, Transaction};
-use kmip_server::ttlv::{Tag, V1_2, Writer};
+use kmip_server::ttlv::{Secret, Tag, V1_2, Writer};
 use rusqlite::Connection;
 
 use crate::corpus::{self, aes_key, first, id, message_of, peer, register, requests, statuses, text};
@@ -39,6 +39,11 @@ impl Store for Failing {
     fn locate(&self, query: &Query) -> Result<Located, Error> {
         self.check()?;
         self.kept.locate(query)
+    }
+
+    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.check()?;
+        self.kept.own(name)
     }
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
