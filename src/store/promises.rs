@@ -6,14 +6,15 @@ use super::testing::{self, Folder, change, key};
 use super::{Keep, Memory, Record, Sqlite, Store, Transaction};
 use crate::ttlv::Secret;
 
-fn stores(folder: &Folder) -> [Box<dyn Store>; 2] {
-    [Box::new(Memory::new()), Box::new(Sqlite::open(&folder.path("store")).unwrap())]
+fn stores(folder: &Folder, other: &Folder) -> [Box<dyn Store>; 3] {
+    let file = Sqlite::open(&folder.path("plain")).unwrap();
+    [Box::new(Memory::new()), Box::new(file), Box::new(testing::sealed(other))]
 }
 
 #[test]
 fn readers_see_every_acknowledged_change_and_never_go_back() {
-    let folder = Folder::new();
-    for store in stores(&folder) {
+    let (folder, other) = (Folder::new(), Folder::new());
+    for store in stores(&folder, &other) {
         readers_never_go_back(store.as_ref());
     }
 }
@@ -46,8 +47,8 @@ fn readers_never_go_back(store: &dyn Store) {
 
 #[test]
 fn what_the_server_keeps_for_itself_is_kept_with_its_change() {
-    let folder = Folder::new();
-    for store in stores(&folder) {
+    let (folder, other) = (Folder::new(), Folder::new());
+    for store in stores(&folder, &other) {
         for (value, keep) in [(1, Keep::Rollback), (2, Keep::Commit), (3, Keep::Rollback), (4, Keep::Commit)]
         {
             let (before, new) = (store.own("name").unwrap(), Secret::new(vec![value]));
@@ -59,5 +60,25 @@ fn what_the_server_keeps_for_itself_is_kept_with_its_change() {
             store.change(job).unwrap();
             assert_eq!(store.own("name").unwrap(), if keep == Keep::Commit { Some(new) } else { before });
         }
+    }
+}
+
+#[test]
+fn what_the_server_keeps_for_itself_is_sealed_with_the_database() {
+    let folder = Folder::new();
+    let plain = Sqlite::open(&folder.path("sealed")).unwrap();
+    let secret = Secret::new(b"nobody should see this".to_vec());
+    let keep = |store: &dyn Store| {
+        change(store, |change| change.set_own("name", &secret).unwrap());
+    };
+    keep(&plain);
+    drop(plain);
+    for _ in 0..2 {
+        let sealed = testing::sealed(&folder);
+        assert_eq!(sealed.own("name").unwrap().as_ref(), Some(&secret));
+        keep(&sealed);
+        drop(sealed);
+        let file = std::fs::read(folder.path("sealed")).unwrap();
+        assert!(!file.windows(secret.len()).any(|window| window == secret.expose()));
     }
 }
