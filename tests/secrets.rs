@@ -68,9 +68,14 @@ fn no_key_of_a_whole_run_stands_in_the_log() {
     let get = |number: u64| {
         message_of(V1_4, None, &[(Operation::Get, |w: &mut Writer| id(&number.to_string(), w))])
     };
+    let mut public = Vec::new();
     for number in 1..400 {
-        secrets.extend(first(&client.exchange(&get(number)).unwrap(), Tag::KeyMaterial));
+        let answer = client.exchange(&get(number)).unwrap();
+        // A public key is no secret: the certificates that were made of it show it.
+        let list = if first(&answer, Tag::PublicKey).is_some() { &mut public } else { &mut secrets };
+        list.extend(first(&answer, Tag::KeyMaterial));
     }
+    secrets.retain(|secret| !public.contains(secret));
     server.signal("TERM");
     assert_eq!(server.wait(), Some(0));
 
