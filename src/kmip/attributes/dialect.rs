@@ -107,10 +107,12 @@ impl Attribute {
     /// Reads a 1.x Attribute structure.
     fn read_named(item: &Item<'_>) -> Result<Self, Error> {
         let mut rows = item.structure()?;
-        let name = String::decode(&rows.require(Tag::AttributeName)?)?;
+        let missing = Error::Missing { tag: Tag::AttributeName, found: rows.peek()? };
+        let name = rows.take(Tag::AttributeName)?.as_ref().map(String::decode).transpose()?;
         let index = rows.take(Tag::AttributeIndex)?.as_ref().map(i32::decode).transpose()?;
         let value = rows.require(Tag::AttributeValue)?;
         rows.finish()?;
+        let Some(name) = name else { return Self::read_nameless(index, &value).ok_or(missing) };
         if let Some((vendor, custom)) = custom(&name) {
             let value = VendorAttribute {
                 vendor_identification: vendor.to_owned(),
@@ -122,6 +124,15 @@ impl Attribute {
         let row = Row::named(&name)
             .ok_or(Error::Invalid { tag: Tag::AttributeName, why: "there is no attribute of that name" })?;
         Self::decode(row, index, &value)
+    }
+
+    /// Reads the value of a 1.x Attribute structure that has no name. The standard wants one, and some clients leave
+    /// it out; what the value is made of may still say which attribute it is. None where it may be several.
+    fn read_nameless(index: Option<i32>, value: &Item<'_>) -> Option<Self> {
+        value.structure().ok()?.peek().ok()??;
+        let rows = super::TABLE.iter().filter(|row| row.exists_in(value.version()) && !row.is_vendor());
+        let mut read = rows.filter_map(|row| Self::decode(row, index, value).ok());
+        read.next().filter(|_| read.next().is_none())
     }
 
     /// Writes a 1.x Attribute structure.
@@ -511,4 +522,46 @@ fn custom_name(vendor: &VendorAttribute) -> String {
 
 fn vendor_row() -> &'static Row {
     Row::of(Tag::Attribute).expect("the table ends with the row of vendor attributes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kmip::enums::{HashingAlgorithm, PaddingMethod};
+    use crate::kmip::structures::CryptographicParameters;
+    use crate::ttlv::V1_2;
+
+    /// An Attribute structure of 1.2 without a name.
+    fn nameless(value: impl Fn(&mut Writer)) -> Result<Attribute, Error> {
+        let mut writer = Writer::new(V1_2);
+        writer.structure(Tag::Attribute, value);
+        let bytes = writer.into_bytes();
+        Attribute::read_named(&Reader::new(&bytes, V1_2).require(Tag::Attribute)?)
+    }
+
+    #[test]
+    fn an_attribute_without_a_name_is_told_by_its_value_where_only_one_can_have_that() {
+        let parameters = CryptographicParameters {
+            padding_method: Some(PaddingMethod::Pss),
+            hashing_algorithm: Some(HashingAlgorithm::Sha256),
+            ..CryptographicParameters::default()
+        };
+        let read = nameless(|writer| parameters.encode(Tag::AttributeValue, writer)).unwrap();
+        assert_eq!(read.row.tag, Tag::CryptographicParameters);
+        assert_eq!(read.read(), Ok(parameters));
+    }
+
+    #[test]
+    fn an_attribute_without_a_name_is_refused_where_it_could_be_several() {
+        let refused = |outcome: Result<Attribute, Error>| {
+            assert!(matches!(outcome, Err(Error::Missing { tag: Tag::AttributeName, .. })), "{outcome:?}");
+        };
+        refused(nameless(|writer| 128.encode(Tag::AttributeValue, writer)));
+        refused(nameless(|writer| "text".to_owned().encode(Tag::AttributeValue, writer)));
+        refused(nameless(|writer| writer.structure(Tag::AttributeValue, |_| ())));
+        let unknown = |writer: &mut Writer| {
+            writer.structure(Tag::AttributeValue, |writer| 1.encode(Tag::BatchCount, writer));
+        };
+        refused(nameless(unknown));
+    }
 }
