@@ -16,10 +16,11 @@ use kmip_server::kmip::enums::{
     AdjustmentType, BatchErrorContinuationOption, BlockCipherMode, CertificateType, CryptographicAlgorithm,
     CryptographicUsageMask, DerivationMethod, EndpointRole, HashingAlgorithm, InteropFunction, KeyFormatType,
     LinkType, NameType, ObjectType, OpaqueDataType, Operation, PaddingMethod, QueryFunction, ResultStatus,
-    RevocationReasonCode, SecretDataType, SplitKeyMethod, UsageLimitsUnit,
+    RevocationReasonCode, SecretDataType, SplitKeyMethod, TicketType, UsageLimitsUnit,
 };
 use kmip_server::kmip::structures::{
-    CryptographicParameters, Link, Name, ProtocolVersion, RevocationReason, UniqueIdentifier, UsageLimits,
+    CryptographicParameters, Link, Name, ProtocolVersion, RevocationReason, Ticket, UniqueIdentifier,
+    UsageLimits,
 };
 use kmip_server::kmip::{
     Certificate as CertificateObject, Key, KeyBlock, KeyMaterial, KeyValue, Object, OpaqueObject,
@@ -47,14 +48,20 @@ pub(crate) struct Row {
     items: fn(&mut Writer),
     /// Whether doing it takes a thousand times as long as another.
     pub(crate) heavy: bool,
+    /// Whether it is refused all the same, because it needs what the answer to another request gives.
+    pub(crate) refused: bool,
 }
 
 const fn row(operation: Operation, items: fn(&mut Writer)) -> Row {
-    Row { operation, items, heavy: false }
+    Row { operation, items, heavy: false, refused: false }
 }
 
 const fn heavy(operation: Operation, items: fn(&mut Writer)) -> Row {
-    Row { operation, items, heavy: true }
+    Row { operation, items, heavy: true, refused: false }
+}
+
+const fn refused(operation: Operation, items: fn(&mut Writer)) -> Row {
+    Row { operation, items, heavy: false, refused: true }
 }
 
 /// The objects of [`engine`], by their numbers.
@@ -177,6 +184,13 @@ pub(crate) static ROWS: &[Row] = &[
     row(Operation::Archive, |writer| id(AES, writer)),
     row(Operation::Recover, |writer| id(AES, writer)),
     row(Operation::Log, |writer| "all is well".to_owned().write(Tag::LogMessage, writer)),
+    row(Operation::Login, |writer| {
+        Interval(60).write(Tag::LeaseTime, writer);
+        3.write(Tag::RequestCount, writer);
+    }),
+    refused(Operation::Logout, |writer| {
+        Ticket { ticket_type: TicketType::Login, ticket_value: vec![7; 32] }.write(Tag::Ticket, writer);
+    }),
     row(Operation::Interop, |writer| {
         InteropFunction::Begin.write(Tag::InteropFunction, writer);
         "a test".to_owned().write(Tag::InteropIdentifier, writer);
@@ -324,7 +338,12 @@ pub(crate) fn message_of(
     option: Option<BatchErrorContinuationOption>,
     items: &[(Operation, impl Fn(&mut Writer))],
 ) -> Vec<u8> {
-    let header = RequestHeader {
+    message_under(version, header(version, option), items)
+}
+
+/// A request header that asks for nothing but `option`.
+pub(crate) fn header(version: Version, option: Option<BatchErrorContinuationOption>) -> RequestHeader {
+    RequestHeader {
         protocol_version: version.into(),
         maximum_response_size: None,
         client_correlation_value: None,
@@ -336,8 +355,17 @@ pub(crate) fn message_of(
         batch_error_continuation_option: option,
         batch_order_option: None,
         time_stamp: None,
-        batch_count: i32::try_from(items.len()).unwrap(),
-    };
+        batch_count: 0,
+    }
+}
+
+/// One request message of those items, under that header but for the count.
+pub(crate) fn message_under(
+    version: Version,
+    header: RequestHeader,
+    items: &[(Operation, impl Fn(&mut Writer))],
+) -> Vec<u8> {
+    let header = RequestHeader { batch_count: i32::try_from(items.len()).unwrap(), ..header };
     let mut writer = Writer::new(version);
     writer.structure(Tag::RequestMessage, |writer| {
         header.encode(Tag::RequestHeader, writer);
@@ -518,7 +546,7 @@ fn every_request_of_the_corpus_succeeds_in_every_version_that_has_it() {
         let answer = text(&reply.message);
         assert_eq!(
             statuses(&reply.message),
-            [ResultStatus::Success],
+            [if row.refused { ResultStatus::OperationFailed } else { ResultStatus::Success }],
             "{} in {version}:\n{}{answer}",
             row.operation,
             text(&request)

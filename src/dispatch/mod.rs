@@ -10,11 +10,12 @@ mod counters;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use crate::auth::{Authenticator, Identity, Peer};
 use crate::engine::Services;
 use crate::kmip::enums::{AsynchronousIndicator, ResultReason};
-use crate::kmip::structures::ProtocolVersion;
+use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
 use crate::ttlv::{self, DateTime, Field, Reader, SUPPORTED, Tag, V1_0, Value, Version, Writer, dump};
 
@@ -116,6 +117,11 @@ impl Engine {
                 ));
             }
         };
+        if let Err(error) = self.services.tickets.admit(&identity.user, tickets(&header), Instant::now()) {
+            log::warn!(target: peer.log_target(), "A request is refused: {error}");
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
+            return keep(refusal(version, &error));
+        }
         keep(self.process(version, &header, items, &identity, peer))
     }
 
@@ -245,6 +251,15 @@ fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Er
     }
     rows.finish()?;
     Ok((version, header, items))
+}
+
+/// The tickets that a header shows (2.1 §9.4).
+fn tickets(header: &RequestHeader) -> impl Iterator<Item = &Ticket> {
+    let credentials = header.authentication.iter().flat_map(|authentication| &authentication.credentials);
+    credentials.filter_map(|credential| match credential {
+        Credential::Ticket(shown) => Some(&shown.ticket),
+        _ => None,
+    })
 }
 
 /// What a header has to hold for the batch to run at all.

@@ -22,6 +22,8 @@ use super::error::{failed, invalid_field, not_found, refused};
 use super::heavy;
 use super::lifecycle;
 use super::streams::Streams;
+use super::tickets::Tickets;
+use super::turns::Turns;
 
 /// How many objects one Locate finds at the most. So many identifiers fill the largest response; a client that
 /// has more of them asks for them page by page.
@@ -45,12 +47,23 @@ pub struct Services {
     pub streams: Streams,
     /// Who signs certificates.
     pub authority: Authority,
+    /// The tickets of those who logged in.
+    pub tickets: Tickets,
+    /// Whose turn it is in groups of objects.
+    pub turns: Turns,
 }
 
 impl Services {
     /// Those of a server that keeps its objects in `store`, with what else it needs as it is at the beginning.
     pub fn new(store: Box<dyn Store>, policies: PolicyStore) -> Self {
-        Self { store, policies, streams: Streams::default(), authority: Authority::own() }
+        Self {
+            store,
+            policies,
+            streams: Streams::default(),
+            authority: Authority::own(),
+            tickets: Tickets::default(),
+            turns: Turns::default(),
+        }
     }
 }
 
@@ -130,6 +143,8 @@ pub struct Context<'a> {
     /// When the request came: the one clock reading of the request.
     pub now: DateTime,
     pub(super) authority: &'a Authority,
+    pub(super) tickets: &'a Tickets,
+    pub(super) turns: &'a Turns,
     policies: Arc<Policies>,
     streams: &'a Streams,
     scope: Scope<'a>,
@@ -168,6 +183,8 @@ impl<'a> Context<'a> {
             version,
             now: DateTime::now(),
             authority: &services.authority,
+            tickets: &services.tickets,
+            turns: &services.turns,
             policies: services.policies.snapshot(),
             streams: &services.streams,
             scope,
@@ -218,13 +235,15 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// Notes that the object was given to a client: it is no longer Fresh (1.4 §3.34). That is no change of
+    /// Notes that the object was given to a client: the turns of its groups move on, and it is no longer Fresh
+    /// (1.4 §3.34). That is no change of
     /// the object, so its Last Change Date stays. A disk that is full is no reason to keep a key from who needs it:
     /// where the store cannot note it, the object stays Fresh, and the log tells why.
     ///
     /// # Errors
     /// Item Not Found and Permission Denied, where somebody was faster to destroy it or to close it off.
     pub fn serve(&mut self, granted: &Granted, operation: Operation) -> Result<(), Error> {
+        self.take_turns(granted);
         if granted.attributes.fresh != Some(true) {
             return Ok(());
         }

@@ -3,8 +3,10 @@
 //! A date that is given once has to be met exactly; given twice, the object's date lies between the two. Every bit
 //! of a usage mask has to be set. Any other attribute has to be among the object's values.
 
+mod groups;
+
 use crate::engine::{Context, Search, invalid_field};
-use crate::kmip::attributes::{Attribute, Flat, Row};
+use crate::kmip::attributes::{Attribute, Flat};
 use crate::kmip::enums::{
     CryptographicUsageMask, ObjectGroupMember, State, StorageStatusMask, UniqueIdentifierValue,
 };
@@ -42,22 +44,25 @@ impl Operation for Locate {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let mut criteria = criteria(&request.attributes.0)?;
-        if let (Some(member), Some(fresh)) = (request.object_group_member, Row::of(Tag::Fresh)) {
-            let is_fresh = member == ObjectGroupMember::GroupMemberFresh;
-            criteria.push(Criterion::Equals(Attribute::of(fresh, &is_fresh)));
-        }
-        // A group hands out its fresh members in the order in which they joined it.
-        let hands_out = request.object_group_member == Some(ObjectGroupMember::GroupMemberFresh);
-        let count = request.offset_items.is_some();
-        let found = cx.locate(Search {
-            criteria,
+        let search = Search {
+            criteria: criteria(&request.attributes.0)?,
             storage: request.storage_status_mask.unwrap_or(StorageStatusMask::ON_LINE_STORAGE),
             offset: number(request.offset_items, "Offset Items")?.unwrap_or(0),
             limit: number(request.maximum_items, "Maximum Items")?,
-            order: if hands_out { Order::OldestFirst } else { Order::NewestFirst },
-            count,
-        })?;
+            order: Order::NewestFirst,
+            count: request.offset_items.is_some(),
+        };
+        let group = groups::named(&request.attributes.0);
+        let found = match (request.object_group_member, group) {
+            (Some(ObjectGroupMember::GroupMemberFresh), group) => {
+                groups::fresh(cx, search, group.as_deref())?
+            }
+            (Some(ObjectGroupMember::GroupMemberDefault), Some(group)) => {
+                groups::default(cx, search, &group)?
+            }
+            // Outside of groups there is no default member.
+            (Some(ObjectGroupMember::GroupMemberDefault) | None, _) => cx.locate(search)?,
+        };
         match found.ids.as_slice() {
             [only] => cx.leave(UniqueIdentifierValue::Locate, *only),
             _ => cx.leave_nothing(),
@@ -124,6 +129,7 @@ fn number(value: Option<i32>, name: &str) -> Result<Option<u64>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kmip::attributes::Row;
     use crate::kmip::enums::ResultReason;
     use crate::operations::testing::{attribute, custom, named, reason};
 

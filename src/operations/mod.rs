@@ -33,6 +33,8 @@ mod interop;
 mod join_split_key;
 mod locate;
 mod log;
+mod login;
+mod logout;
 mod mac;
 mod mac_verify;
 mod modify_attribute;
@@ -149,6 +151,8 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<export::Export>(),
     entry::<import::Import>(),
     entry::<log::Log>(),
+    entry::<login::Login>(),
+    entry::<logout::Logout>(),
     entry::<encrypt::Encrypt>(),
     entry::<decrypt::Decrypt>(),
     entry::<sign::Sign>(),

@@ -4,7 +4,7 @@ use crate::kmip::attributes::{Attribute, Row};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::ttlv::DateTime;
 
-use super::{Id, Record};
+use super::{Id, Place, Record};
 
 /// One question. An object is found when a grant covers it, every criterion holds, and the storage mask
 /// has the place where it is kept.
@@ -74,6 +74,8 @@ impl Grant {
 pub enum Criterion {
     /// The object has that identifier.
     Identifier(Id),
+    /// The object stands behind that place, in the order of [`Order::OldestFirst`].
+    Behind(Place),
     /// No object can match: what was asked for is no value that an object can have.
     Nothing,
     /// The object is in that state at [`Query::now`].
@@ -88,10 +90,12 @@ pub enum Criterion {
 }
 
 impl Criterion {
-    fn holds(&self, record: &Record, now: DateTime) -> bool {
+    /// Whether the object meets it at `now`.
+    pub fn holds(&self, record: &Record, now: DateTime) -> bool {
         let attributes = &record.attributes;
         match self {
             Self::Identifier(id) => record.id == *id,
+            Self::Behind(place) => record.place() > *place,
             Self::Nothing => false,
             Self::State(state) => record.state_at(now) == Some(*state),
             Self::UsageMask(mask) => {

@@ -22,7 +22,7 @@ mod testing;
 
 pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
-pub use record::{DEFAULT_POLICY, Id, Record};
+pub use record::{DEFAULT_POLICY, Id, Place, Record};
 pub use sealed::{KeyProblem, Sealed, WrappingKey};
 pub use sqlite::{Found, Sqlite};
 

@@ -36,6 +36,16 @@ impl From<Id> for UniqueIdentifier {
     }
 }
 
+/// Where an object stands among the others: by its Initial Date, and of one second by its number. Objects without
+/// date come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Its Initial Date.
+    pub initial_date: Option<DateTime>,
+    /// Its number.
+    pub id: Id,
+}
+
 /// A managed object: who owns it, what is known about it, and the object itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
@@ -70,6 +80,11 @@ impl Record {
             State::Active if has_come(self.attributes.deactivation_date) => State::Deactivated,
             state => state,
         })
+    }
+
+    /// Where the object stands among the others.
+    pub fn place(&self) -> Place {
+        Place { initial_date: self.attributes.initial_date, id: self.id }
     }
 
     /// Where the object is kept, one bit: destroyed (by its state, or by its Destroy Date where it has no

@@ -341,6 +341,7 @@ fn random_criterion(random: &mut Random, records: &[Record]) -> Criterion {
             from + length,
         ),
         4 if random.chance(20) => Criterion::Identifier(Id(random.below(320).into())),
+        4 if random.chance(20) => Criterion::Behind(records[random.position(records.len())].place()),
         _ => {
             // A value that one of the records has; the attribute is drawn first, as most have few.
             let record = &records[random.position(records.len())];

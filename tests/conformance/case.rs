@@ -205,6 +205,12 @@ fn load(corpus: &Path, file: &Path) -> Case {
             }
         }
     });
+    // What is said to be repeated goes on to be when the next step asks for the same again: some files have the mark
+    // before the first of several looks.
+    for at in 1..case.steps.len() {
+        let [before, step] = &mut case.steps[at - 1..=at] else { unreachable!("two steps") };
+        step.repeat |= before.repeat && step.client == before.client && step.request == before.request;
+    }
     assert!(
         requests.is_empty() && !case.steps.is_empty(),
         "{}: requests and responses by turns",

@@ -199,7 +199,12 @@ impl Item {
         if about.is_empty() {
             about = objects(expected);
         }
+        // What no request of the case brought is made for the fresh member that a Locate wants (1.4 §4.9).
+        let handed_out = operation == "Locate"
+            && request.find("ObjectGroupMember") == Some("GroupMemberFresh")
+            && about.iter().all(|name| !known.variables.contains_key(name));
         let generated = GENERATING.contains(&&*operation)
+            || handed_out
             || about
                 .iter()
                 .filter_map(|name| known.variables.get(name))

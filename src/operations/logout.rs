@@ -1,0 +1,32 @@
+//! Logout (KMIP 2.1 §6.1.31): the end of a ticket.
+
+use crate::engine::Context;
+use crate::kmip::structures::Ticket;
+use crate::kmip::{Error, enums, structure};
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        Ticket => ticket: Ticket,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {}
+}
+
+pub(super) struct Logout;
+
+impl Operation for Logout {
+    const CODE: enums::Operation = enums::Operation::Logout;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        cx.log_out(&request.ticket)?;
+        Ok(Response {})
+    }
+}

@@ -1,0 +1,98 @@
+//! Login and Logout (KMIP 2.1 §6.1.30, §6.1.31): tickets over TLS, those of one user in the hands of another.
+
+use kmip_server::kmip::RequestHeader;
+use kmip_server::kmip::enums::{Operation, ResultReason, TicketType};
+use kmip_server::kmip::structures::{Authentication, Credential, Ticket, TicketCredential, UsageLimits};
+use kmip_server::ttlv::{DateTime, Field, Interval, Tag, V1_4, V2_0, V2_1, Writer};
+
+use crate::corpus::{header, message_under};
+use crate::dialogue::{Answer, Caller, Live};
+use crate::harness::Pki;
+
+fn callers() -> (Live, Caller, Caller) {
+    let pki = Pki::new();
+    let live = Live::start(&pki.config());
+    let john = live.caller(&pki, &pki.ca.client("John Doe"));
+    let jane = live.caller(&pki, &pki.ca.client("Jane Doe"));
+    (live, john, jane)
+}
+
+fn login(caller: &mut Caller, payload: impl Fn(&mut Writer)) -> Ticket {
+    caller.ask(V2_1, Operation::Login, payload).all(Tag::Ticket).remove(0)
+}
+
+fn logout(caller: &mut Caller, ticket: &Ticket) -> Answer {
+    caller.ask(V2_1, Operation::Logout, |writer| ticket.write(Tag::Ticket, writer))
+}
+
+/// Asks for something that needs nothing, and shows a ticket.
+fn show(caller: &mut Caller, ticket: &Ticket) -> Answer {
+    let credentials = vec![Credential::Ticket(TicketCredential { ticket: ticket.clone() })];
+    let authentication = Some(Authentication { credentials });
+    let header = RequestHeader { authentication, ..header(V2_1, None) };
+    let request = message_under(V2_1, header, &[(Operation::Ping, |_: &mut Writer| ())]);
+    caller.send(V2_1, &request).remove(0)
+}
+
+#[test]
+fn a_ticket_opens_requests_of_its_user_until_it_is_ended() {
+    let (_live, mut john, mut jane) = callers();
+    let ticket = login(&mut john, |_| ());
+    assert_eq!(ticket.ticket_type, TicketType::Login);
+    assert_ne!(login(&mut john, |_| ()).ticket_value, ticket.ticket_value);
+    for _ in 0..5 {
+        show(&mut john, &ticket).done();
+    }
+    assert_eq!(show(&mut jane, &ticket).refused(), ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(logout(&mut jane, &ticket).refused(), ResultReason::InvalidTicket);
+    logout(&mut john, &ticket).done();
+    assert_eq!(show(&mut john, &ticket).refused(), ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(logout(&mut john, &ticket).refused(), ResultReason::InvalidTicket);
+    john.ask(V2_1, Operation::Ping, |_| ()).done();
+}
+
+#[test]
+fn a_ticket_that_the_server_did_not_give_opens_nothing() {
+    let (_live, mut john, _) = callers();
+    let mut ticket = login(&mut john, |_| ());
+    ticket.ticket_value[0] ^= 1;
+    assert_eq!(show(&mut john, &ticket).refused(), ResultReason::AuthenticationNotSuccessful);
+    ticket.ticket_value.clear();
+    assert_eq!(show(&mut john, &ticket).refused(), ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(logout(&mut john, &ticket).refused(), ResultReason::InvalidTicket);
+}
+
+#[test]
+fn a_ticket_lasts_as_long_and_for_as_many_requests_as_it_was_asked_for() {
+    let (_live, mut john, _) = callers();
+    let counted = login(&mut john, |writer| {
+        Interval(0).write(Tag::LeaseTime, writer);
+        2.write(Tag::RequestCount, writer);
+    });
+    show(&mut john, &counted).done();
+    show(&mut john, &counted).done();
+    assert_eq!(show(&mut john, &counted).refused(), ResultReason::AuthenticationNotSuccessful);
+    let end = DateTime(DateTime::now().0 + 3_600);
+    let dated = login(&mut john, |writer| end.write(Tag::LeaseTime, writer));
+    show(&mut john, &dated).done();
+    let short = login(&mut john, |writer| Interval(1).write(Tag::LeaseTime, writer));
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert_eq!(show(&mut john, &short).refused(), ResultReason::AuthenticationNotSuccessful);
+}
+
+#[test]
+fn what_no_ticket_can_be_is_refused() {
+    let (_live, mut john, _) = callers();
+    let mut refused = |payload: &dyn Fn(&mut Writer)| john.ask(V2_1, Operation::Login, payload).refused();
+    assert_eq!(refused(&|writer| DateTime(1).write(Tag::LeaseTime, writer)), ResultReason::InvalidField);
+    assert_eq!(refused(&|writer| 0.write(Tag::RequestCount, writer)), ResultReason::InvalidField);
+    assert_eq!(refused(&|writer| (-1).write(Tag::RequestCount, writer)), ResultReason::InvalidField);
+    let limits = UsageLimits {
+        usage_limits_total: 10,
+        usage_limits_count: None,
+        usage_limits_unit: kmip_server::kmip::enums::UsageLimitsUnit::Object,
+    };
+    assert_eq!(refused(&|writer| limits.write(Tag::UsageLimits, writer)), ResultReason::FeatureNotSupported);
+    john.ask(V2_0, Operation::Login, |_| ()).done();
+    assert_eq!(john.ask(V1_4, Operation::Login, |_| ()).refused(), ResultReason::OperationNotSupported);
+}
