@@ -13,7 +13,7 @@ use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::policy::{Policies, PolicyStore};
-use crate::store::{self, Criterion, Id, Keep, Located, Order, Query, Record, Store, Transaction, Unsettled};
+use crate::store::{Criterion, Id, Keep, Located, Order, Query, Record, Store, Transaction};
 use crate::ttlv::{DateTime, Secret, V2_1, Version};
 
 use super::access::{self, Granted};
@@ -21,6 +21,7 @@ use super::authority::Authority;
 use super::error::{failed, invalid_field, not_found, refused};
 use super::heavy;
 use super::lifecycle;
+use super::run::{Lost, Run};
 use super::streams::Streams;
 use super::tickets::Tickets;
 use super::turns::Turns;
@@ -77,63 +78,6 @@ enum Scope<'a> {
     Batch(&'a mut dyn Transaction),
 }
 
-/// Changes that become durable together: those of the items of one batch.
-struct Run<'a> {
-    store: &'a dyn Store,
-    /// Those of which nobody knows yet whether they are on the disk, by their numbers.
-    unsettled: Vec<(usize, Box<dyn Unsettled + 'a>)>,
-    /// How many changes were begun.
-    begun: usize,
-    lost: Vec<Lost>,
-}
-
-/// A change that was made and then lost.
-#[derive(Debug)]
-pub struct Lost {
-    /// Its number: how many there were before it, as [`Context::changes`] counts them.
-    pub change: usize,
-    /// Why.
-    pub error: Error,
-}
-
-impl Run<'_> {
-    fn begin(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), store::Error> {
-        self.unsettled.push((self.begun, self.store.begin(job)?));
-        self.begun += 1;
-        Ok(())
-    }
-
-    /// Reads an object as the changes left it, those that are not settled included.
-    fn read(&mut self, id: Id) -> Result<Option<Record>, store::Error> {
-        if self.unsettled.is_empty() {
-            return self.store.read(id);
-        }
-        let mut record = Ok(None);
-        self.begin(&mut |transaction| {
-            record = transaction.read(id);
-            Keep::Commit
-        })?;
-        record
-    }
-
-    /// A long search does not hold up those who write, so it is a reader's.
-    fn locate(&mut self, query: &Query) -> Result<Located, store::Error> {
-        self.settle()?;
-        self.store.locate(query)
-    }
-
-    fn settle(&mut self) -> Result<(), store::Error> {
-        let mut outcome = Ok(());
-        for (change, unsettled) in self.unsettled.drain(..) {
-            if let Err(error) = unsettled.settle() {
-                self.lost.push(Lost { change, error: error.clone().into() });
-                outcome = Err(error);
-            }
-        }
-        outcome
-    }
-}
-
 /// One request's view of the server, from its first batch item to its last.
 pub struct Context<'a> {
     /// Who asks.
@@ -163,8 +107,7 @@ impl<'a> Context<'a> {
     /// A context whose changes are made one by one and durable after [`Context::settle`].
     pub fn run(services: &'a Services, identity: &'a Identity, version: Version) -> Self {
         let store = services.store.as_ref();
-        let run = Run { store, unsettled: Vec::new(), begun: 0, lost: Vec::new() };
-        Self::scoped(services, identity, version, Scope::Run(run))
+        Self::scoped(services, identity, version, Scope::Run(Run::new(store)))
     }
 
     /// A context whose changes are part of `transaction`.
@@ -321,15 +264,13 @@ impl<'a> Context<'a> {
 
     /// How many changes were begun so far in a context that [`Context::run`] made.
     pub fn changes(&self) -> usize {
-        if let Scope::Run(run) = &self.scope { run.begun } else { 0 }
+        if let Scope::Run(run) = &self.scope { run.begun() } else { 0 }
     }
 
     /// Waits until every change is on the disk; those that were lost instead.
     pub fn settle(&mut self) -> Vec<Lost> {
         let Scope::Run(run) = &mut self.scope else { return Vec::new() };
-        // What failed is among the lost ones.
-        drop(run.settle());
-        std::mem::take(&mut run.lost)
+        run.take_lost()
     }
 
     /// Puts new objects in the place of old ones, in one change: `replace` gets each old object and the number of
@@ -429,7 +370,7 @@ impl<'a> Context<'a> {
         Ok(match &mut self.scope {
             Scope::Each(store) => store.own(name)?,
             // What a change before it made is found by the one that would make it again.
-            Scope::Run(run) => run.store.own(name)?,
+            Scope::Run(run) => run.store().own(name)?,
             Scope::Batch(transaction) => transaction.own(name)?,
         })
     }
