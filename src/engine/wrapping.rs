@@ -6,7 +6,7 @@
 use crate::crypto::sign::{Message, Signing};
 use crate::crypto::wrap::{self as aes, Wrapping};
 use crate::crypto::{Key, mac, sign};
-use crate::kmip::attributes::{AttributeReference, Attributes, Flat};
+use crate::kmip::attributes::{Attribute, AttributeReference, Attributes, Flat};
 use crate::kmip::enums::{
     CryptographicAlgorithm, EncodingOption, ObjectType, Operation, ResultReason, WrappingMethod,
 };
@@ -235,7 +235,8 @@ fn selected(attributes: &Attributes, names: &[String]) -> Result<Flat, Error> {
         return Err(invalid_field("The Key Wrapping Specification names too many attributes."));
     }
     let references = names.iter().map(|name| AttributeReference::named(name));
-    Ok(Flat(references.flat_map(|reference| attributes.values(&reference)).map(|(_, value)| value).collect()))
+    let values = references.flat_map(|reference| attributes.values(&reference)).map(|(_, value)| value);
+    Ok(Flat(values.map(Attribute::without_index_0).collect()))
 }
 
 /// More names than there are attributes, so that a request cannot grow the answer without end.

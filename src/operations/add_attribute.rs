@@ -81,7 +81,7 @@ fn add(
     record.attributes.push(&rules::completed(new)?);
     rules::conclude(record, now)?;
     let added = record.attributes.values(&AttributeReference::to(new)).pop();
-    Ok(added.map(|(_, attribute)| attribute))
+    Ok(added.map(|(_, attribute)| attribute.without_index_0()))
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 """Cases: Encrypt, Decrypt, Sign, SignatureVerify, MAC, DeriveKey, and Get with wrapping.
 
-A group of their own: they run only where the server has these operations (compare.py
---crypto, or KMIP_INTEROP_CRYPTO=1). Keys are registered, so both servers compute on the
-same bytes and their results must be the same.
+Keys are registered, so both servers compute on the same bytes and their results must be the
+same.
 """
 
 import message as m

@@ -27,8 +27,8 @@ class Step:
     header: dict = field(default_factory=dict)
     raw: Optional[Callable[[Version], bytes]] = None
     extension: Optional[ttlv.Item] = None
-    # How far the payloads of a success must agree: "same", "covers" (the server under test may
-    # tell more than PyKMIP) or "ignore".
+    # How far the payloads of a success must agree: "same", "any order" (of what stands in them),
+    # "covers" (the server under test may tell more than PyKMIP) or "ignore".
     payload_rule: str = "same"
     # A pause in seconds before the step is sent.
     wait: float = 0.0

@@ -1,6 +1,6 @@
 """Runs PyKMIP's own test files in a process of their own and reads how each test ended.
 
-Leaves to test_pykmip_suites.py which outcome is the wanted one. The tests read
+Leaves to test_pykmip_suites.py what the outcomes have to be. The tests read
 $HOME/.pykmip/pykmip.conf, so HOME is a folder of ours while they run.
 """
 
@@ -10,7 +10,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
-HERE = pathlib.Path(__file__).resolve().parent
+import prepare
+
 # Either suite takes under a minute against PyKMIP's own server.
 SUITE_SECONDS = 300
 
@@ -25,11 +26,11 @@ class Outcome:
 
 def source_root():
     """The unpacked source package, beside the environment that runs this."""
-    root = pathlib.Path(sys.prefix).parent / "src"
-    found = sorted(root.glob("pykmip-*/kmip/tests"))
-    if not found:
-        raise FileNotFoundError(f"no PyKMIP sources in {root}; run tests/interop/prepare.py")
-    return found[-1].parent.parent
+    # Other releases stand beside it, for the tests of taking over their databases.
+    folder = pathlib.Path(sys.prefix).parent / "src" / f"pykmip-{prepare.pykmip_version()}"
+    if not (folder / "kmip" / "tests").is_dir():
+        raise FileNotFoundError(f"no PyKMIP sources in {folder}; run tests/interop/prepare.py")
+    return folder
 
 
 def run(files, home, options=()):
@@ -68,14 +69,3 @@ def outcomes(report):
         elif earlier is None:
             found[label] = Outcome(True)
     return found
-
-
-def waiting():
-    """{test: reason} of waiting.txt."""
-    listed = {}
-    for line in (HERE / "waiting.txt").read_text().splitlines():
-        line = line.partition("#")[0].strip()
-        if line:
-            test, _, reason = line.partition(" ")
-            listed[test] = reason.strip()
-    return listed

@@ -58,6 +58,13 @@ impl Attribute {
         Self::decode(row, None, &item).ok()
     }
 
+    /// The same, where clients do not look for an index that is 0: it goes without saying (1.4 §2.1.1).
+    #[must_use]
+    pub fn without_index_0(mut self) -> Self {
+        self.index = self.index.filter(|index| *index > 0);
+        self
+    }
+
     /// The value as one item, whatever its type.
     pub fn raw(&self) -> Raw {
         let read = self.item().and_then(|item| Raw::decode(&item));
@@ -430,15 +437,19 @@ impl Attributes {
         replaced.unwrap_or(false)
     }
 
-    /// The values that `reference` means, with their positions in the slot. An Attribute Index is given to all
-    /// but the first, whose index 0 goes without saying, as in the standard's test cases; it is counted per name
-    /// for vendor attributes (1.4 §2.1.1).
+    /// The values that `reference` means, with their positions in the slot. An Attribute Index is given where the
+    /// attribute can have several values, counted per name for vendor attributes (1.4 §2.1.1). That the first
+    /// value's is 0 goes without saying, as in the standard's test cases; clients of PyKMIP look for it all the
+    /// same, in the attributes that its server keeps.
     pub fn values(&self, reference: &AttributeReference) -> Vec<(usize, Attribute)> {
         let Some(row) = reference.row() else { return Vec::new() };
         let all = self.of_row(row).enumerate();
         let meant = all.filter(|(_, value)| !row.is_vendor() || AttributeReference::to(value) == *reference);
+        let looked_for =
+            matches!(row.tag, Tag::Name | Tag::ObjectGroup | Tag::ApplicationSpecificInformation);
         let indexed = meant.enumerate().map(|(index, (position, value))| {
-            let index = (index > 0).then(|| i32::try_from(index).unwrap_or(i32::MAX));
+            let told = row.multiple && (index > 0 || looked_for);
+            let index = told.then(|| i32::try_from(index).unwrap_or(i32::MAX));
             (position, Attribute { index, ..value })
         });
         indexed.collect()
