@@ -63,11 +63,26 @@ fn repeated(references: &[AttributeReference]) -> Option<&AttributeReference> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operations::testing::key;
 
     #[test]
     fn an_attribute_that_is_named_twice_is_noticed() {
         let named = AttributeReference::named;
         assert_eq!(repeated(&[named("Name"), named("State"), named("x-a"), named("x-b")]), None);
         assert_eq!(repeated(&[named("x-a"), named("State"), named("x-a")]), Some(&named("x-a")));
+    }
+
+    #[test]
+    fn index_0_is_told_where_clients_look_for_it_and_higher_ones_everywhere() {
+        let key = key();
+        let indices = |name: &str| -> Vec<Option<i32>> {
+            let values = key.attributes.values(&AttributeReference::named(name)).into_iter();
+            values.map(|(_, value)| value.index).collect()
+        };
+        assert_eq!(indices("Name"), [Some(0), Some(1)]);
+        assert_eq!(indices("Object Group"), [Some(0)]);
+        assert_eq!(indices("x-colour"), [None, Some(1)], "counted by their names");
+        assert_eq!(indices("x-shape"), [None]);
+        assert_eq!(indices("State"), [None], "there is one");
     }
 }
