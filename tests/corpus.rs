@@ -300,6 +300,8 @@ pub(crate) static ROWS: &[Row] = &[
     }),
     row(Operation::SetEndpointRole, |writer| EndpointRole::Server.write(Tag::EndpointRole, writer)),
     row(Operation::Ping, |_| ()),
+    row(Operation::SetConstraints, |_| ()),
+    row(Operation::GetConstraints, |_| ()),
 ];
 
 /// Every valid request: the operation, the version, the message, and whether it is heavy.

@@ -10,6 +10,7 @@ mod auth;
 mod batches;
 mod certify;
 mod conformance;
+mod constraints;
 mod corpus;
 mod crash;
 mod derivation;

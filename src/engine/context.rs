@@ -18,6 +18,7 @@ use crate::ttlv::{DateTime, Secret, V2_1, Version};
 
 use super::access::{self, Granted};
 use super::authority::Authority;
+use super::constraints;
 use super::error::{failed, invalid_field, not_found, refused};
 use super::heavy;
 use super::lifecycle;
@@ -89,7 +90,7 @@ pub struct Context<'a> {
     pub(super) authority: &'a Authority,
     pub(super) tickets: &'a Tickets,
     pub(super) turns: &'a Turns,
-    policies: Arc<Policies>,
+    pub(super) policies: Arc<Policies>,
     streams: &'a Streams,
     scope: Scope<'a>,
     placeholder: Option<Id>,
@@ -210,56 +211,18 @@ impl<'a> Context<'a> {
         count: usize,
         build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
     ) -> Result<Vec<Id>, Error> {
+        let user = &self.identity.user;
         let ids = self.transact(|transaction| {
             let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
-            for record in build(&ids)? {
+            let records = build(&ids)?;
+            constraints::check(transaction, user, &records)?;
+            for record in records {
                 transaction.insert(&record)?;
             }
             Ok(ids)
         })?;
         ids.iter().for_each(|id| self.touch(&id.to_string()));
         Ok(ids)
-    }
-
-    /// Adds the object that `build` makes of its number. Where `identifier` names an object, the new one takes its
-    /// place and number; only its owner may have that, and only where `replace` says so and the policy allows to
-    /// destroy it.
-    ///
-    /// # Errors
-    /// Object Already Exists where it may not be replaced, Permission Denied, and those of `build`.
-    pub fn import(
-        &mut self,
-        identifier: &UniqueIdentifier,
-        replace: bool,
-        build: impl FnOnce(Id) -> Result<Record, Error>,
-    ) -> Result<Id, Error> {
-        let known = match identifier {
-            UniqueIdentifier::Text(text) => Id::parse(text),
-            _ => Some(self.resolve(Some(identifier))?.0),
-        };
-        let (policies, identity) = (Arc::clone(&self.policies), self.identity);
-        let id = self.transact(|transaction| {
-            let there = match known {
-                Some(id) => transaction.read(id)?,
-                None => None,
-            };
-            let Some(there) = there else {
-                let id = transaction.next_id()?;
-                transaction.insert(&build(id)?)?;
-                return Ok(id);
-            };
-            let text = there.id.to_string();
-            if !replace {
-                return Err(failed(ResultReason::ObjectAlreadyExists, format!("There is an object {text}.")));
-            }
-            let old = access::decide(&policies, identity, Operation::Import, there)
-                .filter(|old| old.owner == identity.user)
-                .ok_or_else(|| refused(&text))?;
-            transaction.update(&build(old.id)?)?;
-            Ok(old.id)
-        })?;
-        self.touch(&id.to_string());
-        Ok(id)
     }
 
     /// How many changes were begun so far in a context that [`Context::run`] made.
@@ -271,40 +234,6 @@ impl<'a> Context<'a> {
     pub fn settle(&mut self) -> Vec<Lost> {
         let Scope::Run(run) = &mut self.scope else { return Vec::new() };
         run.take_lost()
-    }
-
-    /// Puts new objects in the place of old ones, in one change: `replace` gets each old object and the number of
-    /// its successor, and gives the old object as it is kept and the new one. The policy of each old object has
-    /// to allow the operation beside it.
-    ///
-    /// # Errors
-    /// Those of [`Context::open`], and those of `replace`.
-    pub fn supersede(
-        &mut self,
-        old: &[(Id, Operation)],
-        replace: impl FnOnce(Vec<(Record, Id)>) -> Result<Vec<(Record, Record)>, Error>,
-    ) -> Result<Vec<Id>, Error> {
-        let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
-        self.transact(|transaction| {
-            let mut pairs = Vec::with_capacity(old.len());
-            for (id, operation) in old {
-                let text = id.to_string();
-                let mut record = transaction.read(*id)?.ok_or_else(|| not_found(&text))?;
-                lifecycle::settle(&mut record, now);
-                let granted =
-                    access::decide(&policies, identity, *operation, record).ok_or_else(|| refused(&text))?;
-                lifecycle::within_reach(&granted)?;
-                pairs.push((granted.into_record(), transaction.next_id()?));
-            }
-            let mut ids = Vec::with_capacity(pairs.len());
-            for (mut old, new) in replace(pairs)? {
-                lifecycle::touch(&mut old, now);
-                transaction.update(&old)?;
-                transaction.insert(&new)?;
-                ids.push(new.id);
-            }
-            Ok(ids)
-        })
     }
 
     /// Does work that takes a processor for long, such as making an RSA key, when it is its turn. It has to be
@@ -328,41 +257,6 @@ impl<'a> Context<'a> {
                 ),
             )),
         }
-    }
-
-    /// Adds objects, as [`Context::insert`] does, and changes the existing `others` of which the policies allow
-    /// `operation`, each of which sees the numbers of the new ones. All of it is one change.
-    ///
-    /// # Errors
-    /// Those of [`Context::insert`] and [`Context::modify`].
-    pub fn insert_beside(
-        &mut self,
-        count: usize,
-        build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
-        (others, operation): (&[Id], Operation),
-        mut change: impl FnMut(&mut Record, &[Id]) -> Result<(), Error>,
-    ) -> Result<Vec<Id>, Error> {
-        let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
-        let ids = self.transact(|transaction| {
-            let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
-            for record in build(&ids)? {
-                transaction.insert(&record)?;
-            }
-            for other in others {
-                let text = other.to_string();
-                let mut record = transaction.read(*other)?.ok_or_else(|| not_found(&text))?;
-                lifecycle::settle(&mut record, now);
-                let granted =
-                    access::decide(&policies, identity, operation, record).ok_or_else(|| refused(&text))?;
-                let mut record = granted.into_record();
-                change(&mut record, &ids)?;
-                lifecycle::touch(&mut record, now);
-                transaction.update(&record)?;
-            }
-            Ok(ids)
-        })?;
-        ids.iter().chain(others).for_each(|id| self.touch(&id.to_string()));
-        Ok(ids)
     }
 
     /// What the server keeps for itself under that name.
@@ -468,13 +362,13 @@ impl<'a> Context<'a> {
         std::mem::take(&mut self.touched)
     }
 
-    fn touch(&mut self, object: &str) {
+    pub(super) fn touch(&mut self, object: &str) {
         if self.touched.iter().all(|touched| touched != object) {
             self.touched.push(object.to_owned());
         }
     }
 
-    fn resolve(&mut self, identifier: Option<&UniqueIdentifier>) -> Result<(Id, String), Error> {
+    pub(super) fn resolve(&mut self, identifier: Option<&UniqueIdentifier>) -> Result<(Id, String), Error> {
         let id = match identifier {
             Some(UniqueIdentifier::Text(text)) => {
                 self.touch(text);
@@ -546,7 +440,7 @@ impl<'a> Context<'a> {
     }
 
     /// Runs `job` as one change: kept whole, or not at all.
-    fn transact<T>(
+    pub(super) fn transact<T>(
         &mut self,
         job: impl FnOnce(&mut dyn Transaction) -> Result<T, Error>,
     ) -> Result<T, Error> {

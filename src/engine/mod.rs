@@ -6,6 +6,7 @@
 mod access;
 mod authority;
 mod certificates;
+pub mod constraints;
 mod container;
 mod context;
 mod creation;
@@ -15,6 +16,7 @@ mod heavy;
 pub mod import;
 pub mod lease;
 pub mod lifecycle;
+mod making;
 pub mod material;
 pub mod quantum;
 pub mod replacement;

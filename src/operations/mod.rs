@@ -26,6 +26,7 @@ mod export;
 mod get;
 mod get_attribute_list;
 mod get_attributes;
+mod get_constraints;
 mod get_usage_allocation;
 mod hash;
 mod import;
@@ -51,6 +52,7 @@ mod revoke;
 mod rng_retrieve;
 mod rng_seed;
 mod set_attribute;
+mod set_constraints;
 mod set_endpoint_role;
 mod sign;
 mod signature_verify;
@@ -167,6 +169,8 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<set_endpoint_role::SetEndpointRole>(),
     entry::<interop::Interop>(),
     entry::<ping::Ping>(),
+    entry::<set_constraints::SetConstraints>(),
+    entry::<get_constraints::GetConstraints>(),
 ];
 
 const fn entry<O: Operation + 'static>() -> Entry {

@@ -1,0 +1,133 @@
+//! Changes that make new objects and touch others with them: all of it is kept, or nothing.
+//!
+//! They are methods of the [`Context`], apart from those of one object alone.
+
+use std::sync::Arc;
+
+use crate::kmip::Error;
+use crate::kmip::enums::{Operation, ResultReason};
+use crate::kmip::structures::UniqueIdentifier;
+use crate::store::{Id, Record};
+
+use super::context::Context;
+use super::error::{failed, not_found, refused};
+use super::{access, constraints, lifecycle};
+
+impl Context<'_> {
+    /// Adds objects, as [`Context::insert`] does, and changes the existing `others` of which the policies allow
+    /// `operation`, each of which sees the numbers of the new ones. All of it is one change.
+    ///
+    /// # Errors
+    /// Those of [`Context::insert`] and [`Context::modify`].
+    pub fn insert_beside(
+        &mut self,
+        count: usize,
+        build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
+        (others, operation): (&[Id], Operation),
+        mut change: impl FnMut(&mut Record, &[Id]) -> Result<(), Error>,
+    ) -> Result<Vec<Id>, Error> {
+        let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
+        let user = &self.identity.user;
+        let ids = self.transact(|transaction| {
+            let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
+            let records = build(&ids)?;
+            constraints::check(transaction, user, &records)?;
+            for record in records {
+                transaction.insert(&record)?;
+            }
+            for other in others {
+                let text = other.to_string();
+                let mut record = transaction.read(*other)?.ok_or_else(|| not_found(&text))?;
+                lifecycle::settle(&mut record, now);
+                let granted =
+                    access::decide(&policies, identity, operation, record).ok_or_else(|| refused(&text))?;
+                let mut record = granted.into_record();
+                change(&mut record, &ids)?;
+                lifecycle::touch(&mut record, now);
+                transaction.update(&record)?;
+            }
+            Ok(ids)
+        })?;
+        ids.iter().chain(others).for_each(|id| self.touch(&id.to_string()));
+        Ok(ids)
+    }
+
+    /// Puts new objects in the place of old ones, in one change: `replace` gets each old object and the number of
+    /// its successor, and gives the old object as it is kept and the new one. The policy of each old object has
+    /// to allow the operation beside it.
+    ///
+    /// # Errors
+    /// Those of [`Context::open`], and those of `replace`.
+    pub fn supersede(
+        &mut self,
+        old: &[(Id, Operation)],
+        replace: impl FnOnce(Vec<(Record, Id)>) -> Result<Vec<(Record, Record)>, Error>,
+    ) -> Result<Vec<Id>, Error> {
+        let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
+        self.transact(|transaction| {
+            let mut pairs = Vec::with_capacity(old.len());
+            for (id, operation) in old {
+                let text = id.to_string();
+                let mut record = transaction.read(*id)?.ok_or_else(|| not_found(&text))?;
+                lifecycle::settle(&mut record, now);
+                let granted =
+                    access::decide(&policies, identity, *operation, record).ok_or_else(|| refused(&text))?;
+                lifecycle::within_reach(&granted)?;
+                pairs.push((granted.into_record(), transaction.next_id()?));
+            }
+            let mut ids = Vec::with_capacity(pairs.len());
+            for (mut old, new) in replace(pairs)? {
+                constraints::check(transaction, &identity.user, [&new])?;
+                lifecycle::touch(&mut old, now);
+                transaction.update(&old)?;
+                transaction.insert(&new)?;
+                ids.push(new.id);
+            }
+            Ok(ids)
+        })
+    }
+
+    /// Adds the object that `build` makes of its number. Where `identifier` names an object, the new one takes its
+    /// place and number; only its owner may have that, and only where `replace` says so and the policy allows to
+    /// destroy it.
+    ///
+    /// # Errors
+    /// Object Already Exists where it may not be replaced, Permission Denied, and those of `build`.
+    pub fn import(
+        &mut self,
+        identifier: &UniqueIdentifier,
+        replace: bool,
+        build: impl FnOnce(Id) -> Result<Record, Error>,
+    ) -> Result<Id, Error> {
+        let known = match identifier {
+            UniqueIdentifier::Text(text) => Id::parse(text),
+            _ => Some(self.resolve(Some(identifier))?.0),
+        };
+        let (policies, identity) = (Arc::clone(&self.policies), self.identity);
+        let id = self.transact(|transaction| {
+            let there = match known {
+                Some(id) => transaction.read(id)?,
+                None => None,
+            };
+            let Some(there) = there else {
+                let new = build(transaction.next_id()?)?;
+                constraints::check(transaction, &identity.user, [&new])?;
+                transaction.insert(&new)?;
+                return Ok(new.id);
+            };
+            let text = there.id.to_string();
+            if !replace {
+                return Err(failed(ResultReason::ObjectAlreadyExists, format!("There is an object {text}.")));
+            }
+            let old = access::decide(&policies, identity, Operation::Import, there)
+                .filter(|old| old.owner == identity.user)
+                .ok_or_else(|| refused(&text))?;
+            let new = build(old.id)?;
+            constraints::check(transaction, &identity.user, [&new])?;
+            transaction.update(&new)?;
+            Ok(new.id)
+        })?;
+        self.touch(&id.to_string());
+        Ok(id)
+    }
+}

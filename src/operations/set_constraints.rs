@@ -1,0 +1,33 @@
+//! Set Constraints (KMIP 2.1 §6.1.52): what the objects that the asker makes from now on have to be.
+
+use crate::engine::Context;
+use crate::engine::constraints::Constraints;
+use crate::kmip::{Error, enums, structure};
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        /// The standard requires them, and has a test case that takes all away by leaving them out.
+        Constraints => constraints: Option<Constraints>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {}
+}
+
+pub(super) struct SetConstraints;
+
+impl Operation for SetConstraints {
+    const CODE: enums::Operation = enums::Operation::SetConstraints;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        cx.set_constraints(&request.constraints.unwrap_or_default())?;
+        Ok(Response {})
+    }
+}
