@@ -8,18 +8,21 @@ use std::time::{Duration, Instant};
 
 use kmip_server::config::Config;
 use kmip_server::dispatch::{MAX_BATCH_ITEMS, Respond};
-use kmip_server::engine::{MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, heavy_jobs_at_once};
+use kmip_server::engine::{
+    MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, MAX_TICKETS_OF_A_USER, heavy_jobs_at_once,
+};
 use kmip_server::kmip::enums::{
     BatchErrorContinuationOption, CryptographicAlgorithm, DerivationMethod, ObjectType, Operation,
-    ResultStatus,
+    ResultStatus, TicketType,
 };
+use kmip_server::kmip::structures::Ticket;
 use kmip_server::server::MAX_HANDSHAKES;
 use kmip_server::store::{Error, Id, Keep, Located, Query, Record, Sqlite, Store, Transaction};
-use kmip_server::ttlv::{Field, MAX_DEPTH, Secret, Tag, V1_4, Writer};
+use kmip_server::ttlv::{Field, MAX_DEPTH, Secret, Tag, V1_4, V2_1, Writer};
 use rustls::ALL_VERSIONS;
 
 use crate::corpus::{
-    self, attribute, engine, id, length, message_of, named, peer, statuses, template, text, usage,
+    self, attribute, engine, first, id, length, message_of, named, peer, statuses, template, text, usage,
 };
 use crate::harness::{Client, Embedded, Folder, PATIENCE, Pki, Running, request, within};
 
@@ -223,6 +226,23 @@ fn a_locate_has_a_greatest_number_of_criteria() {
     assert_eq!(locate(MAX_CRITERIA), [ResultStatus::Success]);
     assert_eq!(locate(MAX_CRITERIA + 1), [ResultStatus::OperationFailed]);
     assert_eq!(locate(100_000), [ResultStatus::OperationFailed]);
+}
+
+#[test]
+fn a_user_has_a_greatest_number_of_tickets() {
+    let engine = engine();
+    let login = message_of(V2_1, None, &[(Operation::Login, |_: &mut Writer| ())]);
+    let tickets: Vec<_> = (0..=MAX_TICKETS_OF_A_USER)
+        .map(|_| first(&engine.respond(&login, peer()).message, Tag::TicketValue).unwrap())
+        .collect();
+    let logout = |value: &Vec<u8>| {
+        let ticket = Ticket { ticket_type: TicketType::Login, ticket_value: value.clone() };
+        let payload = |w: &mut Writer| ticket.write(Tag::Ticket, w);
+        let request = message_of(V2_1, None, &[(Operation::Logout, payload)]);
+        statuses(&engine.respond(&request, peer()).message)
+    };
+    assert_eq!(logout(&tickets[0]), [ResultStatus::OperationFailed], "the oldest had to go");
+    assert_eq!(logout(&tickets[1]), [ResultStatus::Success]);
 }
 
 /// A store with more objects than a Locate may give.

@@ -37,5 +37,5 @@ pub use error::{bounded_text, destroyed, failed, invalid_field, not_found, refus
 pub use heavy::most_at_once as heavy_jobs_at_once;
 pub use run::Lost;
 pub use streams::Streams;
-pub use tickets::{LONGEST as LONGEST_TICKET, Tickets};
+pub use tickets::{LONGEST as LONGEST_TICKET, MOST_OF_A_USER as MAX_TICKETS_OF_A_USER, Tickets};
 pub use turns::Turns;

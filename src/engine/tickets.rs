@@ -24,7 +24,7 @@ pub const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 /// How many tickets a user may have. One more costs the oldest: a client that never logs out does not lock itself
 /// out.
-const MOST_OF_A_USER: usize = 64;
+pub const MOST_OF_A_USER: usize = 64;
 
 /// How many tickets all users together may have.
 const MOST: usize = 4096;

@@ -98,9 +98,11 @@ impl Known {
         }
     }
 
-    /// Takes over what holds beyond one case: which objects the server generated.
+    /// Takes over what holds beyond one case: which objects the server generated, and since when time counts, as an
+    /// object may have a date of the case that made it.
     pub(super) fn go_on_from(&mut self, earlier: Self) {
         self.generated = earlier.generated;
+        self.began = earlier.began;
     }
 
     pub(super) fn look_at_the_clock(&mut self) {
