@@ -82,10 +82,11 @@ fn an_object_moves_to_another_server_with_all_that_is_known_about_it() {
         let exported = export(&mut john, version, &there);
         assert!(exported.has(Tag::State) && exported.has(Tag::RevocationReason) && exported.has(Tag::Digest));
         let object = exported.object.clone().unwrap();
-        let here = import(&mut jack, version, "777777", None, (&object, &exported.attributes)).id();
+        let here = import(&mut jack, version, &there, None, (&object, &exported.attributes)).id();
+        assert_eq!(here, there, "a free number is kept");
         let arrived = export(&mut jack, version, &here);
         assert_eq!(arrived.object, exported.object);
-        let own = [Tag::UniqueIdentifier, Tag::ShortUniqueIdentifier, Tag::Fresh];
+        let own = [Tag::Fresh];
         let told = |it: Exported| -> Vec<Attribute> {
             it.attributes.into_iter().filter(|attribute| !own.contains(&attribute.row.tag)).collect()
         };
@@ -169,4 +170,43 @@ fn an_object_is_marked_as_quantum_safe_only_if_it_is() {
     });
     assert_eq!(set.refused(), ResultReason::GeneralFailure);
     assert_eq!(john.attribute::<bool>(V2_1, &short, Tag::QuantumSafe), None);
+}
+
+#[test]
+fn a_free_number_is_kept_as_identifier_and_anything_else_gets_a_new_one() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let mut bring = |at: &str| import(&mut john, V2_1, at, None, (&aes(1), &[usage(0xC)]));
+    assert_eq!(bring("50").id(), "50");
+    assert_eq!(bring("50").refused(), ResultReason::ObjectAlreadyExists);
+    assert_eq!(bring("7").id(), "7");
+    assert_eq!(bring("mine").id(), "51", "new numbers come after the largest");
+    // So many numbers are left for new objects that no client can use them up.
+    assert_eq!(bring("4611686018427387905").id(), "52");
+    assert_eq!(bring("4611686018427387904").id(), "4611686018427387904");
+    assert_eq!(bring("").id(), "4611686018427387905");
+}
+
+#[test]
+fn a_policy_has_to_allow_getting_an_object_and_its_attributes_to_export_it() {
+    let cases = [("", ResultReason::PermissionDenied.into()), (r#", "GET_ATTRIBUTES": "ALLOW_ALL""#, None)];
+    for (entry, expected) in cases {
+        let pki = Pki::new();
+        let folder = pki.folder.path("policies");
+        std::fs::create_dir(&folder).unwrap();
+        let policy =
+            format!(r#"{{"shared": {{"preset": {{"SYMMETRIC_KEY": {{"GET": "ALLOW_ALL"{entry}}}}}}}}}"#);
+        std::fs::write(folder.join("shared.json"), policy).unwrap();
+        let mut config = pki.config();
+        config.policy_path = Some(folder);
+        let server = Live::start(&config);
+        let mut john = server.caller(&pki, &pki.client);
+        let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
+        let shared = attribute(Tag::OperationPolicyName, &"shared".to_owned());
+        let there = john.register(V1_4, &aes(1), &[usage(0xC), shared]).id();
+        jane.get(V1_4, &there);
+        let exported = jane.ask(V1_4, Operation::Export, |writer| id(&there, writer));
+        assert_eq!(exported.reason, expected, "{entry}");
+    }
 }

@@ -87,9 +87,9 @@ impl Context<'_> {
         })
     }
 
-    /// Adds the object that `build` makes of its number. Where `identifier` names an object, the new one takes its
-    /// place and number; only its owner may have that, and only where `replace` says so and the policy allows to
-    /// destroy it.
+    /// Adds the object that `build` makes of its number: the one that `identifier` is, up to
+    /// [`Id::LARGEST_CHOSEN`], or else a new one. Where an object has that number, the new one takes its place; only
+    /// its owner may have that, and only where `replace` says so and the policy allows to destroy it.
     ///
     /// # Errors
     /// Object Already Exists where it may not be replaced, Permission Denied, and those of `build`.
@@ -99,18 +99,22 @@ impl Context<'_> {
         replace: bool,
         build: impl FnOnce(Id) -> Result<Record, Error>,
     ) -> Result<Id, Error> {
-        let known = match identifier {
+        let wanted = match identifier {
             UniqueIdentifier::Text(text) => Id::parse(text),
             _ => Some(self.resolve(Some(identifier))?.0),
         };
         let (policies, identity) = (Arc::clone(&self.policies), self.identity);
         let id = self.transact(|transaction| {
-            let there = match known {
+            let there = match wanted {
                 Some(id) => transaction.read(id)?,
                 None => None,
             };
             let Some(there) = there else {
-                let new = build(transaction.next_id()?)?;
+                let id = match wanted.filter(|id| *id <= Id::LARGEST_CHOSEN) {
+                    Some(free) => free,
+                    None => transaction.next_id()?,
+                };
+                let new = build(id)?;
                 constraints::check(transaction, &identity.user, [&new])?;
                 transaction.insert(&new)?;
                 return Ok(new.id);

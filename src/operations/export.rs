@@ -1,4 +1,6 @@
 //! Export (KMIP 1.4 §4.40, 2.1 §6.1.18): the object itself and all its attributes, for another server.
+//!
+//! It is Get and Get Attributes in one, so the policy has to allow both.
 
 use crate::engine::export::Wish;
 use crate::engine::{Context, lifecycle};
@@ -39,6 +41,7 @@ impl Operation for Export {
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
+        cx.open(Some(&granted.id.into()), enums::Operation::GetAttributes)?;
         let wish = Wish {
             format: request.key_format_type,
             wrap_type: request.key_wrap_type,

@@ -1,6 +1,7 @@
 //! Import (KMIP 1.4 §4.41, 2.1 §6.1.25): the server keeps an object of another server, with all its attributes.
 //!
-//! This server numbers its objects itself, so an identifier that it does not know is replaced by a new one.
+//! This server's identifiers are numbers. An object keeps its own where it is a free one, and gets a new one
+//! otherwise.
 
 use crate::engine::{Asker, Context, export, import, invalid_field, wrapping};
 use crate::kmip::attributes::Flat;

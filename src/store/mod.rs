@@ -134,7 +134,8 @@ pub trait Transaction {
     /// Where the store itself fails.
     fn next_id(&mut self) -> Result<Id, Error>;
 
-    /// Adds an object, whose number comes from [`Transaction::next_id`].
+    /// Adds an object, whose number comes from [`Transaction::next_id`], or is one that no object has. Numbers that
+    /// are given later are above it.
     ///
     /// # Errors
     /// Where the store itself fails, or has an object of that number.

@@ -17,6 +17,10 @@ pub const DEFAULT_POLICY: &str = "default";
 pub struct Id(pub u64);
 
 impl Id {
+    /// The largest number that a client may choose for an object that it brings. New objects get numbers above it
+    /// then, and of those as many are left: the store counts to 2^63 - 1.
+    pub const LARGEST_CHOSEN: Self = Self(1 << 62);
+
     /// The object that a Unique Identifier names; none for a text that this server never gave.
     pub fn parse(text: &str) -> Option<Self> {
         // What parses and begins so is what `Display` writes.
