@@ -24,6 +24,7 @@ mod interop;
 mod key_formats;
 mod key_use;
 mod kills;
+mod lifecycle;
 mod limits;
 mod login;
 mod mutations;
