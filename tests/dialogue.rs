@@ -146,6 +146,7 @@ pub(crate) fn block(format: KeyFormatType, bytes: Vec<u8>) -> KeyBlock {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) version: Version,
+    pub(crate) operation: Option<Operation>,
     pub(crate) status: ResultStatus,
     pub(crate) reason: Option<ResultReason>,
     pub(crate) message: Option<String>,
@@ -218,6 +219,7 @@ pub(crate) fn answers(version: Version, response: &[u8]) -> Vec<Answer> {
 fn answer(version: Version, item: &Item<'_>) -> Answer {
     let mut answer = Answer {
         version,
+        operation: None,
         status: ResultStatus::Success,
         reason: None,
         message: None,
@@ -227,6 +229,7 @@ fn answer(version: Version, item: &Item<'_>) -> Answer {
     let mut rows = item.structure().unwrap();
     while let Some(row) = rows.next().unwrap() {
         match row.tag {
+            Tag::Operation => answer.operation = Some(Value::decode(&row).unwrap()),
             Tag::ResultStatus => answer.status = Value::decode(&row).unwrap(),
             Tag::ResultReason => answer.reason = Some(Value::decode(&row).unwrap()),
             Tag::ResultMessage => answer.message = Some(Value::decode(&row).unwrap()),

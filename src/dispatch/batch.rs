@@ -5,10 +5,11 @@ use zeroize::Zeroizing;
 use std::ops::Range;
 
 use crate::auth::{Identity, Peer};
+use crate::engine::jobs::{self, Polled};
 use crate::engine::{Context, Services};
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
 use crate::kmip::{Error, RequestItem};
-use crate::operations::{Entry, Payload, Prepared};
+use crate::operations::{Entry, Payload, Prepared, Reply};
 use crate::store::Keep;
 use crate::ttlv::{self, ItemType, Tag, Value, Version, Writer};
 
@@ -22,6 +23,8 @@ pub(super) struct Item {
     operation: Operation,
     id: Option<Vec<u8>>,
     work: Work,
+    /// By what its client asks for its result, where it is done asynchronously.
+    correlation: Option<Vec<u8>>,
 }
 
 /// What is to be done for an item.
@@ -49,7 +52,16 @@ impl Item {
             }
             _ => Work::Unknown,
         };
-        Ok(Self { operation, id: item.unique_batch_item_id, work })
+        Ok(Self { operation, id: item.unique_batch_item_id, work, correlation: None })
+    }
+
+    /// Makes it one whose result its client asks for by that value.
+    pub(super) fn asynchronous(&mut self, correlation: Vec<u8>) {
+        self.correlation = Some(correlation);
+    }
+
+    pub(super) fn operation(&self) -> Operation {
+        self.operation
     }
 
     pub(super) fn id(&self) -> Option<&[u8]> {
@@ -62,9 +74,24 @@ impl Item {
     }
 
     fn run(self, cx: &mut Context<'_>) -> ItemResult {
-        let Self { operation, id, work } = self;
+        let Self { operation, id, work, correlation } = self;
+        let canceled = correlation.is_some_and(|correlation| !cx.jobs.begin(&correlation));
         let outcome = match work {
-            Work::Run(prepared) => prepared.run(cx).map_or_else(Outcome::Failed, Outcome::Done),
+            _ if canceled => Outcome::Failed(Error::new(
+                ResultReason::OperationCanceledByRequester,
+                "The operation was canceled.",
+            )),
+            Work::Run(prepared) => match prepared.run(cx) {
+                Ok(Reply::Done(payload)) => Outcome::Done(payload),
+                Ok(Reply::Of { operation, polled, correlation }) => {
+                    let outcome = match polled {
+                        Polled::Pending => Outcome::Pending(correlation),
+                        Polled::Finished(outcome) => Outcome::of(outcome),
+                    };
+                    return ItemResult { operation, id, objects: cx.take_touched(), outcome, changes: 0..0 };
+                }
+                Err(error) => Outcome::Failed(error),
+            },
             Work::Unknown => Outcome::Failed(Error::new(
                 ResultReason::OperationNotSupported,
                 if operation.since() > cx.version {
@@ -87,6 +114,22 @@ enum Outcome {
     Failed(Error),
     /// It was done, and is not kept: what it gave is told all the same, as the standard's test cases do.
     Undone(Payload),
+    /// It is under way, and known by that correlation value.
+    Pending(Vec<u8>),
+}
+
+impl Outcome {
+    /// What became of an operation that was done asynchronously.
+    fn of(outcome: jobs::Outcome) -> Self {
+        let payload = |bytes: Zeroizing<Vec<u8>>| -> Payload {
+            Box::new(move |writer| writer.encoded(Tag::ResponsePayload, &bytes))
+        };
+        match outcome {
+            jobs::Outcome::Done(bytes) => Self::Done(payload(bytes)),
+            jobs::Outcome::Undone(bytes) => Self::Undone(payload(bytes)),
+            jobs::Outcome::Failed(error) => Self::Failed(error),
+        }
+    }
 }
 
 /// What became of an item.
@@ -140,12 +183,40 @@ impl ItemResult {
         Self { outcome, ..self }
     }
 
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self.outcome, Outcome::Pending(_))
+    }
+
+    /// A result that is not there yet.
+    pub(super) fn pending(operation: Operation, id: Option<Vec<u8>>, correlation: Vec<u8>) -> Self {
+        Self { operation, id, objects: Vec::new(), outcome: Outcome::Pending(correlation), changes: 0..0 }
+    }
+
+    /// The same, to be kept until its client asks for it.
+    pub(super) fn kept(self, version: Version) -> jobs::Outcome {
+        let bytes = |payload: Payload| {
+            let mut writer = Writer::new(version);
+            payload(&mut writer);
+            Zeroizing::new(writer.into_bytes())
+        };
+        match self.outcome {
+            Outcome::Done(payload) => jobs::Outcome::Done(bytes(payload)),
+            Outcome::Undone(payload) => jobs::Outcome::Undone(bytes(payload)),
+            Outcome::Failed(error) => jobs::Outcome::Failed(error),
+            Outcome::Pending(_) => jobs::Outcome::Failed(Error::new(
+                ResultReason::GeneralFailure,
+                "The operation did not come to an end.",
+            )),
+        }
+    }
+
     /// One line for the audit: who asked for what, from where, of which objects, and what became of it. Whatever
     /// a client chose is quoted, so that no value can look like another.
     pub(super) fn log(&self, identity: &Identity, peer: &Peer) {
         let (result, reason) = match &self.outcome {
             Outcome::Done(_) => (ResultStatus::Success, None),
             Outcome::Undone(_) => (ResultStatus::OperationUndone, None),
+            Outcome::Pending(_) => (ResultStatus::OperationPending, None),
             Outcome::Failed(error) => (ResultStatus::OperationFailed, Some(error)),
         };
         let reason =
@@ -170,6 +241,10 @@ impl ItemResult {
             Outcome::Done(payload) => writer.structure(Tag::BatchItem, |writer| {
                 write_head(operation, self.id.as_deref(), ResultStatus::Success, writer);
                 payload(writer);
+            }),
+            Outcome::Pending(correlation) => writer.structure(Tag::BatchItem, |writer| {
+                write_head(operation, self.id.as_deref(), ResultStatus::OperationPending, writer);
+                writer.item(Tag::AsynchronousCorrelationValue, ItemType::ByteString, &correlation);
             }),
             Outcome::Undone(payload) => writer.structure(Tag::BatchItem, |writer| {
                 write_head(operation, self.id.as_deref(), ResultStatus::OperationUndone, writer);

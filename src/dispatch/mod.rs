@@ -3,23 +3,26 @@
 //! [`Engine::respond`] cannot fail: whatever is wrong is said in the protocol's own terms. It is the seam for
 //! tests and fuzzers: no socket is in it. How the items of a batch follow each other is in `batch`.
 
+mod asynchronous;
 mod batch;
 mod correlation;
 mod counters;
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::auth::{Authenticator, Identity, Peer};
-use crate::engine::Services;
-use crate::kmip::enums::{AsynchronousIndicator, ResultReason};
+use crate::engine::{Services, jobs};
+use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
 use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
 use crate::ttlv::{self, DateTime, Field, Reader, SUPPORTED, Tag, V1_0, Value, Version, Writer, dump};
 
-use batch::Item;
+use asynchronous::{Mode, Pool};
+use batch::{Item, ItemResult};
 use counters::Counters;
 pub use counters::Status;
 
@@ -66,15 +69,18 @@ pub trait Respond: Send + Sync + 'static {
 
 /// The engine: the services that operations use, and who is let in.
 pub struct Engine {
-    services: Services,
+    // Dropped first: what its threads do uses the services.
+    pool: Pool,
+    services: Arc<Services>,
     authenticator: Authenticator,
-    counters: Counters,
+    counters: Arc<Counters>,
 }
 
 impl Engine {
     /// An engine on `services`, for the clients that `authenticator` lets in.
     pub fn new(services: Services, authenticator: Authenticator) -> Self {
-        Self { services, authenticator, counters: Counters::new() }
+        let counters = Arc::new(Counters::new());
+        Self { pool: Pool::default(), services: Arc::new(services), authenticator, counters }
     }
 
     fn answer(&self, request: &[u8], peer: &Peer) -> Reply {
@@ -145,10 +151,23 @@ impl Engine {
         }
         let operations: Vec<_> = items.iter().map(Item::identification).collect();
         let option = header.batch_error_continuation_option.unwrap_or(batch::DEFAULT_CONTINUATION);
-        let results = batch::run(&self.services, identity, version, items, option);
+        let results = asynchronous::mode(header, &items).and_then(|mode| match mode {
+            Mode::Synchronous => Ok(batch::run(&self.services, identity, version, items, option)),
+            _ => self.later(mode, version, items, option, identity, peer),
+        });
+        let results = match results {
+            Ok(results) => results,
+            Err(error) => {
+                log::info!(target: peer.log_target(), "A request is refused: {error}");
+                return refusal(version, &error);
+            }
+        };
         for result in &results {
             result.log(identity, peer);
-            self.counters.count(result.operation(), result.has_failed());
+            // What is pending counts when it is done.
+            if !result.is_pending() {
+                self.counters.count(result.operation(), result.has_failed());
+            }
         }
         let response = message(version, correlation.clone(), results.len(), |writer| {
             results.into_iter().for_each(|result| result.write(writer));
@@ -168,6 +187,63 @@ impl Engine {
                 batch::write_failure(Some(*operation), id.as_deref(), &error, writer);
             }
         })
+    }
+}
+
+impl Engine {
+    /// Lets the items be done by the pool, and tells that they are pending. Where there is no room for them and the
+    /// client does not insist, they are done at once.
+    fn later(
+        &self,
+        mode: Mode,
+        version: Version,
+        mut items: Vec<Item>,
+        option: BatchErrorContinuationOption,
+        identity: &Identity,
+        peer: &Peer,
+    ) -> Result<Vec<ItemResult>, Error> {
+        let operations: Vec<_> = items.iter().map(Item::operation).collect();
+        let correlations = match self.services.jobs.submit(&identity.user, &operations) {
+            Ok(correlations) => correlations,
+            Err(_) if mode == Mode::Optional => {
+                return Ok(batch::run(&self.services, identity, version, items, option));
+            }
+            Err(error) => return Err(error),
+        };
+        let mut pending = Vec::with_capacity(items.len());
+        for (item, correlation) in items.iter_mut().zip(&correlations) {
+            item.asynchronous(correlation.clone());
+            let id = item.id().map(<[u8]>::to_vec);
+            pending.push(ItemResult::pending(item.operation(), id, correlation.clone()));
+        }
+        let (services, identity, peer) = (Arc::clone(&self.services), identity.clone(), peer.clone());
+        let counters = Arc::clone(&self.counters);
+        let of_task = correlations.clone();
+        let task = move || {
+            // A bug costs one request, not the server.
+            let run = || batch::run(&services, &identity, version, items, option);
+            let results = catch_unwind(AssertUnwindSafe(run)).unwrap_or_default();
+            let mut results = results.into_iter();
+            for correlation in &of_task {
+                let outcome = match results.next() {
+                    Some(result) => {
+                        result.log(&identity, &peer);
+                        counters.count(result.operation(), result.has_failed());
+                        result.kept(version)
+                    }
+                    None => jobs::Outcome::Failed(Error::new(
+                        ResultReason::GeneralFailure,
+                        "The operation was not done, because one before it in its batch failed.",
+                    )),
+                };
+                services.jobs.finish(correlation, outcome);
+            }
+        };
+        if self.pool.run(Box::new(task)).is_err() {
+            self.services.jobs.withdraw(&correlations);
+            return Err(Error::new(ResultReason::ServerLimitExceeded, "The server can start no thread."));
+        }
+        Ok(pending)
     }
 }
 
@@ -273,11 +349,6 @@ fn check(header: &RequestHeader, items: &[Item]) -> Result<(), Error> {
         if age >= MAX_AGE {
             return invalid("The request's time stamp is too old.");
         }
-    }
-    let asynchronous =
-        header.asynchronous_indicator.is_some_and(|asked| asked.0 != AsynchronousIndicator::Prohibited);
-    if asynchronous {
-        return invalid("Operations are not done asynchronously.");
     }
     if items.len() > 1 && items.iter().any(|item| item.id().is_none()) {
         return invalid("Each item of a batch of several needs a Unique Batch Item ID.");

@@ -21,6 +21,7 @@ use super::authority::Authority;
 use super::constraints;
 use super::error::{failed, invalid_field, not_found, refused};
 use super::heavy;
+use super::jobs::Jobs;
 use super::lifecycle;
 use super::run::{Lost, Run};
 use super::streams::Streams;
@@ -53,6 +54,8 @@ pub struct Services {
     pub tickets: Tickets,
     /// Whose turn it is in groups of objects.
     pub turns: Turns,
+    /// The operations that are done asynchronously.
+    pub jobs: Jobs,
 }
 
 impl Services {
@@ -65,6 +68,7 @@ impl Services {
             authority: Authority::own(),
             tickets: Tickets::default(),
             turns: Turns::default(),
+            jobs: Jobs::default(),
         }
     }
 }
@@ -87,6 +91,8 @@ pub struct Context<'a> {
     pub version: Version,
     /// When the request came: the one clock reading of the request.
     pub now: DateTime,
+    /// The operations that are done asynchronously.
+    pub jobs: &'a Jobs,
     pub(super) authority: &'a Authority,
     pub(super) tickets: &'a Tickets,
     pub(super) turns: &'a Turns,
@@ -126,6 +132,7 @@ impl<'a> Context<'a> {
             identity,
             version,
             now: DateTime::now(),
+            jobs: &services.jobs,
             authority: &services.authority,
             tickets: &services.tickets,
             turns: &services.turns,
@@ -257,6 +264,11 @@ impl<'a> Context<'a> {
                 ),
             )),
         }
+    }
+
+    /// Whether all changes of the batch are one, for which others that change something wait.
+    pub fn holds_the_store(&self) -> bool {
+        matches!(self.scope, Scope::Batch(_))
     }
 
     /// What the server keeps for itself under that name.

@@ -14,6 +14,7 @@ mod error;
 pub mod export;
 mod heavy;
 pub mod import;
+pub mod jobs;
 pub mod lease;
 pub mod lifecycle;
 mod making;

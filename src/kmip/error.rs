@@ -51,6 +51,7 @@ impl Error {
         match self.reason {
             R::EncodingOptionError | R::KeyWrapTypeNotSupported => R::FeatureNotSupported,
             R::KeyValueNotPresent
+            | R::InvalidAsynchronousCorrelationValue
             | R::AttributeNotFound
             | R::AttributeInstanceNotFound
             | R::InvalidCorrelationValue

@@ -8,6 +8,7 @@ mod add_attribute;
 mod adjust_attribute;
 mod archive;
 mod attribute_rules;
+mod cancel;
 mod certification;
 mod certify;
 mod check;
@@ -42,7 +43,10 @@ mod modify_attribute;
 mod obtain_lease;
 mod parts;
 mod ping;
+mod poll;
+mod process;
 mod query;
+mod query_asynchronous_requests;
 mod re_certify;
 mod re_key;
 mod re_key_key_pair;
@@ -62,6 +66,7 @@ mod split_keys;
 mod testing;
 
 use crate::engine::Context;
+use crate::engine::jobs::Polled;
 use crate::kmip::Error;
 use crate::kmip::enums;
 use crate::ttlv::{self, Item, Tag, Value, Version, Writer};
@@ -71,9 +76,9 @@ pub trait Operation {
     /// Which one.
     const CODE: enums::Operation;
     /// The rows of its Request Payload.
-    type Request: Value + 'static;
+    type Request: Value + Send + 'static;
     /// The rows of its Response Payload.
-    type Response: Value + 'static;
+    type Response: Value + Send + 'static;
 
     /// Does it.
     ///
@@ -83,16 +88,31 @@ pub trait Operation {
 }
 
 /// An operation whose payload has been read, ready to run.
-pub trait Prepared {
-    /// Does it, and gives what writes the Response Payload.
+pub trait Prepared: Send {
+    /// Does it.
     ///
     /// # Errors
     /// As [`Operation::run`].
-    fn run(self: Box<Self>, cx: &mut Context<'_>) -> Result<Payload, Error>;
+    fn run(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error>;
+}
+
+/// What an operation that did not fail gives.
+pub enum Reply {
+    /// What writes its Response Payload.
+    Done(Payload),
+    /// What another operation came to, which is told instead.
+    Of {
+        /// That operation.
+        operation: enums::Operation,
+        /// What it came to.
+        polled: Polled,
+        /// Its Asynchronous Correlation Value.
+        correlation: Vec<u8>,
+    },
 }
 
 /// Writes a Response Payload, in the version of the writer.
-pub type Payload = Box<dyn FnOnce(&mut Writer)>;
+pub type Payload = Box<dyn FnOnce(&mut Writer) + Send>;
 
 /// A row of the registry.
 pub struct Entry {
@@ -145,6 +165,8 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<archive::Archive>(),
     entry::<recover::Recover>(),
     entry::<query::Query>(),
+    entry::<cancel::Cancel>(),
+    poll::ENTRY,
     entry::<discover_versions::DiscoverVersions>(),
     entry::<certify::Certify>(),
     entry::<re_certify::ReCertify>(),
@@ -171,6 +193,8 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<ping::Ping>(),
     entry::<set_constraints::SetConstraints>(),
     entry::<get_constraints::GetConstraints>(),
+    entry::<query_asynchronous_requests::QueryAsynchronousRequests>(),
+    entry::<process::Process>(),
 ];
 
 const fn entry<O: Operation + 'static>() -> Entry {
@@ -186,8 +210,8 @@ const fn entry<O: Operation + 'static>() -> Entry {
 struct Request<O: Operation>(O::Request);
 
 impl<O: Operation> Prepared for Request<O> {
-    fn run(self: Box<Self>, cx: &mut Context<'_>) -> Result<Payload, Error> {
+    fn run(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error> {
         let response = O::run(cx, self.0)?;
-        Ok(Box::new(move |writer| response.encode(Tag::ResponsePayload, writer)))
+        Ok(Reply::Done(Box::new(move |writer| response.encode(Tag::ResponsePayload, writer))))
     }
 }

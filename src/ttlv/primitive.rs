@@ -154,6 +154,26 @@ impl Value for DateTime {
     }
 }
 
+/// A moment, in microseconds since 1970-01-01 00:00 UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DateTimeExtended(pub i64);
+
+impl From<DateTime> for DateTimeExtended {
+    fn from(date: DateTime) -> Self {
+        Self(date.0.saturating_mul(1_000_000))
+    }
+}
+
+impl Value for DateTimeExtended {
+    fn decode(item: &Item<'_>) -> Result<Self, Error> {
+        fixed(item, ItemType::DateTimeExtended).map(|bytes| Self(i64::from_be_bytes(bytes)))
+    }
+
+    fn encode(&self, tag: Tag, writer: &mut Writer) {
+        writer.item(tag, ItemType::DateTimeExtended, &self.0.to_be_bytes());
+    }
+}
+
 /// A span of time, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Interval(pub u32);

@@ -1,0 +1,45 @@
+//! Cancel (KMIP 1.4 §4.27, 2.1 §6.1.5): an operation that is done asynchronously is no longer wanted.
+
+use crate::engine::Context;
+use crate::kmip::enums::{CancellationResult, ResultReason};
+use crate::kmip::{Error, enums, structure};
+use crate::ttlv::V2_0;
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        AsynchronousCorrelationValue => asynchronous_correlation_value: Vec<u8>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        AsynchronousCorrelationValue => asynchronous_correlation_value: Vec<u8>,
+        CancellationResult => cancellation_result: CancellationResult,
+    }
+}
+
+pub(super) struct Cancel;
+
+impl Operation for Cancel {
+    const CODE: enums::Operation = enums::Operation::Cancel;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let correlation = request.asynchronous_correlation_value;
+        let cancellation_result = match cx.jobs.cancel(&cx.identity.user, &correlation) {
+            // 1.x has no errors for Cancel, and a result for this instead (1.4 §11.28).
+            Err(error)
+                if error.reason == ResultReason::InvalidAsynchronousCorrelationValue && cx.version < V2_0 =>
+            {
+                CancellationResult::Unavailable
+            }
+            other => other?,
+        };
+        Ok(Response { asynchronous_correlation_value: correlation, cancellation_result })
+    }
+}

@@ -1,0 +1,33 @@
+//! Poll (KMIP 1.4 §4.28, 2.1 §6.1.38): what became of an operation that is done asynchronously.
+
+use std::time::Duration;
+
+use crate::engine::Context;
+use crate::engine::jobs::POLL_WAIT;
+use crate::kmip::{Error, enums, structure};
+use crate::ttlv::{Item, Value};
+
+use super::{Entry, Prepared, Reply};
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        AsynchronousCorrelationValue => asynchronous_correlation_value: Vec<u8>,
+    }
+}
+
+const CODE: enums::Operation = enums::Operation::Poll;
+
+/// Its answer is the one of another operation, so that it is no [`super::Operation`] itself.
+pub(super) const ENTRY: Entry =
+    Entry { code: CODE, prepare: |payload: &Item<'_>| Ok(Box::new(Request::decode(payload)?)) };
+
+impl Prepared for Request {
+    fn run(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error> {
+        let correlation = self.asynchronous_correlation_value;
+        // A batch that is kept or undone as a whole holds the store, for which the operation may wait.
+        let patience = if cx.holds_the_store() { Duration::ZERO } else { POLL_WAIT };
+        let (operation, polled) = cx.jobs.poll(&cx.identity.user, &correlation, patience)?;
+        Ok(Reply::Of { operation, polled, correlation })
+    }
+}

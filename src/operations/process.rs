@@ -1,0 +1,31 @@
+//! Process (KMIP 2.1 §6.1.39): the next Poll waits for the end of an operation that is done asynchronously.
+
+use crate::engine::Context;
+use crate::kmip::{Error, enums, structure};
+
+use super::Operation;
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        AsynchronousCorrelationValue => asynchronous_correlation_value: Vec<u8>,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {}
+}
+
+pub(super) struct Process;
+
+impl Operation for Process {
+    const CODE: enums::Operation = enums::Operation::Process;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        cx.jobs.hurry(&cx.identity.user, &request.asynchronous_correlation_value)?;
+        Ok(Response {})
+    }
+}
