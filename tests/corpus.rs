@@ -15,8 +15,8 @@ use kmip_server::kmip::attributes::{
 use kmip_server::kmip::enums::{
     AdjustmentType, BatchErrorContinuationOption, BlockCipherMode, CertificateType, CryptographicAlgorithm,
     CryptographicUsageMask, DerivationMethod, EndpointRole, HashingAlgorithm, InteropFunction, KeyFormatType,
-    LinkType, NameType, ObjectType, OpaqueDataType, Operation, PaddingMethod, QueryFunction, ResultStatus,
-    RevocationReasonCode, SecretDataType, SplitKeyMethod, TicketType, UsageLimitsUnit,
+    LinkType, NameType, ObjectType, OpaqueDataType, Operation, PaddingMethod, Pkcs11Function, QueryFunction,
+    ResultStatus, RevocationReasonCode, SecretDataType, SplitKeyMethod, TicketType, UsageLimitsUnit,
 };
 use kmip_server::kmip::structures::{
     CryptographicParameters, Link, Name, ProtocolVersion, RevocationReason, Ticket, UniqueIdentifier,
@@ -320,6 +320,10 @@ pub(crate) static ROWS: &[Row] = &[
     }),
     row(Operation::SetEndpointRole, |writer| EndpointRole::Server.write(Tag::EndpointRole, writer)),
     row(Operation::Ping, |_| ()),
+    row(Operation::Pkcs11, |writer| {
+        Pkcs11Function::CInitialize.write(Tag::Pkcs11Function, writer);
+        Some(vec![1u8]).write(Tag::Pkcs11InputParameters, writer);
+    }),
     row(Operation::SetConstraints, |_| ()),
     row(Operation::GetConstraints, |_| ()),
 ];

@@ -30,6 +30,7 @@ mod limits;
 mod login;
 mod mutations;
 mod observing;
+mod pkcs11;
 mod policy;
 mod query;
 mod resumption;

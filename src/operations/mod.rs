@@ -43,6 +43,7 @@ mod modify_attribute;
 mod obtain_lease;
 mod parts;
 mod ping;
+mod pkcs11;
 mod poll;
 mod process;
 mod query;
@@ -189,6 +190,7 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<adjust_attribute::AdjustAttribute>(),
     entry::<set_attribute::SetAttribute>(),
     entry::<set_endpoint_role::SetEndpointRole>(),
+    entry::<pkcs11::Pkcs11>(),
     entry::<interop::Interop>(),
     entry::<ping::Ping>(),
     entry::<set_constraints::SetConstraints>(),
