@@ -119,7 +119,7 @@ fn measure(word: &str, matches: &Matches) -> Result<(), Failure> {
     let mut target = Target::new(number(matches, "p", 5696)?, &pki, tls);
     target.size = number(matches, "d", 1024)?;
     match work {
-        Work::Get | Work::GetAttributes | Work::Locate | Work::Encrypt => {
+        Work::Get | Work::GetAttributes | Work::Locate | Work::Encrypt | Work::EncryptGcm => {
             target.make_keys(number(matches, "n", 100)?)?;
         }
         Work::Sign => target.make_signer()?,

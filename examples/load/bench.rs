@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
@@ -74,6 +75,9 @@ pub(crate) fn bench(plan: &Plan) -> Result<(), Failure> {
         Ok(()) => bench.signatures(),
         Err(error) => bench.table.note(format!("Sign was not measured: {error}.")),
     }
+    bench.sealing("Encrypt, AES-GCM, 1 KiB", 1 << 10);
+    bench.sealing("Encrypt, AES-GCM, 64 KiB", 64 << 10);
+    bench.key_pairs();
     bench.commits("Create", Work::Create, 1, None)?;
     bench.commits("Create", Work::Create, 4, None)?;
     bench.commits("Create", Work::Create, 32, Some(8.0))?;
@@ -157,6 +161,34 @@ impl Bench<'_> {
                 self.table.row(Row::share("Sign, RSA-2048", Work::Sign, 4, figure, against, share, 0.75));
             }
             Err(error) => self.table.note(format!("Sign was not measured: {error}.")),
+        }
+    }
+
+    /// Encrypt, beside what the library seals by itself.
+    fn sealing(&mut self, what: &str, size: usize) {
+        let before = std::mem::replace(&mut self.ours.size, size);
+        let turn = self.plan.turn();
+        match self.in_turns(Work::EncryptGcm, 4, || sealed(size, turn)) {
+            Ok((figure, raw, share)) => {
+                let against = format!("aws-lc-rs alone, {:.0}/s", raw.rate);
+                self.table.row(Row::times(what, Work::EncryptGcm, 4, figure, against, share, None));
+            }
+            Err(error) => self.table.note(format!("{what} was not measured: {error}.")),
+        }
+        self.ours.size = before;
+    }
+
+    fn key_pairs(&mut self) {
+        let turn = self.plan.turn();
+        match self
+            .in_turns(Work::CreateKeyPair, 4, || on_every_core(turn, || KeyPair::generate(KeySize::Rsa2048)))
+        {
+            Ok((figure, raw, share)) => {
+                let against = format!("aws-lc-rs alone, {:.1}/s", raw.rate);
+                let what = "Create Key Pair, RSA-2048";
+                self.table.row(Row::times(what, Work::CreateKeyPair, 4, figure, against, share, None));
+            }
+            Err(error) => self.table.note(format!("Create Key Pair was not measured: {error}.")),
         }
     }
 
@@ -344,23 +376,39 @@ fn commits(file: &Path, time: Duration) -> Result<Figure, Failure> {
 
 /// Signatures a second of the library alone, on every core.
 fn signatures(key: &KeyPair, time: Duration) -> Result<Figure, Failure> {
+    on_every_core(time, || {
+        let (random, mut room) = (SystemRandom::new(), vec![0; key.public_modulus_len()]);
+        key.sign(&RSA_PKCS1_SHA256, &random, &[0x5A; 1024], &mut room)
+    })
+}
+
+/// Messages of `size` bytes that the library alone seals a second, on every core.
+fn sealed(size: usize, time: Duration) -> Result<Figure, Failure> {
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[0x5A; 32])?);
+    let data = vec![0x5A; size];
+    on_every_core(time, || {
+        let nonce = Nonce::assume_unique_for_key([0x17; 12]);
+        key.seal_in_place_separate_tag(nonce, Aad::empty(), &mut data.clone())
+    })
+}
+
+/// How often `job` succeeds a second, done again and again on every core.
+fn on_every_core<T, E>(time: Duration, job: impl Fn() -> Result<T, E> + Sync) -> Result<Figure, Failure> {
     let cores = thread::available_parallelism()?.get();
     let begin = Instant::now();
     let count = thread::scope(|scope| {
-        let signers: Vec<_> = (0..cores)
+        let workers: Vec<_> = (0..cores)
             .map(|_| {
                 scope.spawn(|| {
-                    let (random, mut room) = (SystemRandom::new(), vec![0; key.public_modulus_len()]);
                     let mut count = 0_u32;
                     while begin.elapsed() < time {
-                        count +=
-                            u32::from(key.sign(&RSA_PKCS1_SHA256, &random, &[0x5A; 1024], &mut room).is_ok());
+                        count += u32::from(job().is_ok());
                     }
                     count
                 })
             })
             .collect();
-        signers.into_iter().filter_map(|signer| signer.join().ok()).sum::<u32>()
+        workers.into_iter().filter_map(|worker| worker.join().ok()).sum::<u32>()
     });
     Ok(Figure::rate(f64::from(count) / begin.elapsed().as_secs_f64()))
 }

@@ -121,6 +121,22 @@ pub(crate) fn encrypt(id: &str, size: usize) -> Vec<u8> {
     })
 }
 
+/// Encrypt, by AES in GCM with an IV of 96 bits and a tag of 16 bytes.
+pub(crate) fn encrypt_gcm(id: &str, size: usize) -> Vec<u8> {
+    let parameters = CryptographicParameters {
+        block_cipher_mode: Some(BlockCipherMode::Gcm),
+        cryptographic_algorithm: Some(CryptographicAlgorithm::Aes),
+        tag_length: Some(16),
+        ..CryptographicParameters::default()
+    };
+    message(enums::Operation::Encrypt, |writer| {
+        id.to_owned().encode(Tag::UniqueIdentifier, writer);
+        parameters.encode(Tag::CryptographicParameters, writer);
+        vec![0x5A; size].encode(Tag::Data, writer);
+        vec![0x17_u8; 12].encode(Tag::IvCounterNonce, writer);
+    })
+}
+
 /// Sign, by PKCS #1 v1.5 with SHA-256.
 pub(crate) fn sign(id: &str, size: usize) -> Vec<u8> {
     let parameters = CryptographicParameters {

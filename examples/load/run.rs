@@ -23,7 +23,10 @@ pub(crate) enum Work {
     Locate,
     Create,
     Encrypt,
+    EncryptGcm,
     Sign,
+    /// RSA with 2048 bits.
+    CreateKeyPair,
     /// Create, Activate, Get, Revoke, Destroy.
     LifeCycle,
     /// A new connection, with a full handshake, and one Query.
@@ -33,14 +36,16 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    pub(crate) const ALL: [(&str, Self); 10] = [
+    pub(crate) const ALL: [(&str, Self); 12] = [
         ("query", Self::Query),
         ("get", Self::Get),
         ("get-attributes", Self::GetAttributes),
         ("locate", Self::Locate),
         ("create", Self::Create),
         ("encrypt", Self::Encrypt),
+        ("encrypt-gcm", Self::EncryptGcm),
         ("sign", Self::Sign),
+        ("create-key-pair", Self::CreateKeyPair),
         ("life-cycle", Self::LifeCycle),
         ("connect", Self::Connect),
         ("resume", Self::Resume),
@@ -243,8 +248,9 @@ impl Hand {
             Work::GetAttributes => keys.map(|id| requests::on(Operation::GetAttributes, id)).collect(),
             Work::Locate => (0..keys.len()).map(|at| requests::locate(&name(at * target.stride))).collect(),
             Work::Encrypt => keys.map(|id| requests::encrypt(id, target.size)).collect(),
+            Work::EncryptGcm => keys.map(|id| requests::encrypt_gcm(id, target.size)).collect(),
             Work::Sign => target.signer.iter().map(|id| requests::sign(id, target.size)).collect(),
-            Work::Create | Work::LifeCycle => Vec::new(),
+            Work::Create | Work::CreateKeyPair | Work::LifeCycle => Vec::new(),
         };
         let mut client = Some(Client::connect(target.port, &config)?);
         if matches!(work, Work::Connect | Work::Resume)
@@ -290,6 +296,10 @@ impl Hand {
             return Ok(());
         }
         let name = format!("made-{}-{}", std::process::id(), NAMES.fetch_add(1, Ordering::Relaxed));
+        if self.work == Work::CreateKeyPair {
+            requests::payload(client.ask(&requests::create_key_pair(&name))?)?;
+            return Ok(());
+        }
         let id = requests::identifier(client.ask(&requests::create(&name))?, Tag::UniqueIdentifier)?;
         if self.work == Work::LifeCycle {
             requests::payload(client.ask(&requests::on(Operation::Activate, &id))?)?;
