@@ -286,6 +286,11 @@ pub(crate) static ROWS: &[Row] = &[
         Interval(3_600).write(Tag::Offset, writer);
         template(Tag::Attributes, &[named("certified again")], writer);
     }),
+    row(Operation::Validate, |writer| {
+        objects()[5].object.write(Tag::default(), writer);
+        id(CERTIFICATE, writer);
+        DateTime(1_800_000_000).write(Tag::ValidityDate, writer);
+    }),
     row(Operation::CreateSplitKey, |writer| {
         ObjectType::SplitKey.write(Tag::ObjectType, writer);
         id(AES, writer);

@@ -42,4 +42,5 @@ mod soak;
 mod split_keys;
 mod tls;
 mod transfer;
+mod validate;
 mod wrapping;

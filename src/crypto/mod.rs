@@ -25,6 +25,7 @@
 //! | names and extensions of certificates | x509-cert | reads piece by piece |
 
 pub mod authority;
+pub mod chain;
 pub mod der;
 pub mod derive;
 pub mod ec;

@@ -69,7 +69,7 @@ impl Deref for Granted {
 }
 
 /// The entry of a policy that judges an operation. Policies know no entry for using a key: whoever may read
-/// a key may use it. Nor do those in use know the operations that came later: exporting is reading, and adjusting
+/// a key may use it. Nor do those in use know the operations that came later: exporting and validating are reading, and adjusting
 /// an attribute is modifying it.
 pub(super) fn judged_as(operation: Operation) -> Operation {
     match operation {
@@ -82,7 +82,8 @@ pub(super) fn judged_as(operation: Operation) -> Operation {
         | Operation::DeriveKey
         | Operation::CreateSplitKey
         | Operation::JoinSplitKey
-        | Operation::Export => Operation::Get,
+        | Operation::Export
+        | Operation::Validate => Operation::Get,
         Operation::AdjustAttribute => Operation::ModifyAttribute,
         // What is imported over an object leaves nothing of it.
         Operation::Import => Operation::Destroy,

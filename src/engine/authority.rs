@@ -81,10 +81,7 @@ impl Context<'_> {
                 (self.own_or_set(KEPT_AS, &encode(new))?, true)
             }
         };
-        let kept = decode(&kept).map_err(|why| {
-            log::error!(target: LOG, "The kept authority cannot be read: {why}");
-            failed(ResultReason::GeneralFailure, "The server's authority cannot be read. See the server log.")
-        })?;
+        let kept = decode(&kept).map_err(unreadable)?;
         let issuer = Arc::new(Issuer::read(&kept.certificate, kept.key.expose())?);
         // What a batch made may still be taken back with it; the next one reads it from the store.
         if !is_new {
@@ -97,4 +94,22 @@ impl Context<'_> {
         }
         Ok(issuer)
     }
+
+    /// The certificate of who signs certificates, DER; none where nothing was signed yet.
+    ///
+    /// # Errors
+    /// Where the store fails, or what it keeps cannot be read.
+    pub fn known_authority(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let known = self.authority.issuer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(issuer) = known {
+            return Ok(Some(issuer.certificate().to_vec()));
+        }
+        let kept = self.own(KEPT_AS)?;
+        kept.map(|kept| Ok(decode(&kept).map_err(unreadable)?.certificate)).transpose()
+    }
+}
+
+fn unreadable(why: ttlv::Error) -> Error {
+    log::error!(target: LOG, "The kept authority cannot be read: {why}");
+    failed(ResultReason::GeneralFailure, "The server's authority cannot be read. See the server log.")
 }

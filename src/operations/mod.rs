@@ -65,6 +65,7 @@ mod signing;
 mod split_keys;
 #[cfg(test)]
 mod testing;
+mod validate;
 
 use crate::engine::Context;
 use crate::engine::jobs::Polled;
@@ -165,6 +166,7 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<destroy::Destroy>(),
     entry::<archive::Archive>(),
     entry::<recover::Recover>(),
+    entry::<validate::Validate>(),
     entry::<query::Query>(),
     entry::<cancel::Cancel>(),
     poll::ENTRY,
