@@ -66,7 +66,8 @@ fn a_chain_is_validated_wherever_its_certificates_are() {
             Some(DateTime(1_000)).write(Tag::CompromiseOccurrenceDate, writer);
         });
         revoked.done();
-        let answer = ask(&mut john, version, &[last, root], &[&kept_middle], None);
+        // Also where the same certificate is given beside it.
+        let answer = ask(&mut john, version, &[last, middle, root], &[&kept_middle], None);
         assert_eq!(self::told(&answer), ValidityIndicator::Invalid);
     }
 }
