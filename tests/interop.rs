@@ -51,6 +51,11 @@ fn pykmips_own_functional_tests_pass_with_a_slugs_service() {
 }
 
 #[test]
+fn wraps_and_derives_keys_as_pykmip_does() {
+    assert!(passes("test_derivation.py"), "what differs stands above");
+}
+
+#[test]
 fn takes_over_the_databases_of_pykmips_server() {
     assert!(passes("test_takeover.py"), "what failed stands above");
 }
