@@ -108,7 +108,9 @@ impl Client {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
-        let tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        let mut tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        // A request is written as a whole, however long.
+        tls.set_buffer_limit(None);
         let mut client = Self { tls, socket, answer: Vec::new() };
         while client.tls.is_handshaking() {
             client.tls.complete_io(&mut client.socket)?;
