@@ -3,9 +3,14 @@
 use std::ops::Deref;
 
 use crate::auth::Identity;
+use crate::kmip::Error;
 use crate::kmip::enums::Operation;
 use crate::policy::{Permission, Policies};
 use crate::store::{Grant, Record};
+use crate::ttlv::DateTime;
+
+use super::error::{not_found, refused};
+use super::lifecycle;
 
 /// A record that its policy allows the asker to have, for the operation that was asked about. Only
 /// this file makes one.
@@ -109,6 +114,53 @@ pub(super) fn decide(
         judged_as(operation),
     );
     allowed.then_some(Granted(record))
+}
+
+/// Who asks, by which policies, and when: what every way to a record goes through.
+pub(super) struct Gate<'a> {
+    pub(super) policies: &'a Policies,
+    pub(super) identity: &'a Identity,
+    pub(super) now: DateTime,
+}
+
+impl Gate<'_> {
+    /// The record that was read for `text`, in its state of this moment, if its policy allows `operation`.
+    ///
+    /// # Errors
+    /// Object Not Found (before 2.0 Item Not Found), Permission Denied.
+    pub(super) fn permit(
+        &self,
+        record: Option<Record>,
+        text: &str,
+        operation: Operation,
+    ) -> Result<Granted, Error> {
+        let mut record = record.ok_or_else(|| not_found(text))?;
+        lifecycle::settle(&mut record, self.now);
+        decide(self.policies, self.identity, operation, record).ok_or_else(|| refused(text))
+    }
+
+    /// The same, if it is not archived where the operation needs more than its attributes.
+    ///
+    /// # Errors
+    /// Those of [`Gate::permit`], and Object Archived.
+    pub(super) fn admit(
+        &self,
+        record: Option<Record>,
+        text: &str,
+        operation: Operation,
+    ) -> Result<Granted, Error> {
+        let granted = self.permit(record, text, operation)?;
+        if !works_on_archived(operation) {
+            lifecycle::within_reach(&granted)?;
+        }
+        Ok(granted)
+    }
+}
+
+/// Whether an operation needs nothing of an object but its attributes, so that the object may be archived
+/// (1.4 §4.22). Of an archived object, attributes can be read and nothing can be changed.
+fn works_on_archived(operation: Operation) -> bool {
+    matches!(operation, Operation::GetAttributes | Operation::GetAttributeList | Operation::Recover)
 }
 
 /// What the asker may see of the store, for a question about many objects.

@@ -16,10 +16,10 @@ use crate::policy::{Policies, PolicyStore};
 use crate::store::{Criterion, Id, Keep, Located, Order, Query, Record, Store, Transaction};
 use crate::ttlv::{DateTime, Secret, V2_1, Version};
 
-use super::access::{self, Granted};
+use super::access::{self, Gate, Granted};
 use super::authority::Authority;
 use super::constraints;
-use super::error::{failed, invalid_field, not_found, refused};
+use super::error::{failed, invalid_field, not_found};
 use super::heavy;
 use super::jobs::Jobs;
 use super::lifecycle;
@@ -163,7 +163,7 @@ impl<'a> Context<'a> {
             Scope::Run(run) => run.read(id)?,
             Scope::Batch(transaction) => transaction.read(id)?,
         };
-        self.admit(record, &text, operation)
+        self.gate(&self.policies).admit(record, &text, operation)
     }
 
     /// Changes the object that `identifier` names, or the ID Placeholder where there is none, if its policy
@@ -417,15 +417,12 @@ impl<'a> Context<'a> {
         self.left_behind.get(at).map(|(_, id)| *id)
     }
 
-    fn admit(&self, record: Option<Record>, text: &str, operation: Operation) -> Result<Granted, Error> {
-        let mut record = record.ok_or_else(|| not_found(text))?;
-        lifecycle::settle(&mut record, self.now);
-        let granted =
-            access::decide(&self.policies, self.identity, operation, record).ok_or_else(|| refused(text))?;
-        if !works_on_archived(operation) {
-            lifecycle::within_reach(&granted)?;
-        }
-        Ok(granted)
+    /// The gate of this request. A change takes the policies with it, as the context is in use meanwhile.
+    pub(super) fn gate<'p>(&self, policies: &'p Policies) -> Gate<'p>
+    where
+        'a: 'p,
+    {
+        Gate { policies, identity: self.identity, now: self.now }
     }
 
     fn update<T>(
@@ -435,16 +432,10 @@ impl<'a> Context<'a> {
         change: impl FnOnce(&mut Record) -> Result<T, Error>,
     ) -> Result<(Id, T), Error> {
         let (id, text) = self.resolve(identifier)?;
-        let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
+        let policies = Arc::clone(&self.policies);
+        let gate = self.gate(&policies);
         self.transact(|transaction| {
-            let mut record = transaction.read(id)?.ok_or_else(|| not_found(&text))?;
-            lifecycle::settle(&mut record, now);
-            let granted =
-                access::decide(&policies, identity, operation, record).ok_or_else(|| refused(&text))?;
-            if !works_on_archived(operation) {
-                lifecycle::within_reach(&granted)?;
-            }
-            let mut record = granted.into_record();
+            let mut record = gate.admit(transaction.read(id)?, &text, operation)?.into_record();
             let outcome = change(&mut record)?;
             transaction.update(&record)?;
             Ok((id, outcome))
@@ -471,12 +462,6 @@ impl<'a> Context<'a> {
         }
         outcome.unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))
     }
-}
-
-/// Whether an operation needs nothing of an object but its attributes, so that the object may be archived
-/// (1.4 §4.22). Of an archived object, attributes can be read and nothing can be changed.
-fn works_on_archived(operation: Operation) -> bool {
-    matches!(operation, Operation::GetAttributes | Operation::GetAttributeList | Operation::Recover)
 }
 
 /// What Locate asks for; who asks is added by [`Context::locate`].

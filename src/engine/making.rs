@@ -10,7 +10,7 @@ use crate::kmip::structures::UniqueIdentifier;
 use crate::store::{Id, Record};
 
 use super::context::Context;
-use super::error::{failed, not_found, refused};
+use super::error::{failed, refused};
 use super::{access, constraints, lifecycle};
 
 impl Context<'_> {
@@ -26,24 +26,20 @@ impl Context<'_> {
         (others, operation): (&[Id], Operation),
         mut change: impl FnMut(&mut Record, &[Id]) -> Result<(), Error>,
     ) -> Result<Vec<Id>, Error> {
-        let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
-        let user = &self.identity.user;
+        let policies = Arc::clone(&self.policies);
+        let gate = self.gate(&policies);
         let ids = self.transact(|transaction| {
             let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
             let records = build(&ids)?;
-            constraints::check(transaction, user, &records)?;
+            constraints::check(transaction, &gate.identity.user, &records)?;
             for record in records {
                 transaction.insert(&record)?;
             }
             for other in others {
-                let text = other.to_string();
-                let mut record = transaction.read(*other)?.ok_or_else(|| not_found(&text))?;
-                lifecycle::settle(&mut record, now);
-                let granted =
-                    access::decide(&policies, identity, operation, record).ok_or_else(|| refused(&text))?;
-                let mut record = granted.into_record();
+                let there = transaction.read(*other)?;
+                let mut record = gate.permit(there, &other.to_string(), operation)?.into_record();
                 change(&mut record, &ids)?;
-                lifecycle::touch(&mut record, now);
+                lifecycle::touch(&mut record, gate.now);
                 transaction.update(&record)?;
             }
             Ok(ids)
@@ -63,22 +59,18 @@ impl Context<'_> {
         old: &[(Id, Operation)],
         replace: impl FnOnce(Vec<(Record, Id)>) -> Result<Vec<(Record, Record)>, Error>,
     ) -> Result<Vec<Id>, Error> {
-        let (policies, identity, now) = (Arc::clone(&self.policies), self.identity, self.now);
+        let policies = Arc::clone(&self.policies);
+        let gate = self.gate(&policies);
         self.transact(|transaction| {
             let mut pairs = Vec::with_capacity(old.len());
             for (id, operation) in old {
-                let text = id.to_string();
-                let mut record = transaction.read(*id)?.ok_or_else(|| not_found(&text))?;
-                lifecycle::settle(&mut record, now);
-                let granted =
-                    access::decide(&policies, identity, *operation, record).ok_or_else(|| refused(&text))?;
-                lifecycle::within_reach(&granted)?;
+                let granted = gate.admit(transaction.read(*id)?, &id.to_string(), *operation)?;
                 pairs.push((granted.into_record(), transaction.next_id()?));
             }
             let mut ids = Vec::with_capacity(pairs.len());
             for (mut old, new) in replace(pairs)? {
-                constraints::check(transaction, &identity.user, [&new])?;
-                lifecycle::touch(&mut old, now);
+                constraints::check(transaction, &gate.identity.user, [&new])?;
+                lifecycle::touch(&mut old, gate.now);
                 transaction.update(&old)?;
                 transaction.insert(&new)?;
                 ids.push(new.id);
