@@ -22,9 +22,11 @@ use rcgen::{
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, StreamOwned, SupportedProtocolVersion};
+use x509_cert::TbsCertificate;
 use x509_cert::der::asn1::{BitString, OctetString};
 use x509_cert::der::pem::{LineEnding, encode_string};
 use x509_cert::der::{Decode, Encode, Header, SliceReader};
+use x509_cert::name::Name;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 /// How long anything in a test may take before it counts as hanging.
@@ -205,12 +207,34 @@ pub(crate) fn self_signed_version_1(name: &str) -> Credential {
 }
 
 fn version_1(certificate: &CertificateDer<'_>, signer: &KeyPair) -> CertificateDer<'static> {
+    signed_anew(certificate, signer, |contents| {
+        contents.version = x509_cert::certificate::Version::V1;
+        contents.extensions = None;
+    })
+}
+
+/// The certificate with other contents, such as no library here makes, under a signature of their own.
+fn signed_anew(
+    certificate: &CertificateDer<'_>,
+    signer: &KeyPair,
+    change: impl FnOnce(&mut TbsCertificate),
+) -> CertificateDer<'static> {
     let mut certificate = x509_cert::Certificate::from_der(certificate).unwrap();
-    certificate.tbs_certificate.version = x509_cert::certificate::Version::V1;
-    certificate.tbs_certificate.extensions = None;
+    change(&mut certificate.tbs_certificate);
     let signature = signer.sign(&certificate.tbs_certificate.to_der().unwrap()).unwrap();
     certificate.signature = BitString::from_bytes(&signature).unwrap();
     certificate.to_der().unwrap().into()
+}
+
+/// An authority with an RSA key and the very bytes of a name.
+pub(crate) fn rsa_authority(name: &Name) -> Credential {
+    let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let certificate = Authority::params("").self_signed(&key).unwrap();
+    let certificate = signed_anew(certificate.der(), &key, |contents| {
+        contents.issuer = name.clone();
+        contents.subject = name.clone();
+    });
+    Credential::new(certificate, key)
 }
 
 /// An authority, a server and a client in a folder.

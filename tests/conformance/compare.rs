@@ -7,6 +7,7 @@ use kmip_server::encoding::xml;
 use kmip_server::ttlv::DateTime;
 
 use super::case::{Node, Step};
+use super::issued::{self, Issued};
 use super::replay;
 
 /// Dates that the server may choose unless a request did (Profiles 2.1 §4.1.1).
@@ -62,6 +63,9 @@ const OUTPUT: [&str; 4] = ["Data", "SignatureData", "MACData", "IVCounterNonce"]
 const GENERATING: [&str; 7] =
     ["Create", "CreateKeyPair", "ReKey", "ReKeyKeyPair", "CreateSplitKey", "Certify", "ReCertify"];
 
+/// Operations whose answers name another object than their requests: a new one, or those that were looked for.
+const NAMING_ANOTHER: [&str; 5] = ["Register", "Import", "DeriveKey", "JoinSplitKey", "Locate"];
+
 /// Variables that stand for the same value wherever they stand.
 const LASTING: [&str; 4] = ["UNIQUE_IDENTIFIER", "SHORT_UNIQUE_IDENTIFIER", "KEY_MATERIAL", "KEY_VALUE"];
 
@@ -77,6 +81,10 @@ pub(super) struct Known {
     outputs: HashMap<String, String>,
     /// What requests had for dates: the attribute, and the value as it stands in the case.
     dates: HashSet<(String, String)>,
+    /// The certificates that the server signed, by the identifiers of their objects.
+    issued: HashMap<String, Issued>,
+    /// The serial numbers of certificates that only attributes told of, by the same identifiers.
+    serial_numbers: HashMap<String, String>,
     began: i64,
     now: i64,
     farthest: i64,
@@ -92,6 +100,8 @@ impl Known {
             varying: HashSet::new(),
             outputs: HashMap::new(),
             dates: HashSet::new(),
+            issued: HashMap::new(),
+            serial_numbers: HashMap::new(),
             began: now,
             now,
             farthest,
@@ -188,6 +198,8 @@ struct Item {
     generated: bool,
     /// Whether the same request can have different outputs.
     varies: bool,
+    /// The identifier that was sent in a request about one object.
+    asked: Option<String>,
 }
 
 impl Item {
@@ -221,7 +233,14 @@ impl Item {
             || has("CryptographicAlgorithm", &["DSA"])
             || operation == "Encrypt" && has("CryptographicAlgorithm", &["RSA"])
             || operation == "RNGRetrieve";
-        Self { operation, request: request.clone(), generated, varies }
+        let named = request.child("RequestPayload").map_or(&[][..], |payload| &payload.children);
+        let mut named = named.iter().filter(|it| it.tag == "UniqueIdentifier" && it.kind == "TextString");
+        let names_another = GENERATING.contains(&&*operation) || NAMING_ANOTHER.contains(&&*operation);
+        let asked = match (named.next(), named.next()) {
+            (Some(identifier), None) if !names_another => known.fill(identifier).ok(),
+            _ => None,
+        };
+        Self { operation, request: request.clone(), generated, varies, asked }
     }
 }
 
@@ -238,6 +257,10 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn generated(&self) -> bool {
         self.item.as_ref().is_some_and(|item| item.generated)
+    }
+
+    fn asked(&self) -> Option<&String> {
+        self.item.as_ref().and_then(|item| item.asked.as_ref())
     }
 
     fn operation(&self) -> &str {
@@ -409,6 +432,13 @@ impl Judge<'_> {
         if expected.kind == "DateTime" {
             return self.date(&label, expected, came);
         }
+        // The answer about an object is about the one that the request named: not about another that the case has in
+        // its text, and not about any other where a case has an identifier of its own.
+        if let Some(asked) = self.asked()
+            && (&*parent.tag, &*label) == ("ResponsePayload", "UniqueIdentifier")
+        {
+            return *asked == came.value;
+        }
         if let Some(name) = expected.variable() {
             return self.bind(name, came);
         }
@@ -424,7 +454,10 @@ impl Judge<'_> {
                 let asked = item.and_then(|item| item.request.find("KeyFormatType")).is_some();
                 self.generated() && !asked
             }
-            "CertificateValue" => self.generated(),
+            "CertificateValue" => self.generated() && self.issued(expected, came),
+            "CertificateLength" | "CertificateSerialNumber" | "SerialNumber" => {
+                self.generated() && self.of_issued(&label, came)
+            }
             _ if OUTPUT.contains(&&*label) => {
                 self.generated() || self.item.as_ref().is_some_and(|item| item.varies)
             }
@@ -435,6 +468,32 @@ impl Judge<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Whether the certificate is one that the server may have signed where the case expects another: with names, key
+    /// and algorithm of that one. Its serial number, dates, extensions and signature are the server's.
+    fn issued(&mut self, expected: &Node, came: &Node) -> bool {
+        let issued = Issued::like(&expected.value, &came.value);
+        if let (Some(asked), Some(issued)) = (self.asked().cloned(), issued.clone()) {
+            self.known.issued.insert(asked, issued);
+        }
+        issued.is_some()
+    }
+
+    /// Whether what tells of a certificate that the server signed is true of it. Of a certificate that the case did
+    /// not get, the serial number alone can be judged: it is one, always the same, and no other certificate has it.
+    fn of_issued(&mut self, label: &str, came: &Node) -> bool {
+        let Some(asked) = self.asked().cloned() else { return false };
+        if let Some(issued) = self.known.issued.get(&asked) {
+            return issued.value(label).as_ref() == Some(&came.value);
+        }
+        let mut others = self.known.issued.values().filter_map(|issued| issued.value(label));
+        let is_new = label == "SerialNumber"
+            && issued::is_serial_number(&came.value)
+            && others.all(|other| other != came.value)
+            && self.known.serial_numbers.iter().all(|(id, it)| *id == asked || *it != came.value);
+        let before = self.known.serial_numbers.insert(asked, came.value.clone());
+        is_new && before.is_none_or(|before| before == came.value)
     }
 
     /// Whether a whole Key Value is wrapped, attributes included: how a server writes these varies, and the wrapped

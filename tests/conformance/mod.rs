@@ -1,6 +1,7 @@
 //! The standard's own test cases, replayed over TLS against real servers (KMIP Profiles 2.1 §4).
 //!
-//! `case` reads them, `replay` talks, `compare` judges the answers, `report` tells the outcome and keeps the lists:
+//! `case` reads them, `replay` talks, `compare` judges the answers (`issued` tells it
+//! what certificates have to be), `report` tells the outcome and keeps the lists:
 //! `unsupported.txt` names the cases that a server cannot pass, `waiting.txt` those that this one does not pass yet.
 //! A run fails when a case outside the lists fails, and when one inside them passes.
 //!
@@ -9,6 +10,7 @@
 
 mod case;
 mod compare;
+mod issued;
 mod replay;
 mod report;
 

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use kmip_server::config::Config;
 use kmip_server::encoding::{json, xml};
 use kmip_server::ttlv::DateTime;
 
 use super::case::{Case, Node, Step};
 use super::compare::{self, Known};
-use crate::harness::{Client, Credential, Embedded, Pki};
+use super::issued;
+use crate::harness::{self, Client, Credential, Embedded, Pki};
 use crate::https;
 
 /// How long a step is sent again that waits for time to pass or for work to be done.
@@ -35,7 +37,7 @@ pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identi
     if case.steps.iter().any(|step| step.from_server) {
         return Err("the server has to send a request".to_owned());
     }
-    let server = Embedded::real(&pki.config());
+    let server = Embedded::real(&config(case, pki));
     let mut known = None;
     for earlier in case.before(cases) {
         known = Some(
@@ -44,6 +46,18 @@ pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identi
         );
     }
     play(case, known, &server, pki, identities).map(drop)
+}
+
+/// The settings of the server: where a case has certificates signed, by an authority of the name that it expects.
+fn config(case: &Case, pki: &Pki) -> Config {
+    let mut config = pki.config();
+    if let Some(name) = issued::authority(case) {
+        let authority = harness::rsa_authority(&name);
+        let file = format!("{}.pem", case.id().replace('/', "-"));
+        let path = pki.folder.write(&file, authority.pem() + &authority.key_pem());
+        config.certify_ca_certificate = Some(path);
+    }
+    config
 }
 
 /// Plays one case, on what is known of the case before it.
