@@ -45,26 +45,15 @@ impl Operation for Hash {
             Part::of(request.correlation_value.take(), request.init_indicator, request.final_indicator)?;
         let data = part.data(request.data.take())?;
         let parameters = request.cryptographic_parameters.unwrap_or_default();
-        let (mut hasher, correlation, last) = match part {
-            Part::Whole => (begin(&parameters)?, None, true),
-            Part::First => (begin(&parameters)?, None, false),
-            Part::Next { correlation, last } => {
-                let Hashing(hasher) = cx.resume(&correlation)?;
-                (hasher, Some(correlation), last)
-            }
+        let Hashing(mut hasher) = match &part {
+            Part::Whole | Part::First => Hashing(begin(&parameters)?),
+            Part::Next { correlation, .. } => cx.resume(correlation)?,
         };
         hasher.update(data.expose());
-        if last {
+        if part.is_last() {
             return Ok(Response { data: Some(hasher.finish()), correlation_value: None });
         }
-        let correlation = match correlation {
-            None => cx.begin(Hashing(hasher))?,
-            Some(correlation) => {
-                cx.go_on(&correlation, Hashing(hasher))?;
-                correlation
-            }
-        };
-        Ok(Response { data: None, correlation_value: Some(correlation) })
+        Ok(Response { data: None, correlation_value: Some(part.keep(cx, Hashing(hasher))?) })
     }
 }
 

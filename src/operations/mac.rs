@@ -2,7 +2,7 @@
 
 use crate::crypto::mac::Coder;
 use crate::engine::Context;
-use crate::engine::usage::{self, Amount, Use};
+use crate::engine::usage::{self, Use};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
 use crate::store::Id;
@@ -48,33 +48,20 @@ impl Operation for Mac {
         let identifier = unique_identifier.as_ref();
         let part = Part::of(request.correlation_value, request.init_indicator, request.final_indicator)?;
         let data = part.data(data)?;
-        let (granted, mut coder, correlation) = match &part {
+        let (granted, mut coder) = match &part {
             Part::Next { correlation, .. } => {
                 let Coding(key, coder) = cx.resume(correlation)?;
-                (again(cx, identifier, key, Self::CODE, Use::MacGenerate)?, coder, Some(correlation))
+                (again(cx, identifier, key, Self::CODE, Use::MacGenerate)?, coder)
             }
-            _ => {
-                let parameters = cryptographic_parameters;
-                let (granted, coder) =
-                    coding::begin(cx, identifier, Self::CODE, Use::MacGenerate, parameters)?;
-                (granted, coder, None)
-            }
+            _ => coding::begin(cx, identifier, Self::CODE, Use::MacGenerate, cryptographic_parameters)?,
         };
         coder.update(data.expose());
-        let amount = match correlation {
-            None => Amount::first(data.len()),
-            Some(_) => Amount::further(data.len()),
-        };
-        usage::spend(cx, &granted, Self::CODE, Use::MacGenerate, amount)?;
+        usage::spend(cx, &granted, Self::CODE, Use::MacGenerate, part.amount(data.len()))?;
         let key = granted.id;
-        let done = matches!(part, Part::Whole | Part::Next { last: true, .. });
-        let (mac_data, correlation_value) = match correlation {
-            _ if done => (Some(coder.finish()), None),
-            None => (None, Some(cx.begin(Coding(key, coder))?)),
-            Some(correlation) => {
-                cx.go_on(correlation, Coding(key, coder))?;
-                (None, Some(correlation.clone()))
-            }
+        let (mac_data, correlation_value) = if part.is_last() {
+            (Some(coder.finish()), None)
+        } else {
+            (None, Some(part.keep(cx, Coding(key, coder))?))
         };
         Ok(Response { unique_identifier: key.into(), mac_data, correlation_value })
     }

@@ -10,7 +10,7 @@ use crate::store::Id;
 use crate::ttlv::{Secret, V1_3};
 
 use super::ciphering::again;
-use super::parts::{Part, missing};
+use super::parts::{Part, missing, validity};
 use super::{Operation, coding};
 
 structure! {
@@ -69,18 +69,11 @@ impl Operation for MacVerify {
         under_way.coder.update(data.expose());
         under_way.code = mac_data.or(under_way.code);
         let unique_identifier = under_way.key.into();
-        let (validity_indicator, correlation_value) = match part {
-            Part::Whole | Part::Next { last: true, .. } => {
-                let Verification { coder, code, .. } = under_way;
-                let code = code.ok_or_else(|| missing("MAC Data"))?;
-                let valid = coder.verify(&code);
-                (Some(if valid { ValidityIndicator::Valid } else { ValidityIndicator::Invalid }), None)
-            }
-            Part::First => (None, Some(cx.begin(under_way)?)),
-            Part::Next { correlation, .. } => {
-                cx.go_on(&correlation, under_way)?;
-                (None, Some(correlation))
-            }
+        let (validity_indicator, correlation_value) = if part.is_last() {
+            let code = under_way.code.ok_or_else(|| missing("MAC Data"))?;
+            (Some(validity(under_way.coder.verify(&code))), None)
+        } else {
+            (None, Some(part.keep(cx, under_way)?))
         };
         Ok(Response { unique_identifier, validity_indicator, correlation_value })
     }

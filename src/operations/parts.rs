@@ -1,9 +1,12 @@
 //! What the operations that come in parts share (KMIP 1.4 §4, "Multi-part cryptographic operations", 2.1 §6.1):
 //! which part a request is, and what it has to bring.
 
-use crate::engine::{failed, invalid_field};
+use std::any::Any;
+
+use crate::engine::usage::Amount;
+use crate::engine::{Context, failed, invalid_field};
 use crate::kmip::Error;
-use crate::kmip::enums::ResultReason;
+use crate::kmip::enums::{ResultReason, ValidityIndicator};
 use crate::ttlv::Secret;
 
 /// Which part of an operation a request is.
@@ -59,6 +62,34 @@ impl Part {
             None => Err(missing("Data")),
         }
     }
+
+    /// Whether nothing comes after it.
+    pub(super) fn is_last(&self) -> bool {
+        matches!(self, Self::Whole | Self::Next { last: true, .. })
+    }
+
+    /// What so many bytes in this part take of the key's usage limits.
+    pub(super) fn amount(&self, bytes: usize) -> Amount {
+        match self {
+            Self::Whole | Self::First => Amount::first(bytes),
+            Self::Next { .. } => Amount::further(bytes),
+        }
+    }
+
+    /// Keeps `work` until the part after this one, and gives the Correlation Value that brings it back.
+    ///
+    /// # Errors
+    /// Those of [`Context::begin`] and [`Context::go_on`].
+    pub(super) fn keep<T: Any + Send>(self, cx: &Context<'_>, work: T) -> Result<Vec<u8>, Error> {
+        let Self::Next { correlation, .. } = self else { return cx.begin(work) };
+        cx.go_on(&correlation, work)?;
+        Ok(correlation)
+    }
+}
+
+/// What became of a code or a signature that was looked at.
+pub(super) fn validity(valid: bool) -> ValidityIndicator {
+    if valid { ValidityIndicator::Valid } else { ValidityIndicator::Invalid }
 }
 
 /// An item is missing that the request cannot do without.

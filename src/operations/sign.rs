@@ -2,7 +2,7 @@
 
 use crate::crypto::{Purpose, sign};
 use crate::engine::Context;
-use crate::engine::usage::{self, Amount, Use};
+use crate::engine::usage::{self, Use};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
 use crate::ttlv::{Secret, V1_3, V1_4};
@@ -49,21 +49,22 @@ impl Operation for Sign {
         let identifier = unique_identifier.as_ref();
         let part = Part::of(request.correlation_value, request.init_indicator, request.final_indicator)?;
         let bytes = data.as_ref().map_or(0, Secret::len) + digested_data.as_ref().map_or(0, Vec::len);
-        let (with, gathered, amount) = match &part {
+        let amount = part.amount(bytes);
+        let (with, gathered) = match &part {
             Part::Next { correlation, .. } => {
                 let Signature(mut with, gathered) = cx.resume(correlation)?;
                 with.granted = again(cx, identifier, with.granted.id, Self::CODE, Use::Sign)?;
                 let gathered = gathered.and(&further(&part, data, digested_data.as_ref())?)?;
-                (with, gathered, Amount::further(bytes))
+                (with, gathered)
             }
             _ => {
                 let with = With::prepare(cx, identifier, Self::CODE, Use::Sign, cryptographic_parameters)?;
                 let gathered = with.gather(&part, data, digested_data, Purpose::Sign)?;
-                (with, gathered, Amount::first(bytes))
+                (with, gathered)
             }
         };
         let unique_identifier = with.granted.id.into();
-        if matches!(part, Part::Whole | Part::Next { last: true, .. }) {
+        if part.is_last() {
             let signature = gathered.with(|message| sign::sign(&with.signing(), message))?;
             usage::spend(cx, &with.granted, Self::CODE, Use::Sign, amount)?;
             return Ok(Response {
@@ -73,14 +74,7 @@ impl Operation for Sign {
             });
         }
         usage::spend(cx, &with.granted, Self::CODE, Use::Sign, amount)?;
-        let kept = Signature(with, gathered);
-        let correlation = match part {
-            Part::Next { correlation, .. } => {
-                cx.go_on(&correlation, kept)?;
-                correlation
-            }
-            _ => cx.begin(kept)?,
-        };
+        let correlation = part.keep(cx, Signature(with, gathered))?;
         Ok(Response { unique_identifier, signature_data: None, correlation_value: Some(correlation) })
     }
 }

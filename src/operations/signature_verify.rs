@@ -10,7 +10,7 @@ use crate::ttlv::{Secret, V1_3, V1_4};
 
 use super::Operation;
 use super::ciphering::again;
-use super::parts::Part;
+use super::parts::{Part, validity};
 use super::signing::{Gathered, With, further, needed};
 
 structure! {
@@ -71,18 +71,12 @@ impl Operation for SignatureVerify {
             }
         };
         let unique_identifier = with.granted.id.into();
-        let (validity_indicator, correlation_value) = match part {
-            Part::Whole | Part::Next { last: true, .. } => {
-                let signature = needed(signature)?;
-                let valid = gathered.with(|message| sign::verify(&with.signing(), message, &signature));
-                let valid = valid.map_err(|error| refused(error, &with))?;
-                (Some(if valid { ValidityIndicator::Valid } else { ValidityIndicator::Invalid }), None)
-            }
-            Part::First => (None, Some(cx.begin(Verification { with, gathered, signature })?)),
-            Part::Next { correlation, .. } => {
-                cx.go_on(&correlation, Verification { with, gathered, signature })?;
-                (None, Some(correlation))
-            }
+        let (validity_indicator, correlation_value) = if part.is_last() {
+            let signature = needed(signature)?;
+            let valid = gathered.with(|message| sign::verify(&with.signing(), message, &signature));
+            (Some(validity(valid.map_err(|error| refused(error, &with))?)), None)
+        } else {
+            (None, Some(part.keep(cx, Verification { with, gathered, signature })?))
         };
         Ok(Response { unique_identifier, validity_indicator, data: None, correlation_value })
     }
