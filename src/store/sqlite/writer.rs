@@ -11,7 +11,7 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::Connection;
 
@@ -54,12 +54,8 @@ struct Open {
     awaited: bool,
 }
 
-/// Changes that become durable together.
-#[derive(Default)]
-struct Group {
-    outcome: Mutex<Option<Result<(), Error>>>,
-    known: Condvar,
-}
+/// Changes that become durable together: what became of them, once it is known.
+type Group = OnceLock<Result<(), Error>>;
 
 impl Writer {
     /// Writes through `database`, which nobody else uses.
@@ -84,7 +80,7 @@ impl Writer {
 
     /// See [`crate::store::Store::change`].
     pub(super) fn change(&self, job: Job<'_>) -> Result<(), Error> {
-        self.enter(job, true)?.outcome()
+        self.enter(job, true)?.wait().clone()
     }
 
     /// See [`crate::store::Store::begin`].
@@ -136,14 +132,14 @@ struct Begun<'w> {
 
 impl Unsettled for Begun<'_> {
     fn settle(self: Box<Self>) -> Result<(), Error> {
-        if !self.group.is_over() {
+        if self.group.get().is_none() {
             let mut line = self.writer.turn();
             if let Some(open) = line.open.as_mut().filter(|open| Arc::ptr_eq(&open.group, &self.group)) {
                 open.awaited = true;
                 self.writer.commit_unless_others_follow(&mut line);
             }
         }
-        self.group.outcome()
+        self.group.wait().clone()
     }
 }
 
@@ -177,25 +173,8 @@ impl Line {
     fn settle(&mut self, outcome: Result<(), Error>) {
         self.changed.take();
         if let Some(Open { group, .. }) = self.open.take() {
-            *group.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-            group.known.notify_all();
-        }
-    }
-}
-
-impl Group {
-    fn is_over(&self) -> bool {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    /// What became of the group, once it is known.
-    fn outcome(&self) -> Result<(), Error> {
-        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            match &*outcome {
-                Some(outcome) => return outcome.clone(),
-                None => outcome = self.known.wait(outcome).unwrap_or_else(PoisonError::into_inner),
-            }
+            // It was taken from its line, so nobody else settles it.
+            let _ = group.set(outcome);
         }
     }
 }
