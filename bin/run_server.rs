@@ -10,6 +10,8 @@ use std::thread;
 
 #[path = "tasks.rs"]
 mod tasks;
+#[path = "transfer.rs"]
+mod transfer;
 
 use getopts::{Matches, Options};
 use kmip_server::config::Config;
@@ -57,7 +59,15 @@ pub(crate) fn main() -> ExitCode {
     if matches.opt_present("demo") {
         return demo(&matches).unwrap_or_else(|error| failure(FAILED_START, &error));
     }
-    let config = match settings(&matches).and_then(Settings::into_config) {
+    let settings = settings(&matches);
+    if let Some(task) = transfer::wanted(&matches) {
+        return match task.and_then(|task| task.run(settings?)) {
+            Ok(text) => say(&text),
+            Err(transfer::Error::CommandLine(error)) => failure(WRONG_COMMAND_LINE, &error),
+            Err(transfer::Error::Other(error)) => failure(FAILED_START, &error),
+        };
+    }
+    let config = match settings.and_then(Settings::into_config) {
         Ok(config) => config,
         Err(error @ settings::Error::Invalid { source: Source::Options, .. }) => {
             return failure(WRONG_COMMAND_LINE, &error);
@@ -183,6 +193,7 @@ fn options() -> Options {
         "Takes client certificates without client authentication in their extended key usage.",
     );
     options.optopt("", ROTATE, "Changes an encrypted database to the key in that file, and exits.", "NEW");
+    transfer::add_options(&mut options);
     options.optflag("", "exit-on-eof", "Stops when standard input ends: for programs that start a server.");
     options.optflag(
         "",

@@ -6,12 +6,13 @@
 //!
 //! Each layer uses only what stands left of it:
 //!
-//! `ttlv < kmip < {encoding, crypto, store, policy, auth} < engine < operations < dispatch < server < bin`
+//! `ttlv < kmip < {encoding, crypto, store, policy, auth} < {engine, backup} < operations < dispatch < server < bin`
 //!
 //! `config`, `settings` and `logging` are leaves that server and bin read, `pki` and `hardening` are ones of bin's
 //! alone. ARCHITECTURE.md tells the rest.
 
 pub mod auth;
+pub mod backup;
 pub mod config;
 pub mod crypto;
 pub mod dispatch;

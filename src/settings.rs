@@ -259,6 +259,13 @@ impl Settings {
         self.log_path = Some(path).filter(|path| !path.is_empty()).map(PathBuf::from);
     }
 
+    /// Where the objects are kept, and the file of the key that they are sealed with: all that those need who do
+    /// not serve.
+    pub fn database(&self) -> (PathBuf, Option<PathBuf>) {
+        let path = self.database_path.clone();
+        (path.unwrap_or_else(|| Config::DEFAULT_DATABASE.into()), self.key_encryption_key_path.clone())
+    }
+
     /// All settings, the defaults where nothing was given.
     ///
     /// # Errors

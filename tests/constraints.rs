@@ -32,7 +32,7 @@ fn create(caller: &mut Caller, version: Version, bits: i32, group: Option<&str>)
     })
 }
 
-fn constraint(group: Option<&str>, bits: i32) -> Constraint {
+pub(crate) fn constraint(group: Option<&str>, bits: i32) -> Constraint {
     Constraint {
         object_types: Some(ObjectTypes { types: vec![ObjectType::SymmetricKey] }),
         object_groups: group.map(|group| ObjectGroups { groups: vec![group.to_owned()] }),

@@ -8,6 +8,7 @@
 
 mod asynchronous;
 mod auth;
+mod backup;
 mod batches;
 mod certify;
 mod conformance;

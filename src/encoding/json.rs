@@ -17,8 +17,16 @@ pub fn decode(text: &[u8]) -> Result<Vec<u8>, Error> {
     // The reader stops at 128 levels, twice as many as MAX_DEPTH structures need.
     let document: Value = serde_json::from_slice(text)
         .map_err(|error| Error::Json { line: error.line(), column: error.column() })?;
+    decode_value(&document)
+}
+
+/// The TTLV of an item that stands in a document of its own kind.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_value(spelled: &Value) -> Result<Vec<u8>, Error> {
     let mut writer = Writer::new(V1_0);
-    item(&document, "", &mut Siblings::default(), 0, &mut writer)?;
+    item(spelled, "", &mut Siblings::default(), 0, &mut writer)?;
     Ok(writer.into_bytes())
 }
 
@@ -27,8 +35,16 @@ pub fn decode(text: &[u8]) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// [`Error::Ttlv`] where the bytes are no TTLV, [`Error::Empty`] where there are none.
 pub fn encode(message: &[u8]) -> Result<String, Error> {
+    encode_value(message).map(|value| value.to_string())
+}
+
+/// The same, to stand in a document of another kind.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_value(message: &[u8]) -> Result<Value, Error> {
     let item = Reader::new(message, V1_0).next()?.ok_or(Error::Empty)?;
-    Ok(spell(&item, &mut Siblings::default())?.to_string())
+    spell(&item, &mut Siblings::default())
 }
 
 /// Writes the item that `spelled` is, which stands in the structure `within`.

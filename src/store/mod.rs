@@ -18,13 +18,13 @@ mod record;
 mod sealed;
 mod sqlite;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Place, Record};
-pub use sealed::{KeyProblem, Sealed, WrappingKey};
-pub use sqlite::{Found, Sqlite};
+pub use sealed::{DataKey, KeyProblem, Sealed, Sealing, WrappingKey};
+pub use sqlite::{Found, Intake, Snapshot, Sqlite};
 
 use crate::ttlv::Secret;
 
@@ -268,6 +268,11 @@ pub enum Error {
         /// The newest version that this server knows.
         newest: i32,
     },
+    /// Another process, a server for instance, has the database open.
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file system cannot share memory between connections, which write-ahead logging needs.
     NoWriteAheadLog {
         /// The file.
@@ -364,6 +369,9 @@ impl fmt::Display for Error {
                 "{} has the version {found} of a newer server; this one knows versions up to {newest}",
                 path.display()
             ),
+            Self::InUse { path } => {
+                write!(f, "the database {} is in use; stop the server that runs on it first", path.display())
+            }
             Self::NoWriteAheadLog { path } => write!(
                 f,
                 "the database {} is on a file system without shared memory, which its write-ahead log needs",

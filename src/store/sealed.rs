@@ -25,8 +25,24 @@ const KEY: usize = 32;
 /// What a sealed object is kept as: opaque data of a type that no client can name, as the first bit marks those
 /// of vendors and the rest is more than any of them has.
 const SEALED: OpaqueDataType = OpaqueDataType(u32::MAX);
-/// What the wrapped data key is bound to.
-const WRAPPED: &[u8] = b"kmip-server data key";
+/// What a data key seals: wrapped for the one, it does not open for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealing {
+    /// The objects of a database.
+    Database,
+    /// The lines of an export.
+    Export,
+}
+
+impl Sealing {
+    /// What the wrapped key is bound to.
+    fn binding(self) -> &'static [u8] {
+        match self {
+            Self::Database => b"kmip-server data key",
+            Self::Export => b"kmip-server export key",
+        }
+    }
+}
 
 /// Why a key file cannot be used.
 #[derive(Clone, Debug)]
@@ -71,36 +87,56 @@ impl WrappingKey {
     }
 
     /// A new data key, wrapped.
-    pub(super) fn make(&self) -> Result<Vec<u8>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Sealing`].
+    pub fn make(&self, of: Sealing) -> Result<Vec<u8>, Error> {
         let mut key = Zeroizing::new([0; KEY]);
         rand::fill(&mut *key).map_err(|_| Error::Sealing)?;
-        self.wrap(&*key)
+        self.wrap(of, &*key)
     }
 
-    /// The data key, wrapped in another key.
+    /// The data key of a database, wrapped in another key.
     pub(super) fn rewrap(&self, wrapped: &[u8], new: &Self) -> Result<Vec<u8>, Error> {
-        new.wrap(&self.unwrap(wrapped)?)
+        new.wrap(Sealing::Database, &self.unwrap(Sealing::Database, wrapped)?)
     }
 
-    pub(super) fn open(&self, wrapped: &[u8]) -> Result<DataKey, Error> {
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &self.unwrap(wrapped)?);
+    /// The data key that was wrapped.
+    ///
+    /// # Errors
+    /// [`Error::Key`] where this is not the key that it was wrapped in.
+    pub fn open(&self, of: Sealing, wrapped: &[u8]) -> Result<DataKey, Error> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &self.unwrap(of, wrapped)?);
         Ok(DataKey(key.map_err(|_| Error::Sealing)?))
     }
 
-    fn wrap(&self, key: &[u8]) -> Result<Vec<u8>, Error> {
-        seal(&self.key, WRAPPED, Zeroizing::new(key.to_vec()))
+    fn wrap(&self, of: Sealing, key: &[u8]) -> Result<Vec<u8>, Error> {
+        seal(&self.key, of.binding(), Zeroizing::new(key.to_vec()))
     }
 
-    fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    fn unwrap(&self, of: Sealing, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let wrong = Error::Key { path: self.path.clone(), why: KeyProblem::Wrong };
-        open(&self.key, WRAPPED, wrapped).filter(|key| key.len() == KEY).ok_or(wrong)
+        open(&self.key, of.binding(), wrapped).filter(|key| key.len() == KEY).ok_or(wrong)
     }
 }
 
-/// The key that seals the objects of a database.
-pub(super) struct DataKey(RandomizedNonceKey);
+/// The key that seals the objects of a database, or the lines of an export.
+pub struct DataKey(RandomizedNonceKey);
 
 impl DataKey {
+    /// Seals `bytes`, bound to what they are: a nonce, then what became of them, then the tag.
+    ///
+    /// # Errors
+    /// [`Error::Sealing`].
+    pub fn seal_bytes(&self, binding: &[u8], bytes: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, Error> {
+        seal(&self.0, binding, bytes)
+    }
+
+    /// The same as they were; none where they are not what was sealed with this key and binding.
+    pub fn open_bytes(&self, binding: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open(&self.0, binding, sealed)
+    }
+
     /// The record with its object sealed.
     pub(super) fn seal(&self, record: &Record) -> Result<Record, Error> {
         let mut sealed = Record { object: None, ..record.clone() };
@@ -123,13 +159,13 @@ impl DataKey {
     }
 
     /// The same as it was before it was sealed.
-    fn open_own(&self, name: &str, sealed: &Secret) -> Result<Secret, Error> {
+    pub(super) fn open_own(&self, name: &str, sealed: &Secret) -> Result<Secret, Error> {
         let opened = open(&self.0, name.as_bytes(), sealed.expose());
         opened.map(|bytes| Secret::new(bytes.to_vec())).ok_or(Error::Sealing)
     }
 
     /// The record as it was before it was sealed.
-    fn open(&self, mut record: Record) -> Result<Record, Error> {
+    pub(super) fn open(&self, mut record: Record) -> Result<Record, Error> {
         let why = ttlv::Error::Invalid {
             tag: Tag::OpaqueDataValue,
             why: "it is not what was sealed for this object",

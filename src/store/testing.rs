@@ -16,10 +16,10 @@ use crate::kmip::{
 use crate::ttlv::{BigInteger, DateTime, Interval, Reader, STORED, Secret, Tag, Value, Writer};
 
 /// A folder of one test, removed at its end.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("kmip-store-{}-{number}", std::process::id()));
@@ -27,7 +27,7 @@ impl Folder {
         Self(path)
     }
 
-    pub(super) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -39,15 +39,15 @@ impl Drop for Folder {
 }
 
 /// Numbers that look random and are the same in each run.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
     /// A number below `bound`.
-    pub(super) fn below(&mut self, bound: u32) -> u32 {
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -55,7 +55,7 @@ impl Random {
     }
 
     /// A position in a list of that length.
-    pub(super) fn position(&mut self, length: usize) -> usize {
+    pub(crate) fn position(&mut self, length: usize) -> usize {
         self.below(u32::try_from(length).unwrap()) as usize
     }
 
@@ -73,7 +73,7 @@ impl Random {
 }
 
 /// Runs a change that is kept.
-pub(super) fn change(store: &dyn Store, mut job: impl FnMut(&mut dyn Transaction)) {
+pub(crate) fn change(store: &dyn Store, mut job: impl FnMut(&mut dyn Transaction)) {
     let mut kept = |change: &mut dyn Transaction| {
         job(change);
         Keep::Commit
@@ -82,25 +82,25 @@ pub(super) fn change(store: &dyn Store, mut job: impl FnMut(&mut dyn Transaction
 }
 
 /// Adds `record` under the next number, which it is given.
-pub(super) fn insert(change: &mut dyn Transaction, record: &mut Record) {
+pub(crate) fn insert(change: &mut dyn Transaction, record: &mut Record) {
     record.id = change.next_id().unwrap();
     record.attributes.unique_identifier = Some(record.id.into());
     change.insert(record).unwrap();
 }
 
 /// The same in a change of its own.
-pub(super) fn add(store: &dyn Store, mut record: Record) -> Record {
+pub(crate) fn add(store: &dyn Store, mut record: Record) -> Record {
     change(store, |change| insert(change, &mut record));
     record
 }
 
 /// The numbers of all objects that [`everybody`] finds.
-pub(super) fn all_of(store: &dyn Store) -> Vec<u64> {
+pub(crate) fn all_of(store: &dyn Store) -> Vec<u64> {
     store.locate(&everybody()).unwrap().ids.into_iter().map(|id| id.0).collect()
 }
 
 /// All objects of the default policy, wherever they are kept.
-pub(super) fn everybody() -> Query {
+pub(crate) fn everybody() -> Query {
     let grants = ObjectType::ALL.iter().map(|object_type| Grant {
         policy: "default".into(),
         object_type: *object_type,
@@ -120,31 +120,31 @@ pub(super) fn everybody() -> Query {
 }
 
 /// The criterion that the attribute of that name has that value.
-pub(super) fn value<T: Value>(name: &str, value: &T) -> Criterion {
+pub(crate) fn value<T: Value>(name: &str, value: &T) -> Criterion {
     Criterion::Equals(Attribute::of(Row::named(name).unwrap(), value))
 }
 
 /// The same of a text.
-pub(super) fn text(name: &str, text: &str) -> Criterion {
+pub(crate) fn text(name: &str, text: &str) -> Criterion {
     value(name, &text.to_owned())
 }
 
 /// The criterion that the date of that name lies between two.
-pub(super) fn dates(name: &str, from: i64, to: i64) -> Criterion {
+pub(crate) fn dates(name: &str, from: i64, to: i64) -> Criterion {
     Criterion::Between(Row::named(name).unwrap(), DateTime(from), DateTime(to))
 }
 
-pub(super) fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name { name_value: text.into(), name_type: NameType::UninterpretedTextString }
 }
 
 /// An active AES key of ann's, made at 1000, of the default policy, with that name.
-pub(super) fn key(name: &str) -> Record {
+pub(crate) fn key(name: &str) -> Record {
     record(ObjectType::SymmetricKey, name)
 }
 
 /// The same for any type of object.
-pub(super) fn record(object_type: ObjectType, called: &str) -> Record {
+pub(crate) fn record(object_type: ObjectType, called: &str) -> Record {
     let attributes = Attributes {
         name: vec![name(called)],
         object_type: Some(object_type),
@@ -201,13 +201,13 @@ fn object(object_type: ObjectType) -> Object {
     }
 }
 
-pub(super) fn one_of_each_type() -> Vec<Record> {
+pub(crate) fn one_of_each_type() -> Vec<Record> {
     let whole = ObjectType::ALL.iter().map(|object_type| record(*object_type, "whole"));
     whole.chain([Record { object: None, ..key("destroyed") }, with_every_attribute()]).collect()
 }
 
 /// A record with a value of each attribute, "all" where it is a text.
-pub(super) fn with_every_attribute() -> Record {
+pub(crate) fn with_every_attribute() -> Record {
     let mut record = key("every attribute");
     let numbers = (1i32.to_be_bytes(), 1i64.to_be_bytes());
     for row in TABLE {
@@ -260,14 +260,14 @@ pub(super) fn with_every_attribute() -> Record {
     record
 }
 
-pub(super) fn application(space: &str, data: &str) -> ApplicationSpecificInformation {
+pub(crate) fn application(space: &str, data: &str) -> ApplicationSpecificInformation {
     ApplicationSpecificInformation {
         application_namespace: space.into(),
         application_data: (!data.is_empty()).then(|| data.into()),
     }
 }
 
-pub(super) fn vendor(name: &str, value: Raw) -> VendorAttribute {
+pub(crate) fn vendor(name: &str, value: Raw) -> VendorAttribute {
     VendorAttribute { vendor_identification: "x".into(), attribute_name: name.into(), attribute_value: value }
 }
 
@@ -277,7 +277,7 @@ const TYPES: [ObjectType; 4] =
     [ObjectType::SymmetricKey, ObjectType::SecretData, ObjectType::Certificate, ObjectType::OpaqueObject];
 
 /// A record whose values are drawn from few, so that queries meet them.
-pub(super) fn random_record(random: &mut Random) -> Record {
+pub(crate) fn random_record(random: &mut Random) -> Record {
     let object_type = random.one_of(&TYPES);
     let mut record = record(object_type, &format!("name {}", random.below(20)));
     record.owner = random.one_of(&OWNERS).into();
@@ -306,7 +306,7 @@ pub(super) fn random_record(random: &mut Random) -> Record {
 }
 
 /// A query about such records.
-pub(super) fn random_query(random: &mut Random, records: &[Record]) -> Query {
+pub(crate) fn random_query(random: &mut Random, records: &[Record]) -> Query {
     let mut grants = Vec::new();
     for policy in POLICIES {
         for object_type in TYPES {
@@ -356,7 +356,7 @@ fn random_criterion(random: &mut Random, records: &[Record]) -> Criterion {
 }
 
 /// A sealed store in that folder.
-pub(super) fn sealed(folder: &Folder) -> super::Sealed {
+pub(crate) fn sealed(folder: &Folder) -> super::Sealed {
     let key = folder.path("key");
     std::fs::write(&key, [7; 32]).unwrap();
     let key = super::WrappingKey::read(&key).unwrap();

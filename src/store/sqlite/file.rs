@@ -25,6 +25,12 @@ const MODE: u32 = 0o600;
 /// never wait for each other here.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// How long whoever needs the file for himself waits for others to leave it: a server that stops is gone by then.
+const ALONE: Duration = Duration::from_secs(1);
+
+/// What he keeps in memory of it, in KiB: a large store grows at many places of its indexes at once.
+const ALONE_CACHE_KIB: i64 = 65_536;
+
 /// Prepared statements kept by each connection: the fixed ones, and the shapes of query that are in use.
 const STATEMENTS: usize = 64;
 
@@ -50,8 +56,56 @@ pub(super) fn open_writer(path: &Path, steps: &[Step]) -> Result<Connection, Err
         refuse_if_foreign(path, steps)?;
     }
     let opening = |why| Error::sqlite("open the database", why);
-    let mut database = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, "").map_err(opening)?;
+    let database = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, "").map_err(opening)?;
     set_up_writer(&database).map_err(opening)?;
+    bring_up_to_date(path, database, steps)
+}
+
+/// The same, for somebody who needs the file for himself alone.
+///
+/// # Errors
+/// As [`open_writer`], and [`Error::InUse`] where somebody else has the file open.
+pub(super) fn open_alone(path: &Path, steps: &[Step]) -> Result<Connection, Error> {
+    if make_sure_it_exists(path)? {
+        refuse_if_foreign(path, steps)?;
+    }
+    let opening = |why| Error::sqlite("open the database", why);
+    let database = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, "").map_err(opening)?;
+    set_up_writer(&database).map_err(opening)?;
+    database.busy_timeout(ALONE).map_err(opening)?;
+    // Before anything is read: a connection that has begun to share the file goes on with it.
+    database.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(opening)?;
+    database.pragma_update(None, "cache_size", -ALONE_CACHE_KIB).map_err(opening)?;
+    database.execute_batch("BEGIN EXCLUSIVE; COMMIT").map_err(|why| match why.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::InUse { path: path.to_owned() },
+        _ => opening(why),
+    })?;
+    bring_up_to_date(path, database, steps)
+}
+
+/// A connection to the file at `path`, which has to be a store of ours, that reads one snapshot of it: nothing is
+/// made or brought up to date, and whoever writes meanwhile is not held up.
+///
+/// # Errors
+/// As [`open_writer`].
+pub(super) fn open_snapshot(path: &Path, steps: &[Step]) -> Result<Connection, Error> {
+    let failed = |why| Error::File { path: path.to_owned(), why: Arc::new(why) };
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(ErrorKind::IsADirectory.into()));
+    }
+    refuse_if_foreign(path, steps)?;
+    let opening = |why| Error::sqlite("open the database", why);
+    // With the right to write, as only so the last one to close the file puts its log away.
+    let database = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, "").map_err(opening)?;
+    set_up_reader(&database).map_err(opening)?;
+    database.pragma_update(None, "query_only", true).map_err(opening)?;
+    database.execute_batch("BEGIN").map_err(opening)?;
+    // The first look at a table takes the snapshot.
+    refuse_stamps(path, &database, steps)?;
+    Ok(database)
+}
+
+fn bring_up_to_date(path: &Path, mut database: Connection, steps: &[Step]) -> Result<Connection, Error> {
     // What was read above was the file alone. A transaction that a crash cut off is undone by now, and a
     // newer version may have been in the write-ahead log.
     refuse_stamps(path, &database, steps)?;

@@ -16,6 +16,7 @@ mod seal;
 mod takeover;
 #[cfg(test)]
 mod tests;
+mod whole;
 mod writer;
 
 use std::fs;
@@ -28,6 +29,7 @@ use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
 
 pub use self::takeover::{Complete, Found};
+pub use self::whole::{Intake, Snapshot};
 
 use self::cache::Cache;
 use self::schema::Step;

@@ -45,7 +45,7 @@ pub(super) fn next_id(database: &Connection) -> Result<Id, Error> {
 /// The names of all that the server keeps for itself.
 pub(super) fn own_names(database: &Connection) -> Result<Vec<String>, Error> {
     let names = database
-        .prepare("SELECT name FROM own")
+        .prepare("SELECT name FROM own ORDER BY name")
         .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<_>, _>>());
     names.map_err(|why| Error::sqlite("read what the server keeps for itself", why))
 }

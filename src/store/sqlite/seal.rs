@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::schema::Step;
 use super::{file, rows};
-use crate::store::sealed::{DataKey, WrappingKey};
+use crate::store::sealed::{DataKey, Sealing, WrappingKey};
 use crate::store::{Error, Id};
 
 /// The logger of this file.
@@ -30,31 +30,48 @@ pub(super) fn wrapped_key(database: &Connection) -> Result<Option<Vec<u8>>, Erro
 pub(super) fn unlock(database: &mut Connection, key: &WrappingKey) -> Result<DataKey, Error> {
     let failed = |why| Error::sqlite("seal the database", why);
     let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    if let Some(wrapped) = wrapped_key(&transaction)? {
-        return key.open(&wrapped);
-    }
-    let wrapped = key.make()?;
-    let data_key = key.open(&wrapped)?;
-    transaction.execute("INSERT INTO seal VALUES (1, ?1)", [&wrapped]).map_err(failed)?;
-    let mut count: u64 = 0;
-    let mut last = 0;
-    while let Some(id) = next_object(&transaction, last).map_err(failed)? {
-        last = id;
-        let Some((record, _)) = rows::read(&transaction, Id(id.unsigned_abs()))? else { continue };
-        rows::update(&transaction, &data_key.seal(&record)?)?;
-        count += 1;
-    }
-    for name in rows::own_names(&transaction)? {
-        let Some(value) = rows::own(&transaction, &name)? else { continue };
-        rows::set_own(&transaction, &name, &data_key.seal_own(&name, &value)?)?;
-    }
+    let (data_key, sealed) = unlock_within(&transaction, key)?;
+    let Some(count) = sealed else { return Ok(data_key) };
     transaction.commit().map_err(failed)?;
-    // What the objects were stands in the log of the database until it is emptied.
-    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
+    forget_log(database)?;
     if count > 0 {
         log::info!(target: LOG, "{count} objects are sealed from now on.");
     }
     Ok(data_key)
+}
+
+/// The same within the caller's transaction; and how many objects were sealed by it, where the database was not
+/// sealed yet. Then [`forget_log`] has to follow the commit.
+pub(super) fn unlock_within(
+    database: &Connection,
+    key: &WrappingKey,
+) -> Result<(DataKey, Option<u64>), Error> {
+    let failed = |why| Error::sqlite("seal the database", why);
+    if let Some(wrapped) = wrapped_key(database)? {
+        return Ok((key.open(Sealing::Database, &wrapped)?, None));
+    }
+    let wrapped = key.make(Sealing::Database)?;
+    let data_key = key.open(Sealing::Database, &wrapped)?;
+    database.execute("INSERT INTO seal VALUES (1, ?1)", [&wrapped]).map_err(failed)?;
+    let mut count: u64 = 0;
+    let mut last = 0;
+    while let Some(id) = next_object(database, last).map_err(failed)? {
+        last = id;
+        let Some((record, _)) = rows::read(database, Id(id.unsigned_abs()))? else { continue };
+        rows::update(database, &data_key.seal(&record)?)?;
+        count += 1;
+    }
+    for name in rows::own_names(database)? {
+        let Some(value) = rows::own(database, &name)? else { continue };
+        rows::set_own(database, &name, &data_key.seal_own(&name, &value)?)?;
+    }
+    Ok((data_key, Some(count)))
+}
+
+/// Empties the log of the database, in which what the objects were stands until then.
+pub(super) fn forget_log(database: &Connection) -> Result<(), Error> {
+    let emptied = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    emptied.map_err(|why| Error::sqlite("seal the database", why))
 }
 
 fn next_object(database: &Connection, after: i64) -> rusqlite::Result<Option<i64>> {

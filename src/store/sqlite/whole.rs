@@ -1,0 +1,182 @@
+//! A store as a whole: reading all of it from one snapshot, beside a server that writes, and adding the whole of
+//! another one, all or nothing.
+//!
+//! Objects are read and added one at a time: memory does not grow with the store.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{file, rows, schema, seal};
+use crate::store::sealed::{DataKey, Sealing, WrappingKey};
+use crate::store::{Error, Id, Record};
+use crate::ttlv::Secret;
+
+/// The store as it was at one moment. Changes that others make meanwhile are not held up by it, but stand in the
+/// log of the database until it is dropped.
+pub struct Snapshot {
+    database: Connection,
+    key: Option<DataKey>,
+}
+
+impl Snapshot {
+    /// Looks at the store in the file at `path`: everything is in it that was acknowledged before. `key` is the one
+    /// that objects are sealed with from some start on; where they are not yet, it is not needed.
+    ///
+    /// # Errors
+    /// Where there is no such file, or it is no store of ours, or of a newer version, or sealed with another key.
+    pub fn open(path: &Path, key: Option<&WrappingKey>) -> Result<Self, Error> {
+        let database = file::open_snapshot(path, schema::STEPS)?;
+        let key = match (seal::wrapped_key(&database)?, key) {
+            (None, _) => None,
+            (Some(wrapped), Some(key)) => Some(key.open(Sealing::Database, &wrapped)?),
+            (Some(_), None) => return Err(Error::NeedsKey { path: path.to_owned() }),
+        };
+        Ok(Self { database, key })
+    }
+
+    /// Whether the objects are sealed.
+    pub fn is_sealed(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The last number that an object got.
+    ///
+    /// # Errors
+    /// Where the store itself fails.
+    pub fn last_id(&self) -> Result<u64, Error> {
+        let last = self.database.query_row("SELECT last_id FROM counter", [], |row| row.get::<_, i64>(0));
+        last.map(i64::unsigned_abs).map_err(|why| Error::sqlite("look how far objects are counted", why))
+    }
+
+    /// How many objects there are.
+    ///
+    /// # Errors
+    /// Where the store itself fails.
+    pub fn count(&self) -> Result<u64, Error> {
+        let count = self.database.query_row("SELECT count(*) FROM object", [], |row| row.get::<_, i64>(0));
+        count.map(i64::unsigned_abs).map_err(|why| Error::sqlite("count the objects", why))
+    }
+
+    /// The first object whose number is above that one.
+    ///
+    /// # Errors
+    /// Where the store itself fails, and [`Error::Damaged`].
+    pub fn next(&self, after: Id) -> Result<Option<Record>, Error> {
+        let failed = |why| Error::sqlite("read an object", why);
+        let Ok(after) = rows::number(after) else { return Ok(None) };
+        let statement = "SELECT id FROM object WHERE id > ?1 ORDER BY id LIMIT 1";
+        let next = self.database.prepare_cached(statement).map_err(failed)?;
+        let next = { next }.query_row([after], |row| row.get::<_, i64>(0)).optional().map_err(failed)?;
+        let Some(next) = next else { return Ok(None) };
+        let Some((record, _)) = rows::read(&self.database, Id(next.unsigned_abs()))? else { return Ok(None) };
+        match &self.key {
+            Some(key) => key.open(record).map(Some),
+            None => Ok(Some(record)),
+        }
+    }
+
+    /// The names of all that the server keeps for itself, in order.
+    ///
+    /// # Errors
+    /// Where the store itself fails.
+    pub fn own_names(&self) -> Result<Vec<String>, Error> {
+        // Databases of the first versions have no place for it.
+        let there = self.database.table_exists(None, "own");
+        if !there.map_err(|why| Error::sqlite("read what the server keeps for itself", why))? {
+            return Ok(Vec::new());
+        }
+        rows::own_names(&self.database)
+    }
+
+    /// What it keeps under that name.
+    ///
+    /// # Errors
+    /// Where the store itself fails.
+    pub fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        let value = rows::own(&self.database, name)?;
+        match (&self.key, value) {
+            (Some(key), Some(value)) => key.open_own(name, &value).map(Some),
+            (_, value) => Ok(value),
+        }
+    }
+}
+
+/// A change that adds objects with the numbers that they have. What is not [kept](Self::keep) is taken back.
+pub struct Intake {
+    database: Connection,
+    key: Option<DataKey>,
+    /// Whether the objects that were there are sealed by this change.
+    seals: bool,
+}
+
+impl Intake {
+    /// Begins, on the store in the file at `path`, made where it is missing, which nobody else may use meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`super::Sqlite::open`]; [`Error::InUse`], and [`Error::Key`] where the store is sealed with another
+    /// key.
+    pub fn open(path: &Path, key: Option<&WrappingKey>) -> Result<Self, Error> {
+        let database = file::open_alone(path, schema::STEPS)?;
+        database.execute_batch("BEGIN IMMEDIATE").map_err(|why| Error::sqlite("begin a change", why))?;
+        let (key, seals) = match key {
+            Some(key) => {
+                let (key, sealed) = seal::unlock_within(&database, key)?;
+                (Some(key), sealed.is_some())
+            }
+            None if seal::wrapped_key(&database)?.is_some() => {
+                return Err(Error::NeedsKey { path: path.to_owned() });
+            }
+            None => (None, false),
+        };
+        Ok(Self { database, key, seals })
+    }
+
+    /// Adds an object.
+    ///
+    /// # Errors
+    /// Where the store itself fails, and [`Error::Taken`].
+    pub fn insert(&self, record: &Record) -> Result<(), Error> {
+        match &self.key {
+            Some(key) => rows::insert(&self.database, &key.seal(record)?),
+            None => rows::insert(&self.database, record),
+        }
+    }
+
+    /// Keeps `value` for the server itself, unless there is something under that name; tells whether it is `value`
+    /// that is there now.
+    ///
+    /// # Errors
+    /// Where the store itself fails.
+    pub fn add_own(&self, name: &str, value: &Secret) -> Result<bool, Error> {
+        let there = rows::own(&self.database, name)?;
+        match (&self.key, there) {
+            (Some(key), Some(there)) => Ok(key.open_own(name, &there)? == *value),
+            (None, Some(there)) => Ok(there == *value),
+            (Some(key), None) => {
+                rows::set_own(&self.database, name, &key.seal_own(name, value)?).map(|()| true)
+            }
+            (None, None) => rows::set_own(&self.database, name, value).map(|()| true),
+        }
+    }
+
+    /// Has numbers that are given later be above that one.
+    ///
+    /// # Errors
+    /// Where the store itself fails.
+    pub fn count_from(&self, last: Id) -> Result<(), Error> {
+        let raised = "UPDATE counter SET last_id = max(last_id, ?1)";
+        let raised = self.database.execute(raised, [rows::number(last)?]);
+        raised.map(drop).map_err(|why| Error::sqlite("count the objects", why))
+    }
+
+    /// Keeps all of it; it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// Where the store itself fails: nothing is kept then.
+    pub fn keep(self) -> Result<(), Error> {
+        let kept = self.database.execute_batch("COMMIT");
+        kept.map_err(|why| Error::sqlite("keep the objects", why))?;
+        if self.seals { seal::forget_log(&self.database) } else { Ok(()) }
+    }
+}
