@@ -44,4 +44,5 @@ mod split_keys;
 mod tls;
 mod transfer;
 mod validate;
+mod versions;
 mod wrapping;

@@ -19,7 +19,7 @@ use crate::engine::{Services, jobs};
 use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
 use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
-use crate::ttlv::{self, DateTime, Field, Reader, SUPPORTED, Tag, V1_0, Value, Version, Writer, dump};
+use crate::ttlv::{self, DateTime, Field, Reader, Tag, V1_0, Value, Version, Writer, dump};
 
 use asynchronous::{Mode, Pool};
 use batch::{Item, ItemResult};
@@ -95,7 +95,7 @@ impl Engine {
                 ),
             ));
         }
-        let (version, header, items) = match parse(request) {
+        let (named, header, items) = match parse(request) {
             Ok(parsed) => parsed,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
@@ -115,7 +115,7 @@ impl Engine {
                 log::warn!(target: peer.log_target(), "Authentication failed: {error}");
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
                 return close(refusal(
-                    version,
+                    named,
                     &Error::new(
                         ResultReason::AuthenticationNotSuccessful,
                         "The client could not be authenticated. See the server log.",
@@ -126,23 +126,24 @@ impl Engine {
         if let Err(error) = self.services.tickets.admit(&identity.user, tickets(&header), Instant::now()) {
             log::warn!(target: peer.log_target(), "A request is refused: {error}");
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return keep(refusal(version, &error));
+            return keep(refusal(named, &error));
         }
-        keep(self.process(version, &header, items, &identity, peer))
+        keep(self.process(named, &header, items, &identity, peer))
     }
 
     fn process(
         &self,
-        version: Version,
+        named: Version,
         header: &RequestHeader,
         items: Vec<Item>,
         identity: &Identity,
         peer: &Peer,
     ) -> Vec<u8> {
+        let version = named.understood_as();
         if let Err(error) = check(header, &items) {
             log::info!(target: peer.log_target(), "A request is refused: {error}");
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return refusal(version, &error);
+            return refusal(named, &error);
         }
         let correlation = correlation::value(version, header);
         if let Some(name) = header.client_correlation_value.as_ref().or(correlation.as_ref()) {
@@ -159,7 +160,7 @@ impl Engine {
             Ok(results) => results,
             Err(error) => {
                 log::info!(target: peer.log_target(), "A request is refused: {error}");
-                return refusal(version, &error);
+                return refusal(named, &error);
             }
         };
         for result in &results {
@@ -169,7 +170,7 @@ impl Engine {
                 self.counters.count(result.operation(), result.has_failed());
             }
         }
-        let response = message(version, correlation.clone(), results.len(), |writer| {
+        let response = message(named, correlation.clone(), results.len(), |writer| {
             results.into_iter().for_each(|result| result.write(writer));
         });
         let limit =
@@ -182,7 +183,7 @@ impl Engine {
             ResultReason::ResponseTooLarge,
             format!("The response has {} bytes; the limit is {limit}.", response.len()),
         );
-        message(version, correlation, operations.len(), |writer| {
+        message(named, correlation, operations.len(), |writer| {
             for (operation, id) in &operations {
                 batch::write_failure(Some(*operation), id.as_deref(), &error, writer);
             }
@@ -299,22 +300,23 @@ fn close(message: Vec<u8>) -> Reply {
     Reply { message, close: true }
 }
 
-/// Reads a whole request: header, every batch item and every payload. Nothing runs before all of it makes sense.
+/// Reads a whole request: the version that it names, header, every batch item and every payload. Nothing runs before
+/// all of it makes sense.
 fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Error> {
     let mut outer = Reader::new(request, V1_0);
     let mut rows = outer.require(Tag::RequestMessage)?.structure()?;
     outer.finish()?;
     let header = rows.require(Tag::RequestHeader)?;
     let spoken: ProtocolVersion = Field::read(Tag::ProtocolVersion, &mut header.structure()?)?;
-    let version = Version::from(spoken);
-    if !SUPPORTED.contains(&version) {
+    let named = Version::from(spoken);
+    if !named.is_answered() {
         return Err(ttlv::Error::Invalid {
             tag: Tag::ProtocolVersion,
-            why: "this server speaks KMIP 1.0, 1.1, 1.2, 1.3, 1.4, 2.0 and 2.1",
+            why: "this server speaks KMIP 1.0, 1.1, 1.2, 1.3, 1.4, 2.0 and 2.1, and answers 3.0 as 2.1",
         });
     }
-    let header = RequestHeader::decode(&header.in_version(version))?;
-    rows.set_version(version);
+    let header = RequestHeader::decode(&header.in_version(named.understood_as()))?;
+    rows.set_version(named.understood_as());
     if usize::try_from(header.batch_count).is_ok_and(|count| count > MAX_BATCH_ITEMS) {
         return Err(ttlv::Error::Invalid {
             tag: Tag::BatchCount,
@@ -326,7 +328,7 @@ fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Er
         items.push(Item::prepare(RequestItem::read(&mut rows)?)?);
     }
     rows.finish()?;
-    Ok((version, header, items))
+    Ok((named, header, items))
 }
 
 /// The tickets that a header shows (2.1 §9.4).
@@ -357,18 +359,19 @@ fn check(header: &RequestHeader, items: &[Item]) -> Result<(), Error> {
 }
 
 /// A response that is one failed item without operation: what a request gets that was not looked at further.
-fn refusal(version: Version, error: &Error) -> Vec<u8> {
-    message(version, None, 1, |writer| batch::write_failure(None, None, error, writer))
+fn refusal(named: Version, error: &Error) -> Vec<u8> {
+    message(named, None, 1, |writer| batch::write_failure(None, None, error, writer))
 }
 
+/// A response whose header has the version that the request names.
 fn message(
-    version: Version,
+    named: Version,
     server_correlation_value: Option<String>,
     count: usize,
     items: impl FnOnce(&mut Writer),
 ) -> Vec<u8> {
     let header = ResponseHeader {
-        protocol_version: version.into(),
+        protocol_version: named.into(),
         time_stamp: DateTime::now(),
         nonce: None,
         server_hashed_password: None,
@@ -378,7 +381,7 @@ fn message(
         server_correlation_value,
         batch_count: i32::try_from(count).unwrap_or(i32::MAX),
     };
-    let mut writer = Writer::reusing(Vec::with_capacity(RESPONSE_ROOM), version);
+    let mut writer = Writer::reusing(Vec::with_capacity(RESPONSE_ROOM), named.understood_as());
     writer.structure(Tag::ResponseMessage, |writer| {
         header.encode(Tag::ResponseHeader, writer);
         items(writer);

@@ -15,7 +15,8 @@ structure! {
 }
 
 structure! {
-    /// Response Payload: those of them that the server speaks, in the client's order.
+    /// Response Payload: those of them that the server answers, in the client's order; all that it speaks fully
+    /// where the client names none.
     pub struct Response {
         ProtocolVersion => protocol_versions: Vec<ProtocolVersion>,
     }
@@ -32,8 +33,8 @@ impl Operation for DiscoverVersions {
         let protocol_versions = if request.protocol_versions.is_empty() {
             SUPPORTED.map(ProtocolVersion::from).to_vec()
         } else {
-            let spoken = |version: &ProtocolVersion| SUPPORTED.contains(&Version::from(version.clone()));
-            request.protocol_versions.into_iter().filter(spoken).collect()
+            let answered = |version: &ProtocolVersion| Version::from(version.clone()).is_answered();
+            request.protocol_versions.into_iter().filter(answered).collect()
         };
         Ok(Response { protocol_versions })
     }

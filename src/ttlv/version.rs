@@ -19,6 +19,17 @@ impl Version {
     pub const fn new(major: i32, minor: i32) -> Self {
         Self { major, minor }
     }
+
+    /// The version by whose rules a message that names this one is read and answered: 2.1 for 3.0, itself for every
+    /// other. What 3.0 shares with 2.1 works, and what it changed is not known here.
+    pub fn understood_as(self) -> Self {
+        if self == V3_0 { V2_1 } else { self }
+    }
+
+    /// Whether a message that names the version is answered.
+    pub fn is_answered(self) -> bool {
+        SUPPORTED.contains(&self.understood_as())
+    }
 }
 
 /// KMIP 1.0
@@ -35,6 +46,8 @@ pub const V1_4: Version = Version::new(1, 4);
 pub const V2_0: Version = Version::new(2, 0);
 /// KMIP 2.1
 pub const V2_1: Version = Version::new(2, 1);
+/// KMIP 3.0, which is [understood as](Version::understood_as) 2.1 and not among the [`SUPPORTED`].
+pub const V3_0: Version = Version::new(3, 0);
 
 /// The form in which the store keeps objects and attributes: every row of every table, whatever version
 /// brought it or dropped it, in the dialect of 2.x. Never sent and never accepted from a peer.
@@ -56,6 +69,19 @@ mod tests {
     #[test]
     fn orders_by_major_then_minor() {
         assert!(SUPPORTED.is_sorted_by(|newer, older| newer > older));
-        assert!(STORED > V2_1);
+        assert!(STORED > V3_0);
+    }
+
+    #[test]
+    fn a_version_that_is_named_is_answered_by_the_rules_of_one_that_is_spoken() {
+        for version in SUPPORTED {
+            assert_eq!(version.understood_as(), version);
+        }
+        assert_eq!(V3_0.understood_as(), V2_1);
+        assert!(V3_0.is_answered() && !SUPPORTED.contains(&V3_0));
+        for other in [Version::new(0, 9), Version::new(1, 5), Version::new(2, 2), Version::new(3, 1), STORED]
+        {
+            assert!(!other.is_answered(), "{other}");
+        }
     }
 }
