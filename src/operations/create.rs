@@ -8,7 +8,7 @@ use crate::kmip::enums::{
 };
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, Object, enums, structure};
-use crate::ttlv::{Tag, V1_4, V2_0, Version};
+use crate::ttlv::{Tag, V1_3, V1_4, V2_0, Version};
 
 use super::Operation;
 
@@ -40,7 +40,7 @@ impl Operation for Create {
         let given = Given::of(cx, &request.attributes)?;
         let object = match request.object_type {
             ObjectType::SymmetricKey => symmetric_key(&given, cx.version)?,
-            ObjectType::SecretData if cx.version >= V1_4 => secret_data(&given, cx.version)?,
+            ObjectType::SecretData if cx.version >= V1_3 => secret_data(&given, cx.version)?,
             other => {
                 return Err(invalid_field(format!("Create makes no object of the type {other}.")));
             }

@@ -37,6 +37,13 @@ impl Node {
         std::iter::once(self).chain(below).collect()
     }
 
+    fn all_mut(&mut self) -> Vec<&mut Node> {
+        if self.is_structure() {
+            return self.children.iter_mut().flat_map(Node::all_mut).collect();
+        }
+        vec![self]
+    }
+
     /// The batch items of a message.
     pub(super) fn items(&self) -> impl Iterator<Item = &Node> {
         self.children.iter().filter(|child| child.tag == "BatchItem")
@@ -75,7 +82,7 @@ impl Node {
 }
 
 /// One request and its response.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Step {
     /// Which client sends it: A where nothing is said.
     pub(super) client: char,
@@ -89,12 +96,14 @@ pub(super) struct Step {
     pub(super) response: Node,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Case {
     /// The file's name without its ending.
     pub(super) name: String,
     /// The folder of its version, as `v1.4`.
     pub(super) folder: String,
+    /// The case of another version that it is but for its headers, by that one's id.
+    pub(super) origin: Option<String>,
     /// Whether its description says that the lists of operations and object types may vary.
     lists_vary: bool,
     pub(super) steps: Vec<Step>,
@@ -138,11 +147,31 @@ impl Case {
         self.name.rsplit_once('-').map_or(&self.name, |(name, _)| name)
     }
 
+    /// The same case with other numbers of the version in its headers, and nothing else changed.
+    fn in_version(&self, folder: &str) -> Case {
+        let mut case = Case { folder: folder.to_owned(), origin: Some(self.id()), ..self.clone() };
+        let (major, minor) = folder.trim_start_matches('v').split_once('.').unwrap();
+        for message in case.steps.iter_mut().flat_map(|step| [&mut step.request, &mut step.response]) {
+            let headers = message.children.iter_mut().filter(|child| child.tag.ends_with("Header"));
+            for node in headers.flat_map(Node::all_mut) {
+                match &*node.tag {
+                    "ProtocolVersionMajor" => major.clone_into(&mut node.value),
+                    "ProtocolVersionMinor" => minor.clone_into(&mut node.value),
+                    _ => {}
+                }
+            }
+        }
+        case
+    }
+
     /// Whether some step waits for time to pass.
     pub(super) fn waits(&self) -> bool {
         self.steps.iter().any(|step| step.repeat)
     }
 }
+
+/// Versions, each with those whose cases say most about it.
+const OTHERS: [(&str, &[&str]); 3] = [("v1.3", &["v1.2", "v1.4"]), ("v2.0", &["v2.1"]), ("v3.0", &["v2.1"])];
 
 /// Every case below `corpus`, by version and name.
 pub(super) fn all(corpus: &Path) -> Vec<Case> {
@@ -157,6 +186,20 @@ pub(super) fn all(corpus: &Path) -> Vec<Case> {
     }
     cases.sort_by(|a, b| (&a.folder, &a.name).cmp(&(&b.folder, &b.name)));
     cases
+}
+
+/// The versions that `cases` lack, in cases of the versions beside them: the numbers in the headers are the other
+/// version's.
+pub(super) fn in_other_versions(cases: &[Case]) -> Vec<Case> {
+    let lacking = OTHERS.iter().filter(|(folder, _)| cases.iter().all(|case| case.folder != *folder));
+    let pairs = lacking.flat_map(|(folder, beside)| beside.iter().map(move |beside| (folder, *beside)));
+    let mut others: Vec<_> = pairs
+        .flat_map(|(folder, beside)| {
+            cases.iter().filter(move |case| case.folder == beside).map(|case| case.in_version(folder))
+        })
+        .collect();
+    others.sort_by(|a, b| (&a.folder, &a.name).cmp(&(&b.folder, &b.name)));
+    others
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -175,6 +218,7 @@ fn load(corpus: &Path, file: &Path) -> Case {
     let mut case = Case {
         name: file.file_stem().unwrap().to_string_lossy().into_owned(),
         folder: file.strip_prefix(corpus).unwrap().iter().next().unwrap().to_string_lossy().into_owned(),
+        origin: None,
         lists_vary: text.contains("operations and object types returned in the response MAY vary"),
         steps: Vec::new(),
     };

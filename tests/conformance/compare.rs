@@ -43,6 +43,9 @@ const CHOSEN: [&str; 9] = [
 /// Structures whose contents are the server's own.
 const OWN: [&str; 3] = ["RandomNumberGenerator", "RNGParameters", "ServerInformation"];
 
+/// What may be there or not in a header of 2.0, where it is left out for clients that take it for a broken header.
+const UNREADABLE_IN_2_0: &str = "ServerCorrelationValue";
+
 /// What may be there or not.
 const OPTIONAL: [&str; 5] = [
     "ResultMessage",
@@ -168,6 +171,7 @@ pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Kno
     let mut judge = Judge {
         old: version.is_some_and(|(major, _)| major == "1"),
         first: version == Some(("1", "0")),
+        two_0: version == Some(("2", "0")),
         lists_vary: step.lists_vary,
         item: None,
         known,
@@ -248,6 +252,8 @@ struct Judge<'a> {
     /// Whether the case is one of KMIP 1.x, and whether of 1.0.
     old: bool,
     first: bool,
+    /// Whether of 2.0.
+    two_0: bool,
     /// Whether the case lets the lists of operations and object types vary.
     lists_vary: bool,
     item: Option<Item>,
@@ -390,7 +396,8 @@ impl Judge<'_> {
         let zero = self.old && !self.first && node.tag == "AttributeIndex" && node.value == "0";
         let in_answer = parent.tag == "ResponsePayload" || parent.tag == "BatchItem";
         let listed = self.lists_vary && self.operation() == "Query" && LISTED.contains(&&*node.tag);
-        zero || in_answer && (listed || OPTIONAL.contains(&&*node.tag))
+        let unreadable = self.two_0 && parent.tag == "ResponseHeader" && node.tag == UNREADABLE_IN_2_0;
+        zero || unreadable || in_answer && (listed || OPTIONAL.contains(&&*node.tag))
     }
 
     /// Whether an element's place among its like is not fixed.

@@ -5,6 +5,10 @@
 //! `unsupported.txt` names the cases that a server cannot pass, `waiting.txt` those that this one does not pass yet.
 //! A run fails when a case outside the lists fails, and when one inside them passes.
 //!
+//! Versions that the cases leave out are tried with those of the versions beside them, only the version in the headers
+//! being another: 1.3 with those of 1.2 and 1.4, 2.0 and 3.0 with those of 2.1. `versions.txt` names the ones that
+//! cannot pass so.
+//!
 //! The cases are not part of this project: `KMIP_CORPUS` names their folder, with a folder for each version in it.
 //! `CASE` narrows a run down to the cases whose name has it, `VERSION` to those of one version.
 
@@ -39,17 +43,12 @@ fn corpus() -> Option<PathBuf> {
 #[test]
 fn conformance_every_case_outside_the_lists_passes() {
     let Some(corpus) = corpus() else { return };
-    let filter = |name| std::env::var(name).ok().filter(|wanted: &String| !wanted.is_empty());
-    let (pattern, version) = (filter("CASE"), filter("VERSION"));
     let all = case::all(&corpus);
-    let everything = pattern.is_none() && version.is_none();
-    let wanted = |case: &&Case| {
-        pattern.as_ref().is_none_or(|pattern| case.id().contains(pattern.as_str()))
-            && version.as_ref().is_none_or(|version| case.folder == format!("v{version}"))
-    };
-    let cases: Vec<_> = all.iter().filter(wanted).collect();
-    assert!(!cases.is_empty(), "no case is meant by CASE and VERSION");
-
+    let (cases, everything) = wanted(&all);
+    assert!(
+        everything || !cases.is_empty() || !wanted(&case::in_other_versions(&all)).0.is_empty(),
+        "no case is meant by CASE and VERSION"
+    );
     let outcomes = run(&cases, &all);
     let lists = Lists::read();
     report::print(&outcomes, &lists, !everything);
@@ -58,6 +57,31 @@ fn conformance_every_case_outside_the_lists_passes() {
     }
     let wrong = report::surprises(&outcomes, &lists, everything);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn conformance_every_case_outside_the_list_passes_in_the_version_beside_its_own() {
+    let Some(corpus) = corpus() else { return };
+    let all = case::in_other_versions(&case::all(&corpus));
+    let (mut cases, everything) = wanted(&all);
+    let own = Lists::read();
+    cases.retain(|case| case.origin.as_ref().is_none_or(|origin| !own.have(origin)));
+    let outcomes = run(&cases, &all);
+    let lists = Lists::of_other_versions();
+    report::print(&outcomes, &lists, !everything);
+    let wrong = report::surprises(&outcomes, &lists, everything);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The cases that CASE and VERSION mean, and whether these are all.
+fn wanted(all: &[Case]) -> (Vec<&Case>, bool) {
+    let filter = |name| std::env::var(name).ok().filter(|wanted: &String| !wanted.is_empty());
+    let (pattern, version) = (filter("CASE"), filter("VERSION"));
+    let wanted = |case: &&Case| {
+        pattern.as_ref().is_none_or(|pattern| case.id().contains(pattern.as_str()))
+            && version.as_ref().is_none_or(|version| case.folder == format!("v{version}"))
+    };
+    (all.iter().filter(wanted).collect(), pattern.is_none() && version.is_none())
 }
 
 /// Replays the cases, several at the same time; the outcomes are in the order of the cases.

@@ -38,13 +38,31 @@ fn lines(name: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The lines of a list that gives a reason for each name.
+fn with_reasons(name: &str) -> BTreeMap<String, String> {
+    let list = lines(name);
+    for (case, reason) in &list {
+        assert!(!reason.is_empty(), "{name} gives no reason for {case}");
+    }
+    list
+}
+
 impl Lists {
     pub(super) fn read() -> Self {
-        let unsupported = lines("unsupported.txt");
-        for (name, reason) in &unsupported {
-            assert!(!reason.is_empty(), "unsupported.txt gives no reason for {name}");
+        Self {
+            unsupported: with_reasons("unsupported.txt"),
+            waiting: lines("waiting.txt").into_keys().collect(),
         }
-        Self { unsupported, waiting: lines("waiting.txt").into_keys().collect() }
+    }
+
+    /// The list of the cases that cannot pass in another version than their own.
+    pub(super) fn of_other_versions() -> Self {
+        Self { unsupported: with_reasons("versions.txt"), waiting: BTreeSet::new() }
+    }
+
+    /// Whether a case is expected to fail.
+    pub(super) fn have(&self, id: &str) -> bool {
+        self.unsupported.contains_key(id) || self.waiting.contains(id)
     }
 }
 
@@ -90,14 +108,9 @@ pub(super) fn surprises(outcomes: &[Outcome<'_>], lists: &Lists, everything: boo
     let mut names = BTreeSet::new();
     for Outcome { case, failure } in outcomes {
         let id = case.id();
-        let list = if lists.unsupported.contains_key(&id) {
-            Some("unsupported.txt")
-        } else {
-            lists.waiting.contains(&id).then_some("waiting.txt")
-        };
-        match (failure, list) {
-            (Some(failure), None) => surprises.push(format!("{id} fails: {failure}")),
-            (None, Some(list)) => surprises.push(format!("{id} passes: take it out of {list}")),
+        match (failure, lists.have(&id)) {
+            (Some(failure), false) => surprises.push(format!("{id} fails: {failure}")),
+            (None, true) => surprises.push(format!("{id} passes: take it out of its list")),
             _ => {}
         }
         names.insert(id);
