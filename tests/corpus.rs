@@ -38,7 +38,7 @@ use crate::harness::Authority;
 
 mod objects;
 
-pub(crate) use objects::{aes_key, objects, register};
+pub(crate) use objects::{aes_key, objects, register, register_as};
 
 /// One valid Request Payload.
 pub(crate) struct Row {

@@ -6,6 +6,7 @@
     reason = "a test may stop at the first surprise; clippy.toml's permissions cover only functions marked as tests"
 )]
 
+mod access;
 mod asynchronous;
 mod auth;
 mod backup;

@@ -50,6 +50,13 @@ impl Memory {
     }
 }
 
+/// As it stands between two changes.
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        Self { kept: RwLock::new(self.kept().clone()), writer: Mutex::default() }
+    }
+}
+
 impl Store for Memory {
     fn read(&self, id: Id) -> Result<Option<Record>, Error> {
         let record = self.kept().records.get(&id).map(Arc::clone);

@@ -76,6 +76,36 @@ pub trait Store: Send + Sync + 'static {
     }
 }
 
+/// A store that whoever opened it looks into beside the engine.
+impl<S: Store> Store for Arc<S> {
+    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+        self.as_ref().read(id)
+    }
+
+    fn locate(&self, query: &Query) -> Result<Located, Error> {
+        self.as_ref().locate(query)
+    }
+
+    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.as_ref().own(name)
+    }
+
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+        self.as_ref().change(job)
+    }
+
+    fn begin<'s>(
+        &'s self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
+    ) -> Result<Box<dyn Unsettled + 's>, Error> {
+        self.as_ref().begin(job)
+    }
+
+    fn status(&self) -> Status {
+        self.as_ref().status()
+    }
+}
+
 /// What a store takes up; zeros where it does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {

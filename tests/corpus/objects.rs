@@ -4,14 +4,19 @@ use super::*;
 
 /// An object to register, with its attributes.
 pub(crate) struct Given {
-    pub(super) object: Object,
+    pub(crate) object: Object,
     pub(super) attributes: Vec<Attribute>,
 }
 
 /// Writes a Register payload.
 pub(crate) fn register(given: &Given, writer: &mut Writer) {
+    register_as(given, &[], writer);
+}
+
+/// The same with more attributes than its own.
+pub(crate) fn register_as(given: &Given, more: &[Attribute], writer: &mut Writer) {
     given.object.object_type().write(Tag::ObjectType, writer);
-    template(Tag::Attributes, &given.attributes, writer);
+    template(Tag::Attributes, &[&given.attributes, more].concat(), writer);
     given.object.write(Tag::default(), writer);
 }
 
