@@ -87,19 +87,22 @@ FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-fuzz: ## Runs each program of fuzz/ for SECONDS (240); needs a C++ compiler.
+# Its packages in the versions of this folder: what is fuzzed is what is shipped, and `make check` compiles it once.
+fuzz/Cargo.lock: Cargo.lock
+	cp $< $@
+
+fuzz: fuzz/Cargo.lock ## Runs each program of fuzz/ for SECONDS (240), on all processors; needs a C++ compiler.
 	KMIP_SEEDS="$(CURDIR)/fuzz" cargo test --test integration seeds
 	cd fuzz && CARGO_TARGET_DIR="$(abspath $(TARGET))/fuzz" RUSTFLAGS="$(FUZZ_FLAGS)" \
 		cargo build --release --target $(HOST)
-	@set -e; for target in $(FUZZ_TARGETS); do \
-		mkdir -p fuzz/artifacts/$$target; printf '\n%s\n' $$target; \
-		$(TARGET)/fuzz/$(HOST)/release/$$target fuzz/corpus/$$target -artifact_prefix=fuzz/artifacts/$$target/ \
-			-max_total_time=$(or $(SECONDS),240) -timeout=20 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1; \
-	done
+	FUZZ_LEAST=$(if $(SECONDS),,50000000) \
+		fuzz/run $(TARGET)/fuzz/$(HOST)/release $(or $(SECONDS),240) $(FUZZ_TARGETS)
 
-check: ## Formatting, lints, documentation, and licences and advisories where cargo-deny is installed.
+check: fuzz/Cargo.lock ## Formatting, lints, documentation, and licences and advisories where cargo-deny is installed.
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cd fuzz && cargo fmt --check && CARGO_TARGET_DIR="$(abspath $(TARGET))" \
+		cargo clippy --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
 	else echo "cargo-deny is not installed: licences and advisories are not checked"; fi

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use kmip_server::crypto::rsa::PrivateKey;
+use kmip_server::crypto::{Purpose, ec};
 use kmip_server::encoding::{json, xml};
-use kmip_server::kmip::enums::Operation;
-use kmip_server::ttlv::{V1_2, Writer};
+use kmip_server::kmip::enums::{CryptographicAlgorithm, Operation, RecommendedCurve};
+use kmip_server::kmip::{KeyMaterial, KeyValue, Object};
+use kmip_server::ttlv::{Field, STORED, Tag, V1_2, Writer};
 
 use crate::corpus::{batches, message_of, objects, register, requests};
 use crate::harness::{Authority, self_signed_version_1};
 
-/// The seeds of each program, and what the engine of `request` is made of.
-fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
+/// The seeds of each program, and what the engine of `request` is made of. `ca` issues the certificates.
+fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let valid: Vec<_> =
         requests().map(|(.., request)| request).chain(batches().map(|(_, request)| request)).collect();
     // What makes pairs of keys is tried in the other tests: here it would be all that there is time for.
@@ -24,17 +27,21 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         .map(|object| message_of(V1_2, None, &[(Operation::Register, |w: &mut Writer| register(object, w))]));
     let spelled = valid.iter().flat_map(|request| [xml::encode(request), json::encode(request)]);
     let file = |name: &str| fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
-    let ca = Authority::new("Root CA");
     let certificates =
         [ca.client("John Doe"), ca.issue_version_1("Old"), self_signed_version_1("Self"), ca.server()];
+    let certificates: Vec<_> = certificates.iter().map(|it| it.certificate.to_vec()).collect();
+    let spelled: Vec<_> = spelled.filter_map(|text| text.ok().map(String::into_bytes)).collect();
     BTreeMap::from([
         ("fixture", fixture.collect()),
         ("corpus/request", light),
         ("corpus/ttlv", valid.clone()),
-        ("corpus/encoding", spelled.filter_map(|text| text.ok().map(String::into_bytes)).collect()),
+        ("corpus/http", posts(&spelled)),
+        ("corpus/object", objects().iter().map(|object| stored(&object.object)).collect()),
+        ("corpus/key", keys().into_iter().chain(certificates.iter().cloned()).collect()),
+        ("corpus/encoding", spelled),
         ("corpus/settings", vec![file("server.conf.example"), b"[server]\nport=1\n".to_vec()]),
         ("corpus/policy", vec![file("policy.json"), b"{}".to_vec()]),
-        ("corpus/certificate", certificates.iter().map(|it| it.certificate.to_vec()).collect()),
+        ("corpus/certificate", certificates),
         (
             "corpus/slugs",
             vec![br#"{"groups": ["A", "B"]}"#.to_vec(), b"null".to_vec(), b"/slugs/a b".to_vec()],
@@ -42,9 +49,53 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     ])
 }
 
+/// An object as the database has it.
+fn stored(object: &Object) -> Vec<u8> {
+    let mut writer = Writer::new(STORED);
+    object.write(Tag::default(), &mut writer);
+    writer.into_bytes()
+}
+
+/// Some messages as bodies of HTTP, two in a stream, behind the size in which the stream is read.
+fn posts(spelled: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let post = |body: &Vec<u8>| {
+        let kind = if body.starts_with(b"<") { "text/xml" } else { "application/json" };
+        let head = format!("POST /kmip HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: {}", body.len());
+        [head.as_bytes(), b"\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n", body].concat()
+    };
+    let short: Vec<_> = spelled.iter().filter(|body| body.len() < 1_500).step_by(8).collect();
+    let pairs = short.windows(2).map(|pair| [vec![9], post(pair[0]), post(pair[1])].concat());
+    pairs.chain([b"\0POST /kmip HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec()]).collect()
+}
+
+/// Keys in the forms that are read.
+fn keys() -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
+    for object in objects() {
+        let (Object::PrivateKey(key) | Object::PublicKey(key)) = &object.object else { continue };
+        let Some(KeyValue::Plain { material: KeyMaterial::Bytes(bytes), .. }) = &key.key_block.key_value
+        else {
+            continue;
+        };
+        keys.push(bytes.expose().to_vec());
+        if let Ok(key) = PrivateKey::read(bytes.expose(), Purpose::Convert) {
+            keys.push(key.public().unwrap().spki().unwrap());
+        }
+    }
+    for curve in [RecommendedCurve::P256, RecommendedCurve::Secp256K1, RecommendedCurve::Curve25519] {
+        let curve = ec::Curve::named(curve, CryptographicAlgorithm::Ec);
+        let Some(Ok(key)) = curve.map(ec::generate) else { continue };
+        keys.push(key.pkcs8().unwrap().expose().to_vec());
+        keys.extend(key.sec1().ok().map(|key| key.expose().to_vec()));
+        keys.push(key.public().unwrap().spki(false).unwrap());
+    }
+    keys
+}
+
 #[test]
 fn every_fuzzed_program_has_seeds() {
-    let seeds = seeds();
+    let ca = Authority::new("Root CA");
+    let seeds = seeds(&ca);
     for program in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets")).unwrap() {
         let name = program.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
         assert!(seeds.get(&*format!("corpus/{name}")).is_some_and(|of| of.len() > 1), "{name} has no seeds");
@@ -57,6 +108,7 @@ fn every_fuzzed_program_has_seeds() {
             fs::write(folder.join(format!("{number}.bin")), seed).unwrap();
         }
     }
-    let client = Authority::new("Root CA").client("John Doe");
-    fs::write(Path::new(&folder).join("fixture/peer.der"), client.certificate).unwrap();
+    let fixture = Path::new(&folder).join("fixture");
+    fs::write(fixture.join("peer.der"), ca.client("John Doe").certificate).unwrap();
+    fs::write(fixture.join("ca.der"), &ca.credential.certificate).unwrap();
 }

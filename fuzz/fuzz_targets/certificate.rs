@@ -1,11 +1,33 @@
-//! A client certificate, and the identity that it gives.
+//! A client certificate: whether it is trusted, which is asked before the client is known, and the identity that
+//! it gives.
 
 #![no_main]
 
+use std::path::Path;
+use std::sync::OnceLock;
+
 use kmip_server::auth::{Authenticator, Certificate, Peer};
+use kmip_server::server::Trust;
 use libfuzzer_sys::fuzz_target;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
+
+/// The authority of the seeds, as `ca_path` names it.
+fn trust() -> &'static Trust {
+    static TRUST: OnceLock<Trust> = OnceLock::new();
+    TRUST.get_or_init(|| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixture/ca.der");
+        let ca = std::fs::read(path).expect("make fuzz writes the fixture");
+        let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        Trust::new(vec![ca.into()], true, algorithms).expect("it is a certificate")
+    })
+}
 
 fuzz_target!(|bytes: &[u8]| {
+    let (leaf, now) = (CertificateDer::from(bytes), UnixTime::since_unix_epoch(NOW));
+    drop(trust().verify_client_cert(&leaf, &[], now));
+    drop(trust().verify_client_cert(&leaf, std::slice::from_ref(&leaf), now));
+
     let Ok(certificate) = Certificate::from_der(bytes) else { return };
     let names = certificate.common_names().to_vec();
     let peer = Peer::new(([127, 0, 0, 1], 5696).into(), 1, Some(certificate));
@@ -18,3 +40,6 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
 });
+
+/// In the middle of the life of what the tests make.
+const NOW: std::time::Duration = std::time::Duration::from_secs(1_800_000_000);

@@ -17,19 +17,22 @@ use crate::ttlv::DateTime;
 const TARGET: &str = "/kmip";
 
 /// How long a request line with its fields may be, in bytes. Clients send a few hundred.
-const MAX_HEAD: usize = 8 * 1024;
+pub const MAX_HEAD: usize = 8 * 1024;
 
 /// How many fields a request may have.
-const MAX_FIELDS: usize = 64;
+pub const MAX_FIELDS: usize = 64;
 
 /// How many bytes are read at a time.
 const CHUNK: usize = 16 * 1024;
 
 /// How a message is spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub enum Encoding {
+    /// As TTLV.
     Ttlv,
+    /// As XML.
     Xml,
+    /// As JSON.
     Json,
 }
 
@@ -55,7 +58,10 @@ impl Encoding {
     }
 
     /// The TTLV of a message.
-    pub(super) fn decode(self, body: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, encoding::Error> {
+    ///
+    /// # Errors
+    /// Where the body is no message of this encoding.
+    pub fn decode(self, body: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, encoding::Error> {
         match self {
             Self::Ttlv => Ok(body),
             Self::Xml => xml::decode(&body).map(Zeroizing::new),
@@ -64,7 +70,10 @@ impl Encoding {
     }
 
     /// A message of TTLV in this encoding.
-    pub(super) fn encode(self, message: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, encoding::Error> {
+    ///
+    /// # Errors
+    /// Where `message` is no TTLV, or cannot be spelled.
+    pub fn encode(self, message: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, encoding::Error> {
         let message = Zeroizing::new(message);
         match self {
             Self::Ttlv => Ok(message),
@@ -76,21 +85,22 @@ impl Encoding {
 
 /// What a request begins with.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) encoding: Encoding,
+pub struct Head {
+    /// How the body is spelled, and the response's.
+    pub encoding: Encoding,
     /// The bytes of the body.
     length: usize,
     /// Whether the client wants to be told that its body is welcome (RFC 9110 §10.1.1).
-    pub(super) expects: bool,
+    pub expects: bool,
     /// Whether the connection stays open after the response.
-    pub(super) stays: bool,
+    pub stays: bool,
     /// Whether the request is one of HTTP/1.0, whose clients have to be told that it stays open.
     old: bool,
 }
 
 /// Why there is no request.
 #[derive(Debug)]
-pub(super) enum Problem {
+pub enum Problem {
     /// The peer ended the stream between two requests.
     Closed,
     /// The peer ended the stream inside a request.
@@ -120,7 +130,8 @@ impl From<Refusal> for Problem {
 
 /// Why a request is answered with an HTTP error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+#[allow(missing_docs, reason = "`Display` tells each")]
+pub enum Refusal {
     Malformed,
     NoMessage(encoding::Error),
     WrongTarget,
@@ -148,7 +159,7 @@ impl Refusal {
     }
 
     /// The response that says so. The connection ends after it.
-    pub(super) fn response(&self) -> Vec<u8> {
+    pub fn response(&self) -> Vec<u8> {
         let allow = if *self == Self::WrongMethod { "Allow: POST\r\n" } else { "" };
         let text = format!("{self}.\n");
         let head = format!("HTTP/1.1 {}\r\n{allow}", self.status());
@@ -181,25 +192,25 @@ impl fmt::Display for Refusal {
 
 /// Whether a stream that begins with this byte is one of HTTP: methods are letters, and the tags of KMIP begin with
 /// 0x42.
-pub(super) fn begins_with(byte: u8) -> bool {
+pub fn begins_with(byte: u8) -> bool {
     byte.is_ascii_alphabetic() && byte != 0x42
 }
 
 /// What one client sends: request after request.
 #[derive(Debug, Default)]
-pub(super) struct Requests {
+pub struct Requests {
     /// What was read and not yet used. Bodies hold keys.
     ahead: Zeroizing<Vec<u8>>,
 }
 
 impl Requests {
     /// The requests of a stream whose first byte was read already.
-    pub(super) fn beginning_with(byte: u8) -> Self {
+    pub fn beginning_with(byte: u8) -> Self {
         Self { ahead: Zeroizing::new(vec![byte]) }
     }
 
     /// Whether some of the next request is here.
-    pub(super) fn has_begun(&self) -> bool {
+    pub fn has_begun(&self) -> bool {
         !self.ahead.is_empty()
     }
 
@@ -207,7 +218,7 @@ impl Requests {
     ///
     /// # Errors
     /// [`Problem`]; only closing the connection is left then.
-    pub(super) fn head(&mut self, stream: &mut impl Read, limit: usize) -> Result<Head, Problem> {
+    pub fn head(&mut self, stream: &mut impl Read, limit: usize) -> Result<Head, Problem> {
         loop {
             let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
             let mut request = httparse::Request::new(&mut fields);
@@ -238,11 +249,7 @@ impl Requests {
     ///
     /// # Errors
     /// As [`Requests::head`].
-    pub(super) fn body(
-        &mut self,
-        stream: &mut impl Read,
-        head: &Head,
-    ) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    pub fn body(&mut self, stream: &mut impl Read, head: &Head) -> Result<Zeroizing<Vec<u8>>, Problem> {
         while self.ahead.len() < head.length {
             if self.read(stream)? == 0 {
                 return Err(Problem::Cut);
@@ -316,10 +323,10 @@ fn path(target: &str) -> &str {
 }
 
 /// Tells a client that it may send its body.
-pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The response that holds a message, already in the request's encoding.
-pub(super) fn response(head: &Head, stays: bool, message: &[u8]) -> Vec<u8> {
+pub fn response(head: &Head, stays: bool, message: &[u8]) -> Vec<u8> {
     let connection = if stays { "keep-alive" } else { "close" };
     let version = if head.old { "1.0" } else { "1.1" };
     finish(format!("HTTP/{version} 200 OK\r\n"), head.encoding.content_type(), connection, message)

@@ -16,7 +16,7 @@
 
 mod authority;
 mod connection;
-mod http;
+pub mod http;
 mod listener;
 mod status;
 mod tickets;
@@ -35,6 +35,7 @@ pub use authority::Error as AuthorityError;
 pub use listener::{MAX_HANDSHAKES, Shutdown};
 pub use status::{Observer, PERIOD as STATUS_PERIOD};
 pub use tls::Error as TlsError;
+pub use trust::Trust;
 
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;

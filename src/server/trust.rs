@@ -28,7 +28,7 @@ use x509_cert::time::Validity;
 
 /// The certificates of `ca_path`, and the algorithms that signatures are checked by.
 #[derive(Debug)]
-pub(super) struct Trust {
+pub struct Trust {
     /// Every certificate of the file.
     known: Vec<CertificateDer<'static>>,
     /// Those that may issue others.
@@ -46,7 +46,7 @@ impl Trust {
     ///
     /// # Errors
     /// Where none of them can be read.
-    pub(super) fn new(
+    pub fn new(
         certificates: Vec<CertificateDer<'static>>,
         check_usage: bool,
         algorithms: WebPkiSupportedAlgorithms,

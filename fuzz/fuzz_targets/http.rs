@@ -1,0 +1,76 @@
+//! Requests of HTTP as a connection reads them: one head and body after the other, however they arrive.
+
+#![no_main]
+
+use std::io::{self, Read};
+
+use kmip_server::server::http::{Head, Problem, Requests, begins_with, response};
+use libfuzzer_sys::fuzz_target;
+
+/// As small as inputs are, so that some requests are too long.
+const LIMIT: usize = 2048;
+
+/// A stream that gives at most so many bytes at once.
+struct Pieces<'a> {
+    bytes: &'a [u8],
+    most: usize,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let most = self.most.min(room.len());
+        self.bytes.read(&mut room[..most])
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((size, bytes)) = bytes.split_first() else { return };
+    let (whole, end) = requests(bytes, usize::MAX);
+    let (pieces, other_end) = requests(bytes, 1 + usize::from(*size));
+    assert_eq!(whole, pieces, "where a request ends depends on how it arrives");
+    assert_eq!(end, other_end);
+    for (head, body) in whole {
+        let Ok(message) = head.encoding.decode(body.into()) else { continue };
+        let Ok(text) = head.encoding.encode(message.to_vec()) else { continue };
+        assert!(response(&head, head.stays, &text).ends_with(&text));
+    }
+});
+
+/// Why the stream of requests ended.
+#[derive(Debug, PartialEq)]
+enum End {
+    Closed,
+    Cut,
+    /// What is refused first may depend on how much is there.
+    Refused,
+}
+
+fn requests(bytes: &[u8], most: usize) -> (Vec<(Head, Vec<u8>)>, End) {
+    let mut found = Vec::new();
+    let Some((first, bytes)) = bytes.split_first() else { return (found, End::Closed) };
+    if !begins_with(*first) {
+        return (found, End::Refused);
+    }
+    let mut stream = Pieces { bytes, most };
+    let mut requests = Requests::beginning_with(*first);
+    let problem = loop {
+        let head = match requests.head(&mut stream, LIMIT) {
+            Ok(head) => head,
+            Err(problem) => break problem,
+        };
+        match requests.body(&mut stream, &head) {
+            Ok(body) => found.push((head, body.to_vec())),
+            Err(problem) => break problem,
+        }
+    };
+    let end = match problem {
+        Problem::Closed => End::Closed,
+        Problem::Cut => End::Cut,
+        Problem::Refused(refusal) => {
+            assert!(refusal.response().starts_with(b"HTTP/1.1 "));
+            End::Refused
+        }
+        Problem::Io(error) => panic!("a slice does not fail: {error}"),
+    };
+    (found, end)
+}

@@ -1,0 +1,58 @@
+//! Keys, certificates and requests for them, in DER and PEM, as clients register them and files hold them: what is
+//! read as a key has every form that it is given out in, and each of them is read again as the same key.
+
+#![no_main]
+
+use kmip_server::crypto::authority::Subject;
+use kmip_server::crypto::x509::Certificate;
+use kmip_server::crypto::{Purpose, chain, der, ec, rsa};
+use kmip_server::ttlv::DateTime;
+use libfuzzer_sys::fuzz_target;
+
+/// What is asked for does not matter: it is for the error's text.
+const PURPOSE: Purpose = Purpose::Convert;
+
+/// In the middle of the life of what the tests make.
+const NOW: DateTime = DateTime(1_800_000_000);
+
+fuzz_target!(|bytes: &[u8]| {
+    der::length(bytes);
+    der::private_key(bytes);
+    der::public_key(bytes);
+
+    if let Ok(key) = rsa::PublicKey::read(bytes, PURPOSE) {
+        let spki = key.spki().expect("a key has this form");
+        assert_eq!(rsa::PublicKey::read(&spki, PURPOSE).expect("it is a key").pkcs1(), key.pkcs1());
+        if let Ok((modulus, exponent)) = key.numbers() {
+            drop(rsa::PublicKey::from_numbers(&modulus, &exponent));
+        }
+    }
+    if let Ok(key) = rsa::PrivateKey::read(bytes, PURPOSE) {
+        let pkcs8 = key.pkcs8().expect("a key has this form");
+        assert!(rsa::PrivateKey::read(pkcs8.expose(), PURPOSE).is_ok());
+        drop(key.public());
+        drop(key.numbers());
+    }
+    if let Ok(key) = ec::PublicKey::read(bytes, PURPOSE) {
+        for compressed in [false, true] {
+            let spki = key.spki(compressed && key.compressed_point().is_some()).expect("a key has this form");
+            assert_eq!(ec::PublicKey::read(&spki, PURPOSE).expect("it is a key").point(), key.point());
+        }
+    }
+    if let Ok(key) = ec::PrivateKey::read(bytes, PURPOSE) {
+        let pkcs8 = key.pkcs8().expect("a key has this form");
+        assert!(ec::PrivateKey::read(pkcs8.expose(), PURPOSE).is_ok());
+        drop(key.sec1());
+        drop(key.public());
+    }
+
+    let certificate = Certificate::read(bytes);
+    certificate.serial_number_der();
+    certificate.serial_number_text();
+    drop(Subject::of_certificate(bytes));
+    drop(Subject::of_pkcs10(bytes));
+    drop(Subject::of_pem(bytes));
+    // Twice the same: a chain of one that signed itself, and of one that it may have signed.
+    chain::validate(&[bytes], None, NOW);
+    chain::validate(&[bytes], Some(bytes), NOW);
+});
