@@ -17,6 +17,7 @@ use kmip_server::auth::{Authenticator, Certificate, Peer};
 use kmip_server::config::Level;
 use kmip_server::dispatch::{Engine, Respond};
 use kmip_server::engine::Services;
+use kmip_server::kmip::Principal;
 use kmip_server::kmip::attributes::{Attributes, Row};
 use kmip_server::kmip::enums::{ObjectType, Operation};
 use kmip_server::logging;
@@ -122,8 +123,8 @@ fn subjects<'a>(store: &'a Sqlite, id: &str) -> Result<Vec<Subject<'a>>, Failure
         (
             "policy: one decision",
             Box::new(move || {
-                let (owner, kind) = (Some("John Doe"), ObjectType::SymmetricKey);
-                black_box(policies.permits("default", "John Doe", None, owner, kind, Operation::Get));
+                let (asker, kind) = (Principal::from("John Doe"), ObjectType::SymmetricKey);
+                black_box(policies.permits("default", &asker, None, Some(&asker), kind, Operation::Get));
             }),
         ),
         ("store: read", Box::new(move || drop(black_box(store.read(number))))),

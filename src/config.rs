@@ -85,6 +85,8 @@ pub struct Config {
     pub live_policies: bool,
     /// Whether client certificates need an extended key usage that lists client authentication.
     pub enable_tls_client_auth: bool,
+    /// Whether those who share a certificate are told apart by whom the credentials of their requests name.
+    pub enable_credential_identity: bool,
     /// The cipher suites to restrict TLS to, by standard or OpenSSL names; empty for all that are offered.
     pub tls_cipher_suites: Vec<String>,
     /// What is logged.
@@ -150,6 +152,7 @@ impl Config {
             policy_path: None,
             live_policies: true,
             enable_tls_client_auth: true,
+            enable_credential_identity: true,
             tls_cipher_suites: Vec::new(),
             logging_level: Level::default(),
             database_path: Self::DEFAULT_DATABASE.into(),

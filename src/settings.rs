@@ -31,6 +31,10 @@ const SETTINGS: &[Setting] = &[
         name: "enable_tls_client_auth",
         set: |it, value| put(&mut it.enable_tls_client_auth, boolean(value)),
     },
+    Setting {
+        name: "enable_credential_identity",
+        set: |it, value| put(&mut it.enable_credential_identity, boolean(value)),
+    },
     Setting { name: "tls_cipher_suites", set: |it, value| put(&mut it.tls_cipher_suites, Ok(words(value))) },
     Setting { name: "logging_level", set: |it, value| put(&mut it.logging_level, level(value)) },
     Setting { name: "database_path", set: |it, value| put_unless_empty(&mut it.database_path, value, path) },
@@ -199,6 +203,7 @@ pub struct Settings {
     policy_path: Option<PathBuf>,
     live_policies: Option<bool>,
     enable_tls_client_auth: Option<bool>,
+    enable_credential_identity: Option<bool>,
     tls_cipher_suites: Option<Vec<String>>,
     logging_level: Option<Level>,
     database_path: Option<PathBuf>,
@@ -289,6 +294,9 @@ impl Settings {
             policy_path: self.policy_path,
             live_policies: self.live_policies.unwrap_or(defaults.live_policies),
             enable_tls_client_auth: self.enable_tls_client_auth.unwrap_or(defaults.enable_tls_client_auth),
+            enable_credential_identity: self
+                .enable_credential_identity
+                .unwrap_or(defaults.enable_credential_identity),
             tls_cipher_suites: self.tls_cipher_suites.unwrap_or_default(),
             logging_level: self.logging_level.unwrap_or(defaults.logging_level),
             database_path: self.database_path.unwrap_or(defaults.database_path),

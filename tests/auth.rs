@@ -18,8 +18,10 @@ pub(crate) struct WhoAmI(pub(crate) Authenticator);
 
 impl Respond for WhoAmI {
     fn respond(&self, _: &[u8], peer: &Peer) -> Reply {
-        let answer = match self.0.admit(peer).and_then(|()| self.0.identify(peer)) {
-            Ok(Identity { user, groups }) => format!("{user}, {groups:?}, {}", peer.address.ip()),
+        let answer = match self.0.admit(peer).and_then(|()| self.0.identify(peer, None)) {
+            Ok(Identity { principal, groups }) => {
+                format!("{}, {groups:?}, {}", principal.user, peer.address.ip())
+            }
             Err(error) => format!("certificate: {}", error.is_about_the_certificate()),
         };
         let mut message = request(answer.len());
@@ -113,8 +115,8 @@ fn a_service_tells_the_groups_of_a_user_at_each_request() {
     let rules = rules(&[("auth:slugs", true, &service.url)]);
     let groups = Some(vec!["Group A".to_owned(), "Group B".to_owned()]);
     for _ in 0..2 {
-        let john = rules.identify(&peer("John Doe")).unwrap();
-        assert_eq!(john, Identity { user: "John Doe".to_owned(), groups: groups.clone() });
+        let john = rules.identify(&peer("John Doe"), None).unwrap();
+        assert_eq!(john, Identity { principal: "John Doe".into(), groups: groups.clone() });
         let asked: Vec<_> = service.asked.try_iter().collect();
         let user = "/slugs/users/John%20Doe";
         assert_eq!(
@@ -128,7 +130,7 @@ fn a_service_tells_the_groups_of_a_user_at_each_request() {
 fn an_unknown_user_and_an_unreachable_service_are_refused() {
     let service = slugs(JOHN);
     let known = rules(&[("auth:slugs", true, &service.url)]);
-    let refused = |rules: &Authenticator, name| match rules.identify(&peer(name)) {
+    let refused = |rules: &Authenticator, name| match rules.identify(&peer(name), None) {
         Err(error @ Error::Refused(_)) => error.to_string(),
         other => panic!("{other:?}"),
     };
@@ -152,7 +154,7 @@ fn what_is_neither_yes_nor_no_is_refused() {
     ];
     for answers in cases {
         let service = slugs(answers);
-        let outcome = rules(&[("auth:slugs", true, &service.url)]).identify(&peer("A"));
+        let outcome = rules(&[("auth:slugs", true, &service.url)]).identify(&peer("A"), None);
         assert!(matches!(outcome, Err(Error::Refused(_))), "{answers:?} gave {outcome:?}");
     }
 }
@@ -167,10 +169,13 @@ fn services_are_asked_in_order_until_one_knows_the_user() {
         ("auth:ldap", true, "ldap://127.0.0.1:1/"),
         ("auth:slugs:second", true, &second.url),
     ]);
-    assert_eq!(rules.identify(&peer("Jane")).unwrap(), Identity { user: "Jane".to_owned(), groups: None });
+    assert_eq!(
+        rules.identify(&peer("Jane"), None).unwrap(),
+        Identity { principal: "Jane".into(), groups: None }
+    );
     assert!(first.asked.try_iter().count() > 0);
     assert!(second.asked.try_iter().count() > 0);
-    rules.identify(&peer("John Doe")).unwrap();
+    rules.identify(&peer("John Doe"), None).unwrap();
     assert_eq!(second.asked.try_iter().count(), 0, "the second is not asked where the first knows");
 }
 
@@ -178,7 +183,7 @@ fn services_are_asked_in_order_until_one_knows_the_user() {
 fn disabled_and_foreign_plugins_leave_the_word_to_the_certificate() {
     let rules =
         rules(&[("auth:slugs", false, "http://127.0.0.1:1/"), ("auth:ldap", true, "ldap://127.0.0.1:1/")]);
-    assert_eq!(rules.identify(&peer("A")).unwrap(), Identity { user: "A".to_owned(), groups: None });
+    assert_eq!(rules.identify(&peer("A"), None).unwrap(), Identity { principal: "A".into(), groups: None });
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod conformance;
 mod constraints;
 mod corpus;
 mod crash;
+mod credentials;
 mod derivation;
 mod dialogue;
 mod faults;

@@ -34,9 +34,9 @@ fuzz_target!(|bytes: &[u8]| {
     for strict in [true, false] {
         let authenticator = Authenticator::new(strict, Vec::new());
         if authenticator.admit(&peer).is_ok()
-            && let Ok(identity) = authenticator.identify(&peer)
+            && let Ok(identity) = authenticator.identify(&peer, None)
         {
-            assert_eq!([identity.user], names[..], "who is let in has one name");
+            assert_eq!([identity.principal.user], names[..], "who is let in has one name");
         }
     }
 });

@@ -17,11 +17,18 @@ use std::time::SystemTime;
 pub use certificate::Certificate;
 pub use slugs::Service;
 
+use crate::kmip::Principal;
+use crate::kmip::structures::Authentication;
+
+/// How long whom a credential names may be, in bytes: it is kept with each object, and no directory has longer
+/// names.
+const MAX_CREDENTIAL: usize = 1024;
+
 /// The user behind a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The common name of the client certificate's subject.
-    pub user: String,
+    /// The common name of the client certificate's subject, and whom the request's credential names.
+    pub principal: Principal,
     /// The groups of the user; `None` where no service was asked, or the one asked names no groups.
     pub groups: Option<Vec<String>>,
 }
@@ -70,6 +77,11 @@ pub enum Error {
         /// How many.
         usize,
     ),
+    /// A credential of the request names somebody by a text that is too long to be kept with each object.
+    LongCredential(
+        /// How long it is, in bytes.
+        usize,
+    ),
     /// Services are enabled, and none knows the user: what each of them said.
     Refused(Vec<(String, slugs::Error)>),
 }
@@ -95,6 +107,9 @@ impl fmt::Display for Error {
             Self::SeveralCommonNames(count) => {
                 write!(f, "the subject of the client certificate has {count} common names")
             }
+            Self::LongCredential(length) => {
+                write!(f, "whom the credential names takes {length} bytes, more than {MAX_CREDENTIAL}")
+            }
             Self::Refused(answers) => {
                 f.write_str("no authentication service accepts the user")?;
                 answers.iter().try_for_each(|(service, error)| write!(f, "; {service}: {error}"))
@@ -110,13 +125,21 @@ impl std::error::Error for Error {}
 pub struct Authenticator {
     require_client_usage: bool,
     services: Vec<Service>,
+    credentials_count: bool,
 }
 
 impl Authenticator {
     /// `require_client_usage` is the setting `enable_tls_client_auth`; `services` are the enabled ones, in the
     /// order they are asked in. Without any, the certificate's word is enough.
     pub fn new(require_client_usage: bool, services: Vec<Service>) -> Self {
-        Self { require_client_usage, services }
+        Self { require_client_usage, services, credentials_count: false }
+    }
+
+    /// The same rules, with or without regard to the credentials of requests: the setting
+    /// `enable_credential_identity`.
+    #[must_use]
+    pub fn with_credentials(self, count: bool) -> Self {
+        Self { credentials_count: count, ..self }
     }
 
     /// Whether the certificate of `peer` may speak for a client at all.
@@ -136,26 +159,32 @@ impl Authenticator {
     }
 
     /// The user of `peer`, and the groups as the first service that knows the user tells them. Services are
-    /// asked anew each time: a user who loses a group loses it with the next request.
+    /// asked anew each time: a user who loses a group loses it with the next request. `shown` is what the request
+    /// has for Authentication: no password of it is checked, and whom it names is no more than a claim.
     ///
     /// # Errors
-    /// [`Error::NoCertificate`], [`Error::NoCommonName`], [`Error::SeveralCommonNames`] or [`Error::Refused`].
-    pub fn identify(&self, peer: &Peer) -> Result<Identity, Error> {
+    /// [`Error::NoCertificate`], [`Error::NoCommonName`], [`Error::SeveralCommonNames`], [`Error::LongCredential`] or
+    /// [`Error::Refused`].
+    pub fn identify(&self, peer: &Peer, shown: Option<&Authentication>) -> Result<Identity, Error> {
         let certificate = peer.certificate.as_ref().ok_or(Error::NoCertificate)?;
         let user = match certificate.common_names() {
             [] => return Err(Error::NoCommonName),
             [name] => name.clone(),
             several => return Err(Error::SeveralCommonNames(several.len())),
         };
+        let credential = shown.filter(|_| self.credentials_count).and_then(Authentication::named);
+        if let Some(long) = credential.as_ref().map(String::len).filter(|length| *length > MAX_CREDENTIAL) {
+            return Err(Error::LongCredential(long));
+        }
         if self.services.is_empty() {
-            return Ok(Identity { user, groups: None });
+            return Ok(Identity { principal: Principal { user, credential }, groups: None });
         }
         let mut answers = Vec::new();
         for service in &self.services {
             match service.groups(&user) {
                 Ok(groups) => {
                     log::debug!(target: peer.log_target(), "{} knows {user}", service.name());
-                    return Ok(Identity { user, groups });
+                    return Ok(Identity { principal: Principal { user, credential }, groups });
                 }
                 Err(error) => {
                     log::debug!(target: peer.log_target(), "{} refuses {user}: {error}", service.name());
@@ -197,10 +226,10 @@ mod tests {
     #[test]
     fn the_identity_is_the_one_common_name_of_the_subject() {
         let rules = Authenticator::new(true, vec![]);
-        let one = rules.identify(&peer(certificate(&["John Doe"], None))).unwrap();
-        assert_eq!(one, Identity { user: "John Doe".into(), groups: None });
-        assert!(matches!(rules.identify(&peer(certificate(&[], None))), Err(Error::NoCommonName)));
-        let two = rules.identify(&peer(certificate(&["A", "B"], None)));
+        let one = rules.identify(&peer(certificate(&["John Doe"], None)), None).unwrap();
+        assert_eq!(one, Identity { principal: "John Doe".into(), groups: None });
+        assert!(matches!(rules.identify(&peer(certificate(&[], None)), None), Err(Error::NoCommonName)));
+        let two = rules.identify(&peer(certificate(&["A", "B"], None)), None);
         assert!(matches!(two, Err(Error::SeveralCommonNames(2))));
         assert!(!Error::NoCommonName.is_about_the_certificate());
     }

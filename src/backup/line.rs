@@ -5,9 +5,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::error::Wrong;
 use crate::encoding::json;
-use crate::kmip::Object;
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
+use crate::kmip::{Object, Principal};
 use crate::store::{Id, Record};
 use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Value, Writer};
 
@@ -75,13 +75,17 @@ impl Entry {
             Self::Object(record) => {
                 let object =
                     record.object.as_ref().map(|object| spell(Tag::default(), object)).transpose()?;
-                json!({
+                let mut line = json!({
                     "id": record.id.to_string(),
-                    "owner": record.owner,
+                    "owner": record.owner.user,
                     "type": record.object_type.name(),
                     "attributes": spell(Tag::Attributes, &record.attributes)?,
                     "object": object,
-                })
+                });
+                if let (Some(members), Some(credential)) = (line.as_object_mut(), &record.owner.credential) {
+                    members.insert("credential".to_owned(), Json::String(credential.clone()));
+                }
+                line
             }
             Self::Own { name, value } => json!({ "own": name, "bytes": hex(value.expose()) }),
             Self::End(totals) => json!({
@@ -129,7 +133,9 @@ fn record(members: &mut Members<'_>) -> Result<Record, Wrong> {
         return Err(malformed("object", "is of another type"));
     }
     let attributes: Attributes = unspell(Tag::Attributes, members.need("attributes")?)?;
-    Ok(Record { id, owner: members.text("owner")?, object_type, attributes, object })
+    let credential = members.take("credential").map(|named| text("credential", named)).transpose()?;
+    let owner = Principal { user: members.text("owner")?, credential };
+    Ok(Record { id, owner, object_type, attributes, object })
 }
 
 /// Something with a place in the store, as an item.

@@ -20,7 +20,8 @@ fn random_records(random: &mut Random, count: usize) -> Vec<Record> {
         let mut whole = record(object_type, "whole");
         whole.attributes = drawn.attributes;
         whole.attributes.object_type = Some(object_type);
-        whole.owner = format!("{} \u{fc}\"\\\n{}", drawn.owner, random.below(3));
+        whole.owner = drawn.owner;
+        whole.owner.user += &format!(" \u{fc}\"\\\n{}", random.below(3));
         if random.below(10) == 0 {
             whole.object = None;
         }
@@ -314,6 +315,7 @@ fn lines_with_a_right_check_are_judged_by_what_they_say() {
         (object("7", opaque).replace("0x80000000", "Nothing"), "OpaqueDataType has a value"),
         (object("7", opaque).replace("\"Attributes\"", "\"Name\""), "Name"),
         (object("99999999999999999999", opaque), "is no identifier"),
+        (object("7", &format!("{opaque},\"credential\":1")), "\"credential\" is no text"),
         ("{\"what\":1}".to_owned(), "of no kind"),
         ("{\"own\":\"a\",\"bytes\":\"0g\"}".to_owned(), "no hexadecimal"),
     ] {

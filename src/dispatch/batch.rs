@@ -221,10 +221,12 @@ impl ItemResult {
         };
         let reason =
             reason.map(|error| format!(" reason={:?} message={:?}", error.reason.name(), error.message));
+        let credential = identity.principal.credential.as_ref();
+        let credential = credential.map(|named| format!(" credential={named:?}")).unwrap_or_default();
         log::info!(
             target: AUDIT,
-            "user={:?} from={} operation={:?} object={:?} result={:?}{}",
-            identity.user,
+            "user={:?}{credential} from={} operation={:?} object={:?} result={:?}{}",
+            identity.principal.user,
             peer.address,
             self.operation.name(),
             self.objects.join(" "),

@@ -109,7 +109,7 @@ impl Engine {
                 ));
             }
         };
-        let identity = match self.authenticator.identify(peer) {
+        let identity = match self.authenticator.identify(peer, header.authentication.as_ref()) {
             Ok(identity) => identity,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "Authentication failed: {error}");
@@ -123,7 +123,9 @@ impl Engine {
                 ));
             }
         };
-        if let Err(error) = self.services.tickets.admit(&identity.user, tickets(&header), Instant::now()) {
+        if let Err(error) =
+            self.services.tickets.admit(&identity.principal.user, tickets(&header), Instant::now())
+        {
             log::warn!(target: peer.log_target(), "A request is refused: {error}");
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
             return keep(refusal(named, &error));
@@ -204,7 +206,7 @@ impl Engine {
         peer: &Peer,
     ) -> Result<Vec<ItemResult>, Error> {
         let operations: Vec<_> = items.iter().map(Item::operation).collect();
-        let correlations = match self.services.jobs.submit(&identity.user, &operations) {
+        let correlations = match self.services.jobs.submit(&identity.principal, &operations) {
             Ok(correlations) => correlations,
             Err(_) if mode == Mode::Optional => {
                 return Ok(batch::run(&self.services, identity, version, items, option));

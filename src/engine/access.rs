@@ -52,7 +52,7 @@ use super::lifecycle;
 ///
 /// ```compile_fail,E0594
 /// fn rename(granted: &mut kmip_server::engine::Granted) {
-///     granted.owner = String::new();
+///     granted.owner = "another".into();
 /// }
 /// ```
 #[derive(Debug)]
@@ -107,7 +107,7 @@ pub(super) fn decide(
 ) -> Option<Granted> {
     let allowed = policies.permits(
         record.policy(),
-        &identity.user,
+        &identity.principal,
         identity.groups.as_deref(),
         Some(&record.owner),
         record.object_type,

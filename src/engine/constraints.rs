@@ -123,7 +123,7 @@ impl Context<'_> {
     /// Where the store fails.
     pub fn constraints(&mut self) -> Result<Constraints, Error> {
         let identity = self.identity;
-        self.transact(|transaction| of(transaction, &identity.user))
+        self.transact(|transaction| of(transaction, &identity.principal.user))
     }
 
     /// Puts these in the place of the constraints that there are. What is there already stays as it is.
@@ -140,7 +140,7 @@ impl Context<'_> {
             return Err(invalid_field(format!("KMIP 2.1 has no {} attribute.", unknown.name())));
         }
         let (identity, kept) = (self.identity, constraints.encode_kept());
-        self.transact(|transaction| Ok(transaction.set_own(&kept_as(&identity.user), &kept)?))
+        self.transact(|transaction| Ok(transaction.set_own(&kept_as(&identity.principal.user), &kept)?))
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
             object_group: group.map(str::to_owned).into_iter().collect(),
             ..Attributes::default()
         };
-        Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: None }
+        Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None }
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl<'a> Context<'a> {
         count: usize,
         build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
     ) -> Result<Vec<Id>, Error> {
-        let user = &self.identity.user;
+        let user = &self.identity.principal.user;
         let ids = self.transact(|transaction| {
             let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
             let records = build(&ids)?;
@@ -302,7 +302,7 @@ impl<'a> Context<'a> {
             return Err(invalid_field(format!("A Locate can ask for {MAX_CRITERIA} values at the most.")));
         }
         let query = Query {
-            user: self.identity.user.clone(),
+            asker: self.identity.principal.clone(),
             grants: access::grants(&self.policies, self.identity, Operation::Locate),
             criteria: search.criteria,
             storage: search.storage,
@@ -332,7 +332,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// Server Limit Exceeded (before 2.0 General Failure) where too many are under way.
     pub fn begin<T: Any + Send>(&self, work: T) -> Result<Vec<u8>, Error> {
-        self.streams.begin(&self.identity.user, work, Instant::now())
+        self.streams.begin(&self.identity.principal, work, Instant::now())
     }
 
     /// Takes back the work of that correlation value; [`Context::go_on`] keeps it again.
@@ -340,7 +340,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// Invalid Correlation Value (before 2.0 Item Not Found) where this user has no such work under way.
     pub fn resume<T: Any + Send>(&self, correlation: &[u8]) -> Result<T, Error> {
-        self.streams.resume(&self.identity.user, correlation, Instant::now())
+        self.streams.resume(&self.identity.principal, correlation, Instant::now())
     }
 
     /// Keeps work that was taken back, for the part after this one.
@@ -348,7 +348,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As [`Context::resume`], for a value that never was one.
     pub fn go_on<T: Any + Send>(&self, correlation: &[u8], work: T) -> Result<(), Error> {
-        self.streams.go_on(&self.identity.user, correlation, work, Instant::now())
+        self.streams.go_on(&self.identity.principal, correlation, work, Instant::now())
     }
 
     /// Leaves an object to the items that follow in the batch: as the ID Placeholder, and as what an

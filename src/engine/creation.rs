@@ -7,7 +7,7 @@ use crate::kmip::attributes::{
 };
 use crate::kmip::enums::*;
 use crate::kmip::structures::{Digest, Name, RngParameters};
-use crate::kmip::{Error, KeyMaterial, KeyValue, Object};
+use crate::kmip::{Error, KeyMaterial, KeyValue, Object, Principal};
 use crate::store::{Criterion, Id, Order, Record};
 use crate::ttlv::{DateTime, STORED, Tag, Value, Writer};
 
@@ -309,7 +309,7 @@ impl Draft {
 /// Who makes an object, and when.
 #[derive(Clone, Debug)]
 pub struct Asker {
-    owner: String,
+    owner: Principal,
     now: DateTime,
 }
 
@@ -317,7 +317,7 @@ impl Asker {
     /// The user of that name, at `now`.
     #[cfg(test)]
     pub(super) fn new(owner: &str, now: DateTime) -> Self {
-        Self { owner: owner.to_owned(), now }
+        Self { owner: owner.into(), now }
     }
 
     /// The moment of the request.
@@ -327,11 +327,11 @@ impl Asker {
 
     /// The one who asks in `cx`, at the moment of the request.
     pub fn of(cx: &Context<'_>) -> Self {
-        Self { owner: cx.identity.user.clone(), now: cx.now }
+        Self { owner: cx.identity.principal.clone(), now: cx.now }
     }
 
     /// One who asked another server, at that moment.
-    pub(super) fn then(owner: String, now: DateTime) -> Self {
+    pub(super) fn then(owner: Principal, now: DateTime) -> Self {
         Self { owner, now }
     }
 }

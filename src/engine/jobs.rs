@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use crate::crypto::random;
-use crate::kmip::Error;
 use crate::kmip::enums::{CancellationResult, Operation, ProcessingStage, ResultReason};
+use crate::kmip::{Error, Principal};
 use crate::ttlv::DateTime;
 
 use super::error::failed;
@@ -88,7 +88,7 @@ pub struct Jobs {
 
 #[derive(Debug)]
 struct Job {
-    user: String,
+    owner: Principal,
     operation: Operation,
     submitted: DateTime,
     stage: Stage,
@@ -105,14 +105,14 @@ enum Stage {
 }
 
 impl Jobs {
-    /// Notes operations that a user asked for; each gets a correlation value, in their order.
+    /// Notes operations that `asker` wants; each gets a correlation value, in their order.
     ///
     /// # Errors
     /// Server Limit Exceeded where the user or all users together have too many.
-    pub fn submit(&self, user: &str, operations: &[Operation]) -> Result<Vec<Vec<u8>>, Error> {
+    pub fn submit(&self, asker: &Principal, operations: &[Operation]) -> Result<Vec<Vec<u8>>, Error> {
         let mut table = self.table();
         forget_old(&mut table, Instant::now());
-        let of_user = table.values().filter(|job| job.user == user).count();
+        let of_user = table.values().filter(|job| job.owner.user == asker.user).count();
         if of_user + operations.len() > MAX_OF_USER || table.len() + operations.len() > MAX_JOBS {
             return Err(failed(
                 ResultReason::ServerLimitExceeded,
@@ -125,7 +125,7 @@ impl Jobs {
         }
         for (correlation, operation) in correlations.iter().zip(operations) {
             let job = Job {
-                user: user.to_owned(),
+                owner: asker.clone(),
                 operation: *operation,
                 submitted: DateTime::now(),
                 stage: Stage::Submitted,
@@ -172,18 +172,18 @@ impl Jobs {
     /// client hurried it.
     ///
     /// # Errors
-    /// Invalid Asynchronous Correlation Value (before 2.0 Item Not Found) where the user has no such operation,
+    /// Invalid Asynchronous Correlation Value (before 2.0 Item Not Found) where the asker has no such operation,
     /// Operation Canceled By Requester where they canceled it.
     pub fn poll(
         &self,
-        user: &str,
+        asker: &Principal,
         correlation: &[u8],
         patience: Duration,
     ) -> Result<(Operation, Polled), Error> {
         let end = Instant::now() + patience;
         let mut table = self.table();
         loop {
-            let job = of(&mut table, user, correlation)?;
+            let job = of(&mut table, asker, correlation)?;
             let operation = job.operation;
             match &job.stage {
                 Stage::Canceled(_) => {
@@ -216,10 +216,10 @@ impl Jobs {
     /// told, can be canceled always: nothing is left of it.
     ///
     /// # Errors
-    /// Invalid Asynchronous Correlation Value where the user has no such operation.
-    pub fn cancel(&self, user: &str, correlation: &[u8]) -> Result<CancellationResult, Error> {
+    /// Invalid Asynchronous Correlation Value where the asker has no such operation.
+    pub fn cancel(&self, asker: &Principal, correlation: &[u8]) -> Result<CancellationResult, Error> {
         let mut table = self.table();
-        let job = of(&mut table, user, correlation)?;
+        let job = of(&mut table, asker, correlation)?;
         let result = match &job.stage {
             Stage::Submitted => CancellationResult::Canceled,
             Stage::Canceled(_) => return Ok(CancellationResult::Canceled),
@@ -239,11 +239,11 @@ impl Jobs {
     /// Lets the next Poll wait for the operation's end.
     ///
     /// # Errors
-    /// Invalid Asynchronous Correlation Value where the user has no such operation, Duplicate Process Request where
+    /// Invalid Asynchronous Correlation Value where the asker has no such operation, Duplicate Process Request where
     /// they asked for it before.
-    pub fn hurry(&self, user: &str, correlation: &[u8]) -> Result<(), Error> {
+    pub fn hurry(&self, asker: &Principal, correlation: &[u8]) -> Result<(), Error> {
         let mut table = self.table();
-        let job = of(&mut table, user, correlation)?;
+        let job = of(&mut table, asker, correlation)?;
         if std::mem::replace(&mut job.hurried, true) {
             return Err(failed(
                 ResultReason::DuplicateProcessRequest,
@@ -253,10 +253,10 @@ impl Jobs {
         Ok(())
     }
 
-    /// The user's operations that they were not told the end of, the oldest first.
-    pub fn of_user(&self, user: &str) -> Vec<Request> {
+    /// The asker's operations that they were not told the end of, the oldest first.
+    pub fn of_user(&self, asker: &Principal) -> Vec<Request> {
         let table = self.table();
-        let of_user = table.iter().filter(|(_, job)| job.user == user);
+        let of_user = table.iter().filter(|(_, job)| asker.owns_as(&job.owner));
         let mut requests: Vec<_> = of_user
             .filter_map(|(correlation, job)| {
                 let stage = match job.stage {
@@ -281,13 +281,13 @@ impl Jobs {
     }
 }
 
-/// The user's operation of that correlation value.
+/// The asker's operation of that correlation value.
 fn of<'a>(
     table: &'a mut HashMap<Vec<u8>, Job>,
-    user: &str,
+    asker: &Principal,
     correlation: &[u8],
 ) -> Result<&'a mut Job, Error> {
-    table.get_mut(correlation).filter(|job| job.user == user).ok_or_else(unknown)
+    table.get_mut(correlation).filter(|job| asker.owns_as(&job.owner)).ok_or_else(unknown)
 }
 
 fn unknown() -> Error {
@@ -349,7 +349,7 @@ mod tests {
     }
 
     fn one(jobs: &Jobs, operation: Operation) -> Vec<u8> {
-        jobs.submit("john", &[operation]).unwrap().remove(0)
+        jobs.submit(&"john".into(), &[operation]).unwrap().remove(0)
     }
 
     fn reason<T>(result: Result<T, Error>) -> ResultReason {
@@ -360,12 +360,15 @@ mod tests {
     fn an_operation_is_pending_until_it_is_finished_and_is_told_once() {
         let jobs = Jobs::default();
         let job = one(&jobs, Operation::Create);
-        assert_eq!(jobs.poll("john", &job, NONE), Ok((Operation::Create, Polled::Pending)));
+        assert_eq!(jobs.poll(&"john".into(), &job, NONE), Ok((Operation::Create, Polled::Pending)));
         assert!(jobs.begin(&job));
-        assert_eq!(jobs.poll("john", &job, NONE), Ok((Operation::Create, Polled::Pending)));
+        assert_eq!(jobs.poll(&"john".into(), &job, NONE), Ok((Operation::Create, Polled::Pending)));
         jobs.finish(&job, done(3));
-        assert_eq!(jobs.poll("john", &job, NONE), Ok((Operation::Create, Polled::Finished(done(3)))));
-        assert_eq!(reason(jobs.poll("john", &job, NONE)), ResultReason::InvalidAsynchronousCorrelationValue);
+        assert_eq!(jobs.poll(&"john".into(), &job, NONE), Ok((Operation::Create, Polled::Finished(done(3)))));
+        assert_eq!(
+            reason(jobs.poll(&"john".into(), &job, NONE)),
+            ResultReason::InvalidAsynchronousCorrelationValue
+        );
     }
 
     #[test]
@@ -374,11 +377,11 @@ mod tests {
         let job = one(&jobs, Operation::Create);
         jobs.finish(&job, done(3));
         let wrong = ResultReason::InvalidAsynchronousCorrelationValue;
-        assert_eq!(reason(jobs.poll("jane", &job, NONE)), wrong);
-        assert_eq!(reason(jobs.cancel("jane", &job)), wrong);
-        assert_eq!(reason(jobs.hurry("jane", &job)), wrong);
-        assert!(jobs.of_user("jane").is_empty());
-        assert_eq!(jobs.of_user("john").len(), 1);
+        assert_eq!(reason(jobs.poll(&"jane".into(), &job, NONE)), wrong);
+        assert_eq!(reason(jobs.cancel(&"jane".into(), &job)), wrong);
+        assert_eq!(reason(jobs.hurry(&"jane".into(), &job)), wrong);
+        assert!(jobs.of_user(&"jane".into()).is_empty());
+        assert_eq!(jobs.of_user(&"john".into()).len(), 1);
     }
 
     #[test]
@@ -392,12 +395,12 @@ mod tests {
             if let Some(outcome) = outcome {
                 jobs.finish(&job, outcome);
             }
-            let result = jobs.cancel("john", &job).unwrap();
+            let result = jobs.cancel(&"john".into(), &job).unwrap();
             if result == CancellationResult::Canceled {
                 assert!(!jobs.begin(&job));
                 jobs.finish(&job, done(1));
                 let canceled = ResultReason::OperationCanceledByRequester;
-                assert_eq!(reason(jobs.poll("john", &job, NONE)), canceled);
+                assert_eq!(reason(jobs.poll(&"john".into(), &job, NONE)), canceled);
             }
             result
         };
@@ -419,8 +422,8 @@ mod tests {
             let job = one(&jobs, Operation::Create);
             let patience = if hurried { NONE } else { Duration::from_secs(20) };
             if hurried {
-                jobs.hurry("john", &job).unwrap();
-                assert_eq!(reason(jobs.hurry("john", &job)), ResultReason::DuplicateProcessRequest);
+                jobs.hurry(&"john".into(), &job).unwrap();
+                assert_eq!(reason(jobs.hurry(&"john".into(), &job)), ResultReason::DuplicateProcessRequest);
             }
             let worker = {
                 let (jobs, job) = (std::sync::Arc::clone(&jobs), job.clone());
@@ -429,7 +432,10 @@ mod tests {
                     jobs.finish(&job, done(2));
                 })
             };
-            assert_eq!(jobs.poll("john", &job, patience), Ok((Operation::Create, Polled::Finished(done(2)))));
+            assert_eq!(
+                jobs.poll(&"john".into(), &job, patience),
+                Ok((Operation::Create, Polled::Finished(done(2))))
+            );
             worker.join().unwrap();
         }
     }
@@ -438,23 +444,26 @@ mod tests {
     fn users_and_results_have_their_bounds() {
         let jobs = Jobs::default();
         let many = [Operation::Create; MAX_OF_USER];
-        let first = jobs.submit("john", &many).unwrap();
-        assert_eq!(reason(jobs.submit("john", &[Operation::Create])), ResultReason::ServerLimitExceeded);
+        let first = jobs.submit(&"john".into(), &many).unwrap();
+        assert_eq!(
+            reason(jobs.submit(&"john".into(), &[Operation::Create])),
+            ResultReason::ServerLimitExceeded
+        );
         jobs.withdraw(&first[1..]);
-        assert!(jobs.submit("john", &[Operation::Create]).is_ok());
+        assert!(jobs.submit(&"john".into(), &[Operation::Create]).is_ok());
         for user in 0..MAX_JOBS / MAX_OF_USER - 1 {
-            jobs.submit(&user.to_string(), &many).unwrap();
+            jobs.submit(&user.to_string().into(), &many).unwrap();
         }
-        assert_eq!(reason(jobs.submit("last", &many)), ResultReason::ServerLimitExceeded);
+        assert_eq!(reason(jobs.submit(&"last".into(), &many)), ResultReason::ServerLimitExceeded);
 
         let jobs = Jobs::default();
         let large: Vec<_> = (0..5).map(|_| one(&jobs, Operation::Get)).collect();
         for job in &large {
             jobs.finish(job, done(MAX_KEPT / 4));
         }
-        assert_eq!(jobs.of_user("john").len(), 4);
-        assert!(jobs.poll("john", &large[0], NONE).is_err());
-        assert!(jobs.poll("john", &large[4], NONE).is_ok());
+        assert_eq!(jobs.of_user(&"john".into()).len(), 4);
+        assert!(jobs.poll(&"john".into(), &large[0], NONE).is_err());
+        assert!(jobs.poll(&"john".into(), &large[4], NONE).is_ok());
     }
 
     #[test]

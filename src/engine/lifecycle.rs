@@ -194,8 +194,7 @@ mod tests {
             deactivation_date: deactivation.map(DateTime),
             ..Attributes::default()
         };
-        let mut record =
-            Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: None };
+        let mut record = Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None };
         begin(&mut record, NOW);
         record
     }

@@ -31,7 +31,7 @@ impl Context<'_> {
         let ids = self.transact(|transaction| {
             let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
             let records = build(&ids)?;
-            constraints::check(transaction, &gate.identity.user, &records)?;
+            constraints::check(transaction, &gate.identity.principal.user, &records)?;
             for record in records {
                 transaction.insert(&record)?;
             }
@@ -68,8 +68,12 @@ impl Context<'_> {
                 pairs.push((granted.into_record(), transaction.next_id()?));
             }
             let mut ids = Vec::with_capacity(pairs.len());
-            for (mut old, new) in replace(pairs)? {
-                constraints::check(transaction, &gate.identity.user, [&new])?;
+            for (mut old, mut new) in replace(pairs)? {
+                // Whoever was kept out of the old one is kept out of the new one.
+                if new.owner.credential.is_none() && new.owner.user == old.owner.user {
+                    new.owner.credential.clone_from(&old.owner.credential);
+                }
+                constraints::check(transaction, &gate.identity.principal.user, [&new])?;
                 lifecycle::touch(&mut old, gate.now);
                 transaction.update(&old)?;
                 transaction.insert(&new)?;
@@ -107,7 +111,7 @@ impl Context<'_> {
                     None => transaction.next_id()?,
                 };
                 let new = build(id)?;
-                constraints::check(transaction, &identity.user, [&new])?;
+                constraints::check(transaction, &identity.principal.user, [&new])?;
                 transaction.insert(&new)?;
                 return Ok(new.id);
             };
@@ -116,10 +120,10 @@ impl Context<'_> {
                 return Err(failed(ResultReason::ObjectAlreadyExists, format!("There is an object {text}.")));
             }
             let old = access::decide(&policies, identity, Operation::Import, there)
-                .filter(|old| old.owner == identity.user)
+                .filter(|old| identity.principal.owns_as(&old.owner))
                 .ok_or_else(|| refused(&text))?;
             let new = build(old.id)?;
-            constraints::check(transaction, &identity.user, [&new])?;
+            constraints::check(transaction, &identity.principal.user, [&new])?;
             transaction.update(&new)?;
             Ok(new.id)
         })?;

@@ -98,7 +98,7 @@ mod tests {
         let object = Object::SymmetricKey(Key { key_block });
         let object_type = object.object_type();
         let attributes = Attributes::default();
-        Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: Some(object) }
+        Record { id: Id(1), owner: "john".into(), object_type, attributes, object: Some(object) }
     }
 
     #[test]

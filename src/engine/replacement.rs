@@ -169,7 +169,7 @@ mod tests {
             ..Attributes::default()
         };
         let object_type = ObjectType::SymmetricKey;
-        Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: Some(key()) }
+        Record { id: Id(1), owner: "john".into(), object_type, attributes, object: Some(key()) }
     }
 
     fn given<T: Value>(tag: Tag, value: &T) -> Given {

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::crypto::random;
-use crate::kmip::Error;
 use crate::kmip::enums::ResultReason;
+use crate::kmip::{Error, Principal};
 
 use super::error::failed;
 
@@ -35,23 +35,28 @@ const CORRELATION: usize = 16;
 pub struct Streams(Mutex<HashMap<[u8; CORRELATION], Kept>>);
 
 struct Kept {
-    user: String,
+    owner: Principal,
     touched: Instant,
     work: Box<dyn Any + Send>,
 }
 
 impl Streams {
-    /// Keeps `work` for `user` and gives the correlation value that brings it back.
+    /// Keeps `work` for `asker` and gives the correlation value that brings it back.
     ///
     /// # Errors
     /// Server Limit Exceeded (before 2.0 General Failure) where there are too many, Cryptographic Failure
     /// without random bytes.
-    pub(super) fn begin<T: Any + Send>(&self, user: &str, work: T, now: Instant) -> Result<Vec<u8>, Error> {
+    pub(super) fn begin<T: Any + Send>(
+        &self,
+        asker: &Principal,
+        work: T,
+        now: Instant,
+    ) -> Result<Vec<u8>, Error> {
         let mut correlation = [0; CORRELATION];
         random::fill(&mut correlation)?;
         let mut kept = self.lock();
         kept.retain(|_, kept| now.saturating_duration_since(kept.touched) < IDLE);
-        let own = kept.iter().filter(|(_, kept)| kept.user == user);
+        let own = kept.iter().filter(|(_, kept)| kept.owner.user == asker.user);
         if own.clone().count() >= MOST_OF_A_USER
             && let Some(oldest) =
                 own.min_by_key(|(_, kept)| kept.touched).map(|(correlation, _)| *correlation)
@@ -64,18 +69,18 @@ impl Streams {
                 format!("There are {MOST} multi-part operations under way, and there can be no more."),
             ));
         }
-        kept.insert(correlation, Kept { user: user.to_owned(), touched: now, work: Box::new(work) });
+        kept.insert(correlation, Kept { owner: asker.clone(), touched: now, work: Box::new(work) });
         Ok(correlation.to_vec())
     }
 
-    /// Takes back what `user` began, if it is of the kind `T`. Nobody else has it until [`Streams::go_on`].
+    /// Takes back what `asker` began, if it is of the kind `T`. Nobody else has it until [`Streams::go_on`].
     ///
     /// # Errors
     /// Invalid Correlation Value (before 2.0 Item Not Found), without telling an unknown one from one of
     /// somebody else or of another operation.
     pub(super) fn resume<T: Any + Send>(
         &self,
-        user: &str,
+        asker: &Principal,
         correlation: &[u8],
         now: Instant,
     ) -> Result<T, Error> {
@@ -84,7 +89,7 @@ impl Streams {
         let found = key.filter(|key| {
             kept.get(key).is_some_and(|kept| {
                 let idle = now.saturating_duration_since(kept.touched);
-                kept.user == user && idle < IDLE && kept.work.is::<T>()
+                asker.owns_as(&kept.owner) && idle < IDLE && kept.work.is::<T>()
             })
         });
         let work = found.and_then(|key| kept.remove(&key)).map(|kept| kept.work.downcast::<T>());
@@ -100,13 +105,13 @@ impl Streams {
     /// As [`Streams::resume`], for a value that never was one.
     pub(super) fn go_on<T: Any + Send>(
         &self,
-        user: &str,
+        asker: &Principal,
         correlation: &[u8],
         work: T,
         now: Instant,
     ) -> Result<(), Error> {
         let key = <[u8; CORRELATION]>::try_from(correlation).map_err(|_| unknown())?;
-        self.lock().insert(key, Kept { user: user.to_owned(), touched: now, work: Box::new(work) });
+        self.lock().insert(key, Kept { owner: asker.clone(), touched: now, work: Box::new(work) });
         Ok(())
     }
 
@@ -130,32 +135,32 @@ mod tests {
     #[test]
     fn what_was_begun_comes_back_once_and_goes_on_under_its_value() {
         let (streams, now) = (Streams::default(), Instant::now());
-        let correlation = streams.begin("john", 7u32, now).unwrap();
+        let correlation = streams.begin(&"john".into(), 7u32, now).unwrap();
         assert_eq!(correlation.len(), CORRELATION);
-        assert_ne!(streams.begin("john", 7u32, now).unwrap(), correlation);
-        assert_eq!(streams.resume::<u32>("john", &correlation, now), Ok(7));
-        assert_eq!(streams.resume::<u32>("john", &correlation, now), Err(unknown()));
-        streams.go_on("john", &correlation, 8u32, now).unwrap();
-        assert_eq!(streams.resume::<u32>("john", &correlation, now), Ok(8));
+        assert_ne!(streams.begin(&"john".into(), 7u32, now).unwrap(), correlation);
+        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation, now), Ok(7));
+        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation, now), Err(unknown()));
+        streams.go_on(&"john".into(), &correlation, 8u32, now).unwrap();
+        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation, now), Ok(8));
     }
 
     #[test]
     fn nobody_else_and_no_other_operation_gets_it_and_a_try_does_not_end_it() {
         let (streams, now) = (Streams::default(), Instant::now());
-        let correlation = streams.begin("john", 7u32, now).unwrap();
-        assert_eq!(streams.resume::<u32>("jane", &correlation, now), Err(unknown()));
-        assert_eq!(streams.resume::<u64>("john", &correlation, now), Err(unknown()));
-        assert_eq!(streams.resume::<u32>("john", &correlation[1..], now), Err(unknown()));
-        assert_eq!(streams.resume::<u32>("john", &correlation, now), Ok(7));
+        let correlation = streams.begin(&"john".into(), 7u32, now).unwrap();
+        assert_eq!(streams.resume::<u32>(&"jane".into(), &correlation, now), Err(unknown()));
+        assert_eq!(streams.resume::<u64>(&"john".into(), &correlation, now), Err(unknown()));
+        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation[1..], now), Err(unknown()));
+        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation, now), Ok(7));
     }
 
     #[test]
     fn what_is_idle_for_too_long_is_forgotten() {
         let (streams, now) = (Streams::default(), Instant::now());
-        let correlation = streams.begin("john", 7u32, now).unwrap();
+        let correlation = streams.begin(&"john".into(), 7u32, now).unwrap();
         let late = now + IDLE;
-        assert_eq!(streams.resume::<u32>("john", &correlation, late), Err(unknown()));
-        streams.begin("john", 8u32, late).unwrap();
+        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation, late), Err(unknown()));
+        streams.begin(&"john".into(), 8u32, late).unwrap();
         assert_eq!(streams.lock().len(), 1);
     }
 
@@ -163,17 +168,17 @@ mod tests {
     fn a_user_loses_the_oldest_and_all_users_together_have_a_bound() {
         let (streams, now) = (Streams::default(), Instant::now());
         let at = |number| now + Duration::from_millis(number);
-        let first = streams.begin("john", 0u32, at(0)).unwrap();
-        let second = streams.begin("john", 1u32, at(1)).unwrap();
+        let first = streams.begin(&"john".into(), 0u32, at(0)).unwrap();
+        let second = streams.begin(&"john".into(), 1u32, at(1)).unwrap();
         for number in 2..=64 {
-            streams.begin("john", 2u32, at(number)).unwrap();
+            streams.begin(&"john".into(), 2u32, at(number)).unwrap();
         }
         assert_eq!(streams.lock().len(), MOST_OF_A_USER);
-        assert_eq!(streams.resume::<u32>("john", &first, at(70)), Err(unknown()));
-        assert_eq!(streams.resume::<u32>("john", &second, at(70)), Ok(1));
+        assert_eq!(streams.resume::<u32>(&"john".into(), &first, at(70)), Err(unknown()));
+        assert_eq!(streams.resume::<u32>(&"john".into(), &second, at(70)), Ok(1));
         let mut refused = None;
         for user in 0..=MOST {
-            refused = streams.begin(&user.to_string(), 3u32, at(70)).err().or(refused);
+            refused = streams.begin(&user.to_string().into(), 3u32, at(70)).err().or(refused);
         }
         assert_eq!(refused.unwrap().reason, ResultReason::ServerLimitExceeded);
         assert_eq!(streams.lock().len(), MOST);

@@ -23,7 +23,7 @@ pub fn complete(found: Found) -> Result<Record, Error> {
     // Whether anybody has read it is not known.
     attributes.fresh = Some(false);
     // An object without owner was nobody's: no common name is empty.
-    let asker = Asker::then(found.owner.unwrap_or_default(), found.initial_date);
+    let asker = Asker::then(found.owner.unwrap_or_default().into(), found.initial_date);
     let mut record = draft.into_record(found.id, &asker)?;
     if lifecycle::has_state(record.object_type) {
         record.attributes.state = found.state.or(record.attributes.state);

@@ -145,7 +145,7 @@ impl Context<'_> {
     /// # Errors
     /// Server Limit Exceeded where there are too many tickets.
     pub fn log_in(&self, lease: Option<Duration>, requests: Option<u32>) -> Result<Ticket, Error> {
-        self.tickets.give(&self.identity.user, lease, requests, Instant::now())
+        self.tickets.give(&self.identity.principal.user, lease, requests, Instant::now())
     }
 
     /// Ends a ticket of the asker.
@@ -153,7 +153,7 @@ impl Context<'_> {
     /// # Errors
     /// Invalid Ticket where it is none.
     pub fn log_out(&self, ticket: &Ticket) -> Result<(), Error> {
-        self.tickets.end(&self.identity.user, ticket, Instant::now())
+        self.tickets.end(&self.identity.principal.user, ticket, Instant::now())
     }
 }
 

@@ -80,12 +80,12 @@ fn key(user: &str, group: &str) -> Key {
 impl Context<'_> {
     /// The place of the member of `group` that the asker was served last; none where the first is next.
     pub fn last_served(&self, group: &str) -> Option<Place> {
-        self.turns.last(&self.identity.user, group, Instant::now())
+        self.turns.last(&self.identity.principal.user, group, Instant::now())
     }
 
     /// Moves on the turns of the groups of `record`, which the asker is served.
     pub(super) fn take_turns(&self, record: &Record) {
-        self.turns.serve(&self.identity.user, &record.attributes.object_group, record.place());
+        self.turns.serve(&self.identity.principal.user, &record.attributes.object_group, record.place());
     }
 }
 

@@ -284,7 +284,7 @@ mod tests {
             cryptographic_usage_mask: Some(CryptographicUsageMask(i32::MAX)),
             ..Attributes::default()
         };
-        Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: None }
+        Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None }
     }
 
     fn fit(purpose: Use) -> Record {

@@ -117,7 +117,7 @@ mod tests {
         let attributes =
             Attributes { state: Some(State::Active), usage_limits: limits, ..Attributes::default() };
         let object_type = ObjectType::SymmetricKey;
-        Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: None }
+        Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod key_material;
 mod macros;
 mod message;
 mod object;
+mod principal;
 pub mod structures;
 
 pub use error::Error;
@@ -18,3 +19,4 @@ pub use key_material::*;
 pub(crate) use macros::structure;
 pub use message::*;
 pub use object::*;
+pub use principal::Principal;

@@ -265,7 +265,7 @@ mod tests {
             ..Attributes::default()
         };
         let object_type = ObjectType::SymmetricKey;
-        Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: None }
+        Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None }
     }
 
     fn outcome(name: &str, how: AdjustmentType, by: Option<Raw>) -> Result<Vec<i64>, ResultReason> {

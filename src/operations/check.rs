@@ -105,7 +105,7 @@ mod tests {
             ..Attributes::default()
         };
         let object_type = ObjectType::SymmetricKey;
-        Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: None }
+        Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None }
     }
 
     fn request(count: Option<i64>, mask: Option<CryptographicUsageMask>, lease: Option<u32>) -> Request {

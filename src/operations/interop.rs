@@ -36,7 +36,7 @@ impl Operation for Interop {
             return Err(failed(ResultReason::PermissionDenied, message));
         }
         // Quoted, so that no identifier looks like a line of the log.
-        let (user, identifier) = (&cx.identity.user, &request.identifier);
+        let (user, identifier) = (&cx.identity.principal.user, &request.identifier);
         log::info!(target: "kmip.server.engine", "Interop {} by {user}: {identifier:?}", request.function);
         Ok(Response {})
     }

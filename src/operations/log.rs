@@ -27,7 +27,7 @@ impl Operation for Log {
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         bounded_text("Log Message", &request.message)?;
         // Quoted, so that no message looks like a line of the server's own.
-        let (user, message) = (&cx.identity.user, &request.message);
+        let (user, message) = (&cx.identity.principal.user, &request.message);
         log::info!(target: "kmip.server.client", "{user} says: {message:?}");
         Ok(Response {})
     }

@@ -66,7 +66,7 @@ mod tests {
         let attributes =
             Attributes { state: Some(state), lease_time: Some(Interval(9)), ..Attributes::default() };
         let object_type = ObjectType::SymmetricKey;
-        Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: None }
+        Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None }
     }
 
     #[test]

@@ -231,7 +231,7 @@ mod tests {
             deactivation_date: deactivation.map(DateTime),
             ..Attributes::default()
         };
-        let (owner, object_type) = ("john".to_owned(), ObjectType::Certificate);
+        let (owner, object_type) = ("john".into(), ObjectType::Certificate);
         Record { id: Id(1), owner, object_type, attributes, object: None }
     }
 

@@ -32,7 +32,7 @@ pub(super) fn object(object_type: ObjectType) -> Record {
         vendor: vec![vendor("colour", "red"), vendor("shape", "round"), vendor("colour", "blue")],
         ..Attributes::default()
     };
-    let mut record = Record { id: Id(1), owner: "john".to_owned(), object_type, attributes, object: None };
+    let mut record = Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None };
     lifecycle::begin(&mut record, DateTime(999));
     record
 }

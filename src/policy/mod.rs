@@ -20,6 +20,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::kmip::Principal;
 use crate::kmip::enums::{ObjectType, Operation};
 
 pub use error::{Error, Place};
@@ -166,16 +167,16 @@ impl Policies {
     pub fn permits(
         &self,
         policy: &str,
-        user: &str,
+        asker: &Principal,
         groups: Option<&[String]>,
-        owner: Option<&str>,
+        owner: Option<&Principal>,
         object_type: ObjectType,
         operation: Operation,
     ) -> bool {
         let Some(policy) = self.policy(policy) else { return false };
         match policy.permission(groups, object_type, operation) {
             Permission::AllowAll => true,
-            Permission::AllowOwner => owner == Some(user),
+            Permission::AllowOwner => owner.is_some_and(|owner| asker.owns_as(owner)),
             Permission::DisallowAll => false,
         }
     }
@@ -239,18 +240,32 @@ mod tests {
     #[test]
     fn owner_rule_asks_for_the_owner_and_nobody_owns_an_object_without_one() {
         let all = Policies::builtin();
-        assert!(all.permits("default", "alice", None, Some("alice"), KEY, Operation::Get));
-        assert!(!all.permits("default", "bob", None, Some("alice"), KEY, Operation::Get));
-        assert!(!all.permits("default", "", None, None, KEY, Operation::Get));
-        assert!(all.permits("default", "bob", None, Some("alice"), ObjectType::Certificate, Operation::Get));
+        assert!(all.permits("default", &"alice".into(), None, Some(&"alice".into()), KEY, Operation::Get));
+        assert!(!all.permits("default", &"bob".into(), None, Some(&"alice".into()), KEY, Operation::Get));
+        assert!(!all.permits("default", &"".into(), None, None, KEY, Operation::Get));
+        assert!(all.permits(
+            "default",
+            &"bob".into(),
+            None,
+            Some(&"alice".into()),
+            ObjectType::Certificate,
+            Operation::Get
+        ));
     }
 
     #[test]
     fn unknown_policy_and_missing_entry_allow_nothing() {
         let all = Policies::builtin();
-        assert!(!all.permits("nobody's", "alice", None, Some("alice"), KEY, Operation::Get));
-        assert!(!all.permits("default", "alice", None, Some("alice"), KEY, Operation::Encrypt));
-        assert!(!all.permits("public", "alice", None, Some("alice"), KEY, Operation::Get));
+        assert!(!all.permits("nobody's", &"alice".into(), None, Some(&"alice".into()), KEY, Operation::Get));
+        assert!(!all.permits(
+            "default",
+            &"alice".into(),
+            None,
+            Some(&"alice".into()),
+            KEY,
+            Operation::Encrypt
+        ));
+        assert!(!all.permits("public", &"alice".into(), None, Some(&"alice".into()), KEY, Operation::Get));
     }
 
     #[test]
@@ -261,7 +276,7 @@ mod tests {
                 "B": {"SYMMETRIC_KEY": {"GET": "DISALLOW_ALL", "DESTROY": "DISALLOW_ALL"}}}}}"#,
         );
         let permits = |names: &[&str], operation| {
-            all.permits("p", "bob", Some(&groups(names)), Some("alice"), KEY, operation)
+            all.permits("p", &"bob".into(), Some(&groups(names)), Some(&"alice".into()), KEY, operation)
         };
         assert!(permits(&["A"], Operation::Get));
         assert!(!permits(&["B"], Operation::Get));
@@ -270,9 +285,9 @@ mod tests {
         assert!(!permits(&["A", "B"], Operation::Destroy));
         assert!(all.permits(
             "p",
-            "alice",
+            &"alice".into(),
             Some(&groups(&["B", "A"])),
-            Some("alice"),
+            Some(&"alice".into()),
             KEY,
             Operation::Destroy
         ));
@@ -285,15 +300,29 @@ mod tests {
     fn preset_serves_where_the_policy_has_no_groups() {
         let all = policies(r#"{"p": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}, "groups": {}}}"#);
         for names in [&["A"][..], &[]] {
-            assert!(all.permits("p", "bob", Some(&groups(names)), Some("alice"), KEY, Operation::Get));
-            assert!(all.permits("default", "bob", Some(&groups(names)), Some("bob"), KEY, Operation::Get));
+            assert!(all.permits(
+                "p",
+                &"bob".into(),
+                Some(&groups(names)),
+                Some(&"alice".into()),
+                KEY,
+                Operation::Get
+            ));
+            assert!(all.permits(
+                "default",
+                &"bob".into(),
+                Some(&groups(names)),
+                Some(&"bob".into()),
+                KEY,
+                Operation::Get
+            ));
         }
     }
 
     #[test]
     fn groups_alone_disallow_all_to_a_client_without_group_information() {
         let all = policies(r#"{"p": {"groups": {"A": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}}}"#);
-        assert!(!all.permits("p", "alice", None, Some("alice"), KEY, Operation::Get));
+        assert!(!all.permits("p", &"alice".into(), None, Some(&"alice".into()), KEY, Operation::Get));
         assert!(all.permissions(None, Operation::Get).iter().all(|(name, ..)| *name != "p"));
     }
 

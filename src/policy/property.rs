@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Permission, Policies};
+use crate::kmip::Principal;
 use crate::kmip::enums::{ObjectType, Operation};
 
 /// Draws from the same sequence each time (xorshift, Marsaglia 2003).
@@ -37,6 +38,7 @@ const OPERATIONS: &[(Operation, &str)] =
 const PERMISSIONS: &[&str] = &["ALLOW_ALL", "ALLOW_OWNER", "DISALLOW_ALL"];
 const GROUPS: &[&str] = &["A", "B", "C"];
 const USERS: &[&str] = &["alice", "bob"];
+const CREDENTIALS: &[Option<&str>] = &[None, Some("user one"), Some("user two")];
 const POLICIES: &[&str] = &["one", "two", "three"];
 
 /// Type, operation and permission, as the file spells them.
@@ -98,16 +100,28 @@ fn json(models: &BTreeMap<&str, Model>) -> String {
     serde_json::Value::Object(policies).to_string()
 }
 
+/// "The user of the certificate is the owner, unless the owner made the object under a credential and the user comes
+/// with another."
+fn is_owner(asker: &Principal, owner: &Principal) -> bool {
+    if asker.user != owner.user {
+        return false;
+    }
+    match owner.credential.as_deref() {
+        Some(made_under) => asker.credential.as_deref().is_none_or(|comes_with| comes_with == made_under),
+        None => true,
+    }
+}
+
 /// The documentation's sentences, one after the other.
 fn allowed(
     models: &BTreeMap<&str, Model>,
-    (policy, user, groups, owner): (&str, &str, Option<&[&str]>, Option<&str>),
+    (policy, asker, groups, owner): (&str, &Principal, Option<&[&str]>, Option<&Principal>),
     (object_type, operation): (&str, &str),
 ) -> bool {
     let Some(model) = models.get(policy) else { return false };
     let by_table = |table: &Table| match table.get(object_type).and_then(|row| row.get(operation)) {
         Some(&"ALLOW_ALL") => true,
-        Some(&"ALLOW_OWNER") => owner == Some(user),
+        Some(&"ALLOW_OWNER") => owner.is_some_and(|owner| is_owner(asker, owner)),
         Some(&"DISALLOW_ALL") => false,
         Some(other) => panic!("{other}"),
         // "If a policy does not cover a specific object type or operation, the server […] acts as if the
@@ -130,6 +144,11 @@ fn allowed(
     }
 }
 
+fn principal(draw: &mut Draw) -> Principal {
+    let credential = draw.one_of(CREDENTIALS).map(str::to_owned);
+    Principal { credential, ..draw.one_of(USERS).into() }
+}
+
 #[test]
 fn drawn_policies_permit_what_the_documentation_says() {
     let mut draw = Draw(0x9e37_79b9_7f4a_7c15);
@@ -144,8 +163,8 @@ fn drawn_policies_permit_what_the_documentation_says() {
         let policies = Policies::parse(Path::new("drawn.json"), json(&models).as_bytes()).unwrap();
         for _ in 0..50 {
             let policy = draw.one_of(POLICIES);
-            let user = draw.one_of(USERS);
-            let owner = draw.chance(90).then(|| draw.one_of(USERS));
+            let asker = principal(&mut draw);
+            let owner = draw.chance(90).then(|| principal(&mut draw));
             let names: Option<Vec<&str>> = draw
                 .chance(70)
                 .then(|| (0..draw.below(4)).map(|_| draw.one_of(&["A", "B", "C", "D"])).collect());
@@ -154,14 +173,16 @@ fn drawn_policies_permit_what_the_documentation_says() {
             let (object_type, type_name) = draw.one_of(OBJECT_TYPES);
             let (operation, operation_name) = draw.one_of(OPERATIONS);
 
-            let client = (policy, user, names.as_deref(), owner);
+            let client = (policy, &asker, names.as_deref(), owner.as_ref());
             let expected = allowed(&models, client, (type_name, operation_name));
-            let found = policies.permits(policy, user, groups.as_deref(), owner, object_type, operation);
+            let found =
+                policies.permits(policy, &asker, groups.as_deref(), owner.as_ref(), object_type, operation);
             assert_eq!(found, expected, "{client:?} {type_name} {operation_name} under {}", json(&models));
 
             let listed = policies.permissions(groups.as_deref(), operation);
             let by_list = listed.iter().any(|(name, of, permission)| {
-                let by_owner = *permission == Permission::AllowOwner && owner == Some(user);
+                let by_owner = *permission == Permission::AllowOwner
+                    && owner.as_ref().is_some_and(|owner| is_owner(&asker, owner));
                 *name == policy && *of == object_type && (*permission == Permission::AllowAll || by_owner)
             });
             assert_eq!(by_list, expected, "{client:?} {type_name} {operation_name} by list");

@@ -111,7 +111,14 @@ mod tests {
     const REFUSE: &str = r#"{"p": {"preset": {"SYMMETRIC_KEY": {"GET": "DISALLOW_ALL"}}}}"#;
 
     fn permits(store: &PolicyStore) -> bool {
-        store.snapshot().permits("p", "bob", None, Some("alice"), ObjectType::SymmetricKey, Operation::Get)
+        store.snapshot().permits(
+            "p",
+            &"bob".into(),
+            None,
+            Some(&"alice".into()),
+            ObjectType::SymmetricKey,
+            Operation::Get,
+        )
     }
 
     /// Waits until the store gives the answer, and fails when that takes a second.
@@ -180,7 +187,7 @@ mod tests {
         let before = store.snapshot();
         folder.write("p.json", REFUSE);
         within_a_second(&store, false);
-        assert!(before.permits("p", "bob", None, None, ObjectType::SymmetricKey, Operation::Get));
+        assert!(before.permits("p", &"bob".into(), None, None, ObjectType::SymmetricKey, Operation::Get));
     }
 
     #[test]

@@ -228,6 +228,7 @@ pub fn authenticator(config: &Config) -> Authenticator {
     let enabled = ours.into_iter().filter(|plugin| plugin.enabled);
     let services = enabled.map(|plugin| Service::new(&plugin.name, plugin.url.as_deref())).collect();
     Authenticator::new(config.enable_tls_client_auth, services)
+        .with_credentials(config.enable_credential_identity)
 }
 
 /// What the hostname stands for: IPv4 first, which is all that PyKMIP listens on; every address where it is

@@ -1,5 +1,6 @@
 //! What Locate asks the store for (KMIP 1.4 §4.9, 2.1 §6.1.28): who asks, which values, which page.
 
+use crate::kmip::Principal;
 use crate::kmip::attributes::{Attribute, Row};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::ttlv::DateTime;
@@ -10,8 +11,8 @@ use super::{Id, Place, Record};
 /// has the place where it is kept.
 #[derive(Clone, Debug)]
 pub struct Query {
-    /// Who asks: the owner that [`Grant::owner_only`] compares with.
-    pub user: String,
+    /// Who asks: whom [`Grant::owner_only`] compares the owner with.
+    pub asker: Principal,
     /// What the asker may see at all.
     pub grants: Vec<Grant>,
     /// What has to hold, all of it.
@@ -35,7 +36,7 @@ impl Query {
     /// find, said once and plainly.
     pub fn finds(&self, record: &Record) -> bool {
         self.storage.0 & record.storage().0 != 0
-            && self.grants.iter().any(|grant| grant.covers(record, &self.user))
+            && self.grants.iter().any(|grant| grant.covers(record, &self.asker))
             && self.criteria.iter().all(|criterion| criterion.holds(record, self.now))
     }
 }
@@ -62,10 +63,10 @@ pub struct Grant {
 }
 
 impl Grant {
-    fn covers(&self, record: &Record, user: &str) -> bool {
+    fn covers(&self, record: &Record, asker: &Principal) -> bool {
         self.policy == record.policy()
             && self.object_type == record.object_type
-            && (!self.owner_only || record.owner == user)
+            && (!self.owner_only || asker.owns_as(&record.owner))
     }
 }
 

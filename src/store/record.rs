@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::kmip::Object;
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::kmip::structures::UniqueIdentifier;
+use crate::kmip::{Object, Principal};
 use crate::ttlv::DateTime;
 
 /// The policy of objects that name none.
@@ -55,8 +55,8 @@ pub struct Place {
 pub struct Record {
     /// Its number.
     pub id: Id,
-    /// The user who made it.
-    pub owner: String,
+    /// Who made it.
+    pub owner: Principal,
     /// What it is. Kept apart from the attributes, because every decision about access asks for it.
     pub object_type: ObjectType,
     /// Its attributes; Unique Identifier, Object Type and Operation Policy Name among them.

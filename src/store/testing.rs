@@ -11,7 +11,7 @@ use crate::kmip::enums::*;
 use crate::kmip::structures::*;
 use crate::kmip::{
     Certificate, CertificateRequest, Key, KeyBlock, KeyMaterial, KeyValue, Object, OpaqueObject, PgpKey,
-    SecretData, SplitKey, Template,
+    Principal, SecretData, SplitKey, Template,
 };
 use crate::ttlv::{BigInteger, DateTime, Interval, Reader, STORED, Secret, Tag, Value, Writer};
 
@@ -107,7 +107,7 @@ pub(crate) fn everybody() -> Query {
         owner_only: false,
     });
     Query {
-        user: "ann".into(),
+        asker: "ann".into(),
         grants: grants.collect(),
         criteria: Vec::new(),
         storage: StorageStatusMask(7),
@@ -203,7 +203,10 @@ fn object(object_type: ObjectType) -> Object {
 
 pub(crate) fn one_of_each_type() -> Vec<Record> {
     let whole = ObjectType::ALL.iter().map(|object_type| record(*object_type, "whole"));
-    whole.chain([Record { object: None, ..key("destroyed") }, with_every_attribute()]).collect()
+    let owner = Principal { credential: Some("user x".to_owned()), ..OWNERS[0].into() };
+    let under_a_credential = Record { owner, ..key("under a credential") };
+    let further = [Record { object: None, ..key("destroyed") }, under_a_credential, with_every_attribute()];
+    whole.chain(further).collect()
 }
 
 /// A record with a value of each attribute, "all" where it is a text.
@@ -280,7 +283,7 @@ const TYPES: [ObjectType; 4] =
 pub(crate) fn random_record(random: &mut Random) -> Record {
     let object_type = random.one_of(&TYPES);
     let mut record = record(object_type, &format!("name {}", random.below(20)));
-    record.owner = random.one_of(&OWNERS).into();
+    record.owner = random_principal(random);
     let attributes = &mut record.attributes;
     attributes.operation_policy_name = random.chance(80).then(|| random.one_of(&POLICIES).into());
     attributes.initial_date = random.date();
@@ -305,6 +308,11 @@ pub(crate) fn random_record(random: &mut Random) -> Record {
     record
 }
 
+fn random_principal(random: &mut Random) -> Principal {
+    let credential = random.one_of(&[None, Some("user x"), Some("user y")]).map(str::to_owned);
+    Principal { credential, ..random.one_of(&OWNERS).into() }
+}
+
 /// A query about such records.
 pub(crate) fn random_query(random: &mut Random, records: &[Record]) -> Query {
     let mut grants = Vec::new();
@@ -317,7 +325,7 @@ pub(crate) fn random_query(random: &mut Random, records: &[Record]) -> Query {
     }
     let criteria = (0..random.below(4)).map(|_| random_criterion(random, records)).collect();
     Query {
-        user: random.one_of(&OWNERS).into(),
+        asker: random_principal(random),
         grants,
         criteria,
         storage: StorageStatusMask(random.one_of(&[1, 1, 3, 4, 7])),

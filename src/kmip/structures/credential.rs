@@ -22,6 +22,12 @@ impl SecretText {
     }
 }
 
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl Drop for SecretText {
     fn drop(&mut self) {
         self.0.zeroize();
@@ -128,6 +134,48 @@ pub enum Credential {
     Ticket(TicketCredential),
 }
 
+impl Credential {
+    /// Whom the credential names, in a form that is different for different ones; none where it names nobody, as a
+    /// ticket or an attestation. Secrets and what changes from request to request are no part of it.
+    ///
+    /// A device is named by its serial number and its identifier, which belong to it; where it has neither, by the
+    /// machine, the network or the medium that it is in (1.4 §2.1.2 leaves open which of them is unique).
+    pub fn named(&self) -> Option<String> {
+        let user = |name: &str| (!name.is_empty()).then(|| format!("user {name}"));
+        match self {
+            Self::UsernameAndPassword(value) => user(&value.username),
+            Self::OneTimePassword(value) => user(&value.username),
+            Self::HashedPassword(value) => user(&value.username),
+            Self::Device(device) => device.named(),
+            Self::Attestation(_) | Self::Ticket(_) => None,
+        }
+    }
+}
+
+impl DeviceCredential {
+    fn named(&self) -> Option<String> {
+        let own = [
+            ("serial number", &self.device_serial_number),
+            ("identifier", &self.device_identifier),
+            ("machine", &self.machine_identifier),
+            ("network", &self.network_identifier),
+            ("medium", &self.media_identifier),
+        ];
+        let mut given = own.iter().enumerate().filter_map(|(at, (name, value))| {
+            let value = value.as_deref().filter(|value| !value.is_empty())?;
+            // Quoted, so that no value can look like another field.
+            Some((at, format!("{name} {value:?}")))
+        });
+        let (first, mut text) = given.next()?;
+        if first == 0
+            && let Some((1, identifier)) = given.next()
+        {
+            text = format!("{text} {identifier}");
+        }
+        Some(format!("device {text}"))
+    }
+}
+
 impl Value for Credential {
     fn decode(item: &Item<'_>) -> Result<Self, Error> {
         let mut rows = item.structure()?;
@@ -179,6 +227,13 @@ structure! {
     }
 }
 
+impl Authentication {
+    /// Whom the credentials name: the first that names somebody counts.
+    pub fn named(&self) -> Option<String> {
+        self.credentials.iter().find_map(Credential::named)
+    }
+}
+
 structure! {
     /// Message Extension (1.4 §6.16, 2.1 §9.14).
     pub struct MessageExtension {
@@ -205,5 +260,56 @@ impl From<crate::ttlv::Version> for ProtocolVersion {
 impl From<ProtocolVersion> for crate::ttlv::Version {
     fn from(version: ProtocolVersion) -> Self {
         Self::new(version.major, version.minor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str, password: &str) -> Credential {
+        let password = Some(password.to_owned().into());
+        Credential::UsernameAndPassword(UsernameAndPassword { username: name.to_owned(), password })
+    }
+
+    /// Serial number, identifier, network, machine and medium of a device; `-` is left out.
+    fn device(fields: [&str; 5]) -> Option<String> {
+        let [serial, identifier, network, machine, media] =
+            fields.map(|field| (field != "-").then(|| field.to_owned()));
+        Credential::Device(DeviceCredential {
+            device_serial_number: serial,
+            password: Some("secret".to_owned().into()),
+            device_identifier: identifier,
+            network_identifier: network,
+            machine_identifier: machine,
+            media_identifier: media,
+        })
+        .named()
+    }
+
+    #[test]
+    fn a_credential_names_a_user_or_a_device_and_never_tells_a_password() {
+        assert_eq!(user("ann", "one").named().as_deref(), Some("user ann"));
+        assert_eq!(user("ann", "one").named(), user("ann", "two").named());
+        assert_eq!(user("", "one").named(), None);
+        assert_eq!(device(["-"; 5]), None);
+        assert_eq!(device(["", "-", "-", "-", "-"]), None);
+        let whole = device(["s", "i", "n", "m", "d"]).unwrap();
+        assert_eq!(whole, r#"device serial number "s" identifier "i""#);
+        assert_eq!(device(["s", "-", "n", "m", "d"]).as_deref(), Some(r#"device serial number "s""#));
+        assert_eq!(device(["-", "i", "n", "m", "d"]).as_deref(), Some(r#"device identifier "i""#));
+        assert_eq!(device(["-", "-", "n", "m", "d"]).as_deref(), Some(r#"device machine "m""#));
+        assert_ne!(device([r#"s" identifier "i"#, "-", "-", "-", "-"]), Some(whole));
+        assert_ne!(user("device machine \"m\"", "").named(), device(["-", "-", "-", "m", "-"]));
+    }
+
+    #[test]
+    fn the_first_credential_that_names_somebody_counts() {
+        let ticket = Credential::Ticket(TicketCredential {
+            ticket: Ticket { ticket_type: TicketType::Login, ticket_value: vec![1] },
+        });
+        let credentials = vec![ticket, user("ann", ""), user("bob", "")];
+        assert_eq!(Authentication { credentials }.named().as_deref(), Some("user ann"));
+        assert_eq!(Authentication { credentials: Vec::new() }.named(), None);
     }
 }

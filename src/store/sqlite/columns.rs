@@ -73,7 +73,7 @@ pub(super) fn key(stored: &[u8]) -> &[u8] {
 }
 
 /// The columns that the record gives, before those that its attributes give.
-const OF_RECORD: [&str; 4] = ["owner", "policy", "object_type", "storage"];
+const OF_RECORD: [&str; 5] = ["owner", "credential", "policy", "object_type", "storage"];
 
 /// The names of all scalar columns, in the order of [`Columns::scalars`].
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
@@ -106,7 +106,8 @@ impl Columns {
         }
         let mut initial_date = UNDATED;
         let mut scalars = vec![
-            Sql::Text(record.owner.clone()),
+            Sql::Text(record.owner.user.clone()),
+            record.owner.credential.clone().map_or(Sql::Null, Sql::Text),
             Sql::Text(record.policy().to_owned()),
             Sql::Integer(record.object_type.to_wire().into()),
             Sql::Integer(record.storage().0.into()),

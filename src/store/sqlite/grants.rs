@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::locate::Values;
+use crate::kmip::Principal;
 use crate::kmip::enums::ObjectType;
 use crate::store::Query;
 
@@ -13,7 +14,7 @@ const MAX_TERMS: usize = 100;
 /// Who may be seen: for each policy and type whether only the asker's own. A type that two grants name is
 /// seen by the wider.
 pub(super) struct Grants<'q> {
-    user: &'q str,
+    asker: &'q Principal,
     owner_only: BTreeMap<(&'q str, ObjectType), bool>,
 }
 
@@ -35,12 +36,25 @@ impl<'q> Grants<'q> {
                 *of_all &= grant.owner_only;
             }
         }
-        Self { user: &query.user, owner_only }
+        Self { asker: &query.asker, owner_only }
     }
 
     /// Whether nothing may be seen.
     pub(super) fn is_empty(&self) -> bool {
         self.owner_only.is_empty()
+    }
+
+    /// Whether the row `o` is the asker's own, as [`Principal::owns_as`] has it. The index has the user, and the
+    /// credential only narrows down what is found by it.
+    fn owned(&self, sql: &mut Values) -> String {
+        let user = sql.add(self.asker.user.clone());
+        match &self.asker.credential {
+            None => format!("o.owner = {user}"),
+            Some(credential) => {
+                let credential = sql.add(credential.clone());
+                format!("o.owner = {user} AND (o.credential IS NULL OR o.credential = {credential})")
+            }
+        }
     }
 
     /// Whether the row `o` may be seen.
@@ -53,10 +67,10 @@ impl<'q> Grants<'q> {
             *own |= bit;
             *all |= if *owner_only { 0 } else { bit };
         }
-        let user = sql.add(self.user.to_owned());
+        let owned = self.owned(sql);
         let terms = masks.into_iter().map(|(policy, (all, own))| {
             let (policy, all, own) = (sql.add(policy.to_owned()), sql.add(all), sql.add(own));
-            let types = format!("CASE o.owner WHEN {user} THEN {own} ELSE {all} END");
+            let types = format!("CASE WHEN {owned} THEN {own} ELSE {all} END");
             format!("(o.policy = {policy} AND (({types} >> o.object_type) & 1))")
         });
         any(&terms.collect::<Vec<_>>())
@@ -65,11 +79,11 @@ impl<'q> Grants<'q> {
     /// The objects that may be seen, each policy and type apart.
     pub(super) fn scopes(&self, sql: &mut Values) -> Vec<Scope> {
         let mut policies = BTreeMap::new();
-        let user = sql.add(self.user.to_owned());
+        let owned = self.owned(sql);
         let scopes = self.owner_only.iter().map(|((policy, object_type), owner_only)| {
             let policy = policies.entry(policy).or_insert_with(|| sql.add((*policy).to_owned()));
             let condition = format!("o.policy = {policy} AND o.object_type = {}", object_type.to_wire());
-            Scope::of(*owner_only, &user, &condition)
+            Scope::of(*owner_only, &owned, &condition)
         });
         scopes.collect()
     }
@@ -77,7 +91,7 @@ impl<'q> Grants<'q> {
     /// The same in two parts at the most, whose order is not that of the answer: all that anybody may see,
     /// and all that its owner may see.
     pub(super) fn joint_scopes(&self, sql: &mut Values) -> Vec<Scope> {
-        let user = sql.add(self.user.to_owned());
+        let owned = self.owned(sql);
         let mut scopes = Vec::new();
         for wanted in [false, true] {
             let pairs = self.owner_only.iter().filter(|(_, owner_only)| **owner_only == wanted);
@@ -87,7 +101,7 @@ impl<'q> Grants<'q> {
             let pairs = pairs.collect::<Vec<_>>().join(", ");
             if !pairs.is_empty() {
                 let condition = format!("(o.policy, o.object_type) IN (VALUES {pairs})");
-                scopes.push(Scope::of(wanted, &user, &condition));
+                scopes.push(Scope::of(wanted, &owned, &condition));
             }
         }
         scopes
@@ -95,9 +109,9 @@ impl<'q> Grants<'q> {
 }
 
 impl Scope {
-    fn of(owner_only: bool, user: &str, condition: &str) -> Self {
+    fn of(owner_only: bool, owned: &str, condition: &str) -> Self {
         match owner_only {
-            true => Self { index: "object_by_owner", condition: format!("o.owner = {user} AND {condition}") },
+            true => Self { index: "object_by_owner", condition: format!("{owned} AND {condition}") },
             false => Self { index: "object_by_policy", condition: condition.to_owned() },
         }
     }

@@ -8,9 +8,9 @@ use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params, par
 use zeroize::Zeroizing;
 
 use super::columns::{self, Columns, INITIAL_DATE};
-use crate::kmip::Object;
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
+use crate::kmip::{Object, Principal};
 use crate::store::{Error, Id, Record};
 use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Value, Writer};
 
@@ -21,7 +21,7 @@ const OBJECT_BYTES: usize = 4096;
 /// The object of that number, and how many stored bytes it takes.
 pub(super) fn read(database: &Connection, id: Id) -> Result<Option<(Record, usize)>, Error> {
     let Ok(number) = number(id) else { return Ok(None) };
-    let statement = "SELECT owner, object_type, attributes, object FROM object WHERE id = ?1";
+    let statement = "SELECT owner, credential, object_type, attributes, object FROM object WHERE id = ?1";
     let row = database
         .prepare_cached(statement)
         .and_then(|mut statement| statement.query_row([number], |row| Ok(decode(id, row))).optional());
@@ -207,19 +207,19 @@ impl Bytes {
     }
 }
 
-/// A row of owner, type, attributes and object.
+/// A row of owner, credential, type, attributes and object.
 fn decode(id: Id, row: &SqlRow<'_>) -> Result<(Record, usize), Error> {
     let failed = |why| Error::sqlite("read an object", why);
     let damaged = |why| Error::Damaged { id, why };
     let blob = |position| row.get_ref(position).and_then(|value| Ok(value.as_blob_or_null()?));
-    let kind: u32 = row.get(1).map_err(failed)?;
+    let kind: u32 = row.get(2).map_err(failed)?;
     let unknown = ttlv::Error::UnknownValue { tag: Tag::ObjectType, value: kind };
-    let attributes = blob(2).map_err(failed)?.unwrap_or_default();
-    let object = blob(3).map_err(failed)?;
+    let attributes = blob(3).map_err(failed)?.unwrap_or_default();
+    let object = blob(4).map_err(failed)?;
     let bytes = attributes.len() + object.map_or(0, <[u8]>::len);
     let record = Record {
         id,
-        owner: row.get(0).map_err(failed)?,
+        owner: Principal { user: row.get(0).map_err(failed)?, credential: row.get(1).map_err(failed)? },
         object_type: ObjectType::from_wire(kind).ok_or(damaged(unknown))?,
         attributes: whole::<Attributes>(Tag::Attributes, attributes).map_err(damaged)?,
         object: object.map(|bytes| whole::<Object>(Tag::default(), bytes)).transpose().map_err(damaged)?,

@@ -25,6 +25,8 @@ pub(super) const STEPS: &[Step] = &[
             "CREATE TABLE own (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID";
         database.execute_batch(table)
     },
+    // Whom the credential named under which an object was made; NULL where there was none.
+    |database| database.execute_batch("ALTER TABLE object ADD COLUMN credential TEXT"),
 ];
 
 /// The version that `steps` lead to.

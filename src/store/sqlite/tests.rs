@@ -11,6 +11,7 @@ use super::columns::COLUMNS;
 use super::locate::Question;
 use super::schema::{APPLICATION, STEPS, Step};
 use super::*;
+use crate::kmip::Principal;
 use crate::kmip::attributes::{Attribute, Row, TABLE};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::kmip::structures::Raw;
@@ -115,7 +116,7 @@ fn refuses_what_is_not_its_own_and_leaves_it_as_it_is() {
         ("foreign", "is a database of another program (application id 0x0000002A); it was left"),
         ("in wal", "is a database of another program (application id 0x00000000); it was left"),
         ("pykmip.database", "is a database of PyKMIP's server and was not to be taken over; it was left"),
-        ("newer", "has the version 1000 of a newer server; this one knows versions up to 4"),
+        ("newer", "has the version 1000 of a newer server; this one knows versions up to 5"),
         ("folder", "cannot be used: is a directory"),
         ("no/such/store", "the directory of the database does not exist: "),
     ];
@@ -180,9 +181,8 @@ fn an_older_database_is_brought_up_to_date_once() {
 fn a_database_of_version_1_is_found_in_the_order_of_version_2() {
     let folder = Folder::new();
     let path = folder.path("store");
-    let store = Sqlite::open_as(&path, &STEPS[..1]).unwrap();
-    let ids: Vec<Id> = (0..5).map(|_| add(&store, key("old")).id).collect();
-    drop(store);
+    let old: Vec<Record> = (0..5).map(|_| key("old")).collect();
+    let ids: Vec<Id> = of_version(1, &path, old).iter().map(|record| record.id).collect();
     let store = Sqlite::open(&path).unwrap();
     let name = value("Name", &name("old"));
     for criteria in [vec![], vec![name]] {
@@ -191,6 +191,45 @@ fn a_database_of_version_1_is_found_in_the_order_of_version_2() {
         let newest_first: Vec<Id> = ids.iter().rev().copied().collect();
         assert_eq!(store.locate(&Query { order: Order::NewestFirst, ..query }).unwrap().ids, newest_first);
     }
+}
+
+#[test]
+fn a_database_of_version_4_knows_no_credentials_and_its_objects_are_every_ones_of_their_owner() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let [record] = &of_version(4, &path, vec![key("old")])[..] else { panic!("one record") };
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(store.read(record.id).unwrap().as_ref(), Some(record));
+    assert_eq!(record.owner.credential, None);
+    let owner = Principal { credential: Some("user x".to_owned()), ..record.owner.clone() };
+    let new = add(&store, Record { owner: owner.clone(), ..key("new") });
+    let grants = everybody().grants.into_iter().map(|grant| Grant { owner_only: true, ..grant }).collect();
+    let of = |credential: &str| {
+        let asker = Principal { credential: Some(credential.to_owned()), ..owner.clone() };
+        store.locate(&Query { asker, grants: Vec::clone(&grants), ..everybody() }).unwrap().ids
+    };
+    assert_eq!((of("user x"), of("user y")), (vec![record.id, new.id], vec![record.id]));
+}
+
+/// A database of an older version with those objects in it, as the server of that time left them.
+fn of_version(version: usize, path: &Path, records: Vec<Record>) -> Vec<Record> {
+    let newest = path.with_extension("newest");
+    let records: Vec<_> = {
+        let store = Sqlite::open(&newest).unwrap();
+        records.into_iter().map(|record| add(&store, record)).collect()
+    };
+    drop(Sqlite::open_as(path, &STEPS[..version]).unwrap());
+    let database = Connection::open(path).unwrap();
+    database.execute("ATTACH ?1 AS newest", [newest.to_str().unwrap()]).unwrap();
+    for table in ["object", "attribute_value"] {
+        let columns: String = database
+            .query_row("SELECT group_concat(name) FROM pragma_table_info(?1)", [table], |row| row.get(0))
+            .unwrap();
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newest.{table}");
+        database.execute(&copy, []).unwrap();
+    }
+    database.execute("UPDATE main.counter SET last_id = (SELECT last_id FROM newest.counter)", []).unwrap();
+    records
 }
 
 #[test]
@@ -381,7 +420,7 @@ fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<
                                 std::thread::yield_now();
                             }
                         }
-                        insert(change, &mut Record { owner: (*owner).to_owned(), ..key("k") });
+                        insert(change, &mut Record { owner: (*owner).into(), ..key("k") });
                         also(owner);
                         Keep::Commit
                     })
