@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test conformance check bench bench-pykmip wheel deb crash soak fuzz
+.PHONY: help run test conformance check bench bench-pykmip wheel wheel-test deb crash soak fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -130,6 +130,9 @@ $(MATURIN)/bin/maturin:
 
 wheel: $(MATURIN)/bin/maturin ## Builds the Python wheel, with the executables in it, into target/wheels.
 	cd python && "$(abspath $(MATURIN))/bin/maturin" build --release --locked --out "$(abspath $(TARGET))/wheels"
+
+wheel-test: wheel ## Installs the wheel into fresh environments and uses it there, PyKMIP's own tests included.
+	python3 packaging/test_wheel.py "$$(ls -t $(TARGET)/wheels/kmip_server-*.whl | head -1)"
 
 deb: ## Builds the Debian package into target/debian; needs cargo-deb.
 	@cargo deb --version >/dev/null 2>&1 || { echo "cargo-deb is not installed: cargo install cargo-deb"; exit 2; }

@@ -76,6 +76,11 @@ fn the_commands_of_the_documentation_work_as_they_stand() {
 }
 
 #[test]
+fn the_clients_that_have_a_page_work_with_its_lines() {
+    assert!(passes("test_clients.py"), "what failed stands above");
+}
+
+#[test]
 fn the_python_package_starts_servers_and_leaves_none_behind() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
     assert!(passes_in(&package.join("tests"), "", Some(&package)), "what failed stands above");

@@ -1,5 +1,7 @@
 """The fixture of the pytest plug-in, seen from outside."""
 
+import importlib.metadata
+import json
 import os
 import socket
 import time
@@ -7,10 +9,6 @@ import time
 import pytest
 
 pytest_plugins = ["pytester"]
-
-
-def open_files():
-    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.mark.parametrize("round_number", range(3))
@@ -23,7 +21,11 @@ def test_a_server_is_there(kmip_server, round_number):
 
 @pytest.mark.kmip_server(policies={"mine": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}}, logging_level="DEBUG")
 def test_the_marker_gives_policies_and_settings(kmip_server):
-    assert "mine" in kmip_server.log_path.read_text()
+    # A line of the log can be some milliseconds late.
+    deadline = time.monotonic() + 10
+    while "mine" not in kmip_server.log_path.read_text():
+        assert time.monotonic() < deadline, kmip_server.log_path.read_text()
+        time.sleep(0.01)
 
 
 def test_one_server_serves_a_session_where_the_settings_say_so(pytester):
@@ -42,34 +44,75 @@ def test_one_server_serves_a_session_where_the_settings_say_so(pytester):
     pytester.runpytest_subprocess(*plugins()).assert_outcomes(passed=2)
 
 
-def test_a_hundred_servers_in_a_row_leave_nothing_behind(kmip_certificates, tmp_path):
-    from kmip_server import KmipServer
+HUNDRED = """
+    import os, pathlib, socket, threading
+    import pytest
 
-    def one():
-        began = time.monotonic()
-        with KmipServer(
-            hostname="127.0.0.1", port=0, config_path=None, database_path=":memory:",
-            certificate_path=kmip_certificates.server_certificate, key_path=kmip_certificates.server_key,
-            ca_path=kmip_certificates.ca, log_path=str(tmp_path / "server.log"),
-        ):
-            pass
-        return time.monotonic() - began
+    seen = {}
 
-    one()
-    before = open_files()
-    times = sorted(one() for _ in range(100))
-    print(f"start and stop: median {times[50] * 1000:.1f} ms, slowest {times[-1] * 1000:.1f} ms")
-    assert open_files() == before
-    # A busy machine gets ten times what the release build takes on an idle one.
-    assert times[50] < 1.0
+    def held():
+        mine = [path for path in pathlib.Path("/proc").glob("[0-9]*/stat") if parent(path) == os.getpid()]
+        return len(os.listdir("/proc/self/fd")), threading.active_count(), len(os.listdir("/proc/self/task")), len(mine)
+
+    def parent(path):
+        try:
+            return int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return None
+
+    def test_before(kmip_certificates):
+        seen["before"] = held()
+
+    @pytest.mark.parametrize("number", range(100))
+    def test_server(kmip_server, number):
+        socket.create_connection((kmip_server.host, kmip_server.port), 5).close()
+
+    def test_after():
+        assert held() == seen["before"], "open files, threads, threads as the system counts them, processes"
+"""
+
+TIMES = """
+    import collections, json
+
+    times = collections.Counter()
+
+    def pytest_runtest_logreport(report):
+        if report.when != "call" and "test_server" in report.nodeid:
+            times[report.nodeid] += report.duration
+
+    def pytest_sessionfinish():
+        open("times.json", "w").write(json.dumps(sorted(times.values())))
+"""
+
+
+def test_a_hundred_servers_in_a_row_leave_nothing_behind(pytester):
+    pytester.makeconftest(TIMES)
+    pytester.makepyfile(HUNDRED)
+    # A busy machine gets three tries; a build without optimisation, ten times as long.
+    limit = 0.1 if installed() else 1.0
+    for _ in range(3):
+        pytester.runpytest_subprocess(*plugins()).assert_outcomes(passed=102)
+        times = json.loads((pytester.path / "times.json").read_text())
+        assert len(times) == 100
+        within = sum(time < limit for time in times)
+        print(
+            f"start and stop, each with a fixture: median {times[50] * 1000:.1f} ms, slowest {times[-1] * 1000:.1f} ms, "
+            f"{within} of 100 within {limit * 1000:.0f} ms, load {os.getloadavg()[0]:.1f}"
+        )
+        if within == 100:
+            break
+    assert times[50] < limit
 
 
 def plugins():
     """How a run in a process of its own finds the plug-in: by itself where the wheel is installed."""
-    import importlib.metadata
+    return [] if installed() else ["-p", "kmip_server.plugin"]
 
+
+def installed():
+    """Whether the wheel is."""
     try:
         importlib.metadata.distribution("kmip-server")
     except importlib.metadata.PackageNotFoundError:
-        return ["-p", "kmip_server.plugin"]
-    return []
+        return False
+    return True

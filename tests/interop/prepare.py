@@ -1,11 +1,13 @@
 """Makes the Python environment of the interop tests, and unpacks PyKMIP's own tests.
 
-    python3 prepare.py [--root target/interop]
+    python3 prepare.py [--root target/interop] [--client NAME]
 
 Leaves in the root: `venv` (the packages of requirements.txt) and `src` (PyKMIP's source
 package, for the tests in it). Both are made once; a stamp with the hash of requirements.txt
-tells whether they still fit. Prints the path of the environment's Python. Needs Python 3.8
-and nothing installed; where something is missing it says so in one line and ends with 1.
+tells whether they still fit. With a client it makes `venv-NAME` of requirements-NAME.txt
+instead: clients whose packages do not go with those of the tests. Prints the path of the
+environment's Python. Needs Python 3.8 and nothing installed; where something is missing it
+says so in one line and ends with 1.
 """
 
 import argparse
@@ -20,7 +22,6 @@ import sys
 import tarfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-REQUIREMENTS = HERE / "requirements.txt"
 # A download from the index over a slow line; a hang must not hold up the tests for ever.
 INSTALL_SECONDS = 900
 
@@ -35,13 +36,14 @@ def default_root():
     return pathlib.Path(target) / "interop"
 
 
-def prepare(root):
+def prepare(root, client=None):
     """Makes what is missing under `root`; returns the path of the environment's Python."""
     check_python()
     root.mkdir(parents=True, exist_ok=True)
     with locked(root / "lock"):
-        python = environment(root)
-        sources(root, python)
+        python = environment(root, f"-{client}" if client else "")
+        if not client:
+            sources(root, python)
     return python
 
 
@@ -67,21 +69,22 @@ def installer(python):
     return [str(python), "-m", "pip"] if available("ensurepip") else [sys.executable, "-m", "pip", "--python", str(python)]
 
 
-def environment(root):
-    """The virtual environment, made anew where its stamp does not fit."""
-    venv = root / "venv"
+def environment(root, suffix=""):
+    """The virtual environment of requirements`suffix`.txt, made anew where its stamp does not fit."""
+    requirements = HERE / f"requirements{suffix}.txt"
+    venv = root / f"venv{suffix}"
     python = venv / "bin" / "python"
     stamp = venv / "requirements.sha256"
-    wanted = fingerprint()
+    wanted = fingerprint(requirements)
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return python
-    print("interop: installing the packages of tests/interop/requirements.txt", file=sys.stderr, flush=True)
+    print(f"interop: installing the packages of tests/interop/{requirements.name}", file=sys.stderr, flush=True)
     shutil.rmtree(venv, ignore_errors=True)
     options = [] if available("ensurepip") else ["--without-pip"]
     run([sys.executable, "-m", "venv", *options, str(venv)], "a virtual environment could not be made")
     run(
-        [*installer(python), "install", "--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS)],
-        "the packages of tests/interop/requirements.txt could not be installed; is the Python package index reachable?",
+        [*installer(python), "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements)],
+        f"the packages of tests/interop/{requirements.name} could not be installed; is the Python package index reachable?",
     )
     stamp.write_text(wanted)
     return python
@@ -129,15 +132,15 @@ def inside(member, top):
     return (member.isfile() or member.isdir()) and parts[:1] == (top,) and ".." not in parts
 
 
-def fingerprint():
+def fingerprint(requirements):
     """Changes with the requirements and with the Python that runs them."""
-    text = REQUIREMENTS.read_bytes() + sys.version.encode()
+    text = requirements.read_bytes() + sys.version.encode()
     return hashlib.sha256(text).hexdigest()
 
 
 def pykmip_version():
     """The version that requirements.txt pins."""
-    for line in REQUIREMENTS.read_text().splitlines():
+    for line in (HERE / "requirements.txt").read_text().splitlines():
         if line.startswith("pykmip=="):
             return line.partition("==")[2].strip()
     raise Missing("tests/interop/requirements.txt does not pin pykmip")
@@ -169,8 +172,10 @@ def locked(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--root", type=pathlib.Path, default=default_root())
+    parser.add_argument("--client", help="makes the environment of requirements-CLIENT.txt")
+    options = parser.parse_args()
     try:
-        print(prepare(parser.parse_args().root.resolve()))
+        print(prepare(options.root.resolve(), options.client))
     except Missing as error:
         print(f"interop: {error}", file=sys.stderr)
         return 1

@@ -1,19 +1,14 @@
 """The commands of the documentation, run as they stand there, one after the other in one shell."""
 
 import os
-import pathlib
 import re
 import shlex
 import subprocess
 import sys
 
-DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+from pages import DOCS, blocks
+
 LIMIT_SECONDS = 60
-
-
-def blocks(page, language):
-    """The fenced blocks of a page in that language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_the_commands_of_the_pages_work_as_they_stand(command, is_reference, tmp_path):

@@ -1,0 +1,278 @@
+"""What a wheel has to keep: its contents, a fresh environment it is installed into, and what is done with it there.
+
+    python3 packaging/test_wheel.py target/wheels/kmip_server-….whl     (make wheel-test)
+
+Installs the wheel as the pages of docs/ say, from the folder that it lies in; runs the lines of the pages for CI
+systems, PyKMIP's own integration tests against a server of the class `KmipServer`, and the tests of python/tests,
+with the oldest and the newest pytest it is for. Works in target/wheel-test. Needs the Python package index; the
+environment of the interop tests is made where it is not there. Prints what passed, and what it skipped and why.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+INTEROP = ROOT / "tests" / "interop"
+sys.path.insert(0, str(INTEROP))
+
+import pages
+import prepare
+from server import free_port
+
+# The oldest that the plug-in is tested with is the one of the interop tests.
+PYTESTS = ("pytest==7.1.3", "pytest==9.2.0")
+VERMIN = "vermin==1.9.2"
+OLDEST_PYTHON = "3.8"
+OTHER_PYTHONS = ("python3.8", "python3.9", "python3.10", "python3.12", "python3.13", "python3.14")
+# glibc's of the tag may be this new at the most: that of Debian 12.
+NEWEST_GLIBC = (2, 36)
+INTEGRATION = ["integration/services/test_integration.py", "integration/services/test_proxykmipclient.py"]
+PYKMIP_TESTS = 37
+LIMIT_SECONDS = 600
+
+SERVE = """
+import sys
+from kmip_server import KmipServer
+
+port, folder = int(sys.argv[1]), sys.argv[2]
+server = KmipServer(
+    hostname="127.0.0.1", port=port, certificate_path=folder + "/server_certificate.pem",
+    key_path=folder + "/server_key.pem", ca_path=folder + "/root_certificate.pem", config_path=None,
+    auth_suite="TLS1.2", log_path=folder + "/server.log", database_path=folder + "/kmip.database",
+)
+with server:
+    print("ready", flush=True)
+    server.serve()
+"""
+
+PYKMIPS_TESTS = """
+import sys
+import pykmip_suites
+
+outcomes, output = pykmip_suites.run(sys.argv[2:], sys.argv[1])
+failed = [name for name, outcome in outcomes.items() if not outcome.passed]
+if failed or not outcomes:
+    sys.exit(output)
+print(len(outcomes))
+"""
+
+
+class Failure(Exception):
+    """What is wrong with the wheel."""
+
+
+def check(holds, text):
+    if not holds:
+        raise Failure(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("wheel", type=pathlib.Path)
+    wheel = parser.parse_args().wheel.resolve()
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
+    folder = target / "wheel-test"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    interop = prepare.prepare(target / "interop")
+    environment = Environment(folder / "fresh", wheel)
+    steps = [
+        lambda: contents(wheel),
+        lambda: environment.installs(),
+        lambda: pages_of_ci_systems(environment, folder),
+        lambda: pykmips_tests(environment, folder, interop),
+        *[lambda version=version: own_tests(environment, folder, version) for version in PYTESTS],
+        lambda: oldest_python(environment),
+        *[lambda name=name: another_python(name, folder, wheel) for name in OTHER_PYTHONS],
+    ]
+    passed = 0
+    for step in steps:
+        try:
+            text = step()
+        except Failure as failure:
+            print(f"FAILED {failure}\n{passed} passed, 1 failed", flush=True)
+            return 1
+        print(text, flush=True)
+        passed += not text.startswith("skipped")
+    print(f"{passed} passed, 0 failed, {len(steps) - passed} skipped")
+    return 0
+
+
+def contents(wheel):
+    """Tag, dependencies, marker, licence and executables, as they stand in the file."""
+    with zipfile.ZipFile(wheel) as file:
+        names = {name: file.getinfo(name).external_attr >> 16 for name in file.namelist()}
+        information = next(name for name in names if name.endswith(".dist-info/METADATA")).rpartition("/")[0]
+        metadata = file.read(f"{information}/METADATA").decode()
+        tags = re.findall(r"^Tag: (.*)$", file.read(f"{information}/WHEEL").decode(), re.MULTILINE)
+    version = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
+    check(f"\nVersion: {version}\n" in metadata, f"the version is not {version}\n{metadata}")
+    check("Requires-Dist" not in metadata, f"it depends on something\n{metadata}")
+    check("\nRequires-Python: >=3.8\n" in metadata, metadata)
+    for name in ("kmip_server/py.typed", f"{information}/licenses/LICENSE"):
+        check(name in names, f"{name} is not in the wheel: {sorted(names)}")
+    for name in ("run_server", "pykmip-server"):
+        mode = names.get(f"kmip_server-{version}.data/scripts/{name}", 0)
+        check(mode & 0o111 == 0o111, f"{name} is no executable in the wheel: {mode:o}")
+    glibc = re.fullmatch(rf"py3-none-manylinux_(\d+)_(\d+)_{os.uname().machine}", " ".join(tags))
+    check(glibc, f"the tags are {tags}")
+    check(tuple(map(int, glibc.groups())) <= NEWEST_GLIBC, f"the wheel wants a newer system: {tags}")
+    return f"contents: {wheel.name}, {wheel.stat().st_size / 1e6:.1f} MB, no dependencies, typed, for {tags[0]}"
+
+
+class Environment:
+    """A virtual environment that the wheel is installed into as the pages say: by its name."""
+
+    def __init__(self, folder, wheel, python=sys.executable):
+        self.folder = folder
+        self.bin = folder / "bin"
+        # The index of pip is the folder that the wheel lies in, and no variable of the developer's counts.
+        self.variables = {name: value for name, value in os.environ.items() if not name.startswith(("KMIP_", "PYTHON"))}
+        self.variables["PATH"] = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
+        self.offline = dict(self.variables, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheel.parent))
+        self._wheel = wheel
+        options = [] if prepare.available("ensurepip") else ["--without-pip"]
+        self.run([python, "-m", "venv", *options, folder])
+
+    def installs(self):
+        self.run(["pip", "install", "--disable-pip-version-check", "kmip-server"], variables=self.offline)
+        for name in ("run_server", "pykmip-server"):
+            said = self.run([self.bin / name, "--help"])
+            check("--config_path" in said, said)
+        said = self.run([self.bin / "python", "-c", "import kmip_server; print(kmip_server.find_program())"])
+        check(said.strip() == str((self.bin / "run_server").resolve()), f"another program is found: {said}")
+        packages = self.run(["pip", "list", "--format=freeze"]).splitlines()
+        others = [line for line in packages if not line.startswith(("kmip-server==", "kmip_server==", "pip==", "setuptools=="))]
+        check(not others, f"more was installed: {others}")
+        return "a fresh environment: run_server and pykmip-server on the path, found by the package, nothing else installed"
+
+    def run(self, command, cwd=None, variables=None, timeout=LIMIT_SECONDS):
+        """Runs a command to its end; what it printed, or a Failure with that."""
+        done = subprocess.run(
+            [str(part) for part in command], cwd=str(cwd or self.folder.parent), env=variables or self.variables,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+            universal_newlines=True,
+        )
+        check(done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}\n{done.stdout}")
+        return done.stdout
+
+    def certificates(self, folder, port):
+        """Certificates by the package, with the settings of a client of John Doe's."""
+        code = "import sys, kmip_server as k; k.make_certificates(sys.argv[1], hosts=['127.0.0.1', 'localhost'], port=int(sys.argv[2]))"
+        self.run([self.bin / "python", "-c", code, folder, port])
+
+
+def pages_of_ci_systems(environment, folder):
+    """The lines that follow `After` on both pages: they leave a server that listens."""
+    github = [line or block for line, block in re.findall(r"- run: (?:\|\n((?: {4}.*\n)+)|(.*)\n)", after("github-actions.md"))]
+    gitlab = re.findall(r"^ +- (.*)$", after("gitlab-ci.md").partition("before_script:")[2].partition("artifacts:")[0], re.MULTILINE)
+    # GitHub has a shell for each step, GitLab one for all.
+    for name, scripts in (("github", github), ("gitlab", ["\n".join(gitlab)])):
+        check(any("pip install kmip-server" in script for script in scripts), f"{name}: {scripts}")
+        check(any("run_server -f ci/server.conf" in script for script in scripts), f"{name}: {scripts}")
+        place, port = folder / name, free_port()
+        (place / "ci").mkdir(parents=True)
+        environment.certificates(place / "certs", port)
+        (place / "ci" / "server.conf").write_text(
+            f"[server]\nhostname=127.0.0.1\nport={port}\nauth_suite=Basic\ndatabase_path=:memory:\n"
+            "certificate_path=certs/server_certificate.pem\nkey_path=certs/server_key.pem\nca_path=certs/root_certificate.pem\n"
+        )
+        for script in scripts:
+            shell(environment, place, script)
+        try:
+            said = (place / "said").read_text()
+            check(said.startswith(f"Listening on {port}"), said)
+        finally:
+            for pid in (int(pid) for pid in (place / "pids").read_text().split()):
+                os.kill(pid, signal.SIGTERM)
+    return "the pages for GitHub and GitLab: their lines leave a server that listens"
+
+
+def after(page):
+    """The fenced block of a page's part `After`."""
+    (text,) = pages.blocks(page, "yaml after")
+    return text
+
+
+def shell(environment, place, script):
+    """A step as CI systems run it; the server that it leaves behind is written into `pids`."""
+    script = f"set -e\n{script}\njobs -p >> pids\n"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=str(place), env=environment.offline, stdin=subprocess.DEVNULL,
+        # A pipe would stay open as long as the server.
+        stdout=open(str(place / "output"), "ab"), stderr=subprocess.STDOUT, timeout=LIMIT_SECONDS,
+    )
+    check(done.returncode == 0, f"{script}\n{(place / 'output').read_text()}")
+
+
+def pykmips_tests(environment, folder, interop):
+    """PyKMIP's own integration tests, against a server that a user's script constructs."""
+    place, port = folder / "pykmip", free_port()
+    place.mkdir()
+    environment.certificates(place / "pki", port)
+    settings = place / ".pykmip" / "pykmip.conf"
+    settings.parent.mkdir()
+    settings.write_text((place / "pki" / "client.conf").read_text())
+    (place / "serve.py").write_text(SERVE)
+    server = subprocess.Popen(
+        [str(environment.bin / "python"), "serve.py", str(port), str(place / "pki")], cwd=str(place),
+        env=environment.variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, universal_newlines=True,
+    )
+    try:
+        check(server.stdout.readline() == "ready\n", "the script's server does not start")
+        variables = dict(environment.variables, PYTHONPATH=str(INTEROP))
+        said = environment.run([interop, "-c", PYKMIPS_TESTS, place, *INTEGRATION], variables=variables)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        code = server.wait(30)
+    check(code == 0, f"the script ended with {code}")
+    check(said.strip() == str(PYKMIP_TESTS), f"not {PYKMIP_TESTS} tests: {said}")
+    return f"PyKMIP's integration tests against KmipServer: {PYKMIP_TESTS} of {PYKMIP_TESTS} pass"
+
+
+def own_tests(environment, folder, version):
+    """python/tests, with that pytest, which finds the plug-in by itself."""
+    environment.run(["pip", "install", "--quiet", "--disable-pip-version-check", version])
+    variables = dict(environment.variables, PYTHONDONTWRITEBYTECODE="1")
+    command = [environment.bin / "python", "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", ROOT / "python" / "tests"]
+    said = environment.run(command, cwd=folder, variables=variables)
+    figures = [line for line in said.splitlines() if line.lstrip(".").startswith("start and stop")]
+    check(figures, said)
+    return "\n".join([f"{version}: {said.strip().splitlines()[-1]}", *(f"  {line.lstrip('.')}" for line in figures)])
+
+
+def oldest_python(environment):
+    """What the syntax and the library calls of every Python file ask for."""
+    environment.run(["pip", "install", "--quiet", "--disable-pip-version-check", VERMIN])
+    files = ["python/kmip_server", "python/tests", "packaging/test_wheel.py", *INTEROP.glob("*.py")]
+    environment.run(["vermin", "--no-tips", "--violations", f"--target={OLDEST_PYTHON}-", *files], cwd=ROOT)
+    return f"syntax and library calls: nothing newer than Python {OLDEST_PYTHON} ({VERMIN})"
+
+
+def another_python(name, folder, wheel):
+    """Installs the wheel for another Python of this machine, and starts and stops a server."""
+    works = shutil.which(name) and subprocess.call([name, "-c", "import ensurepip"], stderr=subprocess.DEVNULL) == 0
+    if not works:
+        return f"skipped {name}: it is not installed here"
+    environment = Environment(folder / name, wheel, name)
+    environment.installs()
+    place, port = folder / f"{name}-server", free_port()
+    place.mkdir()
+    environment.certificates(place / "pki", port)
+    (place / "serve.py").write_text(SERVE.replace("    server.serve()\n", ""))
+    began = time.monotonic()
+    said = environment.run([environment.bin / "python", "serve.py", port, place / "pki"], cwd=place)
+    check(said == "ready\n", said)
+    return f"{name}: installed, and started and stopped a server in {(time.monotonic() - began) * 1000:.0f} ms with Python itself"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
