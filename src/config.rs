@@ -62,6 +62,32 @@ pub struct AuthPlugin {
     pub url: Option<String>,
 }
 
+/// Any other section of the settings that counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// The name of the section.
+    pub name: String,
+    /// Its settings, by their names.
+    pub entries: Vec<(String, String)>,
+}
+
+/// What clients are told of the server, where it is not what the server knows of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announcement {
+    /// The profiles, each as `NAME at URI port NUMBER`, the last two or not; `None` for those that the server meets.
+    pub profiles: Option<Vec<String>>,
+    /// The sections `[validation:NAME]`: one for each validation of the product.
+    pub validations: Vec<Section>,
+    /// Who made the server.
+    pub manufacturer: Option<String>,
+    /// What it is.
+    pub product: Option<String>,
+    /// Which version of it.
+    pub version: Option<String>,
+    /// The version of PKCS#11 that C_GetInfo tells.
+    pub pkcs11_version: Option<String>,
+}
+
 /// The settings of one server. [`Config::new`] gives the defaults; each field may be changed after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -104,6 +130,8 @@ pub struct Config {
     pub certify_ca_certificate: Option<PathBuf>,
     /// That authority's private key, PEM; `None` where its certificate's file holds it.
     pub certify_ca_key: Option<PathBuf>,
+    /// What clients are told of the server, where it is not what the server knows of itself.
+    pub announced: Announcement,
     /// How many clients may be connected at once; more are turned away.
     pub max_connections: usize,
     /// The longest request that is read, in bytes; a client that announces more is cut off.
@@ -161,6 +189,7 @@ impl Config {
             status_path: None,
             certify_ca_certificate: None,
             certify_ca_key: None,
+            announced: Announcement::default(),
             max_connections: Self::DEFAULT_MAX_CONNECTIONS,
             max_request_size: Self::DEFAULT_MAX_REQUEST_SIZE,
             handshake_timeout: Self::DEFAULT_HANDSHAKE_TIMEOUT,

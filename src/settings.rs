@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::{AuthPlugin, AuthSuite, Config, Level};
+use crate::config::{Announcement, AuthPlugin, AuthSuite, Config, Level, Section};
 
 /// One setting of the section `[server]`.
 struct Setting {
@@ -50,6 +50,26 @@ const SETTINGS: &[Setting] = &[
     Setting {
         name: "certify_ca_key",
         set: |it, value| put_unless_empty(&mut it.certify_ca_key, value, existing),
+    },
+    Setting {
+        name: "announced_profiles",
+        set: |it, value| put_unless_empty(&mut it.announced.profiles, value, profiles),
+    },
+    Setting {
+        name: "announced_manufacturer",
+        set: |it, value| put_unless_empty(&mut it.announced.manufacturer, value, text),
+    },
+    Setting {
+        name: "announced_product",
+        set: |it, value| put_unless_empty(&mut it.announced.product, value, text),
+    },
+    Setting {
+        name: "announced_version",
+        set: |it, value| put_unless_empty(&mut it.announced.version, value, text),
+    },
+    Setting {
+        name: "announced_pkcs11_version",
+        set: |it, value| put_unless_empty(&mut it.announced.pkcs11_version, value, text),
     },
     Setting { name: "max_connections", set: |it, value| put(&mut it.max_connections, count(value)) },
     Setting { name: "max_request_size", set: |it, value| put(&mut it.max_request_size, count(value)) },
@@ -211,6 +231,7 @@ pub struct Settings {
     status_path: Option<PathBuf>,
     certify_ca_certificate: Option<PathBuf>,
     certify_ca_key: Option<PathBuf>,
+    announced: Announcement,
     max_connections: Option<usize>,
     max_request_size: Option<usize>,
     auth_plugins: Vec<AuthPlugin>,
@@ -246,6 +267,10 @@ impl Settings {
         for section in file.sections().filter(|name| name.starts_with("auth:")) {
             let entries = file.section(section).map_err(malformed)?.unwrap_or_default();
             settings.auth_plugins.push(plugin(path, section, &entries)?);
+        }
+        for section in file.sections().filter(|name| name.starts_with("validation:")) {
+            let entries = file.section(section).map_err(malformed)?.unwrap_or_default();
+            settings.announced.validations.push(Section { name: section.to_owned(), entries });
         }
         Ok(settings)
     }
@@ -304,6 +329,7 @@ impl Settings {
             status_path: self.status_path,
             certify_ca_certificate: self.certify_ca_certificate,
             certify_ca_key: self.certify_ca_key,
+            announced: self.announced,
             max_connections: self.max_connections.unwrap_or(defaults.max_connections),
             max_request_size: self.max_request_size.unwrap_or(defaults.max_request_size),
             auth_plugins: self.auth_plugins,
@@ -364,6 +390,21 @@ fn existing(value: &str) -> Result<PathBuf, Problem> {
 #[expect(clippy::unnecessary_wraps, reason = "it stands where readers that can fail stand")]
 fn path(value: &str) -> Result<PathBuf, Problem> {
     Ok(value.into())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it stands where readers that can fail stand")]
+fn text(value: &str) -> Result<String, Problem> {
+    Ok(value.to_owned())
+}
+
+/// Profiles stand in lines of their own, or behind commas; the word none stands for none.
+#[expect(clippy::unnecessary_wraps, reason = "it stands where readers that can fail stand")]
+fn profiles(value: &str) -> Result<Vec<String>, Problem> {
+    if value.trim().eq_ignore_ascii_case("none") {
+        return Ok(Vec::new());
+    }
+    let profiles = value.split(['\n', ',']).map(str::trim);
+    Ok(profiles.filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
 fn suite(value: &str) -> Result<AuthSuite, Problem> {

@@ -1,13 +1,20 @@
 //! What Query tells about the server, in each version's own terms, over HTTPS in XML: what a client reads is what
 //! these tests read.
 
+use kmip_server::config::{Announcement, Config, Section};
+
 use crate::harness::{Embedded, Pki};
 use crate::https;
 
 /// The XML of the answer to a Query of `functions` in `version`.
 fn query(version: (u8, u8), functions: &[&str]) -> String {
+    query_of(Announcement::default(), version, functions)
+}
+
+/// The same, of a server whose settings announce that.
+fn query_of(announced: Announcement, version: (u8, u8), functions: &[&str]) -> String {
     let pki = Pki::new();
-    let server = Embedded::real(&pki.config());
+    let server = Embedded::real(&Config { announced, ..pki.config() });
     let mut client = pki.connect(server.port, &pki.client);
     let function = |name: &&str| format!("<QueryFunction type='Enumeration' value='{name}'/>");
     let functions: String = functions.iter().map(function).collect();
@@ -56,4 +63,47 @@ fn capabilities_generators_and_storage_are_told_where_the_version_has_them() {
     assert!(text.contains("<ProtectionStorageMask type=\"Integer\" value=\"Software\"/>"), "{text}");
     let text = query((1, 2), &["QueryObjects", "QueryProfiles"]);
     assert!(text.contains("SymmetricKey") && !text.contains("ProfileInformation"), "{text}");
+}
+
+#[test]
+fn what_is_announced_is_told_in_place_of_what_the_server_knows_of_itself() {
+    let lines = [
+        "XML Server KMIP v1.4",
+        "HTTPS Server at https://kmip.example/kmip port 5697",
+        "HTTPS Server KMIP v1.3",
+    ];
+    let entries = [("authority", "Common Criteria"), ("type", "Hybrid"), ("version", "3.1"), ("level", "4")];
+    let announced = Announcement {
+        profiles: Some(lines.map(str::to_owned).to_vec()),
+        validations: vec![Section {
+            name: "validation:first".to_owned(),
+            entries: entries.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+        }],
+        manufacturer: Some("Example Ltd".to_owned()),
+        product: Some("Example".to_owned()),
+        version: Some("7.8".to_owned()),
+        pkcs11_version: None,
+    };
+    let functions = ["QueryProfiles", "QueryValidations", "QueryServerInformation"];
+    let text = query_of(announced.clone(), (1, 4), &functions);
+    let (xml, https) = (text.find("XMLServerKMIPV1_4").unwrap(), text.find("HTTPSServerKMIPV1_3").unwrap());
+    assert!(xml < https && text.matches("<ProfileName").count() == 2, "{text}");
+    assert!(text.contains("<VendorIdentification type=\"TextString\" value=\"Example Ltd\"/>"), "{text}");
+    assert!(text.contains("value=\"Example 7.8\"") && !text.contains("kmip-server"), "{text}");
+    assert!(text.contains("value=\"CommonCriteria\"") && text.contains("value=\"Hybrid\""), "{text}");
+    let text = query_of(announced.clone(), (1, 3), &functions);
+    assert!(
+        text.contains("HTTPSServerKMIPV1_3") && !text.contains("XMLServer"),
+        "1.3 has no such name: {text}"
+    );
+    let text = query_of(announced, (2, 1), &functions);
+    assert!(
+        text.contains("<ProfileName type=\"Enumeration\" value=\"HTTPSServer\"/>")
+            && text.contains("<ServerURI type=\"TextString\" value=\"https://kmip.example/kmip\"/>")
+            && text.contains("<ServerPort type=\"Integer\" value=\"5697\"/>"),
+        "{text}"
+    );
+    let none = Announcement { profiles: Some(Vec::new()), ..Announcement::default() };
+    let text = query_of(none, (1, 4), &["QueryProfiles"]);
+    assert!(text.contains("<ResponsePayload></ResponsePayload>"), "{text}");
 }

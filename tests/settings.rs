@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kmip_server::config::{AuthPlugin, AuthSuite, Config, Level};
+use kmip_server::config::{Announcement, AuthPlugin, AuthSuite, Config, Level, Section};
 use kmip_server::settings::{self, Settings};
 
 use crate::harness::{Folder, Pki, Running, request, within};
@@ -64,6 +64,30 @@ fn a_file_as_pykmip_documents_it_is_read() {
             AuthPlugin { name: "auth:slugs:second".to_owned(), enabled: false, url: None },
         ]
     );
+}
+
+#[test]
+fn what_is_announced_is_read_line_by_line_and_section_by_section() {
+    let told = config(&format!(
+        "{WHOLE}announced_profiles=\n    XML Server at https://kmip.example/kmip port 5696\n    JSON Server, \
+         HTTPS Server\nannounced_manufacturer=Example Ltd\nannounced_version=7.8\n[validation:first]\n\
+         authority=NIST CMVP\nlevel=1\n"
+    ));
+    let profiles = ["XML Server at https://kmip.example/kmip port 5696", "JSON Server", "HTTPS Server"];
+    let entries = [("authority", "NIST CMVP"), ("level", "1")];
+    let expected = Announcement {
+        profiles: Some(profiles.map(str::to_owned).to_vec()),
+        validations: vec![Section {
+            name: "validation:first".to_owned(),
+            entries: entries.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+        }],
+        manufacturer: Some("Example Ltd".to_owned()),
+        version: Some("7.8".to_owned()),
+        ..Announcement::default()
+    };
+    assert_eq!(told.announced, expected);
+    assert_eq!(config(&format!("{WHOLE}announced_profiles=None\n")).announced.profiles, Some(Vec::new()));
+    assert_eq!(config(&format!("{WHOLE}announced_profiles=\n")).announced, Announcement::default());
 }
 
 #[test]

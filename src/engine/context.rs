@@ -17,6 +17,7 @@ use crate::store::{Criterion, Id, Keep, Located, Order, Query, Record, Store, Tr
 use crate::ttlv::{DateTime, Secret, V2_1, Version};
 
 use super::access::{self, Gate, Granted};
+use super::announced::Announced;
 use super::authority::Authority;
 use super::constraints;
 use super::error::{failed, invalid_field, not_found};
@@ -50,6 +51,8 @@ pub struct Services {
     pub streams: Streams,
     /// Who signs certificates.
     pub authority: Authority,
+    /// What clients are told of the server.
+    pub announced: Announced,
     /// The tickets of those who logged in.
     pub tickets: Tickets,
     /// Whose turn it is in groups of objects.
@@ -66,6 +69,7 @@ impl Services {
             policies,
             streams: Streams::default(),
             authority: Authority::own(),
+            announced: Announced::default(),
             tickets: Tickets::default(),
             turns: Turns::default(),
             jobs: Jobs::default(),
@@ -93,6 +97,8 @@ pub struct Context<'a> {
     pub now: DateTime,
     /// The operations that are done asynchronously.
     pub jobs: &'a Jobs,
+    /// What clients are told of the server.
+    pub announced: &'a Announced,
     pub(super) authority: &'a Authority,
     pub(super) tickets: &'a Tickets,
     pub(super) turns: &'a Turns,
@@ -133,6 +139,7 @@ impl<'a> Context<'a> {
             version,
             now: DateTime::now(),
             jobs: &services.jobs,
+            announced: &services.announced,
             authority: &services.authority,
             tickets: &services.tickets,
             turns: &services.turns,

@@ -4,6 +4,7 @@
 //! operation policy first. No decision, no record.
 
 mod access;
+mod announced;
 mod authority;
 mod certificates;
 pub mod constraints;
@@ -31,6 +32,7 @@ pub mod usage_limits;
 pub mod wrapping;
 
 pub use access::Granted;
+pub use announced::{Announced, Profile as AnnouncedProfile};
 pub use authority::Authority;
 pub use context::{Context, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, Search, Services};
 pub use creation::{Asker, Draft, Given};

@@ -7,7 +7,7 @@
 //! The Correlation Value stands for an application that has initialized. It is kept with the operations in parts,
 //! whose bounds in number and time and whose tie to one user it shares.
 
-use crate::engine::{Context, failed};
+use crate::engine::{Announced, Context, failed};
 use crate::kmip::enums::{Pkcs11Function, Pkcs11ReturnCode, ResultReason};
 use crate::kmip::{Error, enums, structure};
 use crate::ttlv::{self, Item, ItemType, Secret, Tag, Value, Writer};
@@ -82,11 +82,8 @@ impl Function {
 /// The one interface there is, by the name that PKCS#11 gives to its own (PKCS#11 3.0 §5.4.5).
 const INTERFACE: &str = "PKCS 11";
 
-/// The version of that interface, whose functions are those of `CK_FUNCTION_LIST_3_0`.
-const INTERFACE_VERSION: [u8; 2] = [3, 0];
-
-/// Who made the token interface, and what it is.
-const PRODUCT: &str = "kmip-server";
+/// The length of a text in `CK_INFO`, in bytes.
+const INFO_TEXT: usize = 32;
 
 /// The input of C_Initialize where it has any: this byte and nothing behind it.
 const INITIALIZE: &[u8] = &[1];
@@ -157,7 +154,7 @@ fn information(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Re
     if !is_initialized(cx, correlation)? {
         return Ok(Outcome::code(Pkcs11ReturnCode::CryptokiNotInitialized));
     }
-    Ok(Outcome { output: Some(info()), ..Outcome::code(Pkcs11ReturnCode::Ok) })
+    Ok(Outcome { output: Some(info(cx.announced)), ..Outcome::code(Pkcs11ReturnCode::Ok) })
 }
 
 /// C_Finalize. Its one parameter is reserved and has to be null, so none is sent.
@@ -181,11 +178,17 @@ fn is_initialized(cx: &Context<'_>, correlation: Option<&[u8]>) -> Result<bool, 
 /// `CK_INFO` (PKCS#11 3.0 §3.1), its fields one behind the other without gaps: the version of the interface in two
 /// bytes, the manufacturer in 32, the flags in eight, of which PKCS#11 defines none, a description in 32, and the
 /// version of this server in two.
-fn info() -> Vec<u8> {
-    let number = |text: &str| text.parse().unwrap_or(u8::MAX);
-    let version = [number(env!("CARGO_PKG_VERSION_MAJOR")), number(env!("CARGO_PKG_VERSION_MINOR"))];
-    let text = format!("{PRODUCT:<32}");
-    [&INTERFACE_VERSION[..], text.as_bytes(), &0u64.to_be_bytes(), text.as_bytes(), &version].concat()
+fn info(announced: &Announced) -> Vec<u8> {
+    let mut numbers = announced.version.split('.').map(|number| number.parse().unwrap_or(u8::MAX));
+    let version = [numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()];
+    let (major, minor) = announced.pkcs11_version;
+    let padded = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.resize(INFO_TEXT, b' ');
+        bytes
+    };
+    let (manufacturer, product) = (padded(&announced.manufacturer), padded(&announced.product));
+    [&[major, minor], &*manufacturer, &0u64.to_be_bytes(), &*product, &version].concat()
 }
 
 fn codec(message: &'static str) -> Error {
@@ -199,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_information_has_the_layout_of_its_structure_and_is_of_this_server() {
-        let info = info();
+        let info = info(&Announced::default());
         assert_eq!(info.len(), 2 + 32 + 8 + 32 + 2);
         assert_eq!(info[..2], [3, 0]);
         assert_eq!(info[2..34], *b"kmip-server                     ");

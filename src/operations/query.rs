@@ -2,7 +2,7 @@
 
 mod profiles;
 
-use crate::engine::{Context, failed};
+use crate::engine::{Announced, Context, failed};
 use crate::kmip::enums::*;
 use crate::kmip::structures::*;
 use crate::kmip::{Error, enums, structure};
@@ -50,7 +50,7 @@ impl crate::operations::Operation for Query {
             return Err(failed(ResultReason::InvalidMessage, "The request does not say what it asks for."));
         }
         let asked = |function| request.query_functions.contains(&function);
-        let version = cx.version;
+        let (version, announced) = (cx.version, cx.announced);
         let operations = OPERATIONS.iter().filter(|entry| entry.exists_in(version)).map(|entry| entry.code);
         let object_types = OBJECT_TYPES
             .iter()
@@ -59,17 +59,22 @@ impl crate::operations::Operation for Query {
         Ok(Response {
             operations: list(asked(QueryFunction::QueryOperations), operations),
             object_types: list(asked(QueryFunction::QueryObjects), object_types),
-            vendor_identification: asked(QueryFunction::QueryServerInformation).then(|| VENDOR.to_owned()),
-            server_information: asked(QueryFunction::QueryServerInformation).then(server_information),
+            vendor_identification: asked(QueryFunction::QueryServerInformation)
+                .then(|| announced.vendor_identification.clone()),
+            server_information: asked(QueryFunction::QueryServerInformation)
+                .then(|| server_information(announced)),
             application_namespaces: Vec::new(),
             extension_information: Vec::new(),
             attestation_types: Vec::new(),
             rng_parameters: list(asked(QueryFunction::QueryRNGs), [rng()].into_iter()),
             profile_information: list(
                 asked(QueryFunction::QueryProfiles),
-                profiles::all(version).into_iter(),
+                profiles::told(announced.profiles.as_deref(), version).into_iter(),
             ),
-            validation_information: Vec::new(),
+            validation_information: list(
+                asked(QueryFunction::QueryValidations),
+                announced.validations.iter().cloned(),
+            ),
             capability_information: list(
                 asked(QueryFunction::QueryCapabilities),
                 [capabilities()].into_iter(),
@@ -83,9 +88,6 @@ impl crate::operations::Operation for Query {
         })
     }
 }
-
-/// Who made the server, and which version of it runs.
-const VENDOR: &str = concat!("kmip-server ", env!("CARGO_PKG_VERSION"));
 
 /// The objects that Register takes.
 const OBJECT_TYPES: [ObjectType; 10] = [
@@ -105,11 +107,11 @@ fn list<T>(asked: bool, values: impl Iterator<Item = T>) -> Vec<T> {
     if asked { values.collect() } else { Vec::new() }
 }
 
-fn server_information() -> ServerInformation {
+fn server_information(announced: &Announced) -> ServerInformation {
     ServerInformation {
-        server_name: Some("kmip-server".to_owned()),
-        server_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        product_name: Some(VENDOR.to_owned()),
+        server_name: Some(announced.product.clone()),
+        server_version: Some(announced.version.clone()),
+        product_name: Some(format!("{} {}", announced.product, announced.version)),
         ..ServerInformation::default()
     }
 }

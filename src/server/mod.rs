@@ -14,6 +14,7 @@
 //! # Ok::<(), kmip_server::server::Error>(())
 //! ```
 
+mod announced;
 mod authority;
 mod connection;
 pub mod http;
@@ -56,6 +57,8 @@ pub enum Error {
     Tls(tls::Error),
     /// The authority that signs certificates does not do.
     Authority(authority::Error),
+    /// The settings of what clients are told say nothing.
+    Announced(announced::Error),
     /// The database cannot be used.
     Store(store::Error),
     /// The policies cannot be watched.
@@ -76,6 +79,7 @@ impl fmt::Display for Error {
         match self {
             Self::Tls(error) => error.fmt(f),
             Self::Authority(error) => error.fmt(f),
+            Self::Announced(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Policy(error) => error.fmt(f),
             Self::Bind { hostname, port, cause } => {
@@ -105,6 +109,12 @@ impl From<authority::Error> for Error {
     }
 }
 
+impl From<announced::Error> for Error {
+    fn from(error: announced::Error) -> Self {
+        Self::Announced(error)
+    }
+}
+
 impl From<tls::Error> for Error {
     fn from(error: tls::Error) -> Self {
         Self::Tls(error)
@@ -131,8 +141,9 @@ impl Server {
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
         let authority = authority::of(config)?;
-        let engine =
-            Engine::new(Services { authority, ..Services::new(store, policies) }, authenticator(config));
+        let announced = announced::of(config)?;
+        let services = Services { authority, announced, ..Services::new(store, policies) };
+        let engine = Engine::new(services, authenticator(config));
         Self::bind_with(config, Arc::new(engine))
     }
 

@@ -12,6 +12,7 @@
 //! The cases are not part of this project: `KMIP_CORPUS` names their folder, with a folder for each version in it.
 //! `CASE` narrows a run down to the cases whose name has it, `VERSION` to those of one version.
 
+mod announced;
 mod case;
 mod compare;
 mod issued;

@@ -7,6 +7,7 @@ use kmip_server::config::Config;
 use kmip_server::encoding::{json, xml};
 use kmip_server::ttlv::DateTime;
 
+use super::announced;
 use super::case::{Case, Node, Step};
 use super::compare::{self, Known};
 use super::issued;
@@ -48,9 +49,11 @@ pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identi
     play(case, known, &server, pki, identities).map(drop)
 }
 
-/// The settings of the server: where a case has certificates signed, by an authority of the name that it expects.
+/// The settings of the server: it tells of itself what the case expects, and where the case has certificates signed, it
+/// has an authority of the name in them.
 fn config(case: &Case, pki: &Pki) -> Config {
     let mut config = pki.config();
+    config.announced = announced::of(case);
     if let Some(name) = issued::authority(case) {
         let authority = harness::rsa_authority(&name);
         let file = format!("{}.pem", case.id().replace('/', "-"));

@@ -1,6 +1,7 @@
 //! Which profiles of the standard this server announces (KMIP 1.4 §2.1.19, 2.1 §7.31; KMIP Profiles 2.1 §5): those
 //! whose operations it has. The profiles' old cipher suites are another matter: README.md tells which are offered.
 
+use crate::engine::AnnouncedProfile;
 use crate::kmip::enums::{Operation, ProfileName};
 use crate::kmip::structures::{ProfileInformation, ProfileVersion};
 use crate::operations::Entry;
@@ -69,9 +70,10 @@ const FAMILIES: [Family; 18] = [
 /// What separates a family from the version in the name of a profile of 1.x.
 const VERSION: &str = " KMIP v";
 
-/// The profiles, as a client of `version` knows them. From 2.0 on the version is no part of the name.
-pub(super) fn all(version: Version) -> Vec<ProfileInformation> {
-    let known = |name: &&ProfileName| {
+/// The profiles that are announced, or else those that are met, as a client of `version` knows them. From 2.0 on the
+/// version is no part of the name.
+pub(super) fn told(announced: Option<&[AnnouncedProfile]>, version: Version) -> Vec<ProfileInformation> {
+    let known = |name: ProfileName| {
         let named_version = name.name().contains(VERSION);
         name.since() <= version && named_version == (version < V2_0)
     };
@@ -84,7 +86,18 @@ pub(super) fn all(version: Version) -> Vec<ProfileInformation> {
         server_uri: None,
         server_port: None,
     };
-    ProfileName::ALL.iter().filter(known).copied().filter(|name| is_met(*name)).map(information).collect()
+    let Some(announced) = announced else {
+        let met = ProfileName::ALL.iter().copied().filter(|name| known(*name) && is_met(*name));
+        return met.map(information).collect();
+    };
+    let announced = announced.iter().filter(|profile| known(profile.name));
+    announced
+        .map(|profile| ProfileInformation {
+            server_uri: profile.uri.clone(),
+            server_port: profile.port.map(i32::from),
+            ..information(profile.name)
+        })
+        .collect()
 }
 
 /// Whether the server has what the profile asks for.
@@ -110,7 +123,8 @@ mod tests {
 
     #[test]
     fn clients_are_told_the_names_that_their_version_has() {
-        let names = |version| -> Vec<_> { all(version).into_iter().map(|it| it.profile_name).collect() };
+        let names =
+            |version| -> Vec<_> { told(None, version).into_iter().map(|it| it.profile_name).collect() };
         assert!(names(V1_3).contains(&ProfileName::TapeLibraryServerKmipV1_0));
         assert!(!names(V1_3).contains(&ProfileName::TapeLibraryServerKmipV1_4));
         assert!(names(V1_4).contains(&ProfileName::TapeLibraryServerKmipV1_4));
