@@ -18,6 +18,7 @@ use crate::dialogue::{Answer, Caller, Live};
 use crate::harness::Pki;
 
 mod given;
+mod pads;
 mod parts;
 
 use given::*;

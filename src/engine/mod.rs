@@ -20,6 +20,7 @@ pub mod lease;
 pub mod lifecycle;
 mod making;
 pub mod material;
+pub mod pad;
 pub mod quantum;
 pub mod replacement;
 mod run;

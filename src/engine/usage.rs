@@ -19,7 +19,7 @@ use crate::ttlv::{DateTime, V2_0, Version};
 use super::access::Granted;
 use super::context::Context;
 use super::error::{destroyed, failed, wrong_state};
-use super::{lifecycle, usage_limits};
+use super::{lifecycle, pad, usage_limits};
 
 /// What a key is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +132,9 @@ pub fn judge(record: &Record, purpose: Use, version: Version, now: DateTime) -> 
     lifecycle::within_reach(record)?;
     let rule = purpose.rule();
     let reason = |pykmip, table| if version > V2_0 { table } else { pykmip };
-    if !rule.types.contains(record.object_type) {
+    // A one-time pad may be secret data: it is all that it can be used for.
+    let as_pad = matches!(purpose, Use::Encrypt | Use::Decrypt) && pad::is_pad(record);
+    if !rule.types.contains(record.object_type) && !as_pad {
         return Err(failed(
             reason(rule.wrong_type, ResultReason::InvalidObjectType),
             format!("An object of the type {} cannot be used to {purpose}.", record.object_type),

@@ -3,7 +3,7 @@
 
 use crate::crypto::{self, Parameter, random, rsa, symmetric};
 use crate::engine::usage::{self, Use};
-use crate::engine::{Context, Granted, failed, invalid_field, material};
+use crate::engine::{Context, Granted, failed, invalid_field, material, pad};
 use crate::kmip::Error;
 use crate::kmip::enums::{
     BlockCipherMode, CryptographicAlgorithm, ObjectType, Operation, PaddingMethod, ResultReason,
@@ -18,6 +18,8 @@ pub(super) struct Ciphering {
     key: Secret,
     algorithm: CryptographicAlgorithm,
     parameters: CryptographicParameters,
+    /// Whether the key is a one-time pad.
+    pub(super) is_pad: bool,
 }
 
 /// What is kept between the parts.
@@ -40,7 +42,8 @@ impl Ciphering {
     /// Finds the key, the parameters and the algorithm, and judges whether the key may be used, in PyKMIP's order.
     ///
     /// # Errors
-    /// Those of [`Context::open`], [`usage::judge`] and [`material::bytes`]; Invalid Field without an algorithm;
+    /// Those of [`Context::open`], [`usage::judge`] and [`material::bytes`]; Invalid Field without an algorithm,
+    /// and where a one-time pad is to be used with another algorithm or another key as a pad;
     /// Permission Denied for a key of a pair with an algorithm other than RSA.
     pub(super) fn prepare(
         cx: &mut Context<'_>,
@@ -55,14 +58,29 @@ impl Ciphering {
         let parameters = parameters.unwrap_or_else(|| defaults(granted.attributes.cryptographic_algorithm));
         let algorithm = usage::algorithm(&parameters, &granted)
             .ok_or_else(|| invalid_field("The Cryptographic Algorithm has to be given."))?;
-        if granted.object_type != ObjectType::SymmetricKey && algorithm != CryptographicAlgorithm::Rsa {
+        let is_pad = pad::is_pad(&granted);
+        if is_pad != (algorithm == CryptographicAlgorithm::OneTimePad) {
+            return Err(invalid_field(format!("The key is not one for the algorithm {algorithm}.")));
+        }
+        if !is_pad
+            && granted.object_type != ObjectType::SymmetricKey
+            && algorithm != CryptographicAlgorithm::Rsa
+        {
             return Err(failed(
                 ResultReason::PermissionDenied,
                 format!("The algorithm {algorithm} does not {purpose} with a key of a pair."),
             ));
         }
         let key = material::bytes(&granted)?;
-        Ok(Self { granted, key, algorithm, parameters })
+        Ok(Self { granted, key, algorithm, parameters, is_pad })
+    }
+
+    /// Checks that the key takes data in parts.
+    ///
+    /// # Errors
+    /// Invalid Field for a one-time pad: what comes between two parts would tear a message apart.
+    pub(super) fn takes_parts(&self) -> Result<(), Error> {
+        if self.is_pad { Err(invalid_field("A one-time pad takes a message in one part.")) } else { Ok(()) }
     }
 
     pub(super) fn is_rsa(&self) -> bool {

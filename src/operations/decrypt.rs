@@ -1,8 +1,8 @@
 //! Decrypt (KMIP 1.4 §4.30, 2.1 §6.1.11): with a symmetric key or with the private key of a pair.
 
 use crate::crypto::symmetric;
-use crate::engine::Context;
 use crate::engine::usage::Use;
+use crate::engine::{Context, pad};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
 use crate::store::Id;
@@ -73,7 +73,9 @@ fn prepare(cx: &mut Context<'_>, request: &mut Request) -> Result<Ciphering, Err
 
 fn whole(cx: &mut Context<'_>, mut request: Request, data: &Secret) -> Result<Response, Error> {
     let with = prepare(cx, &mut request)?;
-    let data = if with.is_rsa() {
+    let data = if with.is_pad {
+        pad::decrypt(cx, &with.granted, data.expose(), request.iv_counter_nonce.as_deref())?
+    } else if with.is_rsa() {
         with.rsa_decrypt(data.expose())?
     } else {
         let cipher = with.cipher(request.iv_counter_nonce.as_deref(), request.additional_data.as_deref());
@@ -84,6 +86,7 @@ fn whole(cx: &mut Context<'_>, mut request: Request, data: &Secret) -> Result<Re
 
 fn first(cx: &mut Context<'_>, mut request: Request, data: Secret) -> Result<Response, Error> {
     let with = prepare(cx, &mut request)?;
+    with.takes_parts()?;
     let key = with.granted.id;
     let (decrypted, work) = if with.is_rsa() {
         (None, Work::Rsa(Box::new(with), data))

@@ -1,8 +1,8 @@
 //! Encrypt (KMIP 1.4 §4.29, 2.1 §6.1.14): with a symmetric key or with the public key of a pair.
 
 use crate::crypto::symmetric;
-use crate::engine::Context;
 use crate::engine::usage::{self, Amount, Use};
+use crate::engine::{Context, pad};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
 use crate::store::Id;
@@ -76,7 +76,10 @@ fn prepare(cx: &mut Context<'_>, request: &mut Request) -> Result<Ciphering, Err
 fn whole(cx: &mut Context<'_>, mut request: Request, data: &Secret) -> Result<Response, Error> {
     let with = prepare(cx, &mut request)?;
     let mut response = Response::of(with.granted.id);
-    if with.is_rsa() {
+    if with.is_pad {
+        let counter = request.iv_counter_nonce.as_deref();
+        response.data = Some(pad::encrypt(cx, &with.granted, data.expose(), counter)?.expose().to_vec());
+    } else if with.is_rsa() {
         response.data = Some(with.rsa_encrypt(data.expose())?);
     } else {
         let made = made_iv(&with, &request)?;
@@ -98,6 +101,7 @@ fn made_iv(with: &Ciphering, request: &Request) -> Result<Option<Vec<u8>>, Error
 
 fn first(cx: &mut Context<'_>, mut request: Request, data: Secret) -> Result<Response, Error> {
     let with = prepare(cx, &mut request)?;
+    with.takes_parts()?;
     let key = with.granted.id;
     let mut response = Response::of(key);
     let amount = Amount::first(data.len());

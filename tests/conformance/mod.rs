@@ -1,8 +1,8 @@
 //! The standard's own test cases, replayed over TLS against real servers (KMIP Profiles 2.1 §4).
 //!
 //! `case` reads them, `replay` talks, `compare` judges the answers (`issued` tells it
-//! what certificates have to be), `report` tells the outcome and keeps the lists:
-//! `unsupported.txt` names the cases that a server cannot pass, `waiting.txt` those that this one does not pass yet.
+//! what certificates have to be), `provided` makes what has to be there before a case, `report` tells the outcome and
+//! keeps the lists: `unsupported.txt` names the cases that a server cannot pass, `waiting.txt` those that this one does not pass yet.
 //! A run fails when a case outside the lists fails, and when one inside them passes.
 //!
 //! Versions that the cases leave out are tried with those of the versions beside them, only the version in the headers
@@ -16,6 +16,7 @@ mod announced;
 mod case;
 mod compare;
 mod issued;
+mod provided;
 mod replay;
 mod report;
 

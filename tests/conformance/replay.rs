@@ -10,7 +10,7 @@ use kmip_server::ttlv::DateTime;
 use super::announced;
 use super::case::{Case, Node, Step};
 use super::compare::{self, Known};
-use super::issued;
+use super::{issued, provided};
 use crate::harness::{self, Client, Credential, Embedded, Pki};
 use crate::https;
 
@@ -38,7 +38,17 @@ pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identi
     if case.steps.iter().any(|step| step.from_server) {
         return Err("the server has to send a request".to_owned());
     }
-    let server = Embedded::real(&config(case, pki));
+    let mut config = config(case, pki);
+    let provided = provided::of(case, cases);
+    if let Some(provided) = &provided {
+        provided.configure(&mut config, pki);
+    }
+    let server = Embedded::real(&config);
+    if let Some(provided) = provided {
+        let mut client = pki.connect(server.port, &identities.0);
+        provided.register(&mut client).map_err(|failure| format!("the object before it: {failure}"))?;
+        return play(case, None, &server, pki, identities).map(drop);
+    }
     let mut known = None;
     for earlier in case.before(cases) {
         known = Some(
