@@ -11,6 +11,7 @@ mod macros;
 mod message;
 mod object;
 mod principal;
+mod pushes;
 pub mod structures;
 
 pub use error::Error;
@@ -20,3 +21,4 @@ pub(crate) use macros::structure;
 pub use message::*;
 pub use object::*;
 pub use principal::Principal;
+pub use pushes::*;

@@ -41,8 +41,7 @@ impl Operation for GetAttributes {
             ));
         }
         if references.is_empty() {
-            references = granted.attributes.references(cx.version);
-            references.retain(|reference| reference.row().is_some_and(|row| row.is_told_unasked(cx.version)));
+            references = granted.attributes.told_unasked(cx.version);
         }
         let there = references.iter().filter(|reference| {
             // What the version does not have is passed over, like what no version has.

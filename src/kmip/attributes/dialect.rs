@@ -112,7 +112,7 @@ impl Attribute {
     }
 
     /// Reads a 1.x Attribute structure.
-    fn read_named(item: &Item<'_>) -> Result<Self, Error> {
+    pub(super) fn read_named(item: &Item<'_>) -> Result<Self, Error> {
         let mut rows = item.structure()?;
         let missing = Error::Missing { tag: Tag::AttributeName, found: rows.peek()? };
         let name = rows.take(Tag::AttributeName)?.as_ref().map(String::decode).transpose()?;
@@ -480,6 +480,13 @@ impl Attributes {
                 }
             }
         }
+        references
+    }
+
+    /// Those that Get Attributes tells in `version` to whoever names none.
+    pub fn told_unasked(&self, version: Version) -> Vec<AttributeReference> {
+        let mut references = self.references(version);
+        references.retain(|reference| reference.row().is_some_and(|row| row.is_told_unasked(version)));
         references
     }
 }
