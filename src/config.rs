@@ -88,6 +88,17 @@ pub struct Announcement {
     pub pkcs11_version: Option<String>,
 }
 
+/// Where a user's client listens for what the server sends of its own accord.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientEndpoint {
+    /// The user, as the certificate of the user's client names them.
+    pub user: String,
+    /// The name or address of the machine.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
 /// The settings of one server. [`Config::new`] gives the defaults; each field may be changed after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -132,6 +143,8 @@ pub struct Config {
     pub certify_ca_key: Option<PathBuf>,
     /// What clients are told of the server, where it is not what the server knows of itself.
     pub announced: Announcement,
+    /// Where clients listen for Put and Notify, each user once; none for a server that only answers.
+    pub client_endpoints: Vec<ClientEndpoint>,
     /// How many clients may be connected at once; more are turned away.
     pub max_connections: usize,
     /// The longest request that is read, in bytes; a client that announces more is cut off.
@@ -190,6 +203,7 @@ impl Config {
             certify_ca_certificate: None,
             certify_ca_key: None,
             announced: Announcement::default(),
+            client_endpoints: Vec::new(),
             max_connections: Self::DEFAULT_MAX_CONNECTIONS,
             max_request_size: Self::DEFAULT_MAX_REQUEST_SIZE,
             handshake_timeout: Self::DEFAULT_HANDSHAKE_TIMEOUT,

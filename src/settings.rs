@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Announcement, AuthPlugin, AuthSuite, Config, Level, Section};
+use crate::config::{Announcement, AuthPlugin, AuthSuite, ClientEndpoint, Config, Level, Section};
 
 /// One setting of the section `[server]`.
 struct Setting {
@@ -71,6 +71,7 @@ const SETTINGS: &[Setting] = &[
         name: "announced_pkcs11_version",
         set: |it, value| put_unless_empty(&mut it.announced.pkcs11_version, value, text),
     },
+    Setting { name: "client_endpoints", set: |it, value| put(&mut it.client_endpoints, endpoints(value)) },
     Setting { name: "max_connections", set: |it, value| put(&mut it.max_connections, count(value)) },
     Setting { name: "max_request_size", set: |it, value| put(&mut it.max_request_size, count(value)) },
 ];
@@ -95,6 +96,8 @@ pub enum Problem {
     NotALevel,
     /// It is no number above zero.
     NotACount,
+    /// It does not say which user listens where, or says it twice.
+    NotEndpoints,
 }
 
 impl fmt::Display for Problem {
@@ -106,6 +109,9 @@ impl fmt::Display for Problem {
             Self::NotABoolean => "this setting is either True or False",
             Self::NotALevel => "the logging levels are DEBUG, INFO, WARNING, ERROR and CRITICAL",
             Self::NotACount => "this setting is a number above zero",
+            Self::NotEndpoints => {
+                "this setting is user=host:port, one a line or separated by commas, each user once"
+            }
         })
     }
 }
@@ -232,6 +238,7 @@ pub struct Settings {
     certify_ca_certificate: Option<PathBuf>,
     certify_ca_key: Option<PathBuf>,
     announced: Announcement,
+    client_endpoints: Option<Vec<ClientEndpoint>>,
     max_connections: Option<usize>,
     max_request_size: Option<usize>,
     auth_plugins: Vec<AuthPlugin>,
@@ -330,6 +337,7 @@ impl Settings {
             certify_ca_certificate: self.certify_ca_certificate,
             certify_ca_key: self.certify_ca_key,
             announced: self.announced,
+            client_endpoints: self.client_endpoints.unwrap_or_default(),
             max_connections: self.max_connections.unwrap_or(defaults.max_connections),
             max_request_size: self.max_request_size.unwrap_or(defaults.max_request_size),
             auth_plugins: self.auth_plugins,
@@ -434,4 +442,28 @@ fn words(value: &str) -> Vec<String> {
 
 fn count(value: &str) -> Result<usize, Problem> {
     value.trim().parse().ok().filter(|&count| count > 0).ok_or(Problem::NotACount)
+}
+
+/// A user's name may have blanks and equals signs in it; the last of these is the separator.
+fn endpoints(value: &str) -> Result<Vec<ClientEndpoint>, Problem> {
+    let mut endpoints: Vec<ClientEndpoint> = Vec::new();
+    for entry in value.split(['\n', ',']).map(str::trim).filter(|entry| !entry.is_empty()) {
+        let endpoint = endpoint(entry).ok_or(Problem::NotEndpoints)?;
+        if endpoints.iter().any(|other| other.user == endpoint.user) {
+            return Err(Problem::NotEndpoints);
+        }
+        endpoints.push(endpoint);
+    }
+    Ok(endpoints)
+}
+
+fn endpoint(entry: &str) -> Option<ClientEndpoint> {
+    let (user, address) = entry.rsplit_once('=')?;
+    let (host, port) = address.rsplit_once(':')?;
+    let (user, host) = (user.trim(), host.trim());
+    // The brackets of an address of IPv6 keep its colons apart from the port's.
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let port = self::port(port).ok().filter(|port| *port > 0)?;
+    let whole = !user.is_empty() && !host.is_empty();
+    whole.then(|| ClientEndpoint { user: user.to_owned(), host: host.to_owned(), port })
 }

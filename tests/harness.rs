@@ -83,7 +83,7 @@ impl Credential {
         self.key.serialize_pem()
     }
 
-    fn key_der(&self) -> PrivateKeyDer<'static> {
+    pub(crate) fn key_der(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 

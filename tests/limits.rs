@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use kmip_server::config::Config;
 use kmip_server::dispatch::{MAX_BATCH_ITEMS, Respond};
+use kmip_server::engine::notices::MAX_WAITING;
 use kmip_server::engine::{
     MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, MAX_TICKETS_OF_A_USER, heavy_jobs_at_once,
 };
@@ -16,7 +17,7 @@ use kmip_server::kmip::enums::{
     ResultStatus, TicketType,
 };
 use kmip_server::kmip::structures::Ticket;
-use kmip_server::server::MAX_HANDSHAKES;
+use kmip_server::server::{MAX_HANDSHAKES, Server};
 use kmip_server::store::{Error, Id, Keep, Located, Query, Record, Sqlite, Store, Transaction};
 use kmip_server::ttlv::{Field, MAX_DEPTH, Secret, Tag, V1_4, V2_1, Writer};
 use rustls::ALL_VERSIONS;
@@ -25,6 +26,7 @@ use crate::corpus::{
     self, attribute, engine, first, id, length, message_of, named, peer, statuses, template, text, usage,
 };
 use crate::harness::{Client, Embedded, Folder, PATIENCE, Pki, Running, request, within};
+use crate::listener::endpoint;
 
 /// How long a good client waits for a simple answer, whatever others do.
 const SOON: Duration = Duration::from_millis(100);
@@ -366,4 +368,31 @@ fn a_batch_that_may_be_undone_makes_few_key_pairs() {
     };
     assert!(batch(MAX_HEAVY_IN_BATCH).iter().all(|status| *status == ResultStatus::Success));
     assert_eq!(batch(MAX_HEAVY_IN_BATCH + 1).last(), Some(&ResultStatus::OperationFailed));
+}
+
+#[test]
+fn what_waits_for_a_listener_that_does_not_answer_is_bounded() {
+    let pki = Pki::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoints = vec![endpoint("John Doe", silent.local_addr().unwrap().port())];
+    let server = Server::bind(&Config { client_endpoints: endpoints, ..pki.config() }).unwrap();
+    let (port, shutdown, observer) = (server.port(), server.shutdown(), server.observer());
+    let thread = thread::spawn(move || server.run());
+    let mut client = pki.connect(port, &pki.client);
+    let create = |writer: &mut Writer| {
+        ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+        template(Tag::Attributes, &[corpus::algorithm(), length(128), usage(0xC)], writer);
+    };
+    let creates = vec![(Operation::Create, create); MAX_WAITING + 50];
+    client.exchange(&message_of(V1_4, None, &creates)).unwrap();
+    Good::new(&pki, port).is_served();
+    let status = observer.status();
+    let queue = &status["client_endpoints"]["John Doe"];
+    let count = |name: &str| queue[name].as_u64().unwrap();
+    // One of them is being sent, perhaps.
+    assert!(count("waiting") <= MAX_WAITING as u64 && count("dropped") >= 49, "{queue}");
+    assert_eq!(count("delivered"), 0, "{queue}");
+    drop(client);
+    shutdown.stop();
+    thread.join().unwrap();
 }

@@ -141,6 +141,12 @@ fn values_are_checked_and_named_with_their_setting() {
         ("[server]", "[server]\nlogging_level=LOUD"),
         ("[server]", "[server]\nmax_connections=0"),
         ("[server]", "[server]\nmax_request_size=big"),
+        ("[server]", "[server]\nclient_endpoints=john"),
+        ("[server]", "[server]\nclient_endpoints=john=host"),
+        ("[server]", "[server]\nclient_endpoints=john=host:0"),
+        ("[server]", "[server]\nclient_endpoints==host:5697"),
+        ("[server]", "[server]\nclient_endpoints=john=:5697"),
+        ("[server]", "[server]\nclient_endpoints=john=one:5697, john=other:5697"),
         ("[server]", "[auth:slugs]\nenabled=Ture\n[server]"),
     ];
     for (good, bad) in cases {
@@ -151,6 +157,17 @@ fn values_are_checked_and_named_with_their_setting() {
     assert!(refusal("[client]\na=1\n").contains("[server]"));
     assert!(refusal("nonsense").contains("line 1"));
     assert!(refusal(&WHOLE.replace("port=5696", "port=5%")).contains('%'));
+}
+
+#[test]
+fn endpoints_are_named_by_their_users_and_separated_by_commas_or_lines() {
+    let text = "client_endpoints=John Doe=127.0.0.1:5697, O=a=b.example:1\n    Jane = [::1]:2\n";
+    let endpoints = config(&format!("{WHOLE}{text}")).client_endpoints;
+    let endpoints: Vec<_> =
+        endpoints.iter().map(|it| (it.user.as_str(), it.host.as_str(), it.port)).collect();
+    assert_eq!(endpoints, [("John Doe", "127.0.0.1", 5697), ("O=a", "b.example", 1), ("Jane", "::1", 2)]);
+    assert_eq!(config(&format!("{WHOLE}client_endpoints=\n")).client_endpoints, []);
+    assert_eq!(config(WHOLE).client_endpoints, []);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::auth::{Identity, Peer};
 use crate::engine::jobs::{self, Polled};
-use crate::engine::{Context, Services};
+use crate::engine::{Context, Noticed, Services};
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
 use crate::kmip::{Error, RequestItem};
 use crate::operations::{Entry, Payload, Prepared, Reply};
@@ -221,18 +221,8 @@ impl ItemResult {
         };
         let reason =
             reason.map(|error| format!(" reason={:?} message={:?}", error.reason.name(), error.message));
-        let credential = identity.principal.credential.as_ref();
-        let credential = credential.map(|named| format!(" credential={named:?}")).unwrap_or_default();
-        log::info!(
-            target: AUDIT,
-            "user={:?}{credential} from={} operation={:?} object={:?} result={:?}{}",
-            identity.principal.user,
-            peer.address,
-            self.operation.name(),
-            self.objects.join(" "),
-            result.name(),
-            reason.unwrap_or_default()
-        );
+        let (objects, reason) = (self.objects.join(" "), reason.unwrap_or_default());
+        audit((identity, peer), self.operation, &objects, result, &reason);
     }
 
     /// Writes the Batch Item of the response.
@@ -254,6 +244,26 @@ impl ItemResult {
             }),
         }
     }
+}
+
+/// The line of the audit. `reason` is what follows in it.
+pub(super) fn audit(
+    (identity, peer): (&Identity, &Peer),
+    operation: Operation,
+    objects: &str,
+    result: ResultStatus,
+    reason: &str,
+) {
+    let credential = identity.principal.credential.as_ref();
+    let credential = credential.map(|named| format!(" credential={named:?}")).unwrap_or_default();
+    log::info!(
+        target: AUDIT,
+        "user={:?}{credential} from={} operation={:?} object={objects:?} result={:?}{reason}",
+        identity.principal.user,
+        peer.address,
+        operation.name(),
+        result.name(),
+    );
 }
 
 /// Runs the items. With Undo, nothing is kept unless all of them succeed.
@@ -286,9 +296,11 @@ pub(super) fn run(
     let identifications: Vec<_> = items.iter().map(|item| (item.operation, item.id.clone())).collect();
     let mut items = Some(items);
     let mut results = Vec::new();
+    let mut noticed = Noticed::default();
     let kept = services.store.change(&mut |transaction| {
         let mut cx = Context::within(services, identity, version, transaction);
         results = run_in_order(&mut cx, items.take().unwrap_or_default(), option);
+        noticed = cx.take_noticed();
         if results.last().is_some_and(ItemResult::has_failed) { Keep::Rollback } else { Keep::Commit }
     });
     if let Err(error) = kept {
@@ -305,6 +317,7 @@ pub(super) fn run(
     if results.last().is_some_and(ItemResult::has_failed) {
         return results.into_iter().map(ItemResult::undone).collect();
     }
+    noticed.post(services);
     results
 }
 

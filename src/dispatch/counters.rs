@@ -54,4 +54,6 @@ pub struct Status {
     pub bugs: u64,
     /// The state of the store.
     pub store: crate::store::Status,
+    /// What was sent to the listeners of clients.
+    pub endpoints: Vec<crate::engine::notices::Status>,
 }

@@ -7,6 +7,7 @@ mod asynchronous;
 mod batch;
 mod correlation;
 mod counters;
+pub mod outgoing;
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -281,6 +282,7 @@ impl Respond for Engine {
             refused: self.counters.refused.load(Ordering::Relaxed),
             bugs: self.counters.bugs.load(Ordering::Relaxed),
             store: self.services.store.status(),
+            endpoints: self.services.notices.status(),
         }
     }
 }

@@ -24,6 +24,7 @@ use super::error::{failed, invalid_field, not_found};
 use super::heavy;
 use super::jobs::Jobs;
 use super::lifecycle;
+use super::notices::{Addressed, Notices, Watch};
 use super::run::{Lost, Run};
 use super::streams::Streams;
 use super::tickets::Tickets;
@@ -59,6 +60,8 @@ pub struct Services {
     pub turns: Turns,
     /// The operations that are done asynchronously.
     pub jobs: Jobs,
+    /// What waits to be sent to the listeners of clients.
+    pub notices: Notices,
 }
 
 impl Services {
@@ -73,6 +76,7 @@ impl Services {
             tickets: Tickets::default(),
             turns: Turns::default(),
             jobs: Jobs::default(),
+            notices: Notices::default(),
         }
     }
 }
@@ -109,6 +113,9 @@ pub struct Context<'a> {
     left_behind: Vec<(UniqueIdentifierValue, Id)>,
     heavy_jobs: u32,
     touched: Vec<String>,
+    notices: &'a Notices,
+    /// What owners are to be told when the change of that number is durable.
+    noticed: Vec<(usize, Addressed)>,
 }
 
 impl<'a> Context<'a> {
@@ -150,6 +157,8 @@ impl<'a> Context<'a> {
             left_behind: Vec::new(),
             heavy_jobs: 0,
             touched: Vec::new(),
+            notices: &services.notices,
+            noticed: Vec::new(),
         }
     }
 
@@ -244,10 +253,26 @@ impl<'a> Context<'a> {
         if let Scope::Run(run) = &self.scope { run.begun() } else { 0 }
     }
 
-    /// Waits until every change is on the disk; those that were lost instead.
+    /// Waits until every change is on the disk; those that were lost instead. Owners are told of the others.
     pub fn settle(&mut self) -> Vec<Lost> {
         let Scope::Run(run) = &mut self.scope else { return Vec::new() };
-        run.take_lost()
+        let lost = run.take_lost();
+        for (change, notice) in self.noticed.drain(..) {
+            if lost.iter().all(|lost| lost.change != change) {
+                self.notices.post(notice);
+            }
+        }
+        lost
+    }
+
+    /// What owners are to be told of the changes of a batch, once it is kept as a whole.
+    pub fn take_noticed(&mut self) -> Noticed {
+        Noticed(self.noticed.drain(..).map(|(_, notice)| notice).collect())
+    }
+
+    /// Whether the server sends messages of its own accord, to anybody.
+    pub fn has_listeners(&self) -> bool {
+        self.notices.has_listeners()
     }
 
     /// Does work that takes a processor for long, such as making an RSA key, when it is its turn. It has to be
@@ -456,18 +481,41 @@ impl<'a> Context<'a> {
     ) -> Result<T, Error> {
         let mut job = Some(job);
         let mut outcome = None;
+        let (notices, version) = (self.notices, self.version);
+        let mut seen = Vec::new();
         let mut run = |transaction: &mut dyn Transaction| {
-            let result = job.take().map(|job| job(transaction));
+            let watched = |job| Watch::run(transaction, notices, version, &mut seen, job);
+            let result = job.take().map(watched);
             let keep = if matches!(result, Some(Ok(_))) { Keep::Commit } else { Keep::Rollback };
             outcome = result;
             keep
         };
+        let number = self.changes();
         match &mut self.scope {
             Scope::Each(store) => store.change(&mut run)?,
             Scope::Run(batch) => batch.begin(&mut run)?,
             Scope::Batch(transaction) => transaction.nested(&mut run)?,
         }
-        outcome.unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))
+        let outcome = outcome
+            .unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))?;
+        match self.scope {
+            Scope::Each(_) => seen.into_iter().for_each(|notice| self.notices.post(notice)),
+            Scope::Run(_) | Scope::Batch(_) => {
+                self.noticed.extend(seen.into_iter().map(|notice| (number, notice)));
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+/// What owners are to be told of a batch that is kept or undone as a whole.
+#[derive(Debug, Default)]
+pub struct Noticed(Vec<Addressed>);
+
+impl Noticed {
+    /// Queues it, because the batch is kept.
+    pub fn post(self, services: &Services) {
+        self.0.into_iter().for_each(|notice| services.notices.post(notice));
     }
 }
 

@@ -52,6 +52,7 @@ impl crate::operations::Operation for Query {
         let asked = |function| request.query_functions.contains(&function);
         let (version, announced) = (cx.version, cx.announced);
         let operations = OPERATIONS.iter().filter(|entry| entry.exists_in(version)).map(|entry| entry.code);
+        let operations = operations.chain(SENT.into_iter().filter(|_| cx.has_listeners()));
         let object_types = OBJECT_TYPES
             .iter()
             .copied()
@@ -88,6 +89,9 @@ impl crate::operations::Operation for Query {
         })
     }
 }
+
+/// What the server itself sends, where clients listen.
+const SENT: [enums::Operation; 2] = [enums::Operation::Notify, enums::Operation::Put];
 
 /// The objects that Register takes.
 const OBJECT_TYPES: [ObjectType; 10] = [

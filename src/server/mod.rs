@@ -17,6 +17,7 @@
 mod announced;
 mod authority;
 mod connection;
+mod endpoints;
 pub mod http;
 mod listener;
 mod status;
@@ -41,10 +42,12 @@ pub use trust::Trust;
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;
 use crate::dispatch::{Engine, Respond};
+use crate::engine::notices::Notices;
 use crate::engine::{Services, takeover};
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, Memory, Sealed, Sqlite, Store, WrappingKey};
 use connection::Terms;
+use endpoints::Endpoints;
 use listener::Registry;
 
 /// The logger of the server as a whole, by PyKMIP's name.
@@ -130,6 +133,7 @@ pub struct Server {
     registry: Arc<Registry>,
     observer: Observer,
     status_path: Option<PathBuf>,
+    endpoints: Option<Endpoints>,
 }
 
 impl Server {
@@ -141,13 +145,17 @@ impl Server {
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
         let authority = authority::of(config)?;
+        let notices = Notices::of(config.client_endpoints.iter().map(|endpoint| endpoint.user.clone()));
         let announced = announced::of(config)?;
-        let services = Services { authority, announced, ..Services::new(store, policies) };
-        let engine = Engine::new(services, authenticator(config));
-        Self::bind_with(config, Arc::new(engine))
+        let services = Services { authority, announced, notices, ..Services::new(store, policies) };
+        let engine = Arc::new(Engine::new(services, authenticator(config)));
+        let server = Self::bind_with(config, Arc::clone(&engine) as _)?;
+        let endpoints = config.client_endpoints.clone();
+        let endpoints = Endpoints::new(engine, Arc::clone(&server.terms.tls.outgoing), endpoints);
+        Ok(Self { endpoints: Some(endpoints), ..server })
     }
 
-    /// The same, with requests answered by `responder`.
+    /// The same, with requests answered by `responder`, and nothing sent to the listeners of clients.
     ///
     /// # Errors
     /// [`Error`], one for each kind of failed start.
@@ -172,7 +180,8 @@ impl Server {
             max_request_size: config.max_request_size,
         };
         let status_path = config.status_path.clone();
-        Ok(Self { listener, address, terms: Arc::new(terms), registry, observer, status_path })
+        let terms = Arc::new(terms);
+        Ok(Self { listener, address, terms, registry, observer, status_path, endpoints: None })
     }
 
     /// The port that it listens on; the one picked where the settings say 0.
@@ -196,14 +205,17 @@ impl Server {
     }
 
     /// Serves until [`Shutdown::stop`]: then no client is accepted any more, idle ones are let go, running
-    /// requests are answered, and it returns, after ten seconds at the latest.
+    /// requests are answered, and it returns, after ten seconds at the latest; after twelve where the listeners of
+    /// clients take long.
     pub fn run(self) {
-        let Self { listener, terms, registry, observer, status_path, .. } = self;
+        let Self { listener, terms, registry, observer, status_path, endpoints, .. } = self;
         let writer = status_path.map(|path| {
             let write = move || observer.write_to(&path);
             thread::Builder::new().name("kmip-status".to_owned()).spawn(write)
         });
+        endpoints.iter().for_each(Endpoints::start);
         listener::run(listener, &terms, &registry);
+        endpoints.iter().for_each(Endpoints::stop);
         match writer {
             // It ends with the server; a panic of it is in the log.
             Some(Ok(thread)) => drop(thread.join()),

@@ -43,6 +43,15 @@ impl Observer {
                 (operation.name().to_owned(), json!({ "done": done, "failed": failed }))
             })
             .collect();
+        let endpoints: Map<_, _> = engine
+            .endpoints
+            .into_iter()
+            .map(|it| {
+                let state =
+                    json!({ "waiting": it.waiting, "delivered": it.delivered, "dropped": it.dropped });
+                (it.user, state)
+            })
+            .collect();
         let store = engine.store;
         json!({
             "time": time,
@@ -56,6 +65,7 @@ impl Observer {
                 "readers_open": store.readers_open,
                 "readers_idle": store.readers_idle,
             },
+            "client_endpoints": endpoints,
         })
     }
 

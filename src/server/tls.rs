@@ -9,12 +9,13 @@ use std::slice;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
-use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
+use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
 use rustls_pemfile::Item;
 use x509_cert::der::Decode;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
@@ -125,6 +126,8 @@ impl std::error::Error for Error {}
 /// Everything that connections need to shake hands.
 pub(super) struct Terms {
     pub(super) config: Arc<ServerConfig>,
+    /// What connections to the listeners of clients are made with.
+    pub(super) outgoing: Arc<ClientConfig>,
     trust: Arc<Trust>,
 }
 
@@ -146,7 +149,7 @@ impl Terms {
 /// [`Error`].
 pub(super) fn terms(config: &Config) -> Result<Terms, Error> {
     let provider = aws_lc_rs::default_provider();
-    let identity = identity(config, &provider)?;
+    let identity = Arc::new(SingleCertAndKey::from(identity(config, &provider)?));
     let trusted = certificates("ca_path", &config.ca_path)?;
     let algorithms = provider.signature_verification_algorithms;
     let trust = Trust::new(trusted, config.enable_tls_client_auth, algorithms)
@@ -155,17 +158,25 @@ pub(super) fn terms(config: &Config) -> Result<Terms, Error> {
     let versions = versions(config.auth_suite);
     let suites = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
     let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..provider });
+    let mut outgoing = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .map_err(Error::Rustls)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(&trust) as _)
+        .with_client_cert_resolver(Arc::clone(&identity) as _);
+    // A listener shows its certificate each time.
+    outgoing.resumption = Resumption::disabled();
     let mut tls = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(Error::Rustls)?
         .with_client_cert_verifier(Arc::clone(&trust) as _)
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
+        .with_cert_resolver(identity);
     // A session is kept by the client, in a ticket: nothing is kept here that could grow, and as the keys of tickets
     // are of this process, no ticket outlives the settings under which it was given.
     tls.session_storage = Arc::new(NoServerSessionStorage {});
     tls.ticketer = Arc::new(Tickets::default());
     tls.send_tls13_tickets = TICKETS;
-    Ok(Terms { config: Arc::new(tls), trust })
+    Ok(Terms { config: Arc::new(tls), outgoing: Arc::new(outgoing), trust })
 }
 
 /// The server's certificate and key. rustls' own constructor would refuse certificates of X.509 version 1,

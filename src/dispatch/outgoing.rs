@@ -1,0 +1,380 @@
+//! The requests of the server's own (KMIP 1.4 §5, 2.1 §6.2): what is sent to a client that listens, in which version,
+//! and what its answer says.
+//!
+//! Nothing is written for a listener whose certificate does not name the user that the notice is for, and an object
+//! only if its policy allows that user to get it, at the moment of sending. The connection is the caller's.
+
+use std::fmt;
+use std::io;
+
+use zeroize::Zeroizing;
+
+use crate::auth::{self, Identity, Peer};
+use crate::engine::export::Wish;
+use crate::engine::notices::{Event, Notice, Notices};
+use crate::engine::{Context, destroyed, lifecycle, refused};
+use crate::kmip::attributes::{Changes, Flat};
+use crate::kmip::enums::{ObjectType, Operation, PutFunction, QueryFunction, ResultReason, ResultStatus};
+use crate::kmip::structures::{ProtocolVersion, UniqueIdentifier};
+use crate::kmip::{Error, NotifyRequest, PutRequest, RequestHeader};
+use crate::store::Id;
+use crate::ttlv::{self, Field, Reader, SUPPORTED, Tag, V1_0, V1_3, V2_0, Value, Version, Writer};
+
+use super::{Engine, MAX_LOGGED, Tree, batch};
+
+/// What a listener is asked about itself, as far as the version has it.
+const QUESTIONS: [QueryFunction; 6] = [
+    QueryFunction::QueryOperations,
+    QueryFunction::QueryObjects,
+    QueryFunction::QueryServerInformation,
+    QueryFunction::QueryAttestationTypes,
+    QueryFunction::QueryProfiles,
+    QueryFunction::QueryCapabilities,
+];
+
+/// What is known of a listener, for as long as its connection lasts.
+#[derive(Clone, Debug, Default)]
+pub struct Acquaintance {
+    asked: bool,
+    /// The versions that it speaks; empty where it did not say.
+    versions: Vec<Version>,
+    /// The operations that it says it supports.
+    operations: Vec<Operation>,
+    /// The object types that it says it supports; empty where it did not say.
+    object_types: Vec<ObjectType>,
+    /// What it answered with Operation Not Supported, or the like.
+    refused: Vec<Operation>,
+}
+
+impl Acquaintance {
+    /// The version for a notice: that of the request behind it, unless the listener says that it does not speak that;
+    /// then the newest that both speak.
+    fn version(&self, wanted: Version) -> Option<Version> {
+        if self.versions.is_empty() || self.versions.contains(&wanted) {
+            return Some(wanted);
+        }
+        SUPPORTED.into_iter().find(|version| self.versions.contains(version))
+    }
+
+    /// Whether the listener takes an operation. Clients list what they ask for, and few list what they are sent: a
+    /// list without both Notify and Put says nothing about them.
+    fn takes(&self, operation: Operation) -> bool {
+        let listed = |operation| self.operations.contains(&operation);
+        let silent = !listed(Operation::Notify) && !listed(Operation::Put);
+        (silent || listed(operation)) && !self.refused.contains(&operation)
+    }
+}
+
+/// What became of a notice.
+#[derive(Debug)]
+pub enum Delivery {
+    /// The listener took it.
+    Taken,
+    /// It was not sent, or the listener refused it: for that reason.
+    NotTaken(String),
+}
+
+/// Why nothing can be sent by a connection.
+#[derive(Debug)]
+pub enum Failure {
+    /// The connection failed.
+    Connection(io::Error),
+    /// The listener has no identity here.
+    Unknown(auth::Error),
+    /// The listener is another user than the one whose notices they are.
+    Stranger(
+        /// That user.
+        String,
+    ),
+    /// What it answered makes no sense.
+    Nonsense(ttlv::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(error) => write!(f, "the connection failed: {error}"),
+            Self::Unknown(error) => write!(f, "its certificate is refused: {error}"),
+            Self::Stranger(user) => write!(f, "its certificate is that of {user:?}"),
+            Self::Nonsense(error) => write!(f, "its answer cannot be parsed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Sends a request and gives the response.
+pub type Exchange<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<Vec<u8>>;
+
+impl Engine {
+    /// What waits to be sent.
+    pub fn notices(&self) -> &Notices {
+        &self.services.notices
+    }
+
+    /// Sends one notice of `user` to `peer`, which has to be that user by its certificate. From 1.3 on, a listener is
+    /// asked about itself first, once.
+    ///
+    /// # Errors
+    /// [`Failure`]: the connection is of no more use.
+    pub fn deliver(
+        &self,
+        notice: &Notice,
+        (user, peer): (&str, &Peer),
+        acquaintance: &mut Acquaintance,
+        exchange: Exchange<'_>,
+    ) -> Result<Delivery, Failure> {
+        self.authenticator.admit(peer).map_err(Failure::Unknown)?;
+        let identity = self.authenticator.identify(peer, None).map_err(Failure::Unknown)?;
+        if identity.principal.user != user {
+            return Err(Failure::Stranger(identity.principal.user));
+        }
+        let mut talk = Talk { peer, exchange };
+        if !acquaintance.asked && notice.version >= V1_3 {
+            talk.ask(notice.version, acquaintance)?;
+        }
+        let Some(version) = acquaintance.version(notice.version) else {
+            return Ok(Delivery::NotTaken(
+                "it speaks no version of the protocol that is spoken here".to_owned(),
+            ));
+        };
+        let operation = match &notice.event {
+            Event::Made { .. } => Operation::Put,
+            Event::Changed(_) => Operation::Notify,
+        };
+        if !acquaintance.takes(operation) {
+            return Ok(Delivery::NotTaken(format!("it does not take {operation}")));
+        }
+        let mut cx = Context::new(&self.services, &identity, version);
+        let payload = match &notice.event {
+            Event::Made { replaced } => put(&mut cx, notice.object, replaced.clone(), acquaintance),
+            Event::Changed(changes) => notify(&mut cx, notice.object, changes),
+        };
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(error) => return Ok(Delivery::NotTaken(format!("it may not have it ({error})"))),
+        };
+        let answer = talk.exchange(version, operation, payload)?;
+        answer.audit(&identity, peer, operation, notice.object);
+        let Some(said) = answer.failure else { return Ok(Delivery::Taken) };
+        if answer.unsupported {
+            acquaintance.refused.push(operation);
+        }
+        Ok(Delivery::NotTaken(format!("it answered {said}")))
+    }
+}
+
+/// Writes a Request Payload.
+type Payload = Box<dyn FnOnce(&mut Writer)>;
+
+/// The payload of a Put: the object as its owner could Get it, with the attributes that Get Attributes tells.
+///
+/// # Errors
+/// Whatever keeps the owner from getting it.
+fn put(
+    cx: &mut Context<'_>,
+    object: Id,
+    replaced: Option<UniqueIdentifier>,
+    acquaintance: &Acquaintance,
+) -> Result<Payload, Error> {
+    let version = cx.version;
+    let id = UniqueIdentifier::from(object);
+    let attributes = cx.open(Some(&id), Operation::GetAttributes)?;
+    let attributes = &attributes.attributes;
+    let told = attributes.told_unasked(version).into_iter().flat_map(|it| attributes.values(&it));
+    let attributes = Flat(told.map(|(_, attribute)| attribute).collect());
+    let granted = owned(cx, &id, Operation::Get)?;
+    if lifecycle::is_destroyed(&granted) {
+        return Err(destroyed(&id.to_string()));
+    }
+    let (kind, types) = (granted.object_type, &acquaintance.object_types);
+    let exists = kind.since() <= version && (kind != ObjectType::Template || version < V2_0);
+    if !exists || !types.is_empty() && !types.contains(&kind) {
+        return Err(refused(&id.to_string()));
+    }
+    let wish = Wish { format: None, wrap_type: None, compression: None, wrapping: None };
+    let object = wish.fulfil(cx, granted.into_record())?;
+    let put_function = if replaced.is_some() { PutFunction::Replace } else { PutFunction::New };
+    let request = PutRequest {
+        unique_identifier: id,
+        put_function,
+        replaced_unique_identifier: replaced,
+        object,
+        attributes,
+    };
+    Ok(Box::new(move |writer| request.encode(Tag::RequestPayload, writer)))
+}
+
+/// The payload of a Notify.
+///
+/// # Errors
+/// Whatever keeps the owner from asking for the attributes.
+fn notify(cx: &mut Context<'_>, object: Id, changes: &Changes) -> Result<Payload, Error> {
+    let id = UniqueIdentifier::from(object);
+    owned(cx, &id, Operation::GetAttributes)?;
+    let request = NotifyRequest { unique_identifier: id, changes: changes.clone() };
+    Ok(Box::new(move |writer| request.encode(Tag::RequestPayload, writer)))
+}
+
+/// The object, if its policy allows the operation and the listener is its owner.
+fn owned(
+    cx: &mut Context<'_>,
+    id: &UniqueIdentifier,
+    operation: Operation,
+) -> Result<crate::engine::Granted, Error> {
+    let granted = cx.open(Some(id), operation)?;
+    if cx.identity.principal.owns_as(&granted.owner) { Ok(granted) } else { Err(refused(&id.to_string())) }
+}
+
+/// A conversation in which the server asks.
+struct Talk<'a> {
+    peer: &'a Peer,
+    exchange: Exchange<'a>,
+}
+
+impl Talk<'_> {
+    /// Asks a listener which versions it speaks and what it can do (1.4 §5.3 and §5.4). One that does not answer that
+    /// may still take what it is sent.
+    fn ask(&mut self, version: Version, acquaintance: &mut Acquaintance) -> Result<(), Failure> {
+        let nothing = |writer: &mut Writer| writer.structure(Tag::RequestPayload, |_| ());
+        let told = self.exchange(version, Operation::DiscoverVersions, Box::new(nothing))?;
+        acquaintance.versions =
+            told.all::<ProtocolVersion>(Tag::ProtocolVersion)?.into_iter().map(Version::from).collect();
+        acquaintance.asked = true;
+        let Some(version) = acquaintance.version(version).filter(|version| *version >= V1_3) else {
+            return Ok(());
+        };
+        let functions: Vec<_> = QUESTIONS.into_iter().filter(|it| it.since() <= version).collect();
+        let question = move |writer: &mut Writer| {
+            writer.structure(Tag::RequestPayload, |writer| functions.write(Tag::QueryFunction, writer));
+        };
+        let told = self.exchange(version, Operation::Query, Box::new(question))?;
+        // Numbers that are unknown here are of no interest.
+        let numbers = |tag| told.all::<Number>(tag);
+        let operations = numbers(Tag::Operation)?.into_iter();
+        acquaintance.operations = operations.filter_map(|it| Operation::from_wire(it.0)).collect();
+        let types = numbers(Tag::ObjectType)?.into_iter();
+        acquaintance.object_types = types.filter_map(|it| ObjectType::from_wire(it.0)).collect();
+        Ok(())
+    }
+
+    fn exchange(
+        &mut self,
+        version: Version,
+        operation: Operation,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
+        let request = Zeroizing::new(message(version, operation, payload));
+        log::debug!(target: self.peer.log_target(), "Request of the server:\n{}", Tree(&request));
+        let response = (self.exchange)(&request).map_err(Failure::Connection)?;
+        log::debug!(target: self.peer.log_target(), "Response of the client:\n{}", Tree(&response));
+        Answer::read(&response, version).map_err(Failure::Nonsense)
+    }
+}
+
+/// An Enumeration of which any number is taken.
+struct Number(u32);
+
+impl Value for Number {
+    fn decode(item: &ttlv::Item<'_>) -> Result<Self, ttlv::Error> {
+        let bytes = item.expect(ttlv::ItemType::Enumeration)?;
+        let bytes =
+            bytes.try_into().map_err(|_| ttlv::Error::Invalid { tag: item.tag, why: "it has four bytes" })?;
+        Ok(Self(u32::from_be_bytes(bytes)))
+    }
+
+    fn encode(&self, tag: Tag, writer: &mut Writer) {
+        writer.item(tag, ttlv::ItemType::Enumeration, &self.0.to_be_bytes());
+    }
+}
+
+/// A request of one item. Of the header's fields, most are for clients only (1.4 §5.1).
+fn message(version: Version, operation: Operation, payload: Payload) -> Vec<u8> {
+    let header = RequestHeader {
+        protocol_version: version.into(),
+        maximum_response_size: None,
+        client_correlation_value: None,
+        server_correlation_value: None,
+        asynchronous_indicator: None,
+        attestation_capable_indicator: None,
+        attestation_types: Vec::new(),
+        authentication: None,
+        batch_error_continuation_option: None,
+        batch_order_option: None,
+        time_stamp: None,
+        batch_count: 1,
+    };
+    let mut writer = Writer::new(version);
+    writer.structure(Tag::RequestMessage, |writer| {
+        header.encode(Tag::RequestHeader, writer);
+        writer.structure(Tag::BatchItem, |writer| {
+            operation.encode(Tag::Operation, writer);
+            payload(writer);
+        });
+    });
+    writer.into_bytes()
+}
+
+/// What a listener answered.
+#[derive(Debug)]
+struct Answer {
+    version: Version,
+    /// What it says went wrong; none where nothing did.
+    failure: Option<String>,
+    /// Whether that is because it does not have the operation.
+    unsupported: bool,
+    /// The contents of the Response Payload.
+    payload: Vec<u8>,
+}
+
+impl Answer {
+    /// Reads a response of one item. Whatever else stands in it is passed over.
+    fn read(response: &[u8], version: Version) -> Result<Self, ttlv::Error> {
+        let mut outer = Reader::new(response, V1_0);
+        let mut rows = outer.require(Tag::ResponseMessage)?.structure()?;
+        outer.finish()?;
+        let mut header = rows.require(Tag::ResponseHeader)?.structure()?;
+        // A listener that does not speak the version says so in another.
+        let spoken: ProtocolVersion = Field::read(Tag::ProtocolVersion, &mut header)?;
+        let version = Some(Version::from(spoken)).filter(|it| SUPPORTED.contains(it)).unwrap_or(version);
+        let mut answer = Self { version, failure: None, unsupported: false, payload: Vec::new() };
+        let (mut status, mut reason, mut message) = (None, None, None);
+        let mut item = rows.require(Tag::BatchItem)?.structure()?;
+        while let Some(row) = item.next()? {
+            match row.tag {
+                Tag::ResultStatus => status = Some(ResultStatus::decode(&row)?),
+                Tag::ResultReason => reason = Some(Number::decode(&row)?.0),
+                Tag::ResultMessage => message = Some(String::decode(&row)?),
+                Tag::ResponsePayload => answer.payload = row.expect(ttlv::ItemType::Structure)?.to_vec(),
+                _ => {}
+            }
+        }
+        let status = status.ok_or(ttlv::Error::Missing { tag: Tag::ResultStatus, found: None })?;
+        if status != ResultStatus::Success {
+            let message: String = message.unwrap_or_default().chars().take(MAX_LOGGED).collect();
+            let reason_told = reason.map(|reason| format!(", reason {reason:#010X}")).unwrap_or_default();
+            answer.failure = Some(format!("{status}{reason_told}, {message:?}"));
+            answer.unsupported = reason == Some(ResultReason::OperationNotSupported.to_wire());
+        }
+        Ok(answer)
+    }
+
+    /// The items of its payload that have that tag; none of a failure.
+    fn all<T: Value>(&self, tag: Tag) -> Result<Vec<T>, Failure> {
+        let mut values = Vec::new();
+        let mut rows = Reader::new(&self.payload, self.version);
+        while let Some(row) = rows.next().map_err(Failure::Nonsense)? {
+            if row.tag == tag {
+                values.push(T::decode(&row).map_err(Failure::Nonsense)?);
+            }
+        }
+        Ok(values)
+    }
+
+    /// One line for the audit: what the server sent left it, whatever the listener says.
+    fn audit(&self, identity: &Identity, peer: &Peer, operation: Operation, object: Id) {
+        let status =
+            if self.failure.is_none() { ResultStatus::Success } else { ResultStatus::OperationFailed };
+        batch::audit((identity, peer), operation, &object.to_string(), status, "");
+    }
+}

@@ -1,0 +1,443 @@
+//! What owners of objects are to be told of changes (KMIP 1.4 §5, 2.1 §6.2): noticed where a change is made, queued
+//! when it is durable, taken from the queue by whoever sends it.
+//!
+//! A notice holds no key: an object that is to be put is read, and its policy asked, when it is sent. Sending is left
+//! to the server; here nobody ever waits for it. Queues are in memory and bounded: what finds no room is dropped and
+//! counted.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::kmip::attributes::Changes;
+use crate::kmip::enums::LinkType;
+use crate::kmip::structures::UniqueIdentifier;
+use crate::store::{Error, Id, Keep, Located, Query, Record, Transaction};
+use crate::ttlv::{Secret, Version};
+
+/// How many notices wait for one listener at the most.
+pub const MAX_WAITING: usize = 1_000;
+
+/// How many bytes of changed attributes wait for one listener at the most.
+pub const MAX_WAITING_BYTES: usize = 16 << 20;
+
+/// What a notice takes besides the attributes in it, in bytes, at a guess.
+const ROOM: usize = 128;
+
+/// Something that happened to an object, for its owner.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The object.
+    pub object: Id,
+    /// The version of the request that did it.
+    pub version: Version,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What can happen to an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// It was made, or its value is another one now.
+    Made {
+        /// The object whose place it takes.
+        replaced: Option<UniqueIdentifier>,
+    },
+    /// Attributes of it were changed.
+    Changed(Changes),
+}
+
+impl Notice {
+    fn size(&self) -> usize {
+        match &self.event {
+            Event::Made { .. } => ROOM,
+            Event::Changed(changes) => ROOM + changes.size(),
+        }
+    }
+}
+
+/// A notice and the user it is for.
+pub(super) type Addressed = (String, Notice);
+
+/// The queues of all listeners, by their users.
+#[derive(Debug, Default)]
+pub struct Notices(HashMap<String, Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    state: Mutex<State>,
+    moved: Condvar,
+    delivered: AtomicU64,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Notice>,
+    bytes: usize,
+    /// Until when what waits is still handed out, once there is an end.
+    closing: Option<Instant>,
+}
+
+/// What a queue has for whoever sends.
+#[derive(Debug, PartialEq)]
+pub enum Next {
+    /// A notice.
+    Notice(Notice),
+    /// Nothing came in that time.
+    Nothing,
+    /// Nothing will come any more.
+    Closed,
+}
+
+/// The state of one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The user whose listener it is.
+    pub user: String,
+    /// How many notices wait.
+    pub waiting: usize,
+    /// How many the listener took.
+    pub delivered: u64,
+    /// How many it will not get.
+    pub dropped: u64,
+}
+
+impl Notices {
+    /// Empty queues for the listeners of these users.
+    pub fn of(users: impl IntoIterator<Item = String>) -> Self {
+        Self(users.into_iter().map(|user| (user, Queue::default())).collect())
+    }
+
+    /// Whether any user has a listener.
+    pub fn has_listeners(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Puts a notice into the queue of its owner, if there is one and it has room.
+    pub(crate) fn post(&self, (owner, notice): Addressed) {
+        let Some(queue) = self.0.get(&owner) else { return };
+        let size = notice.size();
+        let mut state = queue.state();
+        if state.waiting.len() >= MAX_WAITING || state.bytes.saturating_add(size) > MAX_WAITING_BYTES {
+            drop(state);
+            return queue.drop_one(&owner, "too many wait already");
+        }
+        state.bytes += size;
+        state.waiting.push_back(notice);
+        drop(state);
+        queue.moved.notify_all();
+    }
+
+    /// The next notice for the user's listener; waits for it, for that long at the most.
+    pub fn next(&self, user: &str, patience: Duration) -> Next {
+        let Some(queue) = self.0.get(user) else { return Next::Closed };
+        let empty = |state: &mut State| state.waiting.is_empty() && state.closing.is_none();
+        let waited = queue.moved.wait_timeout_while(queue.state(), patience, empty);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.closing.is_some_and(|end| state.waiting.is_empty() || Instant::now() >= end) {
+            return Next::Closed;
+        }
+        let Some(notice) = state.waiting.pop_front() else { return Next::Nothing };
+        state.bytes = state.bytes.saturating_sub(notice.size());
+        Next::Notice(notice)
+    }
+
+    /// Waits before another attempt; false where there is to be none, because the server ends.
+    pub fn pause(&self, user: &str, time: Duration) -> bool {
+        let Some(queue) = self.0.get(user) else { return false };
+        let goes_on = |state: &mut State| state.closing.is_none();
+        let waited = queue.moved.wait_timeout_while(queue.state(), time, goes_on);
+        waited.unwrap_or_else(PoisonError::into_inner).0.closing.is_none()
+    }
+
+    /// Ends all queues: what waits is handed out for that long yet.
+    pub fn close(&self, grace: Duration) {
+        for queue in self.0.values() {
+            queue.state().closing.get_or_insert(Instant::now() + grace);
+            queue.moved.notify_all();
+        }
+    }
+
+    /// Counts a notice that the user's listener took.
+    pub fn delivered(&self, user: &str) {
+        if let Some(queue) = self.0.get(user) {
+            queue.delivered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a notice that the user's listener will not get, and logs why now and then.
+    pub fn dropped(&self, user: &str, why: &str) {
+        if let Some(queue) = self.0.get(user) {
+            queue.drop_one(user, why);
+        }
+    }
+
+    /// Drops what still waits for the user's listener; how many notices that were.
+    pub fn drop_rest(&self, user: &str) -> usize {
+        let Some(queue) = self.0.get(user) else { return 0 };
+        let rest = std::mem::take(&mut queue.state().waiting).len();
+        queue.dropped.fetch_add(rest as u64, Ordering::Relaxed);
+        rest
+    }
+
+    /// The state of each queue, by users in their order.
+    pub fn status(&self) -> Vec<Status> {
+        let queues = self.0.iter().map(|(user, queue)| Status {
+            user: user.clone(),
+            waiting: queue.state().waiting.len(),
+            delivered: queue.delivered.load(Ordering::Relaxed),
+            dropped: queue.dropped.load(Ordering::Relaxed),
+        });
+        let mut queues: Vec<_> = queues.collect();
+        queues.sort_by(|one, other| one.user.cmp(&other.user));
+        queues
+    }
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is whole when something could panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A listener that is gone for long must not fill the log: the first is told, the second, the fourth, and so on.
+    fn drop_one(&self, user: &str, why: &str) {
+        let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+        if dropped.is_power_of_two() {
+            log::warn!(
+                target: "kmip.server.endpoint",
+                "The listener of {user:?} does not get a message: {why}. It missed {dropped} so far."
+            );
+        }
+    }
+}
+
+/// A change under way that is looked at for what owners are to be told of it.
+pub(super) struct Watch<'a> {
+    change: &'a mut dyn Transaction,
+    notices: &'a Notices,
+    version: Version,
+    seen: Vec<Addressed>,
+}
+
+impl<'a> Watch<'a> {
+    /// Runs `job` on `change`; what was noticed is added to `seen`.
+    pub(super) fn run<T>(
+        change: &'a mut dyn Transaction,
+        notices: &'a Notices,
+        version: Version,
+        seen: &mut Vec<Addressed>,
+        job: impl FnOnce(&mut dyn Transaction) -> T,
+    ) -> T {
+        if !notices.has_listeners() {
+            return job(change);
+        }
+        let mut watch = Self { change, notices, version, seen: Vec::new() };
+        let outcome = job(&mut watch);
+        seen.append(&mut watch.seen);
+        outcome
+    }
+
+    fn notice(&mut self, record: &Record, event: Event) {
+        let notice = Notice { object: record.id, version: self.version, event };
+        self.seen.push((record.owner.user.clone(), notice));
+    }
+
+    fn has_listener(&self, record: &Record) -> bool {
+        self.notices.0.contains_key(&record.owner.user)
+    }
+}
+
+impl Transaction for Watch<'_> {
+    fn read(&mut self, id: Id) -> Result<Option<Record>, Error> {
+        self.change.read(id)
+    }
+
+    fn locate(&mut self, query: &Query) -> Result<Located, Error> {
+        self.change.locate(query)
+    }
+
+    fn next_id(&mut self) -> Result<Id, Error> {
+        self.change.next_id()
+    }
+
+    fn insert(&mut self, record: &Record) -> Result<(), Error> {
+        self.change.insert(record)?;
+        if self.has_listener(record) {
+            let mut links = record.attributes.link.iter().rev();
+            let replaced = links.find(|link| link.link_type == LinkType::ReplacedObjectLink);
+            let replaced = replaced.map(|link| link.linked_object_identifier.clone());
+            self.notice(record, Event::Made { replaced });
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, record: &Record) -> Result<(), Error> {
+        let before = if self.has_listener(record) { self.change.read(record.id)? } else { None };
+        self.change.update(record)?;
+        let Some(before) = before else { return Ok(()) };
+        if record.object.is_some() && record.object != before.object {
+            self.notice(record, Event::Made { replaced: Some(record.id.into()) });
+            return Ok(());
+        }
+        let changes = Changes::between(&before.attributes, &record.attributes);
+        if !changes.is_empty() {
+            self.notice(record, Event::Changed(changes));
+        }
+        Ok(())
+    }
+
+    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        self.change.own(name)
+    }
+
+    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
+        self.change.set_own(name, value)
+    }
+
+    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+        let (notices, version) = (self.notices, self.version);
+        let mut seen = Vec::new();
+        self.change.nested(&mut |change| {
+            let keep = Watch::run(change, notices, version, &mut seen, &mut *job);
+            if keep == Keep::Rollback {
+                seen.clear();
+            }
+            keep
+        })?;
+        self.seen.append(&mut seen);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kmip::attributes::Attributes;
+    use crate::kmip::enums::{ObjectType, State};
+    use crate::store::{Memory, Store};
+    use crate::ttlv::V1_4;
+
+    const NONE: Duration = Duration::ZERO;
+
+    fn made(number: u64) -> Addressed {
+        let notice = Notice { object: Id(number), version: V1_4, event: Event::Made { replaced: None } };
+        ("john".to_owned(), notice)
+    }
+
+    fn johns() -> Notices {
+        Notices::of(["john".to_owned()])
+    }
+
+    /// A notice of an attribute of that many bytes.
+    fn large(bytes: usize) -> Addressed {
+        let after = Attributes { comment: Some("x".repeat(bytes)), ..Attributes::default() };
+        let event = Event::Changed(Changes::between(&Attributes::default(), &after));
+        ("john".to_owned(), Notice { event, ..made(1).1 })
+    }
+
+    fn counts(notices: &Notices) -> (usize, u64) {
+        let status = notices.status();
+        (status[0].waiting, status[0].dropped)
+    }
+
+    #[test]
+    fn notices_come_out_in_the_order_in_which_they_came_and_only_for_those_who_listen() {
+        let notices = johns();
+        notices.post(made(1));
+        notices.post(("jane".to_owned(), made(2).1));
+        notices.post(made(3));
+        for number in [1, 3] {
+            assert_eq!(notices.next("john", NONE), Next::Notice(made(number).1));
+        }
+        assert_eq!(notices.next("john", NONE), Next::Nothing);
+        assert_eq!(notices.next("jane", NONE), Next::Closed);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_dropped_and_counted() {
+        let notices = johns();
+        (0..MAX_WAITING as u64 + 7).for_each(|number| notices.post(made(number + 1)));
+        assert_eq!(counts(&notices), (MAX_WAITING, 7));
+        assert_eq!(notices.next("john", NONE), Next::Notice(made(1).1), "the first ones are kept");
+        notices.post(made(1));
+        assert_eq!(counts(&notices), (MAX_WAITING, 7));
+    }
+
+    #[test]
+    fn large_attributes_have_a_bound_of_their_own() {
+        let notices = johns();
+        (0..5).for_each(|_| notices.post(large(MAX_WAITING_BYTES / 4)));
+        assert_eq!(counts(&notices), (3, 2));
+        notices.next("john", NONE);
+        notices.post(large(MAX_WAITING_BYTES / 4));
+        assert_eq!(counts(&notices), (3, 2));
+    }
+
+    #[test]
+    fn at_the_end_what_waits_is_handed_out_for_the_grace_and_no_longer() {
+        let notices = johns();
+        notices.post(made(1));
+        notices.close(Duration::from_secs(60));
+        assert!(!notices.pause("john", Duration::from_secs(60)), "there is no waiting any more");
+        assert_eq!(notices.next("john", NONE), Next::Notice(made(1).1));
+        assert_eq!(notices.next("john", Duration::from_secs(60)), Next::Closed);
+        let notices = johns();
+        notices.post(made(1));
+        notices.close(NONE);
+        assert_eq!(notices.next("john", NONE), Next::Closed);
+        assert_eq!((notices.drop_rest("john"), counts(&notices)), (1, (0, 1)));
+    }
+
+    fn key(id: Id, owner: &str) -> Record {
+        let attributes = Attributes { state: Some(State::PreActive), ..Attributes::default() };
+        let object_type = ObjectType::SymmetricKey;
+        Record { id, owner: owner.into(), object_type, attributes, object: None }
+    }
+
+    /// What is noticed of a change.
+    fn noticed(job: impl FnOnce(&mut dyn Transaction)) -> Vec<Addressed> {
+        let (notices, mut seen, mut job) = (johns(), Vec::new(), Some(job));
+        let store = Memory::new();
+        let change = &mut |change: &mut dyn Transaction| {
+            Watch::run(change, &notices, V1_4, &mut seen, job.take().unwrap());
+            Keep::Commit
+        };
+        store.change(change).unwrap();
+        seen
+    }
+
+    #[test]
+    fn a_change_is_noticed_for_the_owner_of_the_object() {
+        let seen = noticed(|change| {
+            let mut mine = key(change.next_id().unwrap(), "john");
+            change.insert(&mine).unwrap();
+            let other = key(change.next_id().unwrap(), "jane");
+            change.insert(&other).unwrap();
+            mine.attributes.state = Some(State::Active);
+            change.update(&mine).unwrap();
+            // That it was given to somebody is no change.
+            mine.attributes.fresh = Some(false);
+            change.update(&mine).unwrap();
+        });
+        assert_eq!(seen.len(), 2);
+        assert_eq!(seen[0], made(1));
+        assert!(matches!(&seen[1].1.event, Event::Changed(changes) if !changes.is_empty()));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_not_noticed() {
+        let seen = noticed(|change| {
+            for keep in [Keep::Rollback, Keep::Commit] {
+                let insert = &mut |change: &mut dyn Transaction| {
+                    change.insert(&key(Id(if keep == Keep::Commit { 7 } else { 6 }), "john")).unwrap();
+                    keep
+                };
+                change.nested(insert).unwrap();
+            }
+        });
+        assert_eq!(seen, [made(7)]);
+    }
+}
