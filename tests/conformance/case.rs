@@ -164,6 +164,16 @@ impl Case {
         case
     }
 
+    /// Whether the server has to know a client that listens: it sends a request, or announces that it does.
+    pub(super) fn needs_a_listener(&self) -> bool {
+        self.steps.iter().any(|step| {
+            let nodes = step.response.all();
+            let announced =
+                nodes.iter().any(|node| node.tag == "Operation" && ["Notify", "Put"].contains(&&*node.value));
+            step.from_server || announced
+        })
+    }
+
     /// Whether some step waits for time to pass.
     pub(super) fn waits(&self) -> bool {
         self.steps.iter().any(|step| step.repeat)
@@ -249,6 +259,13 @@ fn load(corpus: &Path, file: &Path) -> Case {
             }
         }
     });
+    // No client can ask for Notify and Put; and where comments do not say who sends a Query, the name does.
+    let from_server = |step: &Step| {
+        case.name.contains("-S2C-")
+            || ["Notify", "Put"].iter().any(|it| step.request.find("Operation") == Some(it))
+    };
+    let from_server: Vec<_> = case.steps.iter().map(from_server).collect();
+    case.steps.iter_mut().zip(from_server).for_each(|(step, it)| step.from_server |= it);
     // What is said to be repeated goes on to be when the next step asks for the same again: some files have the mark
     // before the first of several looks.
     for at in 1..case.steps.len() {

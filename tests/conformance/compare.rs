@@ -1,4 +1,4 @@
-//! Judges an answer: it is the expected one, but for what KMIP Profiles 2.1 §4.1 and Additional Message Encodings 1.0
+//! Judges an answer, or a request of the server: it is the expected one, but for what KMIP Profiles 2.1 §4.1 and Additional Message Encodings 1.0
 //! §8.4 let vary. What varies is said here and nowhere else; everything else has to be the same.
 
 use std::collections::{HashMap, HashSet};
@@ -161,11 +161,13 @@ fn label(node: &Node, parent: &Node) -> String {
     }
 }
 
-/// Judges `came`, the answer to a step; variables take their values from it.
+/// Judges `came`, the answer to a step or the request of the server that it begins with; variables take their values
+/// from it.
 ///
 /// # Errors
 /// The first difference: its place, what was expected and what came.
 pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Known) -> Result<(), String> {
+    let head = if expected.tag == "RequestMessage" { "RequestHeader" } else { "ResponseHeader" };
     let version = expected.find("ProtocolVersionMajor").zip(expected.find("ProtocolVersionMinor"));
     let requests: Vec<_> = step.request.items().collect();
     let mut judge = Judge {
@@ -176,7 +178,7 @@ pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Kno
         item: None,
         known,
     };
-    let (header, answer) = (expected.child("ResponseHeader"), came.child("ResponseHeader"));
+    let (header, answer) = (expected.child(head), came.child(head));
     let (Some(header), Some(answer)) = (header, answer) else { return Err("no header".to_owned()) };
     let (items, answers): (Vec<_>, Vec<_>) = (expected.items().collect(), came.items().collect());
     // What failed says more than that the numbers of items differ.
@@ -187,7 +189,7 @@ pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Kno
         judge.node(item, answer, expected, &place).map_err(|difference| difference + &told)?;
     }
     judge.item = None;
-    judge.node(header, answer, expected, "ResponseHeader")?;
+    judge.node(header, answer, expected, head)?;
     if items.len() == answers.len() {
         return Ok(());
     }
@@ -408,6 +410,7 @@ impl Judge<'_> {
             ("ResponsePayload", "UniqueIdentifier") => self.operation() == "Locate",
             ("ResponsePayload", "ProtocolVersion") => self.operation() == "DiscoverVersions",
             ("ResponsePayload", _) => self.operation() == "Query",
+            ("RequestPayload", "QueryFunction") => true,
             _ => false,
         }
     }
@@ -426,6 +429,8 @@ impl Judge<'_> {
                 self.operation() == "DiscoverVersions"
                     && request.is_some_and(|payload| payload.child("ProtocolVersion").is_none())
             }
+            // What a server wants to know of a client is its own choice (1.4 §5.3).
+            ("RequestPayload", "QueryFunction") => true,
             ("ResponsePayload", listed) => self.operation() == "Query" && LISTED.contains(&listed),
             _ => false,
         }

@@ -1,18 +1,24 @@
-//! Plays the client of a case: fills in the variables, sends, and has the answers judged.
+//! Plays the client of a case: fills in the variables, sends, and has the answers judged. Where the server is the one
+//! that asks, it listens, has the request judged, and answers as the case says.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use kmip_server::config::Config;
 use kmip_server::encoding::{json, xml};
-use kmip_server::ttlv::DateTime;
+use kmip_server::kmip::enums::{ObjectType, Operation};
+use kmip_server::ttlv::{DateTime, Field, Tag, Version, Writer};
 
 use super::announced;
 use super::case::{Case, Node, Step};
 use super::compare::{self, Known};
 use super::{issued, provided};
+use crate::corpus::{algorithm, length, message_of, template, usage};
 use crate::harness::{self, Client, Credential, Embedded, Pki};
 use crate::https;
+use crate::listener::{Asked, Listener};
 
 /// How long a step is sent again that waits for time to pass or for work to be done.
 const WAIT: Duration = Duration::from_secs(10);
@@ -24,9 +30,12 @@ const SOON: i64 = 3;
 /// another made, which the default policy allows to its owner only.
 pub(super) struct Identities(Credential);
 
+/// That user.
+const USER: &str = "Client";
+
 impl Identities {
     pub(super) fn new(pki: &Pki) -> Self {
-        Self(pki.ca.client("Client"))
+        Self(pki.ca.client(USER))
     }
 }
 
@@ -35,10 +44,9 @@ impl Identities {
 /// # Errors
 /// What went wrong first: the step, the place in the message, what was expected and what came.
 pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identities) -> Result<(), String> {
-    if case.steps.iter().any(|step| step.from_server) {
-        return Err("the server has to send a request".to_owned());
-    }
     let mut config = config(case, pki);
+    let listening = case.needs_a_listener().then(|| Listening::new(pki, &identities.0));
+    config.client_endpoints.extend(listening.as_ref().map(|it| it.listener.endpoint(USER)));
     let provided = provided::of(case, cases);
     if let Some(provided) = &provided {
         provided.configure(&mut config, pki);
@@ -47,16 +55,16 @@ pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identi
     if let Some(provided) = provided {
         let mut client = pki.connect(server.port, &identities.0);
         provided.register(&mut client).map_err(|failure| format!("the object before it: {failure}"))?;
-        return play(case, None, &server, pki, identities).map(drop);
+        return play(case, None, (&server, listening.as_ref()), pki, identities).map(drop);
     }
     let mut known = None;
     for earlier in case.before(cases) {
         known = Some(
-            play(earlier, known, &server, pki, identities)
+            play(earlier, known, (&server, None), pki, identities)
                 .map_err(|failure| format!("{}: {failure}", earlier.name))?,
         );
     }
-    play(case, known, &server, pki, identities).map(drop)
+    play(case, known, (&server, listening.as_ref()), pki, identities).map(drop)
 }
 
 /// The settings of the server: it tells of itself what the case expects, and where the case has certificates signed, it
@@ -77,7 +85,7 @@ fn config(case: &Case, pki: &Pki) -> Config {
 fn play(
     case: &Case,
     before: Option<Known>,
-    server: &Embedded,
+    (server, listening): (&Embedded, Option<&Listening>),
     pki: &Pki,
     identities: &Identities,
 ) -> Result<Known, String> {
@@ -91,7 +99,15 @@ fn play(
             connections.entry(step.client).or_insert_with(|| pki.connect(server.port, &identities.0));
         let begun = Instant::now();
         loop {
-            let outcome = exchange(step, Transport::of(case), client, &mut known);
+            let outcome = match listening {
+                Some(listening) if step.from_server => {
+                    if at == 0 {
+                        give_a_reason(client, step);
+                    }
+                    listening.exchange(step, &mut known)
+                }
+                _ => exchange(step, Transport::of(case), client, &mut known),
+            };
             match outcome {
                 Err(_) if step.repeat && begun.elapsed() < WAIT => {
                     std::thread::sleep(Duration::from_millis(200));
@@ -148,6 +164,64 @@ impl Transport {
             Self::Json => json::decode(&answer.body).map_err(|error| error.to_string()),
         }
     }
+}
+
+/// The client's listener.
+struct Listening {
+    listener: Listener,
+    /// What the server sent, and where the answer to it goes.
+    received: Receiver<(Vec<u8>, Sender<Vec<u8>>)>,
+}
+
+impl Listening {
+    fn new(pki: &Pki, credential: &Credential) -> Self {
+        let (sender, received) = mpsc::channel();
+        let sender = Mutex::new(sender);
+        let listener = Listener::start(pki, credential, move |request| {
+            let (answer, answered) = mpsc::channel();
+            sender.lock().unwrap().send((request.to_vec(), answer)).ok()?;
+            answered.recv().ok()
+        });
+        Self { listener, received }
+    }
+
+    /// Takes the request of the server that the step is about. What the server asks about the client beside that gets
+    /// an answer without news.
+    fn exchange(&self, step: &Step, known: &mut Known) -> Result<(), String> {
+        loop {
+            let (request, answer) =
+                self.received.recv_timeout(WAIT).map_err(|_| "the server sends nothing".to_owned())?;
+            let asked = Asked::read(&request);
+            let request =
+                Node::read(&xml::encode(&request).map_err(|error| format!("the request: {error}"))?);
+            let about_the_client = ["DiscoverVersions", "Query"].map(Some);
+            let operation = |node: &Node| node.find("Operation").map(str::to_owned);
+            if operation(&request) != operation(&step.request)
+                && about_the_client.contains(&operation(&request).as_deref())
+            {
+                answer.send(asked.done()).map_err(|_| "the server does not wait".to_owned())?;
+                continue;
+            }
+            known.look_at_the_clock();
+            compare::message(step, &canonical(&step.request), &request, known)?;
+            let response = step.response.xml(&|node| known.fill(node))?;
+            let response =
+                xml::decode(response.as_bytes()).map_err(|error| format!("the response: {error}"))?;
+            return answer.send(response).map_err(|_| "the server does not wait".to_owned());
+        }
+    }
+}
+
+/// The server has no reason to speak to a client before something happens to an object of it: one is made for it, in
+/// the version of the step.
+fn give_a_reason(client: &mut Client, step: &Step) {
+    let part = |tag| step.request.find(tag).and_then(|number| number.parse().ok()).unwrap();
+    let version = Version { major: part("ProtocolVersionMajor"), minor: part("ProtocolVersionMinor") };
+    let create = |writer: &mut Writer| {
+        ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+        template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], writer);
+    };
+    client.exchange(&message_of(version, None, &[(Operation::Create, create)])).unwrap();
 }
 
 fn exchange(step: &Step, transport: Transport, client: &mut Client, known: &mut Known) -> Result<(), String> {
