@@ -3,9 +3,10 @@
 use kmip_server::kmip::Object;
 use kmip_server::kmip::attributes::{Attribute, Flat};
 use kmip_server::kmip::enums::{
-    CryptographicAlgorithm, KeyFormatType, ObjectType, Operation, ResultReason, RevocationReasonCode, State,
+    CryptographicAlgorithm, HashingAlgorithm, KeyFormatType, ObjectType, Operation, ProtectionStorageMask,
+    ResultReason, RevocationReasonCode, State,
 };
-use kmip_server::kmip::structures::RevocationReason;
+use kmip_server::kmip::structures::{Digest, RevocationReason};
 use kmip_server::ttlv::{DateTime, Field, Reader, Tag, V1_4, V2_0, V2_1, Value, Version};
 
 use crate::corpus::{attribute, flat, id, named, usage};
@@ -142,12 +143,63 @@ fn attributes_that_contradict_the_object_or_stand_twice_are_refused() {
         vec![attribute(Tag::ObjectType, &ObjectType::SecretData)],
         vec![attribute(Tag::State, &State::Active), attribute(Tag::State, &State::Active)],
         vec![attribute(Tag::CertificateLength, &1)],
+        vec![sha256(&[1; 16]), sha256(&[2; 16])],
         vec![named("same"), named("same")],
     ];
     for attributes in wrong {
         let refused = import(&mut john, V2_1, "none", None, (&aes(1), &attributes)).refused();
         assert_eq!(refused, ResultReason::InvalidField, "{attributes:?}");
     }
+}
+
+/// The digest of a key of those bytes.
+fn sha256(bytes: &[u8]) -> Attribute {
+    let digest = Digest {
+        hashing_algorithm: HashingAlgorithm::Sha256,
+        digest_value: Some(kmip_server::crypto::hash::digest(HashingAlgorithm::Sha256, bytes).unwrap()),
+        key_format_type: Some(KeyFormatType::Raw),
+    };
+    attribute(Tag::Digest, &digest)
+}
+
+#[test]
+fn what_says_how_the_object_came_is_said_by_the_object() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let given = [
+        sha256(&[1; 16]),
+        attribute(Tag::KeyFormatType, &KeyFormatType::Opaque),
+        attribute(Tag::ProtectionStorageMask, &ProtectionStorageMask::HARDWARE),
+    ];
+    let here = import(&mut john, V2_1, "none", None, (&aes(1), &given)).id();
+    assert_eq!(john.attribute(V2_1, &here, Tag::KeyFormatType), Some(KeyFormatType::Raw));
+    let storage = john.attribute(V2_1, &here, Tag::ProtectionStorageMask);
+    assert_eq!(storage, Some(ProtectionStorageMask::SOFTWARE));
+}
+
+#[test]
+fn an_object_that_takes_the_place_of_another_stays_under_its_policy() {
+    let pki = Pki::new();
+    let folder = pki.folder.path("policies");
+    std::fs::create_dir(&folder).unwrap();
+    let entries = r#""GET": "DISALLOW_ALL", "DESTROY": "ALLOW_OWNER", "GET_ATTRIBUTES": "ALLOW_OWNER""#;
+    let policy = format!(r#"{{"closed": {{"preset": {{"SYMMETRIC_KEY": {{{entries}}}}}}}}}"#);
+    std::fs::write(folder.join("closed.json"), policy).unwrap();
+    let mut config = pki.config();
+    config.policy_path = Some(folder);
+    let server = Live::start(&config);
+    let mut john = server.caller(&pki, &pki.client);
+    let named = |policy: &str| attribute(Tag::OperationPolicyName, &policy.to_owned());
+    let there = john.register(V1_4, &aes(1), &[usage(0xC), named("closed")]).id();
+    for version in [V1_4, V2_1] {
+        import(&mut john, version, &there, Some(true), (&aes(2), &[usage(0xC)])).done();
+        let get = john.ask(version, Operation::Get, |writer| id(&there, writer));
+        assert_eq!(get.refused(), ResultReason::PermissionDenied, "{version}");
+    }
+    // Whoever says which policy it has gets that.
+    import(&mut john, V1_4, &there, Some(true), (&aes(2), &[usage(0xC), named("default")])).done();
+    assert_eq!(john.get(V1_4, &there), aes(2));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use crate::kmip::attributes::{Attribute, Row};
 use crate::kmip::enums::State;
+use crate::kmip::structures::Digest;
 use crate::kmip::{Error, Object};
 use crate::store::{Id, Record};
 use crate::ttlv::{DateTime, Tag, Version};
@@ -13,10 +14,14 @@ use super::creation::{Asker, Draft};
 use super::error::invalid_field;
 use super::{lifecycle, quantum, usage_limits};
 
-/// The attributes that tell of this server and not of the object.
-const OWN: &[Tag] = &[Tag::UniqueIdentifier, Tag::ShortUniqueIdentifier, Tag::ProtectionStorageMask];
+/// The attributes that tell of this server and not of the object, or of the format in which it came: an Export may
+/// have converted it.
+const OWN: &[Tag] =
+    &[Tag::UniqueIdentifier, Tag::ShortUniqueIdentifier, Tag::ProtectionStorageMask, Tag::KeyFormatType];
 
-/// The record of an imported object. One that is destroyed comes without what it was.
+/// The record of an imported object, which takes the place of `old` where there is one. One that is destroyed comes
+/// without what it was. Where nobody says which policy it has, the one in its place stays in force: KMIP 2.x cannot
+/// say it, and a replaced key must not come under a wider policy.
 ///
 /// # Errors
 /// Invalid Field for an attribute that the version or the type of object does not have, that is given twice, or
@@ -24,11 +29,17 @@ const OWN: &[Tag] = &[Tag::UniqueIdentifier, Tag::ShortUniqueIdentifier, Tag::Pr
 pub fn record(
     object: Object,
     given: &[Attribute],
-    id: Id,
+    (id, old): (Id, Option<&Record>),
     asker: &Asker,
     version: Version,
 ) -> Result<Record, Error> {
-    let mut record = Draft::new(object).into_record(id, asker)?;
+    let mut draft = Draft::new(object);
+    draft.attributes.operation_policy_name = old.map(|old| old.policy().to_owned());
+    let mut record = draft.into_record(id, asker)?;
+    // What is wrapped hides the bytes that the digest is of.
+    let is_plain =
+        record.object.as_ref().and_then(Object::key_block).is_none_or(|it| it.key_wrapping_data.is_none());
+    let digests = if is_plain { record.attributes.digest.clone() } else { Vec::new() };
     let mut seen: Vec<&'static Row> = Vec::new();
     for attribute in given {
         let (row, name) = (attribute.row, attribute.name());
@@ -48,7 +59,9 @@ pub fn record(
         if !first && !row.multiple {
             return Err(invalid_field(format!("The {name} attribute can have one value only.")));
         }
-        if DERIVED.contains(&row.tag) && contradicts(&record, attribute) {
+        if DERIVED.contains(&row.tag) && contradicts(&record, attribute)
+            || row.tag == Tag::Digest && is_of_another(&digests, attribute)
+        {
             return Err(invalid_field(format!("The {name} attribute contradicts the object itself.")));
         }
         if first {
@@ -77,6 +90,16 @@ const DERIVED: &[Tag] =
 
 fn contradicts(record: &Record, given: &Attribute) -> bool {
     record.attributes.of_row(given.row).any(|there| there.stored() != given.stored())
+}
+
+/// Whether a digest is another than the object's own of the same hash and format. One by another hash, or of another
+/// format, is not compared: the server that the object comes from had it.
+fn is_of_another(own: &[Digest], given: &Attribute) -> bool {
+    let Ok(given) = given.read::<Digest>() else { return true };
+    let same = |own: &&Digest| {
+        (own.hashing_algorithm, own.key_format_type) == (given.hashing_algorithm, given.key_format_type)
+    };
+    own.iter().find(same).is_some_and(|own| *own != given)
 }
 
 /// State and dates say the same, and of a destroyed object nothing is left but its attributes.

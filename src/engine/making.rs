@@ -93,7 +93,7 @@ impl Context<'_> {
         &mut self,
         identifier: &UniqueIdentifier,
         replace: bool,
-        build: impl FnOnce(Id) -> Result<Record, Error>,
+        build: impl FnOnce(Id, Option<&Record>) -> Result<Record, Error>,
     ) -> Result<Id, Error> {
         let wanted = match identifier {
             UniqueIdentifier::Text(text) => Id::parse(text),
@@ -110,7 +110,7 @@ impl Context<'_> {
                     Some(free) => free,
                     None => transaction.next_id()?,
                 };
-                let new = build(id)?;
+                let new = build(id, None)?;
                 constraints::check(transaction, &identity.principal.user, [&new])?;
                 transaction.insert(&new)?;
                 return Ok(new.id);
@@ -122,7 +122,7 @@ impl Context<'_> {
             let old = access::decide(&policies, identity, Operation::Import, there)
                 .filter(|old| identity.principal.owns_as(&old.owner))
                 .ok_or_else(|| refused(&text))?;
-            let new = build(old.id)?;
+            let new = build(old.id, Some(&old))?;
             constraints::check(transaction, &identity.principal.user, [&new])?;
             transaction.update(&new)?;
             Ok(new.id)

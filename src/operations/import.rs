@@ -57,8 +57,8 @@ impl Operation for Import {
         check_length(&mut object)?;
         let (asker, version) = (Asker::of(cx), cx.version);
         let replace = request.replace_existing == Some(true);
-        let id = cx.import(&request.unique_identifier, replace, |id| {
-            import::record(object, &request.attributes.0, id, &asker, version)
+        let id = cx.import(&request.unique_identifier, replace, |id, old| {
+            import::record(object, &request.attributes.0, (id, old), &asker, version)
         })?;
         cx.leave(UniqueIdentifierValue::Import, id);
         Ok(Response { unique_identifier: id.into() })
