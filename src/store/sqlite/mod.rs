@@ -38,18 +38,23 @@ use super::sealed::{DataKey, WrappingKey};
 use super::{Error, Id, Keep, Located, Query, Record, Status, Store, Transaction, Unsettled};
 use crate::ttlv::Secret;
 
-/// How many connections read at the most. A read takes some microseconds, so this many serve any number of
+/// How many connections read objects at the most. A read takes some microseconds, so this many serve any number of
 /// threads; each is opened when all others are in use, and costs two descriptors and its cache.
-const MAX_READERS: u32 = 32;
+const MAX_READERS: u32 = 16;
 
-/// How long a reader waits for a connection. It takes as many long searches at once as there are connections
-/// to make anybody wait at all.
+/// How many connections search at the most. A search can take seconds, so searches have connections of their own and
+/// keep nobody from reading; so many of them leave a processor enough for those who read.
+const MAX_SEARCHERS: u32 = 16;
+
+/// How long somebody waits for a connection. It takes as many long searches at once as there are connections
+/// to make anybody wait at all, and only those who search.
 const READER_WAIT: Duration = Duration::from_secs(10);
 
 /// A store in an SQLite file.
 pub struct Sqlite {
     // Dropped first: the last connection to a file that is closed puts its log away, and readers cannot.
     readers: r2d2::Pool<SqliteConnectionManager>,
+    searchers: r2d2::Pool<SqliteConnectionManager>,
     writer: Writer,
     path: PathBuf,
     cache: Arc<Cache>,
@@ -120,27 +125,35 @@ impl Sqlite {
     fn over(path: &Path, database: Connection) -> Self {
         let cache = Arc::new(Cache::new());
         let writer = Writer::new(database, Arc::clone(&cache));
-        let (uri, flags) = file::reader(path);
-        let manager = SqliteConnectionManager::file(uri)
-            .with_flags(flags)
-            .with_init(|database| file::set_up_reader(database));
-        // All that it does is to open connections: one thread, where the pool's own would be three.
+        // All that it does is to open connections: one thread, where the pools' own would be three each.
         let opener = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store").build();
-        let readers = r2d2::Pool::builder()
-            .max_size(MAX_READERS)
-            .min_idle(Some(0))
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_on_check_out(false)
-            .connection_timeout(READER_WAIT)
-            .error_handler(Box::new(r2d2::NopErrorHandler))
-            .thread_pool(Arc::new(opener))
-            .build_unchecked(manager);
-        Self { readers, writer, path: path.to_owned(), cache }
+        let opener = Arc::new(opener);
+        let pool = |size| {
+            let (uri, flags) = file::reader(path);
+            let manager = SqliteConnectionManager::file(uri)
+                .with_flags(flags)
+                .with_init(|database| file::set_up_reader(database));
+            r2d2::Pool::builder()
+                .max_size(size)
+                .min_idle(Some(0))
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_on_check_out(false)
+                .connection_timeout(READER_WAIT)
+                .error_handler(Box::new(r2d2::NopErrorHandler))
+                .thread_pool(Arc::clone(&opener))
+                .build_unchecked(manager)
+        };
+        let (readers, searchers) = (pool(MAX_READERS), pool(MAX_SEARCHERS));
+        Self { readers, searchers, writer, path: path.to_owned(), cache }
     }
 
     fn reader(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>, Error> {
         self.readers.get().map_err(|why| Error::NoReader { why: Arc::new(why) })
+    }
+
+    fn searcher(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>, Error> {
+        self.searchers.get().map_err(|why| Error::NoReader { why: Arc::new(why) })
     }
 }
 
@@ -156,8 +169,8 @@ impl Store for Sqlite {
     }
 
     fn locate(&self, query: &Query) -> Result<Located, Error> {
-        let reader = self.reader()?;
-        locate::locate(&reader, query)
+        let searcher = self.searcher()?;
+        locate::locate(&searcher, query)
     }
 
     fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
@@ -182,11 +195,11 @@ impl Store for Sqlite {
             name.push(ending);
             fs::metadata(name).map_or(0, |metadata| metadata.len())
         };
-        let pool = self.readers.state();
+        let (readers, searchers) = (self.readers.state(), self.searchers.state());
         Status {
             bytes: bytes("") + bytes("-wal"),
-            readers_open: pool.connections,
-            readers_idle: pool.idle_connections,
+            readers_open: readers.connections + searchers.connections,
+            readers_idle: readers.idle_connections + searchers.idle_connections,
         }
     }
 }

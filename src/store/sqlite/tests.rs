@@ -403,6 +403,20 @@ fn a_change_that_is_begun_and_never_settled_holds_up_nobody() {
 
 /// Runs a change for each owner, all in one group: the first waits until the others are in line. What
 /// `also` does is part of each job; a job that panics counts as an error.
+#[test]
+fn searches_keep_nobody_from_reading() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let id = add(&Sqlite::open(&path).unwrap(), key("read")).id;
+    // Opened again, it has kept no object in memory.
+    let store = Sqlite::open(&path).unwrap();
+    let busy: Vec<_> = (0..MAX_SEARCHERS).map(|_| store.searcher().unwrap()).collect();
+    let begun = std::time::Instant::now();
+    assert!(store.read(id).unwrap().is_some());
+    assert!(begun.elapsed() < READER_WAIT / 2);
+    drop(busy);
+}
+
 fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<Result<(), Error>> {
     let (begun, also) = (Barrier::new(owners.len()), &also);
     std::thread::scope(|scope| {
