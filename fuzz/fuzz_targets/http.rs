@@ -10,23 +10,22 @@ use libfuzzer_sys::fuzz_target;
 /// As small as inputs are, so that some requests are too long.
 const LIMIT: usize = 2048;
 
-/// A stream that gives at most so many bytes at once.
+/// A stream that comes in two pieces.
 struct Pieces<'a> {
-    bytes: &'a [u8],
-    most: usize,
+    first: &'a [u8],
+    second: &'a [u8],
 }
 
 impl Read for Pieces<'_> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let most = self.most.min(room.len());
-        self.bytes.read(&mut room[..most])
+        if self.first.is_empty() { self.second.read(room) } else { self.first.read(room) }
     }
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((size, bytes)) = bytes.split_first() else { return };
-    let (whole, end) = requests(bytes, usize::MAX);
-    let (pieces, other_end) = requests(bytes, 1 + usize::from(*size));
+    let Some((place, bytes)) = bytes.split_first() else { return };
+    let (whole, end) = requests(bytes, bytes.len());
+    let (pieces, other_end) = requests(bytes, bytes.len() * usize::from(*place) / 256);
     assert_eq!(whole, pieces, "where a request ends depends on how it arrives");
     assert_eq!(end, other_end);
     for (head, body) in whole {
@@ -45,13 +44,15 @@ enum End {
     Refused,
 }
 
-fn requests(bytes: &[u8], most: usize) -> (Vec<(Head, Vec<u8>)>, End) {
+/// What a connection reads of `bytes`, which come in two pieces: up to `cut`, and from there on.
+fn requests(bytes: &[u8], cut: usize) -> (Vec<(Head, Vec<u8>)>, End) {
     let mut found = Vec::new();
     let Some((first, bytes)) = bytes.split_first() else { return (found, End::Closed) };
     if !begins_with(*first) {
         return (found, End::Refused);
     }
-    let mut stream = Pieces { bytes, most };
+    let (first_piece, second) = bytes.split_at(cut.min(bytes.len()));
+    let mut stream = Pieces { first: first_piece, second };
     let mut requests = Requests::beginning_with(*first);
     let problem = loop {
         let head = match requests.head(&mut stream, LIMIT) {

@@ -11,7 +11,7 @@ use crate::store::{Id, Record};
 
 use super::context::Context;
 use super::error::{failed, refused};
-use super::{access, constraints, lifecycle};
+use super::{access, constraints, lifecycle, material};
 
 impl Context<'_> {
     /// Adds objects, as [`Context::insert`] does, and changes the existing `others` of which the policies allow
@@ -100,6 +100,7 @@ impl Context<'_> {
             _ => Some(self.resolve(Some(identifier))?.0),
         };
         let (policies, identity) = (Arc::clone(&self.policies), self.identity);
+        let mut gone = None;
         let id = self.transact(|transaction| {
             let there = match wanted {
                 Some(id) => transaction.read(id)?,
@@ -125,8 +126,10 @@ impl Context<'_> {
             let new = build(old.id, Some(&old))?;
             constraints::check(transaction, &identity.principal.user, [&new])?;
             transaction.update(&new)?;
+            gone = old.into_record().object;
             Ok(new.id)
         })?;
+        gone.iter().for_each(material::forget);
         self.touch(&id.to_string());
         Ok(id)
     }

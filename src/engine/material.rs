@@ -63,6 +63,15 @@ fn plain(material: &KeyMaterial, object: &Object) -> Result<Secret, Error> {
     }
 }
 
+/// Lets go of what was made ready to compute with the object's key, as the object is gone.
+pub fn forget(object: &Object) {
+    if matches!(object, Object::PrivateKey(_))
+        && let Ok(Plain::RsaPrivate(key)) = Plain::read(object)
+    {
+        crypto::rsa::forget(&key);
+    }
+}
+
 /// Whether the object is half of a pair, kept as its bare bytes.
 fn is_bare(object: &Object) -> bool {
     matches!(object, Object::PublicKey(key) | Object::PrivateKey(key) if key.key_block.key_format_type == KeyFormatType::Raw)

@@ -1,6 +1,6 @@
 //! Destroy (KMIP 1.4 §4.21, 2.1 §6.1.15): the object's value is deleted; its attributes stay.
 
-use crate::engine::{Context, lifecycle};
+use crate::engine::{Context, lifecycle, material};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
 
@@ -28,7 +28,67 @@ impl Operation for Destroy {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let (id, ()) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, lifecycle::destroy)?;
+        let identifier = request.unique_identifier.as_ref();
+        let (id, gone) = cx.modify(identifier, Self::CODE, |record, now| {
+            let object = record.object.clone();
+            lifecycle::destroy(record, now).map(|()| object)
+        })?;
+        gone.iter().for_each(material::forget);
         Ok(Response { unique_identifier: id.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Identity;
+    use crate::crypto::sign::{Message, Signing, sign};
+    use crate::crypto::{self, Purpose, rsa};
+    use crate::engine::Services;
+    use crate::kmip::enums::{
+        CryptographicAlgorithm, HashingAlgorithm, KeyFormatType, ObjectType, PaddingMethod,
+    };
+    use crate::kmip::{Key, KeyBlock, KeyMaterial, KeyValue, Object};
+    use crate::operations::testing::object;
+    use crate::policy::{Policies, PolicyStore};
+    use crate::store::{Memory, Record};
+    use crate::ttlv::V2_1;
+
+    fn private_key(bytes: &crate::ttlv::Secret) -> Object {
+        let key_block = KeyBlock {
+            key_format_type: KeyFormatType::Pkcs8,
+            key_compression_type: None,
+            key_value: Some(KeyValue::of(KeyMaterial::Bytes(bytes.clone()))),
+            cryptographic_algorithm: Some(CryptographicAlgorithm::Rsa),
+            cryptographic_length: Some(2048),
+            key_wrapping_data: None,
+        };
+        Object::PrivateKey(Key { key_block })
+    }
+
+    #[test]
+    fn a_key_that_signed_does_not_stay_ready_when_it_is_destroyed() {
+        let bytes = rsa::generate(2048).unwrap().private_pkcs8;
+        let key = rsa::PrivateKey::read(bytes.expose(), Purpose::Sign).unwrap();
+        let signing = Signing {
+            key: crypto::Key(bytes.expose()),
+            signature: None,
+            algorithm: Some(CryptographicAlgorithm::Rsa),
+            hash: Some(HashingAlgorithm::Sha256),
+            padding: Some(PaddingMethod::Pkcs1V1_5),
+            mask_hash: None,
+            salt_length: None,
+        };
+        sign(&signing, Message::Data(b"data")).unwrap();
+        assert!(rsa::is_ready(&key));
+
+        let store = Box::new(Memory::new());
+        let services = Services::new(store, PolicyStore::fixed(Policies::builtin()));
+        let john = Identity { principal: "john".into(), groups: None };
+        let mut cx = Context::new(&services, &john, V2_1);
+        let record = Record { object: Some(private_key(&bytes)), ..object(ObjectType::PrivateKey) };
+        let ids = cx.insert(1, |_| Ok(vec![record])).unwrap();
+        Destroy::run(&mut cx, Request { unique_identifier: Some(ids[0].into()) }).unwrap();
+        assert!(!rsa::is_ready(&key));
     }
 }

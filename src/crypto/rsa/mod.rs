@@ -21,6 +21,9 @@ use crate::ttlv::Secret;
 
 pub use cipher::{Padding, decrypt, encrypt};
 pub use key::{PrivateKey, PrivateNumbers, PublicKey};
+pub use ready::forget;
+#[cfg(test)]
+pub(crate) use ready::is_ready;
 pub(super) use sign::{Scheme, sign, sign_bare, verify, verify_bare};
 
 /// The shortest modulus that aws-lc-rs computes with, in bits.

@@ -2,7 +2,8 @@
 //! its first signature, which together cost several times what a signature costs.
 //!
 //! A key is known by the digest of its bytes, so nobody gets it here who does not have it already. It is wiped when
-//! it leaves: when others come, or at the first signature after it has not been used for a minute.
+//! it leaves: when it is destroyed, when others come, or at the first signature after it has not been used for a
+//! minute.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,6 +44,22 @@ pub(super) fn pair(key: &PrivateKey) -> Result<Arc<KeyPair>, Error> {
     Ok(pair)
 }
 
+/// Lets go of a key that is destroyed.
+pub fn forget(key: &PrivateKey) {
+    forget_digest(&digest(&SHA256, key.pkcs1().expose()));
+}
+
+/// Whether the key is ready.
+#[cfg(test)]
+pub(crate) fn is_ready(key: &PrivateKey) -> bool {
+    find(&digest(&SHA256, key.pkcs1().expose()), Instant::now()).is_some()
+}
+
+fn forget_digest(digest: &Digest) {
+    let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
+    ready.retain(|kept| kept.digest.as_ref() != digest.as_ref());
+}
+
 fn find(digest: &Digest, now: Instant) -> Option<Arc<KeyPair>> {
     let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
     ready.retain(|kept| now.saturating_duration_since(kept.used) < IDLE);
@@ -52,8 +69,8 @@ fn find(digest: &Digest, now: Instant) -> Option<Arc<KeyPair>> {
 }
 
 fn keep(digest: Digest, pair: Arc<KeyPair>, now: Instant) {
+    forget_digest(&digest);
     let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
-    ready.retain(|kept| kept.digest.as_ref() != digest.as_ref());
     if ready.len() >= KEPT {
         let oldest = ready.iter().enumerate().min_by_key(|(_, kept)| kept.used).map(|(place, _)| place);
         if let Some(place) = oldest {
