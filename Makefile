@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test conformance check bench bench-pykmip wheel wheel-test deb crash soak fuzz
+.PHONY: help run test conformance check tools bench bench-pykmip wheel wheel-test deb crash soak fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -104,8 +104,20 @@ check: fuzz/Cargo.lock ## Formatting, lints, documentation, and licences and adv
 	cd fuzz && cargo fmt --check && CARGO_TARGET_DIR="$(abspath $(TARGET))" \
 		cargo clippy --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
-	else echo "cargo-deny is not installed: licences and advisories are not checked"; fi
+	@PATH="$(abspath $(TARGET))/tools/bin:$$PATH"; \
+	if ! cargo deny --version >/dev/null 2>&1; then \
+		echo "cargo-deny is not installed (make tools): licences and advisories are not checked"; \
+	elif cargo deny fetch db >/dev/null 2>&1; then cargo deny check --hide-inclusion-graph; \
+	else \
+		echo "the database of advisories cannot be reached: advisories are not checked"; \
+		cargo deny check --hide-inclusion-graph bans licenses sources; \
+	fi
+
+# Of a known version, and not optimised: it takes minutes to build and seconds to run.
+tools: $(TARGET)/tools/bin/cargo-deny ## Installs cargo-deny into target/tools, for `make check`.
+$(TARGET)/tools/bin/cargo-deny:
+	cargo install cargo-deny --version 0.20.2 --locked --debug \
+		--root $(TARGET)/tools --target-dir $(TARGET)/tools/build
 
 # ECDSA certificates: with RSA ones, handshakes measure little else than the server's signature.
 $(BENCH)/pki:
