@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
+#[path = "inform.rs"]
+mod inform;
 #[path = "tasks.rs"]
 mod tasks;
 #[path = "transfer.rs"]
@@ -15,10 +17,11 @@ mod transfer;
 
 use getopts::{Matches, Options};
 use kmip_server::config::Config;
+use kmip_server::explain::{self, Explained, Explanation};
 use kmip_server::hardening;
 use kmip_server::logging;
 use kmip_server::server::{MAX_HANDSHAKES, Observer, Server, Shutdown};
-use kmip_server::settings::{self, Settings, Source};
+use kmip_server::settings::{self, Settings};
 use kmip_server::store::{self, Sqlite, WrappingKey};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -44,40 +47,44 @@ pub(crate) fn main() -> ExitCode {
     if tasks::wants_certificates(&arguments) {
         return match tasks::make_certificates(&arguments) {
             Ok(text) => say(&text),
-            Err((true, error)) => failure(WRONG_COMMAND_LINE, &error),
-            Err((false, error)) => failure(FAILED_START, &error),
+            Err(error) => error.code(),
         };
     }
     let options = options();
     let matches = match options.parse(complete(arguments.into_iter())) {
         Ok(matches) => matches,
-        Err(error) => return failure(WRONG_COMMAND_LINE, &error),
+        Err(error) => return failure(WRONG_COMMAND_LINE, &error, explain::COMMAND_LINE),
     };
     if matches.opt_present("help") {
         return say(&help(&options));
     }
+    if let Some(code) = matches.opt_str(EXPLAIN) {
+        return inform::explain(&code);
+    }
     if matches.opt_present("demo") {
-        return demo(&matches).unwrap_or_else(|error| failure(FAILED_START, &error));
+        return demo(&matches).unwrap_or_else(|error| error.code());
     }
     let settings = settings(&matches);
     if let Some(task) = transfer::wanted(&matches) {
-        return match task.and_then(|task| task.run(settings?)) {
+        return match task.and_then(|task| task.run(&settings?)) {
             Ok(text) => say(&text),
-            Err(transfer::Error::CommandLine(error)) => failure(WRONG_COMMAND_LINE, &error),
-            Err(transfer::Error::Other(error)) => failure(FAILED_START, &error),
+            Err(error) => error.code(),
         };
     }
     let config = match settings.and_then(Settings::into_config) {
         Ok(config) => config,
-        Err(error @ settings::Error::Invalid { source: Source::Options, .. }) => {
-            return failure(WRONG_COMMAND_LINE, &error);
-        }
-        Err(error) => return failure(FAILED_START, &error),
+        Err(error) => return Problem::from(error).code(),
     };
+    if matches.opt_present(CHECK_SETTINGS) {
+        return say("The settings can be used.");
+    }
+    if matches.opt_present(CHECK_CONFIG) {
+        return inform::check(&config);
+    }
     if let Some(new) = matches.opt_str(ROTATE) {
         return match rotate(&config, Path::new(&new)) {
             Ok(()) => say("The database has the new key: name its file in key_encryption_key_path."),
-            Err(error) => failure(FAILED_START, &error),
+            Err(error) => Problem::from(error).code(),
         };
     }
     run(&config, matches.opt_present("exit-on-eof"), |_| String::new())
@@ -85,6 +92,37 @@ pub(crate) fn main() -> ExitCode {
 
 /// The option that changes the key of an encrypted database.
 const ROTATE: &str = "rotate-key-encryption-key";
+/// The options that tell and do nothing.
+const EXPLAIN: &str = "explain";
+const CHECK_CONFIG: &str = "check-config";
+const CHECK_SETTINGS: &str = "check-settings";
+
+/// Why the program does not do what it was asked.
+pub(crate) struct Problem {
+    exit: u8,
+    text: String,
+    explanation: Explanation,
+}
+
+impl Problem {
+    /// What is wrong with the command line.
+    pub(crate) fn of_command_line(error: &dyn Display) -> Self {
+        Self { exit: WRONG_COMMAND_LINE, text: error.to_string(), explanation: explain::COMMAND_LINE }
+    }
+
+    /// Tells it, and gives the exit code for it.
+    pub(crate) fn code(&self) -> ExitCode {
+        failure(self.exit, &self.text, self.explanation)
+    }
+}
+
+impl<E: Explained + Display> From<E> for Problem {
+    fn from(error: E) -> Self {
+        let explanation = error.explanation();
+        let exit = if explanation == explain::COMMAND_LINE { WRONG_COMMAND_LINE } else { FAILED_START };
+        Self { exit, text: error.to_string(), explanation }
+    }
+}
 
 fn rotate(config: &Config, new: &Path) -> Result<(), store::Error> {
     let path = &config.database_path;
@@ -97,26 +135,22 @@ fn rotate(config: &Config, new: &Path) -> Result<(), store::Error> {
 /// Logs and serves; `more` is said once the port is known.
 fn run(config: &Config, ends_with_input: bool, more: impl FnOnce(u16) -> String) -> ExitCode {
     if let Err(error) = logging::init(&config.log_path, config.logging_level) {
-        return failure(FAILED_START, &error);
+        return Problem::from(error).code();
     }
     hardening::harden(config.max_connections.saturating_add(MAX_HANDSHAKES));
     std::panic::set_hook(Box::new(|panic| log::error!(target: "kmip.server", "{panic}")));
     let code = match serve(config, ends_with_input, more) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::error!(target: "kmip.server", "The server cannot start: {error}");
-            failure(FAILED_START, &error)
+        Err(problem) => {
+            log::error!(target: "kmip.server", "The server cannot start: {}", problem.text);
+            problem.code()
         }
     };
     log::logger().flush();
     code
 }
 
-fn serve(
-    config: &Config,
-    ends_with_input: bool,
-    more: impl FnOnce(u16) -> String,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(config: &Config, ends_with_input: bool, more: impl FnOnce(u16) -> String) -> Result<(), Problem> {
     // Before the port is told, so that a signal from whoever waits for it finds its handler.
     let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
     let server = Server::bind(config)?;
@@ -131,7 +165,7 @@ fn serve(
 
 /// A server in memory with certificates of its own, for a trial, on a free port. Of the options, `-p` and `-v`
 /// count.
-fn demo(matches: &Matches) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn demo(matches: &Matches) -> Result<ExitCode, Problem> {
     let trial = tasks::Trial::begin()?;
     let mut settings = Settings::default();
     for (name, value) in trial.options() {
@@ -194,6 +228,18 @@ fn options() -> Options {
     );
     options.optopt("", ROTATE, "Changes an encrypted database to the key in that file, and exits.", "NEW");
     transfer::add_options(&mut options);
+    options.optflag(
+        "",
+        CHECK_CONFIG,
+        "Shows what the server would do, what would keep it from starting and what looks like a mistake, and exits.",
+    );
+    options.optflag("", CHECK_SETTINGS, "Reads the settings, and nothing that they name, and exits.");
+    options.optopt(
+        "",
+        EXPLAIN,
+        "Says what an error of this program or a Result Reason means; list shows all.",
+        "CODE",
+    );
     options.optflag("", "exit-on-eof", "Stops when standard input ends: for programs that start a server.");
     options.optflag(
         "",
@@ -272,7 +318,9 @@ fn say(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn failure(code: u8, error: &dyn Display) -> ExitCode {
-    drop(writeln!(io::stderr(), "run_server: {error}"));
+/// One line: what is wrong, what to do about it, and where there is more.
+fn failure(code: u8, error: &dyn Display, explanation: Explanation) -> ExitCode {
+    let Explanation { advice, code: word, .. } = explanation;
+    drop(writeln!(io::stderr(), "run_server: {error}. What to do: {advice} (run_server --explain {word})"));
     ExitCode::from(code)
 }

@@ -8,6 +8,8 @@ use std::{env, fs, io, process};
 use getopts::Options;
 use kmip_server::pki::{self, Pki};
 
+use super::Problem;
+
 /// Whether the command line asks for certificates, whose options are others than the server's.
 pub(crate) fn wants_certificates(arguments: &[OsString]) -> bool {
     arguments
@@ -36,6 +38,12 @@ pub(crate) fn certificate_options() -> Options {
     options.optopt("", "days", "How long the certificates hold; 3650 where not given.", "N");
     options.optflag("", "ec", "Makes keys of the curve P-256, not RSA of 2048 bits.");
     options.optopt(
+        "",
+        "pkcs12",
+        "Makes a PKCS#12 container for each client too, under the password in that file.",
+        "PASSWORD_FILE",
+    );
+    options.optopt(
         "p",
         "port",
         "The server's port, for the clients' settings; 5696 where not given.",
@@ -44,23 +52,24 @@ pub(crate) fn certificate_options() -> Options {
     options
 }
 
-/// Makes the certificates that the command line asks for, and tells what they are for; or what is wrong, and
-/// whether it is the command line.
-pub(crate) fn make_certificates(arguments: &[OsString]) -> Result<String, (bool, Box<dyn Display>)> {
-    let wrong = |error: Box<dyn Display>| (true, error);
-    let matches = certificate_options().parse(arguments).map_err(|error| wrong(Box::new(error)))?;
+/// Makes the certificates that the command line asks for, and tells what they are for.
+pub(crate) fn make_certificates(arguments: &[OsString]) -> Result<String, Problem> {
+    let wrong = |error: &dyn Display| Problem::of_command_line(error);
+    let matches = certificate_options().parse(arguments).map_err(|error| wrong(&error))?;
     if let Some(free) = matches.free.first() {
-        return Err(wrong(Box::new(format!("'{free}' belongs to no option"))));
+        return Err(wrong(&format!("'{free}' belongs to no option")));
     }
     let mut pki = Pki { elliptic: matches.opt_present("ec"), ..Pki::default() };
     let given = |name| Some(matches.opt_strs(name)).filter(|names| !names.is_empty());
     pki.clients = given("client").unwrap_or(pki.clients);
     pki.hosts = given("host").unwrap_or(pki.hosts);
-    let number = |name: &str| format!("--{name} takes a number");
-    pki.days = matches.opt_get_default("days", pki.days).map_err(|_| wrong(Box::new(number("days"))))?;
-    pki.port = matches.opt_get_default("port", pki.port).map_err(|_| wrong(Box::new(number("port"))))?;
+    let number = |name: &str| wrong(&format!("--{name} takes a number"));
+    pki.days = matches.opt_get_default("days", pki.days).map_err(|_| number("days"))?;
+    pki.port = matches.opt_get_default("port", pki.port).map_err(|_| number("port"))?;
+    let password = matches.opt_str("pkcs12").map(|path| pki::read_password(Path::new(&path)));
+    pki.container_password = password.transpose()?;
     let folder = PathBuf::from(matches.opt_str("make-certs").unwrap_or_default());
-    let files = pki.make(&folder).map_err(|error| (false, Box::new(error) as Box<dyn Display>))?;
+    let files = pki.make(&folder)?;
     Ok(format!(
         "The server:\n  run_server -n 127.0.0.1 -p {} -c {} -k {} -a {} -s Basic\nThe settings of PyKMIP's client:\n  {}",
         pki.port,
@@ -79,7 +88,7 @@ pub(crate) struct Trial {
 
 impl Trial {
     /// Makes folder and certificates.
-    pub(crate) fn begin() -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn begin() -> Result<Self, Problem> {
         let folder = env::temp_dir().join(format!("kmip-demo-{}", process::id()));
         // Made here, and by nobody before: whoever makes folders in the system's own could wait for keys.
         make_private(&folder)?;

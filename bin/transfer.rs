@@ -1,31 +1,18 @@
 //! `--export` and `--import`: all of a database into a file, and back.
 
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use getopts::{Matches, Options};
 use kmip_server::backup::{self, Database};
+use kmip_server::explain::{self, Explained, Explanation};
 use kmip_server::hardening;
-use kmip_server::settings::{self, Settings, Source};
+use kmip_server::settings::Settings;
+
+use super::Problem;
 
 const EXPORT: &str = "export";
 const IMPORT: &str = "import";
 const SEAL_KEY: &str = "seal-key";
-
-/// What went wrong: on the command line, or later.
-pub(crate) enum Error {
-    CommandLine(Box<dyn Display>),
-    Other(Box<dyn Display>),
-}
-
-impl From<settings::Error> for Error {
-    fn from(error: settings::Error) -> Self {
-        match error {
-            settings::Error::Invalid { source: Source::Options, .. } => Self::CommandLine(Box::new(error)),
-            _ => Self::Other(Box::new(error)),
-        }
-    }
-}
 
 pub(crate) fn add_options(options: &mut Options) {
     options.optopt("", EXPORT, "Writes all of the database into a new file, and exits.", "FILE");
@@ -41,8 +28,8 @@ pub(crate) struct Task {
 }
 
 /// The task, if there is one.
-pub(crate) fn wanted(matches: &Matches) -> Option<Result<Task, Error>> {
-    let wrong = |text: &str| Some(Err(Error::CommandLine(Box::new(text.to_owned()))));
+pub(crate) fn wanted(matches: &Matches) -> Option<Result<Task, Problem>> {
+    let wrong = |text: &str| Some(Err(Problem::of_command_line(&text)));
     let path = |name| matches.opt_str(name).map(PathBuf::from);
     let (exports, file) = match (path(EXPORT), path(IMPORT)) {
         (Some(_), Some(_)) => return wrong("--export and --import are two tasks; give one of them"),
@@ -58,26 +45,39 @@ pub(crate) fn wanted(matches: &Matches) -> Option<Result<Task, Error>> {
 
 impl Task {
     /// Does it, and tells what was done.
-    pub(crate) fn run(&self, settings: Settings) -> Result<String, Error> {
+    pub(crate) fn run(&self, settings: &Settings) -> Result<String, Problem> {
         let (path, key) = settings.database();
         if path == Path::new(":memory:") {
-            let text = "the database is :memory:, which ends with its server; name a file with -d";
-            return Err(Error::Other(Box::new(text)));
+            return Err(InMemory.into());
         }
         // Keys go through this process as they do through a server.
         hardening::harden(0);
         let database = Database { path: &path, key: key.as_deref() };
         let (file, seal) = (self.file.as_path(), self.seal.as_deref());
-        let failed = |error| Error::Other(Box::new(error));
         if self.exports {
-            let done = backup::export(database, file, seal).map_err(failed)?;
+            let done = backup::export(database, file, seal)?;
             return Ok(format!("Exported {} objects to {}.", done.objects, file.display()));
         }
-        let done = backup::import(database, file, seal).map_err(failed)?;
+        let done = backup::import(database, file, seal)?;
         let mut text = format!("Imported {} objects into {}.", done.objects, path.display());
         for name in &done.left {
             text.push_str(&format!("\nThe database had {name:?} of its own, which stays as it is."));
         }
         Ok(text)
+    }
+}
+
+/// There is no file.
+struct InMemory;
+
+impl std::fmt::Display for InMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the database is :memory:, which ends with its server")
+    }
+}
+
+impl Explained for InMemory {
+    fn explanation(&self) -> Explanation {
+        explain::NO_DATABASE
     }
 }

@@ -6,10 +6,10 @@
 //!
 //! Each layer uses only what stands left of it:
 //!
-//! `ttlv < kmip < {encoding, crypto, store, policy, auth} < {engine, backup} < operations < dispatch < server < bin`
+//! `ttlv < kmip < {encoding, crypto, store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < bin`
 //!
-//! `config`, `settings` and `logging` are leaves that server and bin read, `pki` and `hardening` are ones of bin's
-//! alone. ARCHITECTURE.md tells the rest.
+//! `config`, `settings` and `logging` are leaves that are read from server on, `hardening` is one of bin's alone.
+//! ARCHITECTURE.md tells the rest.
 
 pub mod auth;
 pub mod backup;
@@ -18,6 +18,7 @@ pub mod crypto;
 pub mod dispatch;
 pub mod encoding;
 pub mod engine;
+pub mod explain;
 pub mod hardening;
 pub mod kmip;
 pub mod logging;

@@ -85,6 +85,22 @@ pub fn init(path: &Path, level: Level) -> Result<(), Error> {
     log4rs::init_config(config).map(drop).map_err(|_| Error::AlreadySet)
 }
 
+/// Whether `path` could be logged to, found out without making anything.
+///
+/// # Errors
+/// [`Error::Unwritable`].
+pub fn look(path: &Path) -> Result<(), Error> {
+    let unwritable = |cause| Error::Unwritable { path: path.to_owned(), cause };
+    if path.is_dir() {
+        return Err(unwritable(io::ErrorKind::IsADirectory.into()));
+    }
+    let there = path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));
+    if there != path && !there.is_dir() {
+        return Err(unwritable(io::ErrorKind::NotADirectory.into()));
+    }
+    rustix::fs::access(there, rustix::fs::Access::WRITE_OK).map_err(|cause| unwritable(cause.into()))
+}
+
 /// Opens the file, its folder and itself made where they are missing.
 fn open(path: &Path) -> io::Result<Box<dyn Append>> {
     if let Some(folder) = path.parent() {

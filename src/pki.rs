@@ -1,5 +1,5 @@
 //! Makes a public key infrastructure for trials and tests: a CA, a certificate for the server, one for each client,
-//! and the settings that PyKMIP's client finds them by.
+//! in a PKCS#12 container as well where that is asked for, and the settings that PyKMIP's client finds them by.
 //!
 //! The files have the names that PyKMIP's `bin/create_certificates` gives them. It is for machines that belong to
 //! whoever runs it: the key of the CA lies beside the rest, and nothing is ever revoked.
@@ -15,8 +15,12 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, RsaKeySize,
 };
+use zeroize::Zeroizing;
 
 use crate::config::Config;
+use crate::crypto;
+use crate::crypto::pkcs12::{self, Contents};
+use crate::ttlv::Secret;
 
 /// For the owner only, the certificates too: they serve nobody else.
 const FILE_MODE: u32 = 0o600;
@@ -38,6 +42,9 @@ pub struct Pki {
     pub elliptic: bool,
     /// The port of the server, for the settings of clients.
     pub port: u16,
+    /// The password of the PKCS#12 containers, one for each client with its key, its certificate and the CA's; none
+    /// for no containers.
+    pub container_password: Option<Secret>,
 }
 
 impl Default for Pki {
@@ -49,6 +56,7 @@ impl Default for Pki {
             days: 3650,
             elliptic: false,
             port: Config::DEFAULT_PORT,
+            container_password: None,
         }
     }
 }
@@ -66,7 +74,12 @@ pub struct Files {
     pub clients: Vec<(PathBuf, PathBuf)>,
     /// The settings of PyKMIP's client: `[client]` is the first one, and each has a section of its own name.
     pub client_settings: PathBuf,
+    /// The PKCS#12 container of each client, in the same order, where they were asked for.
+    pub containers: Vec<PathBuf>,
 }
+
+/// A file to be written, and what it holds.
+type File = (PathBuf, Zeroizing<Vec<u8>>);
 
 /// Why there is no infrastructure. Nothing was written then.
 #[derive(Debug)]
@@ -88,6 +101,15 @@ pub enum Error {
     },
     /// A certificate cannot be made, say for a host that is no name.
     Certificate(rcgen::Error),
+    /// The file of the containers' password holds none.
+    Password {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A container cannot be made.
+    Container(crypto::Error),
 }
 
 impl fmt::Display for Error {
@@ -101,6 +123,10 @@ impl fmt::Display for Error {
             Self::Exists(path) => write!(f, "{} is there already; nothing was written", path.display()),
             Self::Io { path, cause } => write!(f, "{} cannot be made: {cause}", path.display()),
             Self::Certificate(cause) => write!(f, "a certificate cannot be made: {cause}"),
+            Self::Password { path, cause } => {
+                write!(f, "{} holds no password that can be used: {cause}", path.display())
+            }
+            Self::Container(cause) => write!(f, "a PKCS#12 container cannot be made: {cause}"),
         }
     }
 }
@@ -111,6 +137,28 @@ impl From<rcgen::Error> for Error {
     fn from(cause: rcgen::Error) -> Self {
         Self::Certificate(cause)
     }
+}
+
+impl From<crypto::Error> for Error {
+    fn from(cause: crypto::Error) -> Self {
+        Self::Container(cause)
+    }
+}
+
+/// The password in a file: UTF-8, without the end of its line. It stands in no command line, where others could see
+/// it.
+///
+/// # Errors
+/// [`Error::Password`].
+pub fn read_password(path: &Path) -> Result<Secret, Error> {
+    let failed = |cause| Error::Password { path: path.to_owned(), cause };
+    let bytes = Zeroizing::new(fs::read(path).map_err(failed)?);
+    let text = std::str::from_utf8(&bytes).map_err(|cause| failed(io::Error::other(cause)))?;
+    let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() {
+        return Err(failed(io::Error::other("it is empty")));
+    }
+    Ok(Secret::new(text.as_bytes().to_vec()))
 }
 
 impl Pki {
@@ -138,6 +186,10 @@ impl Pki {
                 })
                 .collect(),
             client_settings: folder.join("client.conf"),
+            containers: match self.container_password {
+                Some(_) => stems.iter().map(|stem| folder.join(format!("client_{stem}.p12"))).collect(),
+                None => Vec::new(),
+            },
         };
         let texts = self.texts(&files, &folder.join("root_key.pem"), &stems)?;
         if let Some((there, _)) = texts.iter().find(|(path, _)| path.exists()) {
@@ -150,26 +202,21 @@ impl Pki {
     }
 
     /// What each file holds.
-    fn texts(
-        &self,
-        files: &Files,
-        root_key_path: &Path,
-        stems: &[String],
-    ) -> Result<Vec<(PathBuf, String)>, Error> {
+    fn texts(&self, files: &Files, root_key_path: &Path, stems: &[String]) -> Result<Vec<File>, Error> {
+        let text = |path: &Path, text: String| (path.to_owned(), Zeroizing::new(text.into_bytes()));
         let (root_key, mut root) = (self.key()?, self.params("Root CA"));
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let mut texts = vec![
-            (files.ca.clone(), root.self_signed(&root_key)?.pem()),
-            (root_key_path.to_owned(), root_key.serialize_pem()),
-        ];
+        let root_certificate = root.self_signed(&root_key)?;
+        let mut texts =
+            vec![text(&files.ca, root_certificate.pem()), text(root_key_path, root_key.serialize_pem())];
         let root = Issuer::new(root, root_key);
 
         let (server_key, mut server) = (self.key()?, self.params("Server Certificate"));
         server.subject_alt_names = CertificateParams::new(self.hosts.clone())?.subject_alt_names;
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        texts.push((files.server_certificate.clone(), server.signed_by(&server_key, &root)?.pem()));
-        texts.push((files.server_key.clone(), server_key.serialize_pem()));
+        texts.push(text(&files.server_certificate, server.signed_by(&server_key, &root)?.pem()));
+        texts.push(text(&files.server_key, server_key.serialize_pem()));
 
         let host = self.hosts.first().map_or("127.0.0.1", String::as_str);
         let mut settings = String::new();
@@ -178,14 +225,24 @@ impl Pki {
         {
             let (key, mut client) = (self.key()?, self.params(name));
             client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-            texts.push((certificate_path.clone(), client.signed_by(&key, &root)?.pem()));
-            texts.push((key_path.clone(), key.serialize_pem()));
+            let certificate = client.signed_by(&key, &root)?;
+            texts.push(text(certificate_path, certificate.pem()));
+            texts.push(text(key_path, key.serialize_pem()));
+            if let (Some(password), Some(path)) = (&self.container_password, files.containers.get(position)) {
+                let contents = Contents {
+                    key: &Secret::new(key.serialize_der()),
+                    certificates: &[certificate.der().to_vec(), root_certificate.der().to_vec()],
+                    friendly_name: Some(name),
+                };
+                let container = pkcs12::write(&contents, password.expose())?;
+                texts.push((path.clone(), Zeroizing::new(container)));
+            }
             let first = (position == 0).then_some("client");
             for section in first.into_iter().chain(stems.get(position).map(String::as_str)) {
                 settings.push_str(&self.section(section, host, files, certificate_path, key_path));
             }
         }
-        texts.push((files.client_settings.clone(), settings));
+        texts.push(text(&files.client_settings, settings));
         Ok(texts)
     }
 
@@ -236,8 +293,8 @@ impl Pki {
     }
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?.write_all(text.as_bytes())
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?.write_all(bytes)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod builtin;
 mod directory;
 mod error;
+mod look;
 mod names;
 mod parse;
 mod position;
@@ -24,6 +25,7 @@ use crate::kmip::Principal;
 use crate::kmip::enums::{ObjectType, Operation};
 
 pub use error::{Error, Place};
+pub use look::{Look, look};
 pub use reload::PolicyStore;
 
 /// What a policy says about one operation on one type of object. In the order of what it gives away, so that

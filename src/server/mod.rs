@@ -16,6 +16,7 @@
 
 mod announced;
 mod authority;
+pub mod check;
 mod connection;
 mod endpoints;
 pub mod http;

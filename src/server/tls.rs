@@ -156,7 +156,13 @@ pub(super) fn terms(config: &Config) -> Result<Terms, Error> {
         .map_err(|cause| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause })?;
     let trust = Arc::new(trust);
     let versions = versions(config.auth_suite);
-    let suites = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
+    let (suites, warning) = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
+    if let Some(warning) = warning {
+        log::warn!(target: super::LOG, "{warning}");
+    }
+    for suite in &suites {
+        log::debug!(target: super::LOG, "Cipher suite offered: {}", standard_name(*suite));
+    }
     let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..provider });
     let mut outgoing = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
@@ -264,29 +270,37 @@ fn versions(suite: AuthSuite) -> &'static [&'static SupportedProtocolVersion] {
     }
 }
 
-/// The cipher suites to offer: those of `names` that there are for `versions`, or all where that leaves none.
-/// What cannot be offered is named in one warning.
+/// The cipher suites to offer: those of `names` that there are for `versions`, or all where that leaves none; and
+/// one warning that names what cannot be offered.
 fn suites(
     all: &[SupportedCipherSuite],
     versions: &[&'static SupportedProtocolVersion],
     names: &[String],
-) -> Vec<SupportedCipherSuite> {
+) -> (Vec<SupportedCipherSuite>, Option<String>) {
     let usable = |suite: &&SupportedCipherSuite| versions.contains(&suite.version());
     let all: Vec<_> = all.iter().filter(usable).copied().collect();
     let (offered, unknown): (Vec<&String>, Vec<&String>) =
         names.iter().partition(|name| all.iter().any(|suite| is_called(*suite, name)));
     let chosen: Vec<_> =
         all.iter().filter(|suite| offered.iter().any(|name| is_called(**suite, name))).copied().collect();
-    if !unknown.is_empty() {
+    let warning = (!unknown.is_empty()).then(|| {
         let unknown = unknown.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
         let rest = if chosen.is_empty() { " None is left: the default cipher suites serve." } else { "" };
-        log::warn!(target: super::LOG, "tls_cipher_suites: not offered: {unknown}.{rest}");
-    }
-    let chosen = if chosen.is_empty() { all } else { chosen };
-    for suite in &chosen {
-        log::debug!(target: super::LOG, "Cipher suite offered: {}", standard_name(*suite));
-    }
-    chosen
+        format!("tls_cipher_suites: not offered: {unknown}.{rest}")
+    });
+    (if chosen.is_empty() { all } else { chosen }, warning)
+}
+
+/// What would be offered, by name: versions and cipher suites; and what the settings name in vain.
+pub(super) fn look(config: &Config) -> (String, Vec<String>, Option<String>) {
+    let versions = versions(config.auth_suite);
+    let provider = aws_lc_rs::default_provider();
+    let (suites, warning) = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
+    let names = versions
+        .iter()
+        .rev()
+        .map(|it| if it.version == rustls::ProtocolVersion::TLSv1_3 { "1.3" } else { "1.2" });
+    (names.collect::<Vec<_>>().join(" and "), suites.into_iter().map(standard_name).collect(), warning)
 }
 
 fn is_called(suite: SupportedCipherSuite, name: &str) -> bool {
@@ -316,7 +330,7 @@ mod tests {
 
     fn chosen(suite: AuthSuite, names: &[&str]) -> Vec<String> {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-        let suites = suites(&aws_lc_rs::default_provider().cipher_suites, versions(suite), &names);
+        let (suites, _) = suites(&aws_lc_rs::default_provider().cipher_suites, versions(suite), &names);
         suites.into_iter().map(standard_name).collect()
     }
 

@@ -241,7 +241,7 @@ impl ExtendedKeyUsageValidator for Usage {
 
 /// Whether a trusted certificate may vouch for others, by the rules that OpenSSL goes by: it says so, or it is
 /// from before there was a way to say so. All others of `ca_path` speak for themselves only.
-fn may_issue(certificate: &TbsCertificate) -> bool {
+pub(super) fn may_issue(certificate: &TbsCertificate) -> bool {
     if certificate.version == Version::V1 {
         return certificate.subject == certificate.issuer;
     }

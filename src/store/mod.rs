@@ -24,7 +24,7 @@ pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Place, Record};
 pub use sealed::{DataKey, KeyProblem, Sealed, Sealing, WrappingKey};
-pub use sqlite::{Found, Intake, Snapshot, Sqlite};
+pub use sqlite::{Found, Intake, Look, Snapshot, Sqlite, look};
 
 use crate::ttlv::Secret;
 
@@ -379,7 +379,8 @@ impl fmt::Display for Error {
             }
             Self::PykmipDatabase { path } => write!(
                 f,
-                "{} is a database of PyKMIP's server and was not to be taken over; it was left as it is",
+                "{} is a database of PyKMIP's server, which is taken over when the server starts on it; it was left as \
+                 it is",
                 path.display()
             ),
             Self::TakeOver { path, object, why } => {

@@ -189,7 +189,7 @@ fn make(path: &Path) -> io::Result<()> {
 }
 
 /// Looks at the file in a way that leaves no trace: read-only, without locks, without its log.
-fn refuse_if_foreign(path: &Path, steps: &[Step]) -> Result<(), Error> {
+pub(super) fn refuse_if_foreign(path: &Path, steps: &[Step]) -> Result<(), Error> {
     let looking = |why: rusqlite::Error| match why.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => Error::NotADatabase { path: path.to_owned() },
         _ => Error::sqlite("look at the database", why),
@@ -211,7 +211,7 @@ fn refuse_if_foreign(path: &Path, steps: &[Step]) -> Result<(), Error> {
     refuse_stamps(path, &database, steps)
 }
 
-fn refuse_stamps(path: &Path, database: &Connection, steps: &[Step]) -> Result<(), Error> {
+pub(super) fn refuse_stamps(path: &Path, database: &Connection, steps: &[Step]) -> Result<(), Error> {
     let looking = |why| Error::sqlite("look at the database", why);
     let (application, version) = schema::stamps(database).map_err(looking)?;
     if application != schema::APPLICATION && !schema::is_empty(database).map_err(looking)? {

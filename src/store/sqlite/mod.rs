@@ -10,6 +10,7 @@ mod columns;
 mod file;
 mod grants;
 mod locate;
+mod look;
 mod rows;
 mod schema;
 mod seal;
@@ -28,6 +29,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
 
+pub use self::look::{Look, look};
 pub use self::takeover::{Complete, Found};
 pub use self::whole::{Intake, Snapshot};
 

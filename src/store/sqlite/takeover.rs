@@ -79,10 +79,7 @@ pub(super) fn take_over(path: &Path, steps: &[Step], complete: Complete<'_>) -> 
         // Another process was faster.
         return Ok(());
     }
-    check_whole(&transaction).map_err(|why| stopped((None, why)))?;
-    let source = Source::of(&transaction).map_err(|why| stopped((None, why)))?;
-    let try_out = |found| complete(found).map(drop).map_err(Obstacle::Refused);
-    let count = source.for_each(&transaction, try_out).map_err(stopped)?;
+    let (source, count) = examine(&transaction, complete).map_err(stopped)?;
     log::info!(target: LOG, "Taking over {count} objects of PyKMIP's server from {}.", path.display());
 
     schema::advance(&transaction, steps, 0).map_err(failed)?;
@@ -101,6 +98,27 @@ pub(super) fn take_over(path: &Path, steps: &[Step], complete: Complete<'_>) -> 
     transaction.commit().map_err(failed)?;
     log::info!(target: LOG, "All {count} objects are taken over.");
     Ok(())
+}
+
+/// Finds out whether the database at `path`, which has been recognised as PyKMIP's, can be taken over, without a
+/// change to it; tells how many objects it has.
+///
+/// # Errors
+/// [`Error::TakeOver`].
+pub(super) fn try_out(path: &Path, complete: Complete<'_>) -> Result<u64, Error> {
+    let stopped = |(object, why)| Error::TakeOver { path: path.to_owned(), object, why };
+    let database = file::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, "");
+    let database = database.map_err(|why| stopped((None, unreadable(why))))?;
+    examine(&database, complete).map(|(_, count)| count).map_err(stopped)
+}
+
+/// Reads and completes every object.
+fn examine(database: &Connection, complete: Complete<'_>) -> Result<(Source, u64), (Option<Id>, Obstacle)> {
+    check_whole(database).map_err(|why| (None, why))?;
+    let source = Source::of(database).map_err(|why| (None, why))?;
+    let try_out = |found| complete(found).map(drop).map_err(Obstacle::Refused);
+    let count = source.for_each(database, try_out)?;
+    Ok((source, count))
 }
 
 /// Has SQLite read every page: a file that was cut off or overwritten is not taken over in part.

@@ -115,7 +115,7 @@ fn refuses_what_is_not_its_own_and_leaves_it_as_it_is() {
         ("long text", "is not a database; it was left"),
         ("foreign", "is a database of another program (application id 0x0000002A); it was left"),
         ("in wal", "is a database of another program (application id 0x00000000); it was left"),
-        ("pykmip.database", "is a database of PyKMIP's server and was not to be taken over; it was left"),
+        ("pykmip.database", "is a database of PyKMIP's server, which is taken over when"),
         ("newer", "has the version 1000 of a newer server; this one knows versions up to 5"),
         ("folder", "cannot be used: is a directory"),
         ("no/such/store", "the directory of the database does not exist: "),

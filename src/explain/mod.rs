@@ -1,0 +1,232 @@
+//! What an error means and what to do about it: one table for the line of a failed start, for `--explain`, and for
+//! docs/errors.md, which a test holds to it.
+//!
+//! `starts` has what keeps the program from doing what it was asked, `answers` what clients are told. Which error has
+//! which explanation is told here, one arm for each error, so that a new one cannot be without.
+
+mod answers;
+mod starts;
+
+pub use answers::{CONNECTIONS, REASONS};
+pub use starts::STARTS;
+
+use crate::backup;
+use crate::kmip::enums::ResultReason;
+use crate::logging;
+use crate::pki;
+use crate::policy;
+use crate::server::{self, AuthorityError, TlsError};
+use crate::settings;
+use crate::store;
+
+/// One explanation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// What `--explain` takes: a word of the program's own, or the name of a Result Reason.
+    pub code: &'static str,
+    /// What the line or the answer says, as far as it is always the same.
+    pub says: &'static str,
+    /// What is the matter.
+    pub meaning: &'static str,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+/// Declares a list of explanations, and a constant for each.
+macro_rules! explanations {
+    ($(#[$meta:meta])* $LIST:ident { $($NAME:ident $code:literal, $says:literal, $meaning:literal, $advice:literal;)* }) => {
+        $(pub(super) const $NAME: $crate::explain::Explanation = $crate::explain::Explanation {
+            code: $code, says: $says, meaning: $meaning, advice: $advice,
+        };)*
+        $(#[$meta])*
+        pub const $LIST: &[$crate::explain::Explanation] = &[$($NAME),*];
+    };
+}
+pub(crate) use explanations;
+
+/// Something that keeps the program from doing what it was asked.
+pub trait Explained {
+    /// What it means.
+    fn explanation(&self) -> Explanation;
+}
+
+/// What people type: `permission denied`, `PERMISSION_DENIED`, `PermissionDenied` and `12` are the same.
+pub fn find(code: &str) -> Option<Explanation> {
+    let plain = |text: &str| -> String {
+        let letters = text.chars().filter(|letter| letter.is_ascii_alphanumeric());
+        letters.map(|letter| letter.to_ascii_lowercase()).collect()
+    };
+    let number = match code.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => code.parse().ok(),
+    };
+    let wanted = match number.and_then(ResultReason::from_wire) {
+        Some(reason) => plain(reason.name()),
+        None => plain(code),
+    };
+    let known = STARTS.iter().chain(CONNECTIONS).chain(REASONS);
+    if let Some(found) = known.copied().find(|explanation| plain(explanation.code) == wanted) {
+        return Some(found);
+    }
+    let reason = ResultReason::ALL.iter().find(|reason| plain(reason.name()) == wanted)?;
+    Some(Explanation {
+        code: reason.name(),
+        says: reason.name(),
+        meaning: "A Result Reason of the standard that this server never gives",
+        advice: "Look at who answered: it was another server",
+    })
+}
+
+/// All codes, in the order of docs/errors.md.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    STARTS.iter().chain(CONNECTIONS).chain(REASONS).map(|explanation| explanation.code)
+}
+
+impl Explained for settings::Error {
+    fn explanation(&self) -> Explanation {
+        use settings::Problem;
+        match self {
+            Self::Invalid { source: settings::Source::Options, .. } => starts::COMMAND_LINE,
+            Self::Unreadable { .. } => starts::SETTINGS_UNREADABLE,
+            Self::Malformed { .. } | Self::NoServerSection(_) => starts::SETTINGS_MALFORMED,
+            Self::Unknown { .. } => starts::SETTING_UNKNOWN,
+            Self::Missing { .. } => starts::SETTING_MISSING,
+            Self::Invalid { problem: Problem::NoSuchFile, .. } => starts::NO_SUCH_FILE,
+            Self::Invalid { .. } => starts::SETTING_INVALID,
+        }
+    }
+}
+
+impl Explained for logging::Error {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::Unwritable { .. } => starts::LOG_UNWRITABLE,
+            Self::AlreadySet => starts::INTERNAL,
+        }
+    }
+}
+
+impl Explained for server::Error {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::Tls(error) => error.explanation(),
+            Self::Authority(error) => error.explanation(),
+            Self::Announced(_) => starts::ANNOUNCEMENT,
+            Self::Store(error) => error.explanation(),
+            Self::Policy(error) => error.explanation(),
+            Self::Bind { .. } => starts::CANNOT_LISTEN,
+        }
+    }
+}
+
+impl Explained for TlsError {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::Unreadable { .. } => starts::PEM_UNREADABLE,
+            Self::NoCertificate { .. } => starts::NO_CERTIFICATE,
+            Self::BadCertificate { .. } => starts::BAD_CERTIFICATE,
+            Self::NoKey { encrypted: true, .. } => starts::KEY_ENCRYPTED,
+            Self::NoKey { .. } => starts::NO_KEY,
+            Self::BadKey { .. } => starts::BAD_KEY,
+            Self::Mismatch { .. } => starts::KEY_MISMATCH,
+            Self::Rustls(_) => starts::INTERNAL,
+        }
+    }
+}
+
+impl Explained for AuthorityError {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::File(error) => error.explanation(),
+            Self::NoCertificate | Self::NoKey(_) | Self::Unusable { .. } => starts::AUTHORITY_UNUSABLE,
+            Self::Trusted(_) => starts::AUTHORITY_TRUSTED,
+        }
+    }
+}
+
+impl Explained for policy::Error {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::Watcher { .. } => starts::NO_THREAD,
+            _ => starts::POLICY_BROKEN,
+        }
+    }
+}
+
+impl Explained for store::Error {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::Damaged { .. } | Self::Missing { .. } => starts::DATABASE_DAMAGED,
+            Self::Taken { .. } => starts::IDENTIFIER_TAKEN,
+            Self::Key { .. } => starts::DATABASE_KEY,
+            Self::NeedsKey { .. } => starts::DATABASE_SEALED,
+            Self::NotSealed { .. } => starts::DATABASE_NOT_SEALED,
+            Self::NoDirectory { .. } => starts::DATABASE_NO_FOLDER,
+            Self::File { .. } => starts::DATABASE_UNUSABLE,
+            Self::NotADatabase { .. } | Self::Foreign { .. } => starts::DATABASE_FOREIGN,
+            Self::PykmipDatabase { .. } => starts::DATABASE_PYKMIP,
+            Self::TakeOver { .. } => starts::DATABASE_NOT_TAKEN_OVER,
+            Self::NewerVersion { .. } => starts::DATABASE_NEWER,
+            Self::InUse { .. } => starts::DATABASE_IN_USE,
+            Self::NoWriteAheadLog { .. } => starts::DATABASE_FILE_SYSTEM,
+            Self::GroupLost | Self::Sealing | Self::NoReader { .. } | Self::Sqlite { .. } => {
+                starts::DATABASE_FAILED
+            }
+        }
+    }
+}
+
+impl Explained for backup::Error {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::Store(error) => error.explanation(),
+            Self::Exists(_) => starts::EXPORT_EXISTS,
+            Self::Io { .. } => starts::EXPORT_FILE,
+            Self::Key { .. } | Self::NeedsKey(_) | Self::NotSealed(_) => starts::EXPORT_KEY,
+            Self::Line { .. } => starts::EXPORT_DAMAGED,
+            Self::Unwritable { .. } => starts::INTERNAL,
+            Self::Taken { .. } => starts::IDENTIFIER_TAKEN,
+        }
+    }
+}
+
+impl Explained for pki::Error {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::Exists(_) => starts::CERTIFICATES_EXIST,
+            Self::Io { .. } => starts::CERTIFICATES_FILE,
+            Self::NoClient
+            | Self::ClientName(_)
+            | Self::Days(_)
+            | Self::Password { .. }
+            | Self::Container(_)
+            | Self::Certificate(_) => starts::CERTIFICATES_OPTION,
+        }
+    }
+}
+
+impl Explained for std::io::Error {
+    fn explanation(&self) -> Explanation {
+        starts::NO_THREAD
+    }
+}
+
+/// The explanation of a command line that cannot be read.
+pub const COMMAND_LINE: Explanation = starts::COMMAND_LINE;
+/// That of settings by which no server starts.
+pub const CHECK_FAILED: Explanation = starts::CHECK_FAILED;
+/// That of a code that there is not.
+pub const NOT_EXPLAINED: Explanation = starts::NOT_EXPLAINED;
+/// That of a task for a database in memory.
+pub const NO_DATABASE: Explanation = starts::NO_DATABASE;
+
+/// The rows of a list as a table for people.
+pub fn table(heads: [&str; 3], list: &[Explanation]) -> String {
+    let escaped = |text: &str| text.replace('|', "\\|");
+    let mut text = format!("| Code | {} |\n|---|---|---|---|\n", heads.join(" | "));
+    for Explanation { code, says, meaning, advice } in list {
+        let row = [says, meaning, advice].map(|cell| escaped(cell)).join(" | ");
+        text.push_str(&format!("| `{code}` | {row} |\n"));
+    }
+    text
+}

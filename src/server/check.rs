@@ -1,0 +1,361 @@
+//! What settings would do, found out without a server: nothing is made, changed, sealed, taken over or listened on.
+//!
+//! What would keep a server from starting is found by the code that starts it; what is legal and yet likely a mistake
+//! is judged here.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
+use rustls::pki_types::CertificateDer;
+use x509_cert::Certificate as Parsed;
+use x509_cert::der::oid::db::rfc5280::ID_KP_SERVER_AUTH;
+use x509_cert::der::{Decode, Encode};
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
+
+use super::{Error, IN_MEMORY, addresses, announced, authority, tls, trust};
+use crate::config::Config;
+use crate::crypto::signed::{self, Verdict};
+use crate::crypto::x509::Certificate;
+use crate::engine::takeover;
+use crate::logging;
+use crate::policy;
+use crate::store::{self, Look, WrappingKey};
+
+/// A certificate that expires earlier is told of.
+const SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The bits of a file's mode that give rights to everybody.
+const EVERYBODY: u32 = 0o007;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What the server would do, a line each.
+    pub facts: Vec<String>,
+    /// What would keep it from starting.
+    pub errors: Vec<Obstacle>,
+    /// What is legal and likely a mistake.
+    pub warnings: Vec<String>,
+}
+
+/// What would keep a server from starting.
+#[derive(Debug)]
+pub enum Obstacle {
+    /// Something of the server.
+    Server(Error),
+    /// Its log.
+    Log(logging::Error),
+}
+
+impl<E: Into<Error>> From<E> for Obstacle {
+    fn from(error: E) -> Self {
+        Self::Server(error.into())
+    }
+}
+
+/// Looks at all that the settings name.
+pub fn check(config: &Config) -> Report {
+    let mut report = Report::default();
+    report.address(config);
+    report.tls(config);
+    report.database(config);
+    report.policies(config);
+    report.certify(config);
+    report.services(config);
+    report.files(config);
+    report
+}
+
+impl Report {
+    fn fact(&mut self, text: String) {
+        self.facts.push(text);
+    }
+
+    fn warn(&mut self, text: String) {
+        self.warnings.push(text);
+    }
+
+    fn address(&mut self, config: &Config) {
+        let (hostname, port) = (&config.hostname, config.port);
+        let place = if hostname.is_empty() { "every IPv4 address" } else { hostname.as_str() };
+        let number = if port == 0 { "a free port".to_owned() } else { format!("port {port}") };
+        self.fact(format!("Listens on {place}, {number}, for {} connections", config.max_connections));
+        let outcome = addresses(config).and_then(|addresses| {
+            let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
+            for address in addresses {
+                outcome = try_to_take(address);
+                if outcome.is_ok() {
+                    break;
+                }
+            }
+            outcome
+        });
+        match outcome {
+            Ok(()) => {}
+            // Whoever asks about the settings of a server that runs is no reason for alarm.
+            Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
+                self.warn(format!("{place}, port {port}, is in use now: by this server, if it runs already"));
+            }
+            Err(cause) => {
+                self.errors.push(Error::Bind { hostname: hostname.clone(), port, cause }.into());
+            }
+        }
+    }
+
+    fn tls(&mut self, config: &Config) {
+        let (versions, suites, warning) = tls::look(config);
+        self.fact(format!("Speaks TLS {versions}: {}", suites.join(", ")));
+        self.warnings.extend(warning);
+        if let Err(error) = tls::terms(config) {
+            self.errors.push(error.into());
+        }
+        let path = &config.certificate_path;
+        let chain = tls::certificates("certificate_path", path).unwrap_or_default();
+        let trusted = tls::certificates("ca_path", &config.ca_path).unwrap_or_default();
+        if let Some(leaf) = chain.first() {
+            self.server_certificate(path, leaf, &chain, &trusted);
+        }
+        self.trusted(&config.ca_path, &trusted);
+        if !config.enable_tls_client_auth {
+            self.fact(
+                "Lets in client certificates without client authentication in their extended key usage"
+                    .into(),
+            );
+        }
+    }
+
+    fn server_certificate(
+        &mut self,
+        path: &Path,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        trusted: &[CertificateDer<'_>],
+    ) {
+        let name = format!("certificate_path: the server's certificate in {}", path.display());
+        self.fact(format!("Shows {}", described(leaf, path)));
+        self.validity(&name, leaf);
+        for (below, above) in chain.iter().zip(chain.iter().skip(1)) {
+            if !is_signed_by(below, above) {
+                self.warn(format!("{name}: {} is not signed by the certificate behind it", subject(below)));
+            }
+        }
+        let vouched =
+            |above: &CertificateDer<'_>| above == leaf || chain.iter().any(|it| is_signed_by(it, above));
+        if !trusted.is_empty() && !trusted.iter().any(vouched) {
+            self.warn(format!(
+                "{name}: no certificate of ca_path vouches for it; clients need its CA from elsewhere"
+            ));
+        }
+        let Ok(parsed) = Parsed::from_der(leaf) else { return };
+        let tbs = &parsed.tbs_certificate;
+        if let Ok(Some((_, usage))) = tbs.get::<ExtendedKeyUsage>()
+            && !usage.0.contains(&ID_KP_SERVER_AUTH)
+        {
+            self.warn(format!("{name}: its extended key usage is not for servers; clients refuse it"));
+        }
+        if let Ok(Some((_, usage))) = tbs.get::<KeyUsage>()
+            && !usage.digital_signature()
+        {
+            self.warn(format!("{name}: its key usage lacks digital signatures; clients refuse it"));
+        }
+        if matches!(tbs.get::<SubjectAltName>(), Ok(None)) {
+            self.warn(format!(
+                "{name}: it has no subject alternative name; most clients refuse it by its host"
+            ));
+        }
+    }
+
+    fn trusted(&mut self, path: &Path, trusted: &[CertificateDer<'_>]) {
+        if trusted.is_empty() {
+            return;
+        }
+        self.fact(format!("Trusts clients by {} certificates in {}", trusted.len(), path.display()));
+        let mut issuers = 0;
+        for certificate in trusted {
+            match Parsed::from_der(certificate) {
+                Ok(parsed) => issuers += usize::from(trust::may_issue(&parsed.tbs_certificate)),
+                Err(error) => self.warn(format!(
+                    "ca_path: a certificate in {} cannot be read and is left out: {error}",
+                    path.display()
+                )),
+            }
+            let name = format!("ca_path: the certificate {} in {}", subject(certificate), path.display());
+            self.validity(&name, certificate);
+        }
+        if issuers == 0 {
+            self.warn(format!(
+                "ca_path: no certificate in {} may issue others; only clients whose own certificate is in it are let in",
+                path.display()
+            ));
+        }
+    }
+
+    fn validity(&mut self, name: &str, certificate: &CertificateDer<'_>) {
+        let Some((from, to)) = Certificate::read(certificate).validity else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        if to.0 < seconds(now) {
+            self.warn(format!("{name} has expired"));
+        } else if to.0 < seconds(now + SOON) {
+            self.warn(format!("{name} expires in {} days", (to.0 - seconds(now)) / 86_400));
+        } else if from.0 > seconds(now) {
+            self.warn(format!("{name} is not valid yet"));
+        }
+    }
+
+    fn database(&mut self, config: &Config) {
+        let path = &config.database_path;
+        if path == Path::new(IN_MEMORY) {
+            return self.fact("Keeps objects in memory only: they are gone when it ends".to_owned());
+        }
+        if path == Path::new(Config::DEFAULT_DATABASE) {
+            self.warn(format!("database_path: {} is in a folder whose files do not last", path.display()));
+        }
+        let key = match config.key_encryption_key_path.as_deref().map(WrappingKey::read).transpose() {
+            Ok(key) => key,
+            Err(error) => return self.errors.push(error.into()),
+        };
+        let seals = key.is_some();
+        match store::look(path, key.as_ref(), &takeover::complete) {
+            Ok(look) => self.fact(kept_in(path, look, seals)),
+            Err(error) => self.errors.push(error.into()),
+        }
+    }
+
+    fn policies(&mut self, config: &Config) {
+        let Some(path) = &config.policy_path else {
+            return self.fact("Has the built-in policies default and public".to_owned());
+        };
+        let look = policy::look(path);
+        let names: Vec<_> =
+            ["default", "public"].into_iter().chain(look.names.iter().map(String::as_str)).collect();
+        let follows = if config.live_policies { "follows" } else { "reads once" };
+        self.fact(format!("Has the policies {}; {follows} {}", names.join(", "), path.display()));
+        self.warnings.extend(look.troubles.into_iter().map(|trouble| format!("policy_path: {trouble}")));
+        for file in look.ignored {
+            self.warn(format!("policy_path: {} is not looked at: it is not named *.json", file.display()));
+        }
+    }
+
+    fn certify(&mut self, config: &Config) {
+        if let Err(error) = authority::of(config) {
+            self.errors.push(error.into());
+        }
+        if let Err(error) = announced::of(config) {
+            self.errors.push(error.into());
+        }
+        let Some(path) = &config.certify_ca_certificate else { return };
+        if let Some(certificate) =
+            tls::certificates("certify_ca_certificate", path).unwrap_or_default().first()
+        {
+            self.fact(format!("Signs for Certify with {}", described(certificate, path)));
+            let name = format!("certify_ca_certificate: the certificate in {}", path.display());
+            self.validity(&name, certificate);
+        }
+    }
+
+    fn services(&mut self, config: &Config) {
+        for plugin in &config.auth_plugins {
+            let url = plugin.url.as_deref().unwrap_or_default();
+            if !plugin.name.starts_with("auth:slugs") {
+                self.warn(format!(
+                    "[{}]: there is no such authentication service; it is left out",
+                    plugin.name
+                ));
+            } else if plugin.enabled && !url.starts_with("http://") {
+                self.warn(format!(
+                    "[{}]: its url is not one of plain http, so that it knows no user",
+                    plugin.name
+                ));
+            } else if plugin.enabled {
+                self.fact(format!("Asks the SLUGS service {url} for groups"));
+            }
+        }
+    }
+
+    fn files(&mut self, config: &Config) {
+        let (log, level) = (&config.log_path, config.logging_level);
+        self.fact(format!("Logs to {} what is {level:?} or graver", log.display()));
+        if let Err(error) = logging::look(log) {
+            self.errors.push(Obstacle::Log(error));
+        }
+        if let Some(path) = &config.status_path {
+            self.fact(format!("Writes its state to {}", path.display()));
+            if !path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()) {
+                self.warn(format!("status_path: the folder of {} does not exist", path.display()));
+            }
+        }
+        let secret = [
+            ("key_path", Some(config.key_path.as_ref().unwrap_or(&config.certificate_path))),
+            ("certify_ca_key", config.certify_ca_key.as_ref().or(config.certify_ca_certificate.as_ref())),
+            ("key_encryption_key_path", config.key_encryption_key_path.as_ref()),
+            ("database_path", Some(&config.database_path)),
+        ];
+        for (setting, path) in secret {
+            let Some(path) = path else { continue };
+            let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
+            if mode & EVERYBODY != 0 {
+                self.warn(format!(
+                    "{setting}: everybody on this machine may use {} (mode {:o}); chmod 600 takes that away",
+                    path.display(),
+                    mode & 0o777
+                ));
+            }
+        }
+    }
+}
+
+/// Takes the address as a server would, and gives it back without listening.
+fn try_to_take(address: SocketAddr) -> io::Result<()> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket(family, SocketType::STREAM, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    Ok(bind(&socket, &address)?)
+}
+
+fn kept_in(path: &Path, look: Look, seals: bool) -> String {
+    let path = path.display();
+    match look {
+        Look::New if seals => format!("Makes a new database, {path}, with its objects sealed"),
+        Look::New => format!("Makes a new database, {path}"),
+        Look::Pykmip { objects } => {
+            let then = if seals { " and seals them" } else { "" };
+            format!("Takes over {objects} objects of PyKMIP's server in {path}{then}")
+        }
+        Look::Ours { objects, is_older, is_sealed } => {
+            let objects = objects.map_or_else(|| "the".to_owned(), |objects| objects.to_string());
+            let sealed = match (is_sealed, seals) {
+                (true, _) => ", which are sealed",
+                (false, true) => ", and seals them",
+                (false, false) => "",
+            };
+            let older = if is_older { "; brings it up to date first" } else { "" };
+            format!("Serves {objects} objects in {path}{sealed}{older}")
+        }
+    }
+}
+
+fn described(certificate: &CertificateDer<'_>, path: &Path) -> String {
+    let until = Certificate::read(certificate).validity.map(|(_, to)| crate::encoding::http_date(to));
+    format!("{} in {}, valid until {}", subject(certificate), path.display(), until.unwrap_or_default())
+}
+
+fn subject(certificate: &CertificateDer<'_>) -> String {
+    Certificate::read(certificate).subject.map(|name| name.to_string()).unwrap_or_default()
+}
+
+fn is_signed_by(below: &CertificateDer<'_>, above: &CertificateDer<'_>) -> bool {
+    let names = |certificate: &CertificateDer<'_>| {
+        let tbs = Parsed::from_der(certificate).ok()?.tbs_certificate;
+        Some((tbs.subject.to_der().ok()?, tbs.issuer.to_der().ok()?))
+    };
+    let (Some((_, issuer)), Some((subject, _))) = (names(below), names(above)) else { return false };
+    let info = Certificate::read(above).public_key_info;
+    // What cannot be verified here may be what clients can.
+    issuer == subject && info.is_some_and(|info| signed::signed_by(below, &info) != Verdict::Bad)
+}

@@ -1,0 +1,329 @@
+//! `--check-config`: it finds each mistake, and leaves everything as it was.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use kmip_server::store::Sqlite;
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
+use rusqlite::Connection;
+
+use crate::corpus::engine_on;
+use crate::harness::{Authority, Credential, Pki, Running};
+
+/// Certificates and settings in which there is nothing to find.
+fn clean() -> Pki {
+    let pki = Pki::new();
+    protect(&pki, "server.key");
+    pki
+}
+
+fn protect(pki: &Pki, name: &str) {
+    fs::set_permissions(pki.folder.path(name), Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Every file of the folder with what it holds, but for SQLite's index of its log, which says who reads, and the log of
+/// a server that runs.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries
+        .filter(|path| path.is_file() && !path.ends_with("log") && !path.to_string_lossy().ends_with("-shm"));
+    files.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect()
+}
+
+/// What a check says of the settings with these lines and options. Nothing may have changed by it.
+fn check(pki: &Pki, lines: &str, options: &[&str]) -> (bool, String) {
+    let settings = pki.settings(lines);
+    let before = files(&pki.folder.path(""));
+    let output = Command::new(env!("CARGO_BIN_EXE_run_server"))
+        .args(["--check-config", "-f", settings.to_str().unwrap(), "-l"])
+        .arg(pki.folder.path("logs/server.log"))
+        .args(options)
+        .output()
+        .unwrap();
+    let after = files(&pki.folder.path(""));
+    let names = before.keys().chain(after.keys());
+    let changed: Vec<_> = names.filter(|name| before.get(*name) != after.get(*name)).collect();
+    assert!(changed.is_empty(), "changed: {changed:?}");
+    assert!(!pki.folder.path("logs").exists());
+    let (text, error) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(i32::from(!error.is_empty())), "{text}{error}");
+    assert_eq!(output.status.success(), text.ends_with("The server would start.\n"), "{text}{error}");
+    (output.status.success(), text)
+}
+
+/// The check passes, and warns of one thing alone, in these words.
+fn warns(pki: &Pki, lines: &str, options: &[&str], words: &str) {
+    let (passes, text) = check(pki, lines, options);
+    let found: Vec<_> = text.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert!(passes && found.len() == 1 && found[0].contains(words), "{words}: {text}");
+}
+
+/// The check fails, with one error, in these words.
+fn fails(pki: &Pki, lines: &str, options: &[&str], words: &str) {
+    let (passes, text) = check(pki, lines, options);
+    let found: Vec<_> = text.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert!(!passes && found.len() == 1 && found[0].contains(words), "{words}: {text}");
+    assert!(found[0].contains("What to do: "), "{text}");
+}
+
+/// The check passes, finds nothing, and says this.
+fn says(pki: &Pki, lines: &str, options: &[&str], words: &str) {
+    let (passes, text) = check(pki, lines, options);
+    assert!(passes && !text.contains("warning: ") && text.contains(words), "{words}: {text}");
+}
+
+#[test]
+fn what_the_server_would_do_is_told() {
+    let pki = clean();
+    let words = [
+        "Listens on 127.0.0.1, a free port, for 1024 connections\n",
+        "Speaks TLS 1.2 and 1.3: TLS_AES_256_GCM_SHA384, ",
+        "Shows CN=localhost in ",
+        "Trusts clients by 1 certificates in ",
+        "Keeps objects in memory only",
+        "Has the built-in policies default and public\n",
+        "logs/server.log what is Info or graver\n",
+    ];
+    for words in words {
+        says(&pki, "", &[], words);
+    }
+    says(&pki, "", &["-s", "TLS1.3"], "Speaks TLS 1.3: ");
+    says(
+        &pki,
+        "[auth:slugs]\nenabled=True\nurl=http://127.0.0.1:1/slugs",
+        &[],
+        "Asks the SLUGS service http://127",
+    );
+    says(&pki, &format!("status_path={}", pki.folder.path("status").display()), &[], "Writes its state to ");
+}
+
+/// Makes another certificate of a server's.
+type Change<'a> = &'a dyn Fn(&mut CertificateParams);
+
+fn replace(pki: &Pki, credential: &Credential) {
+    pki.folder.write("server.pem", credential.pem());
+    pki.folder.write("server.key", credential.key_pem());
+}
+
+#[test]
+fn the_servers_certificate_is_judged() {
+    let pki = clean();
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let now = SystemTime::now();
+    let of_server = |params: &mut CertificateParams| {
+        params.subject_alt_names =
+            CertificateParams::new(vec!["localhost".to_owned()]).unwrap().subject_alt_names;
+    };
+    let changes: [(&str, Change<'_>); 6] = [
+        ("expires in 19 days", &|params| params.not_after = (now + DAY * 20 - DAY / 2).into()),
+        ("has expired", &|params| params.not_after = (now - DAY).into()),
+        ("is not valid yet", &|params| params.not_before = (now + DAY).into()),
+        ("extended key usage is not for servers", &|params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        }),
+        ("key usage lacks digital signatures", &|params| {
+            params.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
+        }),
+        ("no subject alternative name", &|params| params.subject_alt_names.clear()),
+    ];
+    for (words, change) in changes {
+        let credential = pki.ca.issue(&["localhost"], |params| {
+            of_server(params);
+            change(params);
+        });
+        replace(&pki, &credential);
+        warns(&pki, "", &[], words);
+    }
+    let other = Authority::new("Another");
+    replace(&pki, &other.server());
+    warns(&pki, "", &[], "no certificate of ca_path vouches for it");
+
+    let below = pki.ca.intermediate("Below");
+    let leaf = below.server();
+    replace(&pki, &leaf);
+    pki.folder.write("server.pem", leaf.pem() + &below.pem());
+    says(&pki, "", &[], "Shows CN=localhost");
+    pki.folder.write("server.pem", leaf.pem() + &other.pem() + &below.pem());
+    let (_, text) = check(&pki, "", &[]);
+    assert!(text.contains("CN=localhost is not signed by the certificate behind it"), "{text}");
+
+    fails(&pki, "", &["-k", pki.folder.path("ca.pem").to_str().unwrap()], "holds no PEM private key");
+    pki.folder.write("other.key", pki.client.key_pem());
+    protect(&pki, "other.key");
+    fails(
+        &pki,
+        "",
+        &["-k", pki.folder.path("other.key").to_str().unwrap()],
+        "is not the one of the certificate",
+    );
+}
+
+#[test]
+fn the_certificates_that_clients_are_trusted_by_are_judged() {
+    let pki = clean();
+    let old = Authority::with("Old", |params| {
+        params.not_after = (SystemTime::now() - Duration::from_secs(9)).into()
+    });
+    pki.folder.write("ca.pem", pki.ca.pem() + &old.pem());
+    warns(&pki, "", &[], "the certificate CN=Old in");
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    pki.folder.write("ca.pem", pki.ca.pem() + broken);
+    let (passes, text) = check(&pki, "", &[]);
+    assert!(passes && text.contains("cannot be read and is left out"), "{text}");
+    pki.folder.write("ca.pem", broken);
+    let (passes, text) = check(&pki, "", &[]);
+    assert!(!passes && text.contains("holds a broken certificate"), "{text}");
+    // One that is its own CA and says that it is none.
+    let alone = Authority::with("localhost", |params| {
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages.clear();
+        params.subject_alt_names =
+            CertificateParams::new(vec!["localhost".to_owned()]).unwrap().subject_alt_names;
+    });
+    replace(&pki, &alone.credential);
+    pki.folder.write("ca.pem", alone.pem());
+    warns(&pki, "", &[], "may issue others");
+}
+
+#[test]
+fn files_that_everybody_may_use_are_told() {
+    let pki = clean();
+    let open =
+        |name: &str| fs::set_permissions(pki.folder.path(name), Permissions::from_mode(0o644)).unwrap();
+    open("server.key");
+    warns(&pki, "", &[], "key_path: everybody on this machine may use");
+    protect(&pki, "server.key");
+    pki.folder.write("kek", [1; 32]);
+    open("kek");
+    let database = pki.folder.path("database").display().to_string();
+    let line = format!("key_encryption_key_path={}", pki.folder.path("kek").display());
+    warns(&pki, &line, &["-d", &database], "key_encryption_key_path: everybody");
+    drop(Sqlite::open(Path::new(&database)).unwrap());
+    open("database");
+    warns(&pki, "", &["-d", &database], "database_path: everybody");
+}
+
+#[test]
+fn databases_are_told_apart_and_left_as_they_are() {
+    let pki = clean();
+    let path = |name: &str| pki.folder.path(name).display().to_string();
+    let key = |name: &str, byte: u8| {
+        pki.folder.write(name, [byte; 32]);
+        protect(&pki, name);
+        format!("key_encryption_key_path={}", path(name))
+    };
+    let (one, two, database) = (key("one", 1), key("two", 2), path("database"));
+    says(&pki, "", &["-d", &database], "Makes a new database, ");
+    says(&pki, &one, &["-d", &database], "with its objects sealed");
+    drop(engine_on(Box::new(Sqlite::open(Path::new(&database)).unwrap())));
+    says(&pki, "", &["-d", &database], "Serves 10 objects in ");
+    says(&pki, &one, &["-d", &database], ", and seals them\n");
+    {
+        let settings = pki.settings(&one).display().to_string();
+        let server = Running::start(["-f", &settings, "-l", &path("log"), "-d", &database]);
+        says(&pki, &one, &["-d", &database], "Serves 10 objects in ");
+        // What a server leaves behind that is killed.
+        drop(server);
+    }
+    says(&pki, &one, &["-d", &database], ", which are sealed\n");
+    fails(&pki, "", &["-d", &database], "are sealed");
+    fails(&pki, &two, &["-d", &database], "is not the key");
+    Connection::open(&database).unwrap().pragma_update(None, "user_version", 3).unwrap();
+    says(&pki, &one, &["-d", &database], "brings it up to date first");
+    Connection::open(&database).unwrap().pragma_update(None, "user_version", 1000).unwrap();
+    fails(&pki, &one, &["-d", &database], "newer server");
+
+    let pykmip = path("pykmip");
+    let tables = "CREATE TABLE managed_objects (uid, object_type, value);
+        CREATE TABLE crypto_objects (uid, cryptographic_usage_mask, state);
+        CREATE TABLE keys (uid, cryptographic_algorithm, cryptographic_length, key_format_type);
+        CREATE TABLE certificates (uid, certificate_type);
+        CREATE TABLE secret_data_objects (uid, data_type);
+        CREATE TABLE opaque_objects (uid, opaque_type)";
+    Connection::open(&pykmip).unwrap().execute_batch(tables).unwrap();
+    protect(&pki, "pykmip");
+    says(&pki, "", &["-d", &pykmip], "Takes over 0 objects of PyKMIP's server");
+    Connection::open(&pykmip)
+        .unwrap()
+        .execute("INSERT INTO managed_objects VALUES (7, 'Thing', x'00')", [])
+        .unwrap();
+    fails(&pki, "", &["-d", &pykmip], "object 7: ");
+
+    pki.folder.write("text", "x".repeat(5000));
+    protect(&pki, "text");
+    fails(&pki, "", &["-d", &path("text")], "is not a database");
+    fails(&pki, "", &["-d", &path("none/database")], "does not exist");
+    let (_, text) = check(&pki, "", &["-d", "/tmp/pykmip.database"]);
+    assert!(text.contains("in a folder whose files do not last"), "{text}");
+}
+
+#[test]
+fn policies_addresses_suites_and_services_are_judged() {
+    let pki = clean();
+    let folder = pki.folder.path("policies");
+    let line = format!("policy_path={}", folder.display());
+    warns(&pki, &line, &[], "cannot be read");
+    fs::create_dir(&folder).unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    let policy =
+        |name: &str| format!(r#"{{"{name}": {{"preset": {{"SYMMETRIC_KEY": {{"GET": "ALLOW_ALL"}}}}}}}}"#);
+    write("one.json", &policy("mine"));
+    says(&pki, &line, &[], "Has the policies default, public, mine; follows ");
+    says(&pki, &format!("{line}\nlive_policies=False"), &[], "reads once");
+    write("two.json", "{\n  nonsense");
+    warns(&pki, &line, &[], "two.json, line 2, column ");
+    write("two.json", &policy("public"));
+    warns(&pki, &line, &[], "the name is reserved");
+    write("two.json", &policy("mine"));
+    warns(&pki, &line, &[], "overrides");
+    fs::rename(folder.join("two.json"), folder.join("two.yaml")).unwrap();
+    warns(&pki, &line, &[], "two.yaml is not looked at");
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    warns(&pki, "", &["-p", &taken.local_addr().unwrap().port().to_string()], "is in use now");
+    // An address of documents (RFC 5737), which no machine has.
+    fails(&pki, "", &["-n", "192.0.2.1"], "cannot listen on 192.0.2.1");
+    warns(&pki, "tls_cipher_suites=AES128-SHA256", &[], "not offered: AES128-SHA256. None is left");
+    warns(&pki, "[auth:other]\nenabled=True", &[], "[auth:other]: there is no such authentication service");
+    warns(
+        &pki,
+        "[auth:slugs]\nenabled=True\nurl=https://127.0.0.1/",
+        &[],
+        "[auth:slugs]: its url is not one",
+    );
+    warns(&pki, "status_path=/nowhere/status", &[], "status_path: the folder of");
+    fails(&pki, "announced_version=new", &[], "'announced_version' cannot have 'new'");
+    fails(&pki, "certify_ca_key=/dev/null", &[], "'certify_ca_certificate' is missing");
+    let file = pki.folder.path("ca.pem/server.log").display().to_string();
+    fails(&pki, "", &["-l", &file], "the log file");
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_refused_as_by_a_start() {
+    let pki = clean();
+    let settings = pki.settings("colour=red").display().to_string();
+    for option in ["--check-config", "--check-settings"] {
+        let run = |more: &[&str]| {
+            let output =
+                Command::new(env!("CARGO_BIN_EXE_run_server")).arg(option).args(more).output().unwrap();
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        let (code, error) = run(&["-f", &settings]);
+        assert!(code == Some(1) && error.contains("'colour' does not exist"), "{error}");
+        let (code, error) = run(&["-p", "many"]);
+        assert!(code == Some(2) && error.contains("'port'"), "{error}");
+    }
+    // The settings alone are no matter of what the files hold.
+    let settings = pki.settings("").display().to_string();
+    pki.folder.write("server.pem", "nothing");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_run_server")).args(["--check-settings", "-f", &settings]).output();
+    assert!(output.unwrap().status.success());
+    fails(&pki, "", &[], "holds no PEM certificate");
+}

@@ -1,0 +1,247 @@
+//! Every failed start says what to do about it, and what it says is what `--explain` and docs/errors.md say.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kmip_server::explain::{CONNECTIONS, REASONS, STARTS, table};
+use kmip_server::kmip::enums::ResultReason;
+use kmip_server::store::Sqlite;
+use rusqlite::Connection;
+
+use crate::corpus::engine_on;
+use crate::harness::{Authority, Pki, Running};
+
+/// What no test can bring about: with the reason for it.
+const NOT_HERE: [(&str, &str); 4] = [
+    ("policy-broken", "a broken policy file keeps no server from starting"),
+    ("database-file-system", "it takes a file system that cannot share memory"),
+    ("no-thread", "it takes a system that refuses threads"),
+    ("internal", "it takes a bug"),
+];
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_run_server")).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// What ended with which code, and what those that were seen are.
+struct Failures {
+    pki: Pki,
+    seen: BTreeSet<String>,
+}
+
+impl Failures {
+    fn path(&self, name: &str) -> String {
+        self.pki.folder.path(name).display().to_string()
+    }
+
+    /// Runs what has to fail as `code` says.
+    fn expect(&mut self, code: &str, arguments: &[&str]) {
+        let (exit, _, error) = run(arguments);
+        let expected = STARTS.iter().find(|explanation| explanation.code == code).unwrap();
+        assert_eq!(exit, Some(if code == "command-line" { 2 } else { 1 }), "{code}: {error}");
+        let end = format!(". What to do: {} (run_server --explain {code})\n", expected.advice);
+        assert!(error.ends_with(&end), "{code}: {error}");
+        assert!(error.starts_with("run_server: ") && error.lines().count() == 1, "{code}: {error}");
+        self.seen.insert(code.to_owned());
+    }
+
+    /// Runs a server by the settings of [`Pki::settings`] with more lines, and these options.
+    fn start(&mut self, code: &str, settings: &str, options: &[&str]) {
+        let (file, log) = (self.pki.settings(settings).display().to_string(), self.path("log"));
+        self.expect(code, &[&["-f", &file, "-l", &log], options].concat());
+    }
+
+    /// The same with another file of the certificates, which comes back after it.
+    fn with_file(&mut self, code: &str, name: &str, text: &str) {
+        let before = fs::read(self.pki.folder.path(name)).unwrap();
+        self.pki.folder.write(name, text);
+        self.start(code, "", &[]);
+        self.pki.folder.write(name, before);
+    }
+
+    /// A database with objects.
+    fn database(&self, name: &str) -> String {
+        drop(engine_on(Box::new(Sqlite::open(&self.pki.folder.path(name)).unwrap())));
+        self.path(name)
+    }
+}
+
+#[test]
+fn every_failed_start_says_what_to_do() {
+    let mut it = Failures { pki: Pki::new(), seen: BTreeSet::new() };
+    settings_and_certificates(&mut it);
+    databases(&mut it);
+    tasks(&mut it);
+    let known: BTreeSet<_> = STARTS.iter().map(|explanation| explanation.code.to_owned()).collect();
+    let excused = NOT_HERE.map(|(code, _)| code.to_owned()).into();
+    assert_eq!(&it.seen | &excused, known, "a failed start is not tried here");
+    assert!(it.seen.is_disjoint(&excused), "it can be brought about after all");
+}
+
+fn settings_and_certificates(it: &mut Failures) {
+    it.expect("command-line", &["--nonsense"]);
+    it.expect("command-line", &["-p", "many"]);
+    it.expect("settings-unreadable", &["-f", "/nowhere/server.conf"]);
+    it.expect("setting-missing", &["-n", "127.0.0.1"]);
+    let malformed = it.pki.folder.write("malformed", "nonsense").display().to_string();
+    it.expect("settings-malformed", &["-f", &malformed]);
+    it.start("setting-unknown", "colour=red", &[]);
+    it.start("setting-invalid", "max_connections=none", &[]);
+    it.start("no-such-file", "key_encryption_key_path=/nowhere/key", &[]);
+    it.start("log-unwritable", "", &["-l", "/proc/none/server.log"]);
+
+    let pem = |label: &str, text: &str| format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n");
+    it.with_file("pem-unreadable", "ca.pem", &pem("CERTIFICATE", "%%%%"));
+    it.with_file("no-certificate", "server.pem", "nothing");
+    it.with_file("bad-certificate", "server.pem", &pem("CERTIFICATE", "AAAA"));
+    it.with_file("no-key", "server.key", "nothing");
+    it.with_file("key-encrypted", "server.key", &pem("ENCRYPTED PRIVATE KEY", "AAAA"));
+    it.with_file("bad-key", "server.key", &pem("PRIVATE KEY", "AAAA"));
+    let other = it.pki.client.key_pem();
+    it.with_file("key-mismatch", "server.key", &other);
+
+    let ca_key = it.pki.folder.write("ca.key", it.pki.ca.credential.key_pem()).display().to_string();
+    it.start("authority-unusable", &format!("certify_ca_key={ca_key}"), &[]);
+    let ca = it.path("ca.pem");
+    it.start("authority-trusted", &format!("certify_ca_certificate={ca}\ncertify_ca_key={ca_key}"), &[]);
+    it.start("announcement", "announced_version=new", &[]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    it.start("cannot-listen", "", &["-p", &taken.local_addr().unwrap().port().to_string()]);
+}
+
+fn databases(it: &mut Failures) {
+    it.start("database-no-folder", "", &["-d", "/nowhere/database"]);
+    it.start("database-unusable", "", &["-d", "/"]);
+    let text = it.pki.folder.write("text", "x".repeat(5000)).display().to_string();
+    it.start("database-foreign", "", &["-d", &text]);
+    let newer = it.database("newer");
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 1000).unwrap();
+    it.start("database-newer", "", &["-d", &newer]);
+
+    let pykmip = it.path("pykmip");
+    let tables =
+        "CREATE TABLE managed_objects (uid); CREATE TABLE crypto_objects (uid); CREATE TABLE keys (uid)";
+    Connection::open(&pykmip).unwrap().execute_batch(tables).unwrap();
+    it.start("database-not-taken-over", "", &["-d", &pykmip]);
+    it.start("database-pykmip", "", &["-d", &pykmip, "--export", "/nowhere"]);
+
+    let keys = [("one", 1), ("two", 2)].map(|(name, byte)| {
+        let path = it.pki.folder.write(name, [byte; 32]);
+        format!("key_encryption_key_path={}", path.display())
+    });
+    let (sealed, two) = (it.database("sealed"), it.path("two"));
+    it.start("database-not-sealed", &keys[0], &["-d", &sealed, "--rotate-key-encryption-key", &two]);
+    let settings = it.pki.settings(&keys[0]).display().to_string();
+    let log = it.path("log");
+    drop(Running::start(["-f", &settings, "-l", &log, "-d", &sealed]));
+    it.start("database-sealed", "", &["-d", &sealed]);
+    it.start("database-key", &keys[1], &["-d", &sealed]);
+
+    let damaged = it.database("damaged");
+    Connection::open(&damaged).unwrap().execute("UPDATE object SET object = x'00' WHERE id = 3", []).unwrap();
+    let file = it.path("export");
+    it.start("database-damaged", "", &["-d", &damaged, "--export", &file]);
+    let failed = it.database("failed");
+    Connection::open(&failed).unwrap().execute_batch("DROP TABLE counter").unwrap();
+    it.start("database-failed", "", &["-d", &failed, "--export", &file]);
+}
+
+fn tasks(it: &mut Failures) {
+    let (database, file) = (it.database("database"), it.path("export"));
+    it.expect("no-database", &["-d", ":memory:", "--export", &file]);
+    assert_eq!(run(&["-d", &database, "--export", &file]).0, Some(0));
+    it.expect("export-exists", &["-d", &database, "--export", &file]);
+    it.expect("export-file", &["-d", &database, "--export", "/nowhere/export"]);
+    it.expect("identifier-taken", &["-d", &database, "--import", &file]);
+    let key = it.path("one");
+    it.expect("export-key", &["-d", &database, "--import", &file, "--seal-key", &key]);
+    let cut = it.pki.folder.write("cut", &fs::read(&file).unwrap()[..100]).display().to_string();
+    it.expect("export-damaged", &["-d", &database, "--import", &cut]);
+    let mut options = it.pki.options();
+    options.extend(["-d".to_owned(), database.clone()]);
+    let server = Running::start(options);
+    it.expect("database-in-use", &["-d", &database, "--import", &file]);
+    drop(server);
+
+    let folder = it.path("certificates");
+    assert_eq!(run(&["--make-certs", &folder, "--ec"]).0, Some(0));
+    it.expect("certificates-exist", &["--make-certs", &folder, "--ec"]);
+    it.expect("certificates-file", &["--make-certs", "/proc/none", "--ec"]);
+    it.expect("certificates-option", &["--make-certs", &folder, "--days", "0"]);
+    it.expect("not-explained", &["--explain", "nonsense"]);
+    it.pki.folder.write("ca.pem", Authority::new("Another").pem());
+    it.pki.folder.write("server.pem", "nothing");
+    it.start("check-failed", "", &["--check-config"]);
+}
+
+#[test]
+fn every_code_and_every_result_reason_is_explained() {
+    for explanation in STARTS.iter().chain(CONNECTIONS).chain(REASONS) {
+        let (code, said, error) = run(&["--explain", explanation.code]);
+        assert_eq!(code, Some(0), "{}: {error}", explanation.code);
+        assert!(said.starts_with(explanation.code), "{said}");
+        assert!(said.contains(explanation.meaning) && said.contains(explanation.advice), "{said}");
+    }
+    for code in ["permission denied", "PERMISSION_DENIED", "PermissionDenied", "12", "0x0c"] {
+        assert!(run(&["--explain", code]).1.starts_with("Permission Denied\n"), "{code}");
+    }
+    for reason in ResultReason::ALL {
+        let (code, said, _) = run(&["--explain", reason.name()]);
+        assert!(code == Some(0) && said.starts_with(reason.name()), "{said}");
+    }
+    let listed = run(&["--explain", "list"]).1;
+    assert_eq!(listed.lines().count(), STARTS.len() + CONNECTIONS.len() + REASONS.len());
+    let distinct: BTreeSet<_> = listed.lines().collect();
+    assert_eq!(distinct.len(), listed.lines().count(), "a code stands twice");
+}
+
+/// The sources below a folder, as one text.
+fn sources(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = entries.map(|path: PathBuf| match path.is_dir() {
+        true => sources(&path),
+        false => fs::read_to_string(path).unwrap(),
+    });
+    text.collect()
+}
+
+#[test]
+fn every_result_reason_that_the_server_gives_has_an_explanation_of_its_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text: String =
+        ["engine", "operations", "dispatch"].map(|layer| sources(&root.join("src").join(layer))).concat();
+    for reason in ResultReason::ALL {
+        let name = format!("ResultReason::{reason:?}");
+        let given =
+            text.split(&name).skip(1).any(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()));
+        let explained = REASONS.iter().any(|explanation| explanation.code == reason.name());
+        assert!(!given || explained, "{} is given and not explained", reason.name());
+    }
+}
+
+#[test]
+fn the_document_has_the_same_explanations() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut expected = text.clone();
+    for (name, heads, list) in [
+        ("starts", ["The line says", "Meaning", "What to do"], STARTS),
+        ("connections", ["In the server's log", "Meaning", "What to do"], CONNECTIONS),
+        ("reasons", ["The message says", "Usual cause", "What to do"], REASONS),
+    ] {
+        let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
+        let at = expected.find(&begin).unwrap() + begin.len();
+        let to = expected.find(&end).unwrap();
+        expected.replace_range(at..to, &table(heads, list));
+    }
+    if std::env::var_os("KMIP_DOCS").is_some() {
+        fs::write(&path, &expected).unwrap();
+    }
+    let now = fs::read_to_string(&path).unwrap();
+    assert!(now == expected, "docs/errors.md is not what src/explain says; KMIP_DOCS=1 writes it anew");
+}
