@@ -42,6 +42,10 @@ class Certificates(NamedTuple):
     def client_key(self, name: str) -> str:
         return str(self.folder / f"client_key_{_stem(name)}.pem")
 
+    def client_container(self, name: str) -> str:
+        """The client's PKCS#12 container, where they were asked for."""
+        return str(self.folder / f"client_{_stem(name)}.p12")
+
 
 def make_certificates(
     folder: "Union[str, os.PathLike[str]]",
@@ -50,14 +54,19 @@ def make_certificates(
     days: Optional[int] = None,
     ec: bool = False,
     port: Optional[int] = None,
+    pkcs12: "Union[str, os.PathLike[str], None]" = None,
 ) -> Certificates:
-    """Makes a CA, a server's certificate and one for each client. Raises ConfigurationError; writes over nothing."""
+    """Makes a CA, a server's certificate and one for each client. Raises ConfigurationError; writes over nothing.
+
+    `pkcs12` names the file of the password of the PKCS#12 containers, which each client has one of then.
+    """
     command = [find_program(), f"--make-certs={os.fspath(folder)}"]
     command += [f"--client={name}" for name in clients]
     command += [f"--host={name}" for name in hosts]
     command += [f"--days={days}"] if days is not None else []
     command += [f"--port={port}"] if port is not None else []
     command += ["--ec"] if ec else []
+    command += [f"--pkcs12={os.fspath(pkcs12)}"] if pkcs12 is not None else []
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

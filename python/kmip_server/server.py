@@ -25,6 +25,31 @@ STOP_SECONDS = 15.0
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PREFIX = "run_server: "
+# The settings go to the program through its standard input where it only reads them.
+_STDIN = "/dev/stdin"
+# Reading the settings takes milliseconds.
+CHECK_SECONDS = 60.0
+# How the program ends its line about a setting that is given nowhere.
+_MISSING = "--explain setting-missing)"
+
+# PyKMIP's class takes the numbers of levels, too.
+_LEVELS = {getattr(logging, name): name for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
+
+# What PyKMIP's class takes for each argument; paths may be objects of pathlib here, too.
+_PATH = (str, os.PathLike)
+_TYPES: Dict[str, Any] = {
+    "hostname": str,
+    "port": int,
+    "certificate_path": _PATH,
+    "key_path": _PATH,
+    "ca_path": _PATH,
+    "auth_suite": str,
+    "policy_path": _PATH,
+    "enable_tls_client_auth": bool,
+    "tls_cipher_suites": (str, list, tuple),
+    "logging_level": (str, int),
+    "database_path": _PATH,
+}
 
 
 class KmipServer:
@@ -32,6 +57,9 @@ class KmipServer:
 
     The arguments are those of PyKMIP's class. Those that are given count more than the settings file at
     `config_path`; without a file, with None or where the default file does not exist, they have to be enough.
+
+    Raises ConfigurationError, as PyKMIP's class does, for settings that cannot be and paths that lead nowhere. What
+    the files hold is looked at by `start`.
     """
 
     def __init__(
@@ -68,13 +96,44 @@ class KmipServer:
             "live_policies": live_policies,
             "database_path": database_path,
         }
-        self._settings = _settings(config_path, {name: _text(value) for name, value in given.items() if value not in (None, "")})
+        given = {name: value for name, value in given.items() if value is not None and value != ""}
+        if given.get("logging_level") in _LEVELS:
+            given["logging_level"] = _LEVELS[given["logging_level"]]
+        for name, value in given.items():
+            if not isinstance(value, _TYPES.get(name, object)):
+                raise ConfigurationError(f"the setting '{name}' cannot be {value!r}: it is of another type")
+        self._settings = _settings(config_path, {name: _text(value) for name, value in given.items()})
+        self._check_settings()
         self._process: Optional["subprocess.Popen[str]"] = None
         self._ended = threading.Event()
         self._stopping = False
         self._port: Optional[int] = None
         # The handlers of signals as they were before the start.
         self._handlers: Dict[signal.Signals, Any] = {}
+
+    def _check_settings(self) -> None:
+        """Has the program read the settings, and nothing that they name."""
+        done = subprocess.run(
+            [find_program(), "--check-settings", "-f", _STDIN],
+            input=self._settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            timeout=CHECK_SECONDS,
+        )
+        if done.returncode == 0:
+            return
+        text = done.stderr.strip()
+        # A setting that no file had to hold may not be missed before the start: PyKMIP's class misses none here.
+        has_file = bool(self._config_path) and os.path.exists(str(self._config_path))
+        if text.endswith(_MISSING) and not has_file:
+            return
+        raise ConfigurationError(self._told(text, _STDIN))
+
+    def _told(self, text: str, path: str) -> str:
+        """The program's words, with the user's name for the settings."""
+        text = text[len(_PREFIX) :] if text.startswith(_PREFIX) else text
+        return text.replace(path, str(self._config_path or "the arguments"))
 
     @property
     def port(self) -> Optional[int]:
@@ -186,9 +245,7 @@ class KmipServer:
             process.kill()
         _, text = process.communicate()
         _close(process)
-        text = text.strip()
-        text = text[len(_PREFIX) :] if text.startswith(_PREFIX) else text
-        text = text.replace(path, self._config_path or "the arguments")
+        text = self._told(text.strip(), path)
         if "cannot listen on" in text:
             return NetworkingError(text)
         return ConfigurationError(text or f"the server ended with code {process.returncode}")

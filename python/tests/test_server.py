@@ -1,7 +1,9 @@
 """`KmipServer` as scripts of PyKMIP's users use it."""
 
+import importlib
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -65,21 +67,64 @@ def test_takes_a_settings_file_and_counts_arguments_more(arguments, tmp_path):
         KmipServer(config_path=str(tmp_path / "none.conf"))
 
 
-@pytest.mark.parametrize(
-    "change, words",
-    [
-        ({"ca_path": "/nowhere"}, "ca_path.*no such file"),
-        ({"auth_suite": "TLS0.9"}, "auth_suite"),
-        ({"hostname": None}, "hostname.*missing"),
-        ({"logging_level": "LOUD"}, "logging_level"),
-        ({"database_path": "/"}, "cannot be used"),
-    ],
-)
-def test_says_what_is_wrong_in_the_servers_words(arguments, change, words):
+WRONG_SETTINGS = [
+    ({"ca_path": "/nowhere"}, "ca_path.*no such file"),
+    ({"certificate_path": "/nowhere"}, "certificate_path.*no such file"),
+    ({"key_path": "/nowhere"}, "key_path.*no such file"),
+    ({"auth_suite": "TLS0.9"}, "auth_suite"),
+    ({"logging_level": "LOUD"}, "logging_level"),
+    ({"logging_level": 7}, "logging_level"),
+    ({"port": 70000}, "port"),
+    ({"port": "5696"}, "port.*another type"),
+    ({"hostname": 7}, "hostname.*another type"),
+    ({"enable_tls_client_auth": "no"}, "enable_tls_client_auth.*another type"),
+    ({"database_path": 7}, "database_path.*another type"),
+]
+
+
+@pytest.mark.parametrize("change, words", WRONG_SETTINGS)
+def test_wrong_settings_raise_in_the_constructor_as_they_do_in_pykmip(arguments, change, words):
     arguments.update(change)
     with pytest.raises(ConfigurationError, match=f"(?s){words}") as raised:
-        KmipServer(**arguments).start()
+        KmipServer(**arguments)
+    assert "/dev/stdin" not in str(raised.value), "how the arguments travel is nobody's business"
+    server = pytest.importorskip("kmip.services.server", reason="PyKMIP is not installed: nothing to compare with")
+    exceptions = pytest.importorskip("kmip.core.exceptions")
+    # The port 0 is one that PyKMIP does not have.
+    arguments["port"] = change.get("port", 5696)
+    with pytest.raises(exceptions.ConfigurationError):
+        server.KmipServer(**arguments)
+
+
+def test_a_wrong_settings_file_raises_in_the_constructor_by_its_name(arguments, tmp_path):
+    conf = tmp_path / "server.conf"
+    for lines, words in [
+        ("[client]\n", "section"),
+        ("[server]\nhostname=127.0.0.1\n", "is missing"),
+        ("[server]\ncolour=red\n", "'colour' does not exist"),
+    ]:
+        conf.write_text(lines)
+        with pytest.raises(ConfigurationError, match=words) as raised:
+            KmipServer(config_path=str(conf), log_path=arguments["log_path"])
+        assert str(conf) in str(raised.value)
+
+
+def test_levels_may_be_numbers_and_paths_objects(arguments):
+    arguments.update(logging_level=10, ca_path=pathlib.Path(arguments["ca_path"]))
+    with KmipServer(**arguments) as server:
+        assert server.port
+
+
+@pytest.mark.parametrize(
+    "change, words", [({"hostname": None}, "hostname.*missing"), ({"database_path": "/"}, "cannot be used")]
+)
+def test_the_start_says_what_is_wrong_in_the_servers_words(arguments, change, words):
+    arguments.update(change)
+    server = KmipServer(**arguments)
+    with pytest.raises(ConfigurationError, match=f"(?s){words}") as raised:
+        server.start()
     assert "kmip-server-" not in str(raised.value), "the file that carries the arguments is nobody's business"
+    assert "What to do: " in str(raised.value)
 
 
 def test_a_port_that_is_taken_is_an_error_of_the_network(arguments):
@@ -139,6 +184,39 @@ def test_no_server_stays_behind_a_script_that_is_killed(arguments):
     while exists(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not exists(pid)
+
+
+def test_containers_open_with_their_password(tmp_path):
+    pkcs12 = pytest.importorskip(
+        "cryptography.hazmat.primitives.serialization.pkcs12", reason="cryptography is not installed"
+    )
+    password = tmp_path / "password"
+    password.write_text("p\u00e4ssword \n", encoding="utf-8")
+    made = make_certificates(tmp_path / "pki", clients=["John Doe", "J\u00fcrgen"], pkcs12=password)
+    for name in ("John Doe", "J\u00fcrgen"):
+        path = pathlib.Path(made.client_container(name))
+        assert path.stat().st_mode & 0o777 == 0o600
+        data = path.read_bytes()
+        key, certificate, others = pkcs12.load_key_and_certificates(data, "p\u00e4ssword ".encode())
+        pem = pathlib.Path(made.client_certificate(name)).read_bytes()
+        encoding = importlib.import_module("cryptography.hazmat.primitives.serialization").Encoding
+        assert certificate.public_bytes(encoding.PEM).split() == pem.split()
+        assert key.public_key().public_numbers() == certificate.public_key().public_numbers()
+        assert [other.subject.rfc4514_string() for other in others] == ["CN=Root CA"]
+        with pytest.raises(ValueError):
+            pkcs12.load_key_and_certificates(data, b"another")
+        if shutil.which("openssl"):
+            told = subprocess.run(
+                ["openssl", "pkcs12", "-in", str(path), "-passin", f"file:{password}", "-nodes"],
+                stdout=subprocess.PIPE, check=True,
+            ).stdout
+            assert told.count(b"BEGIN CERTIFICATE") == 2 and b"PRIVATE KEY" in told
+    with pytest.raises(ConfigurationError, match="password"):
+        make_certificates(tmp_path / "other", pkcs12=tmp_path / "none")
+    password.write_text("\n")
+    with pytest.raises(ConfigurationError, match="it is empty"):
+        make_certificates(tmp_path / "other", pkcs12=password)
+    assert not (tmp_path / "other").exists()
 
 
 def test_certificates_are_not_written_over(pki):
