@@ -98,10 +98,19 @@ pub(super) fn open_snapshot(path: &Path, steps: &[Step]) -> Result<Connection, E
     // With the right to write, as only so the last one to close the file puts its log away.
     let database = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, "").map_err(opening)?;
     set_up_reader(&database).map_err(opening)?;
-    database.pragma_update(None, "query_only", true).map_err(opening)?;
     database.execute_batch("BEGIN").map_err(opening)?;
     // The first look at a table takes the snapshot.
     refuse_stamps(path, &database, steps)?;
+    let (_, version) = schema::stamps(&database).map_err(opening)?;
+    if version < schema::version_of(steps) {
+        // Brought up to date in a transaction that never ends well: nothing of it stays.
+        database.execute_batch("ROLLBACK; BEGIN IMMEDIATE").map_err(opening)?;
+        refuse_stamps(path, &database, steps)?;
+        let (_, version) = schema::stamps(&database).map_err(opening)?;
+        let outdated = |why| Error::sqlite("read a database of an older version", why);
+        schema::advance(&database, steps, version).map_err(outdated)?;
+    }
+    database.pragma_update(None, "query_only", true).map_err(opening)?;
     Ok(database)
 }
 

@@ -81,11 +81,6 @@ impl Snapshot {
     /// # Errors
     /// Where the store itself fails.
     pub fn own_names(&self) -> Result<Vec<String>, Error> {
-        // Databases of the first versions have no place for it.
-        let there = self.database.table_exists(None, "own");
-        if !there.map_err(|why| Error::sqlite("read what the server keeps for itself", why))? {
-            return Ok(Vec::new());
-        }
         rows::own_names(&self.database)
     }
 
@@ -178,5 +173,28 @@ impl Intake {
         let kept = self.database.execute_batch("COMMIT");
         kept.map_err(|why| Error::sqlite("keep the objects", why))?;
         if self.seals { seal::forget_log(&self.database) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sqlite;
+    use super::*;
+    use crate::store::testing::{Folder, add, key};
+
+    #[test]
+    fn a_database_of_an_older_version_is_read_and_left_as_it_is() {
+        let folder = Folder::new();
+        let path = folder.path("older");
+        let record = add(&Sqlite::open(&path).unwrap(), key("kept"));
+        let older = "ALTER TABLE object DROP COLUMN credential; DROP TABLE own; PRAGMA user_version = 3";
+        Connection::open(&path).unwrap().execute_batch(older).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let snapshot = Snapshot::open(&path, None).unwrap();
+        assert_eq!(snapshot.next(Id(0)).unwrap(), Some(record));
+        assert_eq!((snapshot.own_names().unwrap(), snapshot.last_id().unwrap()), (Vec::new(), 1));
+        drop(snapshot);
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        Sqlite::open(&path).unwrap();
     }
 }
