@@ -13,10 +13,10 @@ use kmip_server::kmip::attributes::{
     Attribute, AttributeReference, Flat, Row as AttributeRow, TemplateAttribute,
 };
 use kmip_server::kmip::enums::{
-    AdjustmentType, BatchErrorContinuationOption, BlockCipherMode, CertificateType, CryptographicAlgorithm,
+    AdjustmentType, BatchErrorContinuationOption, CertificateType, CryptographicAlgorithm,
     CryptographicUsageMask, DerivationMethod, EndpointRole, HashingAlgorithm, InteropFunction, KeyFormatType,
-    LinkType, NameType, ObjectType, OpaqueDataType, Operation, PaddingMethod, Pkcs11Function, QueryFunction,
-    ResultStatus, RevocationReasonCode, SecretDataType, SplitKeyMethod, TicketType, UsageLimitsUnit,
+    LinkType, NameType, ObjectType, OpaqueDataType, Operation, Pkcs11Function, QueryFunction, ResultStatus,
+    RevocationReasonCode, SecretDataType, SplitKeyMethod, TicketType, UsageLimitsUnit,
 };
 use kmip_server::kmip::structures::{
     CryptographicParameters, Link, Name, ProtocolVersion, RevocationReason, Ticket, UniqueIdentifier,
@@ -37,8 +37,10 @@ use kmip_server::ttlv::{
 use crate::harness::Authority;
 
 mod objects;
+mod parameters;
 
 pub(crate) use objects::{aes_key, objects, register, register_as};
+use parameters::{ecb, mac, signature};
 
 /// One valid Request Payload.
 pub(crate) struct Row {
@@ -331,6 +333,14 @@ pub(crate) static ROWS: &[Row] = &[
     }),
     row(Operation::SetConstraints, |_| ()),
     row(Operation::GetConstraints, |_| ()),
+    row(Operation::SetDefaults, |writer| {
+        writer.structure(Tag::DefaultsInformation, |writer| {
+            writer.structure(Tag::ObjectDefaults, |writer| {
+                ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+                template(Tag::Attributes, &[length(256)], writer);
+            });
+        });
+    }),
 ];
 
 /// Every valid request: the operation, the version, the message, and whether it is heavy.
@@ -529,34 +539,6 @@ pub(crate) fn usage(mask: i32) -> Attribute {
 
 fn reference(tag: Tag) -> AttributeReference {
     AttributeReference::Standard(AttributeRow::of(tag).unwrap())
-}
-
-fn ecb(writer: &mut Writer) {
-    let parameters = CryptographicParameters {
-        block_cipher_mode: Some(BlockCipherMode::Ecb),
-        padding_method: Some(PaddingMethod::None),
-        cryptographic_algorithm: Some(CryptographicAlgorithm::Aes),
-        ..CryptographicParameters::default()
-    };
-    parameters.write(Tag::CryptographicParameters, writer);
-}
-
-fn signature(writer: &mut Writer) {
-    let parameters = CryptographicParameters {
-        padding_method: Some(PaddingMethod::Pkcs1V1_5),
-        hashing_algorithm: Some(HashingAlgorithm::Sha256),
-        cryptographic_algorithm: Some(CryptographicAlgorithm::Rsa),
-        ..CryptographicParameters::default()
-    };
-    parameters.write(Tag::CryptographicParameters, writer);
-}
-
-fn mac(writer: &mut Writer) {
-    let parameters = CryptographicParameters {
-        cryptographic_algorithm: Some(CryptographicAlgorithm::HmacSha256),
-        ..CryptographicParameters::default()
-    };
-    parameters.write(Tag::CryptographicParameters, writer);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod constraints;
 mod corpus;
 mod crash;
 mod credentials;
+mod defaults;
 mod derivation;
 mod dialogue;
 mod endpoints;

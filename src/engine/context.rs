@@ -307,8 +307,7 @@ impl<'a> Context<'a> {
     pub(super) fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
         Ok(match &mut self.scope {
             Scope::Each(store) => store.own(name)?,
-            // What a change before it made is found by the one that would make it again.
-            Scope::Run(run) => run.store().own(name)?,
+            Scope::Run(run) => run.own(name)?,
             Scope::Batch(transaction) => transaction.own(name)?,
         })
     }

@@ -11,6 +11,7 @@ pub mod constraints;
 mod container;
 mod context;
 mod creation;
+pub mod defaults;
 mod error;
 pub mod export;
 mod heavy;

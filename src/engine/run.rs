@@ -5,6 +5,7 @@
 
 use crate::kmip::Error;
 use crate::store::{self, Id, Keep, Located, Query, Record, Store, Transaction, Unsettled};
+use crate::ttlv::Secret;
 
 /// Changes that become durable together: those of the items of one batch.
 pub(super) struct Run<'a> {
@@ -28,10 +29,6 @@ pub struct Lost {
 impl<'a> Run<'a> {
     pub(super) fn new(store: &'a dyn Store) -> Self {
         Self { store, unsettled: Vec::new(), begun: 0, lost: Vec::new() }
-    }
-
-    pub(super) fn store(&self) -> &'a dyn Store {
-        self.store
     }
 
     /// How many changes were begun so far.
@@ -59,6 +56,19 @@ impl<'a> Run<'a> {
             Keep::Commit
         })?;
         record
+    }
+
+    /// What the server keeps for itself under that name, as the changes left it.
+    pub(super) fn own(&mut self, name: &str) -> Result<Option<Secret>, store::Error> {
+        if self.unsettled.is_empty() {
+            return self.store.own(name);
+        }
+        let mut own = Ok(None);
+        self.begin(&mut |transaction| {
+            own = transaction.own(name);
+            Keep::Commit
+        })?;
+        own
     }
 
     /// A long search does not hold up those who write, so it is a reader's.

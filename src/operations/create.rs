@@ -38,6 +38,7 @@ impl Operation for Create {
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let given = Given::of(cx, &request.attributes)?;
+        let given = cx.complete(given, request.object_type, None)?;
         let object = match request.object_type {
             ObjectType::SymmetricKey => symmetric_key(&given, cx.version)?,
             ObjectType::SecretData if cx.version >= V1_3 => secret_data(&given, cx.version)?,

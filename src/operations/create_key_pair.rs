@@ -6,7 +6,7 @@ use crate::engine::export::{self, Plain};
 use crate::engine::{Asker, Context, Draft, Given, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
-    CryptographicAlgorithm, CryptographicUsageMask, LinkType, RecommendedCurve, ResultReason,
+    CryptographicAlgorithm, CryptographicUsageMask, LinkType, ObjectType, RecommendedCurve, ResultReason,
     UniqueIdentifierValue,
 };
 use crate::kmip::structures::{
@@ -48,7 +48,8 @@ impl Operation for CreateKeyPair {
         let public = Given::of_optional(cx, request.public.as_ref())?;
         let private = Given::of_optional(cx, request.private.as_ref())?;
         let common = Given::of_optional(cx, request.common.as_ref())?;
-        let (public, private) = (public.or(&common), private.or(&common));
+        let public = cx.complete(public.or(&common), ObjectType::PublicKey, None)?;
+        let private = cx.complete(private.or(&common), ObjectType::PrivateKey, None)?;
 
         let pair = generate(cx, &public, &private)?;
         let mut public_key = Draft::generated(pair.public_key(&public, cx.version)?, cx.now).give(&public)?;

@@ -46,6 +46,7 @@ impl Operation for DeriveKey {
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let given = Given::of(cx, &request.attributes)?;
+        let given = cx.complete(given, request.object_type, None)?;
         if !matches!(request.object_type, ObjectType::SymmetricKey | ObjectType::SecretData) {
             return Err(invalid_field("Only a symmetric key or secret data can be derived."));
         }

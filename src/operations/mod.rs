@@ -58,6 +58,7 @@ mod rng_retrieve;
 mod rng_seed;
 mod set_attribute;
 mod set_constraints;
+mod set_defaults;
 mod set_endpoint_role;
 mod sign;
 mod signature_verify;
@@ -197,6 +198,7 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<ping::Ping>(),
     entry::<set_constraints::SetConstraints>(),
     entry::<get_constraints::GetConstraints>(),
+    entry::<set_defaults::SetDefaults>(),
     entry::<query_asynchronous_requests::QueryAsynchronousRequests>(),
     entry::<process::Process>(),
 ];

@@ -2,6 +2,7 @@
 
 mod profiles;
 
+use crate::engine::defaults::DefaultsInformation;
 use crate::engine::{Announced, Context, failed};
 use crate::kmip::enums::*;
 use crate::kmip::structures::*;
@@ -34,6 +35,7 @@ structure! {
         ValidationInformation[V1_3..] => validation_information: Vec<ValidationInformation>,
         CapabilityInformation[V1_3..] => capability_information: Vec<CapabilityInformation>,
         ClientRegistrationMethod[V1_3..] => client_registration_methods: Vec<ClientRegistrationMethod>,
+        DefaultsInformation[V2_0..] => defaults_information: Option<DefaultsInformation>,
         ProtectionStorageMasks[V2_0..] => protection_storage_masks: Option<ProtectionStorageMasks>,
     }
 }
@@ -51,6 +53,11 @@ impl crate::operations::Operation for Query {
         }
         let asked = |function| request.query_functions.contains(&function);
         let (version, announced) = (cx.version, cx.announced);
+        let defaults_information = if asked(QueryFunction::QueryDefaultsInformation) && version >= V2_0 {
+            Some(cx.defaults()?).filter(|defaults| !defaults.objects.is_empty())
+        } else {
+            None
+        };
         let operations = OPERATIONS.iter().filter(|entry| entry.exists_in(version)).map(|entry| entry.code);
         let operations = operations.chain(SENT.into_iter().filter(|_| cx.has_listeners()));
         let object_types = OBJECT_TYPES
@@ -84,6 +91,7 @@ impl crate::operations::Operation for Query {
                 asked(QueryFunction::QueryClientRegistrationMethods),
                 registration_methods().into_iter(),
             ),
+            defaults_information,
             protection_storage_masks: asked(QueryFunction::QueryStorageProtectionMasks)
                 .then(|| ProtectionStorageMasks { masks: vec![ProtectionStorageMask::SOFTWARE] }),
         })

@@ -49,7 +49,9 @@ impl Operation for Register {
         export::describe(&mut object);
         check_length(&mut object)?;
         let given = Given::of(cx, &request.attributes)?;
-        let mut draft = Draft::new(object).give(&given)?;
+        let draft = Draft::new(object);
+        let given = cx.complete(given, request.object_type, Some(&draft.attributes))?;
+        let mut draft = draft.give(&given)?;
         draft.name_template();
         let asker = Asker::of(cx);
         let ids =

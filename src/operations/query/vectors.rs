@@ -232,6 +232,7 @@ impl Printed {
             validation_information: Vec::new(),
             capability_information: Vec::new(),
             client_registration_methods: Vec::new(),
+            defaults_information: None,
             protection_storage_masks: None,
         }
     }
