@@ -401,8 +401,6 @@ fn a_change_that_is_begun_and_never_settled_holds_up_nobody() {
     assert_eq!(add(&store, key("after")).id, Id(1));
 }
 
-/// Runs a change for each owner, all in one group: the first waits until the others are in line. What
-/// `also` does is part of each job; a job that panics counts as an error.
 #[test]
 fn searches_keep_nobody_from_reading() {
     let folder = Folder::new();
@@ -417,6 +415,8 @@ fn searches_keep_nobody_from_reading() {
     drop(busy);
 }
 
+/// Runs a change for each owner, all in one group: the first waits until the others are in line. What
+/// `also` does is part of each job; a job that panics counts as an error.
 fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<Result<(), Error>> {
     let (begun, also) = (Barrier::new(owners.len()), &also);
     std::thread::scope(|scope| {
