@@ -12,6 +12,8 @@ use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::store::Id;
 use crate::ttlv::Secret;
 
+use super::parts::given_out;
+
 /// A key that may be used, and how.
 pub(super) struct Ciphering {
     pub(super) granted: Granted,
@@ -36,6 +38,50 @@ pub(super) enum Work {
     Symmetric(symmetric::Parts),
     /// RSA takes one block: the key and the data so far are held until the end.
     Rsa(Box<Ciphering>, Secret),
+}
+
+/// What another part of the data comes to.
+pub(super) struct Outcome {
+    /// What is given out now, if anything is.
+    pub(super) data: Option<Secret>,
+    /// The tag, behind the last part of an authenticated encryption.
+    pub(super) tag: Option<Vec<u8>>,
+    /// What has been computed so far, unless this was the last part.
+    pub(super) rest: Option<Work>,
+}
+
+impl Work {
+    /// Takes another part of the data; `tag` is the one that a decryption is to find at the end, and `rsa` is what RSA
+    /// does with all of the data.
+    ///
+    /// # Errors
+    /// Those of the computation, and of [`append`].
+    pub(super) fn go_on(
+        self,
+        data: &Secret,
+        last: bool,
+        tag: Option<&[u8]>,
+        rsa: impl FnOnce(&Ciphering, &[u8]) -> Result<Secret, Error>,
+    ) -> Result<Outcome, Error> {
+        let (data, tag, rest) = match self {
+            Self::Symmetric(parts) if last => {
+                let (data, tag) = parts.finish(data.expose(), tag).map_err(refused)?;
+                (given_out(data), tag, None)
+            }
+            Self::Symmetric(mut parts) => {
+                let data = parts.update(data.expose()).map_err(refused)?;
+                (given_out(data), None, Some(Self::Symmetric(parts)))
+            }
+            Self::Rsa(with, held) => {
+                let held = append(&held, data.expose())?;
+                match last {
+                    true => (given_out(rsa(&with, held.expose())?), None, None),
+                    false => (None, None, Some(Self::Rsa(with, held))),
+                }
+            }
+        };
+        Ok(Outcome { data, tag, rest })
+    }
 }
 
 impl Ciphering {
@@ -126,8 +172,8 @@ impl Ciphering {
         }
     }
 
-    pub(super) fn rsa_encrypt(&self, data: &[u8]) -> Result<Vec<u8>, Error> {
-        Ok(rsa::encrypt(self.key.expose(), &padding(&self.parameters), data)?)
+    pub(super) fn rsa_encrypt(&self, data: &[u8]) -> Result<Secret, Error> {
+        Ok(Secret::new(rsa::encrypt(self.key.expose(), &padding(&self.parameters), data)?))
     }
 
     pub(super) fn rsa_decrypt(&self, data: &[u8]) -> Result<Secret, Error> {

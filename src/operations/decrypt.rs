@@ -9,7 +9,7 @@ use crate::store::Id;
 use crate::ttlv::{Secret, V1_3, V1_4};
 
 use super::Operation;
-use super::ciphering::{Ciphering, Kept, Work, again, append, refused};
+use super::ciphering::{Ciphering, Kept, Work, again, refused};
 use super::parts::{Part, given_out};
 
 structure! {
@@ -112,26 +112,9 @@ fn next(
 ) -> Result<Response, Error> {
     let Decryption(Kept { key, work }) = cx.resume(&correlation)?;
     again(cx, request.unique_identifier.as_ref(), key, Decrypt::CODE, Use::Decrypt)?;
-    let (decrypted, kept) = match work {
-        Work::Symmetric(parts) if last => {
-            let (decrypted, _) = parts.finish(data.expose(), request.tag.as_deref()).map_err(refused)?;
-            (given_out(decrypted), None)
-        }
-        Work::Symmetric(mut parts) => {
-            let decrypted = parts.update(data.expose()).map_err(refused)?;
-            (given_out(decrypted), Some(Work::Symmetric(parts)))
-        }
-        Work::Rsa(with, held) => {
-            let held = append(&held, data.expose())?;
-            if last {
-                (given_out(with.rsa_decrypt(held.expose())?), None)
-            } else {
-                (None, Some(Work::Rsa(with, held)))
-            }
-        }
-    };
-    let mut response = Response::of(key, decrypted);
-    if let Some(work) = kept {
+    let outcome = work.go_on(data, last, request.tag.as_deref(), Ciphering::rsa_decrypt)?;
+    let mut response = Response::of(key, outcome.data);
+    if let Some(work) = outcome.rest {
         cx.go_on(&correlation, Decryption(Kept { key, work }))?;
         response.correlation_value = Some(correlation);
     }

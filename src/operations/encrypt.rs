@@ -9,7 +9,7 @@ use crate::store::Id;
 use crate::ttlv::{Secret, V1_3, V1_4};
 
 use super::Operation;
-use super::ciphering::{Ciphering, Kept, Work, again, append, refused};
+use super::ciphering::{Ciphering, Kept, Work, again, refused};
 use super::parts::{Part, given_out};
 
 structure! {
@@ -30,7 +30,7 @@ structure! {
     /// Response Payload.
     pub struct Response {
         UniqueIdentifier => unique_identifier: UniqueIdentifier,
-        Data => data: Option<Vec<u8>>,
+        Data => data: Option<Secret>,
         IvCounterNonce => iv_counter_nonce: Option<Vec<u8>>,
         CorrelationValue[V1_3..] => correlation_value: Option<Vec<u8>>,
         AuthenticatedEncryptionTag[V1_4..] => tag: Option<Vec<u8>>,
@@ -78,7 +78,7 @@ fn whole(cx: &mut Context<'_>, mut request: Request, data: &Secret) -> Result<Re
     let mut response = Response::of(with.granted.id);
     if with.is_pad {
         let counter = request.iv_counter_nonce.as_deref();
-        response.data = Some(pad::encrypt(cx, &with.granted, data.expose(), counter)?.expose().to_vec());
+        response.data = Some(pad::encrypt(cx, &with.granted, data.expose(), counter)?);
     } else if with.is_rsa() {
         response.data = Some(with.rsa_encrypt(data.expose())?);
     } else {
@@ -86,7 +86,7 @@ fn whole(cx: &mut Context<'_>, mut request: Request, data: &Secret) -> Result<Re
         let iv = request.iv_counter_nonce.as_deref().or(made.as_deref());
         let cipher = with.cipher(iv, request.additional_data.as_deref());
         let encrypted = symmetric::encrypt(&cipher, data.expose()).map_err(refused)?;
-        response.data = Some(encrypted.data);
+        response.data = Some(Secret::new(encrypted.data));
         response.iv_counter_nonce = made.or(encrypted.iv);
         response.tag = encrypted.tag;
     }
@@ -113,8 +113,7 @@ fn first(cx: &mut Context<'_>, mut request: Request, data: Secret) -> Result<Res
         let iv = request.iv_counter_nonce.as_deref().or(made.as_deref());
         let cipher = with.cipher(iv, request.additional_data.as_deref());
         let mut parts = symmetric::Parts::encrypt(&cipher).map_err(refused)?;
-        let encrypted = parts.update(data.expose()).map_err(refused)?;
-        response.data = given_out(encrypted).map(|data| data.expose().to_vec());
+        response.data = given_out(parts.update(data.expose()).map_err(refused)?);
         response.iv_counter_nonce = made.or_else(|| parts.iv().map(<[u8]>::to_vec));
         usage::spend(cx, &with.granted, Encrypt::CODE, Use::Encrypt, amount)?;
         Work::Symmetric(parts)
@@ -135,31 +134,10 @@ fn next(
 ) -> Result<Response, Error> {
     let Encryption(Kept { key, work }) = cx.resume(&correlation)?;
     let granted = again(cx, request.unique_identifier.as_ref(), key, Encrypt::CODE, Use::Encrypt)?;
-    let mut response = Response::of(key);
-    let kept = match work {
-        Work::Symmetric(parts) if last => {
-            let (encrypted, tag) = parts.finish(data.expose(), None).map_err(refused)?;
-            response.data = given_out(encrypted).map(|data| data.expose().to_vec());
-            response.tag = tag;
-            None
-        }
-        Work::Symmetric(mut parts) => {
-            let encrypted = parts.update(data.expose()).map_err(refused)?;
-            response.data = given_out(encrypted).map(|data| data.expose().to_vec());
-            Some(Work::Symmetric(parts))
-        }
-        Work::Rsa(with, held) => {
-            let held = append(&held, data.expose())?;
-            if last {
-                response.data = Some(with.rsa_encrypt(held.expose())?);
-                None
-            } else {
-                Some(Work::Rsa(with, held))
-            }
-        }
-    };
+    let outcome = work.go_on(data, last, None, Ciphering::rsa_encrypt)?;
     usage::spend(cx, &granted, Encrypt::CODE, Use::Encrypt, Amount::further(data.len()))?;
-    if let Some(work) = kept {
+    let mut response = Response { data: outcome.data, tag: outcome.tag, ..Response::of(key) };
+    if let Some(work) = outcome.rest {
         cx.go_on(&correlation, Encryption(Kept { key, work }))?;
         response.correlation_value = Some(correlation);
     }
