@@ -2,8 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use kmip_server::dispatch::Respond;
+use kmip_server::auth::Authenticator;
+use kmip_server::dispatch::{Engine, Respond};
+use kmip_server::engine::Services;
+use kmip_server::engine::notices::Notices;
 use kmip_server::kmip::enums::{BatchErrorContinuationOption, ObjectType, Operation, ResultStatus};
+use kmip_server::policy::{Policies, PolicyStore};
 use kmip_server::store::{Error, Id, Keep, Located, Memory, Query, Record, Store, Transaction, Unsettled};
 use kmip_server::ttlv::{Field, Secret, Tag, V1_4, Writer};
 
@@ -145,4 +149,20 @@ fn changes_that_the_disk_lost_are_not_acknowledged() {
     let items = [CREATE, (Operation::Locate, &locate as &dyn Fn(&mut Writer)), VERSIONS];
     let (statuses, _) = batch(&store, Continue, &items);
     assert_eq!(statuses, [OperationFailed, OperationFailed, Success]);
+}
+
+#[test]
+fn nobody_is_told_of_changes_that_the_disk_lost() {
+    let store = Watched::default();
+    let policies = PolicyStore::fixed(Policies::builtin());
+    let notices = Notices::of(["John Doe".to_owned()]);
+    let services = Services { notices, ..Services::new(Box::new(store.clone()), policies) };
+    let engine = Engine::new(services, Authenticator::new(true, Vec::new()));
+    let waiting = |loses: bool| {
+        *store.loses.lock().unwrap() = loses;
+        engine.respond(&message_of(V1_4, Some(Continue), &[CREATE, VERSIONS, CREATE]), peer());
+        engine.notices().status()[0].waiting
+    };
+    assert_eq!(waiting(true), 0);
+    assert_eq!(waiting(false), 2);
 }

@@ -475,6 +475,17 @@ fn before_1_3_nothing_is_asked_and_what_is_not_supported_is_not_sent_twice() {
 }
 
 #[test]
+fn a_listener_that_hangs_up_on_questions_gets_what_it_is_sent() {
+    let mut scene = Scene::with(|asked| is_push(asked).then(|| asked.done()));
+    let made = scene.john.ask(V1_4, Operation::Create, create).id();
+    let first = scene.received.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(first.operation, Operation::DiscoverVersions);
+    let second = scene.received.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((second.operation, second.version), (Operation::Put, V1_4));
+    assert_eq!(second.payload::<PutRequest>().unique_identifier.to_string(), made);
+}
+
+#[test]
 fn notify_and_put_are_announced_where_somebody_listens_and_only_there() {
     let announced = |caller: &mut Caller| {
         let answer = caller.ask(V1_2, Operation::Query, |writer| {

@@ -4,12 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use kmip_server::config::ClientEndpoint;
 use kmip_server::kmip::enums::{Operation, ResultStatus};
 use kmip_server::ttlv::{Tag, V1_2, V1_4, V2_1, Writer};
 use x509_cert::der::pem::{LineEnding, encode_string};
 
 use crate::corpus::{aes_key, first, id, message_of, objects, register, requests, statuses};
 use crate::harness::{Client, Pki, Running};
+use crate::listener::{Asked, Listener};
 
 /// Registers the objects of the corpus, and gives their key material.
 fn register_all(client: &mut Client) -> Vec<Vec<u8>> {
@@ -39,7 +41,10 @@ fn spellings(secret: &[u8]) -> Vec<String> {
 #[test]
 fn no_key_of_a_whole_run_stands_in_the_log() {
     let pki = Pki::new();
-    let (settings, log) = (pki.settings("logging_level=DEBUG"), pki.folder.path("server.log"));
+    let listener = Listener::start(&pki, &pki.client, |request| Some(Asked::read(request).done()));
+    let ClientEndpoint { user, host, port } = listener.endpoint("John Doe");
+    let settings = pki.settings(&format!("logging_level=DEBUG\nclient_endpoints={user}={host}:{port}"));
+    let log = pki.folder.path("server.log");
     let mut server = Running::start(["-f".as_ref(), settings.as_os_str(), "-l".as_ref(), log.as_os_str()]);
     let mut client = pki.connect(server.port, &pki.client);
     let mut secrets = register_all(&mut client);
@@ -88,6 +93,7 @@ fn no_key_of_a_whole_run_stands_in_the_log() {
     });
     let log = logs.collect::<String>();
     assert!(log.contains("Key Material (Byte String): <"), "the log is one of DEBUG");
+    assert!(log.contains("Request of the server:") && log.contains("operation=\"Put\""), "keys were put");
     for secret in secrets.iter().filter(|secret| secret.len() >= 8) {
         // A part of a key is one too: the first bytes, and some from within.
         let from = secret.len() / 2;

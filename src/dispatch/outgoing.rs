@@ -35,7 +35,10 @@ const QUESTIONS: [QueryFunction; 6] = [
 /// What is known of a listener, for as long as its connection lasts.
 #[derive(Clone, Debug, Default)]
 pub struct Acquaintance {
+    /// Whether it was asked about itself.
     asked: bool,
+    /// Whether it answered that.
+    answered: bool,
     /// The versions that it speaks; empty where it did not say.
     versions: Vec<Version>,
     /// The operations that it says it supports.
@@ -47,6 +50,13 @@ pub struct Acquaintance {
 }
 
 impl Acquaintance {
+    /// What is known of it when its connection has failed: a listener that hung up when it was asked about itself is
+    /// not asked again, and may take what it is sent.
+    #[must_use]
+    pub fn after_failure(&self) -> Self {
+        Self { asked: self.asked && !self.answered, ..Self::default() }
+    }
+
     /// The version for a notice: that of the request behind it, unless the listener says that it does not speak that;
     /// then the newest that both speak.
     fn version(&self, wanted: Version) -> Option<Version> {
@@ -236,12 +246,13 @@ impl Talk<'_> {
     /// Asks a listener which versions it speaks and what it can do (1.4 §5.3 and §5.4). One that does not answer that
     /// may still take what it is sent.
     fn ask(&mut self, version: Version, acquaintance: &mut Acquaintance) -> Result<(), Failure> {
+        acquaintance.asked = true;
         let nothing = |writer: &mut Writer| writer.structure(Tag::RequestPayload, |_| ());
         let told = self.exchange(version, Operation::DiscoverVersions, Box::new(nothing))?;
         acquaintance.versions =
             told.all::<ProtocolVersion>(Tag::ProtocolVersion)?.into_iter().map(Version::from).collect();
-        acquaintance.asked = true;
         let Some(version) = acquaintance.version(version).filter(|version| *version >= V1_3) else {
+            acquaintance.answered = true;
             return Ok(());
         };
         let functions: Vec<_> = QUESTIONS.into_iter().filter(|it| it.since() <= version).collect();
@@ -255,6 +266,7 @@ impl Talk<'_> {
         acquaintance.operations = operations.filter_map(|it| Operation::from_wire(it.0)).collect();
         let types = numbers(Tag::ObjectType)?.into_iter();
         acquaintance.object_types = types.filter_map(|it| ObjectType::from_wire(it.0)).collect();
+        acquaintance.answered = true;
         Ok(())
     }
 
@@ -376,5 +388,103 @@ impl Answer {
         let status =
             if self.failure.is_none() { ResultStatus::Success } else { ResultStatus::OperationFailed };
         batch::audit((identity, peer), operation, &object.to_string(), status, "");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ttlv::{V1_2, V1_4, V2_1};
+
+    fn of(versions: &[Version], operations: &[Operation]) -> Acquaintance {
+        let (versions, operations) = (versions.to_vec(), operations.to_vec());
+        Acquaintance { versions, operations, ..Acquaintance::default() }
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_request_or_else_the_newest_that_both_speak() {
+        assert_eq!(of(&[], &[]).version(V1_4), Some(V1_4));
+        assert_eq!(of(&[V1_2, V1_4], &[]).version(V1_2), Some(V1_2));
+        assert_eq!(of(&[V1_2, V1_4], &[]).version(V2_1), Some(V1_4));
+        assert_eq!(of(&[Version::new(9, 0)], &[]).version(V2_1), None);
+    }
+
+    #[test]
+    fn a_list_of_operations_counts_where_it_speaks_of_what_servers_send() {
+        use Operation::{Get, Notify, Put};
+        let taken = |operations: &[Operation]| {
+            let listener = of(&[], operations);
+            [listener.takes(Put), listener.takes(Notify)]
+        };
+        assert_eq!(taken(&[]), [true, true]);
+        assert_eq!(taken(&[Get]), [true, true]);
+        assert_eq!(taken(&[Get, Put]), [true, false]);
+        assert_eq!(taken(&[Notify]), [false, true]);
+        let mut listener = of(&[], &[]);
+        listener.refused.push(Notify);
+        assert!(listener.takes(Put) && !listener.takes(Notify));
+    }
+
+    #[test]
+    fn who_hung_up_on_a_question_is_not_asked_again() {
+        let mut listener = Acquaintance { asked: true, ..Acquaintance::default() };
+        assert!(listener.after_failure().asked);
+        listener.answered = true;
+        assert!(!listener.after_failure().asked);
+    }
+
+    /// A response as a listener sends it.
+    fn response(status: ResultStatus, reason: Option<u32>, payload: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        super::super::message(V1_4, None, 1, |writer| {
+            writer.structure(Tag::BatchItem, |writer| {
+                Operation::Query.encode(Tag::Operation, writer);
+                status.encode(Tag::ResultStatus, writer);
+                reason.map(Number).write(Tag::ResultReason, writer);
+                reason.map(|_| "no".to_owned()).write(Tag::ResultMessage, writer);
+                writer.structure(Tag::ResponsePayload, payload);
+            });
+        })
+    }
+
+    #[test]
+    fn answers_are_read_whatever_numbers_they_hold() {
+        let payload = |writer: &mut Writer| {
+            vec![Number(1), Number(0x8000_0007)].write(Tag::Operation, writer);
+            "a vendor".to_owned().write(Tag::VendorIdentification, writer);
+        };
+        let answer = Answer::read(&response(ResultStatus::Success, None, payload), V1_4).unwrap();
+        assert!(answer.failure.is_none());
+        let numbers: Vec<_> = answer.all::<Number>(Tag::Operation).unwrap().iter().map(|it| it.0).collect();
+        assert_eq!(numbers, [1, 0x8000_0007]);
+        for (reason, unsupported) in [(5, true), (1, false), (0x8000_0001, false)] {
+            let failed = response(ResultStatus::OperationFailed, Some(reason), |_| ());
+            let answer = Answer::read(&failed, V1_4).unwrap();
+            assert_eq!((answer.failure.is_some(), answer.unsupported), (true, unsupported));
+        }
+        assert!(
+            Answer::read(&response(ResultStatus::OperationPending, None, |_| ()), V1_4)
+                .unwrap()
+                .failure
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_or_none_is_an_error() {
+        let whole = response(ResultStatus::Success, None, |writer| {
+            "a vendor".to_owned().write(Tag::VendorIdentification, writer);
+        });
+        for length in 0..whole.len() {
+            assert!(Answer::read(&whole[..length], V1_4).is_err(), "{length}");
+        }
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x55;
+            // It makes sense or not; it is read without a bug either way.
+            drop(
+                Answer::read(&changed, V1_4)
+                    .map(|answer| drop(answer.all::<String>(Tag::VendorIdentification))),
+            );
+        }
     }
 }

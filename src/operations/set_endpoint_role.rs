@@ -1,6 +1,7 @@
 //! Set Endpoint Role (KMIP 2.1 §6.1.54): which end of the connection asks from now on.
 //!
-//! This server answers and never asks, so it takes the role that it has and no other.
+//! By the connection of a client this server answers and never asks, so it takes the role that it has and no other.
+//! What it sends of its own accord goes to where clients listen.
 
 use crate::engine::{Context, failed};
 use crate::kmip::enums::{EndpointRole, ResultReason};
@@ -32,9 +33,10 @@ impl Operation for SetEndpointRole {
     fn run(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         match request.endpoint_role {
             EndpointRole::Server => Ok(Response { endpoint_role: EndpointRole::Server }),
-            EndpointRole::Client => {
-                Err(failed(ResultReason::FeatureNotSupported, "This server sends no requests of its own."))
-            }
+            EndpointRole::Client => Err(failed(
+                ResultReason::FeatureNotSupported,
+                "This server sends no requests by the connection of a client.",
+            )),
         }
     }
 }

@@ -30,6 +30,8 @@ const LOG: &str = "kmip.server.endpoint";
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long the handshake may take, and each request with its response.
 const EXCHANGE: Duration = Duration::from_secs(5);
+/// How much of a long request has to be taken in a second beyond that, in bytes.
+const RATE: usize = 1 << 20;
 /// How long a connection is kept without anything to send.
 const IDLE: Duration = Duration::from_secs(60);
 /// How often a message is tried to be sent at the most.
@@ -71,12 +73,18 @@ impl Endpoints {
         for endpoint in &self.endpoints {
             let (engine, tls) = (Arc::clone(&self.engine), Arc::clone(&self.tls));
             let running = Arc::clone(&self.running);
-            let sender =
-                Sender { engine, tls, endpoint: endpoint.clone(), running, line: None, failing: false };
+            let sender = Sender {
+                engine,
+                tls,
+                endpoint: endpoint.clone(),
+                running,
+                line: None,
+                acquaintance: Acquaintance::default(),
+                failing: false,
+            };
             self.running.state().threads += 1;
             let thread = thread::Builder::new().name("kmip-endpoint".to_owned()).stack_size(STACK);
             if let Err(error) = thread.spawn(move || sender.run()) {
-                self.running.end(&endpoint.user);
                 log::error!(target: LOG, "There is no thread for the listener of {:?}: {error}", endpoint.user);
             }
         }
@@ -126,7 +134,7 @@ impl Running {
     fn end(&self, user: &str) {
         let mut state = self.state();
         state.sockets.remove(user);
-        state.threads -= 1;
+        state.threads = state.threads.saturating_sub(1);
         drop(state);
         self.ended.notify_all();
     }
@@ -146,6 +154,8 @@ struct Sender {
     running: Arc<Running>,
     /// The connection, where there is one.
     line: Option<Line>,
+    /// What is known of the listener when the next connection begins.
+    acquaintance: Acquaintance,
     /// Whether the last attempt failed: that is told once, for as long as it lasts.
     failing: bool,
 }
@@ -221,6 +231,7 @@ impl Sender {
                 Ok(delivery)
             }
             Err(failure) => {
+                self.acquaintance = acquaintance.after_failure();
                 close(stream);
                 Err(failure)
             }
@@ -253,7 +264,7 @@ impl Sender {
         let shown = stream.conn.peer_certificates().and_then(|chain| chain.first());
         let certificate = shown.and_then(|shown| Certificate::from_der(shown).ok());
         let peer = Peer::new(address, 0, certificate);
-        Ok(Line { stream, peer, acquaintance: Acquaintance::default() })
+        Ok(Line { stream, peer, acquaintance: self.acquaintance.clone() })
     }
 
     fn hang_up(&mut self) {
@@ -288,7 +299,8 @@ struct Line {
 }
 
 fn exchange(stream: &mut Stream, request: &[u8]) -> io::Result<Vec<u8>> {
-    stream.sock.due = Instant::now() + EXCHANGE;
+    let seconds = u64::try_from(request.len() / RATE).unwrap_or(u64::MAX);
+    stream.sock.due = Instant::now() + EXCHANGE.saturating_add(Duration::from_secs(seconds));
     stream.write_all(request)?;
     stream.flush()?;
     let mut response = Vec::new();
