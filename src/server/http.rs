@@ -22,8 +22,10 @@ pub const MAX_HEAD: usize = 8 * 1024;
 /// How many fields a request may have.
 pub const MAX_FIELDS: usize = 64;
 
-/// How many bytes are read at a time.
-const CHUNK: usize = 16 * 1024;
+/// How many bytes are read at a time: of a head, which with a small body fits, and of a body. Room that is not used
+/// has to be wiped all the same.
+const HEAD_CHUNK: usize = 1024;
+const BODY_CHUNK: usize = 16 * 1024;
 
 /// How a message is spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,7 +239,7 @@ impl Requests {
                 }
                 Ok(Parsed::Partial) => {
                     let begun = self.has_begun();
-                    if self.read(stream)? == 0 {
+                    if self.read(stream, HEAD_CHUNK)? == 0 {
                         return Err(if begun { Problem::Cut } else { Problem::Closed });
                     }
                 }
@@ -251,7 +253,8 @@ impl Requests {
     /// As [`Requests::head`].
     pub fn body(&mut self, stream: &mut impl Read, head: &Head) -> Result<Zeroizing<Vec<u8>>, Problem> {
         while self.ahead.len() < head.length {
-            if self.read(stream)? == 0 {
+            let missing = head.length - self.ahead.len();
+            if self.read(stream, missing.min(BODY_CHUNK))? == 0 {
                 return Err(Problem::Cut);
             }
         }
@@ -259,9 +262,9 @@ impl Requests {
         Ok(std::mem::replace(&mut self.ahead, next))
     }
 
-    fn read(&mut self, stream: &mut impl Read) -> Result<usize, Problem> {
+    fn read(&mut self, stream: &mut impl Read, most: usize) -> Result<usize, Problem> {
         let have = self.ahead.len();
-        self.ahead.resize(have + CHUNK, 0);
+        self.ahead.resize(have + most, 0);
         let outcome = self.ahead.get_mut(have..).map_or(Ok(0), |room| stream.read(room));
         self.ahead.truncate(have + outcome.as_ref().map_or(0, |count| *count));
         outcome.map_err(Problem::Io)
