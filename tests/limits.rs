@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kmip_server::config::Config;
-use kmip_server::dispatch::{MAX_BATCH_ITEMS, Respond};
+use kmip_server::dispatch::{Engine, MAX_BATCH_ITEMS, Respond};
 use kmip_server::engine::notices::MAX_WAITING;
 use kmip_server::engine::{
     MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, MAX_TICKETS_OF_A_USER, heavy_jobs_at_once,
@@ -17,8 +17,9 @@ use kmip_server::kmip::enums::{
     ResultStatus, TicketType,
 };
 use kmip_server::kmip::structures::Ticket;
+use kmip_server::server::http::MAX_FIELDS;
 use kmip_server::server::{MAX_HANDSHAKES, Server};
-use kmip_server::store::{Error, Id, Keep, Located, Query, Record, Sqlite, Store, Transaction};
+use kmip_server::store::{Error, Id, Keep, Located, Memory, Query, Record, Sqlite, Store, Transaction};
 use kmip_server::ttlv::{Field, MAX_DEPTH, Secret, Tag, V1_4, V2_1, Writer};
 use rustls::ALL_VERSIONS;
 
@@ -57,6 +58,26 @@ impl Good {
         times.sort();
         assert!(times[times.len() / 2] < SOON, "a good client waited: {times:?}");
     }
+
+    /// The same for as long as somebody else does `work`.
+    fn is_served_during<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| {
+            let work = scope.spawn(work);
+            self.is_served();
+            while !work.is_finished() {
+                self.is_served();
+            }
+            work.join().unwrap()
+        })
+    }
+}
+
+/// A server of that engine, somebody who asks for little, and somebody who asks for much.
+fn meeting(engine: Engine) -> (Embedded, Good, Client) {
+    let pki = Pki::new();
+    let server = Embedded::start(&pki.config(), engine);
+    let (good, greedy) = (Good::new(&pki, server.port), pki.connect(server.port, &pki.client));
+    (server, good, greedy)
 }
 
 fn connect(pki: &Pki, port: u16) -> std::io::Result<Client> {
@@ -90,10 +111,16 @@ fn half_requests_end_at_their_deadline() {
     let config = Config { request_timeout: Duration::from_secs(1), ..pki.config() };
     let server = Embedded::start(&config, engine());
     let mut good = Good::new(&pki, server.port);
-    let mut halves: Vec<_> = (0..20)
-        .map(|_| {
+    let half = &good.request[..good.request.len() / 2];
+    let (head, body) =
+        (b"POST /kmip HTTP/1.1\r\nContent-Type: te", http_head("application/octet-stream", 1000));
+    let mut halves: Vec<_> = [half, head, body.as_bytes()]
+        .into_iter()
+        .cycle()
+        .take(21)
+        .map(|half| {
             let mut client = pki.connect(server.port, &pki.client);
-            client.send(&good.request[..good.request.len() / 2]).unwrap();
+            client.send(half).unwrap();
             client
         })
         .collect();
@@ -189,16 +216,48 @@ fn a_length_of_a_gibibyte_ends_the_connection() {
     good.is_served();
 }
 
+/// What a request of HTTP begins with.
+fn http_head(content_type: &str, length: usize) -> String {
+    format!("POST /kmip HTTP/1.1\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n")
+}
+
+#[test]
+fn heads_and_bodies_of_http_have_bounds() {
+    let pki = Pki::new();
+    let server = Embedded::start(&Config { max_request_size: 1 << 20, ..pki.config() }, engine());
+    let mut good = Good::new(&pki, server.port);
+    let begin = "POST /kmip HTTP/1.1\r\n";
+    let expanding = format!("<RequestMessage>{}</RequestMessage>", "<P/>".repeat(200_000));
+    let cases = [
+        (format!("{begin}X: {}", "a".repeat(100_000)), "431"),
+        (format!("{begin}{}", "X: a\r\n".repeat(MAX_FIELDS + 1)), "431"),
+        (http_head("text/xml", 1 << 30), "413"),
+        (http_head("application/octet-stream", (1 << 20) + 1), "413"),
+        // Four bytes of text are eight of TTLV.
+        (format!("{}{expanding}", http_head("text/xml", expanding.len())), "413"),
+    ];
+    for (request, status) in cases {
+        let mut greedy = pki.connect(server.port, &pki.client);
+        // It may be cut off before it has sent everything.
+        let answer = good.is_served_during(|| {
+            drop(greedy.send(request.as_bytes()));
+            crate::https::receive(&mut greedy)
+        });
+        assert_eq!(answer.unwrap().status(), status);
+        assert!(greedy.is_closed());
+    }
+}
+
 #[test]
 fn a_batch_has_a_greatest_number_of_items() {
-    let engine = engine();
-    let batch = |count| {
+    let (_server, mut good, mut greedy) = meeting(engine());
+    let mut batch = |count| {
         let items = vec![(Operation::GetAttributeList, |w: &mut Writer| id(corpus::AES, w)); count];
         let request = message_of(V1_4, Some(BatchErrorContinuationOption::Continue), &items);
-        statuses(&engine.respond(&request, peer()).message)
+        good.is_served_during(|| statuses(&greedy.exchange(&request).unwrap()))
     };
     assert_eq!(batch(MAX_BATCH_ITEMS + 1), [ResultStatus::OperationFailed]);
-    assert_eq!(batch(1_000), [ResultStatus::Success; 1_000]);
+    assert_eq!(batch(MAX_BATCH_ITEMS), vec![ResultStatus::Success; MAX_BATCH_ITEMS]);
 }
 
 #[test]
@@ -210,9 +269,11 @@ fn deep_nesting_is_refused() {
             [0x42, 0x00, if at == 0 { 0x78 } else { 0x77 }, 0x01].into_iter().chain(length)
         })
     };
+    let (_server, mut good, mut greedy) = meeting(engine());
     for depth in [usize::from(MAX_DEPTH), 1_000, 1_000_000] {
-        let reply = engine().respond(&nested(depth).collect::<Vec<_>>(), peer());
-        assert_eq!(statuses(&reply.message), [ResultStatus::OperationFailed]);
+        let request: Vec<_> = nested(depth).collect();
+        let answer = good.is_served_during(|| greedy.exchange(&request).unwrap());
+        assert_eq!(statuses(&answer), [ResultStatus::OperationFailed]);
     }
 }
 
@@ -220,10 +281,11 @@ fn deep_nesting_is_refused() {
 fn a_locate_has_a_greatest_number_of_criteria() {
     let folder = Folder::new();
     let engine = corpus::engine_on(Box::new(Sqlite::open(&folder.path("database")).unwrap()));
-    let locate = |count| {
+    let (_server, mut good, mut greedy) = meeting(engine);
+    let mut locate = |count| {
         let payload = |w: &mut Writer| corpus::flat(&vec![named("object 1"); count], w);
         let request = message_of(V1_4, None, &[(Operation::Locate, payload)]);
-        statuses(&engine.respond(&request, peer()).message)
+        good.is_served_during(|| statuses(&greedy.exchange(&request).unwrap()))
     };
     assert_eq!(locate(MAX_CRITERIA), [ResultStatus::Success]);
     assert_eq!(locate(MAX_CRITERIA + 1), [ResultStatus::OperationFailed]);
@@ -247,12 +309,12 @@ fn a_user_has_a_greatest_number_of_tickets() {
     assert_eq!(logout(&tickets[1]), [ResultStatus::Success]);
 }
 
-/// A store with more objects than a Locate may give.
-struct Endless;
+/// A store that has objects, and finds more of them than a Locate may give.
+struct Endless(Memory);
 
 impl Store for Endless {
-    fn read(&self, _: Id) -> Result<Option<Record>, Error> {
-        Ok(None)
+    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+        self.0.read(id)
     }
 
     fn locate(&self, query: &Query) -> Result<Located, Error> {
@@ -261,41 +323,34 @@ impl Store for Endless {
         Ok(Located { ids: (1..=limit).map(Id).collect(), total: None })
     }
 
-    fn own(&self, _: &str) -> Result<Option<Secret>, Error> {
-        Ok(None)
+    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.0.own(name)
     }
 
-    fn change(&self, _: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
-        Err(Error::GroupLost)
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+        self.0.change(job)
     }
 }
 
 #[test]
 fn a_locate_that_matches_everything_has_a_bound() {
-    let engine = corpus::bare_engine(Box::new(Endless));
-    let locate = |maximum: Option<i32>| {
-        let request = message_of(
-            V1_4,
-            None,
-            &[(Operation::Locate, |w: &mut Writer| {
-                maximum.write(Tag::MaximumItems, w);
-            })],
-        );
-        statuses(&engine.respond(&request, peer()).message)
+    let engine = corpus::engine_on(Box::new(Endless(Memory::new())));
+    let (_server, mut good, mut greedy) = meeting(engine);
+    let mut locate = |maximum: Option<i32>, count| {
+        let items = vec![(Operation::Locate, |w: &mut Writer| maximum.write(Tag::MaximumItems, w)); count];
+        let request = message_of(V1_4, Some(BatchErrorContinuationOption::Continue), &items);
+        good.is_served_during(|| statuses(&greedy.exchange(&request).unwrap()))
     };
-    assert_eq!(locate(None), [ResultStatus::OperationFailed]);
-    assert_eq!(locate(Some(1_000)), [ResultStatus::Success]);
-
+    assert_eq!(locate(None, 1), [ResultStatus::OperationFailed]);
+    assert_eq!(locate(Some(1_000), 1), [ResultStatus::Success]);
     // A batch of them does not use up the memory either.
-    let items = [(Operation::Locate, |w: &mut Writer| 500_000.write(Tag::MaximumItems, w)); 8];
-    let request = message_of(V1_4, Some(BatchErrorContinuationOption::Continue), &items);
-    let statuses = statuses(&engine.respond(&request, peer()).message);
+    let statuses = locate(Some(500_000), 8);
     assert_eq!(statuses.iter().filter(|status| **status == ResultStatus::Success).count(), 2, "{statuses:?}");
 }
 
 #[test]
 fn keys_and_derivations_that_would_take_forever_are_refused() {
-    let engine = engine();
+    let (_server, mut good, mut greedy) = meeting(engine());
     let pair = |w: &mut Writer| {
         let common = [
             attribute(Tag::CryptographicAlgorithm, &CryptographicAlgorithm::Rsa),
@@ -320,9 +375,10 @@ fn keys_and_derivations_that_would_take_forever_are_refused() {
     ];
     for (operation, request) in requests {
         let begun = Instant::now();
-        let reply = engine.respond(&request, peer());
-        assert_eq!(statuses(&reply.message), [ResultStatus::OperationFailed], "{operation}");
-        assert!(begun.elapsed() < Duration::from_secs(1), "{operation} took {:?}", begun.elapsed());
+        let answer = greedy.exchange(&request).unwrap();
+        assert_eq!(statuses(&answer), [ResultStatus::OperationFailed], "{operation}");
+        good.is_served();
+        assert!(begun.elapsed() < PATIENCE / 2, "{operation} took {:?}", begun.elapsed());
     }
 }
 
@@ -338,23 +394,17 @@ fn key_pair(bits: i32) -> impl Fn(&mut Writer) {
 fn making_keys_leaves_room_for_simple_requests() {
     let pki = Pki::new();
     let server = Embedded::start(&pki.config(), engine());
-    let mut good = Good::new(&pki, server.port);
-    thread::scope(|scope| {
-        let makers: Vec<_> = (0..4 * heavy_jobs_at_once())
-            .map(|_| {
+    Good::new(&pki, server.port).is_served_during(|| {
+        thread::scope(|scope| {
+            for _ in 0..4 * heavy_jobs_at_once() {
                 scope.spawn(|| {
                     let mut client = pki.connect(server.port, &pki.client);
                     let request = message_of(V1_4, None, &[(Operation::CreateKeyPair, key_pair(2048))]);
-                    statuses(&client.exchange(&request).unwrap())
-                })
-            })
-            .collect();
-        while !makers.iter().all(|maker| maker.is_finished()) {
-            good.is_served();
-        }
-        for maker in makers {
-            assert_eq!(maker.join().unwrap(), [ResultStatus::Success]);
-        }
+                    let statuses = statuses(&client.exchange(&request).unwrap());
+                    assert_eq!(statuses, [ResultStatus::Success]);
+                });
+            }
+        });
     });
 }
 
