@@ -93,6 +93,12 @@ fn what_the_server_would_do_is_told() {
     for words in words {
         says(&pki, "", &[], words);
     }
+    says(
+        &pki,
+        "client_endpoints=John Doe=127.0.0.1:7",
+        &[],
+        "Put and Notify for John Doe to 127.0.0.1, port 7\n",
+    );
     says(&pki, "", &["-s", "TLS1.3"], "Speaks TLS 1.3: ");
     says(
         &pki,

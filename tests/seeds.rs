@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use kmip_server::backup;
 use kmip_server::crypto::rsa::PrivateKey;
 use kmip_server::crypto::{Purpose, ec};
 use kmip_server::encoding::{json, xml};
 use kmip_server::kmip::enums::{CryptographicAlgorithm, Operation, RecommendedCurve};
 use kmip_server::kmip::{KeyMaterial, KeyValue, Object};
+use kmip_server::store::Sqlite;
 use kmip_server::ttlv::{Field, STORED, Tag, V1_2, Writer};
 
-use crate::corpus::{batches, message_of, objects, register, requests};
-use crate::harness::{Authority, self_signed_version_1};
+use crate::corpus::{batches, engine_on, message_of, objects, register, requests};
+use crate::harness::{Authority, Folder, self_signed_version_1};
 
 /// The seeds of each program, and what the engine of `request` is made of. `ca` issues the certificates.
 fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
@@ -42,11 +44,23 @@ fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ("corpus/settings", vec![settings(&file("server.conf.example")), b"[server]\nport=1\n".to_vec()]),
         ("corpus/policy", vec![file("policy.json"), b"{}".to_vec()]),
         ("corpus/certificate", certificates),
+        ("corpus/export", lines()),
         (
             "corpus/slugs",
             vec![br#"{"groups": ["A", "B"]}"#.to_vec(), b"null".to_vec(), b"/slugs/a b".to_vec()],
         ),
     ])
+}
+
+/// The lines of an export of all objects, without their checks.
+fn lines() -> Vec<Vec<u8>> {
+    let folder = Folder::new();
+    let (database, file) = (folder.path("database"), folder.path("export"));
+    drop(engine_on(Box::new(Sqlite::open(&database).unwrap())));
+    backup::export(backup::Database { path: &database, key: None }, &file, None).unwrap();
+    let text = fs::read_to_string(file).unwrap();
+    let lines = text.lines().skip(1).filter_map(|line| line.split_once(",\"check\""));
+    lines.map(|(line, _)| format!("{line}}}").into_bytes()).collect()
 }
 
 /// An object as the database has it.

@@ -17,6 +17,7 @@ pub use file::MAX_LINE;
 pub use line::VERSION;
 
 use crate::store::{self, Id, Intake, Snapshot, WrappingKey};
+use crate::ttlv::Secret;
 use file::{Lines, Sink};
 use line::{Entry, Totals};
 
@@ -90,8 +91,13 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
             other => other.into(),
         }),
         Entry::Own { name, value } => {
-            if !intake.add_own(&name, &value)? {
-                left.push(name);
+            match intake.own(&name)? {
+                None => intake.set_own(&name, &value)?,
+                Some(there) if there == value => {}
+                Some(there) => match farther(&name, &there, &value) {
+                    Some(farther) => intake.set_own(&name, &farther)?,
+                    None => left.push(name),
+                },
             }
             Ok(())
         }
@@ -100,4 +106,28 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     intake.count_from(Id(totals.last_id))?;
     intake.keep()?;
     Ok(Summary { objects: totals.objects, last_id: totals.last_id, left })
+}
+
+/// Where a one-time pad stands that stands at two places: at the farther one, each way. The two stores have used the
+/// same pad, and no byte of it may be used again (`engine/pad.rs` keeps a number of eight bytes for each way). None for
+/// anything else.
+fn farther(name: &str, there: &Secret, given: &Secret) -> Option<Secret> {
+    let places = |value: &Secret| {
+        let (places, rest) = value.expose().as_chunks::<8>();
+        (name.starts_with("pad ") && rest.is_empty()).then(|| places.to_vec())
+    };
+    let (there, given) = (places(there)?, places(given)?);
+    let farther = there.iter().zip(&given).map(|(one, other)| *one.max(other));
+    (there.len() == given.len()).then(|| Secret::new(farther.collect::<Vec<_>>().concat()))
+}
+
+/// Reads one line behind the first as an import does, but for its check, and writes it again: for whoever tries lines
+/// out.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn respell(line: &[u8]) -> Result<Vec<u8>, Wrong> {
+    let line =
+        serde_json::from_slice(line).map_err(|_| Wrong::Malformed("the line is no JSON".to_owned()))?;
+    Ok(Entry::read(&line)?.write()?.to_string().into_bytes())
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Database, Error, Wrong, export, import};
+use super::{Database, Error, Wrong, export, import, respell};
 use crate::kmip::enums::ObjectType;
 use crate::store::testing::{
     Folder, Random, change, insert, one_of_each_type, random_record, record, sealed,
@@ -163,6 +163,20 @@ fn an_object_that_is_there_already_is_named_and_nothing_is_imported() {
 }
 
 #[test]
+fn a_pad_that_both_have_used_stands_at_the_farther_place_of_each_way() {
+    let folder = Folder::new();
+    let places = |one: u64, other: u64| Secret::new([one.to_be_bytes(), other.to_be_bytes()].concat());
+    let (from, to, file) = (folder.path("from"), folder.path("to"), folder.path("export"));
+    for (path, value) in [(&from, places(0x1_00, 7)), (&to, places(0xff, 9))] {
+        let store = Sqlite::open(path).unwrap();
+        change(&store, |change| change.set_own("pad 00", &value).unwrap());
+    }
+    export(database(&from), &file, None).unwrap();
+    assert!(import(database(&to), &file, None).unwrap().left.is_empty());
+    assert_eq!(contents(database(&to)).1, [("pad 00".to_owned(), places(0x1_00, 9))]);
+}
+
+#[test]
 fn whoever_else_uses_the_database_keeps_an_import_out_but_no_export() {
     let folder = Folder::new();
     let (path, file) = exported(&folder, None);
@@ -271,6 +285,41 @@ fn what_is_no_export_of_this_version_is_told_in_the_first_line() {
     assert_eq!(refusal(&folder, newer.as_bytes(), None), (1, Wrong::Version(2)));
     let unchecked = "{\"format\":\"kmip-server export\",\"version\":1}\n";
     assert_eq!(refusal(&folder, unchecked.as_bytes(), None), (1, Wrong::Changed));
+}
+
+#[test]
+fn lines_that_were_changed_anyhow_are_refused_or_read_and_never_a_bug() {
+    let folder = Folder::new();
+    let (_, file) = exported(&folder, None);
+    let text = fs::read_to_string(file).unwrap();
+    let lines: Vec<_> =
+        text.lines().map(|line| line.split(",\"check\"").next().unwrap().to_owned() + "}").collect();
+    let random = &mut Random::new(5);
+    let mut read = 0;
+    for line in &lines[1..] {
+        let same = respell(line.as_bytes()).unwrap();
+        assert_eq!(same, line.as_bytes());
+        for _ in 0..200 {
+            let mut changed = line.clone().into_bytes();
+            for _ in 0..=random.below(3) {
+                let (at, other) = (random.position(changed.len()), random.position(changed.len()));
+                match random.below(4) {
+                    0 => changed[at] = changed[other],
+                    1 => changed[at] = u8::try_from(random.below(128)).unwrap(),
+                    2 => drop(changed.drain(at.min(other)..at.max(other))),
+                    _ => changed.insert(at, changed[other]),
+                }
+                if changed.is_empty() {
+                    break;
+                }
+            }
+            if let Ok(once) = respell(&changed) {
+                assert_eq!(respell(&once).as_ref(), Ok(&once));
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 0, "none was read: the changes are too large to tell anything");
 }
 
 /// A file of these lines, each with its right check, as a program of somebody else could make it.

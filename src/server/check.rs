@@ -67,6 +67,7 @@ pub fn check(config: &Config) -> Report {
     report.policies(config);
     report.certify(config);
     report.services(config);
+    report.listeners(config);
     report.files(config);
     report
 }
@@ -275,6 +276,13 @@ impl Report {
             } else if plugin.enabled {
                 self.fact(format!("Asks the SLUGS service {url} for groups"));
             }
+        }
+    }
+
+    fn listeners(&mut self, config: &Config) {
+        for endpoint in &config.client_endpoints {
+            let (user, host, port) = (&endpoint.user, &endpoint.host, endpoint.port);
+            self.fact(format!("Sends Put and Notify for {user} to {host}, port {port}"));
         }
     }
 

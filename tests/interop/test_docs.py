@@ -11,8 +11,8 @@ from pages import DOCS, blocks
 LIMIT_SECONDS = 60
 
 
-def test_the_commands_of_the_pages_work_as_they_stand(command, is_reference, tmp_path):
-    assert not is_reference, "the pages are about this server"
+def run(command, tmp_path, database, then):
+    """What is said by the commands of anywhere.md, with PyKMIP's client of pykmip.md between them, and those of `then`."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "run_server").symlink_to(command[0])
@@ -21,44 +21,13 @@ def test_the_commands_of_the_pages_work_as_they_stand(command, is_reference, tmp
     script = "\n".join(
         [
             "set -e",
-            begin,
+            begin.replace(":memory:", database),
             wait,
             'export KMIP_PORT="$port"',
             f"{shlex.quote(sys.executable)} client.py",
             end,
             "wait",
-            "echo the end",
-        ]
-    )
-    environment = dict(os.environ, PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")
-    try:
-        done = subprocess.run(
-            ["bash", "-c", script], cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT_SECONDS, universal_newlines=True,
-        )
-    finally:
-        stop(tmp_path / "kmip-certs" / "pid")
-    assert done.returncode == 0 and done.stdout.rstrip().endswith("the end"), done.stdout
-    assert "the server is on port" in done.stdout, done.stdout
-
-
-def test_the_commands_of_the_page_about_backups_work_as_they_stand(command, is_reference, tmp_path):
-    assert not is_reference, "the pages are about this server"
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "run_server").symlink_to(command[0])
-    begin, wait, end = blocks("anywhere.md", "sh")
-    (tmp_path / "client.py").write_text("".join(blocks("pykmip.md", "python")))
-    script = "\n".join(
-        [
-            "set -e",
-            begin.replace(":memory:", "kmip.database"),
-            wait,
-            'export KMIP_PORT="$port"',
-            f"{shlex.quote(sys.executable)} client.py",
-            end,
-            "wait",
-            *blocks("backup.md", "sh"),
+            *then,
         ]
     )
     environment = dict(os.environ, PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")
@@ -70,8 +39,20 @@ def test_the_commands_of_the_page_about_backups_work_as_they_stand(command, is_r
     finally:
         stop(tmp_path / "kmip-certs" / "pid")
     assert done.returncode == 0, done.stdout
-    assert "Imported 1 objects into moved.database." in done.stdout, done.stdout
-    assert done.stdout.rstrip().endswith("1 Symmetric Key John Doe"), done.stdout
+    return done.stdout.rstrip()
+
+
+def test_the_commands_of_the_pages_work_as_they_stand(command, is_reference, tmp_path):
+    assert not is_reference, "the pages are about this server"
+    said = run(command, tmp_path, ":memory:", ["echo the end"])
+    assert "the server is on port" in said and said.endswith("the end"), said
+
+
+def test_the_commands_of_the_page_about_backups_work_as_they_stand(command, is_reference, tmp_path):
+    assert not is_reference, "the pages are about this server"
+    said = run(command, tmp_path, "kmip.database", blocks("backup.md", "sh"))
+    assert "Imported 1 objects into moved.database." in said, said
+    assert said.endswith("1 Symmetric Key John Doe"), said
 
 
 def stop(pid_file):

@@ -138,20 +138,25 @@ impl Intake {
         }
     }
 
-    /// Keeps `value` for the server itself, unless there is something under that name; tells whether it is `value`
-    /// that is there now.
+    /// What the server keeps for itself under that name.
     ///
     /// # Errors
     /// Where the store itself fails.
-    pub fn add_own(&self, name: &str, value: &Secret) -> Result<bool, Error> {
-        let there = rows::own(&self.database, name)?;
-        match (&self.key, there) {
-            (Some(key), Some(there)) => Ok(key.open_own(name, &there)? == *value),
-            (None, Some(there)) => Ok(there == *value),
-            (Some(key), None) => {
-                rows::set_own(&self.database, name, &key.seal_own(name, value)?).map(|()| true)
-            }
-            (None, None) => rows::set_own(&self.database, name, value).map(|()| true),
+    pub fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        match (&self.key, rows::own(&self.database, name)?) {
+            (Some(key), Some(value)) => key.open_own(name, &value).map(Some),
+            (_, value) => Ok(value),
+        }
+    }
+
+    /// Keeps `value` for the server itself under that name.
+    ///
+    /// # Errors
+    /// Where the store itself fails.
+    pub fn set_own(&self, name: &str, value: &Secret) -> Result<(), Error> {
+        match &self.key {
+            Some(key) => rows::set_own(&self.database, name, &key.seal_own(name, value)?),
+            None => rows::set_own(&self.database, name, value),
         }
     }
 

@@ -1,0 +1,12 @@
+//! Lines of an export: what is read can be written and read again.
+
+#![no_main]
+
+use kmip_server::backup;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(once) = backup::respell(bytes) {
+        assert_eq!(backup::respell(&once).as_ref(), Ok(&once));
+    }
+});
