@@ -19,7 +19,7 @@ pub(crate) struct WhoAmI(pub(crate) Authenticator);
 impl Respond for WhoAmI {
     fn respond(&self, _: &[u8], peer: &Peer) -> Reply {
         let answer = match self.0.admit(peer).and_then(|()| self.0.identify(peer, None)) {
-            Ok(Identity { principal, groups }) => {
+            Ok(Identity { principal, groups, .. }) => {
                 format!("{}, {groups:?}, {}", principal.user, peer.address.ip())
             }
             Err(error) => format!("certificate: {}", error.is_about_the_certificate()),
@@ -116,7 +116,7 @@ fn a_service_tells_the_groups_of_a_user_at_each_request() {
     let groups = Some(vec!["Group A".to_owned(), "Group B".to_owned()]);
     for _ in 0..2 {
         let john = rules.identify(&peer("John Doe"), None).unwrap();
-        assert_eq!(john, Identity { principal: "John Doe".into(), groups: groups.clone() });
+        assert_eq!(john, Identity { principal: "John Doe".into(), groups: groups.clone(), delegate: None });
         let asked: Vec<_> = service.asked.try_iter().collect();
         let user = "/slugs/users/John%20Doe";
         assert_eq!(
@@ -171,7 +171,7 @@ fn services_are_asked_in_order_until_one_knows_the_user() {
     ]);
     assert_eq!(
         rules.identify(&peer("Jane"), None).unwrap(),
-        Identity { principal: "Jane".into(), groups: None }
+        Identity { principal: "Jane".into(), groups: None, delegate: None }
     );
     assert!(first.asked.try_iter().count() > 0);
     assert!(second.asked.try_iter().count() > 0);
@@ -183,7 +183,10 @@ fn services_are_asked_in_order_until_one_knows_the_user() {
 fn disabled_and_foreign_plugins_leave_the_word_to_the_certificate() {
     let rules =
         rules(&[("auth:slugs", false, "http://127.0.0.1:1/"), ("auth:ldap", true, "ldap://127.0.0.1:1/")]);
-    assert_eq!(rules.identify(&peer("A"), None).unwrap(), Identity { principal: "A".into(), groups: None });
+    assert_eq!(
+        rules.identify(&peer("A"), None).unwrap(),
+        Identity { principal: "A".into(), groups: None, delegate: None }
+    );
 }
 
 #[test]

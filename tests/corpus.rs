@@ -333,6 +333,9 @@ pub(crate) static ROWS: &[Row] = &[
     }),
     row(Operation::SetConstraints, |_| ()),
     row(Operation::GetConstraints, |_| ()),
+    row(Operation::DelegatedLogin, |writer| {
+        writer.structure(Tag::Rights, |writer| writer.structure(Tag::Right, |_| ()));
+    }),
     row(Operation::SetDefaults, |writer| {
         writer.structure(Tag::DefaultsInformation, |writer| {
             writer.structure(Tag::ObjectDefaults, |writer| {

@@ -19,6 +19,7 @@ mod corpus;
 mod crash;
 mod credentials;
 mod defaults;
+mod delegation;
 mod derivation;
 mod dialogue;
 mod endpoints;

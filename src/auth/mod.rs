@@ -12,25 +12,37 @@ pub mod slugs;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use certificate::Certificate;
 pub use slugs::Service;
 
 use crate::kmip::Principal;
-use crate::kmip::structures::Authentication;
+use crate::kmip::structures::{Authentication, Rights};
 
 /// How long whom a credential names may be, in bytes: it is kept with each object, and no directory has longer
 /// names.
 const MAX_CREDENTIAL: usize = 1024;
 
 /// The user behind a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// The common name of the client certificate's subject, and whom the request's credential names.
     pub principal: Principal,
     /// The groups of the user; `None` where no service was asked, or the one asked names no groups.
     pub groups: Option<Vec<String>>,
+    /// Who acts in the name of the user, where it is somebody else.
+    pub delegate: Option<Delegate>,
+}
+
+/// Somebody who acts in the name of another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delegate {
+    /// The common name of the subject of its own certificate.
+    pub user: String,
+    /// What it may do.
+    pub rights: Arc<Rights>,
 }
 
 /// The other end of one connection.
@@ -176,15 +188,28 @@ impl Authenticator {
         if let Some(long) = credential.as_ref().map(String::len).filter(|length| *length > MAX_CREDENTIAL) {
             return Err(Error::LongCredential(long));
         }
+        self.known(Principal { user, credential }, peer)
+    }
+
+    /// The user who gave `peer` a ticket: the services are asked for it as they are for one that is there itself.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    pub fn behind(&self, principal: Principal, delegate: Delegate, peer: &Peer) -> Result<Identity, Error> {
+        Ok(Identity { delegate: Some(delegate), ..self.known(principal, peer)? })
+    }
+
+    fn known(&self, principal: Principal, peer: &Peer) -> Result<Identity, Error> {
         if self.services.is_empty() {
-            return Ok(Identity { principal: Principal { user, credential }, groups: None });
+            return Ok(Identity { principal, groups: None, delegate: None });
         }
+        let user = &principal.user;
         let mut answers = Vec::new();
         for service in &self.services {
-            match service.groups(&user) {
+            match service.groups(user) {
                 Ok(groups) => {
                     log::debug!(target: peer.log_target(), "{} knows {user}", service.name());
-                    return Ok(Identity { principal: Principal { user, credential }, groups });
+                    return Ok(Identity { principal, groups, delegate: None });
                 }
                 Err(error) => {
                     log::debug!(target: peer.log_target(), "{} refuses {user}: {error}", service.name());
@@ -227,7 +252,7 @@ mod tests {
     fn the_identity_is_the_one_common_name_of_the_subject() {
         let rules = Authenticator::new(true, vec![]);
         let one = rules.identify(&peer(certificate(&["John Doe"], None)), None).unwrap();
-        assert_eq!(one, Identity { principal: "John Doe".into(), groups: None });
+        assert_eq!(one, Identity { principal: "John Doe".into(), groups: None, delegate: None });
         assert!(matches!(rules.identify(&peer(certificate(&[], None)), None), Err(Error::NoCommonName)));
         let two = rules.identify(&peer(certificate(&["A", "B"], None)), None);
         assert!(matches!(two, Err(Error::SeveralCommonNames(2))));

@@ -76,6 +76,10 @@ impl Item {
     fn run(self, cx: &mut Context<'_>) -> ItemResult {
         let Self { operation, id, work, correlation } = self;
         let canceled = correlation.is_some_and(|correlation| !cx.jobs.begin(&correlation));
+        if let Err(error) = cx.begin_item(operation) {
+            let outcome = Outcome::Failed(error);
+            return ItemResult { operation, id, objects: Vec::new(), outcome, changes: 0..0 };
+        }
         let outcome = match work {
             _ if canceled => Outcome::Failed(Error::new(
                 ResultReason::OperationCanceledByRequester,
@@ -256,9 +260,11 @@ pub(super) fn audit(
 ) {
     let credential = identity.principal.credential.as_ref();
     let credential = credential.map(|named| format!(" credential={named:?}")).unwrap_or_default();
+    let delegate = identity.delegate.as_ref().map(|delegate| format!(" delegate={:?}", delegate.user));
+    let delegate = delegate.unwrap_or_default();
     log::info!(
         target: AUDIT,
-        "user={:?}{credential} from={} operation={:?} object={objects:?} result={:?}{reason}",
+        "user={:?}{credential}{delegate} from={} operation={:?} object={objects:?} result={:?}{reason}",
         identity.principal.user,
         peer.address,
         operation.name(),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::auth::{Authenticator, Identity, Peer};
+use crate::auth::{Authenticator, Delegate, Identity, Peer};
 use crate::engine::{Services, jobs};
 use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
 use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
@@ -124,14 +124,34 @@ impl Engine {
                 ));
             }
         };
-        if let Err(error) =
-            self.services.tickets.admit(&identity.principal.user, tickets(&header), Instant::now())
-        {
-            log::warn!(target: peer.log_target(), "A request is refused: {error}");
-            self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return keep(refusal(named, &error));
-        }
+        let identity = match self.acting(identity, &header, peer) {
+            Ok(identity) => identity,
+            Err(error) => {
+                log::warn!(target: peer.log_target(), "A request is refused: {error}");
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                return keep(refusal(named, &error));
+            }
+        };
         keep(self.process(named, &header, items, &identity, peer))
+    }
+
+    /// In whose name the request is made: that of its client, or of somebody who gave it a ticket for that.
+    ///
+    /// # Errors
+    /// Authentication Not Successful, where a ticket is not good or who gave it is not let in any more.
+    fn acting(&self, identity: Identity, header: &RequestHeader, peer: &Peer) -> Result<Identity, Error> {
+        let own = &identity.principal.user;
+        let Some(delegation) = self.services.tickets.admit(own, tickets(header), Instant::now())? else {
+            return Ok(identity);
+        };
+        let delegate = Delegate { user: identity.principal.user, rights: delegation.rights };
+        self.authenticator.behind(delegation.principal, delegate, peer).map_err(|error| {
+            log::warn!(target: peer.log_target(), "Who gave a ticket is refused: {error}");
+            Error::new(
+                ResultReason::AuthenticationNotSuccessful,
+                "The ticket in the request is not good, or no longer.",
+            )
+        })
     }
 
     fn process(

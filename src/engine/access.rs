@@ -4,12 +4,13 @@ use std::ops::Deref;
 
 use crate::auth::Identity;
 use crate::kmip::Error;
-use crate::kmip::enums::Operation;
+use crate::kmip::enums::{Operation, ResultReason};
+use crate::kmip::structures::Subject;
 use crate::policy::{Permission, Policies};
 use crate::store::{Grant, Record};
 use crate::ttlv::DateTime;
 
-use super::error::{not_found, refused};
+use super::error::{failed, not_found, refused};
 use super::lifecycle;
 
 /// A record that its policy allows the asker to have, for the operation that was asked about. Only
@@ -105,15 +106,68 @@ pub(super) fn decide(
     operation: Operation,
     record: Record,
 ) -> Option<Granted> {
-    let allowed = policies.permits(
-        record.policy(),
-        &identity.principal,
-        identity.groups.as_deref(),
-        Some(&record.owner),
-        record.object_type,
-        judged_as(operation),
-    );
+    // Whoever acts for another needs a right to it as well.
+    let delegated = identity.delegate.as_ref().is_none_or(|delegate| {
+        let identifier = record.id.to_string();
+        let groups = &record.attributes.object_group;
+        delegate.rights.permit_to(operation, Subject { identifier: Some(&identifier), groups })
+    });
+    let allowed = delegated
+        && policies.permits(
+            record.policy(),
+            &identity.principal,
+            identity.groups.as_deref(),
+            Some(&record.owner),
+            record.object_type,
+            judged_as(operation),
+        );
     allowed.then_some(Granted(record))
+}
+
+/// Whether the asker may add those objects by `operation`: whoever acts for another needs a right to do so, in the
+/// groups that it names where it names some.
+///
+/// # Errors
+/// Permission Denied.
+pub(super) fn admit_new(
+    identity: &Identity,
+    operation: Option<Operation>,
+    records: &[Record],
+) -> Result<(), Error> {
+    let Some(delegate) = &identity.delegate else { return Ok(()) };
+    let may = |record: &Record| {
+        let subject = Subject { identifier: None, groups: &record.attributes.object_group };
+        operation.is_some_and(|operation| delegate.rights.permit_to(operation, subject))
+    };
+    if records.iter().all(may) { Ok(()) } else { Err(no_right()) }
+}
+
+/// Whether the asker may do `operation` to whatever there is.
+///
+/// # Errors
+/// Permission Denied.
+pub(super) fn admit_all(identity: &Identity, operation: Operation) -> Result<(), Error> {
+    let all = Subject { identifier: None, groups: &[] };
+    match &identity.delegate {
+        Some(delegate) if !delegate.rights.permit_to(operation, all) => Err(no_right()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the asker may do `operation` at all. Rights are not handed on, and no ticket comes of a ticket.
+///
+/// # Errors
+/// Permission Denied.
+pub(super) fn admit_operation(identity: &Identity, operation: Operation) -> Result<(), Error> {
+    let from_ticket = matches!(operation, Operation::Login | Operation::DelegatedLogin);
+    match &identity.delegate {
+        Some(delegate) if from_ticket || !delegate.rights.permit(operation) => Err(no_right()),
+        _ => Ok(()),
+    }
+}
+
+fn no_right() -> Error {
+    failed(ResultReason::PermissionDenied, "The ticket in the request gives no right to do that.")
 }
 
 /// Who asks, by which policies, and when: what every way to a record goes through.
@@ -121,6 +175,8 @@ pub(super) struct Gate<'a> {
     pub(super) policies: &'a Policies,
     pub(super) identity: &'a Identity,
     pub(super) now: DateTime,
+    /// What is being done, where an item of a request is.
+    pub(super) doing: Option<Operation>,
 }
 
 impl Gate<'_> {

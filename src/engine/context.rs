@@ -113,6 +113,8 @@ pub struct Context<'a> {
     left_behind: Vec<(UniqueIdentifierValue, Id)>,
     heavy_jobs: u32,
     touched: Vec<String>,
+    /// The operation of the item that is being done.
+    pub(super) doing: Option<Operation>,
     notices: &'a Notices,
     /// What owners are to be told when the change of that number is durable.
     noticed: Vec<(usize, Addressed)>,
@@ -157,9 +159,19 @@ impl<'a> Context<'a> {
             left_behind: Vec::new(),
             heavy_jobs: 0,
             touched: Vec::new(),
+            doing: None,
             notices: &services.notices,
             noticed: Vec::new(),
         }
+    }
+
+    /// Begins an item of that operation.
+    ///
+    /// # Errors
+    /// Permission Denied where the asker acts for another who gave it no right to do so.
+    pub fn begin_item(&mut self, operation: Operation) -> Result<(), Error> {
+        self.doing = Some(operation);
+        access::admit_operation(self.identity, operation)
     }
 
     /// The object that `identifier` names, or the ID Placeholder where there is none, if its policy allows
@@ -234,11 +246,12 @@ impl<'a> Context<'a> {
         count: usize,
         build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
     ) -> Result<Vec<Id>, Error> {
-        let user = &self.identity.principal.user;
+        let (identity, doing) = (self.identity, self.doing);
         let ids = self.transact(|transaction| {
             let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
             let records = build(&ids)?;
-            constraints::check(transaction, user, &records)?;
+            access::admit_new(identity, doing, &records)?;
+            constraints::check(transaction, &identity.principal.user, &records)?;
             for record in records {
                 transaction.insert(&record)?;
             }
@@ -326,12 +339,14 @@ impl<'a> Context<'a> {
     /// The objects that the asker may locate and that meet the criteria.
     ///
     /// # Errors
+    /// Permission Denied where the asker acts for another who did not give it the right to locate whatever there is,
     /// Invalid Field for more than [`MAX_CRITERIA`], Response Too Large where there are more than [`MAX_LOCATED`]
     /// and the client wants all of them, and where the store fails.
     pub fn locate(&mut self, search: Search) -> Result<Located, Error> {
         if search.criteria.len() > MAX_CRITERIA {
             return Err(invalid_field(format!("A Locate can ask for {MAX_CRITERIA} values at the most.")));
         }
+        access::admit_all(self.identity, Operation::Locate)?;
         let query = Query {
             asker: self.identity.principal.clone(),
             grants: access::grants(&self.policies, self.identity, Operation::Locate),
@@ -453,7 +468,7 @@ impl<'a> Context<'a> {
     where
         'a: 'p,
     {
-        Gate { policies, identity: self.identity, now: self.now }
+        Gate { policies, identity: self.identity, now: self.now, doing: self.doing }
     }
 
     fn update<T>(

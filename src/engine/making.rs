@@ -31,6 +31,7 @@ impl Context<'_> {
         let ids = self.transact(|transaction| {
             let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
             let records = build(&ids)?;
+            access::admit_new(gate.identity, gate.doing, &records)?;
             constraints::check(transaction, &gate.identity.principal.user, &records)?;
             for record in records {
                 transaction.insert(&record)?;
@@ -73,6 +74,7 @@ impl Context<'_> {
                 if new.owner.credential.is_none() && new.owner.user == old.owner.user {
                     new.owner.credential.clone_from(&old.owner.credential);
                 }
+                access::admit_new(gate.identity, gate.doing, std::slice::from_ref(&new))?;
                 constraints::check(transaction, &gate.identity.principal.user, [&new])?;
                 lifecycle::touch(&mut old, gate.now);
                 transaction.update(&old)?;
@@ -99,7 +101,7 @@ impl Context<'_> {
             UniqueIdentifier::Text(text) => Id::parse(text),
             _ => Some(self.resolve(Some(identifier))?.0),
         };
-        let (policies, identity) = (Arc::clone(&self.policies), self.identity);
+        let (policies, identity, doing) = (Arc::clone(&self.policies), self.identity, self.doing);
         let mut gone = None;
         let id = self.transact(|transaction| {
             let there = match wanted {
@@ -112,6 +114,7 @@ impl Context<'_> {
                     None => transaction.next_id()?,
                 };
                 let new = build(id, None)?;
+                access::admit_new(identity, doing, std::slice::from_ref(&new))?;
                 constraints::check(transaction, &identity.principal.user, [&new])?;
                 transaction.insert(&new)?;
                 return Ok(new.id);

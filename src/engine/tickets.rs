@@ -6,17 +6,18 @@
 //! not bring them back.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::crypto::hash::Hash;
 use crate::crypto::random;
-use crate::kmip::Error;
 use crate::kmip::enums::{ResultReason, TicketType};
-use crate::kmip::structures::Ticket;
+use crate::kmip::structures::{Rights, Ticket};
+use crate::kmip::{Error, Principal};
+use crate::ttlv::{STORED, Tag, Value, Writer};
 
 use super::context::Context;
-use super::error::failed;
+use super::error::{failed, invalid_field};
 
 /// How long a ticket is good at the longest: a working day and the night behind it. A client that asks for more
 /// gets this.
@@ -28,6 +29,9 @@ pub const MOST_OF_A_USER: usize = 64;
 
 /// How many tickets all users together may have.
 const MOST: usize = 4096;
+
+/// How long the rights of a ticket may be, in bytes: they are kept as long as it is good.
+pub const MAX_RIGHTS: usize = 16 << 10;
 
 /// The length of a ticket's value, in bytes: 256 bits that are random.
 const LENGTH: usize = 32;
@@ -43,6 +47,17 @@ struct Kept {
     lease: Duration,
     /// How many requests may still show it; none for any number.
     left: Option<u32>,
+    /// For whom others act with it, and what they may do; none for one that is its user's own.
+    delegation: Option<Delegation>,
+}
+
+/// Whom a ticket that is shown stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delegation {
+    /// Who asked for the ticket.
+    pub principal: Principal,
+    /// What whoever shows it may do.
+    pub rights: Arc<Rights>,
 }
 
 impl Kept {
@@ -62,6 +77,7 @@ impl Tickets {
         user: &str,
         lease: Option<Duration>,
         requests: Option<u32>,
+        delegation: Option<Delegation>,
         now: Instant,
     ) -> Result<Ticket, Error> {
         let mut value = vec![0; LENGTH];
@@ -82,25 +98,30 @@ impl Tickets {
             ));
         }
         let lease = lease.map_or(LONGEST, |lease| lease.min(LONGEST));
-        kept.insert(digest, Kept { user: user.to_owned(), since: now, lease, left: requests });
+        kept.insert(digest, Kept { user: user.to_owned(), since: now, lease, left: requests, delegation });
         Ok(Ticket { ticket_type: TicketType::Login, ticket_value: value })
     }
 
-    /// Lets a request of `user` in that shows `tickets`: each has to be good, and has one request less left.
+    /// Lets a request of `user` in that shows `tickets`: each has to be good, and has one request less left. Gives
+    /// whom the request is made for, where that is somebody else.
     ///
     /// # Errors
     /// Authentication Not Successful, without telling an unknown ticket from one of somebody else or one that is
-    /// used up.
+    /// used up, and for tickets of several who let others act for them.
     pub fn admit<'t>(
         &self,
         user: &str,
         tickets: impl IntoIterator<Item = &'t Ticket>,
         now: Instant,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Delegation>, Error> {
+        let mut delegation = None;
         for ticket in tickets {
             let digest = digest(&ticket.ticket_value);
             let mut kept = self.lock();
-            let good = kept.get_mut(&digest).filter(|kept| kept.user == user && kept.is_good(now));
+            let good = kept.get_mut(&digest).filter(|kept| {
+                let for_whoever_shows_it = kept.delegation.is_some() && delegation.is_none();
+                (for_whoever_shows_it || kept.delegation.is_none() && kept.user == user) && kept.is_good(now)
+            });
             let Some(good) = good else {
                 return Err(failed(
                     ResultReason::AuthenticationNotSuccessful,
@@ -108,8 +129,9 @@ impl Tickets {
                 ));
             };
             good.left = good.left.map(|left| left.saturating_sub(1));
+            delegation = delegation.or_else(|| good.delegation.clone());
         }
-        Ok(())
+        Ok(delegation)
     }
 
     /// Ends a ticket of `user`. One that has no request left, because the one that ends it was the last, counts.
@@ -145,7 +167,38 @@ impl Context<'_> {
     /// # Errors
     /// Server Limit Exceeded where there are too many tickets.
     pub fn log_in(&self, lease: Option<Duration>, requests: Option<u32>) -> Result<Ticket, Error> {
-        self.tickets.give(&self.identity.principal.user, lease, requests, Instant::now())
+        self.tickets.give(&self.identity.principal.user, lease, requests, None, Instant::now())
+    }
+
+    /// A ticket with which whoever shows it may do in the asker's name what `rights` say; it has the bounds of
+    /// [`Context::log_in`].
+    ///
+    /// # Errors
+    /// Those of [`Context::log_in`]; Invalid Field for no rights, for more than [`MAX_RIGHTS`] of them in bytes, and
+    /// for objects that are not named by their identifiers.
+    pub fn delegate(
+        &self,
+        lease: Option<Duration>,
+        requests: Option<u32>,
+        rights: Rights,
+    ) -> Result<Ticket, Error> {
+        if rights.rights.is_empty() {
+            return Err(invalid_field("There is nothing that the ticket would allow."));
+        }
+        let mut writer = Writer::new(STORED);
+        rights.encode(Tag::Rights, &mut writer);
+        if writer.into_bytes().len() > MAX_RIGHTS {
+            return Err(invalid_field(format!("Rights can have {MAX_RIGHTS} bytes at the most.")));
+        }
+        let mut objects =
+            rights.rights.iter().flat_map(|right| &right.objects).flat_map(|named| &named.objects);
+        if objects.any(|object| object.text().is_none()) {
+            return Err(invalid_field("The objects of a right are named by their identifiers."));
+        }
+        let principal = self.identity.principal.clone();
+        let user = principal.user.clone();
+        let delegation = Delegation { principal, rights: Arc::new(rights) };
+        self.tickets.give(&user, lease, requests, Some(delegation), Instant::now())
     }
 
     /// Ends a ticket of the asker.
@@ -164,9 +217,9 @@ mod tests {
     #[test]
     fn a_ticket_is_good_for_its_user_until_it_is_ended() {
         let (tickets, now) = (Tickets::default(), Instant::now());
-        let ticket = tickets.give("john", None, None, now).unwrap();
+        let ticket = tickets.give("john", None, None, None, now).unwrap();
         assert_eq!(ticket.ticket_value.len(), LENGTH);
-        assert_ne!(tickets.give("john", None, None, now).unwrap(), ticket);
+        assert_ne!(tickets.give("john", None, None, None, now).unwrap(), ticket);
         let refused = |user: &str, now| tickets.admit(user, [&ticket], now).unwrap_err().reason;
         for _ in 0..100 {
             tickets.admit("john", [&ticket], now).unwrap();
@@ -183,16 +236,16 @@ mod tests {
     fn a_ticket_is_good_for_as_many_requests_and_as_long_as_was_asked_for() {
         let (tickets, now) = (Tickets::default(), Instant::now());
         let second = Duration::from_secs(1);
-        let counted = tickets.give("john", None, Some(2), now).unwrap();
+        let counted = tickets.give("john", None, Some(2), None, now).unwrap();
         tickets.admit("john", [&counted], now).unwrap();
         tickets.admit("john", [&counted], now).unwrap();
         tickets.admit("john", [&counted], now).unwrap_err();
         tickets.end("john", &counted, now).unwrap();
-        let leased = tickets.give("john", Some(second), None, now).unwrap();
+        let leased = tickets.give("john", Some(second), None, None, now).unwrap();
         tickets.admit("john", [&leased], now).unwrap();
         tickets.admit("john", [&leased], now + second).unwrap_err();
         tickets.end("john", &leased, now + second).unwrap_err();
-        let long = tickets.give("john", Some(10 * LONGEST), None, now).unwrap();
+        let long = tickets.give("john", Some(10 * LONGEST), None, None, now).unwrap();
         tickets.admit("john", [&long], now + LONGEST).unwrap_err();
     }
 
@@ -200,21 +253,21 @@ mod tests {
     fn a_user_loses_the_oldest_and_all_users_together_have_a_bound() {
         let (tickets, now) = (Tickets::default(), Instant::now());
         let at = |number| now + Duration::from_millis(number);
-        let first = tickets.give("john", None, None, now).unwrap();
-        let second = tickets.give("john", None, None, at(1)).unwrap();
+        let first = tickets.give("john", None, None, None, now).unwrap();
+        let second = tickets.give("john", None, None, None, at(1)).unwrap();
         for number in 2..=64 {
-            tickets.give("john", None, None, at(number)).unwrap();
+            tickets.give("john", None, None, None, at(number)).unwrap();
         }
         assert_eq!(tickets.lock().len(), MOST_OF_A_USER);
         tickets.admit("john", [&first], at(70)).unwrap_err();
         tickets.admit("john", [&second], at(70)).unwrap();
         let mut refused = None;
         for user in 0..=MOST {
-            refused = tickets.give(&user.to_string(), None, None, at(70)).err().or(refused);
+            refused = tickets.give(&user.to_string(), None, None, None, at(70)).err().or(refused);
         }
         assert_eq!(refused.unwrap().reason, ResultReason::ServerLimitExceeded);
         assert_eq!(tickets.lock().len(), MOST);
-        tickets.give("late", None, None, at(70) + LONGEST).unwrap();
+        tickets.give("late", None, None, None, at(70) + LONGEST).unwrap();
         assert_eq!(tickets.lock().len(), 1);
     }
 }

@@ -84,7 +84,7 @@ mod tests {
 
         let store = Box::new(Memory::new());
         let services = Services::new(store, PolicyStore::fixed(Policies::builtin()));
-        let john = Identity { principal: "john".into(), groups: None };
+        let john = Identity { principal: "john".into(), groups: None, delegate: None };
         let mut cx = Context::new(&services, &john, V2_1);
         let record = Record { object: Some(private_key(&bytes)), ..object(ObjectType::PrivateKey) };
         let ids = cx.insert(1, |_| Ok(vec![record])).unwrap();

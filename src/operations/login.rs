@@ -72,7 +72,7 @@ impl Operation for Login {
 }
 
 /// The length of a lease that begins at `now`; none for one without limit.
-fn length(lease: Lease, now: DateTime) -> Result<Option<Duration>, Error> {
+pub(super) fn length(lease: Lease, now: DateTime) -> Result<Option<Duration>, Error> {
     match lease {
         Lease::For(Interval(0)) => Ok(None),
         Lease::For(Interval(seconds)) => Ok(Some(Duration::from_secs(seconds.into()))),
@@ -83,7 +83,8 @@ fn length(lease: Lease, now: DateTime) -> Result<Option<Duration>, Error> {
     }
 }
 
-fn count(requests: i32) -> Result<u32, Error> {
+/// How many requests a ticket is good for.
+pub(super) fn count(requests: i32) -> Result<u32, Error> {
     let count = u32::try_from(requests).ok().filter(|count| *count > 0);
     count.ok_or_else(|| invalid_field("The Request Count of a ticket is one at the least."))
 }

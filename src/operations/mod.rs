@@ -18,6 +18,7 @@ mod create;
 mod create_key_pair;
 mod create_split_key;
 mod decrypt;
+mod delegated_login;
 mod delete_attribute;
 mod derive_key;
 mod destroy;
@@ -181,6 +182,7 @@ pub static OPERATIONS: &[Entry] = &[
     entry::<log::Log>(),
     entry::<login::Login>(),
     entry::<logout::Logout>(),
+    entry::<delegated_login::DelegatedLogin>(),
     entry::<encrypt::Encrypt>(),
     entry::<decrypt::Decrypt>(),
     entry::<sign::Sign>(),

@@ -6,9 +6,11 @@ mod credential;
 mod identifier;
 mod information;
 mod raw;
+mod rights;
 
 pub use attributes::*;
 pub use credential::*;
 pub use identifier::*;
 pub use information::*;
 pub use raw::*;
+pub use rights::*;

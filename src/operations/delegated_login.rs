@@ -1,0 +1,47 @@
+//! Delegated Login (KMIP 2.1 §6.1.12): a ticket with which others may do in the asker's name what its rights say.
+//!
+//! Whoever shows the ticket has a certificate of its own that lets it in.
+
+use crate::engine::{Context, failed};
+use crate::kmip::enums::ResultReason;
+use crate::kmip::structures::{Rights, Ticket, UsageLimits};
+use crate::kmip::{Error, enums, structure};
+
+use super::Operation;
+use super::login::{Lease, count, length};
+
+structure! {
+    /// Request Payload.
+    pub struct Request {
+        LeaseTime => lease_time: Option<Lease>,
+        RequestCount => request_count: Option<i32>,
+        UsageLimits => usage_limits: Option<UsageLimits>,
+        Rights => rights: Rights,
+    }
+}
+
+structure! {
+    /// Response Payload.
+    pub struct Response {
+        Ticket => ticket: Ticket,
+    }
+}
+
+pub(super) struct DelegatedLogin;
+
+impl Operation for DelegatedLogin {
+    const CODE: enums::Operation = enums::Operation::DelegatedLogin;
+    type Request = Request;
+    type Response = Response;
+
+    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let of_a_right = request.rights.rights.iter().any(|right| right.usage_limits.is_some());
+        if request.usage_limits.is_some() || of_a_right {
+            let message = "Tickets have no Usage Limits here; a Request Count limits them.";
+            return Err(failed(ResultReason::FeatureNotSupported, message));
+        }
+        let lease = request.lease_time.map(|lease| length(lease, cx.now)).transpose()?.flatten();
+        let requests = request.request_count.map(count).transpose()?;
+        Ok(Response { ticket: cx.delegate(lease, requests, request.rights)? })
+    }
+}
