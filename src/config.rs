@@ -149,6 +149,9 @@ pub struct Config {
     pub max_connections: usize,
     /// The longest request that is read, in bytes; a client that announces more is cut off.
     pub max_request_size: usize,
+    /// How much of the large messages of all connections may be in memory at once, in bytes; never less than four
+    /// of the longest requests.
+    pub message_memory: usize,
     /// How long a client may take for the TLS handshake.
     pub handshake_timeout: Duration,
     /// How long a client may take for a request, from its first byte to its last.
@@ -170,6 +173,8 @@ impl Config {
     pub const DEFAULT_MAX_CONNECTIONS: usize = 1024;
     /// 16 MiB. PyKMIP has a limit of 1 MiB that it never applies, so data to sign or to digest may be longer.
     pub const DEFAULT_MAX_REQUEST_SIZE: usize = 16 << 20;
+    /// 1 GiB: sixty-four of the longest messages.
+    pub const DEFAULT_MESSAGE_MEMORY: usize = 1 << 30;
     /// PyKMIP's limit for each step of a handshake; here it covers the whole.
     pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
     /// Enough for the longest request on a slow line, and short enough to free what a dead client holds.
@@ -206,6 +211,7 @@ impl Config {
             client_endpoints: Vec::new(),
             max_connections: Self::DEFAULT_MAX_CONNECTIONS,
             max_request_size: Self::DEFAULT_MAX_REQUEST_SIZE,
+            message_memory: Self::DEFAULT_MESSAGE_MEMORY,
             handshake_timeout: Self::DEFAULT_HANDSHAKE_TIMEOUT,
             request_timeout: Self::DEFAULT_REQUEST_TIMEOUT,
             response_timeout: Self::DEFAULT_RESPONSE_TIMEOUT,

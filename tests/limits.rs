@@ -216,6 +216,42 @@ fn a_length_of_a_gibibyte_ends_the_connection() {
     good.is_served();
 }
 
+#[test]
+fn large_messages_share_a_bounded_memory() {
+    // Room for four such requests, beside what every connection may have.
+    const LARGE: usize = 512 << 10;
+    let pki = Pki::new();
+    let config = Config { message_memory: 4 * LARGE, max_request_size: LARGE + 8, ..pki.config() };
+    let server = Embedded::start(&config, engine());
+    let mut good = Good::new(&pki, server.port);
+    let large = request(LARGE);
+    let (last, most) = large.split_last().unwrap();
+    let mut halves: Vec<_> = (0..8)
+        .map(|_| {
+            let mut client = pki.connect(server.port, &pki.client);
+            // Some are cut off on the way.
+            drop(client.send(most));
+            client.stream.sock.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+            client
+        })
+        .collect();
+    good.is_served();
+    within(|| {
+        halves.retain_mut(|half| !half.is_closed());
+        (halves.len() <= 4).then_some(())
+    });
+    assert_eq!(halves.len(), 4, "no more are cut off than have to be");
+    for half in &mut halves {
+        half.stream.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(statuses(&half.exchange(&[*last]).unwrap()), [ResultStatus::OperationFailed]);
+    }
+    // What was taken is given back.
+    for _ in 0..8 {
+        let mut client = pki.connect(server.port, &pki.client);
+        assert_eq!(statuses(&client.exchange(&large).unwrap()), [ResultStatus::OperationFailed]);
+    }
+}
+
 /// What a request of HTTP begins with.
 fn http_head(content_type: &str, length: usize) -> String {
     format!("POST /kmip HTTP/1.1\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n")

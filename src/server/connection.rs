@@ -17,6 +17,7 @@ use crate::auth::{Certificate, Peer};
 use crate::dispatch::{Reply, Respond};
 use crate::ttlv::{FrameError, read_frame};
 
+use super::budget::{Budget, Counted, Share, no_room};
 use super::http::{self, Encoding, Problem, Refusal};
 use super::listener::Slot;
 
@@ -40,6 +41,7 @@ pub(super) struct Terms {
     pub(super) request_timeout: Duration,
     pub(super) response_timeout: Duration,
     pub(super) max_request_size: usize,
+    pub(super) budget: Budget,
 }
 
 impl fmt::Debug for Terms {
@@ -152,7 +154,9 @@ impl Session<'_> {
                 request = Zeroizing::new(Vec::new());
             }
             let limit = self.terms.max_request_size;
-            match read_frame(&mut Read::chain(&mut ahead, &mut *stream), &mut request, limit, || ()) {
+            let mut share = self.terms.budget.share();
+            let mut counted = Counted::new(stream, &mut share);
+            match read_frame(&mut Read::chain(&mut ahead, &mut counted), &mut request, limit, || ()) {
                 Ok(()) => {}
                 Err(_) if self.slot.is_stopping() => return End::ServerStops,
                 Err(FrameError::Closed) => return End::PeerClosed,
@@ -162,7 +166,7 @@ impl Session<'_> {
             request.zeroize();
             let Some(reply) = reply else { return End::Panic };
             let message = Zeroizing::new(reply.message);
-            if let Some(end) = self.send(stream, &message, reply.close) {
+            if let Some(end) = self.send(stream, &mut share, &message, reply.close) {
                 return end;
             }
             stream.expect_request(false);
@@ -196,16 +200,20 @@ impl Session<'_> {
         requests: &mut http::Requests,
     ) -> Result<Option<End>, Problem> {
         let limit = self.terms.max_request_size;
-        let head = requests.head(stream, limit)?;
+        let mut share = self.terms.budget.share();
+        let head = requests.head(&mut Counted::new(stream, &mut share), limit)?;
         if head.expects
             && let Err(error) = stream.send(http::CONTINUE)
         {
             return Ok(Some(End::Send(error)));
         }
-        let body = requests.body(stream, &head)?;
+        let body = requests.body(&mut Counted::new(stream, &mut share), &head)?;
         let request = head.encoding.decode(body).map_err(Refusal::NoMessage)?;
         if request.len() > limit {
             return Err(Refusal::TooLong { limit }.into());
+        }
+        if head.encoding != Encoding::Ttlv && !share.add(request.len()) {
+            return Err(Problem::Io(no_room()));
         }
         let Some(reply) = self.reply(&request) else { return Ok(Some(End::Panic)) };
         let Ok(message) = Encoding::encode(head.encoding, reply.message) else {
@@ -214,7 +222,7 @@ impl Session<'_> {
         };
         let stays = head.stays && !reply.close;
         let response = Zeroizing::new(http::response(&head, stays, &message));
-        let end = self.send(stream, &response, reply.close);
+        let end = self.send(stream, &mut share, &response, reply.close);
         Ok(end.or_else(|| (!stays).then_some(End::Done)))
     }
 
@@ -228,8 +236,18 @@ impl Session<'_> {
         reply.ok()
     }
 
-    /// Sends a response; the end of the session where it ends with it.
-    fn send(&self, stream: &mut Stream<'_>, response: &[u8], close: bool) -> Option<End> {
+    /// Sends a response, which is in memory for as long as the client takes to read it; the end of the session where
+    /// it ends with it.
+    fn send(
+        &self,
+        stream: &mut Stream<'_>,
+        share: &mut Share<'_>,
+        response: &[u8],
+        close: bool,
+    ) -> Option<End> {
+        if !share.add(response.len()) {
+            return Some(End::Send(no_room()));
+        }
         if let Err(error) = stream.send(response) {
             return Some(End::Send(error));
         }

@@ -16,6 +16,7 @@
 
 mod announced;
 mod authority;
+mod budget;
 pub mod check;
 mod connection;
 mod endpoints;
@@ -47,6 +48,7 @@ use crate::engine::notices::Notices;
 use crate::engine::{Services, takeover};
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, Memory, Sealed, Sqlite, Store, WrappingKey};
+use budget::Budget;
 use connection::Terms;
 use endpoints::Endpoints;
 use listener::Registry;
@@ -179,6 +181,7 @@ impl Server {
             request_timeout: config.request_timeout,
             response_timeout: config.response_timeout,
             max_request_size: config.max_request_size,
+            budget: Budget::new(config.message_memory.max(config.max_request_size.saturating_mul(4))),
         };
         let status_path = config.status_path.clone();
         let terms = Arc::new(terms);
