@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test conformance check tools bench bench-pykmip wheel wheel-test deb crash soak fuzz
+.PHONY: help run test conformance check tools bench bench-pykmip wheel wheel-test deb deb-test crash soak fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -146,6 +146,14 @@ wheel: $(MATURIN)/bin/maturin ## Builds the Python wheel, with the executables i
 wheel-test: wheel ## Installs the wheel into fresh environments and uses it there, PyKMIP's own tests included.
 	python3 packaging/test_wheel.py "$$(ls -t $(TARGET)/wheels/kmip_server-*.whl | head -1)"
 
-deb: ## Builds the Debian package into target/debian; needs cargo-deb.
-	@cargo deb --version >/dev/null 2>&1 || { echo "cargo-deb is not installed: cargo install cargo-deb"; exit 2; }
-	cargo deb
+# Not a debug build: it compresses.
+$(TARGET)/tools/bin/cargo-deb:
+	cargo install cargo-deb --version 3.8.0 --locked \
+		--root $(TARGET)/tools --target-dir $(TARGET)/tools/build
+
+deb: $(TARGET)/tools/bin/cargo-deb ## Builds the Debian package into target/debian.
+	cargo build --release --locked
+	PATH="$(abspath $(TARGET))/tools/bin:$$PATH" cargo deb --no-build --quiet
+
+deb-test: deb ## Installs the Debian package into a system of its own, and runs, upgrades and removes it there.
+	python3 packaging/test_deb.py "$$(ls -t $(TARGET)/debian/kmip-server_*.deb | head -1)"
