@@ -93,12 +93,6 @@ fn what_the_server_would_do_is_told() {
     for words in words {
         says(&pki, "", &[], words);
     }
-    says(
-        &pki,
-        "client_endpoints=John Doe=127.0.0.1:7",
-        &[],
-        "Put and Notify for John Doe to 127.0.0.1, port 7\n",
-    );
     says(&pki, "", &["-s", "TLS1.3"], "Speaks TLS 1.3: ");
     says(
         &pki,
@@ -332,4 +326,22 @@ fn settings_that_cannot_be_read_are_refused_as_by_a_start() {
         Command::new(env!("CARGO_BIN_EXE_run_server")).args(["--check-settings", "-f", &settings]).output();
     assert!(output.unwrap().status.success());
     fails(&pki, "", &[], "holds no PEM certificate");
+}
+
+#[test]
+fn listeners_of_clients_are_named_and_a_certificate_that_they_may_refuse_is_found() {
+    let pki = clean();
+    let setting = "client_endpoints=John Doe=127.0.0.1:5697";
+    warns(&pki, setting, &[], "client_endpoints: the extended key usage");
+    let both = pki.ca.issue(&["localhost"], |params| {
+        let names = vec!["localhost".to_owned()];
+        params.subject_alt_names = CertificateParams::new(names).unwrap().subject_alt_names;
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    pki.folder.write("server.pem", both.pem());
+    pki.folder.write("server.key", both.key_pem());
+    protect(&pki, "server.key");
+    says(&pki, setting, &[], "Sends Put and Notify for John Doe to 127.0.0.1, port 5697");
+    says(&pki, "", &[], "Listens on");
 }

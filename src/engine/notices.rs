@@ -316,7 +316,9 @@ impl Transaction for Watch<'_> {
 mod tests {
     use super::*;
     use crate::kmip::attributes::Attributes;
-    use crate::kmip::enums::{ObjectType, State};
+    use crate::kmip::enums::{CertificateType, ObjectType, State};
+    use crate::kmip::structures::Link;
+    use crate::kmip::{Certificate, Object};
     use crate::store::{Memory, Store};
     use crate::ttlv::V1_4;
 
@@ -425,6 +427,36 @@ mod tests {
         assert_eq!(seen.len(), 2);
         assert_eq!(seen[0], made(1));
         assert!(matches!(&seen[1].1.event, Event::Changed(changes) if !changes.is_empty()));
+    }
+
+    #[test]
+    fn what_gets_another_value_or_says_what_it_replaces_is_made_in_the_place_of_that() {
+        let certificate = |byte: u8| {
+            Some(Object::Certificate(Certificate {
+                certificate_type: CertificateType::X509,
+                certificate_value: vec![byte],
+            }))
+        };
+        let seen = noticed(|change| {
+            let mut other = key(change.next_id().unwrap(), "john");
+            other.object = certificate(1);
+            change.insert(&other).unwrap();
+            other.object = certificate(2);
+            change.update(&other).unwrap();
+            // What is destroyed is no object in the place of another.
+            other.object = None;
+            other.attributes.state = Some(State::Destroyed);
+            change.update(&other).unwrap();
+            let mut successor = key(change.next_id().unwrap(), "john");
+            let link_type = LinkType::ReplacedObjectLink;
+            successor.attributes.link.push(Link { link_type, linked_object_identifier: Id(1).into() });
+            change.insert(&successor).unwrap();
+        });
+        let events: Vec<_> = seen.into_iter().map(|(_, notice)| notice.event).collect();
+        let made = |replaced: Option<Id>| Event::Made { replaced: replaced.map(Into::into) };
+        assert_eq!(events[..2], [made(None), made(Some(Id(1)))]);
+        assert!(matches!(events[2], Event::Changed(_)), "{events:?}");
+        assert_eq!(events[3], made(Some(Id(1))));
     }
 
     #[test]

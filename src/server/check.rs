@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
 use rustls::pki_types::CertificateDer;
 use x509_cert::Certificate as Parsed;
-use x509_cert::der::oid::db::rfc5280::ID_KP_SERVER_AUTH;
+use x509_cert::der::oid::db::rfc5280::{ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
 use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
@@ -283,6 +283,18 @@ impl Report {
         for endpoint in &config.client_endpoints {
             let (user, host, port) = (&endpoint.user, &endpoint.host, endpoint.port);
             self.fact(format!("Sends Put and Notify for {user} to {host}, port {port}"));
+        }
+        let chain = tls::certificates("certificate_path", &config.certificate_path).unwrap_or_default();
+        let leaf = chain.first().and_then(|leaf| Parsed::from_der(leaf).ok());
+        let usage = leaf.and_then(|leaf| leaf.tbs_certificate.get::<ExtendedKeyUsage>().ok().flatten());
+        if !config.client_endpoints.is_empty()
+            && usage.is_some_and(|(_, usage)| !usage.0.contains(&ID_KP_CLIENT_AUTH))
+        {
+            self.warn(
+                "client_endpoints: the extended key usage of the server's certificate is not for clients; listeners \
+                 that look at it refuse the server"
+                    .to_owned(),
+            );
         }
     }
 
