@@ -85,10 +85,10 @@ fn what_the_server_would_do_is_told() {
         "Listens on 127.0.0.1, a free port, for 1024 connections\n",
         "Speaks TLS 1.2 and 1.3: TLS_AES_256_GCM_SHA384, ",
         "Shows CN=localhost in ",
-        "Trusts clients by 1 certificates in ",
+        "Trusts clients by the certificates in ",
         "Keeps objects in memory only",
         "Has the built-in policies default and public\n",
-        "logs/server.log what is Info or graver\n",
+        "logs/server.log from the level INFO on\n",
     ];
     for words in words {
         says(&pki, "", &[], words);

@@ -18,7 +18,7 @@ use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use super::{Error, IN_MEMORY, addresses, announced, authority, tls, trust};
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::crypto::signed::{self, Verdict};
 use crate::crypto::x509::Certificate;
 use crate::engine::takeover;
@@ -175,7 +175,11 @@ impl Report {
         if trusted.is_empty() {
             return;
         }
-        self.fact(format!("Trusts clients by {} certificates in {}", trusted.len(), path.display()));
+        self.fact(format!(
+            "Trusts clients by the certificates in {}, {} in number",
+            path.display(),
+            trusted.len()
+        ));
         let mut issuers = 0;
         for certificate in trusted {
             match Parsed::from_der(certificate) {
@@ -299,8 +303,10 @@ impl Report {
     }
 
     fn files(&mut self, config: &Config) {
-        let (log, level) = (&config.log_path, config.logging_level);
-        self.fact(format!("Logs to {} what is {level:?} or graver", log.display()));
+        let log = &config.log_path;
+        let level = Level::NAMES.iter().find(|(_, level)| *level == config.logging_level);
+        let level = level.map_or("", |(name, _)| name);
+        self.fact(format!("Logs to {} from the level {level} on", log.display()));
         if let Err(error) = logging::look(log) {
             self.errors.push(Obstacle::Log(error));
         }
