@@ -15,6 +15,7 @@ mod certify;
 mod check;
 mod conformance;
 mod constraints;
+mod containers;
 mod corpus;
 mod crash;
 mod credentials;

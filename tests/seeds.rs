@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use kmip_server::backup;
-use kmip_server::crypto::rsa::PrivateKey;
+use kmip_server::crypto::pkcs12::{self, Contents};
+use kmip_server::crypto::rsa::{self, PrivateKey};
 use kmip_server::crypto::{Purpose, ec};
 use kmip_server::encoding::{json, xml};
 use kmip_server::kmip::enums::{CryptographicAlgorithm, Operation, RecommendedCurve};
@@ -110,6 +111,9 @@ fn keys() -> Vec<Vec<u8>> {
         keys.extend(key.sec1().ok().map(|key| key.expose().to_vec()));
         keys.push(key.public().unwrap().spki(false).unwrap());
     }
+    let pair = rsa::generate(512).unwrap();
+    let contents = Contents { key: &pair.private_pkcs8, certificates: &[], friendly_name: Some("a key") };
+    keys.push(pkcs12::write(&contents, b"password").unwrap());
     keys
 }
 

@@ -1,11 +1,11 @@
-//! Keys, certificates and requests for them, in DER and PEM, as clients register them and files hold them: what is
+//! Keys, certificates, requests for them and containers of them, in DER and PEM, as clients register them and files hold them: what is
 //! read as a key has every form that it is given out in, and each of them is read again as the same key.
 
 #![no_main]
 
 use kmip_server::crypto::authority::Subject;
 use kmip_server::crypto::x509::Certificate;
-use kmip_server::crypto::{Purpose, chain, der, ec, rsa};
+use kmip_server::crypto::{Purpose, chain, der, ec, pkcs12, rsa};
 use kmip_server::ttlv::DateTime;
 use libfuzzer_sys::fuzz_target;
 
@@ -51,6 +51,8 @@ fuzz_target!(|bytes: &[u8]| {
         drop(key.sec1());
         drop(key.public());
     }
+
+    drop(pkcs12::open(bytes, b"password", None));
 
     let certificate = Certificate::read(bytes);
     certificate.serial_number_der();

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::pkcs12::Fault;
 use crate::kmip::enums::{
     BlockCipherMode, CryptographicAlgorithm, DerivationMethod, DigitalSignatureAlgorithm, HashingAlgorithm,
     PaddingMethod, RecommendedCurve, WrappingMethod,
@@ -319,6 +320,8 @@ pub enum Error {
     SharesDisagree,
     /// The bytes are no request for a certificate, or one that its own key did not sign.
     Request,
+    /// A PKCS#12 container cannot be taken apart.
+    Container(Fault),
     /// The certificate of an authority and its private key do not belong together.
     AuthorityKey,
     /// A certificate's time would end before it begins, or is none that a certificate can have.
@@ -357,6 +360,7 @@ impl Error {
             | Self::Authentication
             | Self::TooFewShares { .. }
             | Self::SharesDisagree
+            | Self::Container(_)
             | Self::Decryption => Kind::Failure,
             Self::WrongKey { .. } | Self::Inexpressible => Kind::Key,
         }
@@ -421,6 +425,7 @@ impl fmt::Display for Error {
             Self::Request => {
                 f.write_str("The certificate request cannot be read, or is not signed by its own key")
             }
+            Self::Container(fault) => write!(f, "The PKCS#12 container is refused: {fault}"),
             Self::AuthorityKey => f.write_str("The certificate and the private key do not belong together"),
             Self::Validity => f.write_str("A certificate cannot be valid for that time"),
             Self::SharesDisagree => f.write_str("The parts are not all of one secret"),

@@ -2,7 +2,11 @@
 //!
 //! The key and the certificates are encrypted by PBES2 with AES-256 (RFC 8018 §6.2) through pkcs5, the whole has an
 //! HMAC with SHA-256, whose key comes of pkcs12 (RFC 7292 B.2). These and not the older algorithms of the standard:
-//! every current library reads them. Which key and which certificates, is left to the engine.
+//! every current library reads them. What others made is taken apart in `open`. Which key and which certificates, is left to the engine.
+
+mod open;
+#[cfg(test)]
+mod vectors;
 
 use pkcs5::EncryptionScheme;
 use pkcs5::pbes2::Parameters;
@@ -15,6 +19,8 @@ use super::hash::Hash;
 use super::mac::Hmac;
 use super::{Error, Purpose, random};
 use crate::ttlv::Secret;
+
+pub use open::{Fault, Opened, OpenedCertificate, open};
 
 /// What a container is made of.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +45,7 @@ mod oid {
 
     pub(super) const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
     pub(super) const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
+    pub(super) const KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.1");
     pub(super) const SHROUDED_KEY: ObjectIdentifier =
         ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
     pub(super) const CERTIFICATE: ObjectIdentifier =
@@ -46,7 +53,10 @@ mod oid {
     pub(super) const X509: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.22.1");
     pub(super) const FRIENDLY_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.20");
     pub(super) const LOCAL_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.21");
+    pub(super) const SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
     pub(super) const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
+    pub(super) const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
+    pub(super) const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
 }
 
 /// Makes a container: DER of PFX.

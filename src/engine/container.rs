@@ -1,14 +1,18 @@
 //! A private key in a PKCS#12 container, with its certificates (KMIP 1.4 §4.11, 2.1 §6.1.19): found by the links of
-//! the key, under the password that it links to.
+//! the key, under the password that it links to; and the way back, of one that is registered (1.4 §4.3).
 
 use crate::crypto::pkcs12::{self, Contents};
 use crate::kmip::attributes::Attributes;
-use crate::kmip::enums::{KeyFormatType, LinkType, ObjectType, Operation, ResultReason, State};
-use crate::kmip::structures::UniqueIdentifier;
-use crate::kmip::{Error, Key, KeyBlock, KeyMaterial, KeyValue, Object};
-use crate::ttlv::Secret;
+use crate::kmip::enums::{
+    CertificateType, KeyFormatType, LinkType, ObjectType, Operation, ResultReason, State,
+};
+use crate::kmip::structures::{Link, UniqueIdentifier};
+use crate::kmip::{Certificate, Error, Key, KeyBlock, KeyMaterial, KeyValue, Object};
+use crate::store::Record;
+use crate::ttlv::{Secret, Tag};
 
 use super::context::Context;
+use super::creation::Given;
 use super::error::{failed, wrong_state};
 use super::export::Plain;
 use super::{lifecycle, material};
@@ -51,6 +55,70 @@ pub(super) fn pkcs12(
         key_wrapping_data: None,
     };
     Ok(Object::PrivateKey(Key { key_block }))
+}
+
+/// What a container is taken apart into, and what each part is called.
+#[derive(Debug)]
+pub struct Unpacked {
+    /// The private key, in PKCS#8.
+    pub key: Object,
+    /// What the container calls the key by.
+    pub friendly_name: Option<String>,
+    /// The certificates, the key's own first, and what the container calls each by.
+    pub certificates: Vec<(Object, Option<String>)>,
+}
+
+/// The parts of a container that is registered as a private key with a link to its password. None for any other
+/// object, and for a container without such a link, which is kept as it came.
+///
+/// # Errors
+/// Wrong Key Lifecycle State (before 2.0 Permission Denied) for a password that is not active, those of
+/// [`Context::open`] for one that cannot be had, Cryptographic Failure for a container that cannot be taken apart.
+pub fn unpack(cx: &mut Context<'_>, object: &Object, given: &Given) -> Result<Option<Unpacked>, Error> {
+    let Object::PrivateKey(Key { key_block: block }) = object else { return Ok(None) };
+    let links: Vec<Link> = given.all(Tag::Link);
+    let password = links.into_iter().find(|link| link.link_type == LinkType::Pkcs12PasswordLink);
+    let (Some(password), KeyFormatType::Pkcs12, None) =
+        (password, block.key_format_type, &block.key_wrapping_data)
+    else {
+        return Ok(None);
+    };
+    let container = match &block.key_value {
+        Some(KeyValue::Wrapped(bytes) | KeyValue::Plain { material: KeyMaterial::Bytes(bytes), .. }) => bytes,
+        _ => return Ok(None),
+    };
+    let password = password_of(cx, &password.linked_object_identifier)?;
+    let name: Option<String> = given.read(Tag::Pkcs12FriendlyName);
+    let opened = cx.heavy(|| Ok(pkcs12::open(container.expose(), password.expose(), name.as_deref())?))?;
+    let key_block = KeyBlock {
+        key_format_type: KeyFormatType::Pkcs8,
+        key_compression_type: None,
+        key_value: Some(KeyValue::of(KeyMaterial::Bytes(opened.key))),
+        cryptographic_algorithm: block.cryptographic_algorithm,
+        cryptographic_length: block.cryptographic_length,
+        key_wrapping_data: None,
+    };
+    let certificates = opened.certificates.into_iter().map(|it| {
+        let (certificate_type, certificate_value) = (CertificateType::X509, it.der);
+        (Object::Certificate(Certificate { certificate_type, certificate_value }), it.friendly_name)
+    });
+    Ok(Some(Unpacked {
+        key: Object::PrivateKey(Key { key_block }),
+        friendly_name: opened.friendly_name,
+        certificates: certificates.collect(),
+    }))
+}
+
+/// Links the key of a container to its first certificate, and each certificate to the next, as
+/// [`LinkType::Pkcs12CertificateLink`] has it (1.4 §3.35).
+pub fn chain_up(records: &mut [Record]) {
+    let ids: Vec<_> = records.iter().map(|record| record.id).collect();
+    for (record, next) in records.iter_mut().zip(ids.iter().skip(1)) {
+        record.attributes.link.push(Link {
+            link_type: LinkType::Pkcs12CertificateLink,
+            linked_object_identifier: (*next).into(),
+        });
+    }
 }
 
 fn password_of(cx: &mut Context<'_>, identifier: &UniqueIdentifier) -> Result<Secret, Error> {

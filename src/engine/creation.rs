@@ -143,6 +143,11 @@ impl Given {
         self
     }
 
+    /// Those of these tags alone.
+    pub fn only(&self, tags: &[Tag]) -> Self {
+        Self(self.0.iter().filter(|attribute| tags.contains(&attribute.row.tag)).cloned().collect())
+    }
+
     /// The attributes of a template that the asker may use, its names left out.
     fn of_template(cx: &mut Context<'_>, name: &Name) -> Result<Self, Error> {
         let criterion = |tag, value: &dyn Fn(&'static Row) -> Attribute| {

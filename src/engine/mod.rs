@@ -8,7 +8,7 @@ mod announced;
 mod authority;
 mod certificates;
 pub mod constraints;
-mod container;
+pub mod container;
 mod context;
 mod creation;
 pub mod defaults;

@@ -1,11 +1,13 @@
 //! Register (KMIP 1.4 §4.3, 2.1 §6.1.43): the server keeps an object that the client brings.
 
+use crate::engine::container::{self, Unpacked};
 use crate::engine::{Asker, Context, Draft, Given, export, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{CryptographicAlgorithm, KeyFormatType, ObjectType, UniqueIdentifierValue};
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, Object, enums, structure};
-use crate::ttlv::V2_0;
+use crate::store::Record;
+use crate::ttlv::{Tag, V2_0};
 
 use super::Operation;
 
@@ -45,21 +47,49 @@ impl Operation for Register {
         if object.object_type() == ObjectType::Template && cx.version >= V2_0 {
             return Err(invalid_field("KMIP 2.0 has no templates."));
         }
-        let mut object = object;
-        export::describe(&mut object);
-        check_length(&mut object)?;
         let given = Given::of(cx, &request.attributes)?;
-        let draft = Draft::new(object);
-        let given = cx.complete(given, request.object_type, Some(&draft.attributes))?;
-        let mut draft = draft.give(&given)?;
-        draft.name_template();
+        let drafts = match container::unpack(cx, &object, &given)? {
+            Some(unpacked) => parts(cx, unpacked, given)?,
+            None => vec![whole(cx, object, given)?],
+        };
         let asker = Asker::of(cx);
-        let ids =
-            cx.insert(1, |ids| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect())?;
-        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was registered."))?;
+        let ids = cx.insert(drafts.len(), |ids| {
+            let records = drafts.into_iter().zip(ids).map(|(draft, id)| draft.into_record(*id, &asker));
+            let mut records: Vec<Record> = records.collect::<Result<_, _>>()?;
+            container::chain_up(&mut records);
+            Ok(records)
+        })?;
+        let id = *ids.first().ok_or_else(|| invalid_field("Nothing was registered."))?;
         cx.leave(UniqueIdentifierValue::Register, id);
         Ok(Response { unique_identifier: id.into() })
     }
+}
+
+/// An object with what is given for it, and with the asker's defaults.
+fn whole(cx: &mut Context<'_>, mut object: Object, given: Given) -> Result<Draft, Error> {
+    export::describe(&mut object);
+    check_length(&mut object)?;
+    let object_type = object.object_type();
+    let draft = Draft::new(object);
+    let given = cx.complete(given, object_type, Some(&draft.attributes))?;
+    let mut draft = draft.give(&given)?;
+    draft.name_template();
+    Ok(draft)
+}
+
+/// The key of a container, with what is given for it, and its certificates, under the same policy and in the same
+/// groups.
+fn parts(cx: &mut Context<'_>, unpacked: Unpacked, given: Given) -> Result<Vec<Draft>, Error> {
+    let called = |given: Given, name: Option<String>| match name {
+        Some(name) if !given.has_any(&[Tag::Pkcs12FriendlyName]) => given.and(Tag::Pkcs12FriendlyName, &name),
+        _ => given,
+    };
+    let shared = given.only(&[Tag::OperationPolicyName, Tag::ObjectGroup]);
+    let mut drafts = vec![whole(cx, unpacked.key, called(given, unpacked.friendly_name))?];
+    for (certificate, name) in unpacked.certificates {
+        drafts.push(whole(cx, certificate, called(shared.clone(), name))?);
+    }
+    Ok(drafts)
 }
 
 /// A symmetric key in the clear has the length it says it has; one that says none gets the length it has.
