@@ -117,7 +117,10 @@ fn what_a_registered_object_tells_of_itself_is_no_matter_of_defaults() {
 #[test]
 fn pairs_have_the_defaults_of_either_key_and_a_batch_those_that_it_sets() {
     let pki = Pki::new();
-    let server = Live::start(&pki.config());
+    let mut config = pki.config();
+    // In a file, what a batch changes is not seen by readers before its end.
+    config.database_path = pki.folder.path("objects");
+    let server = Live::start(&config);
     let mut john = server.caller(&pki, &pki.client);
     let pair = vec![attribute(Tag::CryptographicAlgorithm, &CryptographicAlgorithm::Rsa), length(1024)];
     let both = DefaultsInformation {

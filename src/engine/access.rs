@@ -183,7 +183,7 @@ impl Gate<'_> {
     /// The record that was read for `text`, in its state of this moment, if its policy allows `operation`.
     ///
     /// # Errors
-    /// Object Not Found (before 2.0 Item Not Found), Permission Denied.
+    /// Object Not Found (before 2.1 Item Not Found), Permission Denied.
     pub(super) fn permit(
         &self,
         record: Option<Record>,

@@ -178,7 +178,7 @@ impl<'a> Context<'a> {
     /// `operation`. Its state is the one of this moment.
     ///
     /// # Errors
-    /// Object Not Found (before 2.0 Item Not Found), Permission Denied, Object Archived where an archived object
+    /// Object Not Found (before 2.1 Item Not Found), Permission Denied, Object Archived where an archived object
     /// cannot serve.
     pub fn open(
         &mut self,

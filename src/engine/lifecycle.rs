@@ -145,7 +145,7 @@ pub fn destroy(record: &mut Record, now: DateTime) -> Result<(), Error> {
 /// Archive (1.4 §4.22): the object stays as it is and is out of reach until it is recovered.
 ///
 /// # Errors
-/// Object Destroyed (before 2.0 Item Not Found) where there is nothing left to archive.
+/// Object Destroyed (before 2.1 Item Not Found) where there is nothing left to archive.
 pub fn archive(record: &mut Record, now: DateTime) -> Result<(), Error> {
     if is_destroyed(record) {
         return Err(destroyed(&record.id.to_string()));

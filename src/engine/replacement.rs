@@ -48,7 +48,7 @@ impl Wanted {
 /// Checks that the object can be replaced by a new one of its kind.
 ///
 /// # Errors
-/// Object Destroyed (before 2.0 Item Not Found), Invalid Object Type (Permission Denied) for another type, Key
+/// Object Destroyed (before 2.1 Item Not Found), Invalid Object Type (Permission Denied) for another type, Key
 /// Value Not Present for a key that is kept elsewhere.
 pub fn replaceable(record: &Record, object_type: ObjectType) -> Result<(), Error> {
     if record.object_type != object_type {

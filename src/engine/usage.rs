@@ -121,7 +121,7 @@ pub fn open(
 /// this order, which is PyKMIP's. What is left of its usage limits is judged by [`spend`].
 ///
 /// # Errors
-/// Object Destroyed (before 2.0 Item Not Found) for a destroyed object, Object Archived for an archived one. For
+/// Object Destroyed (before 2.1 Item Not Found) for a destroyed object, Object Archived for an archived one. For
 /// the rest PyKMIP's reasons up to 2.0, Permission Denied unless said otherwise, and those of the standard's own
 /// table from 2.1 on: Invalid Object Type for another object, Incompatible Cryptographic Usage Mask for a bit
 /// that is not set. A state or a date that does not allow the use is a Wrong Key Lifecycle State from 2.0 on.
