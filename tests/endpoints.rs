@@ -401,7 +401,7 @@ fn what_could_not_be_sent_is_sent_again() {
 #[test]
 fn what_a_server_still_has_at_its_end_is_sent() {
     let mut scene = Scene::new();
-    let made: Vec<_> = (0..20).map(|_| scene.john.ask(V1_4, Operation::Create, create).id()).collect();
+    let made: Vec<_> = (0..4).map(|_| scene.john.ask(V1_4, Operation::Create, create).id()).collect();
     let Scene { pki, received, john, server, listener } = scene;
     drop((john, server));
     let puts = received.try_iter().filter(is_push).map(|asked| asked.payload::<PutRequest>());
