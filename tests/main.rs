@@ -26,6 +26,7 @@ mod dialogue;
 mod endpoints;
 mod explain;
 mod faults;
+mod gate;
 mod groups;
 mod harness;
 mod house;
