@@ -19,7 +19,6 @@ use crate::ttlv::{DateTime, Secret, V2_1, Version};
 use super::access::{self, Gate, Granted};
 use super::announced::Announced;
 use super::authority::Authority;
-use super::constraints;
 use super::error::{failed, invalid_field, not_found};
 use super::heavy;
 use super::jobs::Jobs;
@@ -235,30 +234,6 @@ impl<'a> Context<'a> {
             Err(error) if error.reason != ResultReason::GeneralFailure => Err(error),
             _ => Ok(()),
         }
-    }
-
-    /// Adds `count` objects, which `build` makes of the numbers they get.
-    ///
-    /// # Errors
-    /// Those of `build`, and where the store fails.
-    pub fn insert(
-        &mut self,
-        count: usize,
-        build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
-    ) -> Result<Vec<Id>, Error> {
-        let (identity, doing) = (self.identity, self.doing);
-        let ids = self.transact(|transaction| {
-            let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
-            let records = build(&ids)?;
-            access::admit_new(identity, doing, &records)?;
-            constraints::check(transaction, &identity.principal.user, &records)?;
-            for record in records {
-                transaction.insert(&record)?;
-            }
-            Ok(ids)
-        })?;
-        ids.iter().for_each(|id| self.touch(&id.to_string()));
-        Ok(ids)
     }
 
     /// How many changes were begun so far in a context that [`Context::run`] made.

@@ -1,19 +1,37 @@
-//! Changes that make new objects and touch others with them: all of it is kept, or nothing.
+//! Changes that make new objects, and touch others with them: all of it is kept, or nothing.
 //!
-//! They are methods of the [`Context`], apart from those of one object alone.
+//! They are methods of the [`Context`], apart from those of one object that is there.
 
 use std::sync::Arc;
 
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason};
 use crate::kmip::structures::UniqueIdentifier;
-use crate::store::{Id, Record};
+use crate::store::{Id, Record, Transaction};
 
+use super::access::Gate;
 use super::context::Context;
 use super::error::{failed, refused};
 use super::{access, constraints, lifecycle, material};
 
 impl Context<'_> {
+    /// Adds `count` objects, which `build` makes of the numbers they get.
+    ///
+    /// # Errors
+    /// Those of `build`; Constraint Violation (before 2.1 Permission Denied), Permission Denied where the asker acts
+    /// for another without the right to make them, and where the store fails.
+    pub fn insert(
+        &mut self,
+        count: usize,
+        build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
+    ) -> Result<Vec<Id>, Error> {
+        let policies = Arc::clone(&self.policies);
+        let gate = self.gate(&policies);
+        let ids = self.transact(|transaction| add_built(transaction, &gate, count, build))?;
+        ids.iter().for_each(|id| self.touch(&id.to_string()));
+        Ok(ids)
+    }
+
     /// Adds objects, as [`Context::insert`] does, and changes the existing `others` of which the policies allow
     /// `operation`, each of which sees the numbers of the new ones. All of it is one change.
     ///
@@ -29,13 +47,7 @@ impl Context<'_> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
         let ids = self.transact(|transaction| {
-            let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
-            let records = build(&ids)?;
-            access::admit_new(gate.identity, gate.doing, &records)?;
-            constraints::check(transaction, &gate.identity.principal.user, &records)?;
-            for record in records {
-                transaction.insert(&record)?;
-            }
+            let ids = add_built(transaction, &gate, count, build)?;
             for other in others {
                 let there = transaction.read(*other)?;
                 let mut record = gate.permit(there, &other.to_string(), operation)?.into_record();
@@ -62,7 +74,7 @@ impl Context<'_> {
     ) -> Result<Vec<Id>, Error> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
-        self.transact(|transaction| {
+        let ids = self.transact(|transaction| {
             let mut pairs = Vec::with_capacity(old.len());
             for (id, operation) in old {
                 let granted = gate.admit(transaction.read(*id)?, &id.to_string(), *operation)?;
@@ -74,15 +86,16 @@ impl Context<'_> {
                 if new.owner.credential.is_none() && new.owner.user == old.owner.user {
                     new.owner.credential.clone_from(&old.owner.credential);
                 }
-                access::admit_new(gate.identity, gate.doing, std::slice::from_ref(&new))?;
-                constraints::check(transaction, &gate.identity.principal.user, [&new])?;
                 lifecycle::touch(&mut old, gate.now);
                 transaction.update(&old)?;
-                transaction.insert(&new)?;
+                add(transaction, &gate, std::slice::from_ref(&new))?;
                 ids.push(new.id);
             }
             Ok(ids)
-        })
+        })?;
+        let old = old.iter().map(|(id, _)| id);
+        ids.iter().chain(old).for_each(|id| self.touch(&id.to_string()));
+        Ok(ids)
     }
 
     /// Adds the object that `build` makes of its number: the one that `identifier` is, up to
@@ -101,7 +114,8 @@ impl Context<'_> {
             UniqueIdentifier::Text(text) => Id::parse(text),
             _ => Some(self.resolve(Some(identifier))?.0),
         };
-        let (policies, identity, doing) = (Arc::clone(&self.policies), self.identity, self.doing);
+        let (policies, identity) = (Arc::clone(&self.policies), self.identity);
+        let gate = self.gate(&policies);
         let mut gone = None;
         let id = self.transact(|transaction| {
             let there = match wanted {
@@ -114,9 +128,7 @@ impl Context<'_> {
                     None => transaction.next_id()?,
                 };
                 let new = build(id, None)?;
-                access::admit_new(identity, doing, std::slice::from_ref(&new))?;
-                constraints::check(transaction, &identity.principal.user, [&new])?;
-                transaction.insert(&new)?;
+                add(transaction, &gate, std::slice::from_ref(&new))?;
                 return Ok(new.id);
             };
             let text = there.id.to_string();
@@ -136,4 +148,26 @@ impl Context<'_> {
         self.touch(&id.to_string());
         Ok(id)
     }
+}
+
+/// Adds the `count` objects that `build` makes of their numbers.
+fn add_built(
+    transaction: &mut dyn Transaction,
+    gate: &Gate<'_>,
+    count: usize,
+    build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
+) -> Result<Vec<Id>, Error> {
+    let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
+    add(transaction, gate, &build(&ids)?)?;
+    Ok(ids)
+}
+
+/// Adds new objects, if the asker may make them and they meet the constraints that the user set.
+fn add(transaction: &mut dyn Transaction, gate: &Gate<'_>, records: &[Record]) -> Result<(), Error> {
+    access::admit_new(gate.identity, gate.doing, records)?;
+    constraints::check(transaction, &gate.identity.principal.user, records)?;
+    for record in records {
+        transaction.insert(record)?;
+    }
+    Ok(())
 }
