@@ -8,7 +8,7 @@ use kmip_server::kmip::enums::{
 };
 use kmip_server::kmip::structures::{CryptographicDomainParameters, Digest, Link, UniqueIdentifier};
 use kmip_server::kmip::{KeyBlock, KeyMaterial, KeyValue, Object, SecretData};
-use kmip_server::ttlv::{Field, Tag, V1_0, V1_3, V1_4, V2_0, V2_1, Version, Writer};
+use kmip_server::ttlv::{Field, Tag, V1_0, V1_2, V1_3, V1_4, V2_0, V2_1, Version, Writer};
 
 use crate::corpus::{algorithm, attribute, id, length, objects, register, template, usage};
 use crate::dialogue::{Answer, Caller, Live, key};
@@ -275,7 +275,7 @@ fn a_registered_key_tells_its_algorithm_and_length_itself() {
 }
 
 #[test]
-fn secret_data_is_made_from_1_4_on_and_has_a_length_of_whole_bytes() {
+fn secret_data_is_made_from_1_3_on_and_has_a_length_of_whole_bytes() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -285,14 +285,14 @@ fn secret_data_is_made_from_1_4_on_and_has_a_length_of_whole_bytes() {
             template(Tag::Attributes, &[length(bits)], writer);
         })
     };
-    for (version, format) in [(V1_4, F::Opaque), (V2_0, F::Opaque), (V2_1, F::Raw)] {
+    for (version, format) in [(V1_3, F::Opaque), (V1_4, F::Opaque), (V2_0, F::Opaque), (V2_1, F::Raw)] {
         let made = create(&mut john, version, 80).id();
         let Object::SecretData(secret) = john.get(version, &made) else { panic!("{version}") };
         assert_eq!(secret.secret_data_type, SecretDataType::Password);
         assert_eq!(secret.key_block.key_format_type, format);
         assert_eq!(secret.key_block.bytes().unwrap().len(), 10);
     }
-    assert_eq!(create(&mut john, V1_3, 80).refused(), ResultReason::InvalidField);
+    assert_eq!(create(&mut john, V1_2, 80).refused(), ResultReason::InvalidField);
     for bits in [0, -8, 81, i32::MAX - 7] {
         assert_eq!(create(&mut john, V1_4, bits).refused(), ResultReason::InvalidField, "{bits}");
     }

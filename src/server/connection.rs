@@ -106,9 +106,10 @@ pub(super) fn serve(socket: &TcpStream, address: SocketAddr, number: u64, terms:
     let shown = stream.tls.peer_certificates().and_then(|chain| chain.first());
     let certificate = shown.and_then(|shown| Certificate::from_der(shown).ok());
     let peer = Peer::new(address, number, certificate);
-    let suite = stream.tls.negotiated_cipher_suite().map(|it| it.suite());
+    let suite =
+        stream.tls.negotiated_cipher_suite().and_then(|it| it.suite().as_str()).unwrap_or("no cipher suite");
     let resumed = if stream.is_resumed() { ", resumed" } else { "" };
-    log::info!(target: target, "Starting session: {} for {address}, {suite:?}{resumed}", peer.session);
+    log::info!(target: target, "Starting session: {} for {address}, {suite}{resumed}", peer.session);
     let end = answer(&mut stream, &peer, terms, slot);
     stream.close();
     if matches!(end, End::Frame(_) | End::Http(_) | End::Refused | End::Panic) {
