@@ -1,5 +1,6 @@
-//! Keys, certificates, requests for them and containers of them, in DER and PEM, as clients register them and files hold them: what is
-//! read as a key has every form that it is given out in, and each of them is read again as the same key.
+//! Keys, certificates, requests for them and containers of them, in DER and PEM, as clients register them and files
+//! hold them: what is read as a key has every form that it is given out in, and each of them is read again as the
+//! same key.
 
 #![no_main]
 

@@ -2,7 +2,8 @@
 //!
 //! The key and the certificates are encrypted by PBES2 with AES-256 (RFC 8018 §6.2) through pkcs5, the whole has an
 //! HMAC with SHA-256, whose key comes of pkcs12 (RFC 7292 B.2). These and not the older algorithms of the standard:
-//! every current library reads them. What others made is taken apart in `open`. Which key and which certificates, is left to the engine.
+//! every current library reads them. What others made is taken apart in `open`. Which key and which certificates, is
+//! left to the engine.
 
 mod open;
 #[cfg(test)]
