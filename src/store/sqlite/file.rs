@@ -37,8 +37,8 @@ const STATEMENTS: usize = 64;
 /// Pages that the writer keeps in memory, in KiB: the upper levels of all indexes of a large store.
 const WRITER_CACHE_KIB: i64 = 4096;
 
-/// The same for each reader. There may be many, and the operating system caches the file as well.
-const READER_CACHE_KIB: i64 = 512;
+/// The same for one that reads everything once.
+const SNAPSHOT_CACHE_KIB: i64 = 512;
 
 /// The function that criteria without column and index ask: `has_value(attributes, value)`.
 const HAS_VALUE: &str = "has_value";
@@ -97,7 +97,7 @@ pub(super) fn open_snapshot(path: &Path, steps: &[Step]) -> Result<Connection, E
     let opening = |why| Error::sqlite("open the database", why);
     // With the right to write, as only so the last one to close the file puts its log away.
     let database = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, "").map_err(opening)?;
-    set_up_reader(&database).map_err(opening)?;
+    set_up_reader(&database, SNAPSHOT_CACHE_KIB).map_err(opening)?;
     database.execute_batch("BEGIN").map_err(opening)?;
     // The first look at a table takes the snapshot.
     refuse_stamps(path, &database, steps)?;
@@ -134,9 +134,9 @@ pub(super) fn reader(path: &Path) -> (String, OpenFlags) {
     (uri(path, ""), flags(OpenFlags::SQLITE_OPEN_READ_ONLY))
 }
 
-/// Sets a new reader up.
-pub(super) fn set_up_reader(database: &Connection) -> rusqlite::Result<()> {
-    set_up(database, READER_CACHE_KIB)
+/// Sets a new reader up, with so many KiB of pages in memory.
+pub(super) fn set_up_reader(database: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
+    set_up(database, cache_kib)
 }
 
 /// Sets the connection that writes up.

@@ -42,11 +42,18 @@ use crate::ttlv::Secret;
 
 /// How many connections read objects at the most. A read takes some microseconds, so this many serve any number of
 /// threads; each is opened when all others are in use, and costs two descriptors and its cache.
-const MAX_READERS: u32 = 16;
+const MAX_READERS: u32 = 8;
 
 /// How many connections search at the most. A search can take seconds, so searches have connections of their own and
 /// keep nobody from reading; so many of them leave a processor enough for those who read.
-const MAX_SEARCHERS: u32 = 16;
+const MAX_SEARCHERS: u32 = 8;
+
+/// Pages that a connection for reading keeps in memory, in KiB: the upper levels of the table of objects. The operating
+/// system caches the file as well. What connections that are seldom used come to keep, the server grows by.
+const READER_CACHE_KIB: i64 = 128;
+
+/// The same for searching, with the upper levels of the indexes.
+const SEARCHER_CACHE_KIB: i64 = 512;
 
 /// How long somebody waits for a connection. It takes as many long searches at once as there are connections
 /// to make anybody wait at all, and only those who search.
@@ -130,11 +137,11 @@ impl Sqlite {
         // All that it does is to open connections: one thread, where the pools' own would be three each.
         let opener = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store").build();
         let opener = Arc::new(opener);
-        let pool = |size| {
+        let pool = |size, cache_kib| {
             let (uri, flags) = file::reader(path);
             let manager = SqliteConnectionManager::file(uri)
                 .with_flags(flags)
-                .with_init(|database| file::set_up_reader(database));
+                .with_init(move |database| file::set_up_reader(database, cache_kib));
             r2d2::Pool::builder()
                 .max_size(size)
                 .min_idle(Some(0))
@@ -146,7 +153,8 @@ impl Sqlite {
                 .thread_pool(Arc::clone(&opener))
                 .build_unchecked(manager)
         };
-        let (readers, searchers) = (pool(MAX_READERS), pool(MAX_SEARCHERS));
+        let readers = pool(MAX_READERS, READER_CACHE_KIB);
+        let searchers = pool(MAX_SEARCHERS, SEARCHER_CACHE_KIB);
         Self { readers, searchers, writer, path: path.to_owned(), cache }
     }
 
