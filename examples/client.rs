@@ -133,7 +133,7 @@ impl Client {
     ) -> Result<Vec<u8>, Box<dyn Error>> {
         let mut writer = Writer::new(VERSION);
         writer.structure(Tag::RequestMessage, |writer| {
-            header().encode(Tag::RequestHeader, writer);
+            RequestHeader::new(VERSION, 1).encode(Tag::RequestHeader, writer);
             writer.structure(Tag::BatchItem, |writer| {
                 operation.encode(Tag::Operation, writer);
                 writer.structure(Tag::RequestPayload, items);
@@ -176,21 +176,4 @@ impl Client {
 fn attribute(tag: Tag, value: &impl Value) -> Result<Attribute, Box<dyn Error>> {
     let row = Row::of(tag).ok_or("no attribute has that tag")?;
     Ok(Attribute::of(row, value))
-}
-
-fn header() -> RequestHeader {
-    RequestHeader {
-        protocol_version: VERSION.into(),
-        maximum_response_size: None,
-        client_correlation_value: None,
-        server_correlation_value: None,
-        asynchronous_indicator: None,
-        attestation_capable_indicator: None,
-        attestation_types: Vec::new(),
-        authentication: None,
-        batch_error_continuation_option: None,
-        batch_order_option: None,
-        time_stamp: None,
-        batch_count: 1,
-    }
 }

@@ -387,20 +387,7 @@ pub(crate) fn message_of(
 
 /// A request header that asks for nothing but `option`.
 pub(crate) fn header(version: Version, option: Option<BatchErrorContinuationOption>) -> RequestHeader {
-    RequestHeader {
-        protocol_version: version.into(),
-        maximum_response_size: None,
-        client_correlation_value: None,
-        server_correlation_value: None,
-        asynchronous_indicator: None,
-        attestation_capable_indicator: None,
-        attestation_types: Vec::new(),
-        authentication: None,
-        batch_error_continuation_option: option,
-        batch_order_option: None,
-        time_stamp: None,
-        batch_count: 0,
-    }
+    RequestHeader { batch_error_continuation_option: option, ..RequestHeader::new(version, 0) }
 }
 
 /// One request message of those items, under that header but for the count.

@@ -13,23 +13,9 @@ const VERSION: kmip_server::ttlv::Version = V1_2;
 
 /// A request message of one item.
 fn message(operation: enums::Operation, payload: impl FnOnce(&mut Writer)) -> Vec<u8> {
-    let header = RequestHeader {
-        protocol_version: VERSION.into(),
-        maximum_response_size: None,
-        client_correlation_value: None,
-        server_correlation_value: None,
-        asynchronous_indicator: None,
-        attestation_capable_indicator: None,
-        attestation_types: Vec::new(),
-        authentication: None,
-        batch_error_continuation_option: None,
-        batch_order_option: None,
-        time_stamp: None,
-        batch_count: 1,
-    };
     let mut writer = Writer::new(VERSION);
     writer.structure(Tag::RequestMessage, |writer| {
-        header.encode(Tag::RequestHeader, writer);
+        RequestHeader::new(VERSION, 1).encode(Tag::RequestHeader, writer);
         writer.structure(Tag::BatchItem, |writer| {
             operation.encode(Tag::Operation, writer);
             writer.structure(Tag::RequestPayload, payload);

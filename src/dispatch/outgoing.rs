@@ -302,23 +302,9 @@ impl Value for Number {
 
 /// A request of one item. Of the header's fields, most are for clients only (1.4 §5.1).
 fn message(version: Version, operation: Operation, payload: Payload) -> Vec<u8> {
-    let header = RequestHeader {
-        protocol_version: version.into(),
-        maximum_response_size: None,
-        client_correlation_value: None,
-        server_correlation_value: None,
-        asynchronous_indicator: None,
-        attestation_capable_indicator: None,
-        attestation_types: Vec::new(),
-        authentication: None,
-        batch_error_continuation_option: None,
-        batch_order_option: None,
-        time_stamp: None,
-        batch_count: 1,
-    };
     let mut writer = Writer::new(version);
     writer.structure(Tag::RequestMessage, |writer| {
-        header.encode(Tag::RequestHeader, writer);
+        RequestHeader::new(version, 1).encode(Tag::RequestHeader, writer);
         writer.structure(Tag::BatchItem, |writer| {
             operation.encode(Tag::Operation, writer);
             payload(writer);

@@ -3,7 +3,7 @@
 use crate::kmip::enums::*;
 use crate::kmip::macros::structure;
 use crate::kmip::structures::{Authentication, MessageExtension, Nonce, ProtocolVersion};
-use crate::ttlv::{DateTime, Error, Field, Item, Reader, Tag, V1_2, V1_4, V2_0, Value, Writer};
+use crate::ttlv::{DateTime, Error, Field, Item, Reader, Tag, V1_2, V1_4, V2_0, Value, Version, Writer};
 
 structure! {
     /// Request Header.
@@ -21,6 +21,26 @@ structure! {
         BatchOrderOption => batch_order_option: Option<bool>,
         TimeStamp => time_stamp: Option<DateTime>,
         BatchCount => batch_count: i32,
+    }
+}
+
+impl RequestHeader {
+    /// The header of a request for so many items that asks for nothing else.
+    pub fn new(version: Version, batch_count: i32) -> Self {
+        Self {
+            protocol_version: version.into(),
+            maximum_response_size: None,
+            client_correlation_value: None,
+            server_correlation_value: None,
+            asynchronous_indicator: None,
+            attestation_capable_indicator: None,
+            attestation_types: Vec::new(),
+            authentication: None,
+            batch_error_continuation_option: None,
+            batch_order_option: None,
+            time_stamp: None,
+            batch_count,
+        }
     }
 }
 

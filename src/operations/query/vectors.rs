@@ -187,20 +187,8 @@ static PRINTED: [Printed; 3] = [
 
 impl Printed {
     fn request(&self, room: i32) -> (RequestHeader, Request) {
-        let header = RequestHeader {
-            protocol_version: self.version.into(),
-            maximum_response_size: Some(room),
-            client_correlation_value: None,
-            server_correlation_value: None,
-            asynchronous_indicator: None,
-            attestation_capable_indicator: None,
-            attestation_types: Vec::new(),
-            authentication: None,
-            batch_error_continuation_option: None,
-            batch_order_option: None,
-            time_stamp: None,
-            batch_count: 1,
-        };
+        let header =
+            RequestHeader { maximum_response_size: Some(room), ..RequestHeader::new(self.version, 1) };
         let functions = vec![QueryFunction::QueryOperations, QueryFunction::QueryObjects];
         (header, Request { query_functions: functions, object_groups: None })
     }
