@@ -4,9 +4,9 @@
 //! client set for the future moves the state when it has come: [`settle`] applies it whenever an object is
 //! looked at, so that nobody sees a stale state.
 
-use crate::kmip::Error;
 use crate::kmip::enums::{ObjectType, ResultReason, RevocationReasonCode, State};
 use crate::kmip::structures::RevocationReason;
+use crate::kmip::{Error, Object};
 use crate::store::Record;
 use crate::ttlv::DateTime;
 
@@ -123,12 +123,12 @@ pub fn revoke(
     Ok(())
 }
 
-/// Destroy (1.4 §4.21): the object goes, its attributes stay.
+/// Destroy (1.4 §4.21): the object goes, and is given back; its attributes stay.
 ///
 /// # Errors
 /// Wrong Key Lifecycle State (before 2.0 Permission Denied) for an active object, Object Destroyed (Item Not
 /// Found) for one that is destroyed already.
-pub fn destroy(record: &mut Record, now: DateTime) -> Result<(), Error> {
+pub fn destroy(record: &mut Record, now: DateTime) -> Result<Option<Object>, Error> {
     if is_destroyed(record) {
         return Err(destroyed(&record.id.to_string()));
     }
@@ -138,8 +138,7 @@ pub fn destroy(record: &mut Record, now: DateTime) -> Result<(), Error> {
         record.attributes.state = Some(to);
     }
     record.attributes.destroy_date = Some(now);
-    record.object = None;
-    Ok(())
+    Ok(record.object.take())
 }
 
 /// Archive (1.4 §4.22): the object stays as it is and is out of reach until it is recovered.

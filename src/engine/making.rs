@@ -114,7 +114,7 @@ impl Context<'_> {
             UniqueIdentifier::Text(text) => Id::parse(text),
             _ => Some(self.resolve(Some(identifier))?.0),
         };
-        let (policies, identity) = (Arc::clone(&self.policies), self.identity);
+        let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
         let mut gone = None;
         let id = self.transact(|transaction| {
@@ -135,11 +135,11 @@ impl Context<'_> {
             if !replace {
                 return Err(failed(ResultReason::ObjectAlreadyExists, format!("There is an object {text}.")));
             }
-            let old = access::decide(&policies, identity, Operation::Import, there)
-                .filter(|old| identity.principal.owns_as(&old.owner))
+            let old = access::decide(gate.policies, gate.identity, Operation::Import, there)
+                .filter(|old| gate.identity.principal.owns_as(&old.owner))
                 .ok_or_else(|| refused(&text))?;
             let new = build(old.id, Some(&old))?;
-            constraints::check(transaction, &identity.principal.user, [&new])?;
+            constraints::check(transaction, &gate.identity.principal.user, [&new])?;
             transaction.update(&new)?;
             gone = old.into_record().object;
             Ok(new.id)

@@ -28,11 +28,7 @@ impl Operation for Destroy {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let identifier = request.unique_identifier.as_ref();
-        let (id, gone) = cx.modify(identifier, Self::CODE, |record, now| {
-            let object = record.object.clone();
-            lifecycle::destroy(record, now).map(|()| object)
-        })?;
+        let (id, gone) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, lifecycle::destroy)?;
         gone.iter().for_each(material::forget);
         Ok(Response { unique_identifier: id.into() })
     }
