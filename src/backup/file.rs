@@ -14,6 +14,7 @@ use super::error::{Error, Wrong};
 use super::line::{self, Entry, Totals};
 use crate::crypto::hash::Hash;
 use crate::store::{self, DataKey, Id, Sealing, WrappingKey};
+use crate::ttlv;
 
 /// The longest line, in bytes. A request of the default bound of 16 MiB makes one of 32 MiB, and sealed of 43; ten
 /// times as much is room for servers that take longer ones, and what a damaged file may take of the memory.
@@ -59,8 +60,8 @@ impl Chain {
     /// The check of the line that begins so.
     fn next(&mut self, line: &[u8]) -> &str {
         let digest = Hash::Sha256.digest(&Zeroizing::new([self.0.as_bytes(), line].concat()));
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.0 = digits.chars().take(DIGITS).collect();
+        self.0 = ttlv::hex(&digest);
+        self.0.truncate(DIGITS);
         &self.0
     }
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::error::Wrong;
-use crate::encoding::json;
+use crate::encoding::{from_hex, json};
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
 use crate::kmip::{Object, Principal};
@@ -87,7 +87,7 @@ impl Entry {
                 }
                 line
             }
-            Self::Own { name, value } => json!({ "own": name, "bytes": hex(value.expose()) }),
+            Self::Own { name, value } => json!({ "own": name, "bytes": ttlv::hex(value.expose()) }),
             Self::End(totals) => json!({
                 "end": true,
                 "objects": totals.objects,
@@ -103,7 +103,7 @@ impl Entry {
         let entry = if members.has("id") {
             Self::Object(Box::new(record(&mut members)?))
         } else if members.has("own") && !members.has("end") {
-            let value = members.need("bytes")?.as_str().and_then(bytes);
+            let value = members.need("bytes")?.as_str().and_then(from_hex);
             let value = value.ok_or_else(|| malformed("bytes", "is no hexadecimal text"))?;
             Self::Own { name: members.text("own")?, value: Secret::new(value) }
         } else if members.take("end").is_some() {
@@ -224,15 +224,4 @@ fn text(name: &str, value: &Json) -> Result<String, Wrong> {
 fn malformed(name: &str, what: &str) -> Wrong {
     let name: String = name.chars().take(64).collect();
     Wrong::Malformed(format!("its member {name:?} {what}"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    if !hex.is_ascii() || !hex.len().is_multiple_of(2) || hex.contains('+') {
-        return None;
-    }
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
 }

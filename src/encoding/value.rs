@@ -144,7 +144,8 @@ fn plain(digits: &str, most: usize) -> bool {
     (1..=most).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
-fn hex(text: &str) -> Option<Vec<u8>> {
+/// The bytes that hexadecimal digits of either case spell; none for anything else.
+pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
     let (pairs, odd) = text.as_bytes().as_chunks::<2>();
     if !odd.is_empty() {
         return None;

@@ -10,7 +10,7 @@ use crate::crypto::hash::Hash;
 use crate::kmip::Error;
 use crate::kmip::enums::{CryptographicAlgorithm, ObjectType, ResultReason};
 use crate::store::Record;
-use crate::ttlv::Secret;
+use crate::ttlv::{self, Secret};
 
 use super::access::Granted;
 use super::context::Context;
@@ -122,9 +122,7 @@ fn advance(cx: &mut Context<'_>, pad: &Secret, way: Way, count: usize) -> Result
 
 /// Under which name the store keeps where a pad stands.
 fn kept_as(pad: &Secret) -> String {
-    let digest = Hash::Sha256.digest(pad.expose());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("pad {hex}")
+    format!("pad {}", ttlv::hex(&Hash::Sha256.digest(pad.expose())))
 }
 
 fn place(counter: &[u8]) -> Result<usize, Error> {

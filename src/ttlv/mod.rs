@@ -12,6 +12,7 @@ mod version;
 mod writer;
 
 pub use dump::dump;
+pub(crate) use dump::hex;
 pub use error::Error;
 pub use frame::{FrameError, read_frame};
 pub use primitive::{BigInteger, DateTime, DateTimeExtended, Field, Interval, Secret, Value};

@@ -3,6 +3,7 @@
 
 use super::open::{Fault, open};
 use crate::crypto::Error;
+use crate::crypto::test::hex;
 use crate::crypto::x509::{Certificate, NameAttribute};
 
 /// The key, PKCS#8.
@@ -178,41 +179,37 @@ const TWO_KEYS: &str = "308206870201033082063106092a864886f70d010701a08206220482
      0105000420db32bde974fb41db3bb9a6df83775ae09568ed4b9802356f55408fe6d56df9a904143418025e58683d07c43b69f95c\
      55f2fcb79be07302022710";
 
-fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-}
-
 #[test]
 fn containers_of_other_programs_give_their_key_and_certificates() {
     for (container, others) in [(MODERN, 1), (LEGACY, 1), (RC2, 0), (SHA512, 0)] {
-        let opened = open(&bytes(container), b"password", None).unwrap();
-        assert_eq!(opened.key.expose(), bytes(KEY));
+        let opened = open(&hex(container), b"password", None).unwrap();
+        assert_eq!(opened.key.expose(), hex(KEY));
         assert_eq!(opened.friendly_name.as_deref(), Some("alias"));
         let [own, rest @ ..] = &opened.certificates[..] else { panic!("no certificate") };
-        assert_eq!((&own.der, own.friendly_name.as_deref()), (&bytes(CERTIFICATE), Some("alias")));
+        assert_eq!((&own.der, own.friendly_name.as_deref()), (&hex(CERTIFICATE), Some("alias")));
         assert_eq!(rest.len(), others);
-        assert_eq!(open(&bytes(container), b"passwort", None).unwrap_err(), Fault::Password.into());
+        assert_eq!(open(&hex(container), b"passwort", None).unwrap_err(), Fault::Password.into());
     }
 }
 
 #[test]
 fn of_several_keys_the_name_says_which() {
     for (name, subject) in [("one", "One"), ("two", "Two")] {
-        let opened = open(&bytes(TWO_KEYS), b"password", Some(name)).unwrap();
+        let opened = open(&hex(TWO_KEYS), b"password", Some(name)).unwrap();
         assert_eq!(opened.friendly_name.as_deref(), Some(name));
         let own = Certificate::read(&opened.certificates[0].der);
         assert_eq!(own.subject.unwrap().texts(NameAttribute::CommonName).collect::<Vec<_>>(), [subject]);
         assert_eq!(opened.certificates.len(), 2);
     }
     for name in [None, Some("three")] {
-        let refused = open(&bytes(TWO_KEYS), b"password", name).unwrap_err();
+        let refused = open(&hex(TWO_KEYS), b"password", name).unwrap_err();
         assert_eq!(refused, Error::Container(Fault::SeveralKeys));
     }
 }
 
 #[test]
 fn a_container_that_nothing_vouches_for_is_refused() {
-    assert_eq!(open(&bytes(WITHOUT_CODE), b"password", None).unwrap_err(), Fault::Protection.into());
+    assert_eq!(open(&hex(WITHOUT_CODE), b"password", None).unwrap_err(), Fault::Protection.into());
     for short in [&[][..], &[0x30, 0x80], b"no container"] {
         assert_eq!(open(short, b"password", None).unwrap_err(), Fault::Malformed.into());
     }
