@@ -2,9 +2,9 @@
 //! build on. Everything is gone when it is dropped.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::overlay::{self, Before, Changes};
 use super::{Error, Id, Keep, Located, Order, Query, Record, Store, Transaction};
 use crate::ttlv::Secret;
 
@@ -73,94 +73,31 @@ impl Store for Memory {
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
         let _writer = self.writer();
-        let changed = Objects { last: self.kept().last, ..Objects::default() };
-        let mut change = Change { store: self, changed };
-        if job(&mut change) == Keep::Commit {
-            let Change { mut changed, .. } = change;
+        let last = self.kept().last;
+        if let Some(changes) = overlay::run(self, last, job) {
             let mut kept = self.kept_mut();
-            kept.records.append(&mut changed.records);
-            kept.own.append(&mut changed.own);
-            kept.last = changed.last;
+            kept.records.extend(changes.records.into_iter().map(|(id, written)| (id, written.record)));
+            kept.own.extend(changes.own);
+            kept.last = changes.last;
         }
         Ok(())
     }
 }
 
-/// A change under way: what it wrote so far, beside the kept objects.
-struct Change<'a> {
-    store: &'a Memory,
-    changed: Objects,
-}
-
-impl Change<'_> {
-    fn has(&self, id: Id) -> bool {
-        self.changed.records.contains_key(&id) || self.store.kept().records.contains_key(&id)
+impl Before for Memory {
+    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+        Store::read(self, id)
     }
 
-    fn put(&mut self, record: &Record) {
-        self.changed.last = self.changed.last.max(record.id.0);
-        self.changed.records.insert(record.id, Arc::new(record.clone()));
-    }
-}
-
-impl Transaction for Change<'_> {
-    fn read(&mut self, id: Id) -> Result<Option<Record>, Error> {
-        match self.changed.records.get(&id) {
-            Some(record) => Ok(Some(Record::clone(record))),
-            None => self.store.read(id),
-        }
+    fn locate(&self, query: &Query, changes: &Changes) -> Result<Located, Error> {
+        let kept = self.kept();
+        let unchanged = kept.records.values().filter(|record| !changes.records.contains_key(&record.id));
+        let changed = changes.records.values().map(|written| &written.record);
+        Ok(page(query, unchanged.chain(changed)))
     }
 
-    fn locate(&mut self, query: &Query) -> Result<Located, Error> {
-        let kept = self.store.kept();
-        let unchanged = kept.records.values().filter(|record| !self.changed.records.contains_key(&record.id));
-        Ok(page(query, unchanged.chain(self.changed.records.values())))
-    }
-
-    fn next_id(&mut self) -> Result<Id, Error> {
-        self.changed.last += 1;
-        Ok(Id(self.changed.last))
-    }
-
-    fn insert(&mut self, record: &Record) -> Result<(), Error> {
-        if self.has(record.id) {
-            return Err(Error::Taken { id: record.id });
-        }
-        self.put(record);
-        Ok(())
-    }
-
-    fn update(&mut self, record: &Record) -> Result<(), Error> {
-        if !self.has(record.id) {
-            return Err(Error::Missing { id: record.id });
-        }
-        self.put(record);
-        Ok(())
-    }
-
-    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
-        match self.changed.own.get(name) {
-            Some(value) => Ok(Some(value.clone())),
-            None => Store::own(self.store, name),
-        }
-    }
-
-    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
-        self.changed.own.insert(name.to_owned(), value.clone());
-        Ok(())
-    }
-
-    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
-        let before = self.changed.clone();
-        match catch_unwind(AssertUnwindSafe(|| job(self))) {
-            Ok(Keep::Commit) => {}
-            Ok(Keep::Rollback) => self.changed = before,
-            Err(panic) => {
-                self.changed = before;
-                resume_unwind(panic);
-            }
-        }
-        Ok(())
+    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        Store::own(self, name)
     }
 }
 

@@ -12,6 +12,7 @@ use std::{fmt, io};
 mod contract;
 mod filter;
 mod memory;
+mod overlay;
 #[cfg(test)]
 mod promises;
 mod record;

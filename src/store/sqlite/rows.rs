@@ -32,14 +32,13 @@ pub(super) fn read(database: &Connection, id: Id) -> Result<Option<(Record, usiz
     }
 }
 
-/// A number that no object has or had.
-pub(super) fn next_id(database: &Connection) -> Result<Id, Error> {
-    let statement = "UPDATE counter SET last_id = last_id + 1 RETURNING last_id";
-    let next = database
-        .prepare_cached(statement)
+/// The last number that an object got.
+pub(super) fn last_id(database: &Connection) -> Result<u64, Error> {
+    let last = database
+        .prepare_cached("SELECT last_id FROM counter")
         .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
         .map_err(|why| Error::sqlite("count an object", why))?;
-    Ok(Id(next.unsigned_abs()))
+    Ok(last.unsigned_abs())
 }
 
 /// The names of all that the server keeps for itself.
@@ -68,46 +67,84 @@ pub(super) fn set_own(database: &Connection, name: &str, value: &Secret) -> Resu
 
 /// Adds an object.
 pub(super) fn insert(database: &Connection, record: &Record) -> Result<(), Error> {
-    let failed = |why: rusqlite::Error| match why.sqlite_error() {
-        Some(error) if error.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
-            Error::Taken { id: record.id }
-        }
-        _ => Error::sqlite("add an object", why),
-    };
-    let number = number(record.id)?;
-    let bytes = Bytes::of(record);
-    let columns = columns(record, &bytes.attributes)?;
-    execute(database, &INSERT, bytes.values(number, &columns.scalars)).map_err(failed)?;
-    let counted = "UPDATE counter SET last_id = ?1 WHERE last_id < ?1";
-    execute(database, counted, [number]).map_err(failed)?;
-    add_values(database, number, columns.initial_date, columns.values.iter()).map_err(failed)
+    Row::of(record)?.insert(database)?;
+    count(database, record.id.0)
 }
 
-/// Replaces an object. Columns and values that stay as they are are not written, nor are their indexes.
+/// Replaces an object.
 pub(super) fn update(database: &Connection, record: &Record) -> Result<(), Error> {
-    let failed = |why| Error::sqlite("change an object", why);
-    let number = number(record.id)?;
-    let before = columns_before(database, record.id)?;
-    let bytes = Bytes::of(record);
-    let after = columns(record, &bytes.attributes)?;
+    Row::of(record)?.update(database)
+}
 
-    let mut text = String::from("UPDATE object SET attributes = ?2, object = ?3");
-    let mut changed = Vec::new();
-    for ((name, new), old) in columns::names().zip(&after.scalars).zip(&before.scalars) {
-        if new != old {
-            changed.push(new);
-            text.push_str(&format!(", {name} = ?{}", changed.len() + 3));
-        }
+/// An object as it stands in the database.
+pub(super) struct Row {
+    id: Id,
+    number: i64,
+    bytes: Bytes,
+    columns: Columns,
+}
+
+impl Row {
+    /// How `record` stands there.
+    pub(super) fn of(record: &Record) -> Result<Self, Error> {
+        let number = number(record.id)?;
+        let bytes = Bytes::of(record);
+        let columns =
+            Columns::of(record, &bytes.attributes).map_err(|why| Error::Damaged { id: record.id, why })?;
+        Ok(Self { id: record.id, number, bytes, columns })
     }
-    text.push_str(" WHERE id = ?1");
-    execute(database, &text, bytes.values(number, changed)).map_err(failed)?;
 
-    // The date is part of the index's order: with another one, every row of the object moves.
-    let none = BTreeSet::new();
-    let moved = before.initial_date != after.initial_date;
-    let (gone, new) = if moved { (&none, &none) } else { (&after.values, &before.values) };
-    remove_values(database, number, before.initial_date, before.values.difference(gone)).map_err(failed)?;
-    add_values(database, number, after.initial_date, after.values.difference(new)).map_err(failed)
+    /// How many bytes its blobs take.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.attributes.len() + self.bytes.object.as_ref().map_or(0, |bytes| bytes.len())
+    }
+
+    /// Adds it. Its number has to be counted as well.
+    pub(super) fn insert(&self, database: &Connection) -> Result<(), Error> {
+        let failed = |why: rusqlite::Error| match why.sqlite_error() {
+            Some(error) if error.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
+                Error::Taken { id: self.id }
+            }
+            _ => Error::sqlite("add an object", why),
+        };
+        let Self { number, bytes, columns, .. } = self;
+        execute(database, &INSERT, bytes.values(*number, &columns.scalars)).map_err(failed)?;
+        add_values(database, *number, columns.initial_date, columns.values.iter()).map_err(failed)
+    }
+
+    /// Writes it in the place of the one of its number. Columns and values that stay as they are are not written,
+    /// nor are their indexes.
+    pub(super) fn update(&self, database: &Connection) -> Result<(), Error> {
+        let failed = |why| Error::sqlite("change an object", why);
+        let before = columns_before(database, self.id)?;
+        let Self { number, bytes, columns: after, .. } = self;
+
+        let mut text = String::from("UPDATE object SET attributes = ?2, object = ?3");
+        let mut changed = Vec::new();
+        for ((name, new), old) in columns::names().zip(&after.scalars).zip(&before.scalars) {
+            if new != old {
+                changed.push(new);
+                text.push_str(&format!(", {name} = ?{}", changed.len() + 3));
+            }
+        }
+        text.push_str(" WHERE id = ?1");
+        execute(database, &text, bytes.values(*number, changed)).map_err(failed)?;
+
+        // The date is part of the index's order: with another one, every row of the object moves.
+        let none = BTreeSet::new();
+        let moved = before.initial_date != after.initial_date;
+        let (gone, new) = if moved { (&none, &none) } else { (&after.values, &before.values) };
+        remove_values(database, *number, before.initial_date, before.values.difference(gone))
+            .map_err(failed)?;
+        add_values(database, *number, after.initial_date, after.values.difference(new)).map_err(failed)
+    }
+}
+
+/// Notes that `last` is a number that an object got.
+pub(super) fn count(database: &Connection, last: u64) -> Result<(), Error> {
+    let number = number(Id(last))?;
+    execute(database, "UPDATE counter SET last_id = ?1 WHERE last_id < ?1", [number])
+        .map_err(|why| Error::sqlite("count an object", why))
 }
 
 /// What the database holds of an object beside its blobs.
@@ -170,10 +207,6 @@ fn execute(database: &Connection, statement: &str, values: impl Params) -> rusql
 /// The number as SQLite has numbers. Those that it has not were never given.
 pub(super) fn number(id: Id) -> Result<i64, Error> {
     i64::try_from(id.0).map_err(|_| Error::Missing { id })
-}
-
-fn columns(record: &Record, attributes: &[u8]) -> Result<Columns, Error> {
-    Columns::of(record, attributes).map_err(|why| Error::Damaged { id: record.id, why })
 }
 
 /// What a record's blobs hold, wiped when it is dropped.

@@ -8,6 +8,7 @@ use std::sync::Barrier;
 use rusqlite::{Connection, params_from_iter};
 
 use super::columns::COLUMNS;
+use super::committed::{MAX_SEARCHERS, READER_WAIT};
 use super::locate::Question;
 use super::schema::{APPLICATION, STEPS, Step};
 use super::*;
@@ -290,29 +291,28 @@ fn a_damaged_record_is_told_by_its_number() {
 }
 
 #[test]
-fn a_full_disk_fails_the_change_that_met_it_and_no_other() {
+fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     add(&store, key("before"));
     let allow = |pages: i64| {
-        store.writer.with_database(|database| {
+        store.writer.busy(|database| {
             database.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
         });
     };
     allow(1); // SQLite takes it for the number of pages there are.
-    let mut met = None;
-    let mut job = |change: &mut dyn Transaction| {
-        let record = key("k");
-        met = (100..1000).find_map(|id| change.insert(&Record { id: Id(id), ..record.clone() }).err());
+    let record = key("k");
+    let lost = store.change(&mut |change| {
+        (100..1000).for_each(|id| change.insert(&Record { id: Id(id), ..record.clone() }).unwrap());
         Keep::Commit
-    };
-    let done = store.change(&mut job);
-    let met = met.expect("the disk was full").to_string();
-    assert!(met.contains("database or disk is full"), "{met}");
-    assert!(done.is_ok() || all_of(&store) == [1], "what failed as a whole left nothing");
+    });
+    let lost = lost.unwrap_err().to_string();
+    assert!(lost.contains("database or disk is full"), "{lost}");
+    assert_eq!(all_of(&store), [1]);
 
     allow(1_000_000);
     let after = add(&store, key("after"));
+    assert_eq!(after.id, Id(2), "the numbers of what was lost are nobody's");
     assert!(store.read(after.id).unwrap().is_some());
     assert!(store.read(Id(1)).unwrap().is_some());
 }
@@ -322,7 +322,7 @@ fn changes_that_share_a_commit_share_its_failure() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     // A constraint that is looked at when the transaction commits: objects of "bad" cannot be kept.
-    store.writer.with_database(|database| {
+    store.writer.busy(|database| {
         let trap = "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
             CREATE TABLE trap (id INTEGER REFERENCES nobody DEFERRABLE INITIALLY DEFERRED);
             CREATE TRIGGER bad AFTER INSERT ON object WHEN NEW.owner = 'bad'
@@ -369,28 +369,91 @@ fn changes_that_are_begun_share_one_commit() {
 }
 
 #[test]
-fn whoever_waits_does_not_wait_for_one_who_only_began() {
+fn whoever_waits_takes_those_with_it_who_only_began() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
-    let line = Barrier::new(2);
+    let begin = || {
+        store.begin(&mut |change| {
+            insert(change, &mut key("k"));
+            Keep::Commit
+        })
+    };
+    let before = begin().unwrap();
+    add(&store, key("waits"));
+    assert_eq!(all_of(&store).len(), 2);
+    let after = begin().unwrap();
+    assert_eq!(all_of(&store).len(), 2);
+    before.settle().unwrap();
+    assert_eq!(all_of(&store).len(), 2, "it was settled with the one that waited");
+    after.settle().unwrap();
+    assert_eq!(all_of(&store).len(), 3);
+}
+
+#[test]
+fn a_request_that_begins_many_changes_does_not_collect_them_all() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let mut begun = Vec::new();
+    for _ in 0..600 {
+        begun.push(store.begin(&mut |change| {
+            insert(change, &mut key("k"));
+            Keep::Commit
+        }));
+        assert!(store.writer.open_changes() < 256);
+    }
+    begun.into_iter().for_each(|begun| begun.unwrap().settle().unwrap());
+    assert_eq!(all_of(&store).len(), 600);
+}
+
+#[test]
+fn what_was_built_on_a_lost_commit_is_lost_with_it() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let kept = add(&store, key("kept"));
+    let renamed = Record { id: kept.id, ..key("renamed") };
+    // It waits for the group of the first to be committed, and sees it.
+    let late = Barrier::new(2);
     std::thread::scope(|scope| {
-        let waits = scope.spawn(|| {
-            store.change(&mut |change| {
-                line.wait();
-                while store.writer.waiting() < 1 {
-                    std::thread::yield_now();
-                }
-                insert(change, &mut key("k"));
-                Keep::Commit
-            })
+        let second = store.writer.busy(|database| {
+            let first = scope.spawn(|| {
+                store.change(&mut |change| {
+                    change.update(&renamed).unwrap();
+                    Keep::Commit
+                })
+            });
+            wait_until(|| store.writer.open_changes() == 1);
+            let second = scope.spawn(|| {
+                store.change(&mut |change| {
+                    assert_eq!(change.read(kept.id).unwrap().as_ref(), Some(&renamed));
+                    late.wait();
+                    late.wait();
+                    insert(change, &mut key("second"));
+                    Keep::Commit
+                })
+            });
+            late.wait();
+            // The disk is full when the first one is written.
+            database
+                .execute_batch(
+                    "CREATE TEMP TRIGGER full BEFORE UPDATE ON object BEGIN SELECT RAISE(FAIL, 'full'); END",
+                )
+                .unwrap();
+            (first, second)
         });
-        line.wait();
-        // It comes last, and would leave the commit to whoever settles it.
-        let begun = store.begin(&mut |_| Keep::Commit).unwrap();
-        waits.join().unwrap().unwrap();
-        begun.settle().unwrap();
+        let (first, second) = second;
+        assert!(first.join().unwrap().unwrap_err().to_string().contains("full"));
+        late.wait();
+        assert!(matches!(second.join().unwrap(), Err(Error::GroupLost)));
     });
-    assert_eq!(all_of(&store).len(), 1);
+    assert_eq!(store.read(kept.id).unwrap(), Some(kept));
+    assert_eq!(all_of(&store), [1]);
+    assert_eq!(add(&store, key("after")).id, Id(2));
+}
+
+fn wait_until(so: impl Fn() -> bool) {
+    while !so() {
+        std::thread::yield_now();
+    }
 }
 
 #[test]
@@ -408,39 +471,33 @@ fn searches_keep_nobody_from_reading() {
     let id = add(&Sqlite::open(&path).unwrap(), key("read")).id;
     // Opened again, it has kept no object in memory.
     let store = Sqlite::open(&path).unwrap();
-    let busy: Vec<_> = (0..MAX_SEARCHERS).map(|_| store.searcher().unwrap()).collect();
+    let busy: Vec<_> = (0..MAX_SEARCHERS).map(|_| store.committed.searcher().unwrap()).collect();
     let begun = std::time::Instant::now();
     assert!(store.read(id).unwrap().is_some());
     assert!(begun.elapsed() < READER_WAIT / 2);
     drop(busy);
 }
 
-/// Runs a change for each owner, all in one group: the first waits until the others are in line. What
-/// `also` does is part of each job; a job that panics counts as an error.
+/// Runs a change for each owner, all in one group: the connection is busy until they have joined it. What `also`
+/// does is part of each job; a job that panics counts as an error.
 fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<Result<(), Error>> {
-    let (begun, also) = (Barrier::new(owners.len()), &also);
+    let also = &also;
     std::thread::scope(|scope| {
-        let begun = &begun;
-        let threads: Vec<_> = (owners.iter().enumerate())
-            .map(|(position, owner)| {
-                scope.spawn(move || {
-                    if position > 0 {
-                        begun.wait();
-                    }
+        let threads: Vec<_> = store.writer.busy(|_| {
+            let threads = owners.iter().map(|owner| {
+                let thread = scope.spawn(move || {
                     store.change(&mut |change| {
-                        if position == 0 {
-                            begun.wait();
-                            while store.writer.waiting() < owners.len() - 1 {
-                                std::thread::yield_now();
-                            }
-                        }
                         insert(change, &mut Record { owner: (*owner).into(), ..key("k") });
                         also(owner);
                         Keep::Commit
                     })
-                })
-            })
-            .collect();
+                });
+                let joined = store.writer.open_changes();
+                wait_until(|| thread.is_finished() || store.writer.open_changes() > joined);
+                thread
+            });
+            threads.collect()
+        });
         threads.into_iter().map(|thread| thread.join().unwrap_or(Err(Error::GroupLost))).collect()
     })
 }

@@ -45,8 +45,7 @@ impl Snapshot {
     /// # Errors
     /// Where the store itself fails.
     pub fn last_id(&self) -> Result<u64, Error> {
-        let last = self.database.query_row("SELECT last_id FROM counter", [], |row| row.get::<_, i64>(0));
-        last.map(i64::unsigned_abs).map_err(|why| Error::sqlite("look how far objects are counted", why))
+        rows::last_id(&self.database)
     }
 
     /// How many objects there are.
@@ -165,9 +164,7 @@ impl Intake {
     /// # Errors
     /// Where the store itself fails.
     pub fn count_from(&self, last: Id) -> Result<(), Error> {
-        let raised = "UPDATE counter SET last_id = max(last_id, ?1)";
-        let raised = self.database.execute(raised, [rows::number(last)?]);
-        raised.map(drop).map_err(|why| Error::sqlite("count the objects", why))
+        rows::count(&self.database, last.0)
     }
 
     /// Keeps all of it; it is on the disk when this returns.

@@ -1,126 +1,267 @@
-//! Writes: one connection, one change at a time, and one flush to the disk for all changes that came while
-//! the last one was under way.
+//! Writes: changes run one after another and in memory, and one connection brings them to the disk, all that came
+//! while the last ones were on their way with one commit.
 //!
-//! Each change is a savepoint within the transaction of its group. Whoever finds, at the end of his change,
-//! nobody waiting to begin one commits for the group; the others of it wait for that commit. A change that
-//! was taken back waits too: it may have seen, and its answer may tell, what others of the group wrote.
+//! A change runs when it is its turn. It sees the last commit, what is on its way to the disk and what waits to be,
+//! and what it writes joins the group of those that wait ([`Pile`]). The first of a group who wants to know what
+//! became of it leads it: he waits until the connection is free and commits for all, and the others wait for that.
+//! A change that was taken back waits as well: it may have seen, and its answer may tell, what others of its group
+//! wrote. Where a commit fails, all that was built on it is lost with it.
 //!
 //! A change that is only begun, because more of the same request follows, is part of a group as well and waits for
-//! nothing: the group stays open until somebody does.
+//! nothing: the group collects until somebody leads it.
 
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::Connection;
 
-use super::cache::Cache;
-use super::{locate, rows};
+use super::committed::Committed;
+use super::locate;
+use super::rows::{self, Row};
+use crate::store::overlay::{self, Before, Changes, Written};
 use crate::store::{Error, Id, Keep, Located, Query, Record, Transaction, Unsettled};
 use crate::ttlv::Secret;
 
-/// How many changes share one commit at the most: a bound on how long the first of them waits when there is
-/// always somebody waiting to begin.
+/// How many changes a group has at the most that were only begun; whoever begins one more waits for it.
 const MAX_GROUP: usize = 256;
 
 type Job<'a> = &'a mut dyn FnMut(&mut dyn Transaction) -> Keep;
 
 /// The one who writes.
 pub(super) struct Writer {
-    /// How many threads are about to begin a change.
-    waiting: AtomicUsize,
-    line: Mutex<Line>,
+    // Dropped first: the last connection to a file that is closed puts its log away, and readers cannot.
+    committed: Arc<Committed>,
+    /// The turn to run a change. Whoever holds it may take the lock of the pile, and never the other way around.
+    turn: Mutex<Turn>,
+    pile: Mutex<Pile>,
+    /// Tells that the connection is free.
+    free: Condvar,
 }
 
-/// What the thread that writes holds.
-struct Line {
-    database: Connection,
-    /// Forgets the objects that a commit changes.
-    cache: Arc<Cache>,
-    /// Those that the open transaction changes.
-    changed: RefCell<Vec<Id>>,
-    /// The group of the open transaction; none where none is open.
+/// What the change goes on from whose turn it is.
+struct Turn {
+    /// The last number that an object got.
+    last: u64,
+    /// How many groups had been lost when that was read from the database.
+    lost: u64,
+}
+
+/// What is not on the disk yet, and the connection that brings it there.
+struct Pile {
+    /// None while somebody commits by it.
+    database: Option<Connection>,
+    /// What he commits.
+    underway: Option<Arc<Staged>>,
+    /// The group that collects.
     open: Option<Open>,
+    /// How many groups were lost: a change that began before such a loss may have seen what is no more.
+    lost: u64,
 }
 
-/// A group that is not committed yet.
+/// A group that collects.
 #[derive(Default)]
 struct Open {
-    group: Arc<Group>,
+    staged: Staged,
     /// How many changes are in it.
     size: usize,
-    /// Whether somebody waits for its end: then whoever finds nobody waiting to begin has to commit.
-    awaited: bool,
+    /// Whether somebody leads it.
+    led: bool,
+    group: Arc<Group>,
 }
 
 /// Changes that become durable together: what became of them, once it is known.
 type Group = OnceLock<Result<(), Error>>;
 
+/// Where a change belongs to, and whether it falls to its thread to lead the group.
+struct Joined {
+    group: Arc<Group>,
+    leads: bool,
+    full: bool,
+}
+
 impl Writer {
     /// Writes through `database`, which nobody else uses.
-    pub(super) fn new(database: Connection, cache: Arc<Cache>) -> Self {
-        Self {
-            waiting: AtomicUsize::new(0),
-            line: Mutex::new(Line { database, cache, changed: RefCell::default(), open: None }),
-        }
-    }
-
-    /// Shows a test the connection, between two changes.
-    #[cfg(test)]
-    pub(super) fn with_database(&self, look: impl FnOnce(&Connection)) {
-        look(&self.line.lock().unwrap().database);
-    }
-
-    /// How many threads are about to begin a change.
-    #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst)
+    ///
+    /// # Errors
+    /// Where SQLite fails.
+    pub(super) fn new(database: Connection, committed: Arc<Committed>) -> Result<Self, Error> {
+        let turn = Mutex::new(Turn { last: rows::last_id(&database)?, lost: 0 });
+        let pile = Mutex::new(Pile { database: Some(database), underway: None, open: None, lost: 0 });
+        Ok(Self { committed, turn, pile, free: Condvar::new() })
     }
 
     /// See [`crate::store::Store::change`].
     pub(super) fn change(&self, job: Job<'_>) -> Result<(), Error> {
-        self.enter(job, true)?.wait().clone()
+        let joined = self.join(job, true)?;
+        self.outcome(&joined)
     }
 
     /// See [`crate::store::Store::begin`].
     pub(super) fn begin(&self, job: Job<'_>) -> Result<Box<dyn Unsettled + '_>, Error> {
-        let group = self.enter(job, false)?;
-        Ok(Box::new(Begun { writer: self, group }))
+        let joined = self.join(job, false)?;
+        if joined.full {
+            self.outcome(&joined)?;
+        }
+        Ok(Box::new(Begun { writer: self, group: joined.group }))
     }
 
-    /// Runs `job` as a part of a group; with `awaited`, the caller is going to wait for the group.
-    fn enter(&self, job: Job<'_>, awaited: bool) -> Result<Arc<Group>, Error> {
-        let mut line = self.turn();
-        let group = line.join(awaited)?;
-        let done = catch_unwind(AssertUnwindSafe(|| part(&line.database, &line.changed, job)));
-        if line.database.is_autocommit() {
-            // SQLite itself took the whole transaction back, as it does when the disk is full.
-            line.settle(Err(Error::GroupLost));
-        } else {
-            self.commit_unless_others_follow(&mut line);
+    /// Runs `job` and has what it wrote join the open group; with `awaited`, the caller is going to wait for that.
+    fn join(&self, job: Job<'_>, awaited: bool) -> Result<Joined, Error> {
+        let mut turn = self.turn();
+        let lost = turn.follow(&self.pile())?;
+        let staged = match overlay::run(self, turn.last, job) {
+            Some(changes) => Some((changes.last, Staged::of(changes)?)),
+            None => None,
+        };
+        let mut pile = self.pile();
+        if pile.lost != lost {
+            return Err(Error::GroupLost);
         }
-        drop(line);
-        match done {
-            Ok(done) => done.map(|()| group),
-            Err(panic) => resume_unwind(panic),
+        let open = pile.open.get_or_insert_default();
+        if let Some((last, staged)) = staged {
+            turn.last = last;
+            open.staged.add(staged);
+        }
+        open.size += 1;
+        let full = open.size >= MAX_GROUP;
+        Ok(Joined { leads: (awaited || full) && open.take_lead(), full, group: Arc::clone(&open.group) })
+    }
+
+    /// Waits for what becomes of the group; commits it where that falls to this thread.
+    fn outcome(&self, joined: &Joined) -> Result<(), Error> {
+        if joined.leads { self.lead(&joined.group) } else { joined.group.wait().clone() }
+    }
+
+    /// Commits the open group, which is `group`, as soon as the connection is free.
+    fn lead(&self, group: &Group) -> Result<(), Error> {
+        let mut pile = self.pile();
+        let (database, open) = loop {
+            // It was lost with the one before it.
+            if let Some(outcome) = group.get() {
+                return outcome.clone();
+            }
+            match pile.database.take() {
+                Some(database) => break (database, pile.open.take().unwrap_or_default()),
+                None => pile = self.free.wait(pile).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        let staged = Arc::new(open.staged);
+        pile.underway = Some(Arc::clone(&staged));
+        drop(pile);
+
+        let outcome = catch_unwind(AssertUnwindSafe(|| staged.commit(&database, &self.committed)));
+        let outcome = outcome.unwrap_or(Err(Error::GroupLost));
+
+        let mut pile = self.pile();
+        pile.database = Some(database);
+        pile.underway = None;
+        let follower = outcome.as_ref().err().and_then(|_| {
+            pile.lost += 1;
+            pile.open.take()
+        });
+        drop(pile);
+        self.free.notify_all();
+        // Each group is settled once: by whoever took it from the pile.
+        let _ = open.group.set(outcome.clone());
+        if let Some(follower) = follower {
+            let _ = follower.group.set(Err(Error::GroupLost));
+        }
+        outcome
+    }
+
+    // Nothing panics while one of the locks is held but jobs, and these leave what it protects as it is.
+
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pile(&self) -> MutexGuard<'_, Pile> {
+        self.pile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pile, as soon as the connection is free.
+    fn free_pile(&self) -> MutexGuard<'_, Pile> {
+        let taken = |pile: &mut Pile| pile.database.is_none();
+        self.free.wait_while(self.pile(), taken).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `act` on the connection as if it committed: what joins meanwhile becomes one group.
+    #[cfg(test)]
+    pub(super) fn busy<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
+        let database = self.free_pile().database.take().unwrap();
+        let done = act(&database);
+        self.pile().database = Some(database);
+        self.free.notify_all();
+        done
+    }
+
+    /// How many changes the open group has.
+    #[cfg(test)]
+    pub(super) fn open_changes(&self) -> usize {
+        self.pile().open.as_ref().map_or(0, |open| open.size)
+    }
+}
+
+/// What the change sees whose turn it is.
+impl Before for Writer {
+    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+        // What leaves the pile meanwhile is committed by then.
+        let staged =
+            self.pile().find(|staged| staged.records.get(&id).map(|(record, _)| Arc::clone(&record.record)));
+        match staged {
+            Some(record) => Ok(Some((*record).clone())),
+            None => self.committed.read(id),
         }
     }
 
-    /// Waits for the turn to write.
-    fn turn(&self) -> MutexGuard<'_, Line> {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        // Nothing panics while the lock is held but jobs, and these are caught.
-        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-        line
+    fn locate(&self, query: &Query, changes: &Changes) -> Result<Located, Error> {
+        let staged = Staged::of(changes.clone())?;
+        let pile = self.free_pile();
+        // It is there: nobody takes it without the lock.
+        let Some(database) = &pile.database else { return Err(Error::GroupLost) };
+        // Written for the time of the search alone.
+        begin(database)?;
+        let open = pile.open.as_ref().map_or(Ok(()), |open| open.staged.write(database));
+        let found = open.and_then(|()| staged.write(database)).and_then(|()| locate::locate(database, query));
+        roll_back(database);
+        found
     }
 
-    fn commit_unless_others_follow(&self, line: &mut Line) {
-        let is_last = self.waiting.load(Ordering::SeqCst) == 0;
-        if line.open.as_ref().is_some_and(|open| open.size >= MAX_GROUP || (open.awaited && is_last)) {
-            line.commit();
+    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+        match self.pile().find(|staged| staged.own.get(name).cloned()) {
+            Some(value) => Ok(Some(value)),
+            None => self.committed.own(name),
         }
+    }
+}
+
+impl Turn {
+    /// Has the numbers of what was lost be given again, once nothing waits that has later ones. Gives how many groups
+    /// have been lost.
+    fn follow(&mut self, pile: &Pile) -> Result<u64, Error> {
+        if self.lost != pile.lost
+            && pile.open.is_none()
+            && let Some(database) = &pile.database
+        {
+            *self = Self { last: rows::last_id(database)?, lost: pile.lost };
+        }
+        Ok(pile.lost)
+    }
+}
+
+impl Pile {
+    /// What `look` finds in what waits to be committed, or in what is on its way to the disk.
+    fn find<T>(&self, look: impl Fn(&Staged) -> Option<T>) -> Option<T> {
+        let open = self.open.as_ref().and_then(|open| look(&open.staged));
+        open.or_else(|| self.underway.as_ref().and_then(|staged| look(staged)))
+    }
+}
+
+impl Open {
+    /// Whether nobody leads it; the caller does from now on.
+    fn take_lead(&mut self) -> bool {
+        !std::mem::replace(&mut self.led, true)
     }
 }
 
@@ -132,122 +273,98 @@ struct Begun<'w> {
 
 impl Unsettled for Begun<'_> {
     fn settle(self: Box<Self>) -> Result<(), Error> {
-        if self.group.get().is_none() {
-            let mut line = self.writer.turn();
-            if let Some(open) = line.open.as_mut().filter(|open| Arc::ptr_eq(&open.group, &self.group)) {
-                open.awaited = true;
-                self.writer.commit_unless_others_follow(&mut line);
+        let leads = {
+            let mut pile = self.writer.pile();
+            let open = pile.open.as_mut().filter(|open| Arc::ptr_eq(&open.group, &self.group));
+            open.is_some_and(Open::take_lead)
+        };
+        self.writer.outcome(&Joined { group: self.group, leads, full: false })
+    }
+}
+
+/// What changes wrote, as it comes into the database.
+#[derive(Default)]
+struct Staged {
+    records: BTreeMap<Id, (Written, Row)>,
+    own: BTreeMap<String, Secret>,
+    last: u64,
+}
+
+impl Staged {
+    fn of(changes: Changes) -> Result<Self, Error> {
+        let Changes { records, own, last } = changes;
+        let rows = records.into_iter().map(|(id, written)| {
+            let row = Row::of(&written.record)?;
+            Ok((id, (written, row)))
+        });
+        Ok(Self { records: rows.collect::<Result<_, Error>>()?, own, last })
+    }
+
+    /// Adds what was written later.
+    fn add(&mut self, later: Self) {
+        for (id, (mut written, row)) in later.records {
+            written.is_new |= self.records.get(&id).is_some_and(|(earlier, _)| earlier.is_new);
+            self.records.insert(id, (written, row));
+        }
+        self.own.extend(later.own);
+        self.last = later.last;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.own.is_empty()
+    }
+
+    /// Makes it durable, all or nothing, and tells the readers' cache.
+    fn commit(&self, database: &Connection, committed: &Committed) -> Result<(), Error> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        begin(database)?;
+        let cache = &committed.cache;
+        let outcome = self.write(database).and_then(|()| {
+            self.records.keys().for_each(|id| cache.objects.open_change(id));
+            self.own.keys().for_each(|name| cache.own.open_change(name));
+            let outcome = execute(database, "COMMIT");
+            let kept = outcome.is_ok();
+            for (id, (written, row)) in &self.records {
+                cache.objects.close_change(id, kept.then(|| Arc::clone(&written.record)), row.size());
             }
-        }
-        self.group.wait().clone()
-    }
-}
-
-impl Line {
-    /// Enters the open group, or opens one.
-    fn join(&mut self, awaited: bool) -> Result<Arc<Group>, Error> {
-        if self.open.is_none() {
-            // Immediate: a transaction that begins with a read could lose its right to write to somebody
-            // else's process.
-            execute(&self.database, "BEGIN IMMEDIATE")?;
-        }
-        let open = self.open.get_or_insert_default();
-        open.size += 1;
-        open.awaited |= awaited;
-        Ok(Arc::clone(&open.group))
-    }
-
-    /// Makes the group's changes durable, and tells everybody in it.
-    fn commit(&mut self) {
-        let changed = self.changed.take();
-        self.cache.open_change(&changed);
-        let outcome = execute(&self.database, "COMMIT");
-        self.cache.close_change(&changed);
+            for (name, value) in &self.own {
+                cache.own.close_change(name, kept.then(|| Some(value.clone())), name.len() + value.len());
+            }
+            outcome
+        });
         if outcome.is_err() {
-            // A failed commit may leave the transaction open; where it does not, there is nothing to undo.
-            let _ = execute(&self.database, "ROLLBACK");
+            roll_back(database);
         }
-        self.settle(outcome);
+        outcome
     }
 
-    fn settle(&mut self, outcome: Result<(), Error>) {
-        self.changed.take();
-        if let Some(Open { group, .. }) = self.open.take() {
-            // It was taken from its line, so nobody else settles it.
-            let _ = group.set(outcome);
+    /// Writes it within the transaction that is open.
+    fn write(&self, database: &Connection) -> Result<(), Error> {
+        for (written, row) in self.records.values() {
+            if written.is_new { row.insert(database)? } else { row.update(database)? }
         }
+        self.own.iter().try_for_each(|(name, value)| rows::set_own(database, name, value))?;
+        rows::count(database, self.last)
     }
 }
 
-/// Runs `job` in a savepoint of its own, and takes it back where it says so or panics.
-fn part(database: &Connection, changed: &RefCell<Vec<Id>>, job: Job<'_>) -> Result<(), Error> {
-    execute(database, "SAVEPOINT part")?;
-    let done = catch_unwind(AssertUnwindSafe(|| job(&mut Change { database, changed })));
-    let ended = match done {
-        Ok(Keep::Commit) => execute(database, "RELEASE part"),
-        Ok(Keep::Rollback) | Err(_) => {
-            execute(database, "ROLLBACK TO part").and_then(|()| execute(database, "RELEASE part"))
-        }
-    };
-    if ended.is_err() {
-        // What can neither be kept nor taken back must not be committed with the rest of its group.
+fn begin(database: &Connection) -> Result<(), Error> {
+    roll_back(database);
+    // Immediate: a transaction that begins with a read could lose its right to write to somebody else's process.
+    execute(database, "BEGIN IMMEDIATE")
+}
+
+/// Ends the transaction, where one is open: a commit that fails may leave it so, and a panic does.
+fn roll_back(database: &Connection) {
+    if !database.is_autocommit() {
+        // Where it fails, the next one does not begin.
         let _ = execute(database, "ROLLBACK");
-    }
-    match done {
-        Ok(_) => ended,
-        Err(panic) => resume_unwind(panic),
     }
 }
 
 fn execute(database: &Connection, statement: &'static str) -> Result<(), Error> {
     let done = database.prepare_cached(statement).and_then(|mut statement| statement.execute([]));
     done.map(drop).map_err(|why| Error::sqlite(statement, why))
-}
-
-/// A change under way.
-struct Change<'a> {
-    database: &'a Connection,
-    changed: &'a RefCell<Vec<Id>>,
-}
-
-impl Change<'_> {
-    /// The connection, as long as its transaction is open: without one, each statement would be kept.
-    fn database(&self) -> Result<&Connection, Error> {
-        if self.database.is_autocommit() { Err(Error::GroupLost) } else { Ok(self.database) }
-    }
-}
-
-impl Transaction for Change<'_> {
-    fn read(&mut self, id: Id) -> Result<Option<Record>, Error> {
-        Ok(rows::read(self.database()?, id)?.map(|(record, _)| record))
-    }
-
-    fn locate(&mut self, query: &Query) -> Result<Located, Error> {
-        locate::locate(self.database()?, query)
-    }
-
-    fn next_id(&mut self) -> Result<Id, Error> {
-        rows::next_id(self.database()?)
-    }
-
-    fn insert(&mut self, record: &Record) -> Result<(), Error> {
-        rows::insert(self.database()?, record)
-    }
-
-    fn update(&mut self, record: &Record) -> Result<(), Error> {
-        self.changed.borrow_mut().push(record.id);
-        rows::update(self.database()?, record)
-    }
-
-    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
-        rows::own(self.database()?, name)
-    }
-
-    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
-        rows::set_own(self.database()?, name, value)
-    }
-
-    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
-        part(self.database()?, self.changed, job)
-    }
 }
