@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -26,6 +26,8 @@ use crate::ttlv::Secret;
 
 /// How many changes a group has at the most that were only begun; whoever begins one more waits for it.
 const MAX_GROUP: usize = 256;
+const WORTH_NUM: u32 = 2;
+const WORTH_DEN: u32 = 2;
 
 type Job<'a> = &'a mut dyn FnMut(&mut dyn Transaction) -> Keep;
 
@@ -38,6 +40,8 @@ pub(super) struct Writer {
     pile: Mutex<Pile>,
     /// Tells that the connection is free.
     free: Condvar,
+    /// Tells whoever leads the open group that all have joined it who were expected.
+    gathered: Condvar,
 }
 
 /// What the change goes on from whose turn it is.
@@ -58,6 +62,11 @@ struct Pile {
     open: Option<Open>,
     /// How many groups were lost: a change that began before such a loss may have seen what is no more.
     lost: u64,
+    /// How many are likely to wait for the open group: those who waited for the last one and have their answers
+    /// now, and those who came meanwhile.
+    expected: usize,
+    /// Until when it is worth waiting for them.
+    patience: Instant,
 }
 
 /// A group that collects.
@@ -66,8 +75,8 @@ struct Open {
     staged: Staged,
     /// How many changes are in it.
     size: usize,
-    /// Whether somebody leads it.
-    led: bool,
+    /// How many wait for it; the first of them leads it.
+    waiting: usize,
     group: Arc<Group>,
 }
 
@@ -88,8 +97,15 @@ impl Writer {
     /// Where SQLite fails.
     pub(super) fn new(database: Connection, committed: Arc<Committed>) -> Result<Self, Error> {
         let turn = Mutex::new(Turn { last: rows::last_id(&database)?, lost: 0 });
-        let pile = Mutex::new(Pile { database: Some(database), underway: None, open: None, lost: 0 });
-        Ok(Self { committed, turn, pile, free: Condvar::new() })
+        let pile = Mutex::new(Pile {
+            database: Some(database),
+            underway: None,
+            open: None,
+            lost: 0,
+            expected: 0,
+            patience: Instant::now(),
+        });
+        Ok(Self { committed, turn, pile, free: Condvar::new(), gathered: Condvar::new() })
     }
 
     /// See [`crate::store::Store::change`].
@@ -126,7 +142,20 @@ impl Writer {
         }
         open.size += 1;
         let full = open.size >= MAX_GROUP;
-        Ok(Joined { leads: (awaited || full) && open.take_lead(), full, group: Arc::clone(&open.group) })
+        let group = Arc::clone(&open.group);
+        let leads = (awaited || full) && self.wait_for_open(&mut pile);
+        Ok(Joined { leads, full, group })
+    }
+
+    /// Counts the caller as one who waits for the open group, and tells whether it leads it.
+    fn wait_for_open(&self, pile: &mut Pile) -> bool {
+        let expected = pile.expected;
+        let Some(open) = &mut pile.open else { return false };
+        open.waiting += 1;
+        if open.waiting == expected {
+            self.gathered.notify_one();
+        }
+        open.waiting == 1
     }
 
     /// Waits for what becomes of the group; commits it where that falls to this thread.
@@ -134,45 +163,36 @@ impl Writer {
         if joined.leads { self.lead(&joined.group) } else { joined.group.wait().clone() }
     }
 
-    /// The pile, when all have joined its group who are ready to: they run first, and one commit for more of them
-    /// costs less. Where a processor has nothing else to do, this takes no time.
-    fn gathered(&self) -> MutexGuard<'_, Pile> {
-        let mut size = 0;
-        loop {
-            let pile = self.pile();
-            let joined = pile.open.as_ref().map_or(0, |open| open.size);
-            if joined == size {
-                return pile;
-            }
-            size = joined;
-            drop(pile);
-            thread::yield_now();
-        }
-    }
-
     /// Commits the open group, which is `group`, as soon as the connection is free.
     fn lead(&self, group: &Group) -> Result<(), Error> {
-        let mut pile = self.gathered();
+        let mut pile = self.pile();
         let (database, open) = loop {
             // It was lost with the one before it.
             if let Some(outcome) = group.get() {
                 return outcome.clone();
             }
-            match pile.database.take() {
-                Some(database) => break (database, pile.open.take().unwrap_or_default()),
-                None => pile = self.free.wait(pile).unwrap_or_else(PoisonError::into_inner),
+            if pile.database.is_none() {
+                pile = self.free.wait(pile).unwrap_or_else(PoisonError::into_inner);
+            } else if let Some(time) = pile.worth_waiting() {
+                pile = self.gathered.wait_timeout(pile, time).unwrap_or_else(PoisonError::into_inner).0;
+            } else if let Some(database) = pile.database.take() {
+                break (database, pile.open.take().unwrap_or_default());
             }
         };
         let staged = Arc::new(open.staged);
         pile.underway = Some(Arc::clone(&staged));
         drop(pile);
 
+        let begun = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| staged.commit(&database, &self.committed)));
         let outcome = outcome.unwrap_or(Err(Error::GroupLost));
 
         let mut pile = self.pile();
         pile.database = Some(database);
         pile.underway = None;
+        let ended = Instant::now();
+        pile.expected = open.waiting + pile.open.as_ref().map_or(0, |open| open.waiting);
+        pile.patience = ended + (ended - begun) * WORTH_NUM / WORTH_DEN;
         let follower = outcome.as_ref().err().and_then(|_| {
             pile.lost += 1;
             pile.open.take()
@@ -268,17 +288,18 @@ impl Turn {
 }
 
 impl Pile {
+    /// For how long whoever leads the open group does better to wait: those whose last changes have just become
+    /// durable are likely to bring their next ones soon, and a commit costs less for all of them together.
+    fn worth_waiting(&self) -> Option<Duration> {
+        let waiting = self.open.as_ref().map_or(0, |open| open.waiting);
+        let left = self.patience.saturating_duration_since(Instant::now());
+        (waiting < self.expected && !left.is_zero()).then_some(left)
+    }
+
     /// What `look` finds in what waits to be committed, or in what is on its way to the disk.
     fn find<T>(&self, look: impl Fn(&Staged) -> Option<T>) -> Option<T> {
         let open = self.open.as_ref().and_then(|open| look(&open.staged));
         open.or_else(|| self.underway.as_ref().and_then(|staged| look(staged)))
-    }
-}
-
-impl Open {
-    /// Whether nobody leads it; the caller does from now on.
-    fn take_lead(&mut self) -> bool {
-        !std::mem::replace(&mut self.led, true)
     }
 }
 
@@ -292,8 +313,8 @@ impl Unsettled for Begun<'_> {
     fn settle(self: Box<Self>) -> Result<(), Error> {
         let leads = {
             let mut pile = self.writer.pile();
-            let open = pile.open.as_mut().filter(|open| Arc::ptr_eq(&open.group, &self.group));
-            open.is_some_and(Open::take_lead)
+            let is_open = pile.open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.group, &self.group));
+            is_open && self.writer.wait_for_open(&mut pile)
         };
         self.writer.outcome(&Joined { group: self.group, leads, full: false })
     }
