@@ -60,7 +60,6 @@ contract! {
     answers_in_order_and_in_pages,
     agrees_with_the_plain_meaning_of_a_thousand_queries,
     changes_of_many_threads_are_all_kept,
-    a_change_that_is_begun_is_seen_by_changes_and_kept_when_it_is_settled,
 }
 
 fn gives_back_what_was_put_in(store: &dyn Store) {
@@ -577,24 +576,4 @@ fn changes_of_many_threads_are_all_kept(store: &dyn Store) {
     let ids: BTreeSet<_> = all_of(store).into_iter().collect();
     assert_eq!(ids.len() as u64, kept.into_inner());
     assert_eq!(ids.len(), 16 * 16);
-}
-
-fn a_change_that_is_begun_is_seen_by_changes_and_kept_when_it_is_settled(store: &dyn Store) {
-    let mut id = Id(0);
-    let add = &mut |change: &mut dyn super::Transaction| {
-        let mut record = key("k");
-        testing::insert(change, &mut record);
-        id = record.id;
-        Keep::Commit
-    };
-    let first = store.begin(add).unwrap();
-    let mut seen = false;
-    let second = store.begin(&mut |change| {
-        seen = change.read(id).unwrap().is_some();
-        Keep::Rollback
-    });
-    assert!(seen);
-    second.unwrap().settle().unwrap();
-    first.settle().unwrap();
-    assert!(store.read(id).unwrap().is_some());
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::testing::{self, Folder, change, key};
+use super::testing::{self, Folder, all_of, change, everybody, key};
 use super::{Keep, Memory, Record, Sqlite, Store, Transaction};
 use crate::ttlv::Secret;
 
@@ -43,6 +43,38 @@ fn readers_never_go_back(store: &dyn Store) {
             acknowledged.store(number, Ordering::SeqCst);
         }
     });
+}
+
+#[test]
+fn a_change_that_is_begun_is_seen_by_changes_and_kept_when_it_is_settled() {
+    let (folder, other) = (Folder::new(), Folder::new());
+    for store in stores(&folder, &other) {
+        what_is_begun_is_seen(store.as_ref());
+    }
+}
+
+fn what_is_begun_is_seen(store: &dyn Store) {
+    let mut record = key("k");
+    let first = store.begin(&mut |change| {
+        testing::insert(change, &mut record);
+        Keep::Commit
+    });
+    let mut seen = None;
+    let second = store.begin(&mut |change| {
+        seen = Some((change.read(record.id).unwrap(), change.locate(&everybody()).unwrap().ids));
+        Keep::Rollback
+    });
+    assert_eq!(seen, Some((Some(record.clone()), vec![record.id])));
+    let renamed = Record { id: record.id, ..key("renamed") };
+    let third = store.begin(&mut |change| {
+        change.update(&renamed).unwrap();
+        Keep::Commit
+    });
+    for begun in [second, first, third] {
+        begun.unwrap().settle().unwrap();
+    }
+    assert_eq!(store.read(record.id).unwrap(), Some(renamed));
+    assert_eq!(all_of(store), [record.id.0]);
 }
 
 #[test]

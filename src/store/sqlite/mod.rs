@@ -10,6 +10,8 @@ mod columns;
 mod committed;
 mod file;
 mod grants;
+#[cfg(test)]
+mod groups;
 mod locate;
 mod look;
 mod rows;

@@ -7,6 +7,9 @@
 //! A change that was taken back waits as well: it may have seen, and its answer may tell, what others of its group
 //! wrote. Where a commit fails, all that was built on it is lost with it.
 //!
+//! Those who have just learned that their changes are durable are likely to bring the next ones soon. Whoever commits
+//! waits for them, no longer than the last commit took: two commits in a row would take as long.
+//!
 //! A change that is only begun, because more of the same request follows, is part of a group as well and waits for
 //! nothing: the group collects until somebody leads it.
 
@@ -26,8 +29,9 @@ use crate::ttlv::Secret;
 
 /// How many changes a group has at the most that were only begun; whoever begins one more waits for it.
 const MAX_GROUP: usize = 256;
-const WORTH_NUM: u32 = 2;
-const WORTH_DEN: u32 = 2;
+
+/// For how long whoever commits waits at the most for others who are likely to come.
+const MAX_PATIENCE: Duration = Duration::from_millis(20);
 
 type Job<'a> = &'a mut dyn FnMut(&mut dyn Transaction) -> Keep;
 
@@ -190,9 +194,8 @@ impl Writer {
         let mut pile = self.pile();
         pile.database = Some(database);
         pile.underway = None;
-        let ended = Instant::now();
         pile.expected = open.waiting + pile.open.as_ref().map_or(0, |open| open.waiting);
-        pile.patience = ended + (ended - begun) * WORTH_NUM / WORTH_DEN;
+        pile.patience = Instant::now() + begun.elapsed().min(MAX_PATIENCE);
         let follower = outcome.as_ref().err().and_then(|_| {
             pile.lost += 1;
             pile.open.take()
@@ -231,6 +234,13 @@ impl Writer {
         self.pile().database = Some(database);
         self.free.notify_all();
         done
+    }
+
+    /// Has whoever commits next wait until so many wait for the group, and no longer than `time`.
+    #[cfg(test)]
+    pub(super) fn expect(&self, expected: usize, time: Duration) {
+        let mut pile = self.pile();
+        (pile.expected, pile.patience) = (expected, Instant::now() + time);
     }
 
     /// How many changes the open group has.

@@ -1,0 +1,227 @@
+//! What becomes of changes that share a commit, and of those that follow one that fails.
+
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::store::testing::{Folder, add, all_of, insert, key};
+
+#[test]
+fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    add(&store, key("before"));
+    let allow = |pages: i64| {
+        store.writer.busy(|database| {
+            database.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        });
+    };
+    allow(1); // SQLite takes it for the number of pages there are.
+    let record = key("k");
+    let lost = store.change(&mut |change| {
+        (100..1000).for_each(|id| change.insert(&Record { id: Id(id), ..record.clone() }).unwrap());
+        Keep::Commit
+    });
+    let lost = lost.unwrap_err().to_string();
+    assert!(lost.contains("database or disk is full"), "{lost}");
+    assert_eq!(all_of(&store), [1]);
+
+    allow(1_000_000);
+    let after = add(&store, key("after"));
+    assert_eq!(after.id, Id(2), "the numbers of what was lost are nobody's");
+    assert!(store.read(after.id).unwrap().is_some());
+    assert!(store.read(Id(1)).unwrap().is_some());
+}
+
+#[test]
+fn changes_that_share_a_commit_share_its_failure() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    // A constraint that is looked at when the transaction commits: objects of "bad" cannot be kept.
+    store.writer.busy(|database| {
+        let trap = "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
+            CREATE TABLE trap (id INTEGER REFERENCES nobody DEFERRABLE INITIALLY DEFERRED);
+            CREATE TRIGGER bad AFTER INSERT ON object WHEN NEW.owner = 'bad'
+            BEGIN INSERT INTO trap VALUES (1); END";
+        database.execute_batch(trap).unwrap();
+    });
+    let outcomes = together(&store, &["good", "bad", "good too"], |_| {});
+    for outcome in outcomes {
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.starts_with("the store failed to COMMIT: "), "{error}");
+    }
+    assert_eq!(all_of(&store), [0u64; 0]);
+    assert_eq!(add(&store, key("after")).id, Id(1));
+}
+
+#[test]
+fn a_panic_within_a_group_is_nobody_elses() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let outcomes = together(&store, &["one", "panics", "two"], |owner| {
+        assert_ne!(owner, "panics", "on purpose");
+    });
+    let [one, panicked, two] = outcomes.try_into().unwrap();
+    assert!(one.is_ok() && two.is_ok() && panicked.is_err());
+    assert_eq!(all_of(&store).len(), 2);
+}
+
+#[test]
+fn changes_that_are_begun_share_one_commit() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let store = Sqlite::open(&path).unwrap();
+    let begin = || {
+        store.begin(&mut |change| {
+            insert(change, &mut key("k"));
+            Keep::Commit
+        })
+    };
+    let (first, second) = (begin().unwrap(), begin().unwrap());
+    assert_eq!(all_of(&store), [0u64; 0], "nobody sees them yet");
+    first.settle().unwrap();
+    assert_eq!(all_of(&store).len(), 2, "the first took the second with it");
+    second.settle().unwrap();
+}
+
+#[test]
+fn whoever_waits_takes_those_with_it_who_only_began() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let begin = || {
+        store.begin(&mut |change| {
+            insert(change, &mut key("k"));
+            Keep::Commit
+        })
+    };
+    let before = begin().unwrap();
+    add(&store, key("waits"));
+    assert_eq!(all_of(&store).len(), 2);
+    let after = begin().unwrap();
+    assert_eq!(all_of(&store).len(), 2);
+    before.settle().unwrap();
+    assert_eq!(all_of(&store).len(), 2, "it was settled with the one that waited");
+    after.settle().unwrap();
+    assert_eq!(all_of(&store).len(), 3);
+}
+
+#[test]
+fn a_request_that_begins_many_changes_does_not_collect_them_all() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let mut begun = Vec::new();
+    for _ in 0..600 {
+        begun.push(store.begin(&mut |change| {
+            insert(change, &mut key("k"));
+            Keep::Commit
+        }));
+        assert!(store.writer.open_changes() < 256);
+    }
+    begun.into_iter().for_each(|begun| begun.unwrap().settle().unwrap());
+    assert_eq!(all_of(&store).len(), 600);
+}
+
+#[test]
+fn what_was_built_on_a_lost_commit_is_lost_with_it() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let kept = add(&store, key("kept"));
+    let renamed = Record { id: kept.id, ..key("renamed") };
+    // It waits for the group of the first to be committed, and sees it.
+    let late = Barrier::new(2);
+    std::thread::scope(|scope| {
+        let second = store.writer.busy(|database| {
+            let first = scope.spawn(|| {
+                store.change(&mut |change| {
+                    change.update(&renamed).unwrap();
+                    Keep::Commit
+                })
+            });
+            wait_until(|| store.writer.open_changes() == 1);
+            let second = scope.spawn(|| {
+                store.change(&mut |change| {
+                    assert_eq!(change.read(kept.id).unwrap().as_ref(), Some(&renamed));
+                    late.wait();
+                    late.wait();
+                    insert(change, &mut key("second"));
+                    Keep::Commit
+                })
+            });
+            late.wait();
+            // The disk is full when the first one is written.
+            database
+                .execute_batch(
+                    "CREATE TEMP TRIGGER full BEFORE UPDATE ON object BEGIN SELECT RAISE(FAIL, 'full'); END",
+                )
+                .unwrap();
+            (first, second)
+        });
+        let (first, second) = second;
+        assert!(first.join().unwrap().unwrap_err().to_string().contains("full"));
+        late.wait();
+        assert!(matches!(second.join().unwrap(), Err(Error::GroupLost)));
+    });
+    assert_eq!(store.read(kept.id).unwrap(), Some(kept));
+    assert_eq!(all_of(&store), [1]);
+    assert_eq!(add(&store, key("after")).id, Id(2));
+}
+
+#[test]
+fn whoever_commits_waits_for_those_who_are_likely_to_come_and_not_for_ever() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let long = Duration::from_secs(600);
+    store.writer.expect(2, long);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| add(&store, key("first")));
+        wait_until(|| store.writer.open_changes() == 1);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!first.is_finished());
+        add(&store, key("second"));
+        first.join().unwrap();
+    });
+    let (begun, short) = (Instant::now(), Duration::from_millis(50));
+    store.writer.expect(2, short);
+    add(&store, key("alone"));
+    assert!(begun.elapsed() >= short);
+    add(&store, key("alone again"));
+    assert!(begun.elapsed() < long);
+}
+
+#[test]
+fn a_change_that_is_begun_and_never_settled_holds_up_nobody() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    drop(store.begin(&mut |_| Keep::Commit).unwrap());
+    assert_eq!(add(&store, key("after")).id, Id(1));
+}
+
+fn wait_until(so: impl Fn() -> bool) {
+    while !so() {
+        std::thread::yield_now();
+    }
+}
+
+/// Runs a change for each owner, all in one group: the connection is busy until they have joined it. What `also`
+/// does is part of each job; a job that panics counts as an error.
+fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<Result<(), Error>> {
+    let also = &also;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = store.writer.busy(|_| {
+            let threads = owners.iter().map(|owner| {
+                let joined = store.writer.open_changes();
+                let thread = scope.spawn(move || {
+                    store.change(&mut |change| {
+                        insert(change, &mut Record { owner: (*owner).into(), ..key("k") });
+                        also(owner);
+                        Keep::Commit
+                    })
+                });
+                wait_until(|| thread.is_finished() || store.writer.open_changes() > joined);
+                thread
+            });
+            threads.collect()
+        });
+        threads.into_iter().map(|thread| thread.join().unwrap_or(Err(Error::GroupLost))).collect()
+    })
+}
