@@ -148,10 +148,12 @@ fn a_change_taken_back_leaves_nothing(store: &dyn Store) {
 
 fn a_part_is_taken_back_without_the_rest(store: &dyn Store) {
     change(store, |change| {
-        testing::insert(change, &mut key("kept"));
+        let mut kept = key("kept");
+        testing::insert(change, &mut kept);
         for keep in [Keep::Rollback, Keep::Commit] {
             let mut part = |part: &mut dyn super::Transaction| {
                 testing::insert(part, &mut key("in a part"));
+                part.update(&kept).unwrap();
                 keep
             };
             change.nested(&mut part).unwrap();

@@ -4,7 +4,13 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::store::testing::{Folder, add, all_of, insert, key};
+use crate::store::testing::{Folder, add, all_of, everybody, insert, key};
+
+/// A constraint that is looked at when the transaction commits: objects of "bad" cannot be kept.
+const TRAP: &str = "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
+    CREATE TABLE trap (id INTEGER REFERENCES nobody DEFERRABLE INITIALLY DEFERRED);
+    CREATE TRIGGER bad AFTER INSERT ON object WHEN NEW.owner = 'bad'
+    BEGIN INSERT INTO trap VALUES (1); END";
 
 #[test]
 fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
@@ -37,14 +43,7 @@ fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
 fn changes_that_share_a_commit_share_its_failure() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
-    // A constraint that is looked at when the transaction commits: objects of "bad" cannot be kept.
-    store.writer.busy(|database| {
-        let trap = "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
-            CREATE TABLE trap (id INTEGER REFERENCES nobody DEFERRABLE INITIALLY DEFERRED);
-            CREATE TRIGGER bad AFTER INSERT ON object WHEN NEW.owner = 'bad'
-            BEGIN INSERT INTO trap VALUES (1); END";
-        database.execute_batch(trap).unwrap();
-    });
+    store.writer.busy(|database| database.execute_batch(TRAP).unwrap());
     let outcomes = together(&store, &["good", "bad", "good too"], |_| {});
     for outcome in outcomes {
         let error = outcome.unwrap_err().to_string();
@@ -194,6 +193,88 @@ fn a_change_that_is_begun_and_never_settled_holds_up_nobody() {
     let store = Sqlite::open(&folder.path("store")).unwrap();
     drop(store.begin(&mut |_| Keep::Commit).unwrap());
     assert_eq!(add(&store, key("after")).id, Id(1));
+}
+
+/// Runs `first`, which waits in the middle of its commit until `second`, run meanwhile, has joined the next group;
+/// what became of both.
+fn in_a_row(
+    store: &Sqlite,
+    path: &Path,
+    first: impl Fn(&mut dyn Transaction) + Send,
+    second: impl Fn(&mut dyn Transaction) + Send,
+) -> [Result<(), Error>; 2] {
+    let run = |job: &dyn Fn(&mut dyn Transaction)| {
+        store.change(&mut |change| {
+            job(change);
+            Keep::Commit
+        })
+    };
+    // The lock of somebody else, for which the commit waits.
+    let other = Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(move || run(&first));
+        wait_until(|| store.writer.is_committing());
+        let second = scope.spawn(move || run(&second));
+        wait_until(|| second.is_finished() || store.writer.open_changes() == 1);
+        other.execute_batch("ROLLBACK").unwrap();
+        [first.join().unwrap(), second.join().unwrap()]
+    })
+}
+
+#[test]
+fn a_change_sees_what_is_on_its_way_to_the_disk() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let store = Sqlite::open(&path).unwrap();
+    let record = add(&store, key("before"));
+    let [renamed, again] = ["renamed", "again"].map(|name| Record { id: record.id, ..key(name) });
+    let secret = Secret::new(vec![1]);
+    let outcomes = in_a_row(
+        &store,
+        &path,
+        |change| {
+            change.update(&renamed).unwrap();
+            change.set_own("name", &secret).unwrap();
+        },
+        |change| {
+            assert_eq!(change.read(record.id).unwrap().as_ref(), Some(&renamed));
+            assert_eq!(change.own("name").unwrap().as_ref(), Some(&secret));
+            assert_eq!(store.read(record.id).unwrap().as_ref(), Some(&record), "readers do not see it yet");
+            change.update(&again).unwrap();
+        },
+    );
+    outcomes.into_iter().for_each(Result::unwrap);
+    assert_eq!(store.read(record.id).unwrap(), Some(again));
+}
+
+#[test]
+fn whoever_waits_behind_a_commit_that_fails_is_told() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let store = Sqlite::open(&path).unwrap();
+    store.writer.busy(|database| database.execute_batch(TRAP).unwrap());
+    let insert_of = |owner: &'static str| {
+        move |change: &mut dyn Transaction| insert(change, &mut Record { owner: owner.into(), ..key("k") })
+    };
+    let [first, second] = in_a_row(&store, &path, insert_of("bad"), insert_of("good"));
+    assert!(first.unwrap_err().to_string().starts_with("the store failed to COMMIT: "));
+    assert!(matches!(second, Err(Error::GroupLost)));
+    assert_eq!(add(&store, key("after")).id, Id(1));
+}
+
+#[test]
+fn a_search_within_a_change_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let begun = store.begin(&mut |change| {
+        insert(change, &mut key("k"));
+        assert_eq!(change.locate(&everybody()).unwrap().ids, [Id(1)]);
+        Keep::Rollback
+    });
+    store.writer.busy(|database| assert!(database.is_autocommit(), "it would lock others out"));
+    begun.unwrap().settle().unwrap();
+    assert_eq!(all_of(&store), [0u64; 0]);
 }
 
 fn wait_until(so: impl Fn() -> bool) {

@@ -243,6 +243,12 @@ impl Writer {
         (pile.expected, pile.patience) = (expected, Instant::now() + time);
     }
 
+    /// Whether a group is on its way to the disk.
+    #[cfg(test)]
+    pub(super) fn is_committing(&self) -> bool {
+        self.pile().underway.is_some()
+    }
+
     /// How many changes the open group has.
     #[cfg(test)]
     pub(super) fn open_changes(&self) -> usize {
