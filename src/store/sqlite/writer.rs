@@ -190,6 +190,7 @@ impl Writer {
         let begun = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| staged.commit(&database, &self.committed)));
         let outcome = outcome.unwrap_or(Err(Error::GroupLost));
+        roll_back(&database);
 
         let mut pile = self.pile();
         pile.database = Some(database);
@@ -375,7 +376,7 @@ impl Staged {
         }
         begin(database)?;
         let cache = &committed.cache;
-        let outcome = self.write(database).and_then(|()| {
+        self.write(database).and_then(|()| {
             self.records.keys().for_each(|id| cache.objects.open_change(id));
             self.own.keys().for_each(|name| cache.own.open_change(name));
             let outcome = execute(database, "COMMIT");
@@ -387,11 +388,7 @@ impl Staged {
                 cache.own.close_change(name, kept.then(|| Some(value.clone())), name.len() + value.len());
             }
             outcome
-        });
-        if outcome.is_err() {
-            roll_back(database);
-        }
-        outcome
+        })
     }
 
     /// Writes it within the transaction that is open.
@@ -410,7 +407,7 @@ fn begin(database: &Connection) -> Result<(), Error> {
     execute(database, "BEGIN IMMEDIATE")
 }
 
-/// Ends the transaction, where one is open: a commit that fails may leave it so, and a panic does.
+/// Takes the transaction back, where one is still open.
 fn roll_back(database: &Connection) {
     if !database.is_autocommit() {
         // Where it fails, the next one does not begin.
