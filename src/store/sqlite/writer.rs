@@ -197,17 +197,17 @@ impl Writer {
         pile.underway = None;
         pile.expected = open.waiting + pile.open.as_ref().map_or(0, |open| open.waiting);
         pile.patience = Instant::now() + begun.elapsed().min(MAX_PATIENCE);
-        let follower = outcome.as_ref().err().and_then(|_| {
+        if outcome.is_err() {
             pile.lost += 1;
-            pile.open.take()
-        });
+            if let Some(follower) = pile.open.take() {
+                // Settled before its leader can take the free connection: the group that is open then is another.
+                let _ = follower.group.set(Err(Error::GroupLost));
+            }
+        }
         drop(pile);
         self.free.notify_all();
         // Each group is settled once: by whoever took it from the pile.
         let _ = open.group.set(outcome.clone());
-        if let Some(follower) = follower {
-            let _ = follower.group.set(Err(Error::GroupLost));
-        }
         outcome
     }
 
