@@ -34,13 +34,16 @@ impl Changes {
     }
 
     /// Adds what was written later.
-    fn add(&mut self, later: Self) {
-        for (id, mut written) in later.records {
-            written.is_new |= self.records.get(&id).is_some_and(|earlier| earlier.is_new);
-            self.records.insert(id, written);
-        }
+    pub(super) fn add(&mut self, later: Self) {
+        later.records.into_values().for_each(|written| self.put(written));
         self.own.extend(later.own);
         self.last = later.last;
+    }
+
+    fn put(&mut self, mut written: Written) {
+        let id = written.record.id;
+        written.is_new |= self.records.get(&id).is_some_and(|earlier| earlier.is_new);
+        self.records.insert(id, written);
     }
 }
 
@@ -100,8 +103,7 @@ impl Change<'_> {
 
     fn write(&mut self, record: &Record, is_new: bool) {
         self.inner.last = self.inner.last.max(record.id.0);
-        let is_new = is_new || self.inner.records.get(&record.id).is_some_and(|earlier| earlier.is_new);
-        self.inner.records.insert(record.id, Written { record: Arc::new(record.clone()), is_new });
+        self.inner.put(Written { record: Arc::new(record.clone()), is_new });
     }
 
     /// All that was written so far.

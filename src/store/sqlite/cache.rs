@@ -67,10 +67,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
     }
 
     /// Keeps something of so many stored bytes that was read after a look that `missed` it.
-    pub(super) fn keep(&self, key: K, value: V, bytes: usize, missed: &Missed) {
+    pub(super) fn keep(&self, key: K, value: impl FnOnce() -> V, bytes: usize, missed: &Missed) {
         if bytes > MAX_BYTES || missed.changes.is_none() {
             return;
         }
+        let value = value();
         let mut shard = self.shard(&key);
         if shard.open == 0 && missed.changes == Some(shard.changes) {
             shard.put(key, value);
@@ -137,7 +138,7 @@ mod tests {
     fn what_was_read_is_kept_until_it_changes() {
         let cache = Numbers::default();
         let look = missed(&cache, 7);
-        cache.keep(7, 70, 100, &look);
+        cache.keep(7, || 70, 100, &look);
         assert_eq!(cache.look(&7).unwrap(), 70);
         missed(&cache, 8);
         cache.open_change(&7);
@@ -154,15 +155,15 @@ mod tests {
         let cache = Numbers::default();
         let before = missed(&cache, 7);
         cache.open_change(&7);
-        cache.keep(7, 70, 100, &before);
+        cache.keep(7, || 70, 100, &before);
         let during = missed(&cache, 7);
-        cache.keep(7, 70, 100, &during);
+        cache.keep(7, || 70, 100, &during);
         missed(&cache, 7);
         cache.close_change(&7, None, 100);
-        cache.keep(7, 70, 100, &before);
-        cache.keep(7, 70, 100, &during);
+        cache.keep(7, || 70, 100, &before);
+        cache.keep(7, || 70, 100, &during);
         let after = missed(&cache, 7);
-        cache.keep(7, 71, 100, &after);
+        cache.keep(7, || 71, 100, &after);
         assert_eq!(cache.look(&7).unwrap(), 71);
     }
 
@@ -171,13 +172,13 @@ mod tests {
         let cache = Numbers::default();
         for key in 0..10 * (SHARDS * KEPT) as u64 {
             let look = missed(&cache, key);
-            cache.keep(key, key, 100, &look);
+            cache.keep(key, || key, 100, &look);
             assert_eq!(cache.look(&key).unwrap(), key);
         }
         let kept: usize = cache.0.iter().map(|shard| shard.lock().unwrap().kept.len()).sum();
         assert_eq!(kept, SHARDS * KEPT);
         let look = missed(&cache, 1);
-        cache.keep(1, 1, MAX_BYTES + 1, &look);
+        cache.keep(1, || 1, MAX_BYTES + 1, &look);
         missed(&cache, 1);
         cache.open_change(&1);
         cache.close_change(&1, Some(1), MAX_BYTES + 1);

@@ -76,7 +76,7 @@ impl Committed {
             Err(missed) => missed,
         };
         let Some((record, bytes)) = rows::read(&*self.reader()?, id)? else { return Ok(None) };
-        self.cache.objects.keep(id, Arc::new(record.clone()), bytes, &missed);
+        self.cache.objects.keep(id, || Arc::new(record.clone()), bytes, &missed);
         Ok(Some(record))
     }
 
@@ -88,7 +88,7 @@ impl Committed {
         };
         let value = rows::own(&*self.reader()?, name)?;
         let bytes = name.len() + value.as_ref().map_or(0, |value| value.len());
-        self.cache.own.keep(name.to_owned(), value.clone(), bytes, &missed);
+        self.cache.own.keep(name.to_owned(), || value.clone(), bytes, &missed);
         Ok(value)
     }
 

@@ -116,7 +116,7 @@ impl Row {
     /// nor are their indexes.
     pub(super) fn update(&self, database: &Connection) -> Result<(), Error> {
         let failed = |why| Error::sqlite("change an object", why);
-        let before = columns_before(database, self.id)?;
+        let before = columns_before(database, self)?;
         let Self { number, bytes, columns: after, .. } = self;
 
         let mut text = String::from("UPDATE object SET attributes = ?2, object = ?3");
@@ -147,9 +147,9 @@ pub(super) fn count(database: &Connection, last: u64) -> Result<(), Error> {
         .map_err(|why| Error::sqlite("count an object", why))
 }
 
-/// What the database holds of an object beside its blobs.
-fn columns_before(database: &Connection, id: Id) -> Result<Columns, Error> {
-    let number = number(id)?;
+/// What the database holds beside its blobs of the object that `new` is to replace.
+fn columns_before(database: &Connection, new: &Row) -> Result<Columns, Error> {
+    let Row { id, number, .. } = *new;
     let row = database.prepare_cached(&COLUMNS_BEFORE).and_then(|mut statement| {
         statement
             .query_row([number], |row| {

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::cache::Cache;
 use super::committed::Committed;
 use super::locate;
 use super::rows::{self, Row};
@@ -114,34 +115,31 @@ impl Writer {
 
     /// See [`crate::store::Store::change`].
     pub(super) fn change(&self, job: Job<'_>) -> Result<(), Error> {
-        let joined = self.join(job, true)?;
-        self.outcome(&joined)
+        let Joined { group, leads, .. } = self.join(job, true)?;
+        self.outcome(&group, leads)
     }
 
     /// See [`crate::store::Store::begin`].
     pub(super) fn begin(&self, job: Job<'_>) -> Result<Box<dyn Unsettled + '_>, Error> {
-        let joined = self.join(job, false)?;
-        if joined.full {
-            self.outcome(&joined)?;
+        let Joined { group, leads, full } = self.join(job, false)?;
+        if full {
+            self.outcome(&group, leads)?;
         }
-        Ok(Box::new(Begun { writer: self, group: joined.group }))
+        Ok(Box::new(Begun { writer: self, group }))
     }
 
     /// Runs `job` and has what it wrote join the open group; with `awaited`, the caller is going to wait for that.
     fn join(&self, job: Job<'_>, awaited: bool) -> Result<Joined, Error> {
         let mut turn = self.turn();
         let lost = turn.follow(&self.pile())?;
-        let staged = match overlay::run(self, turn.last, job) {
-            Some(changes) => Some((changes.last, Staged::of(changes)?)),
-            None => None,
-        };
+        let staged = overlay::run(self, turn.last, job).map(Staged::of).transpose()?;
         let mut pile = self.pile();
         if pile.lost != lost {
             return Err(Error::GroupLost);
         }
         let open = pile.open.get_or_insert_default();
-        if let Some((last, staged)) = staged {
-            turn.last = last;
+        if let Some(staged) = staged {
+            turn.last = staged.changes.last;
             open.staged.add(staged);
         }
         open.size += 1;
@@ -163,8 +161,8 @@ impl Writer {
     }
 
     /// Waits for what becomes of the group; commits it where that falls to this thread.
-    fn outcome(&self, joined: &Joined) -> Result<(), Error> {
-        if joined.leads { self.lead(&joined.group) } else { joined.group.wait().clone() }
+    fn outcome(&self, group: &Group, leads: bool) -> Result<(), Error> {
+        if leads { self.lead(group) } else { group.wait().clone() }
     }
 
     /// Commits the open group, which is `group`, as soon as the connection is free.
@@ -188,9 +186,7 @@ impl Writer {
         drop(pile);
 
         let begun = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| staged.commit(&database, &self.committed)));
-        let outcome = outcome.unwrap_or(Err(Error::GroupLost));
-        roll_back(&database);
+        let outcome = staged.commit(&database, &self.committed.cache);
 
         let mut pile = self.pile();
         pile.database = Some(database);
@@ -262,7 +258,7 @@ impl Before for Writer {
     fn read(&self, id: Id) -> Result<Option<Record>, Error> {
         // What leaves the pile meanwhile is committed by then.
         let staged =
-            self.pile().find(|staged| staged.records.get(&id).map(|(record, _)| Arc::clone(&record.record)));
+            self.pile().find(|changes| changes.records.get(&id).map(|written| Arc::clone(&written.record)));
         match staged {
             Some(record) => Ok(Some((*record).clone())),
             None => self.committed.read(id),
@@ -275,15 +271,15 @@ impl Before for Writer {
         // It is there: nobody takes it without the lock.
         let Some(database) = &pile.database else { return Err(Error::GroupLost) };
         // Written for the time of the search alone.
-        begin(database)?;
-        let open = pile.open.as_ref().map_or(Ok(()), |open| open.staged.write(database));
-        let found = open.and_then(|()| staged.write(database)).and_then(|()| locate::locate(database, query));
-        roll_back(database);
-        found
+        in_transaction(database, || {
+            pile.open.as_ref().map_or(Ok(()), |open| open.staged.write(database))?;
+            staged.write(database)?;
+            locate::locate(database, query)
+        })
     }
 
     fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        match self.pile().find(|staged| staged.own.get(name).cloned()) {
+        match self.pile().find(|changes| changes.own.get(name).cloned()) {
             Some(value) => Ok(Some(value)),
             None => self.committed.own(name),
         }
@@ -314,9 +310,9 @@ impl Pile {
     }
 
     /// What `look` finds in what waits to be committed, or in what is on its way to the disk.
-    fn find<T>(&self, look: impl Fn(&Staged) -> Option<T>) -> Option<T> {
-        let open = self.open.as_ref().and_then(|open| look(&open.staged));
-        open.or_else(|| self.underway.as_ref().and_then(|staged| look(staged)))
+    fn find<T>(&self, look: impl Fn(&Changes) -> Option<T>) -> Option<T> {
+        let open = self.open.as_ref().and_then(|open| look(&open.staged.changes));
+        open.or_else(|| self.underway.as_ref().and_then(|staged| look(&staged.changes)))
     }
 }
 
@@ -333,58 +329,51 @@ impl Unsettled for Begun<'_> {
             let is_open = pile.open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.group, &self.group));
             is_open && self.writer.wait_for_open(&mut pile)
         };
-        self.writer.outcome(&Joined { group: self.group, leads, full: false })
+        self.writer.outcome(&self.group, leads)
     }
 }
 
-/// What changes wrote, as it comes into the database.
+/// What changes wrote, and how it comes into the database.
 #[derive(Default)]
 struct Staged {
-    records: BTreeMap<Id, (Written, Row)>,
-    own: BTreeMap<String, Secret>,
-    last: u64,
+    changes: Changes,
+    /// The rows of the records, one for each.
+    rows: BTreeMap<Id, Row>,
 }
 
 impl Staged {
     fn of(changes: Changes) -> Result<Self, Error> {
-        let Changes { records, own, last } = changes;
-        let rows = records.into_iter().map(|(id, written)| {
-            let row = Row::of(&written.record)?;
-            Ok((id, (written, row)))
-        });
-        Ok(Self { records: rows.collect::<Result<_, Error>>()?, own, last })
+        let rows = changes.records.iter().map(|(id, written)| Ok((*id, Row::of(&written.record)?)));
+        Ok(Self { rows: rows.collect::<Result<_, Error>>()?, changes })
     }
 
     /// Adds what was written later.
     fn add(&mut self, later: Self) {
-        for (id, (mut written, row)) in later.records {
-            written.is_new |= self.records.get(&id).is_some_and(|(earlier, _)| earlier.is_new);
-            self.records.insert(id, (written, row));
-        }
-        self.own.extend(later.own);
-        self.last = later.last;
+        self.changes.add(later.changes);
+        self.rows.extend(later.rows);
     }
 
-    fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.own.is_empty()
+    /// The records and their rows.
+    fn records(&self) -> impl Iterator<Item = (&Written, &Row)> {
+        self.changes.records.values().zip(self.rows.values())
     }
 
     /// Makes it durable, all or nothing, and tells the readers' cache.
-    fn commit(&self, database: &Connection, committed: &Committed) -> Result<(), Error> {
-        if self.is_empty() {
+    fn commit(&self, database: &Connection, cache: &Cache) -> Result<(), Error> {
+        if self.rows.is_empty() && self.changes.own.is_empty() {
             return Ok(());
         }
-        begin(database)?;
-        let cache = &committed.cache;
-        self.write(database).and_then(|()| {
-            self.records.keys().for_each(|id| cache.objects.open_change(id));
-            self.own.keys().for_each(|name| cache.own.open_change(name));
+        in_transaction(database, || {
+            self.write(database)?;
+            self.rows.keys().for_each(|id| cache.objects.open_change(id));
+            self.changes.own.keys().for_each(|name| cache.own.open_change(name));
             let outcome = execute(database, "COMMIT");
             let kept = outcome.is_ok();
-            for (id, (written, row)) in &self.records {
-                cache.objects.close_change(id, kept.then(|| Arc::clone(&written.record)), row.size());
+            for (written, row) in self.records() {
+                let record = kept.then(|| Arc::clone(&written.record));
+                cache.objects.close_change(&written.record.id, record, row.size());
             }
-            for (name, value) in &self.own {
+            for (name, value) in &self.changes.own {
                 cache.own.close_change(name, kept.then(|| Some(value.clone())), name.len() + value.len());
             }
             outcome
@@ -393,26 +382,25 @@ impl Staged {
 
     /// Writes it within the transaction that is open.
     fn write(&self, database: &Connection) -> Result<(), Error> {
-        for (written, row) in self.records.values() {
+        for (written, row) in self.records() {
             if written.is_new { row.insert(database)? } else { row.update(database)? }
         }
-        self.own.iter().try_for_each(|(name, value)| rows::set_own(database, name, value))?;
-        rows::count(database, self.last)
+        self.changes.own.iter().try_for_each(|(name, value)| rows::set_own(database, name, value))?;
+        rows::count(database, self.changes.last)
     }
 }
 
-fn begin(database: &Connection) -> Result<(), Error> {
-    roll_back(database);
+/// Runs `act` in a transaction. Where it does not commit, all is taken back; a panic is a failure.
+fn in_transaction<T>(database: &Connection, act: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     // Immediate: a transaction that begins with a read could lose its right to write to somebody else's process.
-    execute(database, "BEGIN IMMEDIATE")
-}
-
-/// Takes the transaction back, where one is still open.
-fn roll_back(database: &Connection) {
+    execute(database, "BEGIN IMMEDIATE")?;
+    let outcome = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Err(Error::GroupLost));
+    // A commit that fails may leave the transaction open.
     if !database.is_autocommit() {
         // Where it fails, the next one does not begin.
         let _ = execute(database, "ROLLBACK");
     }
+    outcome
 }
 
 fn execute(database: &Connection, statement: &'static str) -> Result<(), Error> {
