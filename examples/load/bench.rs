@@ -428,7 +428,7 @@ fn fill(template: &Path, file: &Path, count: usize) -> Result<(), Failure> {
                 for value in &mut record.attributes.name {
                     *value = Name { name_value: name(number), ..value.clone() };
                 }
-                transaction.insert(&record)
+                transaction.insert(record)
             });
             if outcome.is_ok() { Keep::Commit } else { Keep::Rollback }
         })?;

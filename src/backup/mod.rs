@@ -86,7 +86,7 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     let intake = Intake::open(database.path, key.as_ref())?;
     let mut left = Vec::new();
     let totals = Lines::open(path, seal.as_ref())?.for_each(|line, entry| match entry {
-        Entry::Object(record) => intake.insert(&record).map_err(|error| match error {
+        Entry::Object(record) => intake.insert(*record).map_err(|error| match error {
             store::Error::Taken { id } => Error::Taken { path: path.to_owned(), line, id },
             other => other.into(),
         }),

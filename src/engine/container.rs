@@ -15,6 +15,7 @@ use super::context::Context;
 use super::creation::Given;
 use super::error::{failed, wrong_state};
 use super::export::Plain;
+use super::replacement::link;
 use super::{lifecycle, material};
 
 /// The longest chain of certificates: more than any that is in use, and a circle of links ends.
@@ -114,10 +115,7 @@ pub fn unpack(cx: &mut Context<'_>, object: &Object, given: &Given) -> Result<Op
 pub fn chain_up(records: &mut [Record]) {
     let ids: Vec<_> = records.iter().map(|record| record.id).collect();
     for (record, next) in records.iter_mut().zip(ids.iter().skip(1)) {
-        record.attributes.link.push(Link {
-            link_type: LinkType::Pkcs12CertificateLink,
-            linked_object_identifier: (*next).into(),
-        });
+        record.attributes.link.push(link(LinkType::Pkcs12CertificateLink, *next));
     }
 }
 

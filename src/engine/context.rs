@@ -458,7 +458,7 @@ impl<'a> Context<'a> {
         self.transact(|transaction| {
             let mut record = gate.admit(transaction.read(id)?, &text, operation)?.into_record();
             let outcome = change(&mut record)?;
-            transaction.update(&record)?;
+            transaction.update(record)?;
             Ok((id, outcome))
         })
     }

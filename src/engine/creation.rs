@@ -272,17 +272,15 @@ impl Draft {
         }
     }
 
-    /// The record of number `id`: the server's own attributes are added, and the object's life begins.
+    /// The object with the server's own attributes added, and its life begun.
     ///
     /// # Errors
     /// Cryptographic Failure where the value cannot be hashed, Invalid Field for Usage Limits below zero, those of
     /// [`quantum::check`].
-    pub fn into_record(self, id: Id, asker: &Asker) -> Result<Record, Error> {
+    pub fn finish(self, asker: &Asker) -> Result<Unnumbered, Error> {
         let Self { mut attributes, object, format_given } = self;
         let object_type = object.object_type();
         quantum::check(&attributes)?;
-        attributes.unique_identifier = Some(id.into());
-        attributes.short_unique_identifier = Some(id.0.to_be_bytes().to_vec());
         attributes.operation_policy_name.get_or_insert_with(|| crate::store::DEFAULT_POLICY.to_owned());
         attributes.fresh.get_or_insert(true);
         if Row::of(Tag::LeaseTime).is_some_and(|row| row.rules.applies_to.contains(object_type)) {
@@ -304,10 +302,26 @@ impl Draft {
             // 2.1 §4.26: beside the digest of the format that was asked for, that of the default one.
             attributes.digest.extend(digest(&standard)?);
         }
-        let mut record =
-            Record { id, owner: asker.owner.clone(), object_type, attributes, object: Some(object) };
+        let (id, owner, object) = (Id(0), asker.owner.clone(), Some(object));
+        let mut record = Record { id, owner, object_type, attributes, object };
         lifecycle::begin(&mut record, asker.now);
-        Ok(record)
+        Ok(Unnumbered(record))
+    }
+}
+
+/// A new object that is whole but for its number: it gets one where no other change can get the same, and everything
+/// that takes time is done by then.
+#[derive(Clone, Debug)]
+pub struct Unnumbered(Record);
+
+impl Unnumbered {
+    /// The object of number `id`.
+    pub fn numbered(self, id: Id) -> Record {
+        let Self(mut record) = self;
+        record.id = id;
+        record.attributes.unique_identifier = Some(id.into());
+        record.attributes.short_unique_identifier = Some(id.0.to_be_bytes().to_vec());
+        record
     }
 }
 

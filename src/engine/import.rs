@@ -25,7 +25,7 @@ const OWN: &[Tag] =
 ///
 /// # Errors
 /// Invalid Field for an attribute that the version or the type of object does not have, that is given twice, or
-/// that contradicts the object, and for Usage Limits below zero; those of [`Draft::into_record`] and [`quantum::check`].
+/// that contradicts the object, and for Usage Limits below zero; those of [`Draft::finish`] and [`quantum::check`].
 pub fn record(
     object: Object,
     given: &[Attribute],
@@ -35,7 +35,7 @@ pub fn record(
 ) -> Result<Record, Error> {
     let mut draft = Draft::new(object);
     draft.attributes.operation_policy_name = old.map(|old| old.policy().to_owned());
-    let mut record = draft.into_record(id, asker)?;
+    let mut record = draft.finish(asker)?.numbered(id);
     // What is wrapped hides the bytes that the digest is of.
     let is_plain =
         record.object.as_ref().and_then(Object::key_block).is_none_or(|it| it.key_wrapping_data.is_none());

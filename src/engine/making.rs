@@ -11,54 +11,73 @@ use crate::store::{Id, Record, Transaction};
 
 use super::access::Gate;
 use super::context::Context;
+use super::creation::Unnumbered;
 use super::error::{failed, refused};
 use super::{access, constraints, lifecycle, material};
 
 impl Context<'_> {
-    /// Adds `count` objects, which `build` makes of the numbers they get.
+    /// Adds an object.
     ///
     /// # Errors
-    /// Those of `build`; Constraint Violation (before 2.1 Permission Denied), Permission Denied where the asker acts
-    /// for another without the right to make them, and where the store fails.
-    pub fn insert(
+    /// Constraint Violation (before 2.1 Permission Denied), Permission Denied where the asker acts for another without
+    /// the right to make it, and where the store fails.
+    pub fn insert(&mut self, new: Unnumbered) -> Result<Id, Error> {
+        let policies = Arc::clone(&self.policies);
+        let gate = self.gate(&policies);
+        let id = self.transact(|transaction| add_one(transaction, &gate, new))?;
+        self.touch(&id.to_string());
+        Ok(id)
+    }
+
+    /// Adds several objects, as [`Context::insert`] does, in one change; `link` sees them with their numbers.
+    ///
+    /// # Errors
+    /// Those of [`Context::insert`].
+    pub fn insert_linked(
         &mut self,
-        count: usize,
-        build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
+        new: Vec<Unnumbered>,
+        link: impl FnOnce(&mut [Record]),
     ) -> Result<Vec<Id>, Error> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
-        let ids = self.transact(|transaction| add_built(transaction, &gate, count, build))?;
+        let ids = self.transact(|transaction| {
+            let numbered = new.into_iter().map(|new| Ok(new.numbered(transaction.next_id()?)));
+            let mut records = numbered.collect::<Result<Vec<_>, Error>>()?;
+            link(&mut records);
+            let ids: Vec<_> = records.iter().map(|record| record.id).collect();
+            add(transaction, &gate, records)?;
+            Ok(ids)
+        })?;
         ids.iter().for_each(|id| self.touch(&id.to_string()));
         Ok(ids)
     }
 
-    /// Adds objects, as [`Context::insert`] does, and changes the existing `others` of which the policies allow
-    /// `operation`, each of which sees the numbers of the new ones. All of it is one change.
+    /// Adds an object, as [`Context::insert`] does, and changes the existing `others` of which the policies allow
+    /// `operation`, each of which sees the number of the new one. All of it is one change.
     ///
     /// # Errors
     /// Those of [`Context::insert`] and [`Context::modify`].
     pub fn insert_beside(
         &mut self,
-        count: usize,
-        build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
+        new: Unnumbered,
         (others, operation): (&[Id], Operation),
-        mut change: impl FnMut(&mut Record, &[Id]) -> Result<(), Error>,
-    ) -> Result<Vec<Id>, Error> {
+        mut change: impl FnMut(&mut Record, Id),
+    ) -> Result<Id, Error> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
-        let ids = self.transact(|transaction| {
-            let ids = add_built(transaction, &gate, count, build)?;
+        let id = self.transact(|transaction| {
+            let id = add_one(transaction, &gate, new)?;
             for other in others {
                 let there = transaction.read(*other)?;
                 let mut record = gate.permit(there, &other.to_string(), operation)?.into_record();
-                change(&mut record, &ids)?;
+                change(&mut record, id);
                 lifecycle::touch(&mut record, gate.now);
-                transaction.update(&record)?;
+                transaction.update(record)?;
             }
-            Ok(ids)
+            Ok(id)
         })?;
-        ids.iter().chain(others).for_each(|id| self.touch(&id.to_string()));
-        Ok(ids)
+        others.iter().chain([&id]).for_each(|id| self.touch(&id.to_string()));
+        Ok(id)
     }
 
     /// Puts new objects in the place of old ones, in one change: `replace` gets each old object and the number of
@@ -82,14 +101,15 @@ impl Context<'_> {
             }
             let mut ids = Vec::with_capacity(pairs.len());
             for (mut old, mut new) in replace(pairs)? {
+                let id = new.id;
                 // Whoever was kept out of the old one is kept out of the new one.
                 if new.owner.credential.is_none() && new.owner.user == old.owner.user {
                     new.owner.credential.clone_from(&old.owner.credential);
                 }
                 lifecycle::touch(&mut old, gate.now);
-                transaction.update(&old)?;
-                add(transaction, &gate, std::slice::from_ref(&new))?;
-                ids.push(new.id);
+                transaction.update(old)?;
+                add(transaction, &gate, vec![new])?;
+                ids.push(id);
             }
             Ok(ids)
         })?;
@@ -127,9 +147,8 @@ impl Context<'_> {
                     Some(free) => free,
                     None => transaction.next_id()?,
                 };
-                let new = build(id, None)?;
-                add(transaction, &gate, std::slice::from_ref(&new))?;
-                return Ok(new.id);
+                add(transaction, &gate, vec![build(id, None)?])?;
+                return Ok(id);
             };
             let text = there.id.to_string();
             if !replace {
@@ -140,9 +159,10 @@ impl Context<'_> {
                 .ok_or_else(|| refused(&text))?;
             let new = build(old.id, Some(&old))?;
             constraints::check(transaction, &gate.identity.principal.user, [&new])?;
-            transaction.update(&new)?;
+            let id = new.id;
+            transaction.update(new)?;
             gone = old.into_record().object;
-            Ok(new.id)
+            Ok(id)
         })?;
         gone.iter().for_each(material::forget);
         self.touch(&id.to_string());
@@ -150,22 +170,17 @@ impl Context<'_> {
     }
 }
 
-/// Adds the `count` objects that `build` makes of their numbers.
-fn add_built(
-    transaction: &mut dyn Transaction,
-    gate: &Gate<'_>,
-    count: usize,
-    build: impl FnOnce(&[Id]) -> Result<Vec<Record>, Error>,
-) -> Result<Vec<Id>, Error> {
-    let ids = (0..count).map(|_| transaction.next_id()).collect::<Result<Vec<_>, _>>()?;
-    add(transaction, gate, &build(&ids)?)?;
-    Ok(ids)
+/// Adds a new object under a new number.
+fn add_one(transaction: &mut dyn Transaction, gate: &Gate<'_>, new: Unnumbered) -> Result<Id, Error> {
+    let id = transaction.next_id()?;
+    add(transaction, gate, vec![new.numbered(id)])?;
+    Ok(id)
 }
 
 /// Adds new objects, if the asker may make them and they meet the constraints that the user set.
-fn add(transaction: &mut dyn Transaction, gate: &Gate<'_>, records: &[Record]) -> Result<(), Error> {
-    access::admit_new(gate.identity, gate.doing, records)?;
-    constraints::check(transaction, &gate.identity.principal.user, records)?;
+fn add(transaction: &mut dyn Transaction, gate: &Gate<'_>, records: Vec<Record>) -> Result<(), Error> {
+    access::admit_new(gate.identity, gate.doing, &records)?;
+    constraints::check(transaction, &gate.identity.principal.user, &records)?;
     for record in records {
         transaction.insert(record)?;
     }

@@ -240,13 +240,18 @@ impl<'a> Watch<'a> {
         outcome
     }
 
-    fn notice(&mut self, record: &Record, event: Event) {
-        let notice = Notice { object: record.id, version: self.version, event };
-        self.seen.push((record.owner.user.clone(), notice));
-    }
-
-    fn has_listener(&self, record: &Record) -> bool {
-        self.notices.0.contains_key(&record.owner.user)
+    /// What the owner of `record` is to be told, where somebody listens and `event` finds anything.
+    fn notice(
+        &mut self,
+        record: &Record,
+        event: impl FnOnce(&mut dyn Transaction) -> Result<Option<Event>, Error>,
+    ) -> Result<Option<Addressed>, Error> {
+        if !self.notices.0.contains_key(&record.owner.user) {
+            return Ok(None);
+        }
+        let (object, version) = (record.id, self.version);
+        let event = event(self.change)?;
+        Ok(event.map(|event| (record.owner.user.clone(), Notice { object, version, event })))
     }
 }
 
@@ -263,29 +268,29 @@ impl Transaction for Watch<'_> {
         self.change.next_id()
     }
 
-    fn insert(&mut self, record: &Record) -> Result<(), Error> {
-        self.change.insert(record)?;
-        if self.has_listener(record) {
+    fn insert(&mut self, record: Record) -> Result<(), Error> {
+        let notice = self.notice(&record, |_| {
             let mut links = record.attributes.link.iter().rev();
             let replaced = links.find(|link| link.link_type == LinkType::ReplacedObjectLink);
             let replaced = replaced.map(|link| link.linked_object_identifier.clone());
-            self.notice(record, Event::Made { replaced });
-        }
+            Ok(Some(Event::Made { replaced }))
+        })?;
+        self.change.insert(record)?;
+        self.seen.extend(notice);
         Ok(())
     }
 
-    fn update(&mut self, record: &Record) -> Result<(), Error> {
-        let before = if self.has_listener(record) { self.change.read(record.id)? } else { None };
+    fn update(&mut self, record: Record) -> Result<(), Error> {
+        let notice = self.notice(&record, |change| {
+            let Some(before) = change.read(record.id)? else { return Ok(None) };
+            if record.object.is_some() && record.object != before.object {
+                return Ok(Some(Event::Made { replaced: Some(record.id.into()) }));
+            }
+            let changes = Changes::between(&before.attributes, &record.attributes);
+            Ok((!changes.is_empty()).then_some(Event::Changed(changes)))
+        })?;
         self.change.update(record)?;
-        let Some(before) = before else { return Ok(()) };
-        if record.object.is_some() && record.object != before.object {
-            self.notice(record, Event::Made { replaced: Some(record.id.into()) });
-            return Ok(());
-        }
-        let changes = Changes::between(&before.attributes, &record.attributes);
-        if !changes.is_empty() {
-            self.notice(record, Event::Changed(changes));
-        }
+        self.seen.extend(notice);
         Ok(())
     }
 
@@ -415,14 +420,14 @@ mod tests {
     fn a_change_is_noticed_for_the_owner_of_the_object() {
         let seen = noticed(|change| {
             let mut mine = key(change.next_id().unwrap(), "john");
-            change.insert(&mine).unwrap();
+            change.insert(mine.clone()).unwrap();
             let other = key(change.next_id().unwrap(), "jane");
-            change.insert(&other).unwrap();
+            change.insert(other).unwrap();
             mine.attributes.state = Some(State::Active);
-            change.update(&mine).unwrap();
+            change.update(mine.clone()).unwrap();
             // That it was given to somebody is no change.
             mine.attributes.fresh = Some(false);
-            change.update(&mine).unwrap();
+            change.update(mine).unwrap();
         });
         assert_eq!(seen.len(), 2);
         assert_eq!(seen[0], made(1));
@@ -440,17 +445,17 @@ mod tests {
         let seen = noticed(|change| {
             let mut other = key(change.next_id().unwrap(), "john");
             other.object = certificate(1);
-            change.insert(&other).unwrap();
+            change.insert(other.clone()).unwrap();
             other.object = certificate(2);
-            change.update(&other).unwrap();
+            change.update(other.clone()).unwrap();
             // What is destroyed is no object in the place of another.
             other.object = None;
             other.attributes.state = Some(State::Destroyed);
-            change.update(&other).unwrap();
+            change.update(other).unwrap();
             let mut successor = key(change.next_id().unwrap(), "john");
             let link_type = LinkType::ReplacedObjectLink;
             successor.attributes.link.push(Link { link_type, linked_object_identifier: Id(1).into() });
-            change.insert(&successor).unwrap();
+            change.insert(successor).unwrap();
         });
         let events: Vec<_> = seen.into_iter().map(|(_, notice)| notice.event).collect();
         let made = |replaced: Option<Id>| Event::Made { replaced: replaced.map(Into::into) };
@@ -464,7 +469,7 @@ mod tests {
         let seen = noticed(|change| {
             for keep in [Keep::Rollback, Keep::Commit] {
                 let insert = &mut |change: &mut dyn Transaction| {
-                    change.insert(&key(Id(if keep == Keep::Commit { 7 } else { 6 }), "john")).unwrap();
+                    change.insert(key(Id(if keep == Keep::Commit { 7 } else { 6 }), "john")).unwrap();
                     keep
                 };
                 change.nested(insert).unwrap();

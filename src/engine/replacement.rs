@@ -179,7 +179,7 @@ mod tests {
     fn successor(old: &mut Record, offset: Option<u32>, given: Given) -> Result<Record, Error> {
         let wanted = Wanted { offset: offset.map(Interval), given }.checked()?;
         let asker = Asker::new("john", NOW);
-        succeed(old, Id(2), key(), &wanted, &asker)?.into_record(Id(2), &asker)
+        Ok(succeed(old, Id(2), key(), &wanted, &asker)?.finish(&asker)?.numbered(Id(2)))
     }
 
     #[test]

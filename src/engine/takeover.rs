@@ -10,7 +10,7 @@ use super::lifecycle;
 /// them the attributes that follow from the object.
 ///
 /// # Errors
-/// Those of [`Draft::into_record`].
+/// Those of [`Draft::finish`].
 pub fn complete(found: Found) -> Result<Record, Error> {
     let mut draft = Draft::new(found.object);
     let attributes = &mut draft.attributes;
@@ -24,7 +24,7 @@ pub fn complete(found: Found) -> Result<Record, Error> {
     attributes.fresh = Some(false);
     // An object without owner was nobody's: no common name is empty.
     let asker = Asker::then(found.owner.unwrap_or_default().into(), found.initial_date);
-    let mut record = draft.into_record(found.id, &asker)?;
+    let mut record = draft.finish(&asker)?.numbered(found.id);
     if lifecycle::has_state(record.object_type) {
         record.attributes.state = found.state.or(record.attributes.state);
     }

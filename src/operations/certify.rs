@@ -1,11 +1,11 @@
 //! Certify (KMIP 1.4 §4.7, 2.1 §6.1.6): the server makes a certificate for a public key.
 
+use crate::engine::replacement::link;
 use crate::engine::{Asker, Context, Given, Granted, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{CertificateRequestType, LinkType, ObjectType, ResultReason, UniqueIdentifierValue};
-use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
-use crate::store::Id;
 use crate::ttlv::{DateTime, Tag, V1_4, V2_0};
 
 use super::Operation;
@@ -84,18 +84,11 @@ impl Operation for Certify {
         let key = key.map(|key: Granted| key.id);
         draft.attributes.link.extend(key.map(|key| link(LinkType::PublicKeyLink, key)));
 
-        let asker = Asker::of(cx);
-        let build = |ids: &[Id]| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect();
-        let ids = cx.insert_beside(1, build, (key.as_slice(), Self::CODE), |key, ids| {
-            key.attributes.link.extend(ids.iter().map(|id| link(LinkType::CertificateLink, *id)));
-            Ok(())
+        let new = draft.finish(&Asker::of(cx))?;
+        let id = cx.insert_beside(new, (key.as_slice(), Self::CODE), |key, certificate| {
+            key.attributes.link.push(link(LinkType::CertificateLink, certificate));
         })?;
-        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was certified."))?;
         cx.leave(UniqueIdentifierValue::Certify, id);
         Ok(Response { unique_identifier: id.into() })
     }
-}
-
-pub(super) fn link(link_type: LinkType, to: Id) -> Link {
-    Link { link_type, linked_object_identifier: to.into() }
 }

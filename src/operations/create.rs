@@ -47,10 +47,8 @@ impl Operation for Create {
             }
         };
         let draft = Draft::generated(object, cx.now).give(&given)?;
-        let asker = Asker::of(cx);
-        let ids =
-            cx.insert(1, |ids| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect())?;
-        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was created."))?;
+        let new = draft.finish(&Asker::of(cx))?;
+        let id = cx.insert(new)?;
         cx.leave(UniqueIdentifierValue::Create, id);
         Ok(Response { object_type: request.object_type, unique_identifier: id.into() })
     }

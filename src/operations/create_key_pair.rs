@@ -3,15 +3,14 @@
 use crate::crypto::ec::{self, Curve};
 use crate::crypto::{self, Purpose, rsa};
 use crate::engine::export::{self, Plain};
+use crate::engine::replacement::link;
 use crate::engine::{Asker, Context, Draft, Given, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, CryptographicUsageMask, LinkType, ObjectType, RecommendedCurve, ResultReason,
     UniqueIdentifierValue,
 };
-use crate::kmip::structures::{
-    CryptographicDomainParameters, Link, ProtectionStorageMasks, UniqueIdentifier,
-};
+use crate::kmip::structures::{CryptographicDomainParameters, ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, Key, KeyBlock, Object, enums, structure};
 use crate::ttlv::{Tag, V2_0, Version};
 
@@ -58,14 +57,12 @@ impl Operation for CreateKeyPair {
         pair.complete(&mut public_key, &mut private_key);
 
         let asker = Asker::of(cx);
-        let ids = cx.insert(2, |ids| {
-            let [public_id, private_id] = *ids else { return Ok(Vec::new()) };
-            let link =
-                |link_type, to: crate::store::Id| Link { link_type, linked_object_identifier: to.into() };
-            public_key.attributes.link.push(link(LinkType::PrivateKeyLink, private_id));
-            private_key.attributes.link.push(link(LinkType::PublicKeyLink, public_id));
-            Ok(vec![public_key.into_record(public_id, &asker)?, private_key.into_record(private_id, &asker)?])
-        })?;
+        let ids =
+            cx.insert_linked(vec![public_key.finish(&asker)?, private_key.finish(&asker)?], |pair| {
+                let [public_key, private_key] = pair else { return };
+                public_key.attributes.link.push(link(LinkType::PrivateKeyLink, private_key.id));
+                private_key.attributes.link.push(link(LinkType::PublicKeyLink, public_key.id));
+            })?;
         let [public_id, private_id] = ids.try_into().map_err(|_| invalid_field("No pair was made."))?;
         cx.leave(UniqueIdentifierValue::CreateKeyPairPublicKey, public_id);
         cx.leave(UniqueIdentifierValue::CreateKeyPairPrivateKey, private_id);

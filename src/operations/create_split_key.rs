@@ -3,13 +3,14 @@
 
 use crate::crypto::split::{Prime, Scheme, Share, split};
 use crate::crypto::symmetric_key;
+use crate::engine::replacement::link;
 use crate::engine::{Asker, Context, Draft, Given, Granted, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, KeyFormatType, LinkType, ObjectType, ResultReason, SplitKeyMethod,
     UniqueIdentifierValue,
 };
-use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, KeyBlock, KeyMaterial, KeyValue, Object, SplitKey, enums, structure};
 use crate::store::Id;
 use crate::ttlv::{BigInteger, Secret, Tag, V2_0};
@@ -66,16 +67,14 @@ impl Operation for CreateSplitKey {
         let (parts, threshold) = (count(request.split_key_parts), count(request.split_key_threshold));
         let shares = cx.heavy(|| Ok(split(&scheme, &key.secret, parts, threshold)?))?;
 
-        let mut drafts = Vec::with_capacity(parts);
+        let asker = Asker::of(cx);
+        let mut new = Vec::with_capacity(parts);
         for share in shares {
             let mut draft = Draft::generated(key.part(share, &request, &scheme), cx.now).give(&given)?;
             key.inherit(&mut draft);
-            drafts.push(draft);
+            new.push(draft.finish(&asker)?);
         }
-        let asker = Asker::of(cx);
-        let ids = cx.insert(parts, |ids| {
-            ids.iter().zip(drafts).map(|(id, draft)| draft.into_record(*id, &asker)).collect()
-        })?;
+        let ids = cx.insert_linked(new, |_| {})?;
         if let Some(first) = ids.first() {
             cx.leave(UniqueIdentifierValue::CreateSplitKey, *first);
         }
@@ -191,7 +190,6 @@ impl Key {
         attributes.cryptographic_usage_mask = self.usage.or(attributes.cryptographic_usage_mask);
         attributes.sensitive = Some(self.sensitive);
         attributes.extractable = Some(self.extractable);
-        let parent = Link { link_type: LinkType::ParentLink, linked_object_identifier: id.into() };
-        attributes.link.push(parent);
+        attributes.link.push(link(LinkType::ParentLink, id));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::crypto::derive::{self, Derivation};
 use crate::crypto::{Key, KeyRole, Purpose, ec};
+use crate::engine::replacement::link;
 use crate::engine::usage::{self, Use};
 use crate::engine::{Asker, Context, Draft, Given, Granted, export, failed, invalid_field, material};
 use crate::kmip::attributes::TemplateAttribute;
@@ -9,7 +10,7 @@ use crate::kmip::enums::{
     CryptographicAlgorithm, DerivationMethod, HashingAlgorithm, KeyFormatType, LinkType, ObjectType,
     ResultReason, SecretDataType, UniqueIdentifierValue,
 };
-use crate::kmip::structures::{CryptographicParameters, DerivationParameters, Link, UniqueIdentifier};
+use crate::kmip::structures::{CryptographicParameters, DerivationParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
 use crate::store::Id;
 use crate::ttlv::{Secret, Tag};
@@ -203,20 +204,7 @@ fn unfit(role: KeyRole) -> Error {
 /// Adds the derived object, and links each object that it is derived from to it: one change.
 fn keep(cx: &mut Context<'_>, draft: Draft, asker: &Asker, bases: &[Granted]) -> Result<Id, Error> {
     let identifiers: Vec<Id> = bases.iter().map(|base| base.id).collect();
-    let ids = cx.insert_beside(
-        1,
-        |ids| ids.iter().map(|id| draft.clone().into_record(*id, asker)).collect(),
-        (&identifiers, DeriveKey::CODE),
-        |record, made| {
-            let links = made.iter().map(|id| link(LinkType::DerivedKeyLink, *id));
-            record.attributes.link.extend(links);
-            Ok(())
-        },
-    )?;
-    let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was derived."))?;
-    Ok(id)
-}
-
-fn link(link_type: LinkType, to: Id) -> Link {
-    Link { link_type, linked_object_identifier: to.into() }
+    cx.insert_beside(draft.finish(asker)?, (&identifiers, DeriveKey::CODE), |record, made| {
+        record.attributes.link.push(link(LinkType::DerivedKeyLink, made));
+    })
 }

@@ -40,14 +40,13 @@ mod tests {
     use crate::auth::Identity;
     use crate::crypto::sign::{Message, Signing, sign};
     use crate::crypto::{self, Purpose, rsa};
-    use crate::engine::Services;
+    use crate::engine::{Asker, Draft, Services};
     use crate::kmip::enums::{
-        CryptographicAlgorithm, HashingAlgorithm, KeyFormatType, ObjectType, PaddingMethod,
+        CryptographicAlgorithm, HashingAlgorithm, KeyFormatType, PaddingMethod,
     };
     use crate::kmip::{Key, KeyBlock, KeyMaterial, KeyValue, Object};
-    use crate::operations::testing::object;
     use crate::policy::{Policies, PolicyStore};
-    use crate::store::{Memory, Record};
+    use crate::store::Memory;
     use crate::ttlv::V2_1;
 
     fn private_key(bytes: &crate::ttlv::Secret) -> Object {
@@ -82,9 +81,9 @@ mod tests {
         let services = Services::new(store, PolicyStore::fixed(Policies::builtin()));
         let john = Identity { principal: "john".into(), groups: None, delegate: None };
         let mut cx = Context::new(&services, &john, V2_1);
-        let record = Record { object: Some(private_key(&bytes)), ..object(ObjectType::PrivateKey) };
-        let ids = cx.insert(1, |_| Ok(vec![record])).unwrap();
-        Destroy::run(&mut cx, Request { unique_identifier: Some(ids[0].into()) }).unwrap();
+        let new = Draft::new(private_key(&bytes)).finish(&Asker::of(&cx)).unwrap();
+        let id = cx.insert(new).unwrap();
+        Destroy::run(&mut cx, Request { unique_identifier: Some(id.into()) }).unwrap();
         assert!(!rsa::is_ready(&key));
     }
 }

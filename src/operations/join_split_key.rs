@@ -78,10 +78,8 @@ impl Operation for JoinSplitKey {
         if parts.inextractable {
             draft.attributes.extractable = Some(false);
         }
-        let asker = Asker::of(cx);
-        let ids =
-            cx.insert(1, |ids| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect())?;
-        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was joined."))?;
+        let new = draft.finish(&Asker::of(cx))?;
+        let id = cx.insert(new)?;
         cx.leave(UniqueIdentifierValue::JoinSplitKey, id);
         Ok(Response { unique_identifier: id.into() })
     }

@@ -2,6 +2,7 @@
 
 use crate::crypto::authority::Subject;
 use crate::crypto::x509;
+use crate::engine::replacement::link;
 use crate::engine::{Asker, Context, Given, Granted, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
@@ -13,7 +14,6 @@ use crate::store::{Id, Record};
 use crate::ttlv::{DateTime, Interval, Tag, V1_2, V1_4, V2_0};
 
 use super::certification::{self, PERIOD};
-use super::certify::link;
 use super::{Operation, split_keys};
 
 structure! {
@@ -122,10 +122,9 @@ impl Operation for ReCertify {
             is_new
         });
 
-        let asker = Asker::of(cx);
+        let new = draft.finish(&Asker::of(cx))?;
         let others: Vec<_> = std::iter::once(old.id).chain(still_there(cx, public_key)?).collect();
-        let build = |ids: &[Id]| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect();
-        let ids = cx.insert_beside(1, build, (&others, Self::CODE), |record, ids| {
+        let id = cx.insert_beside(new, (&others, Self::CODE), |record, certificate| {
             let is_old = record.id == old.id;
             let (dropped, added) = if is_old {
                 record.attributes.name.clear();
@@ -136,10 +135,8 @@ impl Operation for ReCertify {
             let links = &mut record.attributes.link;
             // There is one replacement only, and of the certificates of a key the old one goes.
             links.retain(|link| Some(link) != dropped.as_ref() && !(is_old && link.link_type == added));
-            links.extend(ids.iter().map(|id| link(added, *id)));
-            Ok(())
+            links.push(link(added, certificate));
         })?;
-        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was certified."))?;
         cx.leave(UniqueIdentifierValue::ReCertify, id);
         Ok(Response { unique_identifier: id.into() })
     }

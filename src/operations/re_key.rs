@@ -47,7 +47,7 @@ impl Operation for ReKey {
             let successor = |(mut old, id)| {
                 replacement::replaceable(&old, ObjectType::SymmetricKey)?;
                 let new = replacement::succeed(&mut old, id, object.clone(), &wanted, &asker)?;
-                Ok((old, new.into_record(id, &asker)?))
+                Ok((old, new.finish(&asker)?.numbered(id)))
             };
             pairs.into_iter().map(successor).collect()
         })?;

@@ -75,7 +75,7 @@ impl Operation for ReKeyKeyPair {
             new.attributes.link.insert(0, link(LinkType::PublicKeyLink, public_id));
             new_public.attributes.link.insert(0, link(LinkType::PrivateKeyLink, id));
             let (new, new_public) =
-                (new.into_record(id, &asker)?, new_public.into_record(public_id, &asker)?);
+                (new.finish(&asker)?.numbered(id), new_public.finish(&asker)?.numbered(public_id));
             Ok(vec![(old, new), (old_public, new_public)])
         })?;
         let [id, public_id] = ids.try_into().map_err(|_| invalid_field("No pair was re-keyed."))?;

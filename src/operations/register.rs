@@ -6,7 +6,6 @@ use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{CryptographicAlgorithm, KeyFormatType, ObjectType, UniqueIdentifierValue};
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, Object, enums, structure};
-use crate::store::Record;
 use crate::ttlv::{Tag, V2_0};
 
 use super::Operation;
@@ -53,12 +52,8 @@ impl Operation for Register {
             None => vec![whole(cx, object, given)?],
         };
         let asker = Asker::of(cx);
-        let ids = cx.insert(drafts.len(), |ids| {
-            let records = drafts.into_iter().zip(ids).map(|(draft, id)| draft.into_record(*id, &asker));
-            let mut records: Vec<Record> = records.collect::<Result<_, _>>()?;
-            container::chain_up(&mut records);
-            Ok(records)
-        })?;
+        let new = drafts.into_iter().map(|draft| draft.finish(&asker)).collect::<Result<_, _>>()?;
+        let ids = cx.insert_linked(new, container::chain_up)?;
         let id = *ids.first().ok_or_else(|| invalid_field("Nothing was registered."))?;
         cx.leave(UniqueIdentifierValue::Register, id);
         Ok(Response { unique_identifier: id.into() })

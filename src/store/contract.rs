@@ -82,7 +82,7 @@ fn numbers_ascend_and_are_not_used_twice(store: &dyn Store) {
 }
 
 fn a_number_given_by_hand_is_not_given_again(store: &dyn Store) {
-    change(store, |change| change.insert(&Record { id: Id(7), ..key("k") }).unwrap());
+    change(store, |change| change.insert(Record { id: Id(7), ..key("k") }).unwrap());
     change(store, |change| assert_eq!(change.next_id().unwrap(), Id(8)));
 }
 
@@ -90,9 +90,9 @@ fn refuses_to_add_twice_and_to_replace_what_is_not_there(store: &dyn Store) {
     change(store, |change| {
         let mut first = key("k");
         testing::insert(change, &mut first);
-        let twice = change.insert(&Record { owner: "other".into(), ..first.clone() });
+        let twice = change.insert(Record { owner: "other".into(), ..first.clone() });
         assert!(matches!(twice, Err(Error::Taken { id }) if id == first.id), "{twice:?}");
-        let missing = change.update(&Record { id: Id(99), ..first.clone() });
+        let missing = change.update(Record { id: Id(99), ..first.clone() });
         assert!(matches!(missing, Err(Error::Missing { id: Id(99) })), "{missing:?}");
         assert_eq!(change.read(first.id).unwrap(), Some(first));
     });
@@ -114,7 +114,7 @@ fn a_change_sees_itself_and_nobody_else_does_before_its_end(store: &dyn Store) {
         let mut new = key("new");
         testing::insert(change, &mut new);
         let renamed = Record { id: old.id, ..key("renamed") };
-        change.update(&renamed).unwrap();
+        change.update(renamed.clone()).unwrap();
         assert_eq!(change.read(new.id).unwrap(), Some(new.clone()));
         assert_eq!(change.read(old.id).unwrap(), Some(renamed));
         assert_eq!(change.locate(&named_new).unwrap().ids, [new.id]);
@@ -133,7 +133,7 @@ fn a_change_taken_back_leaves_nothing(store: &dyn Store) {
     let done = store.change(&mut |change| {
         calls += 1;
         testing::insert(change, &mut key("new"));
-        change.update(&Record { id: old.id, ..key("renamed") }).unwrap();
+        change.update(Record { id: old.id, ..key("renamed") }).unwrap();
         Keep::Rollback
     });
     done.unwrap();
@@ -153,7 +153,7 @@ fn a_part_is_taken_back_without_the_rest(store: &dyn Store) {
         for keep in [Keep::Rollback, Keep::Commit] {
             let mut part = |part: &mut dyn super::Transaction| {
                 testing::insert(part, &mut key("in a part"));
-                part.update(&kept).unwrap();
+                part.update(kept.clone()).unwrap();
                 keep
             };
             change.nested(&mut part).unwrap();
@@ -219,7 +219,7 @@ fn replacing_moves_an_object_to_its_new_values(store: &dyn Store) {
     };
     let mut put = |edit: &dyn Fn(&mut Record)| {
         edit(&mut moved);
-        change(store, |change| change.update(&moved).unwrap());
+        change(store, |change| change.update(moved.clone()).unwrap());
         assert_eq!(store.read(moved.id).unwrap().as_ref(), Some(&moved));
     };
     put(&|record| record.attributes.object_group = vec!["same".into(), "gone".into(), "gone".into()]);
@@ -252,7 +252,7 @@ fn a_destroyed_object_keeps_its_attributes(store: &dyn Store) {
     record.object = None;
     record.attributes.state = Some(State::Destroyed);
     record.attributes.destroy_date = Some(DateTime(2000));
-    change(store, |change| change.update(&record).unwrap());
+    change(store, |change| change.update(record.clone()).unwrap());
     assert_eq!(store.read(record.id).unwrap(), Some(record));
 }
 
@@ -531,7 +531,7 @@ fn agrees_with_the_plain_meaning_of_a_thousand_queries(store: &dyn Store) {
         let position = random.position(300);
         let id = records[position].id;
         records[position] = Record { id, ..testing::random_record(&mut random) };
-        change(store, |change| change.update(&records[position]).unwrap());
+        change(store, |change| change.update(records[position].clone()).unwrap());
     }
     let mut found = 0;
     for _ in 0..1000 {

@@ -170,13 +170,13 @@ pub trait Transaction {
     ///
     /// # Errors
     /// Where the store itself fails, or has an object of that number.
-    fn insert(&mut self, record: &Record) -> Result<(), Error>;
+    fn insert(&mut self, record: Record) -> Result<(), Error>;
 
     /// Replaces an object.
     ///
     /// # Errors
     /// Where the store itself fails, or has no object of that number.
-    fn update(&mut self, record: &Record) -> Result<(), Error>;
+    fn update(&mut self, record: Record) -> Result<(), Error>;
 
     /// What the server keeps for itself under that name.
     ///

@@ -101,9 +101,9 @@ impl Change<'_> {
         Ok(id.0 <= self.last_before && self.before.read(id)?.is_some())
     }
 
-    fn write(&mut self, record: &Record, is_new: bool) {
+    fn write(&mut self, record: Record, is_new: bool) {
         self.inner.last = self.inner.last.max(record.id.0);
-        self.inner.put(Written { record: Arc::new(record.clone()), is_new });
+        self.inner.put(Written { record: Arc::new(record), is_new });
     }
 
     /// All that was written so far.
@@ -135,7 +135,7 @@ impl Transaction for Change<'_> {
         Ok(Id(self.inner.last))
     }
 
-    fn insert(&mut self, record: &Record) -> Result<(), Error> {
+    fn insert(&mut self, record: Record) -> Result<(), Error> {
         if self.has(record.id)? {
             return Err(Error::Taken { id: record.id });
         }
@@ -143,7 +143,7 @@ impl Transaction for Change<'_> {
         Ok(())
     }
 
-    fn update(&mut self, record: &Record) -> Result<(), Error> {
+    fn update(&mut self, record: Record) -> Result<(), Error> {
         if !self.has(record.id)? {
             return Err(Error::Missing { id: record.id });
         }

@@ -39,7 +39,7 @@ fn readers_never_go_back(store: &dyn Store) {
         for number in 1..=100 {
             let mut next = record.clone();
             next.attributes.cryptographic_length = Some(number);
-            change(store, |change| change.update(&next).unwrap());
+            change(store, |change| change.update(next.clone()).unwrap());
             acknowledged.store(number, Ordering::SeqCst);
         }
     });
@@ -67,7 +67,7 @@ fn what_is_begun_is_seen(store: &dyn Store) {
     assert_eq!(seen, Some((Some(record.clone()), vec![record.id])));
     let renamed = Record { id: record.id, ..key("renamed") };
     let third = store.begin(&mut |change| {
-        change.update(&renamed).unwrap();
+        change.update(renamed.clone()).unwrap();
         Keep::Commit
     });
     for begun in [second, first, third] {

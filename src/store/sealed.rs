@@ -138,19 +138,18 @@ impl DataKey {
     }
 
     /// The record with its object sealed.
-    pub(super) fn seal(&self, record: &Record) -> Result<Record, Error> {
-        let mut sealed = Record { object: None, ..record.clone() };
-        if let Some(object) = &record.object {
+    pub(super) fn seal(&self, mut record: Record) -> Result<Record, Error> {
+        if let Some(object) = record.object.take() {
             let mut writer = Writer::new(STORED);
             object.write(Tag::default(), &mut writer);
             let bytes =
                 seal(&self.0, &binding(record.id, record.object_type), Zeroizing::new(writer.into_bytes()))?;
-            sealed.object = Some(Object::OpaqueObject(OpaqueObject {
+            record.object = Some(Object::OpaqueObject(OpaqueObject {
                 opaque_data_type: SEALED,
                 opaque_data_value: Secret::new(bytes),
             }));
         }
-        Ok(sealed)
+        Ok(record)
     }
 
     /// What the server keeps for itself under that name, sealed.
@@ -291,12 +290,12 @@ impl Transaction for Change<'_> {
         self.kept.next_id()
     }
 
-    fn insert(&mut self, record: &Record) -> Result<(), Error> {
-        self.kept.insert(&self.key.seal(record)?)
+    fn insert(&mut self, record: Record) -> Result<(), Error> {
+        self.kept.insert(self.key.seal(record)?)
     }
 
-    fn update(&mut self, record: &Record) -> Result<(), Error> {
-        self.kept.update(&self.key.seal(record)?)
+    fn update(&mut self, record: Record) -> Result<(), Error> {
+        self.kept.update(self.key.seal(record)?)
     }
 
     fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
@@ -322,7 +321,7 @@ mod tests {
         let folder = Folder::new();
         let store = sealed(&folder);
         let first = Record { id: Id(1), ..key("first") };
-        let kept = store.key.seal(&first).unwrap();
+        let kept = store.key.seal(first.clone()).unwrap();
         assert_ne!(kept.object, first.object);
         assert_eq!(store.key.open(kept.clone()).unwrap(), first);
         let moved = Record { id: Id(2), ..kept.clone() };
@@ -337,7 +336,7 @@ mod tests {
             assert!(matches!(store.key.open(record), Err(Error::Damaged { .. })));
         }
         let destroyed = Record { object: None, ..key("gone") };
-        assert_eq!(store.key.open(store.key.seal(&destroyed).unwrap()).unwrap(), destroyed);
+        assert_eq!(store.key.open(store.key.seal(destroyed.clone()).unwrap()).unwrap(), destroyed);
     }
 
     #[test]

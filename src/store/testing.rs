@@ -85,7 +85,7 @@ pub(crate) fn change(store: &dyn Store, mut job: impl FnMut(&mut dyn Transaction
 pub(crate) fn insert(change: &mut dyn Transaction, record: &mut Record) {
     record.id = change.next_id().unwrap();
     record.attributes.unique_identifier = Some(record.id.into());
-    change.insert(record).unwrap();
+    change.insert(record.clone()).unwrap();
 }
 
 /// The same in a change of its own.

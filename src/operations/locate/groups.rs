@@ -69,15 +69,14 @@ fn make(cx: &mut Context<'_>, search: &Search) -> Result<bool, Error> {
     ];
     let given: Given = attributes.iter().filter_map(|(tag, value)| Row::of(*tag).map(value)).collect();
     let object = symmetric_key(&given, cx.version)?;
-    let draft = Draft::generated(object, cx.now).give(&given)?;
-    let asker = Asker::of(cx);
+    let new = Draft::generated(object, cx.now).give(&given)?.finish(&Asker::of(cx))?;
     // A number that no object has: nobody can look for it.
-    let sample = draft.clone().into_record(Id(0), &asker)?;
+    let sample = new.clone().numbered(Id(0));
     let is_found = search.storage.0 & sample.storage().0 != 0
         && search.criteria.iter().all(|criterion| criterion.holds(&sample, cx.now));
     if !is_found {
         return Ok(false);
     }
-    cx.insert(1, |ids| ids.iter().map(|id| draft.clone().into_record(*id, &asker)).collect())?;
+    cx.insert(new)?;
     Ok(true)
 }

@@ -25,7 +25,7 @@ fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
     allow(1); // SQLite takes it for the number of pages there are.
     let record = key("k");
     let lost = store.change(&mut |change| {
-        (100..1000).for_each(|id| change.insert(&Record { id: Id(id), ..record.clone() }).unwrap());
+        (100..1000).for_each(|id| change.insert(Record { id: Id(id), ..record.clone() }).unwrap());
         Keep::Commit
     });
     let lost = lost.unwrap_err().to_string();
@@ -132,7 +132,7 @@ fn what_was_built_on_a_lost_commit_is_lost_with_it() {
         let second = store.writer.busy(|database| {
             let first = scope.spawn(|| {
                 store.change(&mut |change| {
-                    change.update(&renamed).unwrap();
+                    change.update(renamed.clone()).unwrap();
                     Keep::Commit
                 })
             });
@@ -234,14 +234,14 @@ fn a_change_sees_what_is_on_its_way_to_the_disk() {
         &store,
         &path,
         |change| {
-            change.update(&renamed).unwrap();
+            change.update(renamed.clone()).unwrap();
             change.set_own("name", &secret).unwrap();
         },
         |change| {
             assert_eq!(change.read(record.id).unwrap().as_ref(), Some(&renamed));
             assert_eq!(change.own("name").unwrap().as_ref(), Some(&secret));
             assert_eq!(store.read(record.id).unwrap().as_ref(), Some(&record), "readers do not see it yet");
-            change.update(&again).unwrap();
+            change.update(again.clone()).unwrap();
         },
     );
     outcomes.into_iter().for_each(Result::unwrap);

@@ -1,7 +1,7 @@
 //! Objects as rows: reading one by its number, adding and replacing one.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params, params_from_iter};
@@ -137,6 +137,28 @@ impl Row {
         remove_values(database, *number, before.initial_date, before.values.difference(gone))
             .map_err(failed)?;
         add_values(database, *number, after.initial_date, after.values.difference(new)).map_err(failed)
+    }
+}
+
+/// The row of a record, made by whoever wants it first: whoever changed the record outside of the turn to change,
+/// or whoever writes it.
+pub(super) struct LazyRow {
+    record: Arc<Record>,
+    row: OnceLock<Result<Row, Error>>,
+}
+
+impl LazyRow {
+    /// The one of that record.
+    pub(super) fn of(record: Arc<Record>) -> Self {
+        Self { record, row: OnceLock::new() }
+    }
+
+    /// The row; waits where somebody makes it.
+    ///
+    /// # Errors
+    /// Those of [`Row::of`].
+    pub(super) fn row(&self) -> Result<&Row, Error> {
+        self.row.get_or_init(|| Row::of(&self.record)).as_ref().map_err(Error::clone)
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn unlock_within(
     while let Some(id) = next_object(database, last).map_err(failed)? {
         last = id;
         let Some((record, _)) = rows::read(database, Id(id.unsigned_abs()))? else { continue };
-        rows::update(database, &data_key.seal(&record)?)?;
+        rows::update(database, &data_key.seal(record)?)?;
         count += 1;
     }
     for name in rows::own_names(database)? {

@@ -258,13 +258,13 @@ fn a_destroyed_key_leaves_no_bytes_in_the_file() {
     let material = crate::kmip::KeyMaterial::Bytes(crate::ttlv::Secret::new(secret.clone()));
     block.key_value = Some(crate::kmip::KeyValue::of(material));
     let holds = |path: &Path| fs::read(path).unwrap().windows(32).any(|bytes| bytes == secret);
-    change(&store, |change| change.update(&record).unwrap());
+    change(&store, |change| change.update(record.clone()).unwrap());
     drop(store);
     assert!(holds(&path));
 
     let store = Sqlite::open(&path).unwrap();
     record.object = None;
-    change(&store, |change| change.update(&record).unwrap());
+    change(&store, |change| change.update(record.clone()).unwrap());
     drop(store);
     assert!(!holds(&path));
 }

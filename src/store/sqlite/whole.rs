@@ -130,10 +130,10 @@ impl Intake {
     ///
     /// # Errors
     /// Where the store itself fails, and [`Error::Taken`].
-    pub fn insert(&self, record: &Record) -> Result<(), Error> {
+    pub fn insert(&self, record: Record) -> Result<(), Error> {
         match &self.key {
             Some(key) => rows::insert(&self.database, &key.seal(record)?),
-            None => rows::insert(&self.database, record),
+            None => rows::insert(&self.database, &record),
         }
     }
 

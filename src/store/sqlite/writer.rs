@@ -23,7 +23,7 @@ use rusqlite::Connection;
 use super::cache::Cache;
 use super::committed::Committed;
 use super::locate;
-use super::rows::{self, Row};
+use super::rows::{self, LazyRow, Row};
 use crate::store::overlay::{self, Before, Changes, Written};
 use crate::store::{Error, Id, Keep, Located, Query, Record, Transaction, Unsettled};
 use crate::ttlv::Secret;
@@ -132,7 +132,8 @@ impl Writer {
     fn join(&self, job: Job<'_>, awaited: bool) -> Result<Joined, Error> {
         let mut turn = self.turn();
         let lost = turn.follow(&self.pile())?;
-        let staged = overlay::run(self, turn.last, job).map(Staged::of).transpose()?;
+        let staged = overlay::run(self, turn.last, job).map(Staged::of);
+        let rows: Vec<_> = staged.iter().flat_map(|staged| staged.rows.values().cloned()).collect();
         let mut pile = self.pile();
         if pile.lost != lost {
             return Err(Error::GroupLost);
@@ -146,6 +147,10 @@ impl Writer {
         let full = open.size >= MAX_GROUP;
         let group = Arc::clone(&open.group);
         let leads = (awaited || full) && self.wait_for_open(&mut pile);
+        drop(pile);
+        drop(turn);
+        // Nobody waits for them here. Where one cannot be made, it is for the commit to say so.
+        rows.iter().for_each(|row| drop(row.row()));
         Ok(Joined { leads, full, group })
     }
 
@@ -266,7 +271,7 @@ impl Before for Writer {
     }
 
     fn locate(&self, query: &Query, changes: &Changes) -> Result<Located, Error> {
-        let staged = Staged::of(changes.clone())?;
+        let staged = Staged::of(changes.clone());
         let pile = self.free_pile();
         // It is there: nobody takes it without the lock.
         let Some(database) = &pile.database else { return Err(Error::GroupLost) };
@@ -338,13 +343,14 @@ impl Unsettled for Begun<'_> {
 struct Staged {
     changes: Changes,
     /// The rows of the records, one for each.
-    rows: BTreeMap<Id, Row>,
+    rows: BTreeMap<Id, Arc<LazyRow>>,
 }
 
 impl Staged {
-    fn of(changes: Changes) -> Result<Self, Error> {
-        let rows = changes.records.iter().map(|(id, written)| Ok((*id, Row::of(&written.record)?)));
-        Ok(Self { rows: rows.collect::<Result<_, Error>>()?, changes })
+    fn of(changes: Changes) -> Self {
+        let row = |written: &Written| Arc::new(LazyRow::of(Arc::clone(&written.record)));
+        let rows = changes.records.iter().map(|(id, written)| (*id, row(written))).collect();
+        Self { changes, rows }
     }
 
     /// Adds what was written later.
@@ -354,8 +360,9 @@ impl Staged {
     }
 
     /// The records and their rows.
-    fn records(&self) -> impl Iterator<Item = (&Written, &Row)> {
-        self.changes.records.values().zip(self.rows.values())
+    fn records(&self) -> impl Iterator<Item = Result<(&Written, &Row), Error>> {
+        let records = self.changes.records.values().zip(self.rows.values());
+        records.map(|(written, row)| Ok((written, row.row()?)))
     }
 
     /// Makes it durable, all or nothing, and tells the readers' cache.
@@ -369,7 +376,7 @@ impl Staged {
             self.changes.own.keys().for_each(|name| cache.own.open_change(name));
             let outcome = execute(database, "COMMIT");
             let kept = outcome.is_ok();
-            for (written, row) in self.records() {
+            for (written, row) in self.records().flatten() {
                 let record = kept.then(|| Arc::clone(&written.record));
                 cache.objects.close_change(&written.record.id, record, row.size());
             }
@@ -382,7 +389,8 @@ impl Staged {
 
     /// Writes it within the transaction that is open.
     fn write(&self, database: &Connection) -> Result<(), Error> {
-        for (written, row) in self.records() {
+        for record in self.records() {
+            let (written, row) = record?;
             if written.is_new { row.insert(database)? } else { row.update(database)? }
         }
         self.changes.own.iter().try_for_each(|(name, value)| rows::set_own(database, name, value))?;
