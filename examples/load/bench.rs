@@ -24,6 +24,8 @@ use super::{Failure, fresh, requests};
 
 /// How often two things are measured in turns; the median of the shares counts.
 const ROUNDS: usize = 3;
+/// The same for searches in stores of two sizes: they differ by less than two turns of the same do.
+const SEARCHES: usize = 9;
 /// How many keys the small store has.
 const FEW: usize = 1000;
 /// How many connections are left idle.
@@ -81,8 +83,10 @@ pub(crate) fn bench(plan: &Plan) -> Result<(), Failure> {
     bench.commits("Create", Work::Create, 1, None)?;
     bench.commits("Create", Work::Create, 4, None)?;
     bench.commits("Create", Work::Create, 32, Some(8.0))?;
+    bench.commits("Create", Work::Create, 64, None)?;
     bench.commits("Life cycle (5 requests)", Work::LifeCycle, 4, None)?;
     bench.commits("Life cycle (5 requests)", Work::LifeCycle, 32, None)?;
+    bench.commits("Life cycle (5 requests)", Work::LifeCycle, 64, None)?;
     bench.table.value("Memory of an idle server", format!("{:.1} MiB", mib(idle)), "below 20 MiB");
     bench.idle_connections(&server)?;
     drop(ceiling);
@@ -301,13 +305,13 @@ impl Bench<'_> {
         let mut other = self.ours.clone().at(&small);
         other.stride = 1;
         let mut rounds = Vec::new();
-        for _ in 0..ROUNDS {
-            let few = run(&other, Work::Locate, 4, plan.turn())?;
-            let many = run(&self.ours, Work::Locate, 4, plan.turn())?;
+        for _ in 0..SEARCHES {
+            let few = run(&other, Work::Locate, 4, plan.turn() / 2)?;
+            let many = run(&self.ours, Work::Locate, 4, plan.turn() / 2)?;
             rounds.push((few, many, many.median.as_secs_f64() / few.median.as_secs_f64()));
         }
         rounds.sort_by(|(_, _, one), (_, _, other)| one.total_cmp(other));
-        let (few, found, share) = rounds.get(ROUNDS / 2).copied().ok_or("nothing was measured")?;
+        let (few, found, share) = rounds.get(SEARCHES / 2).copied().ok_or("nothing was measured")?;
         let what = format!("Locate by name, {FEW} objects");
         self.table.row(Row::plain(&what, Work::Locate, 4, few));
         let what = format!("Locate by name, {many} objects");

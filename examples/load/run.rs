@@ -188,14 +188,18 @@ pub(crate) fn run(
     time: Duration,
 ) -> Result<Figure, Failure> {
     let config = target.pki.client(target.tls, work == Work::Resume)?;
+    // One after another: few clients at once find a place in PyKMIP's queue, and the others are forgotten.
+    let hands = (0..connections)
+        .map(|number| Hand::open(target.clone(), Arc::clone(&config), work, number, connections))
+        .collect::<Result<Vec<_>, _>>()?;
     let start = Arc::new(Barrier::new(connections + 1));
-    let loops: Vec<_> = (0..connections)
-        .map(|number| {
-            let (target, config, start) = (target.clone(), Arc::clone(&config), Arc::clone(&start));
+    let loops: Vec<_> = hands
+        .into_iter()
+        .map(|hand| {
+            let start = Arc::clone(&start);
             thread::spawn(move || {
-                let opened = Hand::open(target, config, work, number, connections);
                 start.wait();
-                opened?.work(time)
+                hand.work(time)
             })
         })
         .collect();
