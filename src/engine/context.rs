@@ -13,7 +13,7 @@ use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::policy::{Policies, PolicyStore};
-use crate::store::{Criterion, Id, Keep, Located, Order, Query, Record, Store, Transaction};
+use crate::store::{self, Criterion, Id, Keep, Located, Order, Query, Record, Store, Transaction};
 use crate::ttlv::{DateTime, Secret, V2_1, Version};
 
 use super::access::{self, Gate, Granted};
@@ -206,17 +206,19 @@ impl<'a> Context<'a> {
         change: impl FnOnce(&mut Record, DateTime) -> Result<T, Error>,
     ) -> Result<(Id, T), Error> {
         let now = self.now;
-        self.update(identifier, operation, |record| {
+        let change = |record: &mut Record| {
             let outcome = change(record, now)?;
             lifecycle::touch(record, now);
             Ok(outcome)
-        })
+        };
+        self.update(identifier, operation, change, |transaction, record| transaction.update(record))
     }
 
     /// Notes that the object was given to a client: the turns of its groups move on, and it is no longer Fresh
-    /// (1.4 §3.34). That is no change of
-    /// the object, so its Last Change Date stays. A disk that is full is no reason to keep a key from who needs it:
-    /// where the store cannot note it, the object stays Fresh, and the log tells why.
+    /// (1.4 §3.34). That is no change of the object, so its Last Change Date stays. A member of a group is not given
+    /// before that is on the disk, because nobody else may draw it; what is in no group is drawn from none, and
+    /// does not wait. A disk that is full is no reason to keep a key from who needs it: where the store cannot
+    /// note it, the object stays Fresh, and the log tells why.
     ///
     /// # Errors
     /// Item Not Found and Permission Denied, where somebody was faster to destroy it or to close it off.
@@ -226,9 +228,16 @@ impl<'a> Context<'a> {
             return Ok(());
         }
         let identifier = UniqueIdentifier::from(granted.id);
-        let noted = self.update(Some(&identifier), operation, |record| {
+        let change = |record: &mut Record| {
             record.attributes.fresh = Some(false);
             Ok(())
+        };
+        let noted = self.update(Some(&identifier), operation, change, |transaction, record| {
+            if record.attributes.object_group.is_empty() {
+                transaction.note(record)
+            } else {
+                transaction.update(record)
+            }
         });
         match noted {
             Err(error) if error.reason != ResultReason::GeneralFailure => Err(error),
@@ -451,6 +460,7 @@ impl<'a> Context<'a> {
         identifier: Option<&UniqueIdentifier>,
         operation: Operation,
         change: impl FnOnce(&mut Record) -> Result<T, Error>,
+        keep: impl FnOnce(&mut dyn Transaction, Record) -> Result<(), store::Error>,
     ) -> Result<(Id, T), Error> {
         let (id, text) = self.resolve(identifier)?;
         let policies = Arc::clone(&self.policies);
@@ -458,7 +468,7 @@ impl<'a> Context<'a> {
         self.transact(|transaction| {
             let mut record = gate.admit(transaction.read(id)?, &text, operation)?.into_record();
             let outcome = change(&mut record)?;
-            transaction.update(record)?;
+            keep(transaction, record)?;
             Ok((id, outcome))
         })
     }

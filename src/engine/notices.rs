@@ -294,6 +294,10 @@ impl Transaction for Watch<'_> {
         Ok(())
     }
 
+    fn note(&mut self, record: Record) -> Result<(), Error> {
+        self.change.note(record)
+    }
+
     fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
         self.change.own(name)
     }

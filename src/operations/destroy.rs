@@ -41,9 +41,7 @@ mod tests {
     use crate::crypto::sign::{Message, Signing, sign};
     use crate::crypto::{self, Purpose, rsa};
     use crate::engine::{Asker, Draft, Services};
-    use crate::kmip::enums::{
-        CryptographicAlgorithm, HashingAlgorithm, KeyFormatType, PaddingMethod,
-    };
+    use crate::kmip::enums::{CryptographicAlgorithm, HashingAlgorithm, KeyFormatType, PaddingMethod};
     use crate::kmip::{Key, KeyBlock, KeyMaterial, KeyValue, Object};
     use crate::policy::{Policies, PolicyStore};
     use crate::store::Memory;

@@ -53,3 +53,46 @@ impl Operation for Get {
         Ok(Response { object_type, unique_identifier: id.into(), object })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::auth::Identity;
+    use crate::engine::{Asker, Draft, Services};
+    use crate::kmip::enums::OpaqueDataType;
+    use crate::kmip::{Object, OpaqueObject};
+    use crate::policy::{Policies, PolicyStore};
+    use crate::store::testing::Folder;
+    use crate::store::{Sqlite, Store};
+    use crate::ttlv::{Secret, V2_1};
+
+    #[test]
+    fn a_member_of_a_group_is_on_the_disk_as_no_longer_fresh_before_it_is_given() {
+        let folder = Folder::new();
+        let store = Arc::new(Sqlite::open(&folder.path("store")).unwrap());
+        let services = Services::new(Box::new(Arc::clone(&store)), PolicyStore::fixed(Policies::builtin()));
+        let john = Identity { principal: "john".into(), groups: None, delegate: None };
+        let mut cx = Context::new(&services, &john, V2_1);
+        for groups in [vec![], vec!["group".to_owned()]] {
+            let mut draft = Draft::new(Object::OpaqueObject(OpaqueObject {
+                opaque_data_type: OpaqueDataType(0),
+                opaque_data_value: Secret::new(vec![7; 16]),
+            }));
+            draft.attributes.object_group.clone_from(&groups);
+            let id = cx.insert(draft.finish(&Asker::of(&cx)).unwrap()).unwrap();
+            assert!(store.waited_for_the_disk());
+            let request = || Request {
+                unique_identifier: Some(id.into()),
+                key_format_type: None,
+                key_wrap_type: None,
+                key_compression_type: None,
+                key_wrapping_specification: None,
+            };
+            Get::run(&mut cx, request()).unwrap();
+            assert_eq!(store.read(id).unwrap().unwrap().attributes.fresh, Some(false));
+            assert_eq!(store.waited_for_the_disk(), !groups.is_empty());
+        }
+    }
+}

@@ -178,6 +178,15 @@ pub trait Transaction {
     /// Where the store itself fails, or has no object of that number.
     fn update(&mut self, record: Record) -> Result<(), Error>;
 
+    /// The same for what the server notes of its own accord: it need not wait for the disk. Everybody sees it, and the
+    /// end of the process does not lose it; a machine that stops can, where no other change became durable since.
+    ///
+    /// # Errors
+    /// As [`Transaction::update`].
+    fn note(&mut self, record: Record) -> Result<(), Error> {
+        self.update(record)
+    }
+
     /// What the server keeps for itself under that name.
     ///
     /// # Errors

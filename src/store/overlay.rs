@@ -17,6 +17,8 @@ pub(super) struct Changes {
     pub(super) own: BTreeMap<String, Secret>,
     /// The last number that an object got.
     pub(super) last: u64,
+    /// Whether any of it has to be on the disk before it is acknowledged.
+    pub(super) durable: bool,
 }
 
 /// An object that was written.
@@ -38,6 +40,7 @@ impl Changes {
         later.records.into_values().for_each(|written| self.put(written));
         self.own.extend(later.own);
         self.last = later.last;
+        self.durable |= later.durable;
     }
 
     fn put(&mut self, mut written: Written) {
@@ -140,10 +143,17 @@ impl Transaction for Change<'_> {
             return Err(Error::Taken { id: record.id });
         }
         self.write(record, true);
+        self.inner.durable = true;
         Ok(())
     }
 
     fn update(&mut self, record: Record) -> Result<(), Error> {
+        self.note(record)?;
+        self.inner.durable = true;
+        Ok(())
+    }
+
+    fn note(&mut self, record: Record) -> Result<(), Error> {
         if !self.has(record.id)? {
             return Err(Error::Missing { id: record.id });
         }
@@ -160,6 +170,7 @@ impl Transaction for Change<'_> {
 
     fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
         self.inner.own.insert(name.to_owned(), value.clone());
+        self.inner.durable = true;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::testing::{self, Folder, all_of, change, everybody, key};
-use super::{Keep, Memory, Record, Sqlite, Store, Transaction};
+use super::{Id, Keep, Memory, Record, Sqlite, Store, Transaction};
 use crate::ttlv::Secret;
 
 fn stores(folder: &Folder, other: &Folder) -> [Box<dyn Store>; 3] {
@@ -75,6 +75,21 @@ fn what_is_begun_is_seen(store: &dyn Store) {
     }
     assert_eq!(store.read(record.id).unwrap(), Some(renamed));
     assert_eq!(all_of(store), [record.id.0]);
+}
+
+#[test]
+fn what_the_server_notes_is_a_change_like_others() {
+    let (folder, other) = (Folder::new(), Folder::new());
+    for store in stores(&folder, &other) {
+        let record = testing::add(store.as_ref(), key("k"));
+        let noted = Record { id: record.id, ..key("noted") };
+        change(store.as_ref(), |change| {
+            change.note(noted.clone()).unwrap();
+            assert_eq!(change.read(record.id).unwrap().as_ref(), Some(&noted));
+            assert!(change.note(Record { id: Id(99), ..noted.clone() }).is_err());
+        });
+        assert_eq!(store.read(record.id).unwrap(), Some(noted));
+    }
 }
 
 #[test]

@@ -298,6 +298,10 @@ impl Transaction for Change<'_> {
         self.kept.update(self.key.seal(record)?)
     }
 
+    fn note(&mut self, record: Record) -> Result<(), Error> {
+        self.kept.note(self.key.seal(record)?)
+    }
+
     fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
         self.kept.own(name)?.map(|value| self.key.open_own(name, &value)).transpose()
     }

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::store::testing::{Folder, add, all_of, everybody, insert, key};
+use crate::store::testing::{Folder, add, all_of, change, everybody, insert, key};
 
 /// A constraint that is looked at when the transaction commits: objects of "bad" cannot be kept.
 const TRAP: &str = "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
@@ -37,6 +37,54 @@ fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
     assert_eq!(after.id, Id(2), "the numbers of what was lost are nobody's");
     assert!(store.read(after.id).unwrap().is_some());
     assert!(store.read(Id(1)).unwrap().is_some());
+}
+
+#[test]
+fn what_is_only_noted_does_not_wait_for_the_disk_and_everything_else_does() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let record = add(&store, key("k"));
+    assert!(store.waited_for_the_disk());
+    let note = |change: &mut dyn Transaction| change.note(record.clone()).unwrap();
+    let update = |change: &mut dyn Transaction| change.update(record.clone()).unwrap();
+    for (job, waits) in [
+        (&note as &dyn Fn(&mut dyn Transaction), false),
+        (&update, true),
+        (&note, false),
+        (&|change| insert(change, &mut key("new")), true),
+        (&note, false),
+        (&|change| change.set_own("name", &Secret::new(vec![1])).unwrap(), true),
+    ] {
+        change(&store, job);
+        assert_eq!(store.waited_for_the_disk(), waits);
+    }
+
+    // A part that is taken back wants nothing.
+    change(&store, |change| {
+        note(change);
+        change
+            .nested(&mut |part| {
+                update(part);
+                Keep::Rollback
+            })
+            .unwrap();
+    });
+    assert!(!store.waited_for_the_disk());
+
+    // Whoever waits takes those with it who did not.
+    let begin = |job: &dyn Fn(&mut dyn Transaction)| {
+        let begun = store.begin(&mut |change| {
+            job(change);
+            Keep::Commit
+        });
+        begun.unwrap()
+    };
+    for jobs in [[&note as &dyn Fn(&mut dyn Transaction), &update], [&update, &note]] {
+        jobs.map(begin).into_iter().for_each(|begun| begun.settle().unwrap());
+        assert!(store.waited_for_the_disk());
+        change(&store, note);
+        assert!(!store.waited_for_the_disk());
+    }
 }
 
 #[test]

@@ -114,6 +114,14 @@ impl Sqlite {
         let writer = Writer::new(database, Arc::clone(&committed))?;
         Ok(Self { committed, writer, path: path.to_owned() })
     }
+
+    /// Whether the last commit waited until it was on the disk.
+    #[cfg(test)]
+    pub(crate) fn waited_for_the_disk(&self) -> bool {
+        // NORMAL is 1, and FULL is 2.
+        self.writer.busy(|database| database.pragma_query_value(None, "synchronous", |row| row.get(0)))
+            == Ok(2)
+    }
 }
 
 impl Store for Sqlite {

@@ -60,7 +60,7 @@ struct Turn {
 /// What is not on the disk yet, and the connection that brings it there.
 struct Pile {
     /// None while somebody commits by it.
-    database: Option<Connection>,
+    database: Option<Disk>,
     /// What he commits.
     underway: Option<Arc<Staged>>,
     /// The group that collects.
@@ -72,6 +72,26 @@ struct Pile {
     expected: usize,
     /// Until when it is worth waiting for them.
     patience: Instant,
+}
+
+/// The connection that writes.
+struct Disk {
+    database: Connection,
+    /// Whether its commits wait until they are on the disk.
+    flushes: bool,
+}
+
+impl Disk {
+    /// Has the next commits wait for the disk, or not. Whatever waits takes those with it that did not.
+    fn flush(&mut self, flushes: bool) -> Result<(), Error> {
+        if self.flushes != flushes {
+            let level = if flushes { "FULL" } else { "NORMAL" };
+            let set = self.database.pragma_update(None, "synchronous", level);
+            set.map_err(|why| Error::sqlite("choose how safe a commit is", why))?;
+            self.flushes = flushes;
+        }
+        Ok(())
+    }
 }
 
 /// A group that collects.
@@ -103,7 +123,7 @@ impl Writer {
     pub(super) fn new(database: Connection, committed: Arc<Committed>) -> Result<Self, Error> {
         let turn = Mutex::new(Turn { last: rows::last_id(&database)?, lost: 0 });
         let pile = Mutex::new(Pile {
-            database: Some(database),
+            database: Some(Disk { database, flushes: true }),
             underway: None,
             open: None,
             lost: 0,
@@ -173,7 +193,7 @@ impl Writer {
     /// Commits the open group, which is `group`, as soon as the connection is free.
     fn lead(&self, group: &Group) -> Result<(), Error> {
         let mut pile = self.pile();
-        let (database, open) = loop {
+        let (mut disk, open) = loop {
             // It was lost with the one before it.
             if let Some(outcome) = group.get() {
                 return outcome.clone();
@@ -182,8 +202,8 @@ impl Writer {
                 pile = self.free.wait(pile).unwrap_or_else(PoisonError::into_inner);
             } else if let Some(time) = pile.worth_waiting() {
                 pile = self.gathered.wait_timeout(pile, time).unwrap_or_else(PoisonError::into_inner).0;
-            } else if let Some(database) = pile.database.take() {
-                break (database, pile.open.take().unwrap_or_default());
+            } else if let Some(disk) = pile.database.take() {
+                break (disk, pile.open.take().unwrap_or_default());
             }
         };
         let staged = Arc::new(open.staged);
@@ -191,10 +211,10 @@ impl Writer {
         drop(pile);
 
         let begun = Instant::now();
-        let outcome = staged.commit(&database, &self.committed.cache);
+        let outcome = staged.commit(&mut disk, &self.committed.cache);
 
         let mut pile = self.pile();
-        pile.database = Some(database);
+        pile.database = Some(disk);
         pile.underway = None;
         pile.expected = open.waiting + pile.open.as_ref().map_or(0, |open| open.waiting);
         pile.patience = Instant::now() + begun.elapsed().min(MAX_PATIENCE);
@@ -231,9 +251,9 @@ impl Writer {
     /// Runs `act` on the connection as if it committed: what joins meanwhile becomes one group.
     #[cfg(test)]
     pub(super) fn busy<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
-        let database = self.free_pile().database.take().unwrap();
-        let done = act(&database);
-        self.pile().database = Some(database);
+        let disk = self.free_pile().database.take().unwrap();
+        let done = act(&disk.database);
+        self.pile().database = Some(disk);
         self.free.notify_all();
         done
     }
@@ -274,7 +294,7 @@ impl Before for Writer {
         let staged = Staged::of(changes.clone());
         let pile = self.free_pile();
         // It is there: nobody takes it without the lock.
-        let Some(database) = &pile.database else { return Err(Error::GroupLost) };
+        let Some(Disk { database, .. }) = &pile.database else { return Err(Error::GroupLost) };
         // Written for the time of the search alone.
         in_transaction(database, || {
             pile.open.as_ref().map_or(Ok(()), |open| open.staged.write(database))?;
@@ -297,7 +317,7 @@ impl Turn {
     fn follow(&mut self, pile: &Pile) -> Result<u64, Error> {
         if self.lost != pile.lost
             && pile.open.is_none()
-            && let Some(database) = &pile.database
+            && let Some(Disk { database, .. }) = &pile.database
         {
             *self = Self { last: rows::last_id(database)?, lost: pile.lost };
         }
@@ -365,11 +385,13 @@ impl Staged {
         records.map(|(written, row)| Ok((written, row.row()?)))
     }
 
-    /// Makes it durable, all or nothing, and tells the readers' cache.
-    fn commit(&self, database: &Connection, cache: &Cache) -> Result<(), Error> {
+    /// Commits it, all or nothing, and tells the readers' cache.
+    fn commit(&self, disk: &mut Disk, cache: &Cache) -> Result<(), Error> {
         if self.rows.is_empty() && self.changes.own.is_empty() {
             return Ok(());
         }
+        disk.flush(self.changes.durable)?;
+        let database = &disk.database;
         in_transaction(database, || {
             self.write(database)?;
             self.rows.keys().for_each(|id| cache.objects.open_change(id));
