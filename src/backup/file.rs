@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use base16ct::lower;
 use base64ct::{Base64, Encoding};
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
@@ -14,7 +15,6 @@ use super::error::{Error, Wrong};
 use super::line::{self, Entry, Totals};
 use crate::crypto::hash::Hash;
 use crate::store::{self, DataKey, Id, Sealing, WrappingKey};
-use crate::ttlv;
 
 /// The longest line, in bytes. A request of the default bound of 16 MiB makes one of 32 MiB, and sealed of 43; ten
 /// times as much is room for servers that take longer ones, and what a damaged file may take of the memory.
@@ -60,7 +60,7 @@ impl Chain {
     /// The check of the line that begins so.
     fn next(&mut self, line: &[u8]) -> &str {
         let digest = Hash::Sha256.digest(&Zeroizing::new([self.0.as_bytes(), line].concat()));
-        self.0 = ttlv::hex(&digest);
+        self.0 = lower::encode_string(&digest);
         self.0.truncate(DIGITS);
         &self.0
     }

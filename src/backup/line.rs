@@ -1,10 +1,11 @@
 //! What the lines of an export say: a JSON object each. Attributes and object are items as [`json`] spells them, in
 //! the form in which the store keeps them.
 
+use base16ct::{lower, mixed};
 use serde_json::{Map, Value as Json, json};
 
 use super::error::Wrong;
-use crate::encoding::{from_hex, json};
+use crate::encoding::json;
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
 use crate::kmip::{Object, Principal};
@@ -87,7 +88,9 @@ impl Entry {
                 }
                 line
             }
-            Self::Own { name, value } => json!({ "own": name, "bytes": ttlv::hex(value.expose()) }),
+            Self::Own { name, value } => {
+                json!({ "own": name, "bytes": lower::encode_string(value.expose()) })
+            }
             Self::End(totals) => json!({
                 "end": true,
                 "objects": totals.objects,
@@ -103,7 +106,7 @@ impl Entry {
         let entry = if members.has("id") {
             Self::Object(Box::new(record(&mut members)?))
         } else if members.has("own") && !members.has("end") {
-            let value = members.need("bytes")?.as_str().and_then(from_hex);
+            let value = members.need("bytes")?.as_str().and_then(|digits| mixed::decode_vec(digits).ok());
             let value = value.ok_or_else(|| malformed("bytes", "is no hexadecimal text"))?;
             Self::Own { name: members.text("own")?, value: Secret::new(value) }
         } else if members.take("end").is_some() {

@@ -176,17 +176,13 @@ impl Certificate {
 
     /// The serial number in hexadecimal digits, as the Certificate Identifier of KMIP 1.0 has it.
     pub fn serial_number_text(&self) -> Option<String> {
-        use std::fmt::Write;
         let bytes = self.serial_number.as_deref()?;
         // A leading zero byte only keeps the number positive.
         let digits = match bytes {
             [0, rest @ ..] if !rest.is_empty() => rest,
             all => all,
         };
-        Some(digits.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02X}");
-            text
-        }))
+        Some(base16ct::upper::encode_string(digits))
     }
 
     fn fill(&mut self, der: &[u8]) -> Option<()> {

@@ -1,9 +1,10 @@
 //! Server Correlation Values: names for responses, by which clients and the log speak of the same one
 //! (KMIP 1.4 §6.19, 2.1 §9.10).
 
-use std::fmt::Write;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use base16ct::upper;
 
 use crate::crypto::random;
 use crate::kmip::RequestHeader;
@@ -23,14 +24,8 @@ pub(super) fn value(version: Version, header: &RequestHeader) -> Option<String> 
 }
 
 fn next() -> String {
-    static START: LazyLock<String> = LazyLock::new(|| {
-        let mut text = String::new();
-        for byte in random::bytes(START_BYTES).unwrap_or_default() {
-            // Writing to a String cannot fail.
-            let _written = write!(text, "{byte:02X}");
-        }
-        text
-    });
+    static START: LazyLock<String> =
+        LazyLock::new(|| upper::encode_string(&random::bytes(START_BYTES).unwrap_or_default()));
     static COUNT: AtomicU64 = AtomicU64::new(1);
     format!("{}-{}", *START, COUNT.fetch_add(1, Ordering::Relaxed))
 }

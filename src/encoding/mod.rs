@@ -13,7 +13,6 @@ mod value;
 pub mod xml;
 
 pub use error::Error;
-pub(crate) use value::hex as from_hex;
 
 /// A moment as the Date field of HTTP has it (RFC 9110 §5.6.7).
 pub(crate) fn http_date(moment: crate::ttlv::DateTime) -> String {

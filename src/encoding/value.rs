@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use base16ct::{lower, mixed};
+
 use super::{date, names};
 use crate::ttlv::{ItemType, Tag};
 
@@ -13,7 +15,7 @@ pub(super) fn parse(kind: ItemType, meaning: Tag, text: &str) -> Option<Vec<u8>>
         ItemType::Integer => integer(meaning, text)?.to_be_bytes().to_vec(),
         ItemType::LongInteger | ItemType::DateTimeExtended => long(text)?.to_be_bytes().to_vec(),
         ItemType::BigInteger => {
-            let bytes = hex(text.strip_prefix("0x").unwrap_or(text))?;
+            let bytes = mixed::decode_vec(text.strip_prefix("0x").unwrap_or(text)).ok()?;
             // The sign is in the first bit, so that its place must not be guessed.
             if bytes.is_empty() || !bytes.len().is_multiple_of(8) {
                 return None;
@@ -26,7 +28,7 @@ pub(super) fn parse(kind: ItemType, meaning: Tag, text: &str) -> Option<Vec<u8>>
         }
         ItemType::Boolean => u64::from(boolean(text)?).to_be_bytes().to_vec(),
         ItemType::TextString => text.as_bytes().to_vec(),
-        ItemType::ByteString => hex(text)?,
+        ItemType::ByteString => mixed::decode_vec(text).ok()?,
         ItemType::DateTime => {
             let seconds = if text.starts_with("0x") { hex64(text) } else { date::parse(text) };
             seconds?.to_be_bytes().to_vec()
@@ -77,7 +79,9 @@ pub(super) fn print(kind: ItemType, meaning: Tag, bytes: &[u8], separator: char)
         }
         ItemType::TextString => Written::Text(String::from_utf8_lossy(bytes).into_owned()),
         ItemType::DateTime => Written::Text(date::print(number.cast_signed())),
-        ItemType::BigInteger | ItemType::ByteString | ItemType::Structure => Written::Text(digits(bytes)),
+        ItemType::BigInteger | ItemType::ByteString | ItemType::Structure => {
+            Written::Text(lower::encode_string(bytes))
+        }
     }
 }
 
@@ -142,29 +146,6 @@ fn hex64(text: &str) -> Option<i64> {
 /// Whether there are hex digits only, not more than `most`.
 fn plain(digits: &str, most: usize) -> bool {
     (1..=most).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-}
-
-/// The bytes that hexadecimal digits of either case spell; none for anything else.
-pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, odd) = text.as_bytes().as_chunks::<2>();
-    if !odd.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?)).collect()
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
-}
-
-fn digits(bytes: &[u8]) -> String {
-    let digit = |nibble| char::from_digit(nibble, 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(u32::from(byte >> 4)), digit(u32::from(byte & 15))]).collect()
 }
 
 #[cfg(test)]

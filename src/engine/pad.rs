@@ -6,11 +6,13 @@
 //! Where it stands is kept by the pad's bytes and not by the object: an end that registers its pad again, or twice,
 //! does not encrypt with the same bytes again. It is on the disk before anything is given out.
 
+use base16ct::lower;
+
 use crate::crypto::hash::Hash;
 use crate::kmip::Error;
 use crate::kmip::enums::{CryptographicAlgorithm, ObjectType, ResultReason};
 use crate::store::Record;
-use crate::ttlv::{self, Secret};
+use crate::ttlv::Secret;
 
 use super::access::Granted;
 use super::context::Context;
@@ -122,7 +124,7 @@ fn advance(cx: &mut Context<'_>, pad: &Secret, way: Way, count: usize) -> Result
 
 /// Under which name the store keeps where a pad stands.
 fn kept_as(pad: &Secret) -> String {
-    format!("pad {}", ttlv::hex(&Hash::Sha256.digest(pad.expose())))
+    format!("pad {}", lower::encode_string(&Hash::Sha256.digest(pad.expose())))
 }
 
 fn place(counter: &[u8]) -> Result<usize, Error> {

@@ -80,9 +80,15 @@ impl WrappingKey {
         let failed = |why| Error::Key { path: path.to_owned(), why };
         let bytes = fs::read(path).map_err(|why| failed(KeyProblem::Unreadable(Arc::new(why))))?;
         let bytes = Zeroizing::new(bytes);
-        let key = if bytes.len() == KEY { Some(bytes) } else { hex(&bytes) };
-        let key = key.ok_or_else(|| failed(KeyProblem::NotAKey))?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| failed(KeyProblem::NotAKey))?;
+        let mut key = Zeroizing::new([0; KEY]);
+        match <&[u8; KEY]>::try_from(&bytes[..]) {
+            Ok(bytes) => key.copy_from_slice(bytes),
+            Err(_) => match base16ct::mixed::decode(bytes.trim_ascii(), &mut *key) {
+                Ok(decoded) if decoded.len() == KEY => {}
+                _ => return Err(failed(KeyProblem::NotAKey)),
+            },
+        }
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &*key).map_err(|_| failed(KeyProblem::NotAKey))?;
         Ok(Self { path: path.to_owned(), key })
     }
 
@@ -205,15 +211,6 @@ fn open(key: &RandomizedNonceKey, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing
     let length = key.open_in_place(Nonce::from(nonce), Aad::from(aad), &mut bytes).ok()?.len();
     bytes.truncate(length);
     Some(bytes)
-}
-
-fn hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let text = std::str::from_utf8(text).ok()?.trim();
-    if text.len() != 2 * KEY || !text.is_ascii() {
-        return None;
-    }
-    let digits = (0..KEY).map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok());
-    digits.collect::<Option<Vec<_>>>().map(Zeroizing::new)
 }
 
 /// A store whose objects are sealed.
@@ -355,9 +352,14 @@ mod tests {
                 && read("0a".repeat(32).as_bytes())
                 && read(&[b"Fa".repeat(32), b"\n".to_vec()].concat())
         );
-        for bytes in
-            [&[0xFF; 31][..], &[0xFF; 33], b"", "0g".repeat(32).as_bytes(), "\u{e9}".repeat(32).as_bytes()]
-        {
+        for bytes in [
+            &[0xFF; 31][..],
+            &[0xFF; 33],
+            b"",
+            "0g".repeat(32).as_bytes(),
+            "+a".repeat(32).as_bytes(),
+            "\u{e9}".repeat(32).as_bytes(),
+        ] {
             assert!(!read(bytes), "{bytes:?}");
         }
     }

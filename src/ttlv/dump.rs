@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use base16ct::lower;
+
 use super::{Error, Item, ItemType, Reader, Tag, Version};
 
 /// The items whose values are told by their length only: what a reader of logs must not learn.
@@ -71,17 +73,9 @@ fn value(item: &Item<'_>) -> String {
         ItemType::Boolean => (number != 0).to_string(),
         ItemType::Enumeration => format!("0x{number:08X}"),
         ItemType::TextString => format!("{:?}", String::from_utf8_lossy(item.bytes)),
-        ItemType::BigInteger | ItemType::ByteString => hex(item.bytes),
+        ItemType::BigInteger | ItemType::ByteString => lower::encode_string(item.bytes),
         ItemType::Structure => String::new(),
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ mod version;
 mod writer;
 
 pub use dump::dump;
-pub(crate) use dump::hex;
 pub use error::Error;
 pub use frame::{FrameError, read_frame};
 pub use primitive::{BigInteger, DateTime, DateTimeExtended, Field, Interval, Secret, Value};
