@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use kmip_server::kmip::enums::{ObjectType, Operation, ResultReason, ResultStatus};
+use kmip_server::kmip::enums::{
+    BlockCipherMode, CryptographicAlgorithm, ObjectType, Operation, PaddingMethod, ResultReason, ResultStatus,
+};
+use kmip_server::kmip::structures::CryptographicParameters;
 use kmip_server::ttlv::{Field, Tag, V1_2, Writer};
 
 use crate::auth::slugs;
@@ -70,6 +73,21 @@ fn create(client: &mut Caller) -> String {
     answer.id()
 }
 
+/// Encrypt, by AES in CBC mode, of one block.
+fn encrypt(client: &mut Caller, id: &str) -> Answer {
+    client.ask(V1_2, Operation::Encrypt, |writer| {
+        corpus::id(id, writer);
+        let parameters = CryptographicParameters {
+            block_cipher_mode: Some(BlockCipherMode::Cbc),
+            padding_method: Some(PaddingMethod::Pkcs5),
+            cryptographic_algorithm: Some(CryptographicAlgorithm::Aes),
+            ..CryptographicParameters::default()
+        };
+        parameters.write(Tag::CryptographicParameters, writer);
+        vec![7u8; 16].write(Tag::Data, writer);
+    })
+}
+
 fn act(client: &mut Caller, operation: Operation, id: &str) -> Answer {
     client.ask(V1_2, operation, |writer| corpus::id(id, writer))
 }
@@ -112,6 +130,23 @@ fn the_groups_that_a_service_tells_decide_what_a_policy_allows() {
     let unknown = act(&mut jim, Operation::Get, &id);
     assert_eq!(unknown.reason, Some(ResultReason::AuthenticationNotSuccessful));
     assert!(jim.is_closed());
+}
+
+#[test]
+fn an_entry_for_an_operation_goes_before_the_one_for_get() {
+    let (pki, service) = (Pki::new(), slugs(GROUPS));
+    let makers = [("ACTIVATE", "ALLOW_OWNER"), ("GET", "ALLOW_OWNER"), ("ENCRYPT", "DISALLOW_ALL")];
+    let readers = [("GET", "DISALLOW_ALL"), ("ENCRYPT", "ALLOW_ALL")];
+    let shared = policy(&makers, &readers);
+    let server = start(&pki, &shared, &format!("[auth:slugs]\nenabled=True\nurl={}/", service.url));
+    let mut john = connect(&pki, &server, &pki.client);
+    let mut jane = connect(&pki, &server, &pki.ca.client("Jane Doe"));
+    let id = create(&mut john);
+    assert_eq!(act(&mut john, Operation::Activate, &id).status, ResultStatus::Success);
+    assert_eq!(encrypt(&mut john, &id).reason, Some(ResultReason::PermissionDenied));
+    assert_eq!(act(&mut john, Operation::Get, &id).status, ResultStatus::Success);
+    assert_eq!(encrypt(&mut jane, &id).status, ResultStatus::Success);
+    assert_eq!(act(&mut jane, Operation::Get, &id).reason, Some(ResultReason::PermissionDenied));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Settings from files and options, and what the program says and returns when it starts and stops.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -284,6 +284,24 @@ fn options_alone_are_enough_and_may_be_shortened() {
 }
 
 #[test]
+fn the_script_of_pykmip_s_name_becomes_the_program() {
+    let folder = Folder::new();
+    let script = folder.path("run_server.py");
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("bin/run_server.py"), &script).unwrap();
+    let run = |path: &Path| {
+        let mut command = Command::new("/usr/bin/env");
+        let python = std::env::var("PATH").unwrap();
+        command.arg("python3").arg(&script).args(["-p", "none"]).env_remove("CARGO_TARGET_DIR");
+        command.env("PATH", format!("{}:{python}", path.display())).output().unwrap()
+    };
+    let program = Path::new(env!("CARGO_BIN_EXE_run_server"));
+    let refused = run(program.parent().unwrap());
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.starts_with("run_server: command line: the setting 'port' cannot be 'none'"), "{said}");
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
 fn an_option_counts_more_than_the_file_and_the_last_more_than_the_first() {
     let pki = Pki::new();
     let settings = pki.settings("logging_level=ERROR").display().to_string();
@@ -294,6 +312,25 @@ fn an_option_counts_more_than_the_file_and_the_last_more_than_the_first() {
     assert!(server.port > 1024);
     // A thread of its own writes the log.
     within(|| pki.log().contains(" - DEBUG - ").then_some(()));
+}
+
+#[test]
+fn at_debug_the_log_tells_what_a_client_offers_that_cannot_connect() {
+    let pki = Pki::new();
+    let settings = pki.settings("logging_level=DEBUG").display().to_string();
+    let log = pki.folder.path("server.log").display().to_string();
+    let server = Running::start(["-f", &settings, "-l", &log]);
+    // A hello of TLS 1.2 for RSA key exchange alone, by ECDSA and on P-256 where it were needed.
+    let extensions = [0, 13, 0, 4, 0, 2, 4, 3, 0, 10, 0, 4, 0, 2, 0, 0x17];
+    let suites = [0x00, 0x3C, 0xFA, 0xFA];
+    let hello = [&[3, 3][..], &[7; 32], &[0, 0, 4], &suites, &[1, 0, 0, 16], &extensions].concat();
+    let length = u8::try_from(hello.len()).unwrap();
+    let mut client = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    client.write_all(&[&[0x16, 3, 1, 0, length + 4, 1, 0, 0, length][..], &hello].concat()).unwrap();
+    drop(client.read_to_end(&mut Vec::new()));
+    let offered = "Cipher suites that a client offers: TLS_RSA_WITH_AES_128_CBC_SHA256, 0xFAFA";
+    let refused = "it offers no cipher suite and key exchange that the server has";
+    within(|| [offered, refused].iter().all(|line| pki.log().contains(line)).then_some(()));
 }
 
 #[test]

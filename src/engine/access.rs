@@ -6,7 +6,7 @@ use crate::auth::Identity;
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason};
 use crate::kmip::structures::Subject;
-use crate::policy::{Permission, Policies};
+use crate::policy::{Entries, Permission, Policies};
 use crate::store::{Grant, Record};
 use crate::ttlv::DateTime;
 
@@ -74,11 +74,11 @@ impl Deref for Granted {
     }
 }
 
-/// The entry of a policy that judges an operation. Policies know no entry for using a key: whoever may read
-/// a key may use it. Nor do those in use know the operations that came later: exporting and validating are reading, and adjusting
-/// an attribute is modifying it.
-pub(super) fn judged_as(operation: Operation) -> Operation {
-    match operation {
+/// The entries of a policy that judge an operation: its own where the policy has one. Those in use seldom have one for
+/// using a key: whoever may read a key may use it then. Nor do they know the operations that came later: exporting and
+/// validating are reading, and adjusting an attribute is modifying it.
+pub(super) fn judged_as(operation: Operation) -> Entries {
+    let otherwise = match operation {
         Operation::Encrypt
         | Operation::Decrypt
         | Operation::Sign
@@ -96,7 +96,8 @@ pub(super) fn judged_as(operation: Operation) -> Operation {
         // Each makes a certificate of the object and notes it on the object.
         Operation::Certify | Operation::ReCertify => Operation::AddAttribute,
         other => other,
-    }
+    };
+    Entries { own: operation, otherwise }
 }
 
 /// Gives the record out if its policy allows `operation` on it; otherwise nothing of it.

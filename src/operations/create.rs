@@ -63,8 +63,8 @@ pub(super) fn symmetric_key(given: &Given, version: Version) -> Result<Object, E
         .read(Tag::CryptographicAlgorithm)
         .ok_or_else(|| invalid_field("The Cryptographic Algorithm attribute has to be given."))?;
     let length = length(given)?;
-    // The standard wants a mask, and so does PyKMIP; a test case of 1.4 gives none. Such a key can be used for nothing
-    // until a mask is set.
+    // The standard wants a mask, and so does PyKMIP; a test case of 1.4 gives none. Such a key can be given
+    // out, and used for nothing.
     if version < V1_4 && given.read::<CryptographicUsageMask>(Tag::CryptographicUsageMask).is_none() {
         return Err(invalid_field("The Cryptographic Usage Mask attribute has to be given."));
     }

@@ -2,8 +2,8 @@
 //! "Access Control"; KMIP 1.4 §3.18).
 //!
 //! [`Policies`] answers from memory and never changes; [`PolicyStore`] holds the current ones and follows the
-//! policy directory. What a refusal means to a client, and which entry judges an operation that has none of
-//! its own (Encrypt is judged by Get), is for the engine to say. Groups come from authentication.
+//! policy directory. What a refusal means to a client, and which entry judges an operation where a policy has none
+//! of its own for it (Encrypt is judged by Get), is for the engine to say. Groups come from authentication.
 
 mod builtin;
 mod directory;
@@ -46,27 +46,48 @@ pub enum Permission {
 const OBJECT_TYPES: usize = ObjectType::ALL.len() + 1;
 const OPERATIONS: usize = Operation::ALL.len() + 1;
 
-/// A permission for each type of object and operation: 660 bytes, read by two additions.
+/// The entries that can judge an operation: its own, and the one that does where there is none of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entries {
+    /// That of the operation itself.
+    pub own: Operation,
+    /// That of the operation which it is like.
+    pub otherwise: Operation,
+}
+
+impl From<Operation> for Entries {
+    fn from(operation: Operation) -> Self {
+        Self { own: operation, otherwise: operation }
+    }
+}
+
+/// A permission for each type of object and operation, or none: 660 bytes, read by two additions.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Rules([[Permission; OPERATIONS]; OBJECT_TYPES]);
+pub struct Rules([[Option<Permission>; OPERATIONS]; OBJECT_TYPES]);
 
 impl Rules {
-    /// Rules that disallow everything.
+    /// Rules that say nothing, and so disallow everything.
     pub const fn new() -> Self {
-        Self([[Permission::DisallowAll; OPERATIONS]; OBJECT_TYPES])
+        Self([[None; OPERATIONS]; OBJECT_TYPES])
     }
 
     /// What the rules say; [`Permission::DisallowAll`] where they say nothing.
-    pub fn permission(&self, object_type: ObjectType, operation: Operation) -> Permission {
+    pub fn permission(&self, object_type: ObjectType, entries: impl Into<Entries>) -> Permission {
+        let Entries { own, otherwise } = entries.into();
+        let entry = self.entry(object_type, own).or_else(|| self.entry(object_type, otherwise));
+        entry.unwrap_or_default()
+    }
+
+    fn entry(&self, object_type: ObjectType, operation: Operation) -> Option<Permission> {
         let row = self.0.get(object_type.to_wire() as usize);
-        row.and_then(|row| row.get(operation.to_wire() as usize)).copied().unwrap_or_default()
+        row.and_then(|row| row.get(operation.to_wire() as usize)).copied().flatten()
     }
 
     /// Sets one permission.
     pub fn set(&mut self, object_type: ObjectType, operation: Operation, permission: Permission) {
         let row = self.0.get_mut(object_type.to_wire() as usize);
         if let Some(entry) = row.and_then(|row| row.get_mut(operation.to_wire() as usize)) {
-            *entry = permission;
+            *entry = Some(permission);
         }
     }
 }
@@ -108,15 +129,16 @@ impl Policy {
         &self,
         groups: Option<&[String]>,
         object_type: ObjectType,
-        operation: Operation,
+        entries: impl Into<Entries>,
     ) -> Permission {
+        let entries = entries.into();
         match (&self.groups, groups) {
             (Some(rules), Some(groups)) => {
                 let rules = groups.iter().filter_map(|group| rules.get(group));
-                rules.map(|rules| rules.permission(object_type, operation)).max().unwrap_or_default()
+                rules.map(|rules| rules.permission(object_type, entries)).max().unwrap_or_default()
             }
             (None, _) | (Some(_), None) => {
-                self.preset.as_ref().map(|rules| rules.permission(object_type, operation)).unwrap_or_default()
+                self.preset.as_ref().map(|rules| rules.permission(object_type, entries)).unwrap_or_default()
             }
         }
     }
@@ -173,10 +195,10 @@ impl Policies {
         groups: Option<&[String]>,
         owner: Option<&Principal>,
         object_type: ObjectType,
-        operation: Operation,
+        entries: impl Into<Entries>,
     ) -> bool {
         let Some(policy) = self.policy(policy) else { return false };
-        match policy.permission(groups, object_type, operation) {
+        match policy.permission(groups, object_type, entries) {
             Permission::AllowAll => true,
             Permission::AllowOwner => owner.is_some_and(|owner| asker.owns_as(owner)),
             Permission::DisallowAll => false,
@@ -189,14 +211,15 @@ impl Policies {
     pub fn permissions(
         &self,
         groups: Option<&[String]>,
-        operation: Operation,
+        entries: impl Into<Entries>,
     ) -> Vec<(&str, ObjectType, Permission)> {
+        let entries = entries.into();
         let pairs = self.0.iter().flat_map(|(name, policy)| {
             ObjectType::ALL.iter().map(move |object_type| (name.as_str(), policy, *object_type))
         });
         pairs
             .map(|(name, policy, object_type)| {
-                (name, object_type, policy.permission(groups, object_type, operation))
+                (name, object_type, policy.permission(groups, object_type, entries))
             })
             .filter(|(_, _, permission)| *permission != Permission::DisallowAll)
             .collect()
@@ -296,6 +319,29 @@ mod tests {
         assert!(!permits(&["C"], Operation::Get));
         assert!(!permits(&[], Operation::Get));
         assert!(!permits(&["A"], Operation::Locate), "preset does not add to groups");
+    }
+
+    #[test]
+    fn an_operation_is_judged_by_its_own_entry_where_there_is_one() {
+        let all = policies(
+            r#"{"p": {"groups": {
+                "A": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL", "ENCRYPT": "DISALLOW_ALL"}},
+                "B": {"SYMMETRIC_KEY": {"GET": "DISALLOW_ALL", "ENCRYPT": "ALLOW_ALL"}},
+                "C": {"SYMMETRIC_KEY": {"GET": "ALLOW_OWNER"}}}}}"#,
+        );
+        let encrypt = Entries { own: Operation::Encrypt, otherwise: Operation::Get };
+        let permission =
+            |names: &[&str]| all.policy("p").unwrap().permission(Some(&groups(names)), KEY, encrypt);
+        for (names, expected) in [
+            (&["A"][..], Permission::DisallowAll),
+            (&["B"], Permission::AllowAll),
+            (&["C"], Permission::AllowOwner),
+            (&["A", "C"], Permission::AllowOwner),
+        ] {
+            assert_eq!(permission(names), expected, "{names:?}");
+        }
+        let listed = all.permissions(Some(&groups(&["B"])), encrypt);
+        assert!(listed.contains(&("p", KEY, Permission::AllowAll)));
     }
 
     #[test]

@@ -281,12 +281,17 @@ struct Handshake<'a>(&'a io::Error);
 
 impl fmt::Display for Handshake<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use rustls::PeerIncompatible::{NoCipherSuitesInCommon, NoKxGroupsInCommon};
         use rustls::{Error, InvalidMessage};
         let tls = self.0.get_ref().and_then(|error| error.downcast_ref::<Error>());
         match (self.0.kind(), tls) {
             (_, Some(Error::InvalidMessage(InvalidMessage::InvalidContentType))) => {
                 f.write_str("what it sent is not TLS")
             }
+            (_, Some(Error::PeerIncompatible(NoCipherSuitesInCommon | NoKxGroupsInCommon))) => f.write_str(
+                "the TLS handshake failed: it offers no cipher suite and key exchange that the server has; at DEBUG \
+                 the log tells the suites of both",
+            ),
             (_, Some(error)) => write!(f, "the TLS handshake failed: {error}"),
             (io::ErrorKind::UnexpectedEof, _) => {
                 f.write_str("it closed the connection before the TLS handshake was done")

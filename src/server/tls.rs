@@ -12,10 +12,12 @@ use std::time::SystemTime;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
-use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
+use rustls::{
+    CipherSuite, ClientConfig, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version,
+};
 use rustls_pemfile::Item;
 use x509_cert::der::Decode;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
@@ -176,13 +178,27 @@ pub(super) fn terms(config: &Config) -> Result<Terms, Error> {
         .with_protocol_versions(versions)
         .map_err(Error::Rustls)?
         .with_client_cert_verifier(Arc::clone(&trust) as _)
-        .with_cert_resolver(identity);
+        .with_cert_resolver(Arc::new(Told(identity)));
     // A session is kept by the client, in a ticket: nothing is kept here that could grow, and as the keys of tickets
     // are of this process, no ticket outlives the settings under which it was given.
     tls.session_storage = Arc::new(NoServerSessionStorage {});
     tls.ticketer = Arc::new(Tickets::default());
     tls.send_tls13_tickets = TICKETS;
     Ok(Terms { config: Arc::new(tls), outgoing: Arc::new(outgoing), trust })
+}
+
+/// Shows the server's certificate, and tells the log at DEBUG what a client offers.
+#[derive(Debug)]
+struct Told(Arc<SingleCertAndKey>);
+
+impl ResolvesServerCert for Told {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if log::log_enabled!(target: super::LOG, log::Level::Debug) {
+            let names: Vec<_> = hello.cipher_suites().iter().copied().map(suite_name).collect();
+            log::debug!(target: super::LOG, "Cipher suites that a client offers: {}", names.join(", "));
+        }
+        ResolvesServerCert::resolve(self.0.as_ref(), hello)
+    }
 }
 
 /// The server's certificate and key. rustls' own constructor would refuse certificates of X.509 version 1,
@@ -310,8 +326,16 @@ fn is_called(suite: SupportedCipherSuite, name: &str) -> bool {
 
 /// The name in IANA's registry; rustls writes `TLS13_` where that has `TLS_`.
 fn standard_name(suite: SupportedCipherSuite) -> String {
-    let name = suite.suite().as_str().unwrap_or_default();
-    name.strip_prefix("TLS13_").map_or_else(|| name.to_owned(), |rest| format!("TLS_{rest}"))
+    suite_name(suite.suite())
+}
+
+fn suite_name(suite: CipherSuite) -> String {
+    match suite.as_str() {
+        Some(name) => {
+            name.strip_prefix("TLS13_").map_or_else(|| name.to_owned(), |rest| format!("TLS_{rest}"))
+        }
+        None => format!("0x{:04X}", u16::from(suite)),
+    }
 }
 
 /// OpenSSL's name: `ECDHE-RSA-AES256-GCM-SHA384`. The suites of TLS 1.3 have but one name.
