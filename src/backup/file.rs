@@ -146,7 +146,7 @@ impl Sink {
         let sealed = match &self.key {
             None => plain,
             Some(key) => {
-                let sealed = key.seal_bytes(binding(self.number).as_bytes(), plain)?;
+                let sealed = key.seal_bytes(binding(self.number).as_bytes(), &plain)?;
                 Zeroizing::new(Base64::encode_string(&sealed).into_bytes())
             }
         };

@@ -217,8 +217,8 @@ impl<'a> Context<'a> {
     /// Notes that the object was given to a client: the turns of its groups move on, and it is no longer Fresh
     /// (1.4 §3.34). That is no change of the object, so its Last Change Date stays. A member of a group is not given
     /// before that is on the disk, because nobody else may draw it; what is in no group is drawn from none, and
-    /// does not wait. A disk that is full is no reason to keep a key from who needs it: where the store cannot
-    /// note it, the object stays Fresh, and the log tells why.
+    /// does not wait. A disk that is full is no reason to keep a key from who needs it: where the store fails,
+    /// the object is given and stays Fresh, and the log tells why. In a batch, a change that is lost is its item's.
     ///
     /// # Errors
     /// Item Not Found and Permission Denied, where somebody was faster to destroy it or to close it off.

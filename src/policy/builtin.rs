@@ -136,8 +136,10 @@ mod tests {
         CERTIFICATE_REQUEST: | LOCATE CHECK GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE
             DELETE_ATTRIBUTE SET_ATTRIBUTE OBTAIN_LEASE ACTIVATE REVOKE DESTROY ARCHIVE RECOVER";
 
-    /// The documentation's table for `public`; what it disallows is left out.
-    const PUBLIC_TABLE: &str = "TEMPLATE: LOCATE GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST";
+    /// The documentation's table for `public`, with what nobody may behind a second bar.
+    const PUBLIC_TABLE: &str = "
+        TEMPLATE: LOCATE GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST | |
+            ADD_ATTRIBUTE MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE DESTROY";
 
     fn table(text: &str) -> Rules {
         let mut rules = Rules::new();
@@ -145,7 +147,10 @@ mod tests {
         for word in text.split_whitespace() {
             match (word.strip_suffix(':'), row) {
                 (Some(name), _) => row = names::object_type(name).map(|of| (of, Permission::AllowAll)),
-                (None, Some((of, _))) if word == "|" => row = Some((of, Permission::AllowOwner)),
+                (None, Some((of, Permission::AllowAll))) if word == "|" => {
+                    row = Some((of, Permission::AllowOwner));
+                }
+                (None, Some((of, _))) if word == "|" => row = Some((of, Permission::DisallowAll)),
                 (None, Some((of, to))) => rules.set(of, names::operation(word).unwrap(), to),
                 (None, None) => panic!("{word} stands before the first type"),
             }

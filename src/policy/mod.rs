@@ -98,12 +98,12 @@ impl Default for Rules {
     }
 }
 
-/// The entries that allow something.
+/// The entries that there are.
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pairs = ObjectType::ALL.iter().flat_map(|t| Operation::ALL.iter().map(move |o| (*t, *o)));
-        let entries = pairs.map(|(t, o)| ((t, o), self.permission(t, o)));
-        f.debug_map().entries(entries.filter(|(_, p)| *p != Permission::DisallowAll)).finish()
+        let entries = pairs.filter_map(|(t, o)| self.entry(t, o).map(|permission| ((t, o), permission)));
+        f.debug_map().entries(entries).finish()
     }
 }
 

@@ -15,7 +15,9 @@ use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use super::sqlite::Complete;
-use super::{Error, Id, Keep, Located, Query, Record, Sqlite, Status, Store, Transaction, Unsettled};
+use super::{
+    Error, Id, Keep, Located, OBJECT_BYTES, Query, Record, Sqlite, Status, Store, Transaction, Unsettled,
+};
 use crate::kmip::enums::{ObjectType, OpaqueDataType};
 use crate::kmip::{Object, OpaqueObject};
 use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Writer};
@@ -117,7 +119,7 @@ impl WrappingKey {
     }
 
     fn wrap(&self, of: Sealing, key: &[u8]) -> Result<Vec<u8>, Error> {
-        seal(&self.key, of.binding(), Zeroizing::new(key.to_vec()))
+        seal(&self.key, of.binding(), key)
     }
 
     fn unwrap(&self, of: Sealing, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -134,7 +136,7 @@ impl DataKey {
     ///
     /// # Errors
     /// [`Error::Sealing`].
-    pub fn seal_bytes(&self, binding: &[u8], bytes: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, Error> {
+    pub fn seal_bytes(&self, binding: &[u8], bytes: &[u8]) -> Result<Vec<u8>, Error> {
         seal(&self.0, binding, bytes)
     }
 
@@ -146,10 +148,10 @@ impl DataKey {
     /// The record with its object sealed.
     pub(super) fn seal(&self, mut record: Record) -> Result<Record, Error> {
         if let Some(object) = record.object.take() {
-            let mut writer = Writer::new(STORED);
+            let mut writer = Writer::reusing(Vec::with_capacity(OBJECT_BYTES), STORED);
             object.write(Tag::default(), &mut writer);
-            let bytes =
-                seal(&self.0, &binding(record.id, record.object_type), Zeroizing::new(writer.into_bytes()))?;
+            let plain = Zeroizing::new(writer.into_bytes());
+            let bytes = seal(&self.0, &binding(record.id, record.object_type), &plain)?;
             record.object = Some(Object::OpaqueObject(OpaqueObject {
                 opaque_data_type: SEALED,
                 opaque_data_value: Secret::new(bytes),
@@ -160,7 +162,7 @@ impl DataKey {
 
     /// What the server keeps for itself under that name, sealed.
     pub(super) fn seal_own(&self, name: &str, value: &Secret) -> Result<Secret, Error> {
-        seal(&self.0, name.as_bytes(), Zeroizing::new(value.expose().to_vec())).map(Secret::new)
+        seal(&self.0, name.as_bytes(), value.expose()).map(Secret::new)
     }
 
     /// The same as it was before it was sealed.
@@ -198,9 +200,10 @@ fn binding(id: Id, object_type: ObjectType) -> Vec<u8> {
 }
 
 /// A nonce, then what became of `bytes`, then the tag.
-fn seal(key: &RandomizedNonceKey, aad: &[u8], mut bytes: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, Error> {
-    // With room for the tag, the plain bytes are not left behind by a move.
-    bytes.reserve_exact(MAX_TAG_LEN);
+fn seal(key: &RandomizedNonceKey, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error> {
+    // With room for the tag, so that no move leaves the plain bytes behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(plain.len() + MAX_TAG_LEN));
+    bytes.extend_from_slice(plain);
     let nonce = key.seal_in_place_append_tag(Aad::from(aad), &mut *bytes).map_err(|_| Error::Sealing)?;
     Ok([&nonce.as_ref()[..], &bytes].concat())
 }

@@ -12,6 +12,9 @@ const TRAP: &str = "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
     CREATE TRIGGER bad AFTER INSERT ON object WHEN NEW.owner = 'bad'
     BEGIN INSERT INTO trap VALUES (1); END";
 
+/// The owner of objects whose row cannot be made.
+pub(super) const NO_ROW: &str = "no row";
+
 #[test]
 fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
     let folder = Folder::new();
@@ -85,6 +88,61 @@ fn what_is_only_noted_does_not_wait_for_the_disk_and_everything_else_does() {
         change(&store, note);
         assert!(!store.waited_for_the_disk());
     }
+}
+
+#[test]
+fn a_change_that_leaves_all_as_it_was_noted_takes_it_to_the_disk() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let record = add(&store, key("k"));
+    let noted = Record { owner: "other".into(), ..record };
+    let log = || std::fs::metadata(folder.path("store-wal")).unwrap().len();
+    change(&store, |change| change.note(noted.clone()).unwrap());
+    let before = log();
+    change(&store, |change| change.update(noted.clone()).unwrap());
+    let after = log();
+    assert!(after > before, "nothing was written, so nothing was flushed");
+    change(&store, |change| change.update(noted.clone()).unwrap());
+    assert_eq!(log(), after, "it is there already");
+    assert_eq!(add(&store, key("next")).id, Id(2));
+}
+
+#[test]
+fn the_log_begins_anew_where_a_flush_fails_behind_what_was_noted() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    store.writer.busy(|database| database.execute_batch(TRAP).unwrap());
+    let record = add(&store, key("k"));
+    let noted = Record { owner: "noted".into(), ..record.clone() };
+    let log = || std::fs::metadata(folder.path("store-wal")).unwrap().len();
+    let fail = || {
+        let lost = store.change(&mut |change| {
+            insert(change, &mut Record { owner: "bad".into(), ..key("bad") });
+            Keep::Commit
+        });
+        lost.unwrap_err()
+    };
+    let whole = log();
+    fail();
+    change(&store, |change| change.note(noted.clone()).unwrap());
+    assert!(log() >= whole, "what failed with nothing noted before it casts no doubt");
+    fail();
+    add(&store, key("next"));
+    assert!(log() < whole, "the log was put away before the next change");
+    assert_eq!(store.read(record.id).unwrap(), Some(noted));
+    assert_eq!(all_of(&store).len(), 2);
+}
+
+#[test]
+fn a_row_that_cannot_be_made_loses_its_group_and_holds_up_nobody() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let lost = store.change(&mut |change| {
+        insert(change, &mut Record { owner: NO_ROW.into(), ..key("k") });
+        Keep::Commit
+    });
+    assert!(matches!(lost, Err(Error::GroupLost)), "{lost:?}");
+    assert_eq!(add(&store, key("next")).id, Id(1));
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod cache;
 mod columns;
 mod committed;
+mod disk;
 mod file;
 mod grants;
 #[cfg(test)]

@@ -11,12 +11,8 @@ use super::columns::{self, Columns, INITIAL_DATE};
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
 use crate::kmip::{Object, Principal};
-use crate::store::{Error, Id, Record};
+use crate::store::{Error, Id, OBJECT_BYTES, Record};
 use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Value, Writer};
-
-/// Room for an object's bytes that spares almost every one of them a move, which would leave a copy of the
-/// key behind: a 4096-bit private key takes 2.4 KiB.
-const OBJECT_BYTES: usize = 4096;
 
 /// The object of that number, and how many stored bytes it takes.
 pub(super) fn read(database: &Connection, id: Id) -> Result<Option<(Record, usize)>, Error> {
@@ -87,6 +83,8 @@ pub(super) struct Row {
 impl Row {
     /// How `record` stands there.
     pub(super) fn of(record: &Record) -> Result<Self, Error> {
+        #[cfg(test)]
+        assert_ne!(record.owner.user, super::groups::NO_ROW, "on purpose");
         let number = number(record.id)?;
         let bytes = Bytes::of(record);
         let columns =
@@ -160,6 +158,14 @@ impl LazyRow {
     pub(super) fn row(&self) -> Result<&Row, Error> {
         self.row.get_or_init(|| Row::of(&self.record)).as_ref().map_err(Error::clone)
     }
+}
+
+/// Writes the counter anew as it is, so that a page is changed for certain.
+pub(super) fn rewrite_counter(database: &Connection) -> Result<(), Error> {
+    let last = number(Id(last_id(database)?))?;
+    let gone = execute(database, "DELETE FROM counter", []);
+    gone.and_then(|()| execute(database, "INSERT INTO counter VALUES (1, ?1)", [last]))
+        .map_err(|why| Error::sqlite("count an object", why))
 }
 
 /// Notes that `last` is a number that an object got.

@@ -22,6 +22,7 @@ use rusqlite::Connection;
 
 use super::cache::Cache;
 use super::committed::Committed;
+use super::disk::{Disk, execute, in_transaction};
 use super::locate;
 use super::rows::{self, LazyRow, Row};
 use crate::store::overlay::{self, Before, Changes, Written};
@@ -74,26 +75,6 @@ struct Pile {
     patience: Instant,
 }
 
-/// The connection that writes.
-struct Disk {
-    database: Connection,
-    /// Whether its commits wait until they are on the disk.
-    flushes: bool,
-}
-
-impl Disk {
-    /// Has the next commits wait for the disk, or not. Whatever waits takes those with it that did not.
-    fn flush(&mut self, flushes: bool) -> Result<(), Error> {
-        if self.flushes != flushes {
-            let level = if flushes { "FULL" } else { "NORMAL" };
-            let set = self.database.pragma_update(None, "synchronous", level);
-            set.map_err(|why| Error::sqlite("choose how safe a commit is", why))?;
-            self.flushes = flushes;
-        }
-        Ok(())
-    }
-}
-
 /// A group that collects.
 #[derive(Default)]
 struct Open {
@@ -123,7 +104,7 @@ impl Writer {
     pub(super) fn new(database: Connection, committed: Arc<Committed>) -> Result<Self, Error> {
         let turn = Mutex::new(Turn { last: rows::last_id(&database)?, lost: 0 });
         let pile = Mutex::new(Pile {
-            database: Some(Disk { database, flushes: true }),
+            database: Some(Disk::new(database)),
             underway: None,
             open: None,
             lost: 0,
@@ -169,8 +150,10 @@ impl Writer {
         let leads = (awaited || full) && self.wait_for_open(&mut pile);
         drop(pile);
         drop(turn);
-        // Nobody waits for them here. Where one cannot be made, it is for the commit to say so.
-        rows.iter().for_each(|row| drop(row.row()));
+        // Nobody waits for them here. Where one cannot be made, it is for the commit to say so: this thread may have
+        // become the one who leads, and others wait for that.
+        let make = || rows.iter().for_each(|row| drop(row.row()));
+        drop(catch_unwind(AssertUnwindSafe(make)));
         Ok(Joined { leads, full, group })
     }
 
@@ -211,7 +194,8 @@ impl Writer {
         drop(pile);
 
         let begun = Instant::now();
-        let outcome = staged.commit(&mut disk, &self.committed.cache);
+        let commit = || staged.commit(&mut disk, &self.committed.cache);
+        let outcome = catch_unwind(AssertUnwindSafe(commit)).unwrap_or(Err(Error::GroupLost));
 
         let mut pile = self.pile();
         pile.database = Some(disk);
@@ -390,23 +374,32 @@ impl Staged {
         if self.rows.is_empty() && self.changes.own.is_empty() {
             return Ok(());
         }
-        disk.flush(self.changes.durable)?;
+        let durable = self.changes.durable;
+        disk.prepare(durable)?;
+        let outcome = in_transaction(&disk.database, || self.write_and_commit(disk, cache));
+        disk.conclude(durable, outcome.is_ok());
+        outcome
+    }
+
+    fn write_and_commit(&self, disk: &Disk, cache: &Cache) -> Result<(), Error> {
         let database = &disk.database;
-        in_transaction(database, || {
-            self.write(database)?;
-            self.rows.keys().for_each(|id| cache.objects.open_change(id));
-            self.changes.own.keys().for_each(|name| cache.own.open_change(name));
-            let outcome = execute(database, "COMMIT");
-            let kept = outcome.is_ok();
-            for (written, row) in self.records().flatten() {
-                let record = kept.then(|| Arc::clone(&written.record));
-                cache.objects.close_change(&written.record.id, record, row.size());
-            }
-            for (name, value) in &self.changes.own {
-                cache.own.close_change(name, kept.then(|| Some(value.clone())), name.len() + value.len());
-            }
-            outcome
-        })
+        self.write(database)?;
+        if self.changes.durable && disk.has_noted() {
+            // SQLite flushes nothing for a change that leaves every byte as it was noted.
+            rows::rewrite_counter(database)?;
+        }
+        self.rows.keys().for_each(|id| cache.objects.open_change(id));
+        self.changes.own.keys().for_each(|name| cache.own.open_change(name));
+        let outcome = execute(database, "COMMIT");
+        let kept = outcome.is_ok();
+        for (written, row) in self.records().flatten() {
+            let record = kept.then(|| Arc::clone(&written.record));
+            cache.objects.close_change(&written.record.id, record, row.size());
+        }
+        for (name, value) in &self.changes.own {
+            cache.own.close_change(name, kept.then(|| Some(value.clone())), name.len() + value.len());
+        }
+        outcome
     }
 
     /// Writes it within the transaction that is open.
@@ -418,22 +411,4 @@ impl Staged {
         self.changes.own.iter().try_for_each(|(name, value)| rows::set_own(database, name, value))?;
         rows::count(database, self.changes.last)
     }
-}
-
-/// Runs `act` in a transaction. Where it does not commit, all is taken back; a panic is a failure.
-fn in_transaction<T>(database: &Connection, act: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    // Immediate: a transaction that begins with a read could lose its right to write to somebody else's process.
-    execute(database, "BEGIN IMMEDIATE")?;
-    let outcome = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Err(Error::GroupLost));
-    // A commit that fails may leave the transaction open.
-    if !database.is_autocommit() {
-        // Where it fails, the next one does not begin.
-        let _ = execute(database, "ROLLBACK");
-    }
-    outcome
-}
-
-fn execute(database: &Connection, statement: &'static str) -> Result<(), Error> {
-    let done = database.prepare_cached(statement).and_then(|mut statement| statement.execute([]));
-    done.map(drop).map_err(|why| Error::sqlite(statement, why))
 }
