@@ -137,7 +137,7 @@ bench: $(BENCH)/pki $(if $(FLUSH),$(SLOW_FLUSH)) ## Measures the release server 
 	cargo build --release --bin run_server --example load
 	@ulimit -n 4096; $(SLOW) $(LOAD) bench
 
-bench-pykmip: $(BENCH)/pki $(if $(FLUSH),$(SLOW_FLUSH)) ## The same, with PyKMIP's server beside it; about seven minutes.
+bench-pykmip: $(BENCH)/pki $(if $(FLUSH),$(SLOW_FLUSH)) ## The same, with PyKMIP's server beside it; about nine minutes.
 	cargo build --release --bin run_server --example load
 	@ulimit -n 4096; python=$$(python3 tests/interop/prepare.py) && \
 		$(SLOW) $(LOAD) -y "$$(dirname "$$python")/pykmip-server" bench

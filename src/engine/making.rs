@@ -76,7 +76,7 @@ impl Context<'_> {
             }
             Ok(id)
         })?;
-        others.iter().chain([&id]).for_each(|id| self.touch(&id.to_string()));
+        [&id].into_iter().chain(others).for_each(|id| self.touch(&id.to_string()));
         Ok(id)
     }
 
