@@ -40,7 +40,8 @@ mod objects;
 mod parameters;
 
 pub(crate) use objects::{aes_key, objects, register, register_as};
-use parameters::{ecb, mac, signature};
+pub(crate) use parameters::ecb;
+use parameters::{mac, signature};
 
 /// One valid Request Payload.
 pub(crate) struct Row {

@@ -3,10 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use kmip_server::kmip::enums::{
-    BlockCipherMode, CryptographicAlgorithm, ObjectType, Operation, PaddingMethod, ResultReason, ResultStatus,
-};
-use kmip_server::kmip::structures::CryptographicParameters;
+use kmip_server::kmip::enums::{ObjectType, Operation, ResultReason, ResultStatus};
 use kmip_server::ttlv::{Field, Tag, V1_2, Writer};
 
 use crate::auth::slugs;
@@ -73,17 +70,11 @@ fn create(client: &mut Caller) -> String {
     answer.id()
 }
 
-/// Encrypt, by AES in CBC mode, of one block.
+/// Encrypt, by AES, of one block.
 fn encrypt(client: &mut Caller, id: &str) -> Answer {
     client.ask(V1_2, Operation::Encrypt, |writer| {
         corpus::id(id, writer);
-        let parameters = CryptographicParameters {
-            block_cipher_mode: Some(BlockCipherMode::Cbc),
-            padding_method: Some(PaddingMethod::Pkcs5),
-            cryptographic_algorithm: Some(CryptographicAlgorithm::Aes),
-            ..CryptographicParameters::default()
-        };
-        parameters.write(Tag::CryptographicParameters, writer);
+        corpus::ecb(writer);
         vec![7u8; 16].write(Tag::Data, writer);
     })
 }

@@ -1,8 +1,6 @@
 //! New objects: from what a client gives to a record with everything that the server adds
 //! (KMIP 1.4 §3 and §4.1 to §4.3, 2.1 §4 and §6.1.8, §6.1.9, §6.1.43).
 
-use zeroize::Zeroizing;
-
 use crate::crypto::hash;
 use crate::kmip::attributes::{
     Attribute, AttributeReference, Attributes, Origin, Row, TABLE, TemplateAttribute,
@@ -361,9 +359,6 @@ fn has_usage_mask(object_type: ObjectType) -> bool {
     lifecycle::has_state(object_type)
 }
 
-/// Room for the bytes of a transparent key, so that no move leaves a copy of it behind.
-const MATERIAL_BYTES: usize = 4096;
-
 /// The SHA-256 digest of the object's value (1.4 §3.17); none where the value is kept elsewhere.
 fn digest(object: &Object) -> Result<Option<Digest>, Error> {
     let format = object.key_block().map(|block| block.key_format_type);
@@ -382,9 +377,8 @@ fn digest(object: &Object) -> Result<Option<Digest>, Error> {
                 hash::digest(HashingAlgorithm::Sha256, bytes.expose())?
             }
             Some(KeyValue::Plain { material, .. }) => {
-                let mut writer = Writer::reusing(Vec::with_capacity(MATERIAL_BYTES), STORED);
-                material.encode(&mut writer);
-                hash::digest(HashingAlgorithm::Sha256, &Zeroizing::new(writer.into_bytes()))?
+                let bytes = Writer::wiped(STORED, |writer| material.encode(writer));
+                hash::digest(HashingAlgorithm::Sha256, &bytes)?
             }
             None => return Ok(None),
         },

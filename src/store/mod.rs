@@ -29,10 +29,6 @@ pub use sqlite::{Found, Intake, Look, Snapshot, Sqlite, look};
 
 use crate::ttlv::Secret;
 
-/// Room for an object's bytes that spares almost every one of them a move, which would leave a copy of the
-/// key behind: a 4096-bit private key takes 2.4 KiB.
-const OBJECT_BYTES: usize = 4096;
-
 /// A keeper of managed objects, shared among all threads.
 pub trait Store: Send + Sync + 'static {
     /// The object of that number.

@@ -15,9 +15,7 @@ use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use super::sqlite::Complete;
-use super::{
-    Error, Id, Keep, Located, OBJECT_BYTES, Query, Record, Sqlite, Status, Store, Transaction, Unsettled,
-};
+use super::{Error, Id, Keep, Located, Query, Record, Sqlite, Status, Store, Transaction, Unsettled};
 use crate::kmip::enums::{ObjectType, OpaqueDataType};
 use crate::kmip::{Object, OpaqueObject};
 use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Writer};
@@ -83,12 +81,11 @@ impl WrappingKey {
         let bytes = fs::read(path).map_err(|why| failed(KeyProblem::Unreadable(Arc::new(why))))?;
         let bytes = Zeroizing::new(bytes);
         let mut key = Zeroizing::new([0; KEY]);
-        match <&[u8; KEY]>::try_from(&bytes[..]) {
-            Ok(bytes) => key.copy_from_slice(bytes),
-            Err(_) => match base16ct::mixed::decode(bytes.trim_ascii(), &mut *key) {
-                Ok(decoded) if decoded.len() == KEY => {}
-                _ => return Err(failed(KeyProblem::NotAKey)),
-            },
+        if bytes.len() == KEY {
+            key.copy_from_slice(&bytes);
+        } else {
+            let decoded = base16ct::mixed::decode(bytes.trim_ascii(), &mut *key);
+            decoded.ok().filter(|key| key.len() == KEY).ok_or_else(|| failed(KeyProblem::NotAKey))?;
         }
         let key = RandomizedNonceKey::new(&AES_256_GCM, &*key).map_err(|_| failed(KeyProblem::NotAKey))?;
         Ok(Self { path: path.to_owned(), key })
@@ -148,9 +145,7 @@ impl DataKey {
     /// The record with its object sealed.
     pub(super) fn seal(&self, mut record: Record) -> Result<Record, Error> {
         if let Some(object) = record.object.take() {
-            let mut writer = Writer::reusing(Vec::with_capacity(OBJECT_BYTES), STORED);
-            object.write(Tag::default(), &mut writer);
-            let plain = Zeroizing::new(writer.into_bytes());
+            let plain = Writer::wiped(STORED, |writer| object.write(Tag::default(), writer));
             let bytes = seal(&self.0, &binding(record.id, record.object_type), &plain)?;
             record.object = Some(Object::OpaqueObject(OpaqueObject {
                 opaque_data_type: SEALED,

@@ -1,6 +1,11 @@
 //! Writes items (KMIP 1.4 §9.1.1, 2.1 §10.1): padding and the lengths of structures are done here, once.
 
+use zeroize::Zeroizing;
+
 use super::{ItemType, Tag, Version};
+
+/// Room for the bytes of almost every key.
+const KEY_ROOM: usize = 4096;
 
 /// A growing message, written in the form of one version.
 #[derive(Clone, Debug)]
@@ -19,6 +24,14 @@ impl Writer {
     pub fn reusing(mut buf: Vec<u8>, version: Version) -> Self {
         buf.clear();
         Self { buf, version }
+    }
+
+    /// What `write` writes, in the form of `version`, for what holds a key: wiped when it is dropped. There is room that
+    /// spares almost every key a move, which would leave a copy of it behind: a 4096-bit private key takes 2.4 KiB.
+    pub fn wiped(version: Version, write: impl FnOnce(&mut Self)) -> Zeroizing<Vec<u8>> {
+        let mut writer = Self::reusing(Vec::with_capacity(KEY_ROOM), version);
+        write(&mut writer);
+        Zeroizing::new(writer.into_bytes())
     }
 
     /// The version in whose form items are written.

@@ -5,7 +5,7 @@ use kmip_server::kmip::structures::CryptographicParameters;
 use kmip_server::ttlv::{Field, Tag, Writer};
 
 /// Cryptographic Parameters of a cipher.
-pub(super) fn ecb(writer: &mut Writer) {
+pub(crate) fn ecb(writer: &mut Writer) {
     let parameters = CryptographicParameters {
         block_cipher_mode: Some(BlockCipherMode::Ecb),
         padding_method: Some(PaddingMethod::None),

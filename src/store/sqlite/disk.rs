@@ -72,19 +72,18 @@ pub(super) fn in_transaction<T>(
     database: &Connection,
     act: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
-    if !database.is_autocommit() {
-        // The last one could not even be taken back.
-        execute(database, "ROLLBACK")?;
-    }
+    roll_back(database)?;
     // Immediate: a transaction that begins with a read could lose its right to write to somebody else's process.
     execute(database, "BEGIN IMMEDIATE")?;
     let outcome = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Err(Error::GroupLost));
-    // A commit that fails may leave the transaction open.
-    if !database.is_autocommit() {
-        // Where it fails, the next one does not begin.
-        let _ = execute(database, "ROLLBACK");
-    }
+    // Where it fails, the next one tries again before it begins.
+    let _ = roll_back(database);
     outcome
+}
+
+/// Takes back the transaction that is open, if one is: a commit that fails may leave it so.
+fn roll_back(database: &Connection) -> Result<(), Error> {
+    if database.is_autocommit() { Ok(()) } else { execute(database, "ROLLBACK") }
 }
 
 pub(super) fn execute(database: &Connection, statement: &'static str) -> Result<(), Error> {

@@ -115,13 +115,7 @@ fn the_log_begins_anew_where_a_flush_fails_behind_what_was_noted() {
     let record = add(&store, key("k"));
     let noted = Record { owner: "noted".into(), ..record.clone() };
     let log = || std::fs::metadata(folder.path("store-wal")).unwrap().len();
-    let fail = || {
-        let lost = store.change(&mut |change| {
-            insert(change, &mut Record { owner: "bad".into(), ..key("bad") });
-            Keep::Commit
-        });
-        lost.unwrap_err()
-    };
+    let fail = || insert_for(&store, "bad").unwrap_err();
     let whole = log();
     fail();
     change(&store, |change| change.note(noted.clone()).unwrap());
@@ -137,12 +131,17 @@ fn the_log_begins_anew_where_a_flush_fails_behind_what_was_noted() {
 fn a_row_that_cannot_be_made_loses_its_group_and_holds_up_nobody() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
-    let lost = store.change(&mut |change| {
-        insert(change, &mut Record { owner: NO_ROW.into(), ..key("k") });
-        Keep::Commit
-    });
+    let lost = insert_for(&store, NO_ROW);
     assert!(matches!(lost, Err(Error::GroupLost)), "{lost:?}");
     assert_eq!(add(&store, key("next")).id, Id(1));
+}
+
+/// What becomes of a new object of that owner.
+fn insert_for(store: &Sqlite, owner: &str) -> Result<(), Error> {
+    store.change(&mut |change| {
+        insert(change, &mut Record { owner: owner.into(), ..key("k") });
+        Keep::Commit
+    })
 }
 
 #[test]

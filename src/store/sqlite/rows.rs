@@ -11,7 +11,7 @@ use super::columns::{self, Columns, INITIAL_DATE};
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
 use crate::kmip::{Object, Principal};
-use crate::store::{Error, Id, OBJECT_BYTES, Record};
+use crate::store::{Error, Id, Record};
 use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Value, Writer};
 
 /// The object of that number, and how many stored bytes it takes.
@@ -245,11 +245,10 @@ struct Bytes {
 
 impl Bytes {
     fn of(record: &Record) -> Self {
-        let object = record.object.as_ref().map(|object| {
-            let mut writer = Writer::reusing(Vec::with_capacity(OBJECT_BYTES), STORED);
-            object.write(Tag::default(), &mut writer);
-            Zeroizing::new(writer.into_bytes())
-        });
+        let object = record
+            .object
+            .as_ref()
+            .map(|object| Writer::wiped(STORED, |writer| object.write(Tag::default(), writer)));
         Self { attributes: Self::attributes(record), object }
     }
 
