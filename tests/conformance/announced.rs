@@ -1,6 +1,6 @@
 //! What a case expects to be told of a server that is not this one: settings that have this one tell the same.
 
-use kmip_server::config::{Announcement, Section};
+use kmip_server::internals::config::{Announcement, Section};
 
 use super::case::{Case, Node};
 

@@ -180,7 +180,7 @@ impl Case {
     }
 }
 
-/// Versions, each with those whose cases say most about it.
+/// Versions with no or few cases of their own, each with the versions whose cases say most about it.
 const OTHERS: [(&str, &[&str]); 3] = [("v1.3", &["v1.2", "v1.4"]), ("v2.0", &["v2.1"]), ("v3.0", &["v2.1"])];
 
 /// Every case below `corpus`, by version and name.
@@ -198,11 +198,10 @@ pub(super) fn all(corpus: &Path) -> Vec<Case> {
     cases
 }
 
-/// The versions that `cases` lack, in cases of the versions beside them: the numbers in the headers are the other
-/// version's.
+/// Returns the cases of neighbouring versions with the headers of the versions in [`OTHERS`], beside the cases that
+/// these versions have of their own.
 pub(super) fn in_other_versions(cases: &[Case]) -> Vec<Case> {
-    let lacking = OTHERS.iter().filter(|(folder, _)| cases.iter().all(|case| case.folder != *folder));
-    let pairs = lacking.flat_map(|(folder, beside)| beside.iter().map(move |beside| (folder, *beside)));
+    let pairs = OTHERS.iter().flat_map(|(folder, beside)| beside.iter().map(move |beside| (folder, *beside)));
     let mut others: Vec<_> = pairs
         .flat_map(|(folder, beside)| {
             cases.iter().filter(move |case| case.folder == beside).map(|case| case.in_version(folder))

@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use kmip_server::config::Config;
 use kmip_server::encoding::xml;
+use kmip_server::internals::config::Config;
 
 use super::case::{Case, Node, Step};
 use crate::harness::{Client, Pki};

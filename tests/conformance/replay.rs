@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use kmip_server::config::Config;
 use kmip_server::encoding::{json, xml};
+use kmip_server::internals::config::Config;
 use kmip_server::kmip::enums::{ObjectType, Operation};
 use kmip_server::ttlv::{DateTime, Field, Tag, Version, Writer};
 
