@@ -13,16 +13,16 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use kmip_server::auth::{Authenticator, Certificate, Peer};
-use kmip_server::config::Level;
-use kmip_server::dispatch::{Engine, Respond};
-use kmip_server::engine::Services;
+use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
+use kmip_server::internals::config::Level;
+use kmip_server::internals::dispatch::{Engine, Respond};
+use kmip_server::internals::engine::Services;
+use kmip_server::internals::logging;
+use kmip_server::internals::policy::{Policies, PolicyStore};
+use kmip_server::internals::store::{Id, Outcome, Sqlite, Store};
 use kmip_server::kmip::Principal;
 use kmip_server::kmip::attributes::{Attributes, Row};
 use kmip_server::kmip::enums::{ObjectType, Operation};
-use kmip_server::logging;
-use kmip_server::policy::{Policies, PolicyStore};
-use kmip_server::store::{Id, Keep, Sqlite, Store};
 use kmip_server::ttlv::{Reader, STORED, Tag, V1_2, Value, Writer};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
 
@@ -132,8 +132,8 @@ fn subjects<'a>(store: &'a Sqlite, id: &str) -> Result<Vec<Subject<'a>>, Failure
             "store: change",
             Box::new(move || {
                 let changed = store.change(&mut |transaction| match transaction.update(record.clone()) {
-                    Ok(()) => Keep::Commit,
-                    Err(_) => Keep::Rollback,
+                    Ok(()) => Outcome::Commit,
+                    Err(_) => Outcome::Rollback,
                 });
                 drop(black_box(changed));
             }),

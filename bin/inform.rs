@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use kmip_server::config::Config;
-use kmip_server::explain::{self, Explained, Explanation};
-use kmip_server::hardening;
-use kmip_server::server::check::{self, Obstacle};
+use kmip_server::internals::config::Config;
+use kmip_server::internals::explain::{self, Explained, Explanation};
+use kmip_server::internals::hardening;
+use kmip_server::internals::server::check::{self, Obstacle};
 
 use super::{FAILED_START, failure, say};
 

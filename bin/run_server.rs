@@ -16,13 +16,13 @@ mod tasks;
 mod transfer;
 
 use getopts::{Matches, Options};
-use kmip_server::config::Config;
-use kmip_server::explain::{self, Explained, Explanation};
-use kmip_server::hardening;
-use kmip_server::logging;
-use kmip_server::server::{MAX_HANDSHAKES, Observer, Server, Shutdown};
-use kmip_server::settings::{self, Settings};
-use kmip_server::store::{self, Sqlite, WrappingKey};
+use kmip_server::internals::config::Config;
+use kmip_server::internals::explain::{self, Explained, Explanation};
+use kmip_server::internals::hardening;
+use kmip_server::internals::logging;
+use kmip_server::internals::server::{MAX_HANDSHAKES, Observer, Server, Shutdown};
+use kmip_server::internals::settings::{self, Settings};
+use kmip_server::internals::store::{self, KeyEncryptionKey, Sqlite};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
@@ -129,7 +129,7 @@ fn rotate(config: &Config, new: &Path) -> Result<(), store::Error> {
     let Some(old) = &config.key_encryption_key_path else {
         return Err(store::Error::NeedsKey { path: path.clone() });
     };
-    Sqlite::change_key(path, &WrappingKey::read(old)?, &WrappingKey::read(new)?)
+    Sqlite::change_key(path, &KeyEncryptionKey::read(old)?, &KeyEncryptionKey::read(new)?)
 }
 
 /// Logs and serves; `more` is said once the port is known.

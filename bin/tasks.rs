@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io, process};
 
 use getopts::Options;
-use kmip_server::pki::{self, Pki};
+use kmip_server::internals::pki::{self, Pki};
 
 use super::Problem;
 

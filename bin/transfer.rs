@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use getopts::{Matches, Options};
-use kmip_server::backup::{self, Database};
-use kmip_server::explain::{self, Explained, Explanation};
-use kmip_server::hardening;
-use kmip_server::settings::Settings;
+use kmip_server::internals::backup::{self, Database};
+use kmip_server::internals::explain::{self, Explained, Explanation};
+use kmip_server::internals::hardening;
+use kmip_server::internals::settings::Settings;
 
 use super::Problem;
 

@@ -5,8 +5,8 @@
 use std::io::Read;
 use std::process::ExitCode;
 
-use kmip_server::config::{AuthSuite, Config};
-use kmip_server::server::Server;
+use kmip_server::internals::config::{AuthSuite, Config};
+use kmip_server::internals::server::Server;
 
 fn main() -> ExitCode {
     let paths: Vec<_> = std::env::args_os().skip(1).collect();

@@ -1,31 +1,55 @@
 //! A KMIP server that clients of PyKMIP's server use unchanged: the same command line, settings, policies and
 //! results, for KMIP 1.0 to 2.1.
 //!
-//! Build a [`config::Config`], [`bind`](server::Server::bind) a [`server::Server`] to it, and
-//! [`run`](server::Server::run) it; `bin/run_server.rs` does no more.
+//! Build a [`Config`], [`bind`](Server::bind) a [`Server`] to it, and [`run`](Server::run) it; `bin/run_server.rs`
+//! does no more. [`ttlv`], [`kmip`] and [`encoding`] are the protocol: bytes, messages, XML and JSON.
 //!
-//! Each layer uses only what stands left of it:
+//! Each layer uses only layers to its left:
 //!
 //! `ttlv < kmip < {encoding, crypto, store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < bin`
 //!
-//! `config`, `settings` and `logging` are leaves that are read from server on, `hardening` is one of bin's alone.
-//! ARCHITECTURE.md tells the rest.
+//! `config`, `settings` and `logging` are leaves that `server` and the layers to its right read; `hardening` is a leaf
+//! that only `bin` reads; `secret` is a leaf that every layer may use. ARCHITECTURE.md describes the layers.
 
-pub mod auth;
-pub mod backup;
-pub mod config;
-pub mod crypto;
-pub mod dispatch;
+mod auth;
+mod backup;
+mod config;
+mod crypto;
+mod dispatch;
 pub mod encoding;
-pub mod engine;
-pub mod explain;
-pub mod hardening;
+mod engine;
+mod explain;
+mod hardening;
 pub mod kmip;
-pub mod logging;
-pub mod operations;
-pub mod pki;
-pub mod policy;
-pub mod server;
-pub mod settings;
-pub mod store;
+mod logging;
+mod operations;
+mod pki;
+mod policy;
+mod secret;
+mod server;
+mod settings;
+mod store;
 pub mod ttlv;
+
+pub use config::Config;
+pub use secret::Secret;
+pub use server::{Error, Server, Shutdown};
+
+/// The parts of the server, for this project's own executables, tests, benchmarks and fuzz programs.
+///
+/// Nothing in this module is public API: it changes without notice.
+#[doc(hidden)]
+pub mod internals {
+    macro_rules! expose {
+        ($($module:ident)*) => {
+            $(pub mod $module {
+                pub use crate::$module::*;
+            })*
+        };
+    }
+
+    expose! {
+        auth backup config crypto dispatch engine explain hardening logging operations pki policy secret server settings
+        store
+    }
+}

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 use crate::crypto;
 use crate::crypto::pkcs12::{self, Contents};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// For the owner only, the certificates too: they serve nobody else.
 const FILE_MODE: u32 = 0o600;

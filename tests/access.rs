@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use kmip_server::auth::{Authenticator, Certificate, Peer};
-use kmip_server::config::{AuthPlugin, Config};
-use kmip_server::dispatch::{Engine, Respond};
-use kmip_server::engine::Services;
+use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
+use kmip_server::internals::config::{AuthPlugin, Config};
+use kmip_server::internals::dispatch::{Engine, Respond};
+use kmip_server::internals::engine::Services;
+use kmip_server::internals::policy::{Policies, PolicyStore};
+use kmip_server::internals::server::authenticator;
+use kmip_server::internals::store::{Id, Memory, Record, Sqlite, Store};
 use kmip_server::kmip::enums::{Operation, ResultReason, ResultStatus};
-use kmip_server::policy::{Policies, PolicyStore};
-use kmip_server::server::authenticator;
-use kmip_server::store::{Id, Memory, Record, Sqlite, Store};
 use kmip_server::ttlv::{ItemType, Reader, SUPPORTED, Tag, V1_2, Version, Writer};
 use serde_json::json;
 

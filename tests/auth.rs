@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use kmip_server::auth::{Authenticator, Error, Identity, Peer};
-use kmip_server::config::{AuthPlugin, Config};
-use kmip_server::dispatch::{Reply, Respond};
-use kmip_server::server::authenticator;
+use kmip_server::internals::auth::{Authenticator, Error, Identity, Peer};
+use kmip_server::internals::config::{AuthPlugin, Config};
+use kmip_server::internals::dispatch::{Reply, Respond};
+use kmip_server::internals::server::authenticator;
 use rcgen::ExtendedKeyUsagePurpose;
 
 use crate::harness::{Client, Credential, Embedded, Pki, request};
@@ -105,7 +105,7 @@ fn rules(services: &[(&str, bool, &str)]) -> Authenticator {
 
 fn peer(name: &str) -> Peer {
     let certificate = crate::harness::self_signed(name, |_| ()).certificate;
-    let certificate = kmip_server::auth::Certificate::from_der(&certificate).unwrap();
+    let certificate = kmip_server::internals::auth::Certificate::from_der(&certificate).unwrap();
     Peer::new(([127, 0, 0, 1], 1).into(), 1, Some(certificate))
 }
 

@@ -7,10 +7,10 @@ use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kmip_server::dispatch::Respond;
-use kmip_server::engine::constraints::Constraints;
+use kmip_server::internals::dispatch::Respond;
+use kmip_server::internals::engine::constraints::Constraints;
+use kmip_server::internals::store::Sqlite;
 use kmip_server::kmip::enums::{Operation, ResultStatus};
-use kmip_server::store::Sqlite;
 use kmip_server::ttlv::{Tag, V1_2, V2_1, Value, Writer};
 use rusqlite::Connection;
 

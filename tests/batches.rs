@@ -2,14 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
-use kmip_server::auth::Authenticator;
-use kmip_server::dispatch::{Engine, Respond};
-use kmip_server::engine::Services;
-use kmip_server::engine::notices::Notices;
+use kmip_server::internals::auth::Authenticator;
+use kmip_server::internals::dispatch::{Engine, Respond};
+use kmip_server::internals::engine::Services;
+use kmip_server::internals::engine::notifications::Notifications;
+use kmip_server::internals::policy::{Policies, PolicyStore};
+use kmip_server::internals::secret::Secret;
+use kmip_server::internals::store::{
+    Error, Id, Located, Memory, Outcome, PendingCommit, Query, Record, Store, Transaction,
+};
 use kmip_server::kmip::enums::{BatchErrorContinuationOption, ObjectType, Operation, ResultStatus};
-use kmip_server::policy::{Policies, PolicyStore};
-use kmip_server::store::{Error, Id, Keep, Located, Memory, Query, Record, Store, Transaction, Unsettled};
-use kmip_server::ttlv::{Field, Secret, Tag, V1_4, Writer};
+use kmip_server::ttlv::{Field, Tag, V1_4, Writer};
 
 use crate::corpus::{self, algorithm, length, message_of, named, peer, statuses, template, usage};
 
@@ -49,19 +52,19 @@ impl Store for Watched {
         self.objects.locate(query)
     }
 
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        self.objects.own(name)
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.objects.server_state(name)
     }
 
-    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         self.note(Asked::Change);
         self.objects.change(job)
     }
 
     fn begin<'s>(
         &'s self,
-        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
-    ) -> Result<Box<dyn Unsettled + 's>, Error> {
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<Box<dyn PendingCommit + 's>, Error> {
         self.note(Asked::Begin);
         self.objects.change(job)?;
         Ok(Box::new(Begun(self)))
@@ -70,8 +73,8 @@ impl Store for Watched {
 
 struct Begun<'s>(&'s Watched);
 
-impl Unsettled for Begun<'_> {
-    fn settle(self: Box<Self>) -> Result<(), Error> {
+impl PendingCommit for Begun<'_> {
+    fn wait(self: Box<Self>) -> Result<(), Error> {
         self.0.note(Asked::Settle);
         if *self.0.loses.lock().unwrap() { Err(Error::GroupLost) } else { Ok(()) }
     }
@@ -155,13 +158,13 @@ fn changes_that_the_disk_lost_are_not_acknowledged() {
 fn nobody_is_told_of_changes_that_the_disk_lost() {
     let store = Watched::default();
     let policies = PolicyStore::fixed(Policies::builtin());
-    let notices = Notices::of(["John Doe".to_owned()]);
-    let services = Services { notices, ..Services::new(Box::new(store.clone()), policies) };
+    let notifications = Notifications::of(["John Doe".to_owned()]);
+    let services = Services { notifications, ..Services::new(Box::new(store.clone()), policies) };
     let engine = Engine::new(services, Authenticator::new(true, Vec::new()));
     let waiting = |loses: bool| {
         *store.loses.lock().unwrap() = loses;
         engine.respond(&message_of(V1_4, Some(Continue), &[CREATE, VERSIONS, CREATE]), peer());
-        engine.notices().status()[0].waiting
+        engine.notifications().status()[0].waiting
     };
     assert_eq!(waiting(true), 0);
     assert_eq!(waiting(false), 2);

@@ -1,6 +1,7 @@
 //! Certify and Re-certify over TLS: the certificates, what belongs to them, whom they refuse, what lasts.
 
-use kmip_server::crypto::x509::{self, NameAttribute};
+use kmip_server::internals::crypto::x509::{self, NameAttribute};
+use kmip_server::internals::secret::Secret;
 use kmip_server::kmip::attributes::Attribute;
 use kmip_server::kmip::enums::{
     CertificateRequestType, CertificateType, CryptographicAlgorithm, KeyFormatType, LinkType, ObjectType,
@@ -8,9 +9,7 @@ use kmip_server::kmip::enums::{
 };
 use kmip_server::kmip::structures::{Link, Name};
 use kmip_server::kmip::{CertificateRequest, Key, KeyBlock, KeyMaterial, KeyValue, Object};
-use kmip_server::ttlv::{
-    DateTime, Field, Interval, Secret, Tag, V1_0, V1_2, V1_4, V2_0, V2_1, Version, Writer,
-};
+use kmip_server::ttlv::{DateTime, Field, Interval, Tag, V1_0, V1_2, V1_4, V2_0, V2_1, Version, Writer};
 use rcgen::{CertificateParams, DnType, KeyPair, PublicKeyData, RsaKeySize};
 use x509_cert::der::{Decode, Encode};
 
@@ -344,8 +343,8 @@ fn the_authority_outlasts_the_server_and_is_no_object() {
 #[test]
 fn the_authority_of_the_settings_signs_unless_clients_are_trusted_by_it() {
     let pki = Pki::new();
-    let refusal = |config: &kmip_server::config::Config| {
-        kmip_server::server::Server::bind(config).err().map(|error| error.to_string())
+    let refusal = |config: &kmip_server::internals::config::Config| {
+        kmip_server::internals::server::Server::bind(config).err().map(|error| error.to_string())
     };
     let own = Authority::new("Certify CA");
     let pem = format!("{}{}", own.pem(), own.credential.key_pem());

@@ -1,6 +1,6 @@
 //! Set Constraints and Get Constraints over TLS: what they hold new objects to, whom they are about, what lasts.
 
-use kmip_server::engine::constraints::{Constraint, Constraints, ObjectTypes};
+use kmip_server::internals::engine::constraints::{Constraint, Constraints, ObjectTypes};
 use kmip_server::kmip::attributes::{Attribute, Flat};
 use kmip_server::kmip::enums::{ObjectType, Operation, ResultReason};
 use kmip_server::kmip::structures::ObjectGroups;

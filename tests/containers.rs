@@ -1,15 +1,16 @@
 //! PKCS#12 containers that are registered: taken apart into a key and its certificates (KMIP 1.4 §4.3, §3.35).
 
-use kmip_server::config::Config;
-use kmip_server::crypto::pkcs12::{self, Contents};
-use kmip_server::crypto::rsa;
+use kmip_server::internals::config::Config;
+use kmip_server::internals::crypto::pkcs12::{self, Contents};
+use kmip_server::internals::crypto::rsa;
+use kmip_server::internals::secret::Secret;
 use kmip_server::kmip::attributes::Attribute;
 use kmip_server::kmip::enums::{
     CryptographicAlgorithm, KeyFormatType, LinkType, ObjectType, Operation, ResultReason, SecretDataType,
 };
 use kmip_server::kmip::structures::{Link, UniqueIdentifier};
 use kmip_server::kmip::{Key, KeyMaterial, KeyValue, Object, SecretData};
-use kmip_server::ttlv::{DateTime, Field, Secret, Tag, V1_4, V2_1, Version};
+use kmip_server::ttlv::{DateTime, Field, Tag, V1_4, V2_1, Version};
 
 use crate::corpus::{attribute, id, usage};
 use crate::dialogue::{Answer, Caller, Live, block};

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use kmip_server::internals::operations::OPERATIONS;
+use kmip_server::internals::settings;
 use kmip_server::kmip::attributes::{Origin, Row, TABLE};
-use kmip_server::operations::OPERATIONS;
-use kmip_server::settings;
 use kmip_server::ttlv::{SUPPORTED, V1_4, V2_0};
 
 /// The longest a file may get before it has to be split.

@@ -5,10 +5,14 @@
 
 use std::sync::OnceLock;
 
-use kmip_server::auth::{Authenticator, Certificate, Peer};
-use kmip_server::crypto::rsa;
-use kmip_server::dispatch::{Engine, Respond};
-use kmip_server::engine::Services;
+use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
+use kmip_server::internals::crypto::rsa;
+use kmip_server::internals::dispatch::{Engine, Respond};
+use kmip_server::internals::engine::Services;
+use kmip_server::internals::operations::OPERATIONS;
+use kmip_server::internals::policy::{Policies, PolicyStore};
+use kmip_server::internals::secret::Secret;
+use kmip_server::internals::store::{Memory, Store};
 use kmip_server::kmip::attributes::{
     Attribute, AttributeReference, Flat, Row as AttributeRow, TemplateAttribute,
 };
@@ -26,11 +30,8 @@ use kmip_server::kmip::{
     Certificate as CertificateObject, Key, KeyBlock, KeyMaterial, KeyValue, Object, OpaqueObject,
     RequestHeader, SecretData, SplitKey,
 };
-use kmip_server::operations::OPERATIONS;
-use kmip_server::policy::{Policies, PolicyStore};
-use kmip_server::store::{Memory, Store};
 use kmip_server::ttlv::{
-    BigInteger, DateTime, Field, Interval, ItemType, Reader, SUPPORTED, Secret, Tag, V1_0, V1_2, V2_0, Value,
+    BigInteger, DateTime, Field, Interval, ItemType, Reader, SUPPORTED, Tag, V1_0, V1_2, V2_0, Value,
     Version, Writer,
 };
 

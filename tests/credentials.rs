@@ -1,6 +1,6 @@
 //! Credentials in the headers of requests (KMIP Profiles 2.1 §3.1.3): they tell apart who comes with one certificate.
 
-use kmip_server::config::Config;
+use kmip_server::internals::config::Config;
 use kmip_server::kmip::enums::{
     AsynchronousIndicator, CertificateType, CryptographicAlgorithm, KeyFormatType, ObjectType, Operation,
     ResultReason,

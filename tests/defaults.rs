@@ -1,7 +1,7 @@
 //! Set Defaults over TLS: what new objects get where their client says nothing, whose defaults these are, what lasts.
 
-use kmip_server::engine::constraints::ObjectTypes;
-use kmip_server::engine::defaults::{DefaultsInformation, ObjectDefaults};
+use kmip_server::internals::engine::constraints::ObjectTypes;
+use kmip_server::internals::engine::defaults::{DefaultsInformation, ObjectDefaults};
 use kmip_server::kmip::attributes::{Attribute, Flat};
 use kmip_server::kmip::enums::{
     CryptographicAlgorithm, KeyFormatType, ObjectType, Operation, QueryFunction, ResultReason,

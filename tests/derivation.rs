@@ -1,5 +1,6 @@
 //! Derive Key over TLS: what it makes by each method, whom it refuses, what lasts.
 
+use kmip_server::internals::secret::Secret;
 use kmip_server::kmip::Object;
 use kmip_server::kmip::attributes::Attribute;
 use kmip_server::kmip::enums::{
@@ -10,7 +11,7 @@ use kmip_server::kmip::enums::{
 use kmip_server::kmip::structures::{
     CryptographicDomainParameters, CryptographicParameters, DerivationParameters, Link, UniqueIdentifier,
 };
-use kmip_server::ttlv::{DateTime, Field, SUPPORTED, Secret, Tag, V1_0, V1_2, V1_4, V2_1, Value, Version};
+use kmip_server::ttlv::{DateTime, Field, SUPPORTED, Tag, V1_0, V1_2, V1_4, V2_1, Value, Version};
 
 use crate::corpus::{algorithm, attribute, id, length, named, objects, register, template, usage};
 use crate::dialogue::{Answer, Caller, Live, block, key};

@@ -2,15 +2,16 @@
 
 use std::thread::JoinHandle;
 
-use kmip_server::config::Config;
+use kmip_server::internals::config::Config;
+use kmip_server::internals::secret::Secret;
+use kmip_server::internals::server::{Server, Shutdown};
 use kmip_server::kmip::attributes::{Attribute, Flat};
 use kmip_server::kmip::enums::{
     CryptographicAlgorithm, KeyFormatType, ObjectType, Operation, ResultReason, ResultStatus,
 };
 use kmip_server::kmip::structures::UniqueIdentifier;
 use kmip_server::kmip::{Key, KeyBlock, KeyMaterial, KeyValue, Object};
-use kmip_server::server::{Server, Shutdown};
-use kmip_server::ttlv::{Field, Item, ItemType, Reader, Secret, Tag, Value, Version, Writer};
+use kmip_server::ttlv::{Field, Item, ItemType, Reader, Tag, Value, Version, Writer};
 
 use crate::corpus::message_of;
 use crate::harness::{Client, Credential, Pki};

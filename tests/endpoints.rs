@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use kmip_server::config::Config;
+use kmip_server::internals::config::Config;
 use kmip_server::kmip::attributes::{Attribute, AttributeReference, Flat};
 use kmip_server::kmip::enums::{
     BatchErrorContinuationOption, CryptographicAlgorithm, KeyFormatType, ObjectType, Operation, PutFunction,

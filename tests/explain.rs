@@ -6,9 +6,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kmip_server::explain::{CONNECTIONS, REASONS, STARTS, table};
+use kmip_server::internals::explain::{CONNECTIONS, REASONS, STARTS, table};
+use kmip_server::internals::store::Sqlite;
 use kmip_server::kmip::enums::ResultReason;
-use kmip_server::store::Sqlite;
 use rusqlite::Connection;
 
 use crate::corpus::engine_on;

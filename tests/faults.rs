@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kmip_server::dispatch::Respond;
+use kmip_server::internals::dispatch::Respond;
+use kmip_server::internals::secret::Secret;
+use kmip_server::internals::store::{Error, Id, Located, Memory, Outcome, Query, Record, Store, Transaction};
 use kmip_server::kmip::enums::{Operation, ResultReason, ResultStatus};
-use kmip_server::store::{Error, Id, Keep, Located, Memory, Query, Record, Store, Transaction};
-use kmip_server::ttlv::{Secret, Tag, V1_2, Writer};
+use kmip_server::ttlv::{Tag, V1_2, Writer};
 use rusqlite::Connection;
 
 use crate::corpus::{self, aes_key, first, id, message_of, peer, register, requests, statuses, text};
@@ -41,18 +42,18 @@ impl Store for Failing {
         self.kept.locate(query)
     }
 
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
         self.check()?;
-        self.kept.own(name)
+        self.kept.server_state(name)
     }
 
-    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         // As a disk does that is full when the change is to be kept.
         let mut lost = Ok(());
         self.kept.change(&mut |transaction| {
             let keep = job(transaction);
             lost = self.check();
-            if lost.is_ok() { keep } else { Keep::Rollback }
+            if lost.is_ok() { keep } else { Outcome::Rollback }
         })?;
         lost
     }

@@ -66,7 +66,8 @@ fn a_record_without_a_decision_does_not_compile_for_that_reason() {
         );
     }
     // With nothing forbidden in it, the compiler has nothing to say.
-    let said =
-        compile("pub fn owner(granted: &kmip_server::engine::Granted) -> &str { &granted.owner.user }");
+    let said = compile(
+        "pub fn owner(granted: &kmip_server::internals::engine::Granted) -> &str { &granted.owner.user }",
+    );
     assert!(!said.contains("error"), "{said}");
 }

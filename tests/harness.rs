@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use kmip_server::auth::Peer;
-use kmip_server::config::Config;
-use kmip_server::dispatch::{Reply, Respond};
-use kmip_server::server::{Server, Shutdown};
+use kmip_server::internals::auth::Peer;
+use kmip_server::internals::config::Config;
+use kmip_server::internals::dispatch::{Reply, Respond};
+use kmip_server::internals::server::{Server, Shutdown};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, RsaKeySize, SigningKey,
@@ -420,7 +420,7 @@ impl Embedded {
         Self::run(Server::bind(config))
     }
 
-    fn run(server: Result<Server, kmip_server::server::Error>) -> Self {
+    fn run(server: Result<Server, kmip_server::internals::server::Error>) -> Self {
         let server = server.unwrap_or_else(|error| panic!("{error}"));
         let (port, shutdown) = (server.port(), server.shutdown());
         Self { port, shutdown, thread: Some(std::thread::spawn(move || server.run())) }

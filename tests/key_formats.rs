@@ -1,6 +1,6 @@
 //! Keys over TLS in every Key Format Type: what is registered, made and converted, and what is refused.
 
-use kmip_server::crypto::rsa;
+use kmip_server::internals::crypto::rsa;
 use kmip_server::kmip::attributes::Attribute;
 use kmip_server::kmip::enums::{
     CryptographicAlgorithm, KeyCompressionType, KeyFormatType, LinkType, ObjectType, Operation,

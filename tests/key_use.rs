@@ -1,7 +1,8 @@
 //! Using keys over TLS: Encrypt, Decrypt, Sign, Signature Verify, MAC, MAC Verify and Hash. Whom they refuse and
 //! why, what limits and dates do, and how an operation comes in parts.
 
-use kmip_server::crypto::{Purpose, rsa};
+use kmip_server::internals::crypto::{Purpose, rsa};
+use kmip_server::internals::secret::Secret;
 use kmip_server::kmip::attributes::Attribute;
 use kmip_server::kmip::enums::*;
 use kmip_server::kmip::structures::{CryptographicParameters, UsageLimits};
@@ -10,7 +11,7 @@ use kmip_server::kmip::{
     SecretData,
 };
 use kmip_server::ttlv::{
-    BigInteger, DateTime, Field, Secret, Tag, V1_2, V1_3, V1_4, V2_0, V2_1, Value, Version, Writer,
+    BigInteger, DateTime, Field, Tag, V1_2, V1_3, V1_4, V2_0, V2_1, Value, Version, Writer,
 };
 
 use crate::corpus::{attribute, id, message_of, template, usage};
@@ -18,7 +19,7 @@ use crate::dialogue::{Answer, Caller, Live};
 use crate::harness::Pki;
 
 mod given;
-mod pads;
+mod one_time_pads;
 mod parts;
 
 use given::*;
@@ -553,7 +554,7 @@ fn an_rsa_pair_encrypts_decrypts_signs_and_verifies() {
         assert_eq!(answer.refused(), ResultReason::InvalidMessage);
     }
     // A digest of the client's own stands for the data.
-    let digest = kmip_server::crypto::hash::digest(HashingAlgorithm::Sha256, TEXT).unwrap();
+    let digest = kmip_server::internals::crypto::hash::digest(HashingAlgorithm::Sha256, TEXT).unwrap();
     let ask = Ask { data: None, digested: Some(digest), ..Ask::of(&private, Some(rsa_sha256())) };
     let signed = ask.send(&mut john, V1_4, Operation::Sign);
     let proof = Some(bytes(&signed, Tag::SignatureData));

@@ -6,21 +6,24 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kmip_server::config::Config;
-use kmip_server::dispatch::{Engine, MAX_BATCH_ITEMS, Respond};
-use kmip_server::engine::notices::MAX_WAITING;
-use kmip_server::engine::{
+use kmip_server::internals::config::Config;
+use kmip_server::internals::dispatch::{Engine, MAX_BATCH_ITEMS, Respond};
+use kmip_server::internals::engine::notifications::MAX_WAITING;
+use kmip_server::internals::engine::{
     MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, MAX_TICKETS_OF_A_USER, heavy_jobs_at_once,
+};
+use kmip_server::internals::secret::Secret;
+use kmip_server::internals::server::http::MAX_FIELDS;
+use kmip_server::internals::server::{MAX_HANDSHAKES, Server};
+use kmip_server::internals::store::{
+    Error, Id, Located, Memory, Outcome, Query, Record, Sqlite, Store, Transaction,
 };
 use kmip_server::kmip::enums::{
     BatchErrorContinuationOption, CryptographicAlgorithm, DerivationMethod, ObjectType, Operation,
     ResultStatus, TicketType,
 };
 use kmip_server::kmip::structures::Ticket;
-use kmip_server::server::http::MAX_FIELDS;
-use kmip_server::server::{MAX_HANDSHAKES, Server};
-use kmip_server::store::{Error, Id, Keep, Located, Memory, Query, Record, Sqlite, Store, Transaction};
-use kmip_server::ttlv::{Field, ItemType, MAX_DEPTH, Secret, Tag, V1_4, V2_1, Writer};
+use kmip_server::ttlv::{Field, ItemType, MAX_DEPTH, Tag, V1_4, V2_1, Writer};
 use rustls::ALL_VERSIONS;
 
 use crate::corpus::{
@@ -375,11 +378,11 @@ impl Store for Endless {
         Ok(Located { ids: (1..=limit).map(Id).collect(), total: None })
     }
 
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        self.0.own(name)
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.0.server_state(name)
     }
 
-    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         self.0.change(job)
     }
 }

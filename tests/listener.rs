@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use kmip_server::config::ClientEndpoint;
+use kmip_server::internals::config::ClientEndpoint;
 use kmip_server::kmip::enums::{Operation, ResultReason, ResultStatus};
 use kmip_server::kmip::structures::ProtocolVersion;
 use kmip_server::kmip::{RequestHeader, RequestItem, ResponseHeader};

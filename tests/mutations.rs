@@ -9,7 +9,7 @@ use std::panic;
 use std::sync::Once;
 use std::time::Instant;
 
-use kmip_server::dispatch::{Engine, MAX_RESPONSE, Respond};
+use kmip_server::internals::dispatch::{Engine, MAX_RESPONSE, Respond};
 use kmip_server::kmip::enums::ResultStatus;
 
 use crate::corpus::{batches, engine, peer, requests, statuses, text};

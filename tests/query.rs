@@ -1,7 +1,7 @@
 //! What Query tells about the server, in each version's own terms, over HTTPS in XML: what a client reads is what
 //! these tests read.
 
-use kmip_server::config::{Announcement, Config, Section};
+use kmip_server::internals::config::{Announcement, Config, Section};
 
 use crate::harness::{Embedded, Pki};
 use crate::https;

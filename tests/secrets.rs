@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use kmip_server::config::ClientEndpoint;
+use kmip_server::internals::config::ClientEndpoint;
 use kmip_server::kmip::enums::{Operation, ResultStatus};
 use kmip_server::ttlv::{Tag, V1_2, V1_4, V2_1, Writer};
 use x509_cert::der::pem::{LineEnding, encode_string};

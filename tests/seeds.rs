@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use kmip_server::backup;
-use kmip_server::crypto::pkcs12::{self, Contents};
-use kmip_server::crypto::rsa::{self, PrivateKey};
-use kmip_server::crypto::{Purpose, ec};
 use kmip_server::encoding::{json, xml};
+use kmip_server::internals::backup;
+use kmip_server::internals::crypto::pkcs12::{self, Contents};
+use kmip_server::internals::crypto::rsa::{self, PrivateKey};
+use kmip_server::internals::crypto::{Purpose, ec};
+use kmip_server::internals::store::Sqlite;
 use kmip_server::kmip::enums::{CryptographicAlgorithm, Operation, RecommendedCurve};
 use kmip_server::kmip::{KeyMaterial, KeyValue, Object};
-use kmip_server::store::Sqlite;
 use kmip_server::ttlv::{Field, STORED, Tag, V1_2, Writer};
 
 use crate::corpus::{batches, engine_on, message_of, objects, register, requests};

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kmip_server::config::{Announcement, AuthPlugin, AuthSuite, Config, Level, Section};
-use kmip_server::settings::{self, Settings};
+use kmip_server::internals::config::{Announcement, AuthPlugin, AuthSuite, Config, Level, Section};
+use kmip_server::internals::settings::{self, Settings};
 
 use crate::harness::{Folder, Pki, Running, request, within};
 

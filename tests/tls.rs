@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use kmip_server::config::{AuthSuite, Config};
-use kmip_server::server::{Error, Server};
+use kmip_server::internals::config::{AuthSuite, Config};
+use kmip_server::internals::server::{Error, Server};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, date_time_ymd};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ALL_VERSIONS, ProtocolVersion};
@@ -324,8 +324,8 @@ fn more_clients_than_the_cap_are_turned_away_until_one_leaves() {
 
 #[test]
 fn a_responder_may_end_the_connection_and_its_bugs_cost_one() {
-    use kmip_server::auth::Peer;
-    use kmip_server::dispatch::{Reply, Respond};
+    use kmip_server::internals::auth::Peer;
+    use kmip_server::internals::dispatch::{Reply, Respond};
 
     struct Moody;
     impl Respond for Moody {
@@ -347,8 +347,8 @@ fn a_responder_may_end_the_connection_and_its_bugs_cost_one() {
 
 #[test]
 fn a_stop_lets_idle_clients_go_and_finishes_what_runs() {
-    use kmip_server::auth::Peer;
-    use kmip_server::dispatch::{Reply, Respond};
+    use kmip_server::internals::auth::Peer;
+    use kmip_server::internals::dispatch::{Reply, Respond};
 
     struct Slow;
     impl Respond for Slow {

@@ -156,7 +156,9 @@ fn attributes_that_contradict_the_object_or_stand_twice_are_refused() {
 fn sha256(bytes: &[u8]) -> Attribute {
     let digest = Digest {
         hashing_algorithm: HashingAlgorithm::Sha256,
-        digest_value: Some(kmip_server::crypto::hash::digest(HashingAlgorithm::Sha256, bytes).unwrap()),
+        digest_value: Some(
+            kmip_server::internals::crypto::hash::digest(HashingAlgorithm::Sha256, bytes).unwrap(),
+        ),
         key_format_type: Some(KeyFormatType::Raw),
     };
     attribute(Tag::Digest, &digest)

@@ -1,7 +1,8 @@
 //! Wrapped keys over TLS: what Get wraps, what Register keeps, what is unwrapped again, and what is refused.
 
-use kmip_server::crypto::wrap::{self, Wrapping};
-use kmip_server::crypto::{Key as Bytes, mac};
+use kmip_server::internals::crypto::wrap::{self, Wrapping};
+use kmip_server::internals::crypto::{Key as Bytes, mac};
+use kmip_server::internals::secret::Secret;
 use kmip_server::kmip::attributes::Attribute;
 use kmip_server::kmip::enums::{
     BlockCipherMode, CryptographicAlgorithm, CryptographicUsageMask, EncodingOption, KeyFormatType,
@@ -11,7 +12,7 @@ use kmip_server::kmip::structures::{CryptographicParameters, UniqueIdentifier, U
 use kmip_server::kmip::{
     KeyBlock, KeyInformation, KeyMaterial, KeyValue, KeyWrappingData, KeyWrappingSpecification, Object,
 };
-use kmip_server::ttlv::{DateTime, Field, Secret, Tag, V1_1, V1_2, V1_4, V2_0, V2_1, Value, Version};
+use kmip_server::ttlv::{DateTime, Field, Tag, V1_1, V1_2, V1_4, V2_0, V2_1, Value, Version};
 
 use crate::corpus::{attribute, id, named, objects, register, usage};
 use crate::dialogue::{Answer, Caller, Live, key};

@@ -11,9 +11,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
+use kmip_server::internals::store::{Id, Outcome, Sqlite, Store};
 use kmip_server::kmip::enums::Operation;
 use kmip_server::kmip::structures::{Name, UniqueIdentifier};
-use kmip_server::store::{Id, Keep, Sqlite, Store};
 use kmip_server::ttlv::Tag;
 
 use super::client::{Client, Pki, Tls};
@@ -434,7 +434,7 @@ fn fill(template: &Path, file: &Path, count: usize) -> Result<(), Failure> {
                 }
                 transaction.insert(record)
             });
-            if outcome.is_ok() { Keep::Commit } else { Keep::Rollback }
+            if outcome.is_ok() { Outcome::Commit } else { Outcome::Rollback }
         })?;
         outcome?;
     }

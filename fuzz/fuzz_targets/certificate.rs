@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use kmip_server::auth::{Authenticator, Certificate, Peer};
-use kmip_server::server::Trust;
+use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
+use kmip_server::internals::server::Trust;
 use libfuzzer_sys::fuzz_target;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;

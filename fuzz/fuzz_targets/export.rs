@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use kmip_server::backup;
+use kmip_server::internals::backup;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

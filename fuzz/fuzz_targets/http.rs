@@ -4,7 +4,7 @@
 
 use std::io::{self, Read};
 
-use kmip_server::server::http::{Head, Problem, Requests, begins_with, response};
+use kmip_server::internals::server::http::{Head, Problem, Requests, begins_with, response};
 use libfuzzer_sys::fuzz_target;
 
 /// As small as inputs are, so that some requests are too long.

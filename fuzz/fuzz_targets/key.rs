@@ -4,9 +4,9 @@
 
 #![no_main]
 
-use kmip_server::crypto::authority::Subject;
-use kmip_server::crypto::x509::Certificate;
-use kmip_server::crypto::{Purpose, chain, der, ec, pkcs12, rsa};
+use kmip_server::internals::crypto::authority::Subject;
+use kmip_server::internals::crypto::x509::Certificate;
+use kmip_server::internals::crypto::{Purpose, chain, der, ec, pkcs12, rsa};
 use kmip_server::ttlv::DateTime;
 use libfuzzer_sys::fuzz_target;
 

@@ -4,10 +4,10 @@
 
 #![no_main]
 
-use kmip_server::engine::takeover;
+use kmip_server::internals::engine::pykmip_import;
 use kmip_server::kmip::Object;
 use kmip_server::kmip::attributes::Attributes;
-use kmip_server::store::{Found, Id};
+use kmip_server::internals::store::{Found, Id};
 use kmip_server::ttlv::{DateTime, Field, Reader, STORED, Tag, Writer};
 use libfuzzer_sys::fuzz_target;
 
@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
         state: None,
         sensitive: false,
     };
-    if let Ok(record) = takeover::complete(found) {
+    if let Ok(record) = pykmip_import::complete(found) {
         let attributes = written(Tag::Attributes, &record.attributes);
         assert!(read::<Attributes>(Tag::Attributes, &attributes).is_some(), "what is kept cannot be read");
     }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use kmip_server::kmip::enums::{ObjectType, Operation};
-use kmip_server::policy::Policies;
+use kmip_server::internals::policy::Policies;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

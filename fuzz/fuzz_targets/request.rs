@@ -7,11 +7,11 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use kmip_server::auth::{Authenticator, Certificate, Peer};
-use kmip_server::dispatch::{Engine, MAX_RESPONSE, Respond};
-use kmip_server::engine::Services;
-use kmip_server::policy::{Policies, PolicyStore};
-use kmip_server::store::{Memory, Store};
+use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
+use kmip_server::internals::dispatch::{Engine, MAX_RESPONSE, Respond};
+use kmip_server::internals::engine::Services;
+use kmip_server::internals::policy::{Policies, PolicyStore};
+use kmip_server::internals::store::{Memory, Store};
 use kmip_server::ttlv::{Reader, Tag, V1_0};
 use libfuzzer_sys::fuzz_target;
 

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use kmip_server::settings::Settings;
+use kmip_server::internals::settings::Settings;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use kmip_server::auth::slugs;
+use kmip_server::internals::auth::slugs;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -195,7 +195,12 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`Error::Refused`].
-    pub fn behind(&self, principal: Principal, delegate: Delegate, peer: &Peer) -> Result<Identity, Error> {
+    pub fn on_behalf_of(
+        &self,
+        principal: Principal,
+        delegate: Delegate,
+        peer: &Peer,
+    ) -> Result<Identity, Error> {
         Ok(Identity { delegate: Some(delegate), ..self.known(principal, peer)? })
     }
 

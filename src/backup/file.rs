@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::error::{Error, Wrong};
 use super::line::{self, Entry, Totals};
 use crate::crypto::hash::Hash;
-use crate::store::{self, DataKey, Id, Sealing, WrappingKey};
+use crate::store::{self, DataKey, Id, KeyEncryptionKey, Sealing};
 
 /// The longest line, in bytes. A request of the default bound of 16 MiB makes one of 32 MiB, and sealed of 43; ten
 /// times as much is room for servers that take longer ones, and what a damaged file may take of the memory.
@@ -33,13 +33,13 @@ const DIGITS: usize = 16;
 /// A key to seal with, and its file.
 pub(super) struct Key {
     path: PathBuf,
-    key: WrappingKey,
+    key: KeyEncryptionKey,
 }
 
 /// Reads the key in the file that is named, if one is.
 pub(super) fn key(path: Option<&Path>) -> Result<Option<Key>, Error> {
     let read = |path: &Path| {
-        let key = WrappingKey::read(path).map_err(|error| of_key(path, error))?;
+        let key = KeyEncryptionKey::read(path).map_err(|error| of_key(path, error))?;
         Ok(Key { path: path.to_owned(), key })
     };
     path.map(read).transpose()
@@ -262,7 +262,7 @@ impl Lines {
                     };
                 }
                 Entry::Object(record) => {
-                    if record.id <= last || seen.own > 0 {
+                    if record.id <= last || seen.server_state > 0 {
                         return Err(self.bad(Wrong::Order(record.id)));
                     }
                     last = record.id;
@@ -270,7 +270,7 @@ impl Lines {
                     job(self.number, Entry::Object(record))?;
                 }
                 entry @ Entry::Own { .. } => {
-                    seen.own += 1;
+                    seen.server_state += 1;
                     job(self.number, entry)?;
                 }
             }

@@ -9,8 +9,9 @@ use crate::encoding::json;
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
 use crate::kmip::{Object, Principal};
+use crate::secret::Secret;
 use crate::store::{Id, Record};
-use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Value, Writer};
+use crate::ttlv::{self, Field, Reader, STORED, Tag, Value, Writer};
 
 /// What the first line says that this is.
 const FORMAT: &str = "kmip-server export";
@@ -35,7 +36,7 @@ pub(super) struct Totals {
     /// How many objects there are.
     pub(super) objects: u64,
     /// How much the server keeps for itself.
-    pub(super) own: u64,
+    pub(super) server_state: u64,
     /// The last number that an object got, whether it is there or not.
     pub(super) last_id: u64,
 }
@@ -94,7 +95,7 @@ impl Entry {
             Self::End(totals) => json!({
                 "end": true,
                 "objects": totals.objects,
-                "own": totals.own,
+                "own": totals.server_state,
                 "last_id": totals.last_id,
             }),
         })
@@ -112,7 +113,7 @@ impl Entry {
         } else if members.take("end").is_some() {
             Self::End(Totals {
                 objects: members.number("objects")?,
-                own: members.number("own")?,
+                server_state: members.number("own")?,
                 last_id: members.number("last_id")?,
             })
         } else {

@@ -16,8 +16,8 @@ pub use error::{Error, Wrong};
 pub use file::MAX_LINE;
 pub use line::VERSION;
 
-use crate::store::{self, Id, Intake, Snapshot, WrappingKey};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
+use crate::store::{self, Id, KeyEncryptionKey, Restore, Snapshot};
 use file::{Lines, Sink};
 use line::{Entry, Totals};
 
@@ -31,8 +31,8 @@ pub struct Database<'a> {
 }
 
 impl Database<'_> {
-    fn key(&self) -> Result<Option<WrappingKey>, store::Error> {
-        self.key.map(WrappingKey::read).transpose()
+    fn key(&self) -> Result<Option<KeyEncryptionKey>, store::Error> {
+        self.key.map(KeyEncryptionKey::read).transpose()
     }
 }
 
@@ -64,10 +64,10 @@ pub fn export(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
         sink.write(Entry::Object(Box::new(record)))?;
         totals.objects += 1;
     }
-    for name in snapshot.own_names()? {
-        let Some(value) = snapshot.own(&name)? else { continue };
+    for name in snapshot.server_state_names()? {
+        let Some(value) = snapshot.server_state(&name)? else { continue };
         sink.write(Entry::Own { name, value })?;
-        totals.own += 1;
+        totals.server_state += 1;
     }
     sink.write(Entry::End(totals))?;
     sink.finish()?;
@@ -83,7 +83,7 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     let seal = file::key(seal)?;
     let key = database.key()?;
     Lines::open(path, seal.as_ref())?.for_each(|_, _| Ok(()))?;
-    let intake = Intake::open(database.path, key.as_ref())?;
+    let intake = Restore::open(database.path, key.as_ref())?;
     let mut left = Vec::new();
     let totals = Lines::open(path, seal.as_ref())?.for_each(|line, entry| match entry {
         Entry::Object(record) => intake.insert(*record).map_err(|error| match error {
@@ -91,11 +91,11 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
             other => other.into(),
         }),
         Entry::Own { name, value } => {
-            match intake.own(&name)? {
-                None => intake.set_own(&name, &value)?,
+            match intake.server_state(&name)? {
+                None => intake.set_server_state(&name, &value)?,
                 Some(there) if there == value => {}
                 Some(there) => match farther(&name, &there, &value) {
-                    Some(farther) => intake.set_own(&name, &farther)?,
+                    Some(farther) => intake.set_server_state(&name, &farther)?,
                     None => left.push(name),
                 },
             }

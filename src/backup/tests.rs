@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Database, Error, Wrong, export, import, respell};
 use crate::kmip::enums::ObjectType;
+use crate::secret::Secret;
 use crate::store::testing::{
     Folder, Random, change, insert, one_of_each_type, random_record, record, sealed,
 };
-use crate::store::{Id, Record, Snapshot, Sqlite, Store, WrappingKey};
-use crate::ttlv::Secret;
+use crate::store::{Id, KeyEncryptionKey, Record, Snapshot, Sqlite, Store};
 
 /// Objects of every type, with the attributes of a random one.
 fn random_records(random: &mut Random, count: usize) -> Vec<Record> {
@@ -40,8 +40,8 @@ fn keep(store: &dyn Store, random: &mut Random, records: Vec<Record>) {
             insert(change, &mut record);
         }
         change.next_id().unwrap();
-        change.set_own("constraints of ann", &Secret::new(vec![0, 255, 7])).unwrap();
-        change.set_own("authority", &Secret::new(b"a key".to_vec())).unwrap();
+        change.set_server_state("constraints of ann", &Secret::new(vec![0, 255, 7])).unwrap();
+        change.set_server_state("authority", &Secret::new(b"a key".to_vec())).unwrap();
     });
 }
 
@@ -51,14 +51,14 @@ fn database(path: &Path) -> Database<'_> {
 
 /// All that is in a store.
 fn contents(database: Database<'_>) -> (Vec<Record>, Vec<(String, Secret)>, u64) {
-    let key = database.key.map(|path| WrappingKey::read(path).unwrap());
+    let key = database.key.map(|path| KeyEncryptionKey::read(path).unwrap());
     let snapshot = Snapshot::open(database.path, key.as_ref()).unwrap();
     let mut records: Vec<Record> = Vec::new();
     while let Some(record) = snapshot.next(records.last().map_or(Id(0), |last| last.id)).unwrap() {
         records.push(record);
     }
-    let own = snapshot.own_names().unwrap().into_iter().map(|name| {
-        let value = snapshot.own(&name).unwrap().unwrap();
+    let own = snapshot.server_state_names().unwrap().into_iter().map(|name| {
+        let value = snapshot.server_state(&name).unwrap().unwrap();
         (name, value)
     });
     (records, own.collect(), snapshot.last_id().unwrap())
@@ -153,7 +153,7 @@ fn an_object_that_is_there_already_is_named_and_nothing_is_imported() {
             change.next_id().unwrap();
         }
         insert(change, &mut record(ObjectType::SecretData, "mine"));
-        change.set_own("authority", &Secret::new(b"another key".to_vec())).unwrap();
+        change.set_server_state("authority", &Secret::new(b"another key".to_vec())).unwrap();
     });
     drop(store);
     assert_eq!(import(database(&other), &file, None).unwrap().left, ["authority"]);
@@ -169,7 +169,7 @@ fn a_pad_that_both_have_used_stands_at_the_farther_place_of_each_way() {
     let (from, to, file) = (folder.path("from"), folder.path("to"), folder.path("export"));
     for (path, value) in [(&from, places(0x1_00, 7)), (&to, places(0xff, 9))] {
         let store = Sqlite::open(path).unwrap();
-        change(&store, |change| change.set_own("pad 00", &value).unwrap());
+        change(&store, |change| change.set_server_state("pad 00", &value).unwrap());
     }
     export(database(&from), &file, None).unwrap();
     assert!(import(database(&to), &file, None).unwrap().left.is_empty());

@@ -34,7 +34,8 @@ use super::signed::{self, Verdict};
 use super::x509::{NAME_ATTRIBUTES, NameAttribute};
 use super::{Error, Purpose, random, rsa};
 use crate::kmip::enums::{CryptographicUsageMask, HashingAlgorithm};
-use crate::ttlv::{DateTime, Secret};
+use crate::secret::Secret;
+use crate::ttlv::DateTime;
 
 const fn oid(text: &str) -> ObjectIdentifier {
     ObjectIdentifier::new_unwrap(text)

@@ -18,7 +18,7 @@ use super::{Error, Key, Parameter, Purpose};
 use crate::kmip::enums::{
     BlockCipherMode, CryptographicAlgorithm, DerivationMethod, HashingAlgorithm, PaddingMethod,
 };
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// How something is derived, and from what.
 #[derive(Clone, Copy, Debug)]

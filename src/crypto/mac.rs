@@ -45,9 +45,9 @@ pub fn verify(
 }
 
 /// A code of data that comes in parts.
-pub struct Coder(Box<dyn Absorb>);
+pub struct MacContext(Box<dyn Absorb>);
 
-impl Coder {
+impl MacContext {
     /// A code of nothing yet.
     ///
     /// # Errors
@@ -264,7 +264,7 @@ mod tests {
             assert_eq!(verify(*algorithm, Key(&key), b"other", &code), Ok(false));
             assert_eq!(verify(*algorithm, Key(&key), data, &code[1..]), Ok(false));
             let parts = || {
-                let mut coder = Coder::new(*algorithm, Key(&key)).unwrap();
+                let mut coder = MacContext::new(*algorithm, Key(&key)).unwrap();
                 data.chunks(7).for_each(|part| coder.update(part));
                 coder
             };
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(compute(Rc4, Key(&key(16)), b""), Err(Error::Failed(Purpose::Mac)));
         assert_eq!(compute(Aes, Key(b"short"), b""), Err(Error::KeyBytes { algorithm: Aes, bits: 40 }));
         for (algorithm, key) in [(Rsa, &b""[..]), (Rc4, &key(16)), (Aes, b"short")] {
-            assert_eq!(Coder::new(algorithm, Key(key)).err(), compute(algorithm, Key(key), b"").err());
+            assert_eq!(MacContext::new(algorithm, Key(key)).err(), compute(algorithm, Key(key), b"").err());
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Cryptography: bytes in, bytes (or a [`crate::ttlv::Secret`]) out, or a typed [`Error`].
+//! Cryptography: bytes in, bytes (or a [`crate::secret::Secret`]) out, or a typed [`Error`].
 //!
 //! Knows algorithms, not messages: whose key it is, whether its state and mask allow the use, and which
 //! parameters apply where a request is silent, is left to the engine. Of the layers below it uses the
-//! enumerations of [`crate::kmip::enums`] and [`crate::ttlv::Secret`].
+//! enumerations of [`crate::kmip::enums`] and [`crate::secret::Secret`].
 //!
 //! Which package does what, and why it:
 //!
@@ -46,7 +46,7 @@ pub mod x509;
 pub use error::{Error, KeyRole, Kind, Parameter, Purpose};
 pub use symmetric::Key;
 
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// The DER inside of PEM (RFC 7468); none where the bytes are no PEM.
 fn pem(bytes: &[u8]) -> Option<Secret> {

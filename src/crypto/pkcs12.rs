@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::hash::Hash;
 use super::mac::Hmac;
 use super::{Error, Purpose, random};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 pub use open::{Fault, Opened, OpenedCertificate, open};
 

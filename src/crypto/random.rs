@@ -5,7 +5,7 @@
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::Error;
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// Fills `bytes`.
 ///

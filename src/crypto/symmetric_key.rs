@@ -6,7 +6,7 @@
 
 use super::{Error, Purpose, random};
 use crate::kmip::enums::CryptographicAlgorithm::{self, *};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// The lengths that keys of an algorithm have, in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

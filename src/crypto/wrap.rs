@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::symmetric::key_bytes;
 use super::{Error, Parameter, Purpose};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, WrappingMethod};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// How a key is wrapped.
 #[derive(Clone, Copy, Debug)]

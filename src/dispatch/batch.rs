@@ -10,7 +10,7 @@ use crate::engine::{Context, Noticed, Services};
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
 use crate::kmip::{Error, RequestItem};
 use crate::operations::{Entry, Payload, Prepared, Reply};
-use crate::store::Keep;
+use crate::store::Outcome;
 use crate::ttlv::{self, ItemType, Tag, Value, Version, Writer};
 
 use super::{AUDIT, MAX_RESPONSE};
@@ -77,26 +77,26 @@ impl Item {
         let Self { operation, id, work, correlation } = self;
         let canceled = correlation.is_some_and(|correlation| !cx.jobs.begin(&correlation));
         if let Err(error) = cx.begin_item(operation) {
-            let outcome = Outcome::Failed(error);
+            let outcome = ItemOutcome::Failed(error);
             return ItemResult { operation, id, objects: Vec::new(), outcome, changes: 0..0 };
         }
         let outcome = match work {
-            _ if canceled => Outcome::Failed(Error::new(
+            _ if canceled => ItemOutcome::Failed(Error::new(
                 ResultReason::OperationCanceledByRequester,
                 "The operation was canceled.",
             )),
             Work::Run(prepared) => match prepared.run(cx) {
-                Ok(Reply::Done(payload)) => Outcome::Done(payload),
+                Ok(Reply::Done(payload)) => ItemOutcome::Done(payload),
                 Ok(Reply::Of { operation, polled, correlation }) => {
                     let outcome = match polled {
-                        Polled::Pending => Outcome::Pending(correlation),
-                        Polled::Finished(outcome) => Outcome::of(outcome),
+                        Polled::Pending => ItemOutcome::Pending(correlation),
+                        Polled::Finished(outcome) => ItemOutcome::of(outcome),
                     };
                     return ItemResult { operation, id, objects: cx.take_touched(), outcome, changes: 0..0 };
                 }
-                Err(error) => Outcome::Failed(error),
+                Err(error) => ItemOutcome::Failed(error),
             },
-            Work::Unknown => Outcome::Failed(Error::new(
+            Work::Unknown => ItemOutcome::Failed(Error::new(
                 ResultReason::OperationNotSupported,
                 if operation.since() > cx.version {
                     format!("KMIP {} has no operation {operation}.", cx.version)
@@ -104,7 +104,7 @@ impl Item {
                     format!("This server does not have the operation {operation}.")
                 },
             )),
-            Work::CriticalExtension => Outcome::Failed(Error::new(
+            Work::CriticalExtension => ItemOutcome::Failed(Error::new(
                 ResultReason::FeatureNotSupported,
                 "The item has a critical message extension that this server does not know.",
             )),
@@ -113,7 +113,7 @@ impl Item {
     }
 }
 
-enum Outcome {
+enum ItemOutcome {
     Done(Payload),
     Failed(Error),
     /// It was done, and is not kept: what it gave is told all the same, as the standard's test cases do.
@@ -122,7 +122,7 @@ enum Outcome {
     Pending(Vec<u8>),
 }
 
-impl Outcome {
+impl ItemOutcome {
     /// What became of an operation that was done asynchronously.
     fn of(outcome: jobs::Outcome) -> Self {
         let payload = |bytes: Zeroizing<Vec<u8>>| -> Payload {
@@ -142,7 +142,7 @@ pub(super) struct ItemResult {
     id: Option<Vec<u8>>,
     /// The objects that it asked for or made.
     objects: Vec<String>,
-    outcome: Outcome,
+    outcome: ItemOutcome,
     /// The numbers of its changes.
     changes: Range<usize>,
 }
@@ -153,14 +153,14 @@ impl ItemResult {
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        matches!(self.outcome, Outcome::Failed(_))
+        matches!(self.outcome, ItemOutcome::Failed(_))
     }
 
     /// Turns the result into the bytes that are sent, and takes them off `room`. What does not fit has failed:
     /// results that cannot be sent must not use up the memory.
     fn keep_within(&mut self, room: &mut usize, version: Version) {
-        let payload = match std::mem::replace(&mut self.outcome, Outcome::Undone(Box::new(|_| ()))) {
-            Outcome::Done(payload) => payload,
+        let payload = match std::mem::replace(&mut self.outcome, ItemOutcome::Undone(Box::new(|_| ()))) {
+            ItemOutcome::Done(payload) => payload,
             other => return self.outcome = other,
         };
         let mut writer = Writer::new(version);
@@ -169,9 +169,9 @@ impl ItemResult {
         self.outcome = match room.checked_sub(bytes.len()) {
             Some(left) => {
                 *room = left;
-                Outcome::Done(Box::new(move |writer| writer.encoded(Tag::ResponsePayload, &bytes)))
+                ItemOutcome::Done(Box::new(move |writer| writer.encoded(Tag::ResponsePayload, &bytes)))
             }
-            None => Outcome::Failed(Error::new(
+            None => ItemOutcome::Failed(Error::new(
                 ResultReason::ResponseTooLarge,
                 format!("The results of the batch have more than {MAX_RESPONSE} bytes."),
             )),
@@ -181,19 +181,19 @@ impl ItemResult {
     /// The same of an item whose changes are taken back with those of its batch.
     fn undone(self) -> Self {
         let outcome = match self.outcome {
-            Outcome::Done(payload) => Outcome::Undone(payload),
+            ItemOutcome::Done(payload) => ItemOutcome::Undone(payload),
             other => other,
         };
         Self { outcome, ..self }
     }
 
     pub(super) fn is_pending(&self) -> bool {
-        matches!(self.outcome, Outcome::Pending(_))
+        matches!(self.outcome, ItemOutcome::Pending(_))
     }
 
     /// A result that is not there yet.
     pub(super) fn pending(operation: Operation, id: Option<Vec<u8>>, correlation: Vec<u8>) -> Self {
-        Self { operation, id, objects: Vec::new(), outcome: Outcome::Pending(correlation), changes: 0..0 }
+        Self { operation, id, objects: Vec::new(), outcome: ItemOutcome::Pending(correlation), changes: 0..0 }
     }
 
     /// The same, to be kept until its client asks for it.
@@ -204,10 +204,10 @@ impl ItemResult {
             Zeroizing::new(writer.into_bytes())
         };
         match self.outcome {
-            Outcome::Done(payload) => jobs::Outcome::Done(bytes(payload)),
-            Outcome::Undone(payload) => jobs::Outcome::Undone(bytes(payload)),
-            Outcome::Failed(error) => jobs::Outcome::Failed(error),
-            Outcome::Pending(_) => jobs::Outcome::Failed(Error::new(
+            ItemOutcome::Done(payload) => jobs::Outcome::Done(bytes(payload)),
+            ItemOutcome::Undone(payload) => jobs::Outcome::Undone(bytes(payload)),
+            ItemOutcome::Failed(error) => jobs::Outcome::Failed(error),
+            ItemOutcome::Pending(_) => jobs::Outcome::Failed(Error::new(
                 ResultReason::GeneralFailure,
                 "The operation did not come to an end.",
             )),
@@ -218,10 +218,10 @@ impl ItemResult {
     /// a client chose is quoted, so that no value can look like another.
     pub(super) fn log(&self, identity: &Identity, peer: &Peer) {
         let (result, reason) = match &self.outcome {
-            Outcome::Done(_) => (ResultStatus::Success, None),
-            Outcome::Undone(_) => (ResultStatus::OperationUndone, None),
-            Outcome::Pending(_) => (ResultStatus::OperationPending, None),
-            Outcome::Failed(error) => (ResultStatus::OperationFailed, Some(error)),
+            ItemOutcome::Done(_) => (ResultStatus::Success, None),
+            ItemOutcome::Undone(_) => (ResultStatus::OperationUndone, None),
+            ItemOutcome::Pending(_) => (ResultStatus::OperationPending, None),
+            ItemOutcome::Failed(error) => (ResultStatus::OperationFailed, Some(error)),
         };
         let reason =
             reason.map(|error| format!(" reason={:?} message={:?}", error.reason.name(), error.message));
@@ -233,16 +233,16 @@ impl ItemResult {
     pub(super) fn write(self, writer: &mut Writer) {
         let operation = Some(self.operation.to_wire());
         match self.outcome {
-            Outcome::Failed(error) => write_failure(operation, self.id.as_deref(), &error, writer),
-            Outcome::Done(payload) => writer.structure(Tag::BatchItem, |writer| {
+            ItemOutcome::Failed(error) => write_failure(operation, self.id.as_deref(), &error, writer),
+            ItemOutcome::Done(payload) => writer.structure(Tag::BatchItem, |writer| {
                 write_head(operation, self.id.as_deref(), ResultStatus::Success, writer);
                 payload(writer);
             }),
-            Outcome::Pending(correlation) => writer.structure(Tag::BatchItem, |writer| {
+            ItemOutcome::Pending(correlation) => writer.structure(Tag::BatchItem, |writer| {
                 write_head(operation, self.id.as_deref(), ResultStatus::OperationPending, writer);
                 writer.item(Tag::AsynchronousCorrelationValue, ItemType::ByteString, &correlation);
             }),
-            Outcome::Undone(payload) => writer.structure(Tag::BatchItem, |writer| {
+            ItemOutcome::Undone(payload) => writer.structure(Tag::BatchItem, |writer| {
                 write_head(operation, self.id.as_deref(), ResultStatus::OperationUndone, writer);
                 payload(writer);
             }),
@@ -295,7 +295,7 @@ pub(super) fn run(
         for lost in cx.settle() {
             let its = results.iter_mut().filter(|result| result.changes.contains(&lost.change));
             its.filter(|result| !result.has_failed())
-                .for_each(|result| result.outcome = Outcome::Failed(lost.error.clone()));
+                .for_each(|result| result.outcome = ItemOutcome::Failed(lost.error.clone()));
         }
         return results;
     }
@@ -307,7 +307,7 @@ pub(super) fn run(
         let mut cx = Context::within(services, identity, version, transaction);
         results = run_in_order(&mut cx, items.take().unwrap_or_default(), option);
         noticed = cx.take_noticed();
-        if results.last().is_some_and(ItemResult::has_failed) { Keep::Rollback } else { Keep::Commit }
+        if results.last().is_some_and(ItemResult::has_failed) { Outcome::Rollback } else { Outcome::Commit }
     });
     if let Err(error) = kept {
         let error = Error::from(error);
@@ -315,7 +315,7 @@ pub(super) fn run(
             operation,
             id,
             objects: Vec::new(),
-            outcome: Outcome::Failed(error.clone()),
+            outcome: ItemOutcome::Failed(error.clone()),
             changes: 0..0,
         };
         return identifications.into_iter().map(failed).collect();

@@ -124,7 +124,7 @@ impl Engine {
                 ));
             }
         };
-        let identity = match self.acting(identity, &header, peer) {
+        let identity = match self.on_behalf_of(identity, &header, peer) {
             Ok(identity) => identity,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request is refused: {error}");
@@ -139,13 +139,18 @@ impl Engine {
     ///
     /// # Errors
     /// Authentication Not Successful, where a ticket is not good or who gave it is not let in any more.
-    fn acting(&self, identity: Identity, header: &RequestHeader, peer: &Peer) -> Result<Identity, Error> {
+    fn on_behalf_of(
+        &self,
+        identity: Identity,
+        header: &RequestHeader,
+        peer: &Peer,
+    ) -> Result<Identity, Error> {
         let own = &identity.principal.user;
         let Some(delegation) = self.services.tickets.admit(own, tickets(header), Instant::now())? else {
             return Ok(identity);
         };
         let delegate = Delegate { user: identity.principal.user, rights: delegation.rights };
-        self.authenticator.behind(delegation.principal, delegate, peer).map_err(|error| {
+        self.authenticator.on_behalf_of(delegation.principal, delegate, peer).map_err(|error| {
             log::warn!(target: peer.log_target(), "Who gave a ticket is refused: {error}");
             Error::new(
                 ResultReason::AuthenticationNotSuccessful,
@@ -302,7 +307,7 @@ impl Respond for Engine {
             refused: self.counters.refused.load(Ordering::Relaxed),
             bugs: self.counters.bugs.load(Ordering::Relaxed),
             store: self.services.store.status(),
-            endpoints: self.services.notices.status(),
+            endpoints: self.services.notifications.status(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The requests of the server's own (KMIP 1.4 §5, 2.1 §6.2): what is sent to a client that listens, in which version,
 //! and what its answer says.
 //!
-//! Nothing is written for a listener whose certificate does not name the user that the notice is for, and an object
+//! Nothing is written for a listener whose certificate does not name the user that the notification is for, and an object
 //! only if its policy allows that user to get it, at the moment of sending. The connection is the caller's.
 
 use std::fmt;
@@ -10,8 +10,8 @@ use std::io;
 use zeroize::Zeroizing;
 
 use crate::auth::{self, Identity, Peer};
-use crate::engine::export::Wish;
-use crate::engine::notices::{Event, Notice, Notices};
+use crate::engine::export::GetOptions;
+use crate::engine::notifications::{Event, Notification, Notifications};
 use crate::engine::{Context, destroyed, lifecycle, refused};
 use crate::kmip::attributes::{Changes, Flat};
 use crate::kmip::enums::{ObjectType, Operation, PutFunction, QueryFunction, ResultReason, ResultStatus};
@@ -34,7 +34,7 @@ const QUESTIONS: [QueryFunction; 6] = [
 
 /// What is known of a listener, for as long as its connection lasts.
 #[derive(Clone, Debug, Default)]
-pub struct Acquaintance {
+pub struct PeerCapabilities {
     /// Whether it was asked about itself.
     asked: bool,
     /// Whether it answered that.
@@ -49,7 +49,7 @@ pub struct Acquaintance {
     refused: Vec<Operation>,
 }
 
-impl Acquaintance {
+impl PeerCapabilities {
     /// What is known of it when its connection has failed: a listener that hung up when it was asked about itself is
     /// not asked again, and may take what it is sent.
     #[must_use]
@@ -57,7 +57,7 @@ impl Acquaintance {
         Self { asked: self.asked && !self.answered, ..Self::default() }
     }
 
-    /// The version for a notice: that of the request behind it, unless the listener says that it does not speak that;
+    /// The version for a notification: that of the request behind it, unless the listener says that it does not speak that;
     /// then the newest that both speak.
     fn version(&self, wanted: Version) -> Option<Version> {
         if self.versions.is_empty() || self.versions.contains(&wanted) {
@@ -75,7 +75,7 @@ impl Acquaintance {
     }
 }
 
-/// What became of a notice.
+/// What became of a notification.
 #[derive(Debug)]
 pub enum Delivery {
     /// The listener took it.
@@ -91,7 +91,7 @@ pub enum Failure {
     Connection(io::Error),
     /// The listener has no identity here.
     Unknown(auth::Error),
-    /// The listener is another user than the one whose notices they are.
+    /// The listener is another user than the one whose notifications they are.
     Stranger(
         /// That user.
         String,
@@ -118,20 +118,20 @@ pub type Exchange<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<Vec<u8>>;
 
 impl Engine {
     /// What waits to be sent.
-    pub fn notices(&self) -> &Notices {
-        &self.services.notices
+    pub fn notifications(&self) -> &Notifications {
+        &self.services.notifications
     }
 
-    /// Sends one notice of `user` to `peer`, which has to be that user by its certificate. From 1.3 on, a listener is
+    /// Sends one notification of `user` to `peer`, which has to be that user by its certificate. From 1.3 on, a listener is
     /// asked about itself first, once.
     ///
     /// # Errors
     /// [`Failure`]: the connection is of no more use.
     pub fn deliver(
         &self,
-        notice: &Notice,
+        notification: &Notification,
         (user, peer): (&str, &Peer),
-        acquaintance: &mut Acquaintance,
+        acquaintance: &mut PeerCapabilities,
         exchange: Exchange<'_>,
     ) -> Result<Delivery, Failure> {
         self.authenticator.admit(peer).map_err(Failure::Unknown)?;
@@ -139,16 +139,16 @@ impl Engine {
         if identity.principal.user != user {
             return Err(Failure::Stranger(identity.principal.user));
         }
-        let mut talk = Talk { peer, exchange };
-        if !acquaintance.asked && notice.version >= V1_3 {
-            talk.ask(notice.version, acquaintance)?;
+        let mut talk = Session { peer, exchange };
+        if !acquaintance.asked && notification.version >= V1_3 {
+            talk.ask(notification.version, acquaintance)?;
         }
-        let Some(version) = acquaintance.version(notice.version) else {
+        let Some(version) = acquaintance.version(notification.version) else {
             return Ok(Delivery::NotTaken(
                 "it speaks no version of the protocol that is spoken here".to_owned(),
             ));
         };
-        let operation = match &notice.event {
+        let operation = match &notification.event {
             Event::Made { .. } => Operation::Put,
             Event::Changed(_) => Operation::Notify,
         };
@@ -156,16 +156,16 @@ impl Engine {
             return Ok(Delivery::NotTaken(format!("it does not take {operation}")));
         }
         let mut cx = Context::new(&self.services, &identity, version);
-        let payload = match &notice.event {
-            Event::Made { replaced } => put(&mut cx, notice.object, replaced.clone(), acquaintance),
-            Event::Changed(changes) => notify(&mut cx, notice.object, changes),
+        let payload = match &notification.event {
+            Event::Made { replaced } => put(&mut cx, notification.object, replaced.clone(), acquaintance),
+            Event::Changed(changes) => notify(&mut cx, notification.object, changes),
         };
         let payload = match payload {
             Ok(payload) => payload,
             Err(error) => return Ok(Delivery::NotTaken(format!("it may not have it ({error})"))),
         };
         let answer = talk.exchange(version, operation, payload)?;
-        answer.audit(&identity, peer, operation, notice.object);
+        answer.audit(&identity, peer, operation, notification.object);
         let Some(said) = answer.failure else { return Ok(Delivery::Taken) };
         if answer.unsupported {
             acquaintance.refused.push(operation);
@@ -185,7 +185,7 @@ fn put(
     cx: &mut Context<'_>,
     object: Id,
     replaced: Option<UniqueIdentifier>,
-    acquaintance: &Acquaintance,
+    acquaintance: &PeerCapabilities,
 ) -> Result<Payload, Error> {
     let version = cx.version;
     let id = UniqueIdentifier::from(object);
@@ -202,7 +202,7 @@ fn put(
     if !exists || !types.is_empty() && !types.contains(&kind) {
         return Err(refused(&id.to_string()));
     }
-    let wish = Wish { format: None, wrap_type: None, compression: None, wrapping: None };
+    let wish = GetOptions { format: None, wrap_type: None, compression: None, wrapping: None };
     let object = wish.fulfil(cx, granted.into_record())?;
     let put_function = if replaced.is_some() { PutFunction::Replace } else { PutFunction::New };
     let request = PutRequest {
@@ -237,15 +237,15 @@ fn owned(
 }
 
 /// A conversation in which the server asks.
-struct Talk<'a> {
+struct Session<'a> {
     peer: &'a Peer,
     exchange: Exchange<'a>,
 }
 
-impl Talk<'_> {
+impl Session<'_> {
     /// Asks a listener which versions it speaks and what it can do (1.4 §5.3 and §5.4). One that does not answer that
     /// may still take what it is sent.
-    fn ask(&mut self, version: Version, acquaintance: &mut Acquaintance) -> Result<(), Failure> {
+    fn ask(&mut self, version: Version, acquaintance: &mut PeerCapabilities) -> Result<(), Failure> {
         acquaintance.asked = true;
         let nothing = |writer: &mut Writer| writer.structure(Tag::RequestPayload, |_| ());
         let told = self.exchange(version, Operation::DiscoverVersions, Box::new(nothing))?;
@@ -382,9 +382,9 @@ mod tests {
     use super::*;
     use crate::ttlv::{V1_2, V1_4, V2_1};
 
-    fn of(versions: &[Version], operations: &[Operation]) -> Acquaintance {
+    fn of(versions: &[Version], operations: &[Operation]) -> PeerCapabilities {
         let (versions, operations) = (versions.to_vec(), operations.to_vec());
-        Acquaintance { versions, operations, ..Acquaintance::default() }
+        PeerCapabilities { versions, operations, ..PeerCapabilities::default() }
     }
 
     #[test]
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn who_hung_up_on_a_question_is_not_asked_again() {
-        let mut listener = Acquaintance { asked: true, ..Acquaintance::default() };
+        let mut listener = PeerCapabilities { asked: true, ..PeerCapabilities::default() };
         assert!(listener.after_failure().asked);
         listener.answered = true;
         assert!(!listener.after_failure().asked);

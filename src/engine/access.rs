@@ -19,7 +19,7 @@ use super::lifecycle;
 /// A context has one to give, and asks the policy first:
 ///
 /// ```
-/// use kmip_server::engine::{Context, Granted};
+/// use kmip_server::internals::engine::{Context, Granted};
 /// use kmip_server::kmip::{Error, enums::Operation, structures::UniqueIdentifier};
 ///
 /// fn read(cx: &mut Context<'_>, id: &UniqueIdentifier) -> Result<Granted, Error> {
@@ -30,21 +30,21 @@ use super::lifecycle;
 /// Nobody else can make one of a record,
 ///
 /// ```compile_fail,E0423
-/// fn grant(record: kmip_server::store::Record) -> kmip_server::engine::Granted {
-///     kmip_server::engine::Granted(record)
+/// fn grant(record: kmip_server::internals::store::Record) -> kmip_server::internals::engine::Granted {
+///     kmip_server::internals::engine::Granted(record)
 /// }
 /// ```
 ///
 /// nor decide without the gate,
 ///
 /// ```compile_fail,E0603
-/// use kmip_server::engine::access::decide;
+/// use kmip_server::internals::engine::access::decide;
 /// ```
 ///
 /// and an operation cannot go around its context, whose way to the store is its own.
 ///
 /// ```compile_fail,E0616
-/// fn read(cx: &mut kmip_server::engine::Context<'_>) {
+/// fn read(cx: &mut kmip_server::internals::engine::Context<'_>) {
 ///     drop(&cx.scope);
 /// }
 /// ```
@@ -52,7 +52,7 @@ use super::lifecycle;
 /// What is opened for reading cannot be changed: a change goes through the context again.
 ///
 /// ```compile_fail,E0594
-/// fn rename(granted: &mut kmip_server::engine::Granted) {
+/// fn rename(granted: &mut kmip_server::internals::engine::Granted) {
 ///     granted.owner = "another".into();
 /// }
 /// ```

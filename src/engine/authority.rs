@@ -11,7 +11,8 @@ use x509_cert::der::pem::{LineEnding, encode_string};
 use crate::crypto::authority::{Issuer, NewIssuer};
 use crate::kmip::enums::ResultReason;
 use crate::kmip::{Error, structure};
-use crate::ttlv::{self, Reader, STORED, Secret, Tag, Value, Writer};
+use crate::secret::Secret;
+use crate::ttlv::{self, Reader, STORED, Tag, Value, Writer};
 
 use super::context::Context;
 use super::error::failed;
@@ -73,12 +74,12 @@ impl Context<'_> {
         if let Some(issuer) = known().as_ref() {
             return Ok(Arc::clone(issuer));
         }
-        let (kept, is_new) = match self.own(KEPT_AS)? {
+        let (kept, is_new) = match self.server_state(KEPT_AS)? {
             Some(kept) => (kept, false),
             None => {
                 let now = self.now;
                 let new = self.heavy(|| Ok(Issuer::generate(COMMON_NAME, now)?))?;
-                (self.own_or_set(KEPT_AS, &encode(new))?, true)
+                (self.server_state_or_set(KEPT_AS, &encode(new))?, true)
             }
         };
         let kept = decode(&kept).map_err(unreadable)?;
@@ -104,7 +105,7 @@ impl Context<'_> {
         if let Some(issuer) = known {
             return Ok(Some(issuer.certificate().to_vec()));
         }
-        let kept = self.own(KEPT_AS)?;
+        let kept = self.server_state(KEPT_AS)?;
         kept.map(|kept| Ok(decode(&kept).map_err(unreadable)?.certificate)).transpose()
     }
 }

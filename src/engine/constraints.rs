@@ -9,8 +9,9 @@ use crate::kmip::attributes::Flat;
 use crate::kmip::enums::{ObjectType, ResultReason};
 use crate::kmip::structures::ObjectGroups;
 use crate::kmip::{Error, structure};
+use crate::secret::Secret;
 use crate::store::{Record, Transaction};
-use crate::ttlv::{Reader, STORED, Secret, Tag, V2_1, Value, Writer};
+use crate::ttlv::{Reader, STORED, Tag, V2_1, Value, Writer};
 
 use super::context::Context;
 use super::error::{failed, invalid_field};
@@ -94,7 +95,7 @@ impl Constraints {
 
 /// The constraints on what `user` makes.
 fn of(transaction: &mut dyn Transaction, user: &str) -> Result<Constraints, Error> {
-    let kept = transaction.own(&kept_as(user))?;
+    let kept = transaction.server_state(&kept_as(user))?;
     kept.as_ref().map_or_else(|| Ok(Constraints::default()), Constraints::decode_kept)
 }
 
@@ -140,7 +141,9 @@ impl Context<'_> {
             return Err(invalid_field(format!("KMIP 2.1 has no {} attribute.", unknown.name())));
         }
         let (identity, kept) = (self.identity, constraints.encode_kept());
-        self.transact(|transaction| Ok(transaction.set_own(&kept_as(&identity.principal.user), &kept)?))
+        self.transact(|transaction| {
+            Ok(transaction.set_server_state(&kept_as(&identity.principal.user), &kept)?)
+        })
     }
 }
 

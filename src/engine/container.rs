@@ -8,13 +8,14 @@ use crate::kmip::enums::{
 };
 use crate::kmip::structures::{Link, UniqueIdentifier};
 use crate::kmip::{Certificate, Error, Key, KeyBlock, KeyMaterial, KeyValue, Object};
+use crate::secret::Secret;
 use crate::store::Record;
-use crate::ttlv::{Secret, Tag};
+use crate::ttlv::Tag;
 
 use super::context::Context;
-use super::creation::Given;
+use super::creation::RequestedAttributes;
 use super::error::{failed, wrong_state};
-use super::export::Plain;
+use super::export::PlainKey;
 use super::replacement::link;
 use super::{lifecycle, material};
 
@@ -33,7 +34,7 @@ pub(super) fn pkcs12(
     attributes: &Attributes,
 ) -> Result<Object, Error> {
     let unfit = |why| failed(ResultReason::KeyFormatTypeNotSupported, why);
-    let (Object::PrivateKey(_), Ok(key)) = (object, Plain::read(object)) else {
+    let (Object::PrivateKey(_), Ok(key)) = (object, PlainKey::read(object)) else {
         return Err(unfit("Only a private key that the server can read is given in a PKCS#12 container."));
     };
     let Ok(KeyMaterial::Bytes(key)) = key.write(KeyFormatType::Pkcs8, false) else {
@@ -75,7 +76,11 @@ pub struct Unpacked {
 /// # Errors
 /// Wrong Key Lifecycle State (before 2.0 Permission Denied) for a password that is not active, those of
 /// [`Context::open`] for one that cannot be had, Cryptographic Failure for a container that cannot be taken apart.
-pub fn unpack(cx: &mut Context<'_>, object: &Object, given: &Given) -> Result<Option<Unpacked>, Error> {
+pub fn unpack(
+    cx: &mut Context<'_>,
+    object: &Object,
+    given: &RequestedAttributes,
+) -> Result<Option<Unpacked>, Error> {
     let Object::PrivateKey(Key { key_block: block }) = object else { return Ok(None) };
     let links: Vec<Link> = given.all(Tag::Link);
     let password = links.into_iter().find(|link| link.link_type == LinkType::Pkcs12PasswordLink);

@@ -13,21 +13,22 @@ use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::policy::{Policies, PolicyStore};
-use crate::store::{self, Criterion, Id, Keep, Located, Order, Query, Record, Store, Transaction};
-use crate::ttlv::{DateTime, Secret, V2_1, Version};
+use crate::secret::Secret;
+use crate::store::{self, Criterion, Id, Located, Order, Outcome, Query, Record, Store, Transaction};
+use crate::ttlv::{DateTime, V2_1, Version};
 
 use super::access::{self, Gate, Granted};
 use super::announced::Announced;
 use super::authority::Authority;
 use super::error::{failed, invalid_field, not_found};
+use super::group_rotation::GroupRotation;
 use super::heavy;
 use super::jobs::Jobs;
 use super::lifecycle;
-use super::notices::{Addressed, Notices, Watch};
+use super::notifications::{Addressed, ChangeRecorder, Notifications};
 use super::run::{Lost, Run};
 use super::streams::Streams;
 use super::tickets::Tickets;
-use super::turns::Turns;
 
 /// How many objects one Locate finds at the most. So many identifiers fill the largest response; a client that
 /// has more of them asks for them page by page.
@@ -56,11 +57,11 @@ pub struct Services {
     /// The tickets of those who logged in.
     pub tickets: Tickets,
     /// Whose turn it is in groups of objects.
-    pub turns: Turns,
+    pub group_rotation: GroupRotation,
     /// The operations that are done asynchronously.
     pub jobs: Jobs,
     /// What waits to be sent to the listeners of clients.
-    pub notices: Notices,
+    pub notifications: Notifications,
 }
 
 impl Services {
@@ -73,9 +74,9 @@ impl Services {
             authority: Authority::own(),
             announced: Announced::default(),
             tickets: Tickets::default(),
-            turns: Turns::default(),
+            group_rotation: GroupRotation::default(),
             jobs: Jobs::default(),
-            notices: Notices::default(),
+            notifications: Notifications::default(),
         }
     }
 }
@@ -104,7 +105,7 @@ pub struct Context<'a> {
     pub announced: &'a Announced,
     pub(super) authority: &'a Authority,
     pub(super) tickets: &'a Tickets,
-    pub(super) turns: &'a Turns,
+    pub(super) group_rotation: &'a GroupRotation,
     pub(super) policies: Arc<Policies>,
     streams: &'a Streams,
     scope: Scope<'a>,
@@ -114,7 +115,7 @@ pub struct Context<'a> {
     touched: Vec<String>,
     /// The operation of the item that is being done.
     pub(super) doing: Option<Operation>,
-    notices: &'a Notices,
+    notifications: &'a Notifications,
     /// What owners are to be told when the change of that number is durable.
     noticed: Vec<(usize, Addressed)>,
 }
@@ -150,7 +151,7 @@ impl<'a> Context<'a> {
             announced: &services.announced,
             authority: &services.authority,
             tickets: &services.tickets,
-            turns: &services.turns,
+            group_rotation: &services.group_rotation,
             policies: services.policies.snapshot(),
             streams: &services.streams,
             scope,
@@ -159,7 +160,7 @@ impl<'a> Context<'a> {
             heavy_jobs: 0,
             touched: Vec::new(),
             doing: None,
-            notices: &services.notices,
+            notifications: &services.notifications,
             noticed: Vec::new(),
         }
     }
@@ -214,7 +215,7 @@ impl<'a> Context<'a> {
         self.update(identifier, operation, change, |transaction, record| transaction.update(record))
     }
 
-    /// Notes that the object was given to a client: the turns of its groups move on, and it is no longer Fresh
+    /// Notes that the object was given to a client: the group_rotation of its groups move on, and it is no longer Fresh
     /// (1.4 §3.34). That is no change of the object, so its Last Change Date stays. A member of a group is not given
     /// before that is on the disk, because nobody else may draw it; what is in no group is drawn from none, and
     /// does not wait. A disk that is full is no reason to keep a key from who needs it: where the store fails,
@@ -234,7 +235,7 @@ impl<'a> Context<'a> {
         };
         let noted = self.update(Some(&identifier), operation, change, |transaction, record| {
             if record.attributes.object_group.is_empty() {
-                transaction.note(record)
+                transaction.update_lazily(record)
             } else {
                 transaction.update(record)
             }
@@ -254,9 +255,9 @@ impl<'a> Context<'a> {
     pub fn settle(&mut self) -> Vec<Lost> {
         let Scope::Run(run) = &mut self.scope else { return Vec::new() };
         let lost = run.take_lost();
-        for (change, notice) in self.noticed.drain(..) {
+        for (change, notification) in self.noticed.drain(..) {
             if lost.iter().all(|lost| lost.change != change) {
-                self.notices.post(notice);
+                self.notifications.post(notification);
             }
         }
         lost
@@ -264,12 +265,12 @@ impl<'a> Context<'a> {
 
     /// What owners are to be told of the changes of a batch, once it is kept as a whole.
     pub fn take_noticed(&mut self) -> Noticed {
-        Noticed(self.noticed.drain(..).map(|(_, notice)| notice).collect())
+        Noticed(self.noticed.drain(..).map(|(_, notification)| notification).collect())
     }
 
     /// Whether the server sends messages of its own accord, to anybody.
     pub fn has_listeners(&self) -> bool {
-        self.notices.has_listeners()
+        self.notifications.has_listeners()
     }
 
     /// Does work that takes a processor for long, such as making an RSA key, when it is its turn. It has to be
@@ -301,21 +302,21 @@ impl<'a> Context<'a> {
     }
 
     /// What the server keeps for itself under that name.
-    pub(super) fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+    pub(super) fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
         Ok(match &mut self.scope {
-            Scope::Each(store) => store.own(name)?,
-            Scope::Run(run) => run.own(name)?,
-            Scope::Batch(transaction) => transaction.own(name)?,
+            Scope::Each(store) => store.server_state(name)?,
+            Scope::Run(run) => run.server_state(name)?,
+            Scope::Batch(transaction) => transaction.server_state(name)?,
         })
     }
 
     /// Keeps `value` for the server itself under that name, unless something is there; gives what is there then.
-    pub(super) fn own_or_set(&mut self, name: &str, value: &Secret) -> Result<Secret, Error> {
+    pub(super) fn server_state_or_set(&mut self, name: &str, value: &Secret) -> Result<Secret, Error> {
         self.transact(|transaction| {
-            if let Some(there) = transaction.own(name)? {
+            if let Some(there) = transaction.server_state(name)? {
                 return Ok(there);
             }
-            transaction.set_own(name, value)?;
+            transaction.set_server_state(name, value)?;
             Ok(value.clone())
         })
     }
@@ -480,12 +481,12 @@ impl<'a> Context<'a> {
     ) -> Result<T, Error> {
         let mut job = Some(job);
         let mut outcome = None;
-        let (notices, version) = (self.notices, self.version);
+        let (notifications, version) = (self.notifications, self.version);
         let mut seen = Vec::new();
         let mut run = |transaction: &mut dyn Transaction| {
-            let watched = |job| Watch::run(transaction, notices, version, &mut seen, job);
+            let watched = |job| ChangeRecorder::run(transaction, notifications, version, &mut seen, job);
             let result = job.take().map(watched);
-            let keep = if matches!(result, Some(Ok(_))) { Keep::Commit } else { Keep::Rollback };
+            let keep = if matches!(result, Some(Ok(_))) { Outcome::Commit } else { Outcome::Rollback };
             outcome = result;
             keep
         };
@@ -498,9 +499,9 @@ impl<'a> Context<'a> {
         let outcome = outcome
             .unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))?;
         match self.scope {
-            Scope::Each(_) => seen.into_iter().for_each(|notice| self.notices.post(notice)),
+            Scope::Each(_) => seen.into_iter().for_each(|notification| self.notifications.post(notification)),
             Scope::Run(_) | Scope::Batch(_) => {
-                self.noticed.extend(seen.into_iter().map(|notice| (number, notice)));
+                self.noticed.extend(seen.into_iter().map(|notification| (number, notification)));
             }
         }
         Ok(outcome)
@@ -514,7 +515,7 @@ pub struct Noticed(Vec<Addressed>);
 impl Noticed {
     /// Queues it, because the batch is kept.
     pub fn post(self, services: &Services) {
-        self.0.into_iter().for_each(|notice| services.notices.post(notice));
+        self.0.into_iter().for_each(|notification| services.notifications.post(notification));
     }
 }
 

@@ -17,15 +17,15 @@ use super::{certificates, export, lease, lifecycle, quantum, usage_limits};
 
 /// The attributes that a client wants on a new object, each allowed in the request's version.
 #[derive(Clone, Debug, Default)]
-pub struct Given(Vec<Attribute>);
+pub struct RequestedAttributes(Vec<Attribute>);
 
-impl FromIterator<Attribute> for Given {
+impl FromIterator<Attribute> for RequestedAttributes {
     fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
         Self(attributes.into_iter().collect())
     }
 }
 
-impl Given {
+impl RequestedAttributes {
     /// Those of a request; the templates that it names come first, and what the request says overrides them.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl Given {
     /// Those of an optional part of a request.
     ///
     /// # Errors
-    /// As [`Given::of`].
+    /// As [`RequestedAttributes::of`].
     pub fn of_optional(cx: &mut Context<'_>, template: Option<&TemplateAttribute>) -> Result<Self, Error> {
         template.map_or_else(|| Ok(Self::default()), |template| Self::of(cx, template))
     }
@@ -181,7 +181,7 @@ impl Given {
 
 /// An object on its way into the store.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct NewObject {
     /// What is known about it so far.
     pub attributes: Attributes,
     object: Object,
@@ -189,7 +189,7 @@ pub struct Draft {
     format_given: bool,
 }
 
-impl Draft {
+impl NewObject {
     /// A draft of `object`, with the attributes that follow from the object itself.
     pub fn new(object: Object) -> Self {
         let mut attributes = Attributes { object_type: Some(object.object_type()), ..Attributes::default() };
@@ -231,7 +231,7 @@ impl Draft {
     /// # Errors
     /// Invalid Field for an attribute that objects of the type do not have, that only the server sets, that
     /// contradicts the object, or for a name that is given twice.
-    pub fn give(mut self, given: &Given) -> Result<Self, Error> {
+    pub fn give(mut self, given: &RequestedAttributes) -> Result<Self, Error> {
         let object_type = self.object.object_type();
         for attribute in &given.0 {
             let rules = &attribute.row.rules;
@@ -277,7 +277,7 @@ impl Draft {
     /// # Errors
     /// Cryptographic Failure where the value cannot be hashed, Invalid Field for Usage Limits below zero, those of
     /// [`quantum::check`].
-    pub fn finish(self, asker: &Asker) -> Result<Unnumbered, Error> {
+    pub fn finish(self, asker: &Requester) -> Result<RecordWithoutId, Error> {
         let Self { mut attributes, object, format_given } = self;
         let object_type = object.object_type();
         quantum::check(&attributes)?;
@@ -305,16 +305,16 @@ impl Draft {
         let (id, owner, object) = (Id(0), asker.owner.clone(), Some(object));
         let mut record = Record { id, owner, object_type, attributes, object };
         lifecycle::begin(&mut record, asker.now);
-        Ok(Unnumbered(record))
+        Ok(RecordWithoutId(record))
     }
 }
 
 /// A new object that is whole but for its number: it gets one where no other change can get the same, and everything
 /// that takes time is done by then.
 #[derive(Clone, Debug)]
-pub struct Unnumbered(Record);
+pub struct RecordWithoutId(Record);
 
-impl Unnumbered {
+impl RecordWithoutId {
     /// The object of number `id`.
     pub fn numbered(self, id: Id) -> Record {
         let Self(mut record) = self;
@@ -327,12 +327,12 @@ impl Unnumbered {
 
 /// Who makes an object, and when.
 #[derive(Clone, Debug)]
-pub struct Asker {
+pub struct Requester {
     owner: Principal,
     now: DateTime,
 }
 
-impl Asker {
+impl Requester {
     /// The user of that name, at `now`.
     #[cfg(test)]
     pub(super) fn new(owner: &str, now: DateTime) -> Self {

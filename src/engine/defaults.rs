@@ -8,12 +8,13 @@ use crate::kmip::attributes::{Attributes, Flat, Origin, Row};
 use crate::kmip::enums::{ObjectType, ResultReason};
 use crate::kmip::structures::ObjectGroups;
 use crate::kmip::{Error, structure};
+use crate::secret::Secret;
 use crate::store::Transaction;
-use crate::ttlv::{Reader, STORED, Secret, Tag, V2_1, Value, Writer};
+use crate::ttlv::{Reader, STORED, Tag, V2_1, Value, Writer};
 
 use super::constraints::ObjectTypes;
 use super::context::Context;
-use super::creation::Given;
+use super::creation::RequestedAttributes;
 use super::error::{failed, invalid_field};
 
 /// How many Object Defaults a user can have: each new object is looked up in all of them.
@@ -72,7 +73,12 @@ impl ObjectDefaults {
 
 impl DefaultsInformation {
     /// What is given, and what of the defaults it leaves open, of the attributes that are `open` to defaults.
-    fn complete(&self, given: Given, object_type: ObjectType, open: impl Fn(&'static Row) -> bool) -> Given {
+    fn complete(
+        &self,
+        given: RequestedAttributes,
+        object_type: ObjectType,
+        open: impl Fn(&'static Row) -> bool,
+    ) -> RequestedAttributes {
         let groups: Vec<String> = given.all(Tag::ObjectGroup);
         let about = |grouped: bool| {
             let typed = self.objects.iter().filter(|it| it.types().any(|named| named == object_type));
@@ -116,7 +122,7 @@ impl Context<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn defaults(&mut self) -> Result<DefaultsInformation, Error> {
-        let kept = self.own(&kept_as(&self.identity.principal.user))?;
+        let kept = self.server_state(&kept_as(&self.identity.principal.user))?;
         kept.as_ref().map_or_else(|| Ok(DefaultsInformation::default()), DefaultsInformation::decode_kept)
     }
 
@@ -131,7 +137,7 @@ impl Context<'_> {
         }
         defaults.objects.iter().try_for_each(ObjectDefaults::check)?;
         let (name, kept) = (kept_as(&self.identity.principal.user), defaults.encode_kept());
-        self.transact(|transaction: &mut dyn Transaction| Ok(transaction.set_own(&name, &kept)?))
+        self.transact(|transaction: &mut dyn Transaction| Ok(transaction.set_server_state(&name, &kept)?))
     }
 
     /// What is given for a new object, and of the asker's defaults what it leaves open and the request's version has.
@@ -141,10 +147,10 @@ impl Context<'_> {
     /// Where the store fails.
     pub fn complete(
         &mut self,
-        given: Given,
+        given: RequestedAttributes,
         object_type: ObjectType,
         told: Option<&Attributes>,
-    ) -> Result<Given, Error> {
+    ) -> Result<RequestedAttributes, Error> {
         let version = self.version;
         let open = |row: &'static Row| {
             row.exists_in(version) && told.is_none_or(|told| told.of_row(row).next().is_none())
@@ -197,7 +203,9 @@ mod tests {
         );
         assert_eq!(completed(&[strong, length(192)], ObjectType::SymmetricKey), (Some(192), comment()));
         assert_eq!(completed(&[], ObjectType::SecretData), (None, None));
-        let old = set.complete(Given::default(), ObjectType::SymmetricKey, |row| row.tag != Tag::Comment);
+        let old = set.complete(RequestedAttributes::default(), ObjectType::SymmetricKey, |row| {
+            row.tag != Tag::Comment
+        });
         assert!(!old.has_any(&[Tag::Comment]) && old.has_any(&[Tag::CryptographicLength]));
         assert_eq!(DefaultsInformation::decode_kept(&set.encode_kept()).unwrap(), set);
     }

@@ -16,8 +16,9 @@ use crate::kmip::{
     KeyWrappingSpecification, Object, RsaPrivateKeyMaterial, RsaPublicKeyMaterial, SecretData,
     SymmetricKeyMaterial,
 };
+use crate::secret::Secret;
 use crate::store::Record;
-use crate::ttlv::{BigInteger, Secret, V2_0, V2_1, Version};
+use crate::ttlv::{BigInteger, V2_0, V2_1, Version};
 
 use super::context::Context;
 use super::error::{failed, invalid_field, not_found};
@@ -25,7 +26,7 @@ use super::{container, wrapping};
 
 /// A key apart from the form in which it is kept.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Plain {
+pub enum PlainKey {
     /// The bytes of a symmetric key or of secret data.
     Bytes(Secret),
     /// The private half of an RSA pair.
@@ -40,7 +41,7 @@ pub enum Plain {
 
 use KeyFormatType as F;
 
-impl Plain {
+impl PlainKey {
     /// Reads the key of an object that is not wrapped.
     ///
     /// # Errors
@@ -195,22 +196,22 @@ impl Plain {
 
 /// The format in which the server makes a key that the client wants in none (2.1 §4.26). RSA's private keys are
 /// PKCS#8 up to 2.0, as PyKMIP makes them. Before 2.0 the standard has no defaults.
-pub fn default_format(key: &Plain, version: Version) -> KeyFormatType {
+pub fn default_format(key: &PlainKey, version: Version) -> KeyFormatType {
     match key {
-        Plain::Bytes(_) => F::Raw,
-        Plain::RsaPrivate(_) if version < V2_1 => F::Pkcs8,
-        Plain::RsaPrivate(_) | Plain::RsaPublic(_) => F::Pkcs1,
-        Plain::EcPrivate(key) if version >= V2_0 && key.curve().has_points() => F::TransparentEcPrivateKey,
-        Plain::EcPublic(key) if version >= V2_0 && key.curve().has_points() => F::TransparentEcPublicKey,
-        Plain::EcPrivate(_) => F::Pkcs8,
-        Plain::EcPublic(_) => F::X509,
+        PlainKey::Bytes(_) => F::Raw,
+        PlainKey::RsaPrivate(_) if version < V2_1 => F::Pkcs8,
+        PlainKey::RsaPrivate(_) | PlainKey::RsaPublic(_) => F::Pkcs1,
+        PlainKey::EcPrivate(key) if version >= V2_0 && key.curve().has_points() => F::TransparentEcPrivateKey,
+        PlainKey::EcPublic(key) if version >= V2_0 && key.curve().has_points() => F::TransparentEcPublicKey,
+        PlainKey::EcPrivate(_) => F::Pkcs8,
+        PlainKey::EcPublic(_) => F::X509,
     }
 }
 
 /// The object with its key in the standard's default format; none where it is kept in that already, or cannot be
 /// converted.
 pub fn in_default_format(object: &Object) -> Option<Object> {
-    let format = default_format(&Plain::read(object).ok()?, V2_1);
+    let format = default_format(&PlainKey::read(object).ok()?, V2_1);
     let kept = object.key_block()?.key_format_type;
     if kept == format {
         return None;
@@ -222,7 +223,7 @@ pub fn in_default_format(object: &Object) -> Option<Object> {
 ///
 /// # Errors
 /// Key Format Type Not Supported where the key has no such form.
-pub fn block(key: &Plain, format: Option<KeyFormatType>, version: Version) -> Result<KeyBlock, Error> {
+pub fn block(key: &PlainKey, format: Option<KeyFormatType>, version: Version) -> Result<KeyBlock, Error> {
     let format = format.unwrap_or_else(|| default_format(key, version));
     let material = key.write(format, false).map_err(|error| inexpressible(error, format))?;
     Ok(KeyBlock {
@@ -246,7 +247,7 @@ pub fn symmetric_key(
     format: Option<KeyFormatType>,
     version: Version,
 ) -> Result<Object, Error> {
-    let plain = block(&Plain::Bytes(key), format, version)?;
+    let plain = block(&PlainKey::Bytes(key), format, version)?;
     let (cryptographic_algorithm, cryptographic_length) = (Some(algorithm), Some(bits));
     Ok(Object::SymmetricKey(Key {
         key_block: KeyBlock { cryptographic_algorithm, cryptographic_length, ..plain },
@@ -265,7 +266,7 @@ pub fn secret_data(
     version: Version,
 ) -> Result<Object, Error> {
     let format = format.unwrap_or(if version < V2_1 { F::Opaque } else { F::Raw });
-    let key_block = block(&Plain::Bytes(secret), Some(format), version)?;
+    let key_block = block(&PlainKey::Bytes(secret), Some(format), version)?;
     Ok(Object::SecretData(SecretData { secret_data_type, key_block }))
 }
 
@@ -301,12 +302,12 @@ pub fn convert(
         Some(KeyCompressionType::EcPublicKeyTypeX9_62CompressedPrime) => true,
         Some(_) => return unsupported_compression(),
     };
-    let key = match Plain::read(&object) {
+    let key = match PlainKey::read(&object) {
         Ok(key) => key,
         Err(_) if format.is_none() => return unsupported_compression(),
         Err(error) => return Err(inexpressible(error, wanted)),
     };
-    if compression.is_some() && !matches!(&key, Plain::EcPublic(key) if key.curve().has_points()) {
+    if compression.is_some() && !matches!(&key, PlainKey::EcPublic(key) if key.curve().has_points()) {
         return unsupported_compression();
     }
     let written = key.write(wanted, compressed).map_err(|error| inexpressible(error, wanted))?;
@@ -341,7 +342,7 @@ fn inexpressible(error: crypto::Error, wanted: KeyFormatType) -> Error {
 
 /// How a client wants to have an object (1.4 §4.11, 2.1 §6.1.18 and §6.1.19).
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct GetOptions {
     /// Key Format Type.
     pub format: Option<KeyFormatType>,
     /// Key Wrap Type.
@@ -352,7 +353,7 @@ pub struct Wish {
     pub wrapping: Option<KeyWrappingSpecification>,
 }
 
-impl Wish {
+impl GetOptions {
     /// The record's object as the client wants it, if it may leave the server that way: a sensitive object does so
     /// encrypted only, one that is not extractable not at all.
     ///
@@ -400,7 +401,7 @@ impl Wish {
 
 /// Fills in what the key block does not say and the key itself does (1.4 §2.1.3).
 pub fn describe(object: &mut Object) {
-    let told = Plain::read(object).ok().and_then(|key| key.describe());
+    let told = PlainKey::read(object).ok().and_then(|key| key.describe());
     let (Some((algorithm, bits)), Some(block)) = (told, object.key_block_mut()) else { return };
     block.cryptographic_algorithm.get_or_insert(algorithm);
     if block.cryptographic_length.is_none() {

@@ -1,6 +1,6 @@
 //! Whose turn it is in a group of objects: the default member that Locate finds (KMIP 1.4 §4.9, 2.1 §6.1.28).
 //!
-//! The standard leaves the default member to the server. Here the members take turns: each Get of a member moves
+//! The standard leaves the default member to the server. Here the members take group_rotation: each Get of a member moves
 //! on to the one after it, and the first follows the last. A turn belongs to a user and a group, and is kept in
 //! memory from the first time that the user asks for the default member: a server that starts anew begins with the
 //! first. Finding the member is left to Locate.
@@ -14,16 +14,16 @@ use crate::store::{Place, Record};
 
 use super::context::Context;
 
-/// Of how many groups a user's turns are kept; one more costs the one that was asked for longest ago, whose turn
+/// Of how many groups a user's group_rotation are kept; one more costs the one that was asked for longest ago, whose turn
 /// begins anew then.
 const MOST_OF_A_USER: usize = 64;
 
-/// How many turns are kept for all users together. One more costs the oldest of all.
+/// How many group_rotation are kept for all users together. One more costs the oldest of all.
 const MOST: usize = 4096;
 
-/// The turns that are kept.
+/// The group_rotation that are kept.
 #[derive(Default)]
-pub struct Turns(Mutex<HashMap<Key, Turn>>);
+pub struct GroupRotation(Mutex<HashMap<Key, Turn>>);
 
 /// A user, and the digest of a group's name: names can be as long as a request.
 type Key = (String, Vec<u8>);
@@ -34,7 +34,7 @@ struct Turn {
     touched: Instant,
 }
 
-impl Turns {
+impl GroupRotation {
     /// The place of the member of `group` that `user` was served last; from now on it is kept.
     fn last(&self, user: &str, group: &str, now: Instant) -> Option<Place> {
         let key = key(user, group);
@@ -44,9 +44,9 @@ impl Turns {
             return turn.last;
         }
         let oldest = |kept: &HashMap<Key, Turn>, user: Option<&str>, most: usize| {
-            let turns = kept.iter().filter(|((owner, _), _)| user.is_none_or(|user| owner == user));
-            let full = turns.clone().count() >= most;
-            turns.min_by_key(|(_, turn)| turn.touched).map(|(key, _)| key.clone()).filter(|_| full)
+            let group_rotation = kept.iter().filter(|((owner, _), _)| user.is_none_or(|user| owner == user));
+            let full = group_rotation.clone().count() >= most;
+            group_rotation.min_by_key(|(_, turn)| turn.touched).map(|(key, _)| key.clone()).filter(|_| full)
         };
         for (of, most) in [(Some(user), MOST_OF_A_USER), (None, MOST)] {
             if let Some(oldest) = oldest(&kept, of, most) {
@@ -80,12 +80,16 @@ fn key(user: &str, group: &str) -> Key {
 impl Context<'_> {
     /// The place of the member of `group` that the asker was served last; none where the first is next.
     pub fn last_served(&self, group: &str) -> Option<Place> {
-        self.turns.last(&self.identity.principal.user, group, Instant::now())
+        self.group_rotation.last(&self.identity.principal.user, group, Instant::now())
     }
 
-    /// Moves on the turns of the groups of `record`, which the asker is served.
+    /// Moves on the group_rotation of the groups of `record`, which the asker is served.
     pub(super) fn take_turns(&self, record: &Record) {
-        self.turns.serve(&self.identity.principal.user, &record.attributes.object_group, record.place());
+        self.group_rotation.serve(
+            &self.identity.principal.user,
+            &record.attributes.object_group,
+            record.place(),
+        );
     }
 }
 
@@ -106,31 +110,31 @@ mod tests {
 
     #[test]
     fn a_turn_is_kept_from_the_first_question_on_for_its_user_and_group() {
-        let (turns, now) = (Turns::default(), Instant::now());
-        turns.serve("john", &groups(&["a"]), place(7));
-        assert_eq!(turns.lock().len(), 0);
-        assert_eq!(turns.last("john", "a", now), None);
-        turns.serve("jane", &groups(&["a"]), place(7));
-        turns.serve("john", &groups(&["b"]), place(7));
-        assert_eq!(turns.last("john", "a", now), None);
-        turns.serve("john", &groups(&["b", "a"]), place(7));
-        assert_eq!(turns.last("john", "a", now), Some(place(7)));
+        let (group_rotation, now) = (GroupRotation::default(), Instant::now());
+        group_rotation.serve("john", &groups(&["a"]), place(7));
+        assert_eq!(group_rotation.lock().len(), 0);
+        assert_eq!(group_rotation.last("john", "a", now), None);
+        group_rotation.serve("jane", &groups(&["a"]), place(7));
+        group_rotation.serve("john", &groups(&["b"]), place(7));
+        assert_eq!(group_rotation.last("john", "a", now), None);
+        group_rotation.serve("john", &groups(&["b", "a"]), place(7));
+        assert_eq!(group_rotation.last("john", "a", now), Some(place(7)));
     }
 
     #[test]
     fn a_user_loses_the_turn_that_was_asked_for_longest_ago_and_all_users_have_a_bound() {
-        let (turns, now) = (Turns::default(), Instant::now());
+        let (group_rotation, now) = (GroupRotation::default(), Instant::now());
         let at = |number: usize| now + Duration::from_millis(number as u64);
         for number in 0..=MOST_OF_A_USER {
-            turns.last("john", &number.to_string(), at(number));
-            turns.serve("john", &[number.to_string()], place(1));
+            group_rotation.last("john", &number.to_string(), at(number));
+            group_rotation.serve("john", &[number.to_string()], place(1));
         }
-        assert_eq!(turns.lock().len(), MOST_OF_A_USER);
-        assert_eq!(turns.last("john", "1", at(100)), Some(place(1)));
-        assert_eq!(turns.last("john", "0", at(101)), None);
+        assert_eq!(group_rotation.lock().len(), MOST_OF_A_USER);
+        assert_eq!(group_rotation.last("john", "1", at(100)), Some(place(1)));
+        assert_eq!(group_rotation.last("john", "0", at(101)), None);
         for user in 0..MOST + 10 {
-            turns.last(&user.to_string(), "a", at(200 + user));
+            group_rotation.last(&user.to_string(), "a", at(200 + user));
         }
-        assert_eq!(turns.lock().len(), MOST);
+        assert_eq!(group_rotation.lock().len(), MOST);
     }
 }

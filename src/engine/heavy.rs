@@ -1,7 +1,7 @@
 //! Work that keeps a processor busy for long, such as making an RSA key, waits for its turn here, so that it
 //! leaves room for requests that are answered at once.
 //!
-//! The number of turns is the machine's, so one line is shared by all servers of a process. Whoever comes first
+//! The number of group_rotation is the machine's, so one line is shared by all servers of a process. Whoever comes first
 //! goes first. A job must not touch the store: what it held there would wait in line with it.
 
 use std::collections::VecDeque;

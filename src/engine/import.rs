@@ -10,7 +10,7 @@ use crate::kmip::{Error, Object};
 use crate::store::{Id, Record};
 use crate::ttlv::{DateTime, Tag, Version};
 
-use super::creation::{Asker, Draft};
+use super::creation::{NewObject, Requester};
 use super::error::invalid_field;
 use super::{lifecycle, quantum, usage_limits};
 
@@ -25,15 +25,15 @@ const OWN: &[Tag] =
 ///
 /// # Errors
 /// Invalid Field for an attribute that the version or the type of object does not have, that is given twice, or
-/// that contradicts the object, and for Usage Limits below zero; those of [`Draft::finish`] and [`quantum::check`].
+/// that contradicts the object, and for Usage Limits below zero; those of [`NewObject::finish`] and [`quantum::check`].
 pub fn record(
     object: Object,
     given: &[Attribute],
     (id, old): (Id, Option<&Record>),
-    asker: &Asker,
+    asker: &Requester,
     version: Version,
 ) -> Result<Record, Error> {
-    let mut draft = Draft::new(object);
+    let mut draft = NewObject::new(object);
     draft.attributes.operation_policy_name = old.map(|old| old.policy().to_owned());
     let mut record = draft.finish(asker)?.numbered(id);
     // What is wrapped hides the bytes that the digest is of.

@@ -11,7 +11,7 @@ use crate::store::{Id, Record, Transaction};
 
 use super::access::Gate;
 use super::context::Context;
-use super::creation::Unnumbered;
+use super::creation::RecordWithoutId;
 use super::error::{failed, refused};
 use super::{access, constraints, lifecycle, material};
 
@@ -21,7 +21,7 @@ impl Context<'_> {
     /// # Errors
     /// Constraint Violation (before 2.1 Permission Denied), Permission Denied where the asker acts for another without
     /// the right to make it, and where the store fails.
-    pub fn insert(&mut self, new: Unnumbered) -> Result<Id, Error> {
+    pub fn insert(&mut self, new: RecordWithoutId) -> Result<Id, Error> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
         let id = self.transact(|transaction| add_one(transaction, &gate, new))?;
@@ -35,7 +35,7 @@ impl Context<'_> {
     /// Those of [`Context::insert`].
     pub fn insert_linked(
         &mut self,
-        new: Vec<Unnumbered>,
+        new: Vec<RecordWithoutId>,
         link: impl FnOnce(&mut [Record]),
     ) -> Result<Vec<Id>, Error> {
         let policies = Arc::clone(&self.policies);
@@ -59,7 +59,7 @@ impl Context<'_> {
     /// Those of [`Context::insert`] and [`Context::modify`].
     pub fn insert_beside(
         &mut self,
-        new: Unnumbered,
+        new: RecordWithoutId,
         (others, operation): (&[Id], Operation),
         mut change: impl FnMut(&mut Record, Id),
     ) -> Result<Id, Error> {
@@ -171,7 +171,7 @@ impl Context<'_> {
 }
 
 /// Adds a new object under a new number.
-fn add_one(transaction: &mut dyn Transaction, gate: &Gate<'_>, new: Unnumbered) -> Result<Id, Error> {
+fn add_one(transaction: &mut dyn Transaction, gate: &Gate<'_>, new: RecordWithoutId) -> Result<Id, Error> {
     let id = transaction.next_id()?;
     add(transaction, gate, vec![new.numbered(id)])?;
     Ok(id)

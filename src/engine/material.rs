@@ -7,11 +7,11 @@
 use crate::crypto;
 use crate::kmip::enums::{KeyFormatType, ResultReason};
 use crate::kmip::{Error, KeyMaterial, KeyValue, Object};
+use crate::secret::Secret;
 use crate::store::Record;
-use crate::ttlv::Secret;
 
 use super::error::{destroyed, failed};
-use super::export::Plain;
+use super::export::PlainKey;
 
 /// The bytes of the record's key.
 ///
@@ -43,13 +43,13 @@ pub fn bytes(record: &Record) -> Result<Secret, Error> {
 fn plain(material: &KeyMaterial, object: &Object) -> Result<Secret, Error> {
     match material {
         // The cryptography reads every form of bytes but bare ones, and says what is wrong with them.
-        KeyMaterial::Bytes(bytes) if is_bare(object) => match Plain::read(object) {
-            Ok(key @ (Plain::EcPrivate(_) | Plain::EcPublic(_))) => Ok(key.computable()?),
+        KeyMaterial::Bytes(bytes) if is_bare(object) => match PlainKey::read(object) {
+            Ok(key @ (PlainKey::EcPrivate(_) | PlainKey::EcPublic(_))) => Ok(key.computable()?),
             _ => Ok(bytes.clone()),
         },
         KeyMaterial::Bytes(bytes) => Ok(bytes.clone()),
         KeyMaterial::SymmetricKey(key) => Ok(key.key.clone()),
-        _ => match Plain::read(object) {
+        _ => match PlainKey::read(object) {
             Ok(key) => Ok(key.computable()?),
             Err(crypto::Error::Inexpressible) => {
                 let format = object.key_block().map(|block| block.key_format_type.name()).unwrap_or_default();
@@ -66,7 +66,7 @@ fn plain(material: &KeyMaterial, object: &Object) -> Result<Secret, Error> {
 /// Lets go of what was made ready to compute with the object's key, as the object is gone.
 pub fn forget(object: &Object) {
     if matches!(object, Object::PrivateKey(_))
-        && let Ok(Plain::RsaPrivate(key)) = Plain::read(object)
+        && let Ok(PlainKey::RsaPrivate(key)) = PlainKey::read(object)
     {
         crypto::rsa::forget(&key);
     }

@@ -1,7 +1,7 @@
 //! What owners of objects are to be told of changes (KMIP 1.4 §5, 2.1 §6.2): noticed where a change is made, queued
 //! when it is durable, taken from the queue by whoever sends it.
 //!
-//! A notice holds no key: an object that is to be put is read, and its policy asked, when it is sent. Sending is left
+//! A notification holds no key: an object that is to be put is read, and its policy asked, when it is sent. Sending is left
 //! to the server; here nobody ever waits for it. Queues are in memory and bounded: what finds no room is dropped and
 //! counted.
 
@@ -13,21 +13,22 @@ use std::time::{Duration, Instant};
 use crate::kmip::attributes::Changes;
 use crate::kmip::enums::LinkType;
 use crate::kmip::structures::UniqueIdentifier;
-use crate::store::{Error, Id, Keep, Located, Query, Record, Transaction};
-use crate::ttlv::{Secret, Version};
+use crate::secret::Secret;
+use crate::store::{Error, Id, Located, Outcome, Query, Record, Transaction};
+use crate::ttlv::Version;
 
-/// How many notices wait for one listener at the most.
+/// How many notifications wait for one listener at the most.
 pub const MAX_WAITING: usize = 1_000;
 
 /// How many bytes of changed attributes wait for one listener at the most.
 pub const MAX_WAITING_BYTES: usize = 16 << 20;
 
-/// What a notice takes besides the attributes in it, in bytes, at a guess.
+/// What a notification takes besides the attributes in it, in bytes, at a guess.
 const ROOM: usize = 128;
 
 /// Something that happened to an object, for its owner.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
+pub struct Notification {
     /// The object.
     pub object: Id,
     /// The version of the request that did it.
@@ -48,7 +49,7 @@ pub enum Event {
     Changed(Changes),
 }
 
-impl Notice {
+impl Notification {
     fn size(&self) -> usize {
         match &self.event {
             Event::Made { .. } => ROOM,
@@ -57,12 +58,12 @@ impl Notice {
     }
 }
 
-/// A notice and the user it is for.
-pub(super) type Addressed = (String, Notice);
+/// A notification and the user it is for.
+pub(super) type Addressed = (String, Notification);
 
 /// The queues of all listeners, by their users.
 #[derive(Debug, Default)]
-pub struct Notices(HashMap<String, Queue>);
+pub struct Notifications(HashMap<String, Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -74,7 +75,7 @@ struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Notice>,
+    waiting: VecDeque<Notification>,
     bytes: usize,
     /// Until when what waits is still handed out, once there is an end.
     closing: Option<Instant>,
@@ -83,8 +84,8 @@ struct State {
 /// What a queue has for whoever sends.
 #[derive(Debug, PartialEq)]
 pub enum Next {
-    /// A notice.
-    Notice(Notice),
+    /// A notification.
+    Notification(Notification),
     /// Nothing came in that time.
     Nothing,
     /// Nothing will come any more.
@@ -96,7 +97,7 @@ pub enum Next {
 pub struct Status {
     /// The user whose listener it is.
     pub user: String,
-    /// How many notices wait.
+    /// How many notifications wait.
     pub waiting: usize,
     /// How many the listener took.
     pub delivered: u64,
@@ -104,7 +105,7 @@ pub struct Status {
     pub dropped: u64,
 }
 
-impl Notices {
+impl Notifications {
     /// Empty queues for the listeners of these users.
     pub fn of(users: impl IntoIterator<Item = String>) -> Self {
         Self(users.into_iter().map(|user| (user, Queue::default())).collect())
@@ -115,22 +116,22 @@ impl Notices {
         !self.0.is_empty()
     }
 
-    /// Puts a notice into the queue of its owner, if there is one and it has room.
-    pub(crate) fn post(&self, (owner, notice): Addressed) {
+    /// Puts a notification into the queue of its owner, if there is one and it has room.
+    pub(crate) fn post(&self, (owner, notification): Addressed) {
         let Some(queue) = self.0.get(&owner) else { return };
-        let size = notice.size();
+        let size = notification.size();
         let mut state = queue.state();
         if state.waiting.len() >= MAX_WAITING || state.bytes.saturating_add(size) > MAX_WAITING_BYTES {
             drop(state);
             return queue.drop_one(&owner, "too many wait already");
         }
         state.bytes += size;
-        state.waiting.push_back(notice);
+        state.waiting.push_back(notification);
         drop(state);
         queue.moved.notify_all();
     }
 
-    /// The next notice for the user's listener; waits for it, for that long at the most.
+    /// The next notification for the user's listener; waits for it, for that long at the most.
     pub fn next(&self, user: &str, patience: Duration) -> Next {
         let Some(queue) = self.0.get(user) else { return Next::Closed };
         let empty = |state: &mut State| state.waiting.is_empty() && state.closing.is_none();
@@ -139,9 +140,9 @@ impl Notices {
         if state.closing.is_some_and(|end| state.waiting.is_empty() || Instant::now() >= end) {
             return Next::Closed;
         }
-        let Some(notice) = state.waiting.pop_front() else { return Next::Nothing };
-        state.bytes = state.bytes.saturating_sub(notice.size());
-        Next::Notice(notice)
+        let Some(notification) = state.waiting.pop_front() else { return Next::Nothing };
+        state.bytes = state.bytes.saturating_sub(notification.size());
+        Next::Notification(notification)
     }
 
     /// Waits before another attempt; false where there is to be none, because the server ends.
@@ -160,21 +161,21 @@ impl Notices {
         }
     }
 
-    /// Counts a notice that the user's listener took.
+    /// Counts a notification that the user's listener took.
     pub fn delivered(&self, user: &str) {
         if let Some(queue) = self.0.get(user) {
             queue.delivered.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Counts a notice that the user's listener will not get, and logs why now and then.
+    /// Counts a notification that the user's listener will not get, and logs why now and then.
     pub fn dropped(&self, user: &str, why: &str) {
         if let Some(queue) = self.0.get(user) {
             queue.drop_one(user, why);
         }
     }
 
-    /// Drops what still waits for the user's listener; how many notices that were.
+    /// Drops what still waits for the user's listener; how many notifications that were.
     pub fn drop_rest(&self, user: &str) -> usize {
         let Some(queue) = self.0.get(user) else { return 0 };
         let rest = std::mem::take(&mut queue.state().waiting).len();
@@ -215,47 +216,47 @@ impl Queue {
 }
 
 /// A change under way that is looked at for what owners are to be told of it.
-pub(super) struct Watch<'a> {
+pub(super) struct ChangeRecorder<'a> {
     change: &'a mut dyn Transaction,
-    notices: &'a Notices,
+    notifications: &'a Notifications,
     version: Version,
     seen: Vec<Addressed>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> ChangeRecorder<'a> {
     /// Runs `job` on `change`; what was noticed is added to `seen`.
     pub(super) fn run<T>(
         change: &'a mut dyn Transaction,
-        notices: &'a Notices,
+        notifications: &'a Notifications,
         version: Version,
         seen: &mut Vec<Addressed>,
         job: impl FnOnce(&mut dyn Transaction) -> T,
     ) -> T {
-        if !notices.has_listeners() {
+        if !notifications.has_listeners() {
             return job(change);
         }
-        let mut watch = Self { change, notices, version, seen: Vec::new() };
+        let mut watch = Self { change, notifications, version, seen: Vec::new() };
         let outcome = job(&mut watch);
         seen.append(&mut watch.seen);
         outcome
     }
 
     /// What the owner of `record` is to be told, where somebody listens and `event` finds anything.
-    fn notice(
+    fn notification(
         &mut self,
         record: &Record,
         event: impl FnOnce(&mut dyn Transaction) -> Result<Option<Event>, Error>,
     ) -> Result<Option<Addressed>, Error> {
-        if !self.notices.0.contains_key(&record.owner.user) {
+        if !self.notifications.0.contains_key(&record.owner.user) {
             return Ok(None);
         }
         let (object, version) = (record.id, self.version);
         let event = event(self.change)?;
-        Ok(event.map(|event| (record.owner.user.clone(), Notice { object, version, event })))
+        Ok(event.map(|event| (record.owner.user.clone(), Notification { object, version, event })))
     }
 }
 
-impl Transaction for Watch<'_> {
+impl Transaction for ChangeRecorder<'_> {
     fn read(&mut self, id: Id) -> Result<Option<Record>, Error> {
         self.change.read(id)
     }
@@ -269,19 +270,19 @@ impl Transaction for Watch<'_> {
     }
 
     fn insert(&mut self, record: Record) -> Result<(), Error> {
-        let notice = self.notice(&record, |_| {
+        let notification = self.notification(&record, |_| {
             let mut links = record.attributes.link.iter().rev();
             let replaced = links.find(|link| link.link_type == LinkType::ReplacedObjectLink);
             let replaced = replaced.map(|link| link.linked_object_identifier.clone());
             Ok(Some(Event::Made { replaced }))
         })?;
         self.change.insert(record)?;
-        self.seen.extend(notice);
+        self.seen.extend(notification);
         Ok(())
     }
 
     fn update(&mut self, record: Record) -> Result<(), Error> {
-        let notice = self.notice(&record, |change| {
+        let notification = self.notification(&record, |change| {
             let Some(before) = change.read(record.id)? else { return Ok(None) };
             if record.object.is_some() && record.object != before.object {
                 return Ok(Some(Event::Made { replaced: Some(record.id.into()) }));
@@ -290,28 +291,28 @@ impl Transaction for Watch<'_> {
             Ok((!changes.is_empty()).then_some(Event::Changed(changes)))
         })?;
         self.change.update(record)?;
-        self.seen.extend(notice);
+        self.seen.extend(notification);
         Ok(())
     }
 
-    fn note(&mut self, record: Record) -> Result<(), Error> {
-        self.change.note(record)
+    fn update_lazily(&mut self, record: Record) -> Result<(), Error> {
+        self.change.update_lazily(record)
     }
 
-    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
-        self.change.own(name)
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        self.change.server_state(name)
     }
 
-    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
-        self.change.set_own(name, value)
+    fn set_server_state(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
+        self.change.set_server_state(name, value)
     }
 
-    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
-        let (notices, version) = (self.notices, self.version);
+    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
+        let (notifications, version) = (self.notifications, self.version);
         let mut seen = Vec::new();
         self.change.nested(&mut |change| {
-            let keep = Watch::run(change, notices, version, &mut seen, &mut *job);
-            if keep == Keep::Rollback {
+            let keep = ChangeRecorder::run(change, notifications, version, &mut seen, &mut *job);
+            if keep == Outcome::Rollback {
                 seen.clear();
             }
             keep
@@ -334,72 +335,77 @@ mod tests {
     const NONE: Duration = Duration::ZERO;
 
     fn made(number: u64) -> Addressed {
-        let notice = Notice { object: Id(number), version: V1_4, event: Event::Made { replaced: None } };
-        ("john".to_owned(), notice)
+        let notification =
+            Notification { object: Id(number), version: V1_4, event: Event::Made { replaced: None } };
+        ("john".to_owned(), notification)
     }
 
-    fn johns() -> Notices {
-        Notices::of(["john".to_owned()])
+    fn johns() -> Notifications {
+        Notifications::of(["john".to_owned()])
     }
 
-    /// A notice of an attribute of that many bytes.
+    /// A notification of an attribute of that many bytes.
     fn large(bytes: usize) -> Addressed {
         let after = Attributes { comment: Some("x".repeat(bytes)), ..Attributes::default() };
         let event = Event::Changed(Changes::between(&Attributes::default(), &after));
-        ("john".to_owned(), Notice { event, ..made(1).1 })
+        ("john".to_owned(), Notification { event, ..made(1).1 })
     }
 
-    fn counts(notices: &Notices) -> (usize, u64) {
-        let status = notices.status();
+    fn counts(notifications: &Notifications) -> (usize, u64) {
+        let status = notifications.status();
         (status[0].waiting, status[0].dropped)
     }
 
     #[test]
     fn notices_come_out_in_the_order_in_which_they_came_and_only_for_those_who_listen() {
-        let notices = johns();
-        notices.post(made(1));
-        notices.post(("jane".to_owned(), made(2).1));
-        notices.post(made(3));
+        let notifications = johns();
+        notifications.post(made(1));
+        notifications.post(("jane".to_owned(), made(2).1));
+        notifications.post(made(3));
         for number in [1, 3] {
-            assert_eq!(notices.next("john", NONE), Next::Notice(made(number).1));
+            assert_eq!(notifications.next("john", NONE), Next::Notification(made(number).1));
         }
-        assert_eq!(notices.next("john", NONE), Next::Nothing);
-        assert_eq!(notices.next("jane", NONE), Next::Closed);
+        assert_eq!(notifications.next("john", NONE), Next::Nothing);
+        assert_eq!(notifications.next("jane", NONE), Next::Closed);
     }
 
     #[test]
     fn what_finds_no_room_is_dropped_and_counted() {
-        let notices = johns();
-        (0..MAX_WAITING as u64 + 7).for_each(|number| notices.post(made(number + 1)));
-        assert_eq!(counts(&notices), (MAX_WAITING, 7));
-        assert_eq!(notices.next("john", NONE), Next::Notice(made(1).1), "the first ones are kept");
-        notices.post(made(1));
-        assert_eq!(counts(&notices), (MAX_WAITING, 7));
+        let notifications = johns();
+        (0..MAX_WAITING as u64 + 7).for_each(|number| notifications.post(made(number + 1)));
+        assert_eq!(counts(&notifications), (MAX_WAITING, 7));
+        assert_eq!(
+            notifications.next("john", NONE),
+            Next::Notification(made(1).1),
+            "the first ones are kept"
+        );
+        notifications.post(made(1));
+        assert_eq!(counts(&notifications), (MAX_WAITING, 7));
     }
 
     #[test]
     fn large_attributes_have_a_bound_of_their_own() {
-        let notices = johns();
-        (0..5).for_each(|_| notices.post(large(MAX_WAITING_BYTES / 4)));
-        assert_eq!(counts(&notices), (3, 2));
-        notices.next("john", NONE);
-        notices.post(large(MAX_WAITING_BYTES / 4));
-        assert_eq!(counts(&notices), (3, 2));
+        let notifications = johns();
+        (0..5).for_each(|_| notifications.post(large(MAX_WAITING_BYTES / 4)));
+        assert_eq!(counts(&notifications), (3, 2));
+        notifications.next("john", NONE);
+        notifications.post(large(MAX_WAITING_BYTES / 4));
+        assert_eq!(counts(&notifications), (3, 2));
     }
 
     #[test]
     fn at_the_end_what_waits_is_handed_out_for_the_grace_and_no_longer() {
-        let notices = johns();
-        notices.post(made(1));
-        notices.close(Duration::from_secs(60));
-        assert!(!notices.pause("john", Duration::from_secs(60)), "there is no waiting any more");
-        assert_eq!(notices.next("john", NONE), Next::Notice(made(1).1));
-        assert_eq!(notices.next("john", Duration::from_secs(60)), Next::Closed);
-        let notices = johns();
-        notices.post(made(1));
-        notices.close(NONE);
-        assert_eq!(notices.next("john", NONE), Next::Closed);
-        assert_eq!((notices.drop_rest("john"), counts(&notices)), (1, (0, 1)));
+        let notifications = johns();
+        notifications.post(made(1));
+        notifications.close(Duration::from_secs(60));
+        assert!(!notifications.pause("john", Duration::from_secs(60)), "there is no waiting any more");
+        assert_eq!(notifications.next("john", NONE), Next::Notification(made(1).1));
+        assert_eq!(notifications.next("john", Duration::from_secs(60)), Next::Closed);
+        let notifications = johns();
+        notifications.post(made(1));
+        notifications.close(NONE);
+        assert_eq!(notifications.next("john", NONE), Next::Closed);
+        assert_eq!((notifications.drop_rest("john"), counts(&notifications)), (1, (0, 1)));
     }
 
     fn key(id: Id, owner: &str) -> Record {
@@ -410,11 +416,11 @@ mod tests {
 
     /// What is noticed of a change.
     fn noticed(job: impl FnOnce(&mut dyn Transaction)) -> Vec<Addressed> {
-        let (notices, mut seen, mut job) = (johns(), Vec::new(), Some(job));
+        let (notifications, mut seen, mut job) = (johns(), Vec::new(), Some(job));
         let store = Memory::new();
         let change = &mut |change: &mut dyn Transaction| {
-            Watch::run(change, &notices, V1_4, &mut seen, job.take().unwrap());
-            Keep::Commit
+            ChangeRecorder::run(change, &notifications, V1_4, &mut seen, job.take().unwrap());
+            Outcome::Commit
         };
         store.change(change).unwrap();
         seen
@@ -461,7 +467,7 @@ mod tests {
             successor.attributes.link.push(Link { link_type, linked_object_identifier: Id(1).into() });
             change.insert(successor).unwrap();
         });
-        let events: Vec<_> = seen.into_iter().map(|(_, notice)| notice.event).collect();
+        let events: Vec<_> = seen.into_iter().map(|(_, notification)| notification.event).collect();
         let made = |replaced: Option<Id>| Event::Made { replaced: replaced.map(Into::into) };
         assert_eq!(events[..2], [made(None), made(Some(Id(1)))]);
         assert!(matches!(events[2], Event::Changed(_)), "{events:?}");
@@ -471,9 +477,9 @@ mod tests {
     #[test]
     fn what_is_taken_back_is_not_noticed() {
         let seen = noticed(|change| {
-            for keep in [Keep::Rollback, Keep::Commit] {
+            for keep in [Outcome::Rollback, Outcome::Commit] {
                 let insert = &mut |change: &mut dyn Transaction| {
-                    change.insert(key(Id(if keep == Keep::Commit { 7 } else { 6 }), "john")).unwrap();
+                    change.insert(key(Id(if keep == Outcome::Commit { 7 } else { 6 }), "john")).unwrap();
                     keep
                 };
                 change.nested(insert).unwrap();

@@ -11,8 +11,8 @@ use base16ct::lower;
 use crate::crypto::hash::Hash;
 use crate::kmip::Error;
 use crate::kmip::enums::{CryptographicAlgorithm, ObjectType, ResultReason};
+use crate::secret::Secret;
 use crate::store::Record;
-use crate::ttlv::Secret;
 
 use super::access::Granted;
 use super::context::Context;
@@ -113,11 +113,11 @@ fn advance(cx: &mut Context<'_>, pad: &Secret, way: Way, count: usize) -> Result
     }
     let name = kept_as(pad);
     cx.transact(|transaction| {
-        let mut used = Used::read(transaction.own(&name)?.as_ref()).ok_or_else(|| {
+        let mut used = Used::read(transaction.server_state(&name)?.as_ref()).ok_or_else(|| {
             failed(ResultReason::GeneralFailure, "Where the pad stands cannot be read from the store.")
         })?;
         let from = used.take(way, count, pad.len())?;
-        transaction.set_own(&name, &used.write())?;
+        transaction.set_server_state(&name, &used.write())?;
         Ok(from)
     })
 }

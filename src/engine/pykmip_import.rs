@@ -3,16 +3,16 @@
 use crate::kmip::Error;
 use crate::store::{Found, Record};
 
-use super::creation::{Asker, Draft};
+use super::creation::{NewObject, Requester};
 use super::lifecycle;
 
 /// The record of an object that was found: its owner, names, dates, state and policy as they were, and beside
 /// them the attributes that follow from the object.
 ///
 /// # Errors
-/// Those of [`Draft::finish`].
+/// Those of [`NewObject::finish`].
 pub fn complete(found: Found) -> Result<Record, Error> {
-    let mut draft = Draft::new(found.object);
+    let mut draft = NewObject::new(found.object);
     let attributes = &mut draft.attributes;
     attributes.name = found.names;
     attributes.object_group = found.object_groups;
@@ -23,7 +23,7 @@ pub fn complete(found: Found) -> Result<Record, Error> {
     // Whether anybody has read it is not known.
     attributes.fresh = Some(false);
     // An object without owner was nobody's: no common name is empty.
-    let asker = Asker::then(found.owner.unwrap_or_default().into(), found.initial_date);
+    let asker = Requester::then(found.owner.unwrap_or_default().into(), found.initial_date);
     let mut record = draft.finish(&asker)?.numbered(found.id);
     if lifecycle::has_state(record.object_type) {
         record.attributes.state = found.state.or(record.attributes.state);

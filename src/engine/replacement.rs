@@ -9,7 +9,7 @@ use crate::kmip::{Error, Object};
 use crate::store::{Id, Record};
 use crate::ttlv::{DateTime, Interval, Tag};
 
-use super::creation::{Asker, Draft, Given};
+use super::creation::{NewObject, RequestedAttributes, Requester};
 use super::error::{destroyed, failed};
 use super::lifecycle;
 
@@ -23,7 +23,7 @@ pub struct Wanted {
     /// How many seconds after its making the new key is activated.
     pub offset: Option<Interval>,
     /// The attributes that the new key has instead of the old one's, or on top of them.
-    pub given: Given,
+    pub given: RequestedAttributes,
 }
 
 impl Wanted {
@@ -40,8 +40,8 @@ impl Wanted {
     }
 
     /// The attributes of the successor of `old`, before what belongs to the new key itself.
-    pub fn attributes(&self, old: &Record) -> Given {
-        self.given.on_top_of(&Given::inherited(old))
+    pub fn attributes(&self, old: &Record) -> RequestedAttributes {
+        self.given.on_top_of(&RequestedAttributes::inherited(old))
     }
 }
 
@@ -70,16 +70,16 @@ pub fn replaceable(record: &Record, object_type: ObjectType) -> Result<(), Error
 /// both are linked.
 ///
 /// # Errors
-/// Illegal Operation where an offset has no Activation Date to move the others by, and those of [`Draft::give`].
+/// Illegal Operation where an offset has no Activation Date to move the others by, and those of [`NewObject::give`].
 pub fn succeed(
     old: &mut Record,
     id: Id,
     object: Object,
     wanted: &Wanted,
-    asker: &Asker,
-) -> Result<Draft, Error> {
+    asker: &Requester,
+) -> Result<NewObject, Error> {
     let now = asker.now();
-    let mut draft = Draft::generated(object, now).give(&wanted.attributes(old))?;
+    let mut draft = NewObject::generated(object, now).give(&wanted.attributes(old))?;
     if let Some(offset) = wanted.offset {
         shift_dates(&mut draft, old, offset, now)?;
     }
@@ -102,7 +102,7 @@ pub fn link(link_type: LinkType, to: Id) -> Link {
 }
 
 /// The new key is activated `offset` after its making, and its other dates keep their distance from that.
-fn shift_dates(draft: &mut Draft, old: &Record, offset: Interval, now: DateTime) -> Result<(), Error> {
+fn shift_dates(draft: &mut NewObject, old: &Record, offset: Interval, now: DateTime) -> Result<(), Error> {
     let activation = DateTime(now.0.saturating_add(offset.0.into()));
     let before = &old.attributes;
     let new = &mut draft.attributes;
@@ -132,7 +132,8 @@ mod tests {
         CryptographicAlgorithm, NameType, RevocationReasonCode, State, UsageLimitsUnit,
     };
     use crate::kmip::structures::{Name, RevocationReason, UsageLimits};
-    use crate::ttlv::{Secret, V1_4, Value};
+    use crate::secret::Secret;
+    use crate::ttlv::{V1_4, Value};
 
     const NOW: DateTime = DateTime(10_000);
 
@@ -172,13 +173,13 @@ mod tests {
         Record { id: Id(1), owner: "john".into(), object_type, attributes, object: Some(key()) }
     }
 
-    fn given<T: Value>(tag: Tag, value: &T) -> Given {
-        Given::from_iter([Attribute::of(Row::of(tag).unwrap(), value)])
+    fn given<T: Value>(tag: Tag, value: &T) -> RequestedAttributes {
+        RequestedAttributes::from_iter([Attribute::of(Row::of(tag).unwrap(), value)])
     }
 
-    fn successor(old: &mut Record, offset: Option<u32>, given: Given) -> Result<Record, Error> {
+    fn successor(old: &mut Record, offset: Option<u32>, given: RequestedAttributes) -> Result<Record, Error> {
         let wanted = Wanted { offset: offset.map(Interval), given }.checked()?;
-        let asker = Asker::new("john", NOW);
+        let asker = Requester::new("john", NOW);
         Ok(succeed(old, Id(2), key(), &wanted, &asker)?.finish(&asker)?.numbered(Id(2)))
     }
 
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_clients_set_is_copied_and_what_belongs_to_the_old_key_is_not() {
-        let new = successor(&mut old(), None, Given::default()).unwrap();
+        let new = successor(&mut old(), None, RequestedAttributes::default()).unwrap();
         let attributes = &new.attributes;
         assert_eq!(attributes.comment.as_deref(), Some("kept"));
         assert_eq!(attributes.deactivation_date, Some(DateTime(2_000)));
@@ -209,13 +210,13 @@ mod tests {
 
     #[test]
     fn an_offset_moves_all_dates_by_as_much() {
-        let new = successor(&mut old(), Some(60), Given::default()).unwrap();
+        let new = successor(&mut old(), Some(60), RequestedAttributes::default()).unwrap();
         assert_eq!(new.attributes.activation_date, Some(DateTime(10_060)));
         assert_eq!(new.attributes.protect_stop_date, Some(DateTime(10_560)));
         assert_eq!(new.attributes.deactivation_date, Some(DateTime(11_060)));
         assert_eq!(new.attributes.process_start_date, None);
         assert_eq!(new.attributes.state, Some(State::PreActive));
-        let now = successor(&mut old(), Some(0), Given::default()).unwrap();
+        let now = successor(&mut old(), Some(0), RequestedAttributes::default()).unwrap();
         assert_eq!(now.attributes.state, Some(State::Active));
     }
 
@@ -228,17 +229,17 @@ mod tests {
         assert_eq!(new.attributes.deactivation_date, Some(DateTime(9)));
         let mut undated = old();
         undated.attributes.activation_date = None;
-        let error = successor(&mut undated, Some(0), Given::default()).unwrap_err();
+        let error = successor(&mut undated, Some(0), RequestedAttributes::default()).unwrap_err();
         assert_eq!(error.reason, ResultReason::IllegalOperation);
     }
 
     #[test]
     fn generations_are_counted_and_the_latest_is_marked() {
         let mut first = old();
-        let mut second = successor(&mut first, None, Given::default()).unwrap();
+        let mut second = successor(&mut first, None, RequestedAttributes::default()).unwrap();
         assert_eq!(first.attributes.rotate_latest, Some(false));
         assert_eq!(second.attributes.rotate_generation, Some(1));
-        let third = successor(&mut second, None, Given::default()).unwrap();
+        let third = successor(&mut second, None, RequestedAttributes::default()).unwrap();
         assert_eq!(third.attributes.rotate_generation, Some(2));
         assert_eq!(third.attributes.rotate_latest, Some(true));
     }

@@ -4,14 +4,14 @@
 //! What the changes are, and who may make them, is left to the context.
 
 use crate::kmip::Error;
-use crate::store::{self, Id, Keep, Located, Query, Record, Store, Transaction, Unsettled};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
+use crate::store::{self, Id, Located, Outcome, PendingCommit, Query, Record, Store, Transaction};
 
 /// Changes that become durable together: those of the items of one batch.
 pub(super) struct Run<'a> {
     store: &'a dyn Store,
     /// Those of which nobody knows yet whether they are on the disk, by their numbers.
-    unsettled: Vec<(usize, Box<dyn Unsettled + 'a>)>,
+    pending: Vec<(usize, Box<dyn PendingCommit + 'a>)>,
     /// How many changes were begun.
     begun: usize,
     lost: Vec<Lost>,
@@ -28,7 +28,7 @@ pub struct Lost {
 
 impl<'a> Run<'a> {
     pub(super) fn new(store: &'a dyn Store) -> Self {
-        Self { store, unsettled: Vec::new(), begun: 0, lost: Vec::new() }
+        Self { store, pending: Vec::new(), begun: 0, lost: Vec::new() }
     }
 
     /// How many changes were begun so far.
@@ -38,35 +38,35 @@ impl<'a> Run<'a> {
 
     pub(super) fn begin(
         &mut self,
-        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
     ) -> Result<(), store::Error> {
-        self.unsettled.push((self.begun, self.store.begin(job)?));
+        self.pending.push((self.begun, self.store.begin(job)?));
         self.begun += 1;
         Ok(())
     }
 
     /// Reads an object as the changes left it, those that are not settled included.
     pub(super) fn read(&mut self, id: Id) -> Result<Option<Record>, store::Error> {
-        if self.unsettled.is_empty() {
+        if self.pending.is_empty() {
             return self.store.read(id);
         }
         let mut record = Ok(None);
         self.begin(&mut |transaction| {
             record = transaction.read(id);
-            Keep::Commit
+            Outcome::Commit
         })?;
         record
     }
 
     /// What the server keeps for itself under that name, as the changes left it.
-    pub(super) fn own(&mut self, name: &str) -> Result<Option<Secret>, store::Error> {
-        if self.unsettled.is_empty() {
-            return self.store.own(name);
+    pub(super) fn server_state(&mut self, name: &str) -> Result<Option<Secret>, store::Error> {
+        if self.pending.is_empty() {
+            return self.store.server_state(name);
         }
         let mut own = Ok(None);
         self.begin(&mut |transaction| {
-            own = transaction.own(name);
-            Keep::Commit
+            own = transaction.server_state(name);
+            Outcome::Commit
         })?;
         own
     }
@@ -86,8 +86,8 @@ impl<'a> Run<'a> {
 
     fn settle(&mut self) -> Result<(), store::Error> {
         let mut outcome = Ok(());
-        for (change, unsettled) in self.unsettled.drain(..) {
-            if let Err(error) = unsettled.settle() {
+        for (change, pending) in self.pending.drain(..) {
+            if let Err(error) = pending.wait() {
                 self.lost.push(Lost { change, error: error.clone().into() });
                 outcome = Err(error);
             }

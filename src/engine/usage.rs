@@ -19,7 +19,7 @@ use crate::ttlv::{DateTime, V2_0, Version};
 use super::access::Granted;
 use super::context::Context;
 use super::error::{destroyed, failed, wrong_state};
-use super::{lifecycle, pad, usage_limits};
+use super::{lifecycle, one_time_pad, usage_limits};
 
 /// What a key is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ pub fn judge(record: &Record, purpose: Use, version: Version, now: DateTime) -> 
     let rule = purpose.rule();
     let reason = |pykmip, table| if version > V2_0 { table } else { pykmip };
     // A one-time pad may be secret data: it is all that it can be used for.
-    let as_pad = matches!(purpose, Use::Encrypt | Use::Decrypt) && pad::is_pad(record);
+    let as_pad = matches!(purpose, Use::Encrypt | Use::Decrypt) && one_time_pad::is_pad(record);
     if !rule.types.contains(record.object_type) && !as_pad {
         return Err(failed(
             reason(rule.wrong_type, ResultReason::InvalidObjectType),

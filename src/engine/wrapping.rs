@@ -14,8 +14,9 @@ use crate::kmip::structures::CryptographicParameters;
 use crate::kmip::{
     Error, KeyBlock, KeyInformation, KeyMaterial, KeyValue, KeyWrappingData, KeyWrappingSpecification, Object,
 };
+use crate::secret::Secret;
 use crate::store::Record;
-use crate::ttlv::{Secret, V2_1, Version};
+use crate::ttlv::{V2_1, Version};
 
 use super::access::Granted;
 use super::context::Context;
@@ -68,11 +69,11 @@ pub fn wrap(
         ));
     }
     let encryption = match needed(method, Part::Encryption, &specification.encryption_key_information)? {
-        Some(information) => Some(Tool::encrypting(cx, information, Use::Wrap)?),
+        Some(information) => Some(WrappingKey::encrypting(cx, information, Use::Wrap)?),
         None => None,
     };
     let signature = match needed(method, Part::Signature, &specification.mac_signature_key_information)? {
-        Some(information) => Some(Tool::signing(cx, information)?),
+        Some(information) => Some(WrappingKey::signing(cx, information)?),
         None => None,
     };
     let names = &specification.attribute_names;
@@ -94,7 +95,7 @@ pub fn wrap(
     for (tool, purpose) in uses.chain(signature.iter().map(|tool| (tool, tool.signs()))) {
         usage::spend(cx, &tool.record, Operation::Get, purpose, Amount::first(value.len()))?;
     }
-    let standard = |tool: &Tool| !tool.record.attributes.cryptographic_parameters.is_empty();
+    let standard = |tool: &WrappingKey| !tool.record.attributes.cryptographic_parameters.is_empty();
     let shape = match encoding {
         Some(EncodingOption::NoEncoding) => shape.unwrap_or_else(|| {
             if encryption.as_ref().is_none_or(standard) { Shape::Value } else { Shape::Material }
@@ -127,11 +128,11 @@ pub fn unwrap(cx: &mut Context<'_>, mut object: Object) -> Result<Object, Error>
     let Some(data) = block.key_wrapping_data.take() else { return Ok(object) };
     let method = data.wrapping_method;
     let encryption = match needed(method, Part::Encryption, &data.encryption_key_information)? {
-        Some(information) => Some(Tool::encrypting(cx, information, Use::Unwrap)?),
+        Some(information) => Some(WrappingKey::encrypting(cx, information, Use::Unwrap)?),
         None => None,
     };
     let signature = match needed(method, Part::Signature, &data.mac_signature_key_information)? {
-        Some(information) => Some(Tool::verifying(cx, information)?),
+        Some(information) => Some(WrappingKey::verifying(cx, information)?),
         None => None,
     };
     let value = block.bytes().ok_or_else(|| {
@@ -246,8 +247,8 @@ const MAX_NAMES: usize = 256;
 fn apply(
     method: WrappingMethod,
     plain: Secret,
-    encryption: Option<&Tool>,
-    signature: Option<&Tool>,
+    encryption: Option<&WrappingKey>,
+    signature: Option<&WrappingKey>,
 ) -> Result<(Secret, Option<Vec<u8>>), Error> {
     let value = match encryption {
         Some(tool) => Secret::new(aes::wrap(&tool.wrapping(), plain.expose())?),
@@ -259,13 +260,13 @@ fn apply(
 }
 
 /// A key at work.
-struct Tool {
+struct WrappingKey {
     record: Granted,
     parameters: CryptographicParameters,
     bytes: Secret,
 }
 
-impl Tool {
+impl WrappingKey {
     /// The key that encrypts or decrypts.
     fn encrypting(cx: &mut Context<'_>, information: &KeyInformation, purpose: Use) -> Result<Self, Error> {
         let record = open(cx, information)?;

@@ -5,7 +5,8 @@ use crate::kmip::enums::*;
 use crate::kmip::key_material::KeyMaterial;
 use crate::kmip::macros::structure;
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
-use crate::ttlv::{Error, Field, Item, ItemType, Reader, Secret, Tag, Value, Version, Writer};
+use crate::secret::Secret;
+use crate::ttlv::{Error, Field, Item, ItemType, Reader, Tag, Value, Version, Writer};
 
 structure! {
     /// Encryption Key Information, and by the same rows MAC/Signature Key Information.

@@ -2,7 +2,8 @@
 
 use crate::kmip::enums::{KeyFormatType, RecommendedCurve};
 use crate::kmip::macros::structure;
-use crate::ttlv::{BigInteger, Error, Item, ItemType, Secret, Tag, Value, Writer};
+use crate::secret::Secret;
+use crate::ttlv::{BigInteger, Error, Item, ItemType, Tag, Value, Writer};
 
 structure! {
     /// Transparent Symmetric Key.

@@ -4,7 +4,8 @@ use crate::kmip::attributes::Flat;
 use crate::kmip::enums::*;
 use crate::kmip::key_block::KeyBlock;
 use crate::kmip::macros::structure;
-use crate::ttlv::{BigInteger, Error, Field, Item, Reader, Secret, Tag, Value, Writer};
+use crate::secret::Secret;
+use crate::ttlv::{BigInteger, Error, Field, Item, Reader, Tag, Value, Writer};
 
 structure! {
     /// Certificate.

@@ -4,7 +4,7 @@ use crate::crypto::authority::{Subject, name};
 use crate::crypto::rsa::PublicKey;
 use crate::crypto::x509::NameAttribute;
 use crate::crypto::{Purpose, der};
-use crate::engine::{Context, Draft, Given, Granted, failed, invalid_field, material};
+use crate::engine::{Context, Granted, NewObject, RequestedAttributes, failed, invalid_field, material};
 use crate::kmip::enums::{
     CertificateRequestType, CertificateType, CryptographicUsageMask, KeyFormatType, ObjectType, ResultReason,
 };
@@ -125,7 +125,11 @@ pub(super) fn key_info(cx: &Context<'_>, granted: &Granted) -> Result<Vec<u8>, E
 }
 
 /// The subject that the attributes of a request describe, for the public key of `granted`.
-pub(super) fn described(given: &Given, granted: &Granted, info: &[u8]) -> Result<Subject, Error> {
+pub(super) fn described(
+    given: &RequestedAttributes,
+    granted: &Granted,
+    info: &[u8],
+) -> Result<Subject, Error> {
     let named = |name| Subject::of_key(name, info).map_err(invalid_name);
     if let Some(subject) = given.read::<X509CertificateSubject>(Tag::X509CertificateSubject) {
         return named(&subject.subject_distinguished_name);
@@ -153,7 +157,7 @@ fn invalid_name(_: crate::crypto::Error) -> Error {
 }
 
 /// Only X.509 certificates are made.
-pub(super) fn check_type(given: &Given) -> Result<Option<CertificateType>, Error> {
+pub(super) fn check_type(given: &RequestedAttributes) -> Result<Option<CertificateType>, Error> {
     match given.read(Tag::CertificateType) {
         Some(CertificateType::Pgp) => {
             Err(failed(ResultReason::FeatureNotSupported, "Certificates are made in X.509 only."))
@@ -166,14 +170,14 @@ pub(super) fn check_type(given: &Given) -> Result<Option<CertificateType>, Error
 pub(super) fn issue(
     cx: &mut Context<'_>,
     subject: &Subject,
-    given: &Given,
+    given: &RequestedAttributes,
     (from, to): (DateTime, DateTime),
-) -> Result<Draft, Error> {
+) -> Result<NewObject, Error> {
     let usage: CryptographicUsageMask = given.read(Tag::CryptographicUsageMask).unwrap_or_default();
     let certificate_value = cx.issuer()?.issue(subject, usage, from, to)?;
     let certificate = Certificate { certificate_type: CertificateType::X509, certificate_value };
     let given = OF_THE_CERTIFICATE.iter().fold(given.clone(), |given, tag| given.without(*tag));
-    let mut draft = Draft::generated(Object::Certificate(certificate), cx.now).give(&given)?;
+    let mut draft = NewObject::generated(Object::Certificate(certificate), cx.now).give(&given)?;
     // No random number became the certificate.
     draft.attributes.random_number_generator = given.read(Tag::RandomNumberGenerator);
     Ok(draft)

@@ -1,7 +1,7 @@
 //! Certify (KMIP 1.4 §4.7, 2.1 §6.1.6): the server makes a certificate for a public key.
 
 use crate::engine::replacement::link;
-use crate::engine::{Asker, Context, Given, Granted, failed, invalid_field};
+use crate::engine::{Context, Granted, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{CertificateRequestType, LinkType, ObjectType, ResultReason, UniqueIdentifierValue};
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
@@ -38,7 +38,7 @@ impl Operation for Certify {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let given = Given::of_optional(cx, request.attributes.as_ref())?;
+        let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
         let certificate_type = certification::check_type(&given)?;
         let value = request.certificate_request.or(request.certificate_request_value);
         let asked = certification::requested(request.certificate_request_type, value.as_ref())?;
@@ -84,7 +84,7 @@ impl Operation for Certify {
         let key = key.map(|key: Granted| key.id);
         draft.attributes.link.extend(key.map(|key| link(LinkType::PublicKeyLink, key)));
 
-        let new = draft.finish(&Asker::of(cx))?;
+        let new = draft.finish(&Requester::of(cx))?;
         let id = cx.insert_beside(new, (key.as_slice(), Self::CODE), |key, certificate| {
             key.attributes.link.push(link(LinkType::CertificateLink, certificate));
         })?;

@@ -3,14 +3,14 @@
 
 use crate::crypto::{self, Parameter, random, rsa, symmetric};
 use crate::engine::usage::{self, Use};
-use crate::engine::{Context, Granted, failed, invalid_field, material, pad};
+use crate::engine::{Context, Granted, failed, invalid_field, material, one_time_pad};
 use crate::kmip::Error;
 use crate::kmip::enums::{
     BlockCipherMode, CryptographicAlgorithm, ObjectType, Operation, PaddingMethod, ResultReason,
 };
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
+use crate::secret::Secret;
 use crate::store::Id;
-use crate::ttlv::Secret;
 
 use super::parts::given_out;
 
@@ -104,7 +104,7 @@ impl Ciphering {
         let parameters = parameters.unwrap_or_else(|| defaults(granted.attributes.cryptographic_algorithm));
         let algorithm = usage::algorithm(&parameters, &granted)
             .ok_or_else(|| invalid_field("The Cryptographic Algorithm has to be given."))?;
-        let is_pad = pad::is_pad(&granted);
+        let is_pad = one_time_pad::is_pad(&granted);
         if is_pad != (algorithm == CryptographicAlgorithm::OneTimePad) {
             return Err(invalid_field(format!("The key is not one for the algorithm {algorithm}.")));
         }

@@ -2,7 +2,7 @@
 //! (KMIP 1.4 §4.33 and §4.34, 2.1 §6.1.32 and §6.1.33).
 
 use crate::crypto::Key;
-use crate::crypto::mac::Coder;
+use crate::crypto::mac::MacContext;
 use crate::engine::usage::{self, Use};
 use crate::engine::{Context, Granted, failed, material};
 use crate::kmip::Error;
@@ -14,14 +14,14 @@ use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 ///
 /// # Errors
 /// Permission Denied without an algorithm, as PyKMIP has it; those of [`Context::open`], [`material::bytes`],
-/// [`usage::judge`] and [`Coder::new`].
+/// [`usage::judge`] and [`MacContext::new`].
 pub(super) fn begin(
     cx: &mut Context<'_>,
     identifier: Option<&UniqueIdentifier>,
     operation: Operation,
     purpose: Use,
     parameters: Option<CryptographicParameters>,
-) -> Result<(Granted, Coder), Error> {
+) -> Result<(Granted, MacContext), Error> {
     let granted = cx.open(identifier, operation)?;
     let parameters = usage::parameters(parameters, &granted).unwrap_or_default();
     let algorithm = usage::algorithm(&parameters, &granted).ok_or_else(|| {
@@ -29,6 +29,6 @@ pub(super) fn begin(
     })?;
     usage::judge(&granted, purpose, cx.version, cx.now)?;
     let key = material::bytes(&granted)?;
-    let coder = Coder::new(algorithm, Key(key.expose()))?;
+    let coder = MacContext::new(algorithm, Key(key.expose()))?;
     Ok((granted, coder))
 }

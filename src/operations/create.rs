@@ -1,7 +1,7 @@
 //! Create (KMIP 1.4 §4.1, 2.1 §6.1.8): the server generates a symmetric key, or secret data.
 
 use crate::crypto::{derive, random, symmetric_key};
-use crate::engine::{Asker, Context, Draft, Given, export, invalid_field};
+use crate::engine::{Context, NewObject, RequestedAttributes, Requester, export, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, CryptographicUsageMask, ObjectType, SecretDataType, UniqueIdentifierValue,
@@ -37,7 +37,7 @@ impl Operation for Create {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let given = Given::of(cx, &request.attributes)?;
+        let given = RequestedAttributes::of(cx, &request.attributes)?;
         let given = cx.complete(given, request.object_type, None)?;
         let object = match request.object_type {
             ObjectType::SymmetricKey => symmetric_key(&given, cx.version)?,
@@ -46,8 +46,8 @@ impl Operation for Create {
                 return Err(invalid_field(format!("Create makes no object of the type {other}.")));
             }
         };
-        let draft = Draft::generated(object, cx.now).give(&given)?;
-        let new = draft.finish(&Asker::of(cx))?;
+        let draft = NewObject::generated(object, cx.now).give(&given)?;
+        let new = draft.finish(&Requester::of(cx))?;
         let id = cx.insert(new)?;
         cx.leave(UniqueIdentifierValue::Create, id);
         Ok(Response { object_type: request.object_type, unique_identifier: id.into() })
@@ -58,7 +58,7 @@ impl Operation for Create {
 ///
 /// # Errors
 /// Invalid Field where algorithm, length or usage mask are missing, or make no key.
-pub(super) fn symmetric_key(given: &Given, version: Version) -> Result<Object, Error> {
+pub(super) fn symmetric_key(given: &RequestedAttributes, version: Version) -> Result<Object, Error> {
     let algorithm: CryptographicAlgorithm = given
         .read(Tag::CryptographicAlgorithm)
         .ok_or_else(|| invalid_field("The Cryptographic Algorithm attribute has to be given."))?;
@@ -77,7 +77,7 @@ pub(super) fn symmetric_key(given: &Given, version: Version) -> Result<Object, E
 const MAX_SECRET: usize = derive::MAX_LENGTH;
 
 /// Random bytes, as a password nobody has to remember: the standard's test cases have that type for it.
-fn secret_data(given: &Given, version: Version) -> Result<Object, Error> {
+fn secret_data(given: &RequestedAttributes, version: Version) -> Result<Object, Error> {
     let bits = usize::try_from(length(given)?).unwrap_or_default();
     let bytes = bits / 8;
     if !bits.is_multiple_of(8) || !(1..=MAX_SECRET).contains(&bytes) {
@@ -89,7 +89,7 @@ fn secret_data(given: &Given, version: Version) -> Result<Object, Error> {
     export::secret_data(random::secret(bytes)?, SecretDataType::Password, format, version)
 }
 
-fn length(given: &Given) -> Result<i32, Error> {
+fn length(given: &RequestedAttributes) -> Result<i32, Error> {
     given
         .read(Tag::CryptographicLength)
         .ok_or_else(|| invalid_field("The Cryptographic Length attribute has to be given."))

@@ -2,9 +2,9 @@
 
 use crate::crypto::ec::{self, Curve};
 use crate::crypto::{self, Purpose, rsa};
-use crate::engine::export::{self, Plain};
+use crate::engine::export::{self, PlainKey};
 use crate::engine::replacement::link;
-use crate::engine::{Asker, Context, Draft, Given, failed, invalid_field};
+use crate::engine::{Context, NewObject, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, CryptographicUsageMask, LinkType, ObjectType, RecommendedCurve, ResultReason,
@@ -44,19 +44,20 @@ impl Operation for CreateKeyPair {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let public = Given::of_optional(cx, request.public.as_ref())?;
-        let private = Given::of_optional(cx, request.private.as_ref())?;
-        let common = Given::of_optional(cx, request.common.as_ref())?;
+        let public = RequestedAttributes::of_optional(cx, request.public.as_ref())?;
+        let private = RequestedAttributes::of_optional(cx, request.private.as_ref())?;
+        let common = RequestedAttributes::of_optional(cx, request.common.as_ref())?;
         let public = cx.complete(public.or(&common), ObjectType::PublicKey, None)?;
         let private = cx.complete(private.or(&common), ObjectType::PrivateKey, None)?;
 
         let pair = generate(cx, &public, &private)?;
-        let mut public_key = Draft::generated(pair.public_key(&public, cx.version)?, cx.now).give(&public)?;
+        let mut public_key =
+            NewObject::generated(pair.public_key(&public, cx.version)?, cx.now).give(&public)?;
         let mut private_key =
-            Draft::generated(pair.private_key(&private, cx.version)?, cx.now).give(&private)?;
+            NewObject::generated(pair.private_key(&private, cx.version)?, cx.now).give(&private)?;
         pair.complete(&mut public_key, &mut private_key);
 
-        let asker = Asker::of(cx);
+        let asker = Requester::of(cx);
         let ids =
             cx.insert_linked(vec![public_key.finish(&asker)?, private_key.finish(&asker)?], |pair| {
                 let [public_key, private_key] = pair else { return };
@@ -77,7 +78,11 @@ impl Operation for CreateKeyPair {
 ///
 /// # Errors
 /// Invalid Field where they describe none, Cryptographic Failure for a length that there are no keys of.
-pub(super) fn generate(cx: &mut Context<'_>, public: &Given, private: &Given) -> Result<Pair, Error> {
+pub(super) fn generate(
+    cx: &mut Context<'_>,
+    public: &RequestedAttributes,
+    private: &RequestedAttributes,
+) -> Result<Pair, Error> {
     let algorithm = agreed::<CryptographicAlgorithm>(public, private, Tag::CryptographicAlgorithm)?;
     match algorithm {
         CryptographicAlgorithm::Rsa => rsa_pair(cx, public, private),
@@ -88,8 +93,8 @@ pub(super) fn generate(cx: &mut Context<'_>, public: &Given, private: &Given) ->
 /// A pair that was made, and what follows from its algorithm.
 pub(super) struct Pair {
     algorithm: CryptographicAlgorithm,
-    public: Plain,
-    private: Plain,
+    public: PlainKey,
+    private: PlainKey,
     bits: i32,
     curve: Option<RecommendedCurve>,
     /// What the public key may be used for where the client does not say.
@@ -103,7 +108,7 @@ impl Pair {
     ///
     /// # Errors
     /// Key Format Type Not Supported where the key has no such form.
-    pub(super) fn public_key(&self, given: &Given, version: Version) -> Result<Object, Error> {
+    pub(super) fn public_key(&self, given: &RequestedAttributes, version: Version) -> Result<Object, Error> {
         self.key(&self.public, given, version).map(Object::PublicKey)
     }
 
@@ -111,18 +116,18 @@ impl Pair {
     ///
     /// # Errors
     /// As [`Pair::public_key`].
-    pub(super) fn private_key(&self, given: &Given, version: Version) -> Result<Object, Error> {
+    pub(super) fn private_key(&self, given: &RequestedAttributes, version: Version) -> Result<Object, Error> {
         self.key(&self.private, given, version).map(Object::PrivateKey)
     }
 
-    fn key(&self, key: &Plain, given: &Given, version: Version) -> Result<Key, Error> {
+    fn key(&self, key: &PlainKey, given: &RequestedAttributes, version: Version) -> Result<Key, Error> {
         let block = export::block(key, given.read(Tag::KeyFormatType), version)?;
         let (cryptographic_algorithm, cryptographic_length) = (Some(self.algorithm), Some(self.bits));
         Ok(Key { key_block: KeyBlock { cryptographic_algorithm, cryptographic_length, ..block } })
     }
 
     /// Adds what the client does not say and the pair does.
-    pub(super) fn complete(&self, public: &mut Draft, private: &mut Draft) {
+    pub(super) fn complete(&self, public: &mut NewObject, private: &mut NewObject) {
         for (draft, usage) in [(public, self.public_usage), (private, self.private_usage)] {
             draft.attributes.cryptographic_usage_mask.get_or_insert(usage);
             if let Some(curve) = self.curve {
@@ -137,7 +142,11 @@ impl Pair {
     }
 }
 
-fn rsa_pair(cx: &mut Context<'_>, public: &Given, private: &Given) -> Result<Pair, Error> {
+fn rsa_pair(
+    cx: &mut Context<'_>,
+    public: &RequestedAttributes,
+    private: &RequestedAttributes,
+) -> Result<Pair, Error> {
     use CryptographicUsageMask as M;
     let bits = agreed::<i32>(public, private, Tag::CryptographicLength)?;
     let failure = |error: crypto::Error| failed(ResultReason::CryptographicFailure, error.to_string());
@@ -146,9 +155,11 @@ fn rsa_pair(cx: &mut Context<'_>, public: &Given, private: &Given) -> Result<Pai
     let purpose = Purpose::CreateKeyPair;
     Ok(Pair {
         algorithm: CryptographicAlgorithm::Rsa,
-        public: rsa::PublicKey::read(&pair.public_pkcs1, purpose).map(Plain::RsaPublic).map_err(failure)?,
+        public: rsa::PublicKey::read(&pair.public_pkcs1, purpose)
+            .map(PlainKey::RsaPublic)
+            .map_err(failure)?,
         private: rsa::PrivateKey::read(pair.private_pkcs8.expose(), purpose)
-            .map(Plain::RsaPrivate)
+            .map(PlainKey::RsaPrivate)
             .map_err(failure)?,
         bits,
         curve: None,
@@ -158,15 +169,19 @@ fn rsa_pair(cx: &mut Context<'_>, public: &Given, private: &Given) -> Result<Pai
 }
 
 /// A pair on the curve that the Cryptographic Domain Parameters name, or that has the length asked for.
-fn curve_pair(algorithm: CryptographicAlgorithm, public: &Given, private: &Given) -> Result<Pair, Error> {
+fn curve_pair(
+    algorithm: CryptographicAlgorithm,
+    public: &RequestedAttributes,
+    private: &RequestedAttributes,
+) -> Result<Pair, Error> {
     use CryptographicUsageMask as M;
-    let domain = |given: &Given| -> Option<CryptographicDomainParameters> {
+    let domain = |given: &RequestedAttributes| -> Option<CryptographicDomainParameters> {
         given.read(Tag::CryptographicDomainParameters)
     };
-    let length = |given: &Given| -> Option<i32> {
+    let length = |given: &RequestedAttributes| -> Option<i32> {
         given.read(Tag::CryptographicLength).or_else(|| domain(given)?.qlength)
     };
-    let named = |given: &Given| domain(given)?.recommended_curve;
+    let named = |given: &RequestedAttributes| domain(given)?.recommended_curve;
     let curve = same(named(public), named(private), Tag::RecommendedCurve)?;
     // A negative length is no length of any key.
     let bits = same(length(public), length(private), Tag::CryptographicLength)?
@@ -179,8 +194,8 @@ fn curve_pair(algorithm: CryptographicAlgorithm, public: &Given, private: &Given
     };
     Ok(Pair {
         algorithm,
-        public: Plain::EcPublic(key.public()?),
-        private: Plain::EcPrivate(key),
+        public: PlainKey::EcPublic(key.public()?),
+        private: PlainKey::EcPrivate(key),
         bits: i32::try_from(curve.bits()).unwrap_or(i32::MAX),
         curve: Some(curve.entry()),
         public_usage,
@@ -199,8 +214,12 @@ fn same<T: PartialEq>(public: Option<T>, private: Option<T>, what: Tag) -> Resul
 }
 
 /// The value on which both keys have to agree.
-fn agreed<T: crate::ttlv::Value + PartialEq>(public: &Given, private: &Given, tag: Tag) -> Result<T, Error> {
-    let of = |given: &Given, key| {
+fn agreed<T: crate::ttlv::Value + PartialEq>(
+    public: &RequestedAttributes,
+    private: &RequestedAttributes,
+    tag: Tag,
+) -> Result<T, Error> {
+    let of = |given: &RequestedAttributes, key| {
         given
             .read::<T>(tag)
             .ok_or_else(|| invalid_field(format!("The {tag} attribute of the {key} key has to be given.")))

@@ -4,7 +4,7 @@
 use crate::crypto::split::{Prime, Scheme, Share, split};
 use crate::crypto::symmetric_key;
 use crate::engine::replacement::link;
-use crate::engine::{Asker, Context, Draft, Given, Granted, failed, invalid_field};
+use crate::engine::{Context, Granted, NewObject, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, KeyFormatType, LinkType, ObjectType, ResultReason, SplitKeyMethod,
@@ -12,8 +12,9 @@ use crate::kmip::enums::{
 };
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, KeyBlock, KeyMaterial, KeyValue, Object, SplitKey, enums, structure};
+use crate::secret::Secret;
 use crate::store::Id;
-use crate::ttlv::{BigInteger, Secret, Tag, V2_0};
+use crate::ttlv::{BigInteger, Tag, V2_0};
 
 use super::{Operation, split_keys};
 
@@ -52,7 +53,7 @@ impl Operation for CreateSplitKey {
                 format!("Create Split Key makes split keys, no object of the type {}.", request.object_type),
             ));
         }
-        let mut given = Given::of(cx, &request.attributes)?;
+        let mut given = RequestedAttributes::of(cx, &request.attributes)?;
         let key = match &request.unique_identifier {
             Some(identifier) => {
                 let whole = Key::of(&cx.open(Some(identifier), Self::CODE)?)?;
@@ -67,10 +68,10 @@ impl Operation for CreateSplitKey {
         let (parts, threshold) = (count(request.split_key_parts), count(request.split_key_threshold));
         let shares = cx.heavy(|| Ok(split(&scheme, &key.secret, parts, threshold)?))?;
 
-        let asker = Asker::of(cx);
+        let asker = Requester::of(cx);
         let mut new = Vec::with_capacity(parts);
         for share in shares {
-            let mut draft = Draft::generated(key.part(share, &request, &scheme), cx.now).give(&given)?;
+            let mut draft = NewObject::generated(key.part(share, &request, &scheme), cx.now).give(&given)?;
             key.inherit(&mut draft);
             new.push(draft.finish(&asker)?);
         }
@@ -143,7 +144,7 @@ impl Key {
         })
     }
 
-    fn generate(given: &Given) -> Result<Self, Error> {
+    fn generate(given: &RequestedAttributes) -> Result<Self, Error> {
         let missing = |name| move || invalid_field(format!("The {name} attribute has to be given."));
         let algorithm =
             given.read(Tag::CryptographicAlgorithm).ok_or_else(missing("Cryptographic Algorithm"))?;
@@ -184,7 +185,7 @@ impl Key {
     }
 
     /// What a part has from the key: it must not be easier to get at than the key.
-    fn inherit(&self, draft: &mut Draft) {
+    fn inherit(&self, draft: &mut NewObject) {
         let Some(id) = self.id else { return };
         let attributes = &mut draft.attributes;
         attributes.cryptographic_usage_mask = self.usage.or(attributes.cryptographic_usage_mask);

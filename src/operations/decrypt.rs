@@ -2,11 +2,12 @@
 
 use crate::crypto::symmetric;
 use crate::engine::usage::Use;
-use crate::engine::{Context, pad};
+use crate::engine::{Context, one_time_pad};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
+use crate::secret::Secret;
 use crate::store::Id;
-use crate::ttlv::{Secret, V1_3, V1_4};
+use crate::ttlv::{V1_3, V1_4};
 
 use super::Operation;
 use super::ciphering::{Ciphering, Kept, Work, again, refused};
@@ -74,7 +75,7 @@ fn prepare(cx: &mut Context<'_>, request: &mut Request) -> Result<Ciphering, Err
 fn whole(cx: &mut Context<'_>, mut request: Request, data: &Secret) -> Result<Response, Error> {
     let with = prepare(cx, &mut request)?;
     let data = if with.is_pad {
-        pad::decrypt(cx, &with.granted, data.expose(), request.iv_counter_nonce.as_deref())?
+        one_time_pad::decrypt(cx, &with.granted, data.expose(), request.iv_counter_nonce.as_deref())?
     } else if with.is_rsa() {
         with.rsa_decrypt(data.expose())?
     } else {

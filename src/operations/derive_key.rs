@@ -4,7 +4,9 @@ use crate::crypto::derive::{self, Derivation};
 use crate::crypto::{Key, KeyRole, Purpose, ec};
 use crate::engine::replacement::link;
 use crate::engine::usage::{self, Use};
-use crate::engine::{Asker, Context, Draft, Given, Granted, export, failed, invalid_field, material};
+use crate::engine::{
+    Context, Granted, NewObject, RequestedAttributes, Requester, export, failed, invalid_field, material,
+};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, DerivationMethod, HashingAlgorithm, KeyFormatType, LinkType, ObjectType,
@@ -12,8 +14,9 @@ use crate::kmip::enums::{
 };
 use crate::kmip::structures::{CryptographicParameters, DerivationParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
+use crate::secret::Secret;
 use crate::store::Id;
-use crate::ttlv::{Secret, Tag};
+use crate::ttlv::Tag;
 
 use super::Operation;
 
@@ -46,7 +49,7 @@ impl Operation for DeriveKey {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let given = Given::of(cx, &request.attributes)?;
+        let given = RequestedAttributes::of(cx, &request.attributes)?;
         let given = cx.complete(given, request.object_type, None)?;
         if !matches!(request.object_type, ObjectType::SymmetricKey | ObjectType::SecretData) {
             return Err(invalid_field("Only a symmetric key or secret data can be derived."));
@@ -80,13 +83,13 @@ impl Operation for DeriveKey {
         } else {
             given.without(Tag::CryptographicLength)
         };
-        let mut draft = Draft::new(object).give(&given)?;
+        let mut draft = NewObject::new(object).give(&given)?;
         draft.attributes.original_creation_date = Some(cx.now);
         draft
             .attributes
             .link
             .extend(bases.iter().map(|base| link(LinkType::DerivationBaseObjectLink, base.id)));
-        let asker = Asker::of(cx);
+        let asker = Requester::of(cx);
         let id = keep(cx, draft, &asker, &bases)?;
         cx.leave(UniqueIdentifierValue::DeriveKey, id);
         Ok(Response { unique_identifier: id.into() })
@@ -106,7 +109,7 @@ fn bases(cx: &mut Context<'_>, identifiers: &[UniqueIdentifier]) -> Result<Vec<G
 }
 
 /// The length of what is derived, in bytes.
-fn length(given: &Given) -> Result<usize, Error> {
+fn length(given: &RequestedAttributes) -> Result<usize, Error> {
     let bits: i32 = given
         .read(Tag::CryptographicLength)
         .ok_or_else(|| invalid_field("The Cryptographic Length of what is derived has to be given."))?;
@@ -202,7 +205,7 @@ fn unfit(role: KeyRole) -> Error {
 }
 
 /// Adds the derived object, and links each object that it is derived from to it: one change.
-fn keep(cx: &mut Context<'_>, draft: Draft, asker: &Asker, bases: &[Granted]) -> Result<Id, Error> {
+fn keep(cx: &mut Context<'_>, draft: NewObject, asker: &Requester, bases: &[Granted]) -> Result<Id, Error> {
     let identifiers: Vec<Id> = bases.iter().map(|base| base.id).collect();
     cx.insert_beside(draft.finish(asker)?, (&identifiers, DeriveKey::CODE), |record, made| {
         record.attributes.link.push(link(LinkType::DerivedKeyLink, made));

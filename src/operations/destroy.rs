@@ -40,14 +40,14 @@ mod tests {
     use crate::auth::Identity;
     use crate::crypto::sign::{Message, Signing, sign};
     use crate::crypto::{self, Purpose, rsa};
-    use crate::engine::{Asker, Draft, Services};
+    use crate::engine::{NewObject, Requester, Services};
     use crate::kmip::enums::{CryptographicAlgorithm, HashingAlgorithm, KeyFormatType, PaddingMethod};
     use crate::kmip::{Key, KeyBlock, KeyMaterial, KeyValue, Object};
     use crate::policy::{Policies, PolicyStore};
     use crate::store::Memory;
     use crate::ttlv::V2_1;
 
-    fn private_key(bytes: &crate::ttlv::Secret) -> Object {
+    fn private_key(bytes: &crate::secret::Secret) -> Object {
         let key_block = KeyBlock {
             key_format_type: KeyFormatType::Pkcs8,
             key_compression_type: None,
@@ -79,7 +79,7 @@ mod tests {
         let services = Services::new(store, PolicyStore::fixed(Policies::builtin()));
         let john = Identity { principal: "john".into(), groups: None, delegate: None };
         let mut cx = Context::new(&services, &john, V2_1);
-        let new = Draft::new(private_key(&bytes)).finish(&Asker::of(&cx)).unwrap();
+        let new = NewObject::new(private_key(&bytes)).finish(&Requester::of(&cx)).unwrap();
         let id = cx.insert(new).unwrap();
         Destroy::run(&mut cx, Request { unique_identifier: Some(id.into()) }).unwrap();
         assert!(!rsa::is_ready(&key));

@@ -2,11 +2,12 @@
 
 use crate::crypto::symmetric;
 use crate::engine::usage::{self, Amount, Use};
-use crate::engine::{Context, pad};
+use crate::engine::{Context, one_time_pad};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
+use crate::secret::Secret;
 use crate::store::Id;
-use crate::ttlv::{Secret, V1_3, V1_4};
+use crate::ttlv::{V1_3, V1_4};
 
 use super::Operation;
 use super::ciphering::{Ciphering, Kept, Work, again, refused};
@@ -78,7 +79,7 @@ fn whole(cx: &mut Context<'_>, mut request: Request, data: &Secret) -> Result<Re
     let mut response = Response::of(with.granted.id);
     if with.is_pad {
         let counter = request.iv_counter_nonce.as_deref();
-        response.data = Some(pad::encrypt(cx, &with.granted, data.expose(), counter)?);
+        response.data = Some(one_time_pad::encrypt(cx, &with.granted, data.expose(), counter)?);
     } else if with.is_rsa() {
         response.data = Some(with.rsa_encrypt(data.expose())?);
     } else {

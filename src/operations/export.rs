@@ -2,7 +2,7 @@
 //!
 //! It is Get and Get Attributes in one, so the policy has to allow both.
 
-use crate::engine::export::Wish;
+use crate::engine::export::GetOptions;
 use crate::engine::{Context, lifecycle};
 use crate::kmip::attributes::Flat;
 use crate::kmip::enums::{KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType};
@@ -42,7 +42,7 @@ impl Operation for Export {
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         cx.open(Some(&granted.id.into()), enums::Operation::GetAttributes)?;
-        let wish = Wish {
+        let wish = GetOptions {
             format: request.key_format_type,
             wrap_type: request.key_wrap_type,
             compression: request.key_compression_type,

@@ -1,6 +1,6 @@
 //! Get (KMIP 1.4 §4.11, 2.1 §6.1.19): the object itself.
 
-use crate::engine::export::Wish;
+use crate::engine::export::GetOptions;
 use crate::engine::{Context, destroyed, lifecycle};
 use crate::kmip::enums::{KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType};
 use crate::kmip::structures::UniqueIdentifier;
@@ -41,7 +41,7 @@ impl Operation for Get {
         if lifecycle::is_destroyed(&granted) {
             return Err(destroyed(&granted.id.to_string()));
         }
-        let wish = Wish {
+        let wish = GetOptions {
             format: request.key_format_type,
             wrap_type: request.key_wrap_type,
             compression: request.key_compression_type,
@@ -60,13 +60,14 @@ mod tests {
 
     use super::*;
     use crate::auth::Identity;
-    use crate::engine::{Asker, Draft, Services};
+    use crate::engine::{NewObject, Requester, Services};
     use crate::kmip::enums::OpaqueDataType;
     use crate::kmip::{Object, OpaqueObject};
     use crate::policy::{Policies, PolicyStore};
+    use crate::secret::Secret;
     use crate::store::testing::Folder;
     use crate::store::{Sqlite, Store};
-    use crate::ttlv::{Secret, V2_1};
+    use crate::ttlv::V2_1;
 
     #[test]
     fn a_member_of_a_group_is_on_the_disk_as_no_longer_fresh_before_it_is_given() {
@@ -76,12 +77,12 @@ mod tests {
         let john = Identity { principal: "john".into(), groups: None, delegate: None };
         let mut cx = Context::new(&services, &john, V2_1);
         for groups in [vec![], vec!["group".to_owned()]] {
-            let mut draft = Draft::new(Object::OpaqueObject(OpaqueObject {
+            let mut draft = NewObject::new(Object::OpaqueObject(OpaqueObject {
                 opaque_data_type: OpaqueDataType(0),
                 opaque_data_value: Secret::new(vec![7; 16]),
             }));
             draft.attributes.object_group.clone_from(&groups);
-            let id = cx.insert(draft.finish(&Asker::of(&cx)).unwrap()).unwrap();
+            let id = cx.insert(draft.finish(&Requester::of(&cx)).unwrap()).unwrap();
             assert!(store.waited_for_the_disk());
             let request = || Request {
                 unique_identifier: Some(id.into()),

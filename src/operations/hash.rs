@@ -5,7 +5,8 @@ use crate::crypto::hash::{self, Hasher};
 use crate::engine::{Context, invalid_field};
 use crate::kmip::structures::CryptographicParameters;
 use crate::kmip::{Error, enums, structure};
-use crate::ttlv::{Secret, V1_3};
+use crate::secret::Secret;
+use crate::ttlv::V1_3;
 
 use super::Operation;
 use super::parts::Part;

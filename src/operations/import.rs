@@ -3,7 +3,7 @@
 //! This server's identifiers are numbers. An object keeps its own where it is a free one, and gets a new one
 //! otherwise.
 
-use crate::engine::{Asker, Context, export, import, invalid_field, wrapping};
+use crate::engine::{Context, Requester, export, import, invalid_field, wrapping};
 use crate::kmip::attributes::Flat;
 use crate::kmip::enums::{KeyWrapType, ObjectType, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
@@ -55,7 +55,7 @@ impl Operation for Import {
         }
         export::describe(&mut object);
         check_length(&mut object)?;
-        let (asker, version) = (Asker::of(cx), cx.version);
+        let (asker, version) = (Requester::of(cx), cx.version);
         let replace = request.replace_existing == Some(true);
         let id = cx.import(&request.unique_identifier, replace, |id, old| {
             import::record(object, &request.attributes.0, (id, old), &asker, version)

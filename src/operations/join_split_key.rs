@@ -1,7 +1,7 @@
 //! Join Split Key (KMIP 1.2 §4.39, 1.4 §4.39, 2.1 §6.1.27): the server makes one object of the parts of a key.
 
 use crate::crypto::split::{MAX_PARTS, Share, join};
-use crate::engine::{Asker, Context, Draft, Given, Granted, failed, invalid_field};
+use crate::engine::{Context, Granted, NewObject, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, ObjectType, ResultReason, SecretDataType, UniqueIdentifierValue,
@@ -10,7 +10,8 @@ use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{
     Error, Key, KeyBlock, KeyMaterial, KeyValue, Object, SecretData, SplitKey, enums, structure,
 };
-use crate::ttlv::{Secret, Tag, V2_0};
+use crate::secret::Secret;
+use crate::ttlv::{Tag, V2_0};
 
 use super::split_keys::{self, Whole};
 use super::{Operation, register};
@@ -50,7 +51,7 @@ impl Operation for JoinSplitKey {
         if request.unique_identifiers.len() > MAX_PARTS {
             return Err(invalid_field(format!("No more than {MAX_PARTS} parts can be joined.")));
         }
-        let given = Given::of_optional(cx, request.attributes.as_ref())?;
+        let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
         let mut parts = Parts::default();
         for identifier in &request.unique_identifiers {
             parts.add(&cx.open(Some(identifier), Self::CODE)?)?;
@@ -70,7 +71,7 @@ impl Operation for JoinSplitKey {
         let secret = whole.fit(&scheme, &joined)?;
         let mut object = object(&whole, secret, request.secret_data_type)?;
         register::check_length(&mut object)?;
-        let mut draft = Draft::new(object).give(&given)?;
+        let mut draft = NewObject::new(object).give(&given)?;
         // The whole must not be easier to get at than a part.
         if parts.sensitive {
             draft.attributes.sensitive = Some(true);
@@ -78,7 +79,7 @@ impl Operation for JoinSplitKey {
         if parts.inextractable {
             draft.attributes.extractable = Some(false);
         }
-        let new = draft.finish(&Asker::of(cx))?;
+        let new = draft.finish(&Requester::of(cx))?;
         let id = cx.insert(new)?;
         cx.leave(UniqueIdentifierValue::JoinSplitKey, id);
         Ok(Response { unique_identifier: id.into() })

@@ -1,12 +1,13 @@
 //! MAC (KMIP 1.4 §4.33, 2.1 §6.1.32): a message authentication code of data.
 
-use crate::crypto::mac::Coder;
+use crate::crypto::mac::MacContext;
 use crate::engine::Context;
 use crate::engine::usage::{self, Use};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
+use crate::secret::Secret;
 use crate::store::Id;
-use crate::ttlv::{Secret, V1_3};
+use crate::ttlv::V1_3;
 
 use super::ciphering::again;
 use super::parts::Part;
@@ -36,7 +37,7 @@ structure! {
 pub(super) struct Mac;
 
 /// What is kept between the parts.
-struct Coding(Id, Coder);
+struct Coding(Id, MacContext);
 
 impl Operation for Mac {
     const CODE: enums::Operation = enums::Operation::Mac;

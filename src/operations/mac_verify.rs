@@ -1,13 +1,14 @@
 //! MAC Verify (KMIP 1.4 §4.34, 2.1 §6.1.33): whether a message authentication code is that of the data.
 
-use crate::crypto::mac::Coder;
+use crate::crypto::mac::MacContext;
 use crate::engine::Context;
 use crate::engine::usage::Use;
 use crate::kmip::enums::ValidityIndicator;
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
+use crate::secret::Secret;
 use crate::store::Id;
-use crate::ttlv::{Secret, V1_3};
+use crate::ttlv::V1_3;
 
 use super::ciphering::again;
 use super::parts::{Part, missing, validity};
@@ -40,7 +41,7 @@ pub(super) struct MacVerify;
 /// What is kept between the parts; the code may come with any of them.
 struct Verification {
     key: Id,
-    coder: Coder,
+    coder: MacContext,
     code: Option<Vec<u8>>,
 }
 

@@ -7,7 +7,7 @@ use crate::engine::usage::Amount;
 use crate::engine::{Context, failed, invalid_field};
 use crate::kmip::Error;
 use crate::kmip::enums::{ResultReason, ValidityIndicator};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// Which part of an operation a request is.
 #[derive(Clone, Debug, PartialEq, Eq)]

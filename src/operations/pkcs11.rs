@@ -10,7 +10,8 @@
 use crate::engine::{Announced, Context, failed};
 use crate::kmip::enums::{Pkcs11Function, Pkcs11ReturnCode, ResultReason};
 use crate::kmip::{Error, enums, structure};
-use crate::ttlv::{self, Item, ItemType, Secret, Tag, Value, Writer};
+use crate::secret::Secret;
+use crate::ttlv::{self, Item, ItemType, Tag, Value, Writer};
 
 use super::Operation;
 

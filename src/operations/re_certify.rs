@@ -3,7 +3,7 @@
 use crate::crypto::authority::Subject;
 use crate::crypto::x509;
 use crate::engine::replacement::link;
-use crate::engine::{Asker, Context, Given, Granted, failed, invalid_field};
+use crate::engine::{Context, Granted, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CertificateRequestType, CertificateType, LinkType, ResultReason, UniqueIdentifierValue,
@@ -60,7 +60,7 @@ impl Operation for ReCertify {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let given = Given::of_optional(cx, request.attributes.as_ref())?;
+        let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
         certification::check_type(&given)?;
         let old = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         let der = x509_of(cx, &old)?.certificate_value.clone();
@@ -91,7 +91,7 @@ impl Operation for ReCertify {
 
         let dates = Dates::of(&given, request.offset, &old, cx.now)?;
         let period = read.validity.map_or(PERIOD, |(from, to)| to.0.saturating_sub(from.0));
-        let mut all = given.or(&Given::taken_over(&old, NOT_TAKEN_OVER));
+        let mut all = given.or(&RequestedAttributes::taken_over(&old, NOT_TAKEN_OVER));
         for (tag, date) in
             [(Tag::ActivationDate, dates.activation), (Tag::DeactivationDate, dates.deactivation)]
         {
@@ -122,7 +122,7 @@ impl Operation for ReCertify {
             is_new
         });
 
-        let new = draft.finish(&Asker::of(cx))?;
+        let new = draft.finish(&Requester::of(cx))?;
         let others: Vec<_> = std::iter::once(old.id).chain(still_there(cx, public_key)?).collect();
         let id = cx.insert_beside(new, (&others, Self::CODE), |record, certificate| {
             let is_old = record.id == old.id;
@@ -179,7 +179,12 @@ struct Dates {
 
 impl Dates {
     /// 1.4 §4.8, Table 186.
-    fn of(given: &Given, offset: Option<Interval>, old: &Record, now: DateTime) -> Result<Self, Error> {
+    fn of(
+        given: &RequestedAttributes,
+        offset: Option<Interval>,
+        old: &Record,
+        now: DateTime,
+    ) -> Result<Self, Error> {
         let wanted = |tag| given.read::<DateTime>(tag);
         let (activation, deactivation) = (wanted(Tag::ActivationDate), wanted(Tag::DeactivationDate));
         let is_given = activation.is_some() || deactivation.is_some();
@@ -232,19 +237,23 @@ mod tests {
         Record { id: Id(1), owner, object_type, attributes, object: None }
     }
 
-    fn dates(given: &Given, offset: Option<u32>, old: &Record) -> Option<(Option<i64>, Option<i64>)> {
+    fn dates(
+        given: &RequestedAttributes,
+        offset: Option<u32>,
+        old: &Record,
+    ) -> Option<(Option<i64>, Option<i64>)> {
         let dates = Dates::of(given, offset.map(Interval), old, DateTime(1_000)).ok()?;
         Some((dates.activation.map(|date| date.0), dates.deactivation.map(|date| date.0)))
     }
 
     #[test]
     fn dates_are_copied_or_moved_by_the_offset() {
-        let none = Given::default();
+        let none = RequestedAttributes::default();
         assert_eq!(dates(&none, None, &old(Some(100), Some(300))), Some((Some(100), Some(300))));
         assert_eq!(dates(&none, None, &old(None, None)), Some((None, None)));
         assert_eq!(dates(&none, Some(50), &old(Some(100), Some(300))), Some((Some(1_050), Some(1_250))));
         assert_eq!(dates(&none, Some(0), &old(None, None)), Some((Some(1_000), None)));
-        let given = Given::default().and(Tag::DeactivationDate, &DateTime(2_000));
+        let given = RequestedAttributes::default().and(Tag::DeactivationDate, &DateTime(2_000));
         assert_eq!(dates(&given, None, &old(Some(100), Some(300))), Some((None, Some(2_000))));
         assert_eq!(dates(&given, Some(1), &old(None, None)), None);
     }
@@ -253,7 +262,9 @@ mod tests {
     fn a_renewed_certificate_is_valid_from_now_unless_dates_are_asked_for() {
         let now = DateTime(1_000);
         let validity = |offset: Option<u32>, old: &Record| {
-            Dates::of(&Given::default(), offset.map(Interval), old, now).unwrap().validity(now, 500)
+            Dates::of(&RequestedAttributes::default(), offset.map(Interval), old, now)
+                .unwrap()
+                .validity(now, 500)
         };
         assert_eq!(validity(None, &old(Some(100), Some(300))), (now, DateTime(1_500)));
         assert_eq!(validity(Some(10), &old(Some(100), Some(300))), (DateTime(1_010), DateTime(1_210)));

@@ -1,7 +1,7 @@
 //! Re-key (KMIP 1.4 §4.4, 2.1 §6.1.46): a new symmetric key in the place of another.
 
 use crate::engine::replacement::{self, Wanted};
-use crate::engine::{Asker, Context, Given, invalid_field};
+use crate::engine::{Context, RequestedAttributes, Requester, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{ObjectType, UniqueIdentifierValue};
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
@@ -36,13 +36,13 @@ impl Operation for ReKey {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let given = Given::of_optional(cx, request.attributes.as_ref())?;
+        let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
         let wanted = Wanted { offset: request.offset, given }.checked()?;
         let old = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         replacement::replaceable(&old, ObjectType::SymmetricKey)?;
         let object = symmetric_key(&wanted.attributes(&old), cx.version)?;
 
-        let asker = Asker::of(cx);
+        let asker = Requester::of(cx);
         let ids = cx.supersede(&[(old.id, Self::CODE)], |pairs| {
             let successor = |(mut old, id)| {
                 replacement::replaceable(&old, ObjectType::SymmetricKey)?;

@@ -4,7 +4,7 @@
 //! the public key loses its names and gets a link, so its policy has to allow Modify Attribute.
 
 use crate::engine::replacement::{self, Wanted, link};
-use crate::engine::{Asker, Context, Given, failed, invalid_field};
+use crate::engine::{Context, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{LinkType, ObjectType, ResultReason, UniqueIdentifierValue};
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
@@ -45,9 +45,9 @@ impl Operation for ReKeyKeyPair {
     type Response = Response;
 
     fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let common = Given::of_optional(cx, request.common.as_ref())?;
-        let private = Given::of_optional(cx, request.private.as_ref())?.or(&common);
-        let public = Given::of_optional(cx, request.public.as_ref())?.or(&common);
+        let common = RequestedAttributes::of_optional(cx, request.common.as_ref())?;
+        let private = RequestedAttributes::of_optional(cx, request.private.as_ref())?.or(&common);
+        let public = RequestedAttributes::of_optional(cx, request.public.as_ref())?.or(&common);
         let private = Wanted { offset: request.offset, given: private }.checked()?;
         let public = Wanted { offset: request.offset, given: public }.checked()?;
 
@@ -60,7 +60,7 @@ impl Operation for ReKeyKeyPair {
         let private_key = pair.private_key(&of_private, cx.version)?;
         let public_key = pair.public_key(&of_public, cx.version)?;
 
-        let asker = Asker::of(cx);
+        let asker = Requester::of(cx);
         let judged = [(old.id, Self::CODE), (old_public.id, enums::Operation::ModifyAttribute)];
         let ids = cx.supersede(&judged, |pairs| {
             let Ok([(mut old, id), (mut old_public, public_id)]) = <[_; 2]>::try_from(pairs) else {

@@ -1,7 +1,7 @@
 //! Register (KMIP 1.4 §4.3, 2.1 §6.1.43): the server keeps an object that the client brings.
 
 use crate::engine::container::{self, Unpacked};
-use crate::engine::{Asker, Context, Draft, Given, export, invalid_field};
+use crate::engine::{Context, NewObject, RequestedAttributes, Requester, export, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{CryptographicAlgorithm, KeyFormatType, ObjectType, UniqueIdentifierValue};
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
@@ -46,12 +46,12 @@ impl Operation for Register {
         if object.object_type() == ObjectType::Template && cx.version >= V2_0 {
             return Err(invalid_field("KMIP 2.0 has no templates."));
         }
-        let given = Given::of(cx, &request.attributes)?;
+        let given = RequestedAttributes::of(cx, &request.attributes)?;
         let drafts = match container::unpack(cx, &object, &given)? {
             Some(unpacked) => parts(cx, unpacked, given)?,
             None => vec![whole(cx, object, given)?],
         };
-        let asker = Asker::of(cx);
+        let asker = Requester::of(cx);
         let new = drafts.into_iter().map(|draft| draft.finish(&asker)).collect::<Result<_, _>>()?;
         let ids = cx.insert_linked(new, container::chain_up)?;
         let id = *ids.first().ok_or_else(|| invalid_field("Nothing was registered."))?;
@@ -61,11 +61,11 @@ impl Operation for Register {
 }
 
 /// An object with what is given for it, and with the asker's defaults.
-fn whole(cx: &mut Context<'_>, mut object: Object, given: Given) -> Result<Draft, Error> {
+fn whole(cx: &mut Context<'_>, mut object: Object, given: RequestedAttributes) -> Result<NewObject, Error> {
     export::describe(&mut object);
     check_length(&mut object)?;
     let object_type = object.object_type();
-    let draft = Draft::new(object);
+    let draft = NewObject::new(object);
     let given = cx.complete(given, object_type, Some(&draft.attributes))?;
     let mut draft = draft.give(&given)?;
     draft.name_template();
@@ -74,8 +74,12 @@ fn whole(cx: &mut Context<'_>, mut object: Object, given: Given) -> Result<Draft
 
 /// The key of a container, with what is given for it, and its certificates, under the same policy and in the same
 /// groups.
-fn parts(cx: &mut Context<'_>, unpacked: Unpacked, given: Given) -> Result<Vec<Draft>, Error> {
-    let called = |given: Given, name: Option<String>| match name {
+fn parts(
+    cx: &mut Context<'_>,
+    unpacked: Unpacked,
+    given: RequestedAttributes,
+) -> Result<Vec<NewObject>, Error> {
+    let called = |given: RequestedAttributes, name: Option<String>| match name {
         Some(name) if !given.has_any(&[Tag::Pkcs12FriendlyName]) => given.and(Tag::Pkcs12FriendlyName, &name),
         _ => given,
     };

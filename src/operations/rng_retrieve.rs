@@ -3,7 +3,7 @@
 use crate::crypto::random;
 use crate::engine::{Context, invalid_field};
 use crate::kmip::{Error, enums, structure};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 use super::Operation;
 

@@ -5,7 +5,7 @@
 
 use crate::engine::Context;
 use crate::kmip::{Error, enums, structure};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 use super::Operation;
 

@@ -5,12 +5,13 @@ use crate::engine::Context;
 use crate::engine::usage::{self, Use};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
-use crate::ttlv::{Secret, V1_3, V1_4};
+use crate::secret::Secret;
+use crate::ttlv::{V1_3, V1_4};
 
 use super::Operation;
 use super::ciphering::again;
 use super::parts::Part;
-use super::signing::{Gathered, With, further};
+use super::signing::{Gathered, SigningKey, further};
 
 structure! {
     /// Request Payload.
@@ -37,7 +38,7 @@ structure! {
 pub(super) struct Sign;
 
 /// What is kept between the parts.
-struct Signature(With, Gathered);
+struct Signature(SigningKey, Gathered);
 
 impl Operation for Sign {
     const CODE: enums::Operation = enums::Operation::Sign;
@@ -58,7 +59,8 @@ impl Operation for Sign {
                 (with, gathered)
             }
             _ => {
-                let with = With::prepare(cx, identifier, Self::CODE, Use::Sign, cryptographic_parameters)?;
+                let with =
+                    SigningKey::prepare(cx, identifier, Self::CODE, Use::Sign, cryptographic_parameters)?;
                 let gathered = with.gather(&part, data, digested_data, Purpose::Sign)?;
                 (with, gathered)
             }

@@ -6,12 +6,13 @@ use crate::engine::{Context, failed};
 use crate::kmip::enums::{PaddingMethod, ResultReason, ValidityIndicator};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
-use crate::ttlv::{Secret, V1_3, V1_4};
+use crate::secret::Secret;
+use crate::ttlv::{V1_3, V1_4};
 
 use super::Operation;
 use super::ciphering::again;
 use super::parts::{Part, validity};
-use super::signing::{Gathered, With, further, needed};
+use super::signing::{Gathered, SigningKey, further, needed};
 
 structure! {
     /// Request Payload.
@@ -41,7 +42,7 @@ pub(super) struct SignatureVerify;
 
 /// What is kept between the parts; the signature may come with any of them.
 struct Verification {
-    with: With,
+    with: SigningKey,
     gathered: Gathered,
     signature: Option<Vec<u8>>,
 }
@@ -65,7 +66,8 @@ impl Operation for SignatureVerify {
                 (with, gathered, signature_data.or(signature))
             }
             _ => {
-                let with = With::prepare(cx, identifier, Self::CODE, Use::Verify, cryptographic_parameters)?;
+                let with =
+                    SigningKey::prepare(cx, identifier, Self::CODE, Use::Verify, cryptographic_parameters)?;
                 let gathered = with.gather(&part, data, digested_data, Purpose::Verify)?;
                 (with, gathered, signature_data)
             }
@@ -84,7 +86,7 @@ impl Operation for SignatureVerify {
 
 /// PyKMIP looks for the hash when it verifies, except for PSS: without one it calls that a failure of the
 /// cryptography. For signing it calls the same an Invalid Field.
-fn refused(error: crypto::Error, with: &With) -> Error {
+fn refused(error: crypto::Error, with: &SigningKey) -> Error {
     let hash =
         matches!(error, crypto::Error::Missing(Parameter::HashingAlgorithm) | crypto::Error::Hash { .. });
     if hash && with.signing().padding == Some(PaddingMethod::Pkcs1V1_5) {

@@ -9,13 +9,13 @@ use crate::engine::{Context, Granted, invalid_field, material};
 use crate::kmip::Error;
 use crate::kmip::enums::Operation;
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 use super::ciphering::append;
 use super::parts::{Part, missing};
 
 /// A key that may be used, and how.
-pub(super) struct With {
+pub(super) struct SigningKey {
     pub(super) granted: Granted,
     key: Secret,
     parameters: CryptographicParameters,
@@ -24,14 +24,14 @@ pub(super) struct With {
 /// The message so far.
 pub(super) enum Gathered {
     /// A digest that the client made.
-    Given(Vec<u8>),
+    RequestedAttributes(Vec<u8>),
     /// The digest of the parts so far.
     Digest(Hasher),
     /// The parts themselves, for what signs no digest but the message.
     Data(Secret),
 }
 
-impl With {
+impl SigningKey {
     /// Finds the key and the parameters and judges whether the key may be used, in PyKMIP's order.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl With {
             return Err(invalid_field("Data and Digested Data cannot be given both."));
         }
         match part {
-            Part::Whole => Ok(Gathered::Given(digested)),
+            Part::Whole => Ok(Gathered::RequestedAttributes(digested)),
             _ => Err(invalid_field("Digested Data comes in one part.")),
         }
     }
@@ -110,14 +110,14 @@ impl Gathered {
                 Self::Digest(hasher)
             }
             Self::Data(data) => Self::Data(append(&data, part.expose())?),
-            Self::Given(digest) => Self::Given(digest),
+            Self::RequestedAttributes(digest) => Self::RequestedAttributes(digest),
         })
     }
 
     /// Hands the message over to be signed or verified.
     pub(super) fn with<T>(self, job: impl FnOnce(Message<'_>) -> T) -> T {
         match self {
-            Self::Given(digest) => job(Message::Digest(&digest)),
+            Self::RequestedAttributes(digest) => job(Message::Digest(&digest)),
             Self::Digest(hasher) => job(Message::Digest(&hasher.finish())),
             Self::Data(data) => job(Message::Data(data.expose())),
         }

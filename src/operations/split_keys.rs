@@ -5,7 +5,8 @@ use crate::crypto::split::{Prime, Scheme, fitted};
 use crate::engine::{Granted, failed, lifecycle, not_found};
 use crate::kmip::enums::{CryptographicAlgorithm, KeyFormatType, ObjectType, ResultReason};
 use crate::kmip::{Error, KeyBlock, KeyMaterial, KeyValue, Object, SplitKey};
-use crate::ttlv::{BigInteger, Secret};
+use crate::secret::Secret;
+use crate::ttlv::BigInteger;
 
 /// The object that the asker was given, if it still is there.
 pub(super) fn present(granted: &Granted) -> Result<&Object, Error> {

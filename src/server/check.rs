@@ -21,10 +21,10 @@ use super::{Error, IN_MEMORY, addresses, announced, authority, tls, trust};
 use crate::config::{Config, Level};
 use crate::crypto::signed::{self, Verdict};
 use crate::crypto::x509::Certificate;
-use crate::engine::takeover;
+use crate::engine::pykmip_import;
 use crate::logging;
 use crate::policy;
-use crate::store::{self, Look, WrappingKey};
+use crate::store::{self, Inspection, KeyEncryptionKey};
 
 /// A certificate that expires earlier is told of.
 const SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -221,12 +221,12 @@ impl Report {
         if path == Path::new(Config::DEFAULT_DATABASE) {
             self.warn(format!("database_path: {} is in a folder whose files do not last", path.display()));
         }
-        let key = match config.key_encryption_key_path.as_deref().map(WrappingKey::read).transpose() {
+        let key = match config.key_encryption_key_path.as_deref().map(KeyEncryptionKey::read).transpose() {
             Ok(key) => key,
             Err(error) => return self.errors.push(error.into()),
         };
         let seals = key.is_some();
-        match store::look(path, key.as_ref(), &takeover::complete) {
+        match store::inspect(path, key.as_ref(), &pykmip_import::complete) {
             Ok(look) => self.fact(kept_in(path, look, seals)),
             Err(error) => self.errors.push(error.into()),
         }
@@ -344,16 +344,16 @@ fn try_to_take(address: SocketAddr) -> io::Result<()> {
     Ok(bind(&socket, &address)?)
 }
 
-fn kept_in(path: &Path, look: Look, seals: bool) -> String {
+fn kept_in(path: &Path, look: Inspection, seals: bool) -> String {
     let path = path.display();
     match look {
-        Look::New if seals => format!("Makes a new database, {path}, with its objects sealed"),
-        Look::New => format!("Makes a new database, {path}"),
-        Look::Pykmip { objects } => {
+        Inspection::New if seals => format!("Makes a new database, {path}, with its objects sealed"),
+        Inspection::New => format!("Makes a new database, {path}"),
+        Inspection::Pykmip { objects } => {
             let then = if seals { " and seals them" } else { "" };
             format!("Takes over {objects} objects of PyKMIP's server in {path}{then}")
         }
-        Look::Ours { objects, is_older, is_sealed } => {
+        Inspection::Ours { objects, is_older, is_sealed } => {
             let objects = objects.map_or_else(|| "the".to_owned(), |objects| objects.to_string());
             let sealed = match (is_sealed, seals) {
                 (true, _) => ", which are sealed",

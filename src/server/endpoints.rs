@@ -19,8 +19,8 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use crate::auth::{Certificate, Peer};
 use crate::config::ClientEndpoint;
 use crate::dispatch::Engine;
-use crate::dispatch::outgoing::{Acquaintance, Delivery, Failure};
-use crate::engine::notices::{Next, Notice};
+use crate::dispatch::outgoing::{Delivery, Failure, PeerCapabilities};
+use crate::engine::notifications::{Next, Notification};
 use crate::ttlv::{FrameError, read_frame};
 
 /// The logger of this file.
@@ -79,7 +79,7 @@ impl Endpoints {
                 endpoint: endpoint.clone(),
                 running,
                 line: None,
-                acquaintance: Acquaintance::default(),
+                acquaintance: PeerCapabilities::default(),
                 failing: false,
             };
             self.running.state().threads += 1;
@@ -92,8 +92,8 @@ impl Endpoints {
 
     /// Ends it: what waits is sent for [`GRACE`] yet, and the rest dropped.
     pub(super) fn stop(&self) {
-        let notices = self.engine.notices();
-        notices.close(GRACE);
+        let notifications = self.engine.notifications();
+        notifications.close(GRACE);
         if !self.running.wait(GRACE) {
             self.running
                 .state()
@@ -103,7 +103,7 @@ impl Endpoints {
             self.running.wait(END);
         }
         for endpoint in &self.endpoints {
-            let rest = notices.drop_rest(&endpoint.user);
+            let rest = notifications.drop_rest(&endpoint.user);
             if rest > 0 {
                 log::warn!(target: LOG, "{rest} messages were not sent to the listener of {:?}.", endpoint.user);
             }
@@ -155,7 +155,7 @@ struct Sender {
     /// The connection, where there is one.
     line: Option<Line>,
     /// What is known of the listener when the next connection begins.
-    acquaintance: Acquaintance,
+    acquaintance: PeerCapabilities,
     /// Whether the last attempt failed: that is told once, for as long as it lasts.
     failing: bool,
 }
@@ -171,12 +171,12 @@ impl Sender {
     fn run(mut self) {
         let engine = Arc::clone(&self.engine);
         loop {
-            match engine.notices().next(&self.endpoint.user, IDLE) {
-                Next::Notice(notice) => {
+            match engine.notifications().next(&self.endpoint.user, IDLE) {
+                Next::Notification(notification) => {
                     // A bug costs one message, not the listener.
-                    if catch_unwind(AssertUnwindSafe(|| self.send(&notice))).is_err() {
+                    if catch_unwind(AssertUnwindSafe(|| self.send(&notification))).is_err() {
                         self.hang_up();
-                        engine.notices().dropped(&self.endpoint.user, "the server has a bug");
+                        engine.notifications().dropped(&self.endpoint.user, "the server has a bug");
                     }
                 }
                 Next::Nothing => self.hang_up(),
@@ -185,46 +185,47 @@ impl Sender {
         }
     }
 
-    /// Sends a notice, again and again where that fails.
-    fn send(&mut self, notice: &Notice) {
+    /// Sends a notification, again and again where that fails.
+    fn send(&mut self, notification: &Notification) {
         let engine = Arc::clone(&self.engine);
-        let (notices, user) = (engine.notices(), self.endpoint.user.clone());
+        let (notifications, user) = (engine.notifications(), self.endpoint.user.clone());
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=ATTEMPTS {
             // The listener may have closed a connection that was idle: that is no failure of its own.
             let was_idle = self.line.is_some();
-            let mut outcome = self.attempt(notice);
+            let mut outcome = self.attempt(notification);
             if was_idle && outcome.is_err() {
-                outcome = self.attempt(notice);
+                outcome = self.attempt(notification);
             }
             match outcome {
                 Ok(Delivery::Taken) => {
-                    notices.delivered(&user);
+                    notifications.delivered(&user);
                     return self.recovered();
                 }
                 Ok(Delivery::NotTaken(why)) => {
-                    notices.dropped(&user, &why);
+                    notifications.dropped(&user, &why);
                     return self.recovered();
                 }
                 Err(failure) => self.failed(&failure),
             }
-            if attempt < ATTEMPTS && !notices.pause(&user, pause) {
+            if attempt < ATTEMPTS && !notifications.pause(&user, pause) {
                 break;
             }
             pause *= 4;
         }
-        notices.dropped(&user, "it is out of reach");
+        notifications.dropped(&user, "it is out of reach");
     }
 
-    fn attempt(&mut self, notice: &Notice) -> Result<Delivery, Failure> {
+    fn attempt(&mut self, notification: &Notification) -> Result<Delivery, Failure> {
         let line = match self.line.take() {
             Some(line) => line,
             None => self.connect().map_err(Failure::Connection)?,
         };
         let Line { mut stream, peer, mut acquaintance } = line;
         let to = (&*self.endpoint.user, &peer);
-        let delivered =
-            self.engine.deliver(notice, to, &mut acquaintance, &mut |request| exchange(&mut stream, request));
+        let delivered = self
+            .engine
+            .deliver(notification, to, &mut acquaintance, &mut |request| exchange(&mut stream, request));
         match delivered {
             Ok(delivery) => {
                 self.line = Some(Line { stream, peer, acquaintance });
@@ -295,7 +296,7 @@ type Stream = StreamOwned<ClientConnection, Timed>;
 struct Line {
     stream: Stream,
     peer: Peer,
-    acquaintance: Acquaintance,
+    acquaintance: PeerCapabilities,
 }
 
 fn exchange(stream: &mut Stream, request: &[u8]) -> io::Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 //! left to [`crate::dispatch`].
 //!
 //! ```no_run
-//! use kmip_server::{config::Config, server::Server};
+//! use kmip_server::{Config, Server};
 //!
 //! let mut config = Config::new("/etc/pykmip/server.pem", "/etc/pykmip/ca.pem");
 //! config.port = 0;
@@ -11,7 +11,7 @@
 //! let shutdown = server.shutdown(); // `shutdown.stop()`, from any thread, ends `run`
 //! # let _ = shutdown;
 //! server.run();
-//! # Ok::<(), kmip_server::server::Error>(())
+//! # Ok::<(), kmip_server::Error>(())
 //! ```
 
 mod announced;
@@ -44,10 +44,10 @@ pub use trust::Trust;
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;
 use crate::dispatch::{Engine, Respond};
-use crate::engine::notices::Notices;
-use crate::engine::{Services, takeover};
+use crate::engine::notifications::Notifications;
+use crate::engine::{Services, pykmip_import};
 use crate::policy::{self, PolicyStore};
-use crate::store::{self, Memory, Sealed, Sqlite, Store, WrappingKey};
+use crate::store::{self, KeyEncryptionKey, Memory, Sealed, Sqlite, Store};
 use budget::Budget;
 use connection::Terms;
 use endpoints::Endpoints;
@@ -148,9 +148,10 @@ impl Server {
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
         let authority = authority::of(config)?;
-        let notices = Notices::of(config.client_endpoints.iter().map(|endpoint| endpoint.user.clone()));
+        let notifications =
+            Notifications::of(config.client_endpoints.iter().map(|endpoint| endpoint.user.clone()));
         let announced = announced::of(config)?;
-        let services = Services { authority, announced, notices, ..Services::new(store, policies) };
+        let services = Services { authority, announced, notifications, ..Services::new(store, policies) };
         let engine = Arc::new(Engine::new(services, authenticator(config)));
         let server = Self::bind_with(config, Arc::clone(&engine) as _)?;
         let endpoints = config.client_endpoints.clone();
@@ -236,10 +237,10 @@ fn open_store(config: &Config) -> Result<Box<dyn Store>, store::Error> {
         return Ok(Box::new(Memory::new()));
     }
     if let Some(key) = &config.key_encryption_key_path {
-        let key = WrappingKey::read(key)?;
-        return Ok(Box::new(Sealed::open(path, &key, &takeover::complete)?));
+        let key = KeyEncryptionKey::read(key)?;
+        return Ok(Box::new(Sealed::open(path, &key, &pykmip_import::complete)?));
     }
-    Ok(Box::new(Sqlite::open_or_take_over(path, &takeover::complete)?))
+    Ok(Box::new(Sqlite::open_or_take_over(path, &pykmip_import::complete)?))
 }
 
 /// The `database_path` of a server that keeps its objects in memory only.

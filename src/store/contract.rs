@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::testing::{self, Folder, Random, all_of, change, dates, everybody, key, record, text, value};
-use super::{Criterion, Error, Grant, Id, Keep, Memory, Order, Query, Record, Sqlite, Store};
+use super::{Criterion, Error, Grant, Id, Memory, Order, Outcome, Query, Record, Sqlite, Store};
 use crate::kmip::attributes::{Attribute, Row};
 use crate::kmip::enums::{NameType, ObjectType, State, StorageStatusMask};
 use crate::kmip::structures::Name;
@@ -134,7 +134,7 @@ fn a_change_taken_back_leaves_nothing(store: &dyn Store) {
         calls += 1;
         testing::insert(change, &mut key("new"));
         change.update(Record { id: old.id, ..key("renamed") }).unwrap();
-        Keep::Rollback
+        Outcome::Rollback
     });
     done.unwrap();
     assert_eq!(calls, 1);
@@ -150,7 +150,7 @@ fn a_part_is_taken_back_without_the_rest(store: &dyn Store) {
     change(store, |change| {
         let mut kept = key("kept");
         testing::insert(change, &mut kept);
-        for keep in [Keep::Rollback, Keep::Commit] {
+        for keep in [Outcome::Rollback, Outcome::Commit] {
             let mut part = |part: &mut dyn super::Transaction| {
                 testing::insert(part, &mut key("in a part"));
                 part.update(kept.clone()).unwrap();
@@ -171,10 +171,10 @@ fn parts_nest(store: &dyn Store) {
             testing::insert(outer, &mut key("outer"));
             let mut inner = |inner: &mut dyn super::Transaction| {
                 testing::insert(inner, &mut key("inner"));
-                Keep::Commit
+                Outcome::Commit
             };
             outer.nested(&mut inner).unwrap();
-            Keep::Rollback
+            Outcome::Rollback
         };
         change.nested(&mut outer).unwrap();
         assert_eq!(change.locate(&everybody()).unwrap().ids, []);
@@ -558,7 +558,7 @@ fn changes_of_many_threads_are_all_kept(store: &dyn Store) {
             scope.spawn(move || {
                 for number in 0..20 {
                     let mut id = Id(0);
-                    let keep = if number % 5 == 4 { Keep::Rollback } else { Keep::Commit };
+                    let keep = if number % 5 == 4 { Outcome::Rollback } else { Outcome::Commit };
                     let job = &mut |change: &mut dyn super::Transaction| {
                         let mut record = key(&format!("{thread} {number}"));
                         testing::insert(change, &mut record);
@@ -566,7 +566,7 @@ fn changes_of_many_threads_are_all_kept(store: &dyn Store) {
                         keep
                     };
                     store.change(job).unwrap();
-                    if keep == Keep::Commit {
+                    if keep == Outcome::Commit {
                         // What was acknowledged can be read at once.
                         assert!(store.read(id).unwrap().is_some());
                         kept.fetch_add(1, Ordering::Relaxed);

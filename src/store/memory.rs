@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::overlay::{self, Before, Changes};
-use super::{Error, Id, Keep, Located, Order, Query, Record, Store, Transaction};
-use crate::ttlv::Secret;
+use super::{Error, Id, Located, Order, Outcome, Query, Record, Store, Transaction};
+use crate::secret::Secret;
 
 /// A store in memory.
 ///
@@ -25,7 +25,7 @@ struct Objects {
     records: BTreeMap<Id, Arc<Record>>,
     last: u64,
     /// What the server keeps for itself.
-    own: BTreeMap<String, Secret>,
+    server_state: BTreeMap<String, Secret>,
 }
 
 impl Memory {
@@ -67,17 +67,17 @@ impl Store for Memory {
         Ok(page(query, self.kept().records.values()))
     }
 
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        Ok(self.kept().own.get(name).cloned())
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        Ok(self.kept().server_state.get(name).cloned())
     }
 
-    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         let _writer = self.writer();
         let last = self.kept().last;
         if let Some(changes) = overlay::run(self, last, job) {
             let mut kept = self.kept_mut();
             kept.records.extend(changes.records.into_iter().map(|(id, written)| (id, written.record)));
-            kept.own.extend(changes.own);
+            kept.server_state.extend(changes.server_state);
             kept.last = changes.last;
         }
         Ok(())
@@ -96,8 +96,8 @@ impl Before for Memory {
         Ok(page(query, unchanged.chain(changed)))
     }
 
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        Store::own(self, name)
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        Store::server_state(self, name)
     }
 }
 

@@ -14,7 +14,7 @@ mod filter;
 mod memory;
 mod overlay;
 #[cfg(test)]
-mod promises;
+mod reader_contract;
 mod record;
 mod sealed;
 mod sqlite;
@@ -24,10 +24,10 @@ pub(crate) mod testing;
 pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Place, Record};
-pub use sealed::{DataKey, KeyProblem, Sealed, Sealing, WrappingKey};
-pub use sqlite::{Found, Intake, Look, Snapshot, Sqlite, look};
+pub use sealed::{DataKey, KeyEncryptionKey, KeyProblem, Sealed, Sealing};
+pub use sqlite::{Found, Inspection, Restore, Snapshot, Sqlite, inspect};
 
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// A keeper of managed objects, shared among all threads.
 pub trait Store: Send + Sync + 'static {
@@ -47,7 +47,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where the store itself fails.
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error>;
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error>;
 
     /// Runs `job`, which says whether to keep what it did. Kept changes are durable when this returns;
     /// changes of other threads may share the same flush to the disk. The job of one call must not begin
@@ -55,20 +55,20 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where the store itself fails: nothing of the job is kept then.
-    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error>;
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error>;
 
     /// The same, but it returns when the job has run: what it kept becomes durable with what follows, and is when
-    /// [`Unsettled::settle`] returns. Until then changes see it, readers need not, and nobody may be told of it.
+    /// [`PendingCommit::settle`] returns. Until then changes see it, readers need not, and nobody may be told of it.
     /// A store to which flushes are nothing need not have an own one.
     ///
     /// # Errors
     /// As [`Store::change`].
     fn begin<'s>(
         &'s self,
-        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
-    ) -> Result<Box<dyn Unsettled + 's>, Error> {
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<Box<dyn PendingCommit + 's>, Error> {
         self.change(job)?;
-        Ok(Box::new(Settled))
+        Ok(Box::new(AlreadyDurable))
     }
 
     /// What it takes up, for whoever watches the server.
@@ -87,18 +87,18 @@ impl<S: Store> Store for Arc<S> {
         self.as_ref().locate(query)
     }
 
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        self.as_ref().own(name)
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.as_ref().server_state(name)
     }
 
-    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         self.as_ref().change(job)
     }
 
     fn begin<'s>(
         &'s self,
-        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
-    ) -> Result<Box<dyn Unsettled + 's>, Error> {
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<Box<dyn PendingCommit + 's>, Error> {
         self.as_ref().begin(job)
     }
 
@@ -119,26 +119,26 @@ pub struct Status {
 }
 
 /// A change that has been made and may not be on the disk yet.
-pub trait Unsettled {
+pub trait PendingCommit {
     /// Waits until it is.
     ///
     /// # Errors
     /// Where the change was lost.
-    fn settle(self: Box<Self>) -> Result<(), Error>;
+    fn wait(self: Box<Self>) -> Result<(), Error>;
 }
 
 /// A change that is settled already.
-struct Settled;
+struct AlreadyDurable;
 
-impl Unsettled for Settled {
-    fn settle(self: Box<Self>) -> Result<(), Error> {
+impl PendingCommit for AlreadyDurable {
+    fn wait(self: Box<Self>) -> Result<(), Error> {
         Ok(())
     }
 }
 
 /// What a job wants done with its changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub enum Outcome {
     /// Keep them.
     Commit,
     /// Take them back.
@@ -183,7 +183,7 @@ pub trait Transaction {
     ///
     /// # Errors
     /// As [`Transaction::update`].
-    fn note(&mut self, record: Record) -> Result<(), Error> {
+    fn update_lazily(&mut self, record: Record) -> Result<(), Error> {
         self.update(record)
     }
 
@@ -191,19 +191,19 @@ pub trait Transaction {
     ///
     /// # Errors
     /// Where the store itself fails.
-    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error>;
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error>;
 
     /// Keeps `value` for the server itself under that name, instead of what was there.
     ///
     /// # Errors
     /// Where the store itself fails.
-    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error>;
+    fn set_server_state(&mut self, name: &str, value: &Secret) -> Result<(), Error>;
 
     /// Runs `job` as a part that can be taken back without the rest; a panic takes it back and goes on.
     ///
     /// # Errors
     /// Where the store itself fails.
-    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error>;
+    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error>;
 }
 
 /// Why the store failed. Clients learn that it did; the log learns why.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use super::{Error, Id, Keep, Located, Query, Record, Transaction};
-use crate::ttlv::Secret;
+use super::{Error, Id, Located, Outcome, Query, Record, Transaction};
+use crate::secret::Secret;
 
 /// What changes have written.
 #[derive(Clone, Default)]
@@ -14,7 +14,7 @@ pub(super) struct Changes {
     /// The objects, each as it was written last.
     pub(super) records: BTreeMap<Id, Written>,
     /// What the server keeps for itself.
-    pub(super) own: BTreeMap<String, Secret>,
+    pub(super) server_state: BTreeMap<String, Secret>,
     /// The last number that an object got.
     pub(super) last: u64,
     /// Whether any of it has to be on the disk before it is acknowledged.
@@ -38,7 +38,7 @@ impl Changes {
     /// Adds what was written later.
     pub(super) fn add(&mut self, later: Self) {
         later.records.into_values().for_each(|written| self.put(written));
-        self.own.extend(later.own);
+        self.server_state.extend(later.server_state);
         self.last = later.last;
         self.durable |= later.durable;
     }
@@ -59,7 +59,7 @@ pub(super) trait Before {
     fn locate(&self, query: &Query, changes: &Changes) -> Result<Located, Error>;
 
     /// What the server keeps for itself under that name.
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error>;
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error>;
 }
 
 /// Runs `job` on what was `before`, where `last` was the last number that an object got; gives what it wrote, or
@@ -67,11 +67,11 @@ pub(super) trait Before {
 pub(super) fn run(
     before: &dyn Before,
     last: u64,
-    job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
+    job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
 ) -> Option<Changes> {
     let mut change =
         Change { before, last_before: last, seen: None, outer: Vec::new(), inner: Changes::after(last) };
-    (job(&mut change) == Keep::Commit).then_some(change.inner)
+    (job(&mut change) == Outcome::Commit).then_some(change.inner)
 }
 
 /// A change under way.
@@ -148,12 +148,12 @@ impl Transaction for Change<'_> {
     }
 
     fn update(&mut self, record: Record) -> Result<(), Error> {
-        self.note(record)?;
+        self.update_lazily(record)?;
         self.inner.durable = true;
         Ok(())
     }
 
-    fn note(&mut self, record: Record) -> Result<(), Error> {
+    fn update_lazily(&mut self, record: Record) -> Result<(), Error> {
         if !self.has(record.id)? {
             return Err(Error::Missing { id: record.id });
         }
@@ -161,28 +161,28 @@ impl Transaction for Change<'_> {
         Ok(())
     }
 
-    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
-        match self.parts().find_map(|part| part.own.get(name)) {
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        match self.parts().find_map(|part| part.server_state.get(name)) {
             Some(value) => Ok(Some(value.clone())),
-            None => self.before.own(name),
+            None => self.before.server_state(name),
         }
     }
 
-    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
-        self.inner.own.insert(name.to_owned(), value.clone());
+    fn set_server_state(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
+        self.inner.server_state.insert(name.to_owned(), value.clone());
         self.inner.durable = true;
         Ok(())
     }
 
-    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         let inner = Changes::after(self.inner.last);
         self.outer.push(std::mem::replace(&mut self.inner, inner));
         let kept = catch_unwind(AssertUnwindSafe(|| job(self)));
         let outer = self.outer.pop().unwrap_or_default();
         let part = std::mem::replace(&mut self.inner, outer);
         match kept {
-            Ok(Keep::Commit) => self.inner.add(part),
-            Ok(Keep::Rollback) => {}
+            Ok(Outcome::Commit) => self.inner.add(part),
+            Ok(Outcome::Rollback) => {}
             Err(panic) => resume_unwind(panic),
         }
         Ok(())

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::testing::{self, Folder, all_of, change, everybody, key};
-use super::{Id, Keep, Memory, Record, Sqlite, Store, Transaction};
-use crate::ttlv::Secret;
+use super::{Id, Memory, Outcome, Record, Sqlite, Store, Transaction};
+use crate::secret::Secret;
 
 fn stores(folder: &Folder, other: &Folder) -> [Box<dyn Store>; 3] {
     let file = Sqlite::open(&folder.path("plain")).unwrap();
@@ -57,21 +57,21 @@ fn what_is_begun_is_seen(store: &dyn Store) {
     let mut record = key("k");
     let first = store.begin(&mut |change| {
         testing::insert(change, &mut record);
-        Keep::Commit
+        Outcome::Commit
     });
     let mut seen = None;
     let second = store.begin(&mut |change| {
         seen = Some((change.read(record.id).unwrap(), change.locate(&everybody()).unwrap().ids));
-        Keep::Rollback
+        Outcome::Rollback
     });
     assert_eq!(seen, Some((Some(record.clone()), vec![record.id])));
     let renamed = Record { id: record.id, ..key("renamed") };
     let third = store.begin(&mut |change| {
         change.update(renamed.clone()).unwrap();
-        Keep::Commit
+        Outcome::Commit
     });
     for begun in [second, first, third] {
-        begun.unwrap().settle().unwrap();
+        begun.unwrap().wait().unwrap();
     }
     assert_eq!(store.read(record.id).unwrap(), Some(renamed));
     assert_eq!(all_of(store), [record.id.0]);
@@ -84,9 +84,9 @@ fn what_the_server_notes_is_a_change_like_others() {
         let record = testing::add(store.as_ref(), key("k"));
         let noted = Record { id: record.id, ..key("noted") };
         change(store.as_ref(), |change| {
-            change.note(noted.clone()).unwrap();
+            change.update_lazily(noted.clone()).unwrap();
             assert_eq!(change.read(record.id).unwrap().as_ref(), Some(&noted));
-            assert!(change.note(Record { id: Id(99), ..noted.clone() }).is_err());
+            assert!(change.update_lazily(Record { id: Id(99), ..noted.clone() }).is_err());
         });
         assert_eq!(store.read(record.id).unwrap(), Some(noted));
     }
@@ -96,16 +96,20 @@ fn what_the_server_notes_is_a_change_like_others() {
 fn what_the_server_keeps_for_itself_is_kept_with_its_change() {
     let (folder, other) = (Folder::new(), Folder::new());
     for store in stores(&folder, &other) {
-        for (value, keep) in [(1, Keep::Rollback), (2, Keep::Commit), (3, Keep::Rollback), (4, Keep::Commit)]
+        for (value, keep) in
+            [(1, Outcome::Rollback), (2, Outcome::Commit), (3, Outcome::Rollback), (4, Outcome::Commit)]
         {
-            let (before, new) = (store.own("name").unwrap(), Secret::new(vec![value]));
+            let (before, new) = (store.server_state("name").unwrap(), Secret::new(vec![value]));
             let job = &mut |transaction: &mut dyn Transaction| {
-                transaction.set_own("name", &new).unwrap();
-                assert_eq!(transaction.own("name").unwrap().as_ref(), Some(&new));
+                transaction.set_server_state("name", &new).unwrap();
+                assert_eq!(transaction.server_state("name").unwrap().as_ref(), Some(&new));
                 keep
             };
             store.change(job).unwrap();
-            assert_eq!(store.own("name").unwrap(), if keep == Keep::Commit { Some(new) } else { before });
+            assert_eq!(
+                store.server_state("name").unwrap(),
+                if keep == Outcome::Commit { Some(new) } else { before }
+            );
         }
     }
 }
@@ -116,13 +120,13 @@ fn what_the_server_keeps_for_itself_is_sealed_with_the_database() {
     let plain = Sqlite::open(&folder.path("sealed")).unwrap();
     let secret = Secret::new(b"nobody should see this".to_vec());
     let keep = |store: &dyn Store| {
-        change(store, |change| change.set_own("name", &secret).unwrap());
+        change(store, |change| change.set_server_state("name", &secret).unwrap());
     };
     keep(&plain);
     drop(plain);
     for _ in 0..2 {
         let sealed = testing::sealed(&folder);
-        assert_eq!(sealed.own("name").unwrap().as_ref(), Some(&secret));
+        assert_eq!(sealed.server_state("name").unwrap().as_ref(), Some(&secret));
         keep(&sealed);
         drop(sealed);
         let file = std::fs::read(folder.path("sealed")).unwrap();

@@ -15,10 +15,11 @@ use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use super::sqlite::Complete;
-use super::{Error, Id, Keep, Located, Query, Record, Sqlite, Status, Store, Transaction, Unsettled};
+use super::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Sqlite, Status, Store, Transaction};
 use crate::kmip::enums::{ObjectType, OpaqueDataType};
 use crate::kmip::{Object, OpaqueObject};
-use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Writer};
+use crate::secret::Secret;
+use crate::ttlv::{self, Field, Reader, STORED, Tag, Writer};
 
 /// The length of both keys in bytes.
 const KEY: usize = 32;
@@ -66,12 +67,12 @@ impl fmt::Display for KeyProblem {
 }
 
 /// The key that wraps the data key.
-pub struct WrappingKey {
+pub struct KeyEncryptionKey {
     path: PathBuf,
     key: RandomizedNonceKey,
 }
 
-impl WrappingKey {
+impl KeyEncryptionKey {
     /// Reads the key in the file at `path`: 32 bytes, or 64 hexadecimal digits.
     ///
     /// # Errors
@@ -156,12 +157,12 @@ impl DataKey {
     }
 
     /// What the server keeps for itself under that name, sealed.
-    pub(super) fn seal_own(&self, name: &str, value: &Secret) -> Result<Secret, Error> {
+    pub(super) fn seal_server_state(&self, name: &str, value: &Secret) -> Result<Secret, Error> {
         seal(&self.0, name.as_bytes(), value.expose()).map(Secret::new)
     }
 
     /// The same as it was before it was sealed.
-    pub(super) fn open_own(&self, name: &str, sealed: &Secret) -> Result<Secret, Error> {
+    pub(super) fn open_server_state(&self, name: &str, sealed: &Secret) -> Result<Secret, Error> {
         let opened = open(&self.0, name.as_bytes(), sealed.expose());
         opened.map(|bytes| Secret::new(bytes.to_vec())).ok_or(Error::Sealing)
     }
@@ -223,7 +224,7 @@ impl Sealed {
     ///
     /// # Errors
     /// Those of [`Sqlite::open`], and [`Error::Key`] where the file is sealed with another key.
-    pub fn open(path: &Path, key: &WrappingKey, complete: Complete<'_>) -> Result<Self, Error> {
+    pub fn open(path: &Path, key: &KeyEncryptionKey, complete: Complete<'_>) -> Result<Self, Error> {
         let (kept, key) = Sqlite::open_sealed(path, key, complete)?;
         Ok(Self { kept, key })
     }
@@ -232,8 +233,8 @@ impl Sealed {
 /// Runs `job` on a change that seals and opens on the way.
 fn on_sealed(
     key: &DataKey,
-    job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
-) -> impl FnMut(&mut dyn Transaction) -> Keep {
+    job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+) -> impl FnMut(&mut dyn Transaction) -> Outcome {
     move |kept| job(&mut Change { key, kept })
 }
 
@@ -246,18 +247,18 @@ impl Store for Sealed {
         self.kept.locate(query)
     }
 
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        self.kept.own(name)?.map(|value| self.key.open_own(name, &value)).transpose()
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.kept.server_state(name)?.map(|value| self.key.open_server_state(name, &value)).transpose()
     }
 
-    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         self.kept.change(&mut on_sealed(&self.key, job))
     }
 
     fn begin<'s>(
         &'s self,
-        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
-    ) -> Result<Box<dyn Unsettled + 's>, Error> {
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<Box<dyn PendingCommit + 's>, Error> {
         self.kept.begin(&mut on_sealed(&self.key, job))
     }
 
@@ -293,19 +294,19 @@ impl Transaction for Change<'_> {
         self.kept.update(self.key.seal(record)?)
     }
 
-    fn note(&mut self, record: Record) -> Result<(), Error> {
-        self.kept.note(self.key.seal(record)?)
+    fn update_lazily(&mut self, record: Record) -> Result<(), Error> {
+        self.kept.update_lazily(self.key.seal(record)?)
     }
 
-    fn own(&mut self, name: &str) -> Result<Option<Secret>, Error> {
-        self.kept.own(name)?.map(|value| self.key.open_own(name, &value)).transpose()
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        self.kept.server_state(name)?.map(|value| self.key.open_server_state(name, &value)).transpose()
     }
 
-    fn set_own(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
-        self.kept.set_own(name, &self.key.seal_own(name, value)?)
+    fn set_server_state(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
+        self.kept.set_server_state(name, &self.key.seal_server_state(name, value)?)
     }
 
-    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         self.kept.nested(&mut on_sealed(self.key, job))
     }
 }
@@ -343,7 +344,7 @@ mod tests {
         let folder = Folder::new();
         let read = |bytes: &[u8]| {
             std::fs::write(folder.path("key"), bytes).unwrap();
-            WrappingKey::read(&folder.path("key")).is_ok()
+            KeyEncryptionKey::read(&folder.path("key")).is_ok()
         };
         assert!(
             read(&[0xFF; 32])

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Criterion, Grant, Id, Keep, Order, Query, Record, Store, Transaction};
+use super::{Criterion, Grant, Id, Order, Outcome, Query, Record, Store, Transaction};
 use crate::kmip::attributes::{Attribute, Attributes, Row, TABLE};
 use crate::kmip::enums::*;
 use crate::kmip::structures::*;
@@ -13,7 +13,8 @@ use crate::kmip::{
     Certificate, CertificateRequest, Key, KeyBlock, KeyMaterial, KeyValue, Object, OpaqueObject, PgpKey,
     Principal, SecretData, SplitKey, Template,
 };
-use crate::ttlv::{BigInteger, DateTime, Interval, Reader, STORED, Secret, Tag, Value, Writer};
+use crate::secret::Secret;
+use crate::ttlv::{BigInteger, DateTime, Interval, Reader, STORED, Tag, Value, Writer};
 
 /// A folder of one test, removed at its end.
 pub(crate) struct Folder(PathBuf);
@@ -76,7 +77,7 @@ impl Random {
 pub(crate) fn change(store: &dyn Store, mut job: impl FnMut(&mut dyn Transaction)) {
     let mut kept = |change: &mut dyn Transaction| {
         job(change);
-        Keep::Commit
+        Outcome::Commit
     };
     store.change(&mut kept).unwrap();
 }
@@ -367,7 +368,7 @@ fn random_criterion(random: &mut Random, records: &[Record]) -> Criterion {
 pub(crate) fn sealed(folder: &Folder) -> super::Sealed {
     let key = folder.path("key");
     std::fs::write(&key, [7; 32]).unwrap();
-    let key = super::WrappingKey::read(&key).unwrap();
+    let key = super::KeyEncryptionKey::read(&key).unwrap();
     super::Sealed::open(&folder.path("sealed"), &key, &|_| unreachable!("it is no database of PyKMIP"))
         .unwrap()
 }

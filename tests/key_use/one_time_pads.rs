@@ -1,6 +1,6 @@
 //! One-time pads: each byte is used once, across objects, batches and restarts.
 
-use kmip_server::config::Config;
+use kmip_server::internals::config::Config;
 
 use super::*;
 

@@ -11,7 +11,7 @@ use x509_cert::der::{Decode, Encode};
 use super::Curve;
 use super::curve::with_curve;
 use crate::crypto::{Error, KeyRole, Purpose, pem};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// id-ecPublicKey (RFC 5480 §2.1.1).
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");

@@ -15,7 +15,7 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use zeroize::Zeroizing;
 
 use super::{Error, Purpose, random};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 pub use curve::Curve;
 pub use key::{PrivateKey, PublicKey};

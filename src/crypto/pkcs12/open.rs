@@ -36,7 +36,7 @@ use crate::crypto::mac::Hmac;
 use crate::crypto::symmetric::{self, Cipher};
 use crate::crypto::{Error, Key};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, PaddingMethod};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// What comes out of a container.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use crate::crypto::hash::{Hash, with_hash};
 use crate::crypto::mac::Hmac;
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::{HashingAlgorithm, PaddingMethod};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// How data is padded for RSA.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use rsa::{BigUint, RsaPrivateKey, RsaPublicKey};
 use super::{MAX_BITS, MIN_BITS};
 use crate::crypto::{Error, KeyRole, Purpose, pem};
 use crate::kmip::enums::CryptographicAlgorithm;
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// The longest modulus that the package rsa takes private keys of, in bits.
 pub(super) const RSA_MOST_PRIVATE: u32 = 4096;

@@ -17,7 +17,7 @@ use rsa::rand_core::OsRng;
 
 use super::{Error, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 pub use cipher::{Padding, decrypt, encrypt};
 pub use key::{PrivateKey, PrivateNumbers, PublicKey};

@@ -17,7 +17,7 @@ mod prime;
 use super::symmetric::range;
 use super::{Error, Parameter, random};
 use crate::kmip::enums::SplitKeyMethod;
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 pub use prime::{MAX_PRIME_BITS, Prime};
 

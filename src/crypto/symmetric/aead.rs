@@ -22,7 +22,7 @@ use super::stream::chacha20;
 use super::{key_bytes, range};
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// The length of a whole tag, in bytes.
 pub(super) const TAG: usize = 16;

@@ -14,7 +14,7 @@ mod stream;
 
 use super::{Error, Parameter, Purpose, random, symmetric_key, wrap};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, PaddingMethod};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 pub use parts::{MOST_HELD, Parts};
 

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{Error, Purpose, random};
 use crate::kmip::enums::PaddingMethod;
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// Whether this file has the padding.
 pub(super) const fn offers(method: PaddingMethod) -> bool {

@@ -18,7 +18,7 @@ use super::aead::Gcm;
 use super::{Cipher, Encrypted, Form, Key, aead, block, block_length, padding, stream};
 use crate::crypto::{Error, Parameter, Purpose, random};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, PaddingMethod};
-use crate::ttlv::Secret;
+use crate::secret::Secret;
 
 /// The most data that is held back for one operation, in bytes: enough for keys, documents and certificates,
 /// and little enough that many operations at once do not fill the memory.

@@ -199,7 +199,7 @@ structure! {
     pub struct DerivationParameters {
         CryptographicParameters => cryptographic_parameters: Option<CryptographicParameters>,
         InitializationVector => initialization_vector: Option<Vec<u8>>,
-        DerivationData => derivation_data: Option<crate::ttlv::Secret>,
+        DerivationData => derivation_data: Option<crate::secret::Secret>,
         Salt => salt: Option<Vec<u8>>,
         IterationCount => iteration_count: Option<i32>,
     }

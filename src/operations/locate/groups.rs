@@ -4,7 +4,7 @@
 //! group with the reserved name `default` (1.4 §3.33) never runs out of them: where none is left, a key is made. The
 //! default member of a group is the one whose turn it is; `engine::turns` says how they take turns.
 
-use crate::engine::{Asker, Context, Draft, Given, Search};
+use crate::engine::{Context, NewObject, RequestedAttributes, Requester, Search};
 use crate::kmip::Error;
 use crate::kmip::attributes::{Attribute, Row};
 use crate::kmip::enums::{CryptographicAlgorithm, CryptographicUsageMask};
@@ -67,9 +67,10 @@ fn make(cx: &mut Context<'_>, search: &Search) -> Result<bool, Error> {
         }),
         (Tag::ObjectGroup, &|row| Attribute::of(row, &FILLED.to_owned())),
     ];
-    let given: Given = attributes.iter().filter_map(|(tag, value)| Row::of(*tag).map(value)).collect();
+    let given: RequestedAttributes =
+        attributes.iter().filter_map(|(tag, value)| Row::of(*tag).map(value)).collect();
     let object = symmetric_key(&given, cx.version)?;
-    let new = Draft::generated(object, cx.now).give(&given)?.finish(&Asker::of(cx))?;
+    let new = NewObject::generated(object, cx.now).give(&given)?.finish(&Requester::of(cx))?;
     // A number that no object has: nobody can look for it.
     let sample = new.clone().numbered(Id(0));
     let is_found = search.storage.0 & sample.storage().0 != 0

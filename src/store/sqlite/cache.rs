@@ -10,8 +10,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::secret::Secret;
 use crate::store::{Id, Record};
-use crate::ttlv::Secret;
 
 /// Into how many parts things are divided by their keys, each under a lock of its own that is held for some tens of
 /// nanoseconds.
@@ -26,7 +26,7 @@ const MAX_BYTES: usize = 8 * 1024;
 pub(super) struct Cache {
     pub(super) objects: Shards<Id, Arc<Record>>,
     /// What the server keeps for itself under a name, which may be nothing.
-    pub(super) own: Shards<String, Option<Secret>>,
+    pub(super) server_state: Shards<String, Option<Secret>>,
 }
 
 /// Values by their keys.

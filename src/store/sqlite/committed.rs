@@ -9,8 +9,8 @@ use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::cache::Cache;
 use super::{file, locate, rows};
+use crate::secret::Secret;
 use crate::store::{Error, Id, Located, Query, Record};
-use crate::ttlv::Secret;
 
 /// How many connections read objects at the most. A read takes some microseconds, so this many serve any number of
 /// threads; each is opened when all others are in use, and costs two descriptors and its cache.
@@ -81,14 +81,14 @@ impl Committed {
     }
 
     /// See [`crate::store::Store::own`].
-    pub(super) fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        let missed = match self.cache.own.look(name) {
+    pub(super) fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        let missed = match self.cache.server_state.look(name) {
             Ok(value) => return Ok(value),
             Err(missed) => missed,
         };
-        let value = rows::own(&*self.reader()?, name)?;
+        let value = rows::server_state(&*self.reader()?, name)?;
         let bytes = name.len() + value.as_ref().map_or(0, |value| value.len());
-        self.cache.own.keep(name.to_owned(), || value.clone(), bytes, &missed);
+        self.cache.server_state.keep(name.to_owned(), || value.clone(), bytes, &missed);
         Ok(value)
     }
 

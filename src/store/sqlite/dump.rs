@@ -8,9 +8,9 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{file, rows, schema, seal};
-use crate::store::sealed::{DataKey, Sealing, WrappingKey};
+use crate::secret::Secret;
+use crate::store::sealed::{DataKey, KeyEncryptionKey, Sealing};
 use crate::store::{Error, Id, Record};
-use crate::ttlv::Secret;
 
 /// The store as it was at one moment. Changes that others make meanwhile are not held up by it, but stand in the
 /// log of the database until it is dropped.
@@ -25,7 +25,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// Where there is no such file, or it is no store of ours, or of a newer version, or sealed with another key.
-    pub fn open(path: &Path, key: Option<&WrappingKey>) -> Result<Self, Error> {
+    pub fn open(path: &Path, key: Option<&KeyEncryptionKey>) -> Result<Self, Error> {
         let database = file::open_snapshot(path, schema::STEPS)?;
         let key = match (seal::wrapped_key(&database)?, key) {
             (None, _) => None,
@@ -79,38 +79,38 @@ impl Snapshot {
     ///
     /// # Errors
     /// Where the store itself fails.
-    pub fn own_names(&self) -> Result<Vec<String>, Error> {
-        rows::own_names(&self.database)
+    pub fn server_state_names(&self) -> Result<Vec<String>, Error> {
+        rows::server_state_names(&self.database)
     }
 
     /// What it keeps under that name.
     ///
     /// # Errors
     /// Where the store itself fails.
-    pub fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        let value = rows::own(&self.database, name)?;
+    pub fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        let value = rows::server_state(&self.database, name)?;
         match (&self.key, value) {
-            (Some(key), Some(value)) => key.open_own(name, &value).map(Some),
+            (Some(key), Some(value)) => key.open_server_state(name, &value).map(Some),
             (_, value) => Ok(value),
         }
     }
 }
 
 /// A change that adds objects with the numbers that they have. What is not [kept](Self::keep) is taken back.
-pub struct Intake {
+pub struct Restore {
     database: Connection,
     key: Option<DataKey>,
     /// Whether the objects that were there are sealed by this change.
     seals: bool,
 }
 
-impl Intake {
+impl Restore {
     /// Begins, on the store in the file at `path`, made where it is missing, which nobody else may use meanwhile.
     ///
     /// # Errors
     /// Those of [`super::Sqlite::open`]; [`Error::InUse`], and [`Error::Key`] where the store is sealed with another
     /// key.
-    pub fn open(path: &Path, key: Option<&WrappingKey>) -> Result<Self, Error> {
+    pub fn open(path: &Path, key: Option<&KeyEncryptionKey>) -> Result<Self, Error> {
         let database = file::open_alone(path, schema::STEPS)?;
         database.execute_batch("BEGIN IMMEDIATE").map_err(|why| Error::sqlite("begin a change", why))?;
         let (key, seals) = match key {
@@ -141,9 +141,9 @@ impl Intake {
     ///
     /// # Errors
     /// Where the store itself fails.
-    pub fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        match (&self.key, rows::own(&self.database, name)?) {
-            (Some(key), Some(value)) => key.open_own(name, &value).map(Some),
+    pub fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        match (&self.key, rows::server_state(&self.database, name)?) {
+            (Some(key), Some(value)) => key.open_server_state(name, &value).map(Some),
             (_, value) => Ok(value),
         }
     }
@@ -152,10 +152,10 @@ impl Intake {
     ///
     /// # Errors
     /// Where the store itself fails.
-    pub fn set_own(&self, name: &str, value: &Secret) -> Result<(), Error> {
+    pub fn set_server_state(&self, name: &str, value: &Secret) -> Result<(), Error> {
         match &self.key {
-            Some(key) => rows::set_own(&self.database, name, &key.seal_own(name, value)?),
-            None => rows::set_own(&self.database, name, value),
+            Some(key) => rows::set_server_state(&self.database, name, &key.seal_server_state(name, value)?),
+            None => rows::set_server_state(&self.database, name, value),
         }
     }
 
@@ -194,7 +194,7 @@ mod tests {
         let before = std::fs::read(&path).unwrap();
         let snapshot = Snapshot::open(&path, None).unwrap();
         assert_eq!(snapshot.next(Id(0)).unwrap(), Some(record));
-        assert_eq!((snapshot.own_names().unwrap(), snapshot.last_id().unwrap()), (Vec::new(), 1));
+        assert_eq!((snapshot.server_state_names().unwrap(), snapshot.last_id().unwrap()), (Vec::new(), 1));
         drop(snapshot);
         assert_eq!(std::fs::read(&path).unwrap(), before);
         Sqlite::open(&path).unwrap();

@@ -13,7 +13,7 @@ const MAX_TERMS: usize = 100;
 
 /// Who may be seen: for each policy and type whether only the asker's own. A type that two grants name is
 /// seen by the wider.
-pub(super) struct Grants<'q> {
+pub(super) struct Visibility<'q> {
     asker: &'q Principal,
     owner_only: BTreeMap<(&'q str, ObjectType), bool>,
 }
@@ -26,7 +26,7 @@ pub(super) struct Scope {
     pub condition: String,
 }
 
-impl<'q> Grants<'q> {
+impl<'q> Visibility<'q> {
     /// The grants of `query`, for objects of the type `only` where one is given.
     pub(super) fn of(query: &'q Query, only: Option<ObjectType>) -> Self {
         let mut owner_only = BTreeMap::new();

@@ -29,7 +29,7 @@ fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
     let record = key("k");
     let lost = store.change(&mut |change| {
         (100..1000).for_each(|id| change.insert(Record { id: Id(id), ..record.clone() }).unwrap());
-        Keep::Commit
+        Outcome::Commit
     });
     let lost = lost.unwrap_err().to_string();
     assert!(lost.contains("database or disk is full"), "{lost}");
@@ -48,7 +48,7 @@ fn what_is_only_noted_does_not_wait_for_the_disk_and_everything_else_does() {
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let record = add(&store, key("k"));
     assert!(store.waited_for_the_disk());
-    let note = |change: &mut dyn Transaction| change.note(record.clone()).unwrap();
+    let note = |change: &mut dyn Transaction| change.update_lazily(record.clone()).unwrap();
     let update = |change: &mut dyn Transaction| change.update(record.clone()).unwrap();
     for (job, waits) in [
         (&note as &dyn Fn(&mut dyn Transaction), false),
@@ -56,7 +56,7 @@ fn what_is_only_noted_does_not_wait_for_the_disk_and_everything_else_does() {
         (&note, false),
         (&|change| insert(change, &mut key("new")), true),
         (&note, false),
-        (&|change| change.set_own("name", &Secret::new(vec![1])).unwrap(), true),
+        (&|change| change.set_server_state("name", &Secret::new(vec![1])).unwrap(), true),
     ] {
         change(&store, job);
         assert_eq!(store.waited_for_the_disk(), waits);
@@ -68,7 +68,7 @@ fn what_is_only_noted_does_not_wait_for_the_disk_and_everything_else_does() {
         change
             .nested(&mut |part| {
                 update(part);
-                Keep::Rollback
+                Outcome::Rollback
             })
             .unwrap();
     });
@@ -78,12 +78,12 @@ fn what_is_only_noted_does_not_wait_for_the_disk_and_everything_else_does() {
     let begin = |job: &dyn Fn(&mut dyn Transaction)| {
         let begun = store.begin(&mut |change| {
             job(change);
-            Keep::Commit
+            Outcome::Commit
         });
         begun.unwrap()
     };
     for jobs in [[&note as &dyn Fn(&mut dyn Transaction), &update], [&update, &note]] {
-        jobs.map(begin).into_iter().for_each(|begun| begun.settle().unwrap());
+        jobs.map(begin).into_iter().for_each(|begun| begun.wait().unwrap());
         assert!(store.waited_for_the_disk());
         change(&store, note);
         assert!(!store.waited_for_the_disk());
@@ -97,7 +97,7 @@ fn a_change_that_leaves_all_as_it_was_noted_takes_it_to_the_disk() {
     let record = add(&store, key("k"));
     let noted = Record { owner: "other".into(), ..record };
     let log = || std::fs::metadata(folder.path("store-wal")).unwrap().len();
-    change(&store, |change| change.note(noted.clone()).unwrap());
+    change(&store, |change| change.update_lazily(noted.clone()).unwrap());
     let before = log();
     change(&store, |change| change.update(noted.clone()).unwrap());
     let after = log();
@@ -118,7 +118,7 @@ fn the_log_begins_anew_where_a_flush_fails_behind_what_was_noted() {
     let fail = || insert_for(&store, "bad").unwrap_err();
     let whole = log();
     fail();
-    change(&store, |change| change.note(noted.clone()).unwrap());
+    change(&store, |change| change.update_lazily(noted.clone()).unwrap());
     assert!(log() >= whole, "what failed with nothing noted before it casts no doubt");
     fail();
     add(&store, key("next"));
@@ -140,7 +140,7 @@ fn a_row_that_cannot_be_made_loses_its_group_and_holds_up_nobody() {
 fn insert_for(store: &Sqlite, owner: &str) -> Result<(), Error> {
     store.change(&mut |change| {
         insert(change, &mut Record { owner: owner.into(), ..key("k") });
-        Keep::Commit
+        Outcome::Commit
     })
 }
 
@@ -178,14 +178,14 @@ fn changes_that_are_begun_share_one_commit() {
     let begin = || {
         store.begin(&mut |change| {
             insert(change, &mut key("k"));
-            Keep::Commit
+            Outcome::Commit
         })
     };
     let (first, second) = (begin().unwrap(), begin().unwrap());
     assert_eq!(all_of(&store), [0u64; 0], "nobody sees them yet");
-    first.settle().unwrap();
+    first.wait().unwrap();
     assert_eq!(all_of(&store).len(), 2, "the first took the second with it");
-    second.settle().unwrap();
+    second.wait().unwrap();
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn whoever_waits_takes_those_with_it_who_only_began() {
     let begin = || {
         store.begin(&mut |change| {
             insert(change, &mut key("k"));
-            Keep::Commit
+            Outcome::Commit
         })
     };
     let before = begin().unwrap();
@@ -203,9 +203,9 @@ fn whoever_waits_takes_those_with_it_who_only_began() {
     assert_eq!(all_of(&store).len(), 2);
     let after = begin().unwrap();
     assert_eq!(all_of(&store).len(), 2);
-    before.settle().unwrap();
+    before.wait().unwrap();
     assert_eq!(all_of(&store).len(), 2, "it was settled with the one that waited");
-    after.settle().unwrap();
+    after.wait().unwrap();
     assert_eq!(all_of(&store).len(), 3);
 }
 
@@ -217,11 +217,11 @@ fn a_request_that_begins_many_changes_does_not_collect_them_all() {
     for _ in 0..600 {
         begun.push(store.begin(&mut |change| {
             insert(change, &mut key("k"));
-            Keep::Commit
+            Outcome::Commit
         }));
         assert!(store.writer.open_changes() < 256);
     }
-    begun.into_iter().for_each(|begun| begun.unwrap().settle().unwrap());
+    begun.into_iter().for_each(|begun| begun.unwrap().wait().unwrap());
     assert_eq!(all_of(&store).len(), 600);
 }
 
@@ -238,7 +238,7 @@ fn what_was_built_on_a_lost_commit_is_lost_with_it() {
             let first = scope.spawn(|| {
                 store.change(&mut |change| {
                     change.update(renamed.clone()).unwrap();
-                    Keep::Commit
+                    Outcome::Commit
                 })
             });
             wait_until(|| store.writer.open_changes() == 1);
@@ -248,7 +248,7 @@ fn what_was_built_on_a_lost_commit_is_lost_with_it() {
                     late.wait();
                     late.wait();
                     insert(change, &mut key("second"));
-                    Keep::Commit
+                    Outcome::Commit
                 })
             });
             late.wait();
@@ -296,7 +296,7 @@ fn whoever_commits_waits_for_those_who_are_likely_to_come_and_not_for_ever() {
 fn a_change_that_is_begun_and_never_settled_holds_up_nobody() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
-    drop(store.begin(&mut |_| Keep::Commit).unwrap());
+    drop(store.begin(&mut |_| Outcome::Commit).unwrap());
     assert_eq!(add(&store, key("after")).id, Id(1));
 }
 
@@ -311,7 +311,7 @@ fn in_a_row(
     let run = |job: &dyn Fn(&mut dyn Transaction)| {
         store.change(&mut |change| {
             job(change);
-            Keep::Commit
+            Outcome::Commit
         })
     };
     // The lock of somebody else, for which the commit waits.
@@ -340,11 +340,11 @@ fn a_change_sees_what_is_on_its_way_to_the_disk() {
         &path,
         |change| {
             change.update(renamed.clone()).unwrap();
-            change.set_own("name", &secret).unwrap();
+            change.set_server_state("name", &secret).unwrap();
         },
         |change| {
             assert_eq!(change.read(record.id).unwrap().as_ref(), Some(&renamed));
-            assert_eq!(change.own("name").unwrap().as_ref(), Some(&secret));
+            assert_eq!(change.server_state("name").unwrap().as_ref(), Some(&secret));
             assert_eq!(store.read(record.id).unwrap().as_ref(), Some(&record), "readers do not see it yet");
             change.update(again.clone()).unwrap();
         },
@@ -375,10 +375,10 @@ fn a_search_within_a_change_leaves_nothing_behind() {
     let begun = store.begin(&mut |change| {
         insert(change, &mut key("k"));
         assert_eq!(change.locate(&everybody()).unwrap().ids, [Id(1)]);
-        Keep::Rollback
+        Outcome::Rollback
     });
     store.writer.busy(|database| assert!(database.is_autocommit(), "it would lock others out"));
-    begun.unwrap().settle().unwrap();
+    begun.unwrap().wait().unwrap();
     assert_eq!(all_of(&store), [0u64; 0]);
 }
 
@@ -400,7 +400,7 @@ fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<
                     store.change(&mut |change| {
                         insert(change, &mut Record { owner: (*owner).into(), ..key("k") });
                         also(owner);
-                        Keep::Commit
+                        Outcome::Commit
                     })
                 });
                 wait_until(|| thread.is_finished() || store.writer.open_changes() > joined);

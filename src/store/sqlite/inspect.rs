@@ -8,14 +8,14 @@ use std::{fs, io};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Access, access};
 
-use super::takeover::{self, Complete};
+use super::pykmip_import::{self, Complete};
 use super::{file, schema, seal};
 use crate::store::Error;
-use crate::store::sealed::{Sealing, WrappingKey};
+use crate::store::sealed::{KeyEncryptionKey, Sealing};
 
 /// What a server would find, and do with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum Inspection {
     /// Nothing: it would make a new store.
     New,
     /// A store.
@@ -38,22 +38,28 @@ pub enum Look {
 ///
 /// # Errors
 /// Those of a server that starts on it.
-pub fn look(path: &Path, key: Option<&WrappingKey>, complete: Complete<'_>) -> Result<Look, Error> {
+pub fn inspect(
+    path: &Path,
+    key: Option<&KeyEncryptionKey>,
+    complete: Complete<'_>,
+) -> Result<Inspection, Error> {
     let failed = |why| Error::File { path: path.to_owned(), why: Arc::new(why) };
     match fs::metadata(path) {
-        Err(why) if why.kind() == ErrorKind::NotFound => return look_at_folder(path).map(|()| Look::New),
+        Err(why) if why.kind() == ErrorKind::NotFound => {
+            return look_at_folder(path).map(|()| Inspection::New);
+        }
         Err(why) => return Err(failed(why)),
         Ok(metadata) if !metadata.is_file() => return Err(failed(ErrorKind::IsADirectory.into())),
         Ok(metadata) => {
             access(path, Access::READ_OK | Access::WRITE_OK).map_err(|why| failed(why.into()))?;
             if metadata.len() == 0 {
-                return Ok(Look::New);
+                return Ok(Inspection::New);
             }
         }
     }
     match file::refuse_if_foreign(path, schema::STEPS) {
         Err(Error::PykmipDatabase { .. }) => {
-            return takeover::try_out(path, complete).map(|objects| Look::Pykmip { objects });
+            return pykmip_import::try_out(path, complete).map(|objects| Inspection::Pykmip { objects });
         }
         other => other?,
     }
@@ -72,7 +78,7 @@ pub fn look(path: &Path, key: Option<&WrappingKey>, complete: Complete<'_>) -> R
         (Some(_), None) => return Err(Error::NeedsKey { path: path.to_owned() }),
     };
     let objects = if has_log && !has_index { None } else { Some(count(&database).map_err(looking)?) };
-    Ok(Look::Ours { objects, is_older: version < schema::version_of(schema::STEPS), is_sealed })
+    Ok(Inspection::Ours { objects, is_older: version < schema::version_of(schema::STEPS), is_sealed })
 }
 
 fn count(database: &Connection) -> rusqlite::Result<u64> {

@@ -15,7 +15,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params_from_iter};
 
 use super::columns::{self, Column, INITIAL_DATE, MAX_KEY, UNDATED};
-use super::grants::{Grants, Scope};
+use super::grants::{Scope, Visibility};
 use crate::kmip::attributes::Attribute;
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::store::{Criterion, Error, Id, Located, Order, Query};
@@ -68,7 +68,7 @@ pub(super) struct Question {
 impl Question {
     /// None where nothing can match.
     pub(super) fn of(query: &Query) -> Option<Self> {
-        let grants = Grants::of(query, types(&query.criteria));
+        let grants = Visibility::of(query, types(&query.criteria));
         let way = Way::of(&query.criteria);
         if grants.is_empty() || query.criteria.iter().any(|criterion| matches!(criterion, Criterion::Nothing))
         {
@@ -214,7 +214,7 @@ impl<'q> Kind<'q> {
 /// The runs of indexes that hold what the asker may see, each in the order of the answer.
 fn runs(
     storage: StorageStatusMask,
-    grants: &Grants,
+    grants: &Visibility,
     state: Option<State>,
     now: &str,
     filters: &str,

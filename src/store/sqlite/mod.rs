@@ -9,19 +9,19 @@ mod cache;
 mod columns;
 mod committed;
 mod disk;
+mod dump;
 mod file;
 mod grants;
 #[cfg(test)]
 mod groups;
+mod inspect;
 mod locate;
-mod look;
+mod pykmip_import;
 mod rows;
 mod schema;
 mod seal;
-mod takeover;
 #[cfg(test)]
 mod tests;
-mod whole;
 mod writer;
 
 use std::fs;
@@ -30,16 +30,16 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-pub use self::look::{Look, look};
-pub use self::takeover::{Complete, Found};
-pub use self::whole::{Intake, Snapshot};
+pub use self::dump::{Restore, Snapshot};
+pub use self::inspect::{Inspection, inspect};
+pub use self::pykmip_import::{Complete, Found};
 
 use self::committed::Committed;
 use self::schema::Step;
 use self::writer::Writer;
-use super::sealed::{DataKey, WrappingKey};
-use super::{Error, Id, Keep, Located, Query, Record, Status, Store, Transaction, Unsettled};
-use crate::ttlv::Secret;
+use super::sealed::{DataKey, KeyEncryptionKey};
+use super::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Status, Store, Transaction};
+use crate::secret::Secret;
 
 /// A store in an SQLite file.
 pub struct Sqlite {
@@ -63,12 +63,12 @@ impl Sqlite {
     /// As [`Sqlite::open_or_take_over`], and [`Error::Key`].
     pub(super) fn open_sealed(
         path: &Path,
-        key: &WrappingKey,
+        key: &KeyEncryptionKey,
         complete: Complete<'_>,
     ) -> Result<(Self, DataKey), Error> {
         let mut database = match file::open_writer(path, schema::STEPS) {
             Err(Error::PykmipDatabase { .. }) => {
-                takeover::take_over(path, schema::STEPS, complete)?;
+                pykmip_import::take_over(path, schema::STEPS, complete)?;
                 file::open_writer(path, schema::STEPS)?
             }
             other => other?,
@@ -82,7 +82,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`Error::NotSealed`], [`Error::Key`], and where the file cannot be used.
-    pub fn change_key(path: &Path, old: &WrappingKey, new: &WrappingKey) -> Result<(), Error> {
+    pub fn change_key(path: &Path, old: &KeyEncryptionKey, new: &KeyEncryptionKey) -> Result<(), Error> {
         seal::rewrap(path, schema::STEPS, old, new)
     }
 
@@ -94,7 +94,7 @@ impl Sqlite {
     pub fn open_or_take_over(path: &Path, complete: Complete<'_>) -> Result<Self, Error> {
         match Self::open(path) {
             Err(Error::PykmipDatabase { .. }) => {
-                takeover::take_over(path, schema::STEPS, complete)?;
+                pykmip_import::take_over(path, schema::STEPS, complete)?;
                 Self::open(path)
             }
             other => other,
@@ -134,18 +134,18 @@ impl Store for Sqlite {
         self.committed.locate(query)
     }
 
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        self.committed.own(name)
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.committed.server_state(name)
     }
 
-    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Keep) -> Result<(), Error> {
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         self.writer.change(job)
     }
 
     fn begin<'s>(
         &'s self,
-        job: &mut dyn FnMut(&mut dyn Transaction) -> Keep,
-    ) -> Result<Box<dyn Unsettled + 's>, Error> {
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<Box<dyn PendingCommit + 's>, Error> {
         self.writer.begin(job)
     }
 

@@ -21,8 +21,9 @@ use crate::kmip::{
     Certificate, Error as Refusal, Key, KeyBlock, KeyInformation, KeyMaterial, KeyValue, KeyWrappingData,
     Object, OpaqueObject, SecretData, SplitKey,
 };
+use crate::secret::Secret;
 use crate::store::{Error, Id, Obstacle, Record};
-use crate::ttlv::{BigInteger, DateTime, Secret};
+use crate::ttlv::{BigInteger, DateTime};
 
 /// After how many objects the log tells how far it is.
 const PROGRESS: u64 = 100_000;

@@ -11,8 +11,9 @@ use super::columns::{self, Columns, INITIAL_DATE};
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
 use crate::kmip::{Object, Principal};
+use crate::secret::Secret;
 use crate::store::{Error, Id, Record};
-use crate::ttlv::{self, Field, Reader, STORED, Secret, Tag, Value, Writer};
+use crate::ttlv::{self, Field, Reader, STORED, Tag, Value, Writer};
 
 /// The object of that number, and how many stored bytes it takes.
 pub(super) fn read(database: &Connection, id: Id) -> Result<Option<(Record, usize)>, Error> {
@@ -38,7 +39,7 @@ pub(super) fn last_id(database: &Connection) -> Result<u64, Error> {
 }
 
 /// The names of all that the server keeps for itself.
-pub(super) fn own_names(database: &Connection) -> Result<Vec<String>, Error> {
+pub(super) fn server_state_names(database: &Connection) -> Result<Vec<String>, Error> {
     let names = database
         .prepare("SELECT name FROM own ORDER BY name")
         .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<_>, _>>());
@@ -46,7 +47,7 @@ pub(super) fn own_names(database: &Connection) -> Result<Vec<String>, Error> {
 }
 
 /// What the server keeps for itself under that name.
-pub(super) fn own(database: &Connection, name: &str) -> Result<Option<Secret>, Error> {
+pub(super) fn server_state(database: &Connection, name: &str) -> Result<Option<Secret>, Error> {
     let found = database
         .prepare_cached("SELECT value FROM own WHERE name = ?1")
         .and_then(|mut statement| statement.query_row([name], |row| row.get::<_, Vec<u8>>(0)).optional());
@@ -54,7 +55,7 @@ pub(super) fn own(database: &Connection, name: &str) -> Result<Option<Secret>, E
 }
 
 /// Keeps it.
-pub(super) fn set_own(database: &Connection, name: &str, value: &Secret) -> Result<(), Error> {
+pub(super) fn set_server_state(database: &Connection, name: &str, value: &Secret) -> Result<(), Error> {
     let done = database
         .prepare_cached("INSERT OR REPLACE INTO own (name, value) VALUES (?1, ?2)")
         .and_then(|mut statement| statement.execute((name, value.expose())));

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::schema::Step;
 use super::{file, rows};
-use crate::store::sealed::{DataKey, Sealing, WrappingKey};
+use crate::store::sealed::{DataKey, KeyEncryptionKey, Sealing};
 use crate::store::{Error, Id};
 
 /// The logger of this file.
@@ -27,7 +27,7 @@ pub(super) fn wrapped_key(database: &Connection) -> Result<Option<Vec<u8>>, Erro
 ///
 /// # Errors
 /// Where `key` is not the one that the database is sealed with, and where SQLite fails.
-pub(super) fn unlock(database: &mut Connection, key: &WrappingKey) -> Result<DataKey, Error> {
+pub(super) fn unlock(database: &mut Connection, key: &KeyEncryptionKey) -> Result<DataKey, Error> {
     let failed = |why| Error::sqlite("seal the database", why);
     let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let (data_key, sealed) = unlock_within(&transaction, key)?;
@@ -44,7 +44,7 @@ pub(super) fn unlock(database: &mut Connection, key: &WrappingKey) -> Result<Dat
 /// sealed yet. Then [`forget_log`] has to follow the commit.
 pub(super) fn unlock_within(
     database: &Connection,
-    key: &WrappingKey,
+    key: &KeyEncryptionKey,
 ) -> Result<(DataKey, Option<u64>), Error> {
     let failed = |why| Error::sqlite("seal the database", why);
     if let Some(wrapped) = wrapped_key(database)? {
@@ -61,9 +61,9 @@ pub(super) fn unlock_within(
         rows::update(database, &data_key.seal(record)?)?;
         count += 1;
     }
-    for name in rows::own_names(database)? {
-        let Some(value) = rows::own(database, &name)? else { continue };
-        rows::set_own(database, &name, &data_key.seal_own(&name, &value)?)?;
+    for name in rows::server_state_names(database)? {
+        let Some(value) = rows::server_state(database, &name)? else { continue };
+        rows::set_server_state(database, &name, &data_key.seal_server_state(&name, &value)?)?;
     }
     Ok((data_key, Some(count)))
 }
@@ -83,7 +83,12 @@ fn next_object(database: &Connection, after: i64) -> rusqlite::Result<Option<i64
 ///
 /// # Errors
 /// Where the database is not sealed with `old`, and where SQLite fails.
-pub(super) fn rewrap(path: &Path, steps: &[Step], old: &WrappingKey, new: &WrappingKey) -> Result<(), Error> {
+pub(super) fn rewrap(
+    path: &Path,
+    steps: &[Step],
+    old: &KeyEncryptionKey,
+    new: &KeyEncryptionKey,
+) -> Result<(), Error> {
     let failed = |why| Error::sqlite("wrap the key of the database anew", why);
     let mut database = file::open_writer(path, steps)?;
     let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;

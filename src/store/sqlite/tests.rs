@@ -255,7 +255,7 @@ fn a_destroyed_key_leaves_no_bytes_in_the_file() {
     (0..50).for_each(|number| drop(add(&store, key(&format!("filler {number}")))));
     let secret: Vec<u8> = (100..132).collect();
     let block = record.object.as_mut().and_then(|object| object.key_block_mut()).unwrap();
-    let material = crate::kmip::KeyMaterial::Bytes(crate::ttlv::Secret::new(secret.clone()));
+    let material = crate::kmip::KeyMaterial::Bytes(crate::secret::Secret::new(secret.clone()));
     block.key_value = Some(crate::kmip::KeyValue::of(material));
     let holds = |path: &Path| fs::read(path).unwrap().windows(32).any(|bytes| bytes == secret);
     change(&store, |change| change.update(record.clone()).unwrap());

@@ -25,9 +25,9 @@ use super::committed::Committed;
 use super::disk::{Disk, execute, in_transaction};
 use super::locate;
 use super::rows::{self, LazyRow, Row};
+use crate::secret::Secret;
 use crate::store::overlay::{self, Before, Changes, Written};
-use crate::store::{Error, Id, Keep, Located, Query, Record, Transaction, Unsettled};
-use crate::ttlv::Secret;
+use crate::store::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Transaction};
 
 /// How many changes a group has at the most that were only begun; whoever begins one more waits for it.
 const MAX_GROUP: usize = 256;
@@ -35,7 +35,7 @@ const MAX_GROUP: usize = 256;
 /// For how long whoever commits waits at the most for others who are likely to come.
 const MAX_PATIENCE: Duration = Duration::from_millis(20);
 
-type Job<'a> = &'a mut dyn FnMut(&mut dyn Transaction) -> Keep;
+type Job<'a> = &'a mut dyn FnMut(&mut dyn Transaction) -> Outcome;
 
 /// The one who writes.
 pub(super) struct Writer {
@@ -121,7 +121,7 @@ impl Writer {
     }
 
     /// See [`crate::store::Store::begin`].
-    pub(super) fn begin(&self, job: Job<'_>) -> Result<Box<dyn Unsettled + '_>, Error> {
+    pub(super) fn begin(&self, job: Job<'_>) -> Result<Box<dyn PendingCommit + '_>, Error> {
         let Joined { group, leads, full } = self.join(job, false)?;
         if full {
             self.outcome(&group, leads)?;
@@ -205,7 +205,7 @@ impl Writer {
         if outcome.is_err() {
             pile.lost += 1;
             if let Some(follower) = pile.open.take() {
-                // Settled before its leader can take the free connection: the group that is open then is another.
+                // AlreadyDurable before its leader can take the free connection: the group that is open then is another.
                 let _ = follower.group.set(Err(Error::GroupLost));
             }
         }
@@ -287,10 +287,10 @@ impl Before for Writer {
         })
     }
 
-    fn own(&self, name: &str) -> Result<Option<Secret>, Error> {
-        match self.pile().find(|changes| changes.own.get(name).cloned()) {
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        match self.pile().find(|changes| changes.server_state.get(name).cloned()) {
             Some(value) => Ok(Some(value)),
-            None => self.committed.own(name),
+            None => self.committed.server_state(name),
         }
     }
 }
@@ -331,8 +331,8 @@ struct Begun<'w> {
     group: Arc<Group>,
 }
 
-impl Unsettled for Begun<'_> {
-    fn settle(self: Box<Self>) -> Result<(), Error> {
+impl PendingCommit for Begun<'_> {
+    fn wait(self: Box<Self>) -> Result<(), Error> {
         let leads = {
             let mut pile = self.writer.pile();
             let is_open = pile.open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.group, &self.group));
@@ -371,7 +371,7 @@ impl Staged {
 
     /// Commits it, all or nothing, and tells the readers' cache.
     fn commit(&self, disk: &mut Disk, cache: &Cache) -> Result<(), Error> {
-        if self.rows.is_empty() && self.changes.own.is_empty() {
+        if self.rows.is_empty() && self.changes.server_state.is_empty() {
             return Ok(());
         }
         let durable = self.changes.durable;
@@ -389,15 +389,19 @@ impl Staged {
             rows::rewrite_counter(database)?;
         }
         self.rows.keys().for_each(|id| cache.objects.open_change(id));
-        self.changes.own.keys().for_each(|name| cache.own.open_change(name));
+        self.changes.server_state.keys().for_each(|name| cache.server_state.open_change(name));
         let outcome = execute(database, "COMMIT");
         let kept = outcome.is_ok();
         for (written, row) in self.records().flatten() {
             let record = kept.then(|| Arc::clone(&written.record));
             cache.objects.close_change(&written.record.id, record, row.size());
         }
-        for (name, value) in &self.changes.own {
-            cache.own.close_change(name, kept.then(|| Some(value.clone())), name.len() + value.len());
+        for (name, value) in &self.changes.server_state {
+            cache.server_state.close_change(
+                name,
+                kept.then(|| Some(value.clone())),
+                name.len() + value.len(),
+            );
         }
         outcome
     }
@@ -408,7 +412,10 @@ impl Staged {
             let (written, row) = record?;
             if written.is_new { row.insert(database)? } else { row.update(database)? }
         }
-        self.changes.own.iter().try_for_each(|(name, value)| rows::set_own(database, name, value))?;
+        self.changes
+            .server_state
+            .iter()
+            .try_for_each(|(name, value)| rows::set_server_state(database, name, value))?;
         rows::count(database, self.changes.last)
     }
 }
