@@ -37,7 +37,7 @@ use super::lifecycle;
 ///
 /// nor decide without the gate,
 ///
-/// ```compile_fail,E0603
+/// ```compile_fail,E0432
 /// use kmip_server::internals::engine::access::decide;
 /// ```
 ///
