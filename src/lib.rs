@@ -21,6 +21,7 @@ mod engine;
 mod explain;
 mod hardening;
 pub mod kmip;
+mod lock;
 mod logging;
 mod operations;
 mod pki;

@@ -5,10 +5,11 @@
 //! is in [`crate::engine::jobs`].
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use crate::kmip::enums::{AsynchronousIndicator, Operation, ResultReason};
 use crate::kmip::{Error, RequestHeader};
+use crate::lock::IgnorePoison;
 
 use super::batch::Item;
 
@@ -98,7 +99,7 @@ struct State {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         // Tasks run outside of the lock, and nothing else panics.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 
     fn work(&self) {
@@ -140,7 +141,7 @@ impl Drop for Pool {
         let mut state = self.shared.state();
         state.waiting.clear();
         while state.workers > 0 {
-            state = self.shared.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.shared.idle.wait(state).ignore_poison();
         }
     }
 }

@@ -4,13 +4,14 @@
 //! in the store, where no client can ask for it. Its private key stands there like every other key: SECURITY.md
 //! says what that means. What is signed is left to the operations.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use x509_cert::der::pem::{LineEnding, encode_string};
 
 use crate::crypto::authority::{Issuer, NewIssuer};
 use crate::kmip::enums::ResultReason;
 use crate::kmip::{Error, structure};
+use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 use crate::ttlv::{self, Reader, STORED, Tag, Value, Writer};
 
@@ -70,7 +71,7 @@ impl Context<'_> {
     /// Where the library or the store fails.
     pub fn issuer(&mut self) -> Result<Arc<Issuer>, Error> {
         let authority = self.authority;
-        let known = || authority.issuer.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || authority.issuer.lock().ignore_poison();
         if let Some(issuer) = known().as_ref() {
             return Ok(Arc::clone(issuer));
         }
@@ -101,7 +102,7 @@ impl Context<'_> {
     /// # Errors
     /// Where the store fails, or what it keeps cannot be read.
     pub fn known_authority(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let known = self.authority.issuer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.authority.issuer.lock().ignore_poison().clone();
         if let Some(issuer) = known {
             return Ok(Some(issuer.certificate().to_vec()));
         }

@@ -6,10 +6,11 @@
 //! first. Finding the member is left to Locate.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use crate::crypto::hash::Hash;
+use crate::lock::IgnorePoison;
 use crate::store::{Place, Record};
 
 use super::context::Context;
@@ -69,7 +70,7 @@ impl GroupRotation {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Turn>> {
         // Nothing here leaves the map half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().ignore_poison()
     }
 }
 

@@ -6,8 +6,10 @@
 
 use std::collections::VecDeque;
 use std::num::NonZero;
-use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard};
 use std::thread::available_parallelism;
+
+use crate::lock::IgnorePoison;
 
 /// The line of this process.
 static LINE: LazyLock<Line> = LazyLock::new(|| Line::new(most_at_once()));
@@ -55,7 +57,7 @@ impl Line {
         let is_behind = |state: &mut State| {
             state.running >= self.places || state.waiting.front().is_some_and(|first| *first != ticket)
         };
-        let mut state = self.moved.wait_while(state, is_behind).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.moved.wait_while(state, is_behind).ignore_poison();
         state.waiting.pop_front();
         state.running += 1;
         drop(state);
@@ -66,7 +68,7 @@ impl Line {
 
     // Nothing panics while the lock is held, so the state of a poisoned one is whole.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 }
 

@@ -5,7 +5,7 @@
 //! user. Who runs the operations is left to dispatch.
 
 use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::crypto::random;
 use crate::kmip::enums::{CancellationResult, Operation, ProcessingStage, ResultReason};
 use crate::kmip::{Error, Principal};
+use crate::lock::IgnorePoison;
 use crate::ttlv::DateTime;
 
 use super::error::failed;
@@ -203,11 +204,11 @@ impl Jobs {
             }
             let left = end.saturating_duration_since(Instant::now());
             table = if job.hurried {
-                self.finished.wait(table).unwrap_or_else(PoisonError::into_inner)
+                self.finished.wait(table).ignore_poison()
             } else if left.is_zero() {
                 return Ok((operation, Polled::Pending));
             } else {
-                self.finished.wait_timeout(table, left).unwrap_or_else(PoisonError::into_inner).0
+                self.finished.wait_timeout(table, left).ignore_poison().0
             };
         }
     }
@@ -277,7 +278,7 @@ impl Jobs {
 
     fn table(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Job>> {
         // Every change of the table is one assignment.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().ignore_poison()
     }
 }
 

@@ -7,12 +7,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::kmip::attributes::Changes;
 use crate::kmip::enums::LinkType;
 use crate::kmip::structures::UniqueIdentifier;
+use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 use crate::store::{Error, Id, Located, Outcome, Query, Record, Transaction};
 use crate::ttlv::Version;
@@ -136,7 +137,7 @@ impl Notifications {
         let Some(queue) = self.0.get(user) else { return Next::Closed };
         let empty = |state: &mut State| state.waiting.is_empty() && state.closing.is_none();
         let waited = queue.moved.wait_timeout_while(queue.state(), patience, empty);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = waited.ignore_poison();
         if state.closing.is_some_and(|end| state.waiting.is_empty() || Instant::now() >= end) {
             return Next::Closed;
         }
@@ -150,7 +151,7 @@ impl Notifications {
         let Some(queue) = self.0.get(user) else { return false };
         let goes_on = |state: &mut State| state.closing.is_none();
         let waited = queue.moved.wait_timeout_while(queue.state(), time, goes_on);
-        waited.unwrap_or_else(PoisonError::into_inner).0.closing.is_none()
+        waited.ignore_poison().0.closing.is_none()
     }
 
     /// Ends all queues: what waits is handed out for that long yet.
@@ -200,7 +201,7 @@ impl Notifications {
 impl Queue {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change of the state is whole when something could panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 
     /// A listener that is gone for long must not fill the log: the first is told, the second, the fourth, and so on.

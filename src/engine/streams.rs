@@ -7,12 +7,13 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::crypto::random;
 use crate::kmip::enums::ResultReason;
 use crate::kmip::{Error, Principal};
+use crate::lock::IgnorePoison;
 
 use super::error::failed;
 
@@ -117,7 +118,7 @@ impl Streams {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; CORRELATION], Kept>> {
         // Nothing here leaves the map half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().ignore_poison()
     }
 }
 

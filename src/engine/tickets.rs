@@ -6,7 +6,7 @@
 //! not bring them back.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::crypto::hash::Hash;
@@ -14,6 +14,7 @@ use crate::crypto::random;
 use crate::kmip::enums::{ResultReason, TicketType};
 use crate::kmip::structures::{Rights, Ticket};
 use crate::kmip::{Error, Principal};
+use crate::lock::IgnorePoison;
 use crate::ttlv::{STORED, Tag, Value, Writer};
 
 use super::context::Context;
@@ -153,7 +154,7 @@ impl Tickets {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Kept>> {
         // Nothing here leaves the map half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().ignore_poison()
     }
 }
 

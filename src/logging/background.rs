@@ -4,12 +4,14 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use log::{Level, Record};
 use log4rs::append::Append;
+
+use crate::lock::IgnorePoison;
 
 /// How long lines are collected after some were written. A line after a quiet time is written at once.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -99,14 +101,14 @@ struct State {
 
 impl Queue {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 
     /// Brings a line; its number.
     fn push(&self, line: &str) -> u64 {
         let state = self.state();
         let full = |state: &mut State| state.waiting.len() >= MAX_WAITING && !state.ends;
-        let mut state = self.done.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.done.wait_while(state, full).ignore_poison();
         state.waiting.push_str(line);
         state.brought += 1;
         let number = state.brought;
@@ -124,7 +126,7 @@ impl Queue {
         while state.written < number && !state.ends {
             state.hurry = true;
             self.work.notify_one();
-            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.done.wait(state).ignore_poison();
         }
     }
 
@@ -138,7 +140,7 @@ impl Queue {
                     return;
                 }
                 state.sleeps = true;
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.work.wait(state).ignore_poison();
             }
             state.sleeps = false;
             std::mem::swap(&mut lines, &mut state.waiting);

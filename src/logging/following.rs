@@ -4,10 +4,12 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use log::Record;
 use log4rs::append::Append;
+
+use crate::lock::IgnorePoison;
 
 /// Opens the file.
 pub(super) type Open = fn(&Path) -> io::Result<Box<dyn Append>>;
@@ -31,7 +33,7 @@ impl Following {
 
 impl Append for Following {
     fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock().ignore_poison();
         if !self.path.exists() {
             *file = (self.open)(&self.path)?;
         }
@@ -39,7 +41,7 @@ impl Append for Following {
     }
 
     fn flush(&self) {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).flush();
+        self.file.lock().ignore_poison().flush();
     }
 }
 

@@ -4,9 +4,11 @@
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
+
+use crate::lock::IgnorePoison;
 
 use super::directory::{Directory, Scan};
 use super::{Error, Policies};
@@ -51,7 +53,7 @@ impl PolicyStore {
 
     /// The policies in force now. A request takes one snapshot, so that one change does not judge it twice.
     pub fn snapshot(&self) -> Arc<Policies> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.read().ignore_poison())
     }
 }
 
@@ -92,7 +94,7 @@ fn watch(mut directory: Directory, current: &RwLock<Arc<Policies>>, stopped: &Re
 /// Puts new policies in force and logs what the scan saw.
 fn publish(scan: Scan, current: &RwLock<Arc<Policies>>) {
     if let Some(policies) = scan.policies {
-        *current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+        *current.write().ignore_poison() = Arc::new(policies);
     }
     for event in scan.events {
         log::log!(target: TARGET, event.level(), "{event}");

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{self, TcpStream, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use crate::config::ClientEndpoint;
 use crate::dispatch::Engine;
 use crate::dispatch::outgoing::{Delivery, Failure, PeerCapabilities};
 use crate::engine::notifications::{Next, Notification};
+use crate::lock::IgnorePoison;
 use crate::ttlv::{FrameError, read_frame};
 
 /// The logger of this file.
@@ -128,7 +129,7 @@ struct State {
 impl Running {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in between could panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 
     fn end(&self, user: &str) {
@@ -142,7 +143,7 @@ impl Running {
     /// Waits until all threads have ended; whether they have.
     fn wait(&self, time: Duration) -> bool {
         let waited = self.ended.wait_timeout_while(self.state(), time, |state| state.threads > 0);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        !waited.ignore_poison().1.timed_out()
     }
 }
 

@@ -5,9 +5,11 @@ use std::io;
 use std::net::{self, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
+
+use crate::lock::IgnorePoison;
 
 use super::LOG;
 use super::connection::{self, Terms};
@@ -66,7 +68,7 @@ impl Registry {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().ignore_poison()
     }
 
     /// A place for a connection that begins; `None` where all sessions are taken, or none is to be taken any more.
@@ -125,7 +127,7 @@ impl Registry {
     /// Waits for the connections to end; how many are left when the grace is over.
     fn drain(&self) -> usize {
         let wait = self.closed.wait_timeout_while(self.open(), GRACE, |open| open.sockets().next().is_some());
-        let (open, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        let (open, _) = wait.ignore_poison();
         for socket in open.sockets() {
             drop(socket.shutdown(net::Shutdown::Both));
         }

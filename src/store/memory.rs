@@ -2,10 +2,11 @@
 //! build on. Everything is gone when it is dropped.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::overlay::{self, Before, Changes};
 use super::{Error, Id, Located, Order, Outcome, Query, Record, Store, Transaction};
+use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 
 /// A store in memory.
@@ -38,15 +39,15 @@ impl Memory {
     // data of a poisoned lock is as good as ever.
 
     fn kept(&self) -> RwLockReadGuard<'_, Objects> {
-        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+        self.kept.read().ignore_poison()
     }
 
     fn kept_mut(&self) -> RwLockWriteGuard<'_, Objects> {
-        self.kept.write().unwrap_or_else(PoisonError::into_inner)
+        self.kept.write().ignore_poison()
     }
 
     fn writer(&self) -> MutexGuard<'_, ()> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().ignore_poison()
     }
 }
 

@@ -5,7 +5,7 @@
 //! it leaves: when it is destroyed, when others come, or at the first signature after it has not been used for a
 //! minute.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
@@ -13,6 +13,7 @@ use aws_lc_rs::rsa::KeyPair;
 
 use super::PrivateKey;
 use crate::crypto::{Error, KeyRole, Purpose};
+use crate::lock::IgnorePoison;
 
 /// How many keys are kept: 64, of a few kilobytes each.
 const KEPT: usize = 64;
@@ -56,12 +57,12 @@ pub(crate) fn is_ready(key: &PrivateKey) -> bool {
 }
 
 fn forget_digest(digest: &Digest) {
-    let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut ready = READY.lock().ignore_poison();
     ready.retain(|kept| kept.digest.as_ref() != digest.as_ref());
 }
 
 fn find(digest: &Digest, now: Instant) -> Option<Arc<KeyPair>> {
-    let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut ready = READY.lock().ignore_poison();
     ready.retain(|kept| now.saturating_duration_since(kept.used) < IDLE);
     let kept = ready.iter_mut().find(|kept| kept.digest.as_ref() == digest.as_ref())?;
     kept.used = now;
@@ -70,7 +71,7 @@ fn find(digest: &Digest, now: Instant) -> Option<Arc<KeyPair>> {
 
 fn keep(digest: Digest, pair: Arc<KeyPair>, now: Instant) {
     forget_digest(&digest);
-    let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut ready = READY.lock().ignore_poison();
     if ready.len() >= KEPT {
         let oldest = ready.iter().enumerate().min_by_key(|(_, kept)| kept.used).map(|(place, _)| place);
         if let Some(place) = oldest {

@@ -8,8 +8,9 @@
 use std::borrow::Borrow;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 use crate::store::{Id, Record};
 
@@ -102,7 +103,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
         let place = hasher.finish() % SHARDS as u64;
         #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "below SHARDS")]
         let shard = &self.0[place as usize];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        shard.lock().ignore_poison()
     }
 }
 

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -25,6 +25,7 @@ use super::committed::Committed;
 use super::disk::{Disk, execute, in_transaction};
 use super::locate;
 use super::rows::{self, LazyRow, Row};
+use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 use crate::store::overlay::{self, Before, Changes, Written};
 use crate::store::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Transaction};
@@ -182,9 +183,9 @@ impl Writer {
                 return outcome.clone();
             }
             if pile.database.is_none() {
-                pile = self.free.wait(pile).unwrap_or_else(PoisonError::into_inner);
+                pile = self.free.wait(pile).ignore_poison();
             } else if let Some(time) = pile.worth_waiting() {
-                pile = self.gathered.wait_timeout(pile, time).unwrap_or_else(PoisonError::into_inner).0;
+                pile = self.gathered.wait_timeout(pile, time).ignore_poison().0;
             } else if let Some(disk) = pile.database.take() {
                 break (disk, pile.open.take().unwrap_or_default());
             }
@@ -219,17 +220,17 @@ impl Writer {
     // Nothing panics while one of the locks is held but jobs, and these leave what it protects as it is.
 
     fn turn(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turn.lock().ignore_poison()
     }
 
     fn pile(&self) -> MutexGuard<'_, Pile> {
-        self.pile.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pile.lock().ignore_poison()
     }
 
     /// The pile, as soon as the connection is free.
     fn free_pile(&self) -> MutexGuard<'_, Pile> {
         let taken = |pile: &mut Pile| pile.database.is_none();
-        self.free.wait_while(self.pile(), taken).unwrap_or_else(PoisonError::into_inner)
+        self.free.wait_while(self.pile(), taken).ignore_poison()
     }
 
     /// Runs `act` on the connection as if it committed: what joins meanwhile becomes one group.
