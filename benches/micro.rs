@@ -21,7 +21,7 @@ use kmip_server::internals::logging;
 use kmip_server::internals::policy::{Policies, PolicyStore};
 use kmip_server::internals::store::{Id, Outcome, Sqlite, Store};
 use kmip_server::kmip::Principal;
-use kmip_server::kmip::attributes::{Attributes, Row};
+use kmip_server::kmip::attributes::{AttributeDefinition, Attributes};
 use kmip_server::kmip::enums::{ObjectType, Operation};
 use kmip_server::ttlv::{Reader, STORED, Tag, V1_2, Value, Writer};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
@@ -102,7 +102,7 @@ fn subjects<'a>(store: &'a Sqlite, id: &str) -> Result<Vec<Subject<'a>>, Failure
     let attributes = record.attributes.clone();
     let request = requests::create("name");
     let policies = Policies::builtin();
-    let name = Row::of(Tag::Name).ok_or("there is no Name")?;
+    let name = AttributeDefinition::of(Tag::Name).ok_or("there is no Name")?;
     Ok(vec![
         (
             "codec: read attributes",
@@ -138,7 +138,10 @@ fn subjects<'a>(store: &'a Sqlite, id: &str) -> Result<Vec<Subject<'a>>, Failure
                 drop(black_box(changed));
             }),
         ),
-        ("attributes: find a row", Box::new(move || _ = black_box(Row::named(black_box(name.name))))),
+        (
+            "attributes: find a row",
+            Box::new(move || _ = black_box(AttributeDefinition::named(black_box(name.name)))),
+        ),
     ])
 }
 

@@ -9,7 +9,7 @@ use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use kmip_server::kmip::attributes::{Attribute, Row, TemplateAttribute};
+use kmip_server::kmip::attributes::{Attribute, AttributeDefinition, TemplateAttribute};
 use kmip_server::kmip::enums::{
     BlockCipherMode, CryptographicAlgorithm, CryptographicUsageMask, NameType, ObjectType, Operation,
     PaddingMethod, ResultReason, ResultStatus, RevocationReasonCode,
@@ -174,6 +174,6 @@ impl Client {
 }
 
 fn attribute(tag: Tag, value: &impl Value) -> Result<Attribute, Box<dyn Error>> {
-    let row = Row::of(tag).ok_or("no attribute has that tag")?;
+    let row = AttributeDefinition::of(tag).ok_or("no attribute has that tag")?;
     Ok(Attribute::of(row, value))
 }

@@ -1,6 +1,6 @@
 //! Requests that are answered before they are done: what is pending, who may ask for it, what is left of it.
 
-use kmip_server::kmip::attributes::Flat;
+use kmip_server::kmip::attributes::AttributeList;
 use kmip_server::kmip::enums::{
     AsynchronousIndicator, BatchErrorContinuationOption, CancellationResult, CryptographicAlgorithm,
     ObjectType, Operation, ProcessingStage, ResultReason, ResultStatus,
@@ -66,7 +66,7 @@ fn create_pair(writer: &mut Writer) {
 }
 
 fn locate(writer: &mut Writer) {
-    Flat(vec![named("later")]).write(Tag::Attributes, writer);
+    AttributeList(vec![named("later")]).write(Tag::Attributes, writer);
 }
 
 #[test]

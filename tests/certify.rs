@@ -333,7 +333,7 @@ fn the_authority_outlasts_the_server_and_is_no_object() {
         }
         let private = john.ask(V1_4, Operation::Locate, |writer| {
             let kind = attribute(Tag::ObjectType, &ObjectType::PrivateKey);
-            kmip_server::kmip::attributes::Flat(vec![kind]).write(Tag::Attributes, writer);
+            kmip_server::kmip::attributes::AttributeList(vec![kind]).write(Tag::Attributes, writer);
         });
         assert!(private.ids().is_empty());
     }

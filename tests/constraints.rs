@@ -1,7 +1,7 @@
 //! Set Constraints and Get Constraints over TLS: what they hold new objects to, whom they are about, what lasts.
 
 use kmip_server::internals::engine::constraints::{Constraint, Constraints, ObjectTypes};
-use kmip_server::kmip::attributes::{Attribute, Flat};
+use kmip_server::kmip::attributes::{Attribute, AttributeList};
 use kmip_server::kmip::enums::{ObjectType, Operation, ResultReason};
 use kmip_server::kmip::structures::ObjectGroups;
 use kmip_server::ttlv::{Field, Tag, V1_4, V2_0, V2_1, Value, Version};
@@ -36,7 +36,7 @@ pub(crate) fn constraint(group: Option<&str>, bits: i32) -> Constraint {
     Constraint {
         object_types: Some(ObjectTypes { types: vec![ObjectType::SymmetricKey] }),
         object_groups: group.map(|group| ObjectGroups { groups: vec![group.to_owned()] }),
-        attributes: Flat(vec![algorithm(), length(bits)]),
+        attributes: AttributeList(vec![algorithm(), length(bits)]),
     }
 }
 

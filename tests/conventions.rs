@@ -8,7 +8,7 @@ use std::process::Command;
 
 use kmip_server::internals::operations::OPERATIONS;
 use kmip_server::internals::settings;
-use kmip_server::kmip::attributes::{Origin, Row, TABLE};
+use kmip_server::kmip::attributes::{AttributeDefinition, Origin, TABLE};
 use kmip_server::ttlv::{SUPPORTED, V1_4, V2_0};
 
 /// The longest a file may get before it has to be split.
@@ -203,7 +203,7 @@ fn every_operation_is_registered_and_tested_by_name() {
 #[test]
 fn every_row_of_the_attribute_table_is_consistent() {
     for (at, row) in TABLE.iter().enumerate() {
-        let Row { name, since, rules, .. } = row;
+        let AttributeDefinition { name, since, rules, .. } = row;
         assert!(SUPPORTED.contains(since), "{name}: {since} is no version");
         assert!(!TABLE.iter().take(at).any(|other| other.tag == row.tag), "{name}: the tag stands twice");
         assert!(!TABLE.iter().take(at).any(|other| other.name == *name), "{name}: the name stands twice");
@@ -211,7 +211,7 @@ fn every_row_of_the_attribute_table_is_consistent() {
         assert!(rules.deprecated.is_none_or(|from| since < &from), "{name}: deprecated before it came");
         assert!(rules.until.is_none() || rules.deprecated.is_some(), "{name}: dropped without a warning");
         assert!(
-            rules.unasked_from.is_none_or(|from| since < &from && from <= V2_0),
+            rules.reported_by_default_from.is_none_or(|from| since < &from && from <= V2_0),
             "{name}: told unasked from its beginning, or never"
         );
         assert!(!(rules.always && rules.client_may_delete), "{name}: always there, and yet may be deleted");

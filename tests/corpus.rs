@@ -14,7 +14,7 @@ use kmip_server::internals::policy::{Policies, PolicyStore};
 use kmip_server::internals::secret::Secret;
 use kmip_server::internals::store::{Memory, Store};
 use kmip_server::kmip::attributes::{
-    Attribute, AttributeReference, Flat, Row as AttributeRow, TemplateAttribute,
+    Attribute, AttributeDefinition, AttributeList, AttributeReference, TemplateAttribute,
 };
 use kmip_server::kmip::enums::{
     AdjustmentType, BatchErrorContinuationOption, CertificateType, CryptographicAlgorithm,
@@ -497,7 +497,7 @@ pub(crate) fn id(id: &str, writer: &mut Writer) {
 
 /// A value of the attribute of that tag.
 pub(crate) fn attribute(tag: Tag, value: &impl Value) -> Attribute {
-    Attribute::of(AttributeRow::of(tag).unwrap(), value)
+    Attribute::of(AttributeDefinition::of(tag).unwrap(), value)
 }
 
 /// The Name attribute.
@@ -514,7 +514,7 @@ pub(crate) fn template(tag: Tag, attributes: &[Attribute], writer: &mut Writer) 
 
 /// Attributes that an object is to have.
 pub(crate) fn flat(attributes: &[Attribute], writer: &mut Writer) {
-    Flat(attributes.to_vec()).write(Tag::Attributes, writer);
+    AttributeList(attributes.to_vec()).write(Tag::Attributes, writer);
 }
 
 pub(crate) fn algorithm() -> Attribute {
@@ -530,7 +530,7 @@ pub(crate) fn usage(mask: i32) -> Attribute {
 }
 
 fn reference(tag: Tag) -> AttributeReference {
-    AttributeReference::Standard(AttributeRow::of(tag).unwrap())
+    AttributeReference::Standard(AttributeDefinition::of(tag).unwrap())
 }
 
 #[test]

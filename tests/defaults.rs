@@ -2,7 +2,7 @@
 
 use kmip_server::internals::engine::constraints::ObjectTypes;
 use kmip_server::internals::engine::defaults::{DefaultsInformation, ObjectDefaults};
-use kmip_server::kmip::attributes::{Attribute, Flat};
+use kmip_server::kmip::attributes::{Attribute, AttributeList};
 use kmip_server::kmip::enums::{
     CryptographicAlgorithm, KeyFormatType, ObjectType, Operation, QueryFunction, ResultReason,
 };
@@ -49,7 +49,7 @@ fn of(types: &[ObjectType], group: Option<&str>, attributes: Vec<Attribute>) -> 
     ObjectDefaults {
         object_type: None,
         object_types: Some(ObjectTypes { types: types.to_vec() }),
-        attributes: Flat(attributes),
+        attributes: AttributeList(attributes),
         object_groups: group.map(|group| ObjectGroups { groups: vec![group.to_owned()] }),
     }
 }

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use kmip_server::internals::config::Config;
 use kmip_server::internals::secret::Secret;
 use kmip_server::internals::server::{Server, Shutdown};
-use kmip_server::kmip::attributes::{Attribute, Flat};
+use kmip_server::kmip::attributes::{Attribute, AttributeList};
 use kmip_server::kmip::enums::{
     CryptographicAlgorithm, KeyFormatType, ObjectType, Operation, ResultReason, ResultStatus,
 };
@@ -95,7 +95,7 @@ impl Caller {
         let mut rows = Reader::new(payload, version);
         let mut rows = rows.require(Tag::ResponsePayload).unwrap().structure().unwrap();
         rows.require(Tag::UniqueIdentifier).unwrap();
-        Flat::read(Tag::Attributes, &mut rows).unwrap().0
+        AttributeList::read(Tag::Attributes, &mut rows).unwrap().0
     }
 
     /// One attribute of an object, where it has it.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kmip_server::internals::config::Config;
-use kmip_server::kmip::attributes::{Attribute, AttributeReference, Flat};
+use kmip_server::kmip::attributes::{Attribute, AttributeList, AttributeReference};
 use kmip_server::kmip::enums::{
     BatchErrorContinuationOption, CryptographicAlgorithm, KeyFormatType, ObjectType, Operation, PutFunction,
     QueryFunction, ResultReason, RevocationReasonCode, State,
@@ -120,7 +120,7 @@ fn changed(asked: &Asked) -> Vec<String> {
     rows.require(Tag::UniqueIdentifier).unwrap();
     let mut names = Vec::new();
     if asked.version >= V2_0 {
-        let Flat(values) = Field::read(Tag::Attributes, &mut rows).unwrap();
+        let AttributeList(values) = Field::read(Tag::Attributes, &mut rows).unwrap();
         names.extend(values.iter().map(|value| value.name().into_owned()));
         let gone: Vec<AttributeReference> = Field::read(Tag::AttributeReference, &mut rows).unwrap();
         names.extend(gone.iter().map(|reference| format!("-{reference}")));
@@ -275,7 +275,7 @@ fn the_values_of_a_notify_are_those_of_its_change() {
     let asked = scene.next();
     let mut rows = Reader::new(&asked.payload, asked.version);
     rows.require(Tag::UniqueIdentifier).unwrap();
-    let Flat(values) = Field::read(Tag::Attributes, &mut rows).unwrap();
+    let AttributeList(values) = Field::read(Tag::Attributes, &mut rows).unwrap();
     let state = values.iter().find(|value| value.row.tag == Tag::State).unwrap();
     assert_eq!(state.read(), Ok(State::Active));
 }

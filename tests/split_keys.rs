@@ -238,7 +238,7 @@ fn splitting_and_joining_are_for_whom_the_policy_lets_read() {
     let refused = join(&mut jane, V1_4, symmetric, &[&parts[0], &parts[1]]).refused();
     assert_eq!(refused, ResultReason::PermissionDenied);
     let located = jane.ask(V1_4, Operation::Locate, |writer| {
-        kmip_server::kmip::attributes::Flat(vec![attribute(Tag::ObjectType, &ObjectType::SplitKey)])
+        kmip_server::kmip::attributes::AttributeList(vec![attribute(Tag::ObjectType, &ObjectType::SplitKey)])
             .write(Tag::Attributes, writer);
     });
     assert!(located.ids().is_empty());

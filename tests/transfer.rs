@@ -1,7 +1,7 @@
 //! Export and Import over TLS: objects that move from one server to another, and whom they may replace.
 
 use kmip_server::kmip::Object;
-use kmip_server::kmip::attributes::{Attribute, Flat};
+use kmip_server::kmip::attributes::{Attribute, AttributeList};
 use kmip_server::kmip::enums::{
     CryptographicAlgorithm, HashingAlgorithm, KeyFormatType, ObjectType, Operation, ProtectionStorageMask,
     ResultReason, RevocationReasonCode, State,
@@ -36,7 +36,7 @@ fn export(caller: &mut Caller, version: Version, of: &str) -> Exported {
     let mut rows = rows.require(Tag::ResponsePayload).unwrap().structure().unwrap();
     ObjectType::read(Tag::ObjectType, &mut rows).unwrap();
     rows.require(Tag::UniqueIdentifier).unwrap();
-    let attributes = Flat::read(Tag::Attributes, &mut rows).unwrap().0;
+    let attributes = AttributeList::read(Tag::Attributes, &mut rows).unwrap().0;
     Exported { attributes, object: Option::<Object>::read(Tag::default(), &mut rows).unwrap() }
 }
 

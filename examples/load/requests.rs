@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kmip_server::kmip::attributes::{Attribute, Row, TemplateAttribute};
+use kmip_server::kmip::attributes::{Attribute, AttributeDefinition, TemplateAttribute};
 use kmip_server::kmip::enums::*;
 use kmip_server::kmip::structures::{CryptographicParameters, Name, RevocationReason, UniqueIdentifier};
 use kmip_server::kmip::{RequestHeader, enums};
@@ -142,7 +142,7 @@ fn named(name: &str) -> Name {
 }
 
 fn attribute<T: Value>(tag: Tag, value: &T) -> Attribute {
-    Attribute::of(Row::of(tag).expect("the tags of this file are those of attributes"), value)
+    Attribute::of(AttributeDefinition::of(tag).expect("the tags of this file are those of attributes"), value)
 }
 
 /// Why an answer is no success.

@@ -167,7 +167,7 @@ impl Engine {
         identity: &Identity,
         peer: &Peer,
     ) -> Vec<u8> {
-        let version = named.understood_as();
+        let version = named.processed_as();
         if let Err(error) = check(header, &items) {
             log::info!(target: peer.log_target(), "A request is refused: {error}");
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -338,14 +338,14 @@ fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Er
     let header = rows.require(Tag::RequestHeader)?;
     let spoken: ProtocolVersion = Field::read(Tag::ProtocolVersion, &mut header.structure()?)?;
     let named = Version::from(spoken);
-    if !named.is_answered() {
+    if !named.is_accepted() {
         return Err(ttlv::Error::Invalid {
             tag: Tag::ProtocolVersion,
             why: "this server speaks KMIP 1.0, 1.1, 1.2, 1.3, 1.4, 2.0 and 2.1, and answers 3.0 as 2.1",
         });
     }
-    let header = RequestHeader::decode(&header.in_version(named.understood_as()))?;
-    rows.set_version(named.understood_as());
+    let header = RequestHeader::decode(&header.in_version(named.processed_as()))?;
+    rows.set_version(named.processed_as());
     if usize::try_from(header.batch_count).is_ok_and(|count| count > MAX_BATCH_ITEMS) {
         return Err(ttlv::Error::Invalid {
             tag: Tag::BatchCount,
@@ -410,7 +410,7 @@ fn message(
         server_correlation_value,
         batch_count: i32::try_from(count).unwrap_or(i32::MAX),
     };
-    let mut writer = Writer::reusing(Vec::with_capacity(RESPONSE_ROOM), named.understood_as());
+    let mut writer = Writer::reusing(Vec::with_capacity(RESPONSE_ROOM), named.processed_as());
     writer.structure(Tag::ResponseMessage, |writer| {
         header.encode(Tag::ResponseHeader, writer);
         items(writer);

@@ -13,7 +13,7 @@ use crate::auth::{self, Identity, Peer};
 use crate::engine::export::GetOptions;
 use crate::engine::notifications::{Event, Notification, Notifications};
 use crate::engine::{Context, destroyed, lifecycle, refused};
-use crate::kmip::attributes::{Changes, Flat};
+use crate::kmip::attributes::{AttributeChanges, AttributeList};
 use crate::kmip::enums::{ObjectType, Operation, PutFunction, QueryFunction, ResultReason, ResultStatus};
 use crate::kmip::structures::{ProtocolVersion, UniqueIdentifier};
 use crate::kmip::{Error, NotifyRequest, PutRequest, RequestHeader};
@@ -191,8 +191,8 @@ fn put(
     let id = UniqueIdentifier::from(object);
     let attributes = cx.open(Some(&id), Operation::GetAttributes)?;
     let attributes = &attributes.attributes;
-    let told = attributes.told_unasked(version).into_iter().flat_map(|it| attributes.values(&it));
-    let attributes = Flat(told.map(|(_, attribute)| attribute).collect());
+    let told = attributes.reported_by_default(version).into_iter().flat_map(|it| attributes.values(&it));
+    let attributes = AttributeList(told.map(|(_, attribute)| attribute).collect());
     let granted = owned(cx, &id, Operation::Get)?;
     if lifecycle::is_destroyed(&granted) {
         return Err(destroyed(&id.to_string()));
@@ -219,7 +219,7 @@ fn put(
 ///
 /// # Errors
 /// Whatever keeps the owner from asking for the attributes.
-fn notify(cx: &mut Context<'_>, object: Id, changes: &Changes) -> Result<Payload, Error> {
+fn notify(cx: &mut Context<'_>, object: Id, changes: &AttributeChanges) -> Result<Payload, Error> {
     let id = UniqueIdentifier::from(object);
     owned(cx, &id, Operation::GetAttributes)?;
     let request = NotifyRequest { unique_identifier: id, changes: changes.clone() };
@@ -233,7 +233,11 @@ fn owned(
     operation: Operation,
 ) -> Result<crate::engine::Granted, Error> {
     let granted = cx.open(Some(id), operation)?;
-    if cx.identity.principal.owns_as(&granted.owner) { Ok(granted) } else { Err(refused(&id.to_string())) }
+    if cx.identity.principal.is_same_owner_as(&granted.owner) {
+        Ok(granted)
+    } else {
+        Err(refused(&id.to_string()))
+    }
 }
 
 /// A conversation in which the server asks.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::kmip::attributes::Row;
+use crate::kmip::attributes::AttributeDefinition;
 use crate::kmip::enums::*;
 use crate::ttlv::{ItemType as Kind, Tag};
 
@@ -82,7 +82,7 @@ pub(super) fn tag_name(tag: Tag) -> Option<&'static str> {
 
 /// The tag that a 1.x attribute of that name has in 2.x, whose values are the same.
 pub(super) fn attribute(name: &str) -> Option<Tag> {
-    Row::named(name).map(|row| row.tag).or_else(|| Tag::named(name))
+    AttributeDefinition::named(name).map(|row| row.tag).or_else(|| Tag::named(name))
 }
 
 /// The type of that normalised name.

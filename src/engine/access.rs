@@ -5,7 +5,7 @@ use std::ops::Deref;
 use crate::auth::Identity;
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason};
-use crate::kmip::structures::Subject;
+use crate::kmip::structures::RightsTarget;
 use crate::policy::{Entries, Permission, Policies};
 use crate::store::{Grant, Record};
 use crate::ttlv::DateTime;
@@ -111,7 +111,7 @@ pub(super) fn decide(
     let delegated = identity.delegate.as_ref().is_none_or(|delegate| {
         let identifier = record.id.to_string();
         let groups = &record.attributes.object_group;
-        delegate.rights.permit_to(operation, Subject { identifier: Some(&identifier), groups })
+        delegate.rights.permit_to(operation, RightsTarget { identifier: Some(&identifier), groups })
     });
     let allowed = delegated
         && policies.permits(
@@ -137,7 +137,7 @@ pub(super) fn admit_new(
 ) -> Result<(), Error> {
     let Some(delegate) = &identity.delegate else { return Ok(()) };
     let may = |record: &Record| {
-        let subject = Subject { identifier: None, groups: &record.attributes.object_group };
+        let subject = RightsTarget { identifier: None, groups: &record.attributes.object_group };
         operation.is_some_and(|operation| delegate.rights.permit_to(operation, subject))
     };
     if records.iter().all(may) { Ok(()) } else { Err(no_right()) }
@@ -148,7 +148,7 @@ pub(super) fn admit_new(
 /// # Errors
 /// Permission Denied.
 pub(super) fn admit_all(identity: &Identity, operation: Operation) -> Result<(), Error> {
-    let all = Subject { identifier: None, groups: &[] };
+    let all = RightsTarget { identifier: None, groups: &[] };
     match &identity.delegate {
         Some(delegate) if !delegate.rights.permit_to(operation, all) => Err(no_right()),
         _ => Ok(()),

@@ -5,7 +5,7 @@
 //! name a group of the object come before those that name none: an exception goes before the rule. Of those that are
 //! about an object, it has to meet one: it has every value that the constraint has.
 
-use crate::kmip::attributes::Flat;
+use crate::kmip::attributes::AttributeList;
 use crate::kmip::enums::{ObjectType, ResultReason};
 use crate::kmip::structures::ObjectGroups;
 use crate::kmip::{Error, structure};
@@ -31,7 +31,7 @@ structure! {
     pub struct Constraint {
         ObjectTypes => object_types: Option<ObjectTypes>,
         ObjectGroups => object_groups: Option<ObjectGroups>,
-        Attributes => attributes: Flat,
+        Attributes => attributes: AttributeList,
     }
 }
 
@@ -150,15 +150,15 @@ impl Context<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kmip::attributes::{Attribute, Attributes, Row};
+    use crate::kmip::attributes::{Attribute, AttributeDefinition, Attributes};
     use crate::store::Id;
 
     fn constraint(types: Option<Vec<ObjectType>>, groups: Option<&str>, length: i32) -> Constraint {
-        let row = Row::of(Tag::CryptographicLength).unwrap();
+        let row = AttributeDefinition::of(Tag::CryptographicLength).unwrap();
         Constraint {
             object_types: types.map(|types| ObjectTypes { types }),
             object_groups: groups.map(|group| ObjectGroups { groups: vec![group.to_owned()] }),
-            attributes: Flat(vec![Attribute::of(row, &length)]),
+            attributes: AttributeList(vec![Attribute::of(row, &length)]),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::crypto::hash;
 use crate::kmip::attributes::{
-    Attribute, AttributeReference, Attributes, Origin, Row, TABLE, TemplateAttribute,
+    Attribute, AttributeDefinition, AttributeReference, Attributes, Origin, TABLE, TemplateAttribute,
 };
 use crate::kmip::enums::*;
 use crate::kmip::structures::{Digest, Name, RngParameters};
@@ -122,7 +122,7 @@ impl RequestedAttributes {
 
     /// These and one more.
     pub fn and<T: Value>(mut self, tag: Tag, value: &T) -> Self {
-        self.0.extend(Row::of(tag).map(|row| Attribute::of(row, value)));
+        self.0.extend(AttributeDefinition::of(tag).map(|row| Attribute::of(row, value)));
         self
     }
 
@@ -150,8 +150,8 @@ impl RequestedAttributes {
 
     /// The attributes of a template that the asker may use, its names left out.
     fn of_template(cx: &mut Context<'_>, name: &Name) -> Result<Self, Error> {
-        let criterion = |tag, value: &dyn Fn(&'static Row) -> Attribute| {
-            Row::of(tag).map_or(Criterion::Nothing, |row| Criterion::Equals(value(row)))
+        let criterion = |tag, value: &dyn Fn(&'static AttributeDefinition) -> Attribute| {
+            AttributeDefinition::of(tag).map_or(Criterion::Nothing, |row| Criterion::Equals(value(row)))
         };
         let criteria = vec![
             criterion(Tag::Name, &|row| Attribute::of(row, name)),
@@ -283,7 +283,9 @@ impl NewObject {
         quantum::check(&attributes)?;
         attributes.operation_policy_name.get_or_insert_with(|| crate::store::DEFAULT_POLICY.to_owned());
         attributes.fresh.get_or_insert(true);
-        if Row::of(Tag::LeaseTime).is_some_and(|row| row.rules.applies_to.contains(object_type)) {
+        if AttributeDefinition::of(Tag::LeaseTime)
+            .is_some_and(|row| row.rules.applies_to.contains(object_type))
+        {
             attributes.lease_time = Some(lease::LONGEST);
         }
         if let Some(limits) = &attributes.usage_limits {

@@ -4,7 +4,7 @@
 //! Defaults are about objects of their types and groups. Those that name a group of the object go before those that
 //! name none, and what a client gives goes before both. Of several for one attribute, the first counts.
 
-use crate::kmip::attributes::{Attributes, Flat, Origin, Row};
+use crate::kmip::attributes::{AttributeDefinition, AttributeList, Attributes, Origin};
 use crate::kmip::enums::{ObjectType, ResultReason};
 use crate::kmip::structures::ObjectGroups;
 use crate::kmip::{Error, structure};
@@ -25,7 +25,7 @@ structure! {
     pub struct ObjectDefaults {
         ObjectType => object_type: Option<ObjectType>,
         ObjectTypes => object_types: Option<ObjectTypes>,
-        Attributes => attributes: Flat,
+        Attributes => attributes: AttributeList,
         ObjectGroups => object_groups: Option<ObjectGroups>,
     }
 }
@@ -77,7 +77,7 @@ impl DefaultsInformation {
         &self,
         given: RequestedAttributes,
         object_type: ObjectType,
-        open: impl Fn(&'static Row) -> bool,
+        open: impl Fn(&'static AttributeDefinition) -> bool,
     ) -> RequestedAttributes {
         let groups: Vec<String> = given.all(Tag::ObjectGroup);
         let about = |grouped: bool| {
@@ -152,7 +152,7 @@ impl Context<'_> {
         told: Option<&Attributes>,
     ) -> Result<RequestedAttributes, Error> {
         let version = self.version;
-        let open = |row: &'static Row| {
+        let open = |row: &'static AttributeDefinition| {
             row.exists_in(version) && told.is_none_or(|told| told.of_row(row).next().is_none())
         };
         Ok(self.defaults()?.complete(given, object_type, open))
@@ -165,7 +165,7 @@ mod tests {
     use crate::kmip::attributes::Attribute;
 
     fn attribute<T: Value>(tag: Tag, value: &T) -> Attribute {
-        Attribute::of(Row::of(tag).unwrap(), value)
+        Attribute::of(AttributeDefinition::of(tag).unwrap(), value)
     }
 
     fn length(bits: i32) -> Attribute {
@@ -176,7 +176,7 @@ mod tests {
         ObjectDefaults {
             object_type: None,
             object_types: Some(ObjectTypes { types: types.to_vec() }),
-            attributes: Flat(attributes),
+            attributes: AttributeList(attributes),
             object_groups: group.map(|group| ObjectGroups { groups: vec![group.to_owned()] }),
         }
     }

@@ -34,7 +34,7 @@ pub fn destroyed(identifier: &str) -> Error {
 
 /// The object's state does not allow it: Wrong Key Lifecycle State, before 2.0 Permission Denied.
 pub fn wrong_state(message: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(ResultReason::WrongKeyLifecycleState, message).or_before(ResultReason::PermissionDenied)
+    Error::new(ResultReason::WrongKeyLifecycleState, message).with_fallback(ResultReason::PermissionDenied)
 }
 
 /// The object's policy does not allow it. Clients read this text, which tells no more than [`not_found`].

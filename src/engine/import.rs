@@ -3,7 +3,7 @@
 //! Every attribute is as the client gives it, whoever may set it otherwise. What says how this server keeps the
 //! object is its own; what the client leaves out is as at a new object.
 
-use crate::kmip::attributes::{Attribute, Row};
+use crate::kmip::attributes::{Attribute, AttributeDefinition};
 use crate::kmip::enums::State;
 use crate::kmip::structures::Digest;
 use crate::kmip::{Error, Object};
@@ -40,7 +40,7 @@ pub fn record(
     let is_plain =
         record.object.as_ref().and_then(Object::key_block).is_none_or(|it| it.key_wrapping_data.is_none());
     let digests = if is_plain { record.attributes.digest.clone() } else { Vec::new() };
-    let mut seen: Vec<&'static Row> = Vec::new();
+    let mut seen: Vec<&'static AttributeDefinition> = Vec::new();
     for attribute in given {
         let (row, name) = (attribute.row, attribute.name());
         if !row.exists_in(version) {

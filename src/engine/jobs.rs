@@ -257,7 +257,7 @@ impl Jobs {
     /// The asker's operations that they were not told the end of, the oldest first.
     pub fn of_user(&self, asker: &Principal) -> Vec<Request> {
         let table = self.table();
-        let of_user = table.iter().filter(|(_, job)| asker.owns_as(&job.owner));
+        let of_user = table.iter().filter(|(_, job)| asker.is_same_owner_as(&job.owner));
         let mut requests: Vec<_> = of_user
             .filter_map(|(correlation, job)| {
                 let stage = match job.stage {
@@ -288,7 +288,7 @@ fn of<'a>(
     asker: &Principal,
     correlation: &[u8],
 ) -> Result<&'a mut Job, Error> {
-    table.get_mut(correlation).filter(|job| asker.owns_as(&job.owner)).ok_or_else(unknown)
+    table.get_mut(correlation).filter(|job| asker.is_same_owner_as(&job.owner)).ok_or_else(unknown)
 }
 
 fn unknown() -> Error {

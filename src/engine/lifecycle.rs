@@ -109,7 +109,7 @@ pub fn revoke(
     let to = after(state, event).ok_or_else(|| {
         let message =
             format!("Only an active object can be revoked without a compromise; this one is {state}.");
-        wrong_state(message).or_before(ResultReason::IllegalOperation)
+        wrong_state(message).with_fallback(ResultReason::IllegalOperation)
     })?;
     let attributes = &mut record.attributes;
     attributes.state = Some(to);

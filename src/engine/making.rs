@@ -155,7 +155,7 @@ impl Context<'_> {
                 return Err(failed(ResultReason::ObjectAlreadyExists, format!("There is an object {text}.")));
             }
             let old = access::decide(gate.policies, gate.identity, Operation::Import, there)
-                .filter(|old| gate.identity.principal.owns_as(&old.owner))
+                .filter(|old| gate.identity.principal.is_same_owner_as(&old.owner))
                 .ok_or_else(|| refused(&text))?;
             let new = build(old.id, Some(&old))?;
             constraints::check(transaction, &gate.identity.principal.user, [&new])?;

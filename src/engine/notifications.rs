@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::kmip::attributes::Changes;
+use crate::kmip::attributes::AttributeChanges;
 use crate::kmip::enums::LinkType;
 use crate::kmip::structures::UniqueIdentifier;
 use crate::lock::IgnorePoison;
@@ -47,7 +47,7 @@ pub enum Event {
         replaced: Option<UniqueIdentifier>,
     },
     /// Attributes of it were changed.
-    Changed(Changes),
+    Changed(AttributeChanges),
 }
 
 impl Notification {
@@ -288,7 +288,7 @@ impl Transaction for ChangeRecorder<'_> {
             if record.object.is_some() && record.object != before.object {
                 return Ok(Some(Event::Made { replaced: Some(record.id.into()) }));
             }
-            let changes = Changes::between(&before.attributes, &record.attributes);
+            let changes = AttributeChanges::between(&before.attributes, &record.attributes);
             Ok((!changes.is_empty()).then_some(Event::Changed(changes)))
         })?;
         self.change.update(record)?;
@@ -348,7 +348,7 @@ mod tests {
     /// A notification of an attribute of that many bytes.
     fn large(bytes: usize) -> Addressed {
         let after = Attributes { comment: Some("x".repeat(bytes)), ..Attributes::default() };
-        let event = Event::Changed(Changes::between(&Attributes::default(), &after));
+        let event = Event::Changed(AttributeChanges::between(&Attributes::default(), &after));
         ("john".to_owned(), Notification { event, ..made(1).1 })
     }
 

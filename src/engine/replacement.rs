@@ -54,7 +54,7 @@ pub fn replaceable(record: &Record, object_type: ObjectType) -> Result<(), Error
     if record.object_type != object_type {
         let message = format!("An object of the type {} cannot be re-keyed here.", record.object_type);
         return Err(
-            failed(ResultReason::InvalidObjectType, message).or_before(ResultReason::PermissionDenied)
+            failed(ResultReason::InvalidObjectType, message).with_fallback(ResultReason::PermissionDenied)
         );
     }
     if lifecycle::is_destroyed(record) {
@@ -127,7 +127,7 @@ fn shift_dates(draft: &mut NewObject, old: &Record, offset: Interval, now: DateT
 mod tests {
     use super::*;
     use crate::engine::export;
-    use crate::kmip::attributes::{Attribute, Attributes, Row};
+    use crate::kmip::attributes::{Attribute, AttributeDefinition, Attributes};
     use crate::kmip::enums::{
         CryptographicAlgorithm, NameType, RevocationReasonCode, State, UsageLimitsUnit,
     };
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn given<T: Value>(tag: Tag, value: &T) -> RequestedAttributes {
-        RequestedAttributes::from_iter([Attribute::of(Row::of(tag).unwrap(), value)])
+        RequestedAttributes::from_iter([Attribute::of(AttributeDefinition::of(tag).unwrap(), value)])
     }
 
     fn successor(old: &mut Record, offset: Option<u32>, given: RequestedAttributes) -> Result<Record, Error> {

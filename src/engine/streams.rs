@@ -90,7 +90,7 @@ impl Streams {
         let found = key.filter(|key| {
             kept.get(key).is_some_and(|kept| {
                 let idle = now.saturating_duration_since(kept.touched);
-                asker.owns_as(&kept.owner) && idle < IDLE && kept.work.is::<T>()
+                asker.is_same_owner_as(&kept.owner) && idle < IDLE && kept.work.is::<T>()
             })
         });
         let work = found.and_then(|key| kept.remove(&key)).map(|kept| kept.work.downcast::<T>());

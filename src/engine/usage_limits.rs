@@ -47,7 +47,7 @@ pub fn allocate(record: &mut Record, amount: i64, now: DateTime) -> Result<(), E
     if record.attributes.usage_limits.is_none() {
         let message = "The object has no Usage Limits, so there is nothing to allocate.";
         return Err(
-            failed(ResultReason::AttributeNotFound, message).or_before(ResultReason::IllegalOperation)
+            failed(ResultReason::AttributeNotFound, message).with_fallback(ResultReason::IllegalOperation)
         );
     }
     if amount <= 0 {

@@ -6,7 +6,7 @@
 use crate::crypto::sign::{Message, Signing};
 use crate::crypto::wrap::{self as aes, Wrapping};
 use crate::crypto::{Key, mac, sign};
-use crate::kmip::attributes::{Attribute, AttributeReference, Attributes, Flat};
+use crate::kmip::attributes::{Attribute, AttributeList, AttributeReference, Attributes};
 use crate::kmip::enums::{
     CryptographicAlgorithm, EncodingOption, ObjectType, Operation, ResultReason, WrappingMethod,
 };
@@ -231,13 +231,13 @@ fn encode(
 }
 
 /// The attributes of those names. A name that the object has no attribute for names nothing.
-fn selected(attributes: &Attributes, names: &[String]) -> Result<Flat, Error> {
+fn selected(attributes: &Attributes, names: &[String]) -> Result<AttributeList, Error> {
     if names.len() > MAX_NAMES {
         return Err(invalid_field("The Key Wrapping Specification names too many attributes."));
     }
     let references = names.iter().map(|name| AttributeReference::named(name));
     let values = references.flat_map(|reference| attributes.values(&reference)).map(|(_, value)| value);
-    Ok(Flat(values.map(Attribute::without_index_0).collect()))
+    Ok(AttributeList(values.map(Attribute::without_zero_index).collect()))
 }
 
 /// More names than there are attributes, so that a request cannot grow the answer without end.

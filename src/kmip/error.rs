@@ -28,7 +28,7 @@ impl Error {
     }
 
     /// The same failure, told for the reason `before` in the versions that do not have the reason yet.
-    pub fn or_before(self, before: ResultReason) -> Self {
+    pub fn with_fallback(self, before: ResultReason) -> Self {
         Self { before: Some(before), ..self }
     }
 
@@ -117,7 +117,7 @@ mod tests {
     fn a_failure_can_name_the_reason_of_older_versions_itself() {
         let error = Error::new(ResultReason::WrongKeyLifecycleState, "");
         assert_eq!(error.reason_in(V1_4), ResultReason::IllegalOperation);
-        let error = error.or_before(ResultReason::PermissionDenied);
+        let error = error.with_fallback(ResultReason::PermissionDenied);
         assert_eq!(error.reason_in(V1_4), ResultReason::PermissionDenied);
         assert_eq!(error.reason_in(V2_0), ResultReason::WrongKeyLifecycleState);
     }

@@ -1,6 +1,6 @@
 //! Key blocks: how keys stand in messages, plain or wrapped (KMIP 1.4 §2.1.3 to §2.1.6, 2.1 §3.1 to §3.3).
 
-use crate::kmip::attributes::Flat;
+use crate::kmip::attributes::AttributeList;
 use crate::kmip::enums::*;
 use crate::kmip::key_material::KeyMaterial;
 use crate::kmip::macros::structure;
@@ -47,7 +47,7 @@ pub enum KeyValue {
         /// The key.
         material: KeyMaterial,
         /// Attributes that travel with it.
-        attributes: Flat,
+        attributes: AttributeList,
     },
     /// A whole Key Value structure, wrapped (Encoding Option: TTLV Encoding).
     Wrapped(Secret),
@@ -56,7 +56,7 @@ pub enum KeyValue {
 impl KeyValue {
     /// Key material without attributes.
     pub fn of(material: KeyMaterial) -> Self {
-        Self::Plain { material, attributes: Flat::default() }
+        Self::Plain { material, attributes: AttributeList::default() }
     }
 
     /// The whole item, as TTLV Encoding wraps it.

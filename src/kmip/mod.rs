@@ -11,7 +11,7 @@ mod macros;
 mod message;
 mod object;
 mod principal;
-mod pushes;
+mod server_requests;
 pub mod structures;
 
 pub use error::Error;
@@ -21,4 +21,4 @@ pub(crate) use macros::structure;
 pub use message::*;
 pub use object::*;
 pub use principal::Principal;
-pub use pushes::*;
+pub use server_requests::*;

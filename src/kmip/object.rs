@@ -1,6 +1,6 @@
 //! Managed objects: what the server keeps for its clients (KMIP 1.4 §2.2, 2.1 §2).
 
-use crate::kmip::attributes::Flat;
+use crate::kmip::attributes::AttributeList;
 use crate::kmip::enums::*;
 use crate::kmip::key_block::KeyBlock;
 use crate::kmip::macros::structure;
@@ -45,7 +45,7 @@ structure! {
 structure! {
     /// Template (1.x): attributes to make objects by.
     pub struct Template {
-        Attributes => attributes: Flat,
+        Attributes => attributes: AttributeList,
     }
 }
 

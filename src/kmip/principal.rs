@@ -15,7 +15,7 @@ impl Principal {
     /// Whether what `other` made is this one's: the user is the same, and no two credentials tell them apart. Who
     /// comes without credential is every one of the user's, as a client that begins or ceases to send one has to
     /// find what it made.
-    pub fn owns_as(&self, other: &Self) -> bool {
+    pub fn is_same_owner_as(&self, other: &Self) -> bool {
         let apart = match (&self.credential, &other.credential) {
             (Some(own), Some(others)) => own != others,
             _ => false,
@@ -57,7 +57,7 @@ mod tests {
             (of("a", None), of("b", None), false),
             (of("a", Some("x")), of("b", Some("x")), false),
         ] {
-            assert_eq!(one.owns_as(&other), same, "{one:?} {other:?}");
+            assert_eq!(one.is_same_owner_as(&other), same, "{one:?} {other:?}");
         }
     }
 }

@@ -57,7 +57,7 @@ fn add(
     if !row.rules.client_may_modify && row.rules.origin == Origin::Server {
         let message = format!("The {name} attribute is set by the server alone.");
         return Err(
-            failed(ResultReason::AttributeReadOnly, message).or_before(ResultReason::PermissionDenied)
+            failed(ResultReason::AttributeReadOnly, message).with_fallback(ResultReason::PermissionDenied)
         );
     }
     if !row.rules.applies_to.contains(record.object_type) {
@@ -68,20 +68,19 @@ fn add(
     }
     if !row.multiple && row.slot(&record.attributes).count() > 0 {
         let message = format!("The {name} attribute has its one value already.");
-        return Err(
-            failed(ResultReason::AttributeSingleValued, message).or_before(ResultReason::IllegalOperation)
-        );
+        return Err(failed(ResultReason::AttributeSingleValued, message)
+            .with_fallback(ResultReason::IllegalOperation));
     }
     // Names tell objects apart, so the same one twice says nothing (1.4 §3.2).
     if row.tag == Tag::Name && record.attributes.of_row(row).any(|own| own.stored() == new.stored()) {
         let error = failed(ResultReason::NonUniqueNameAttribute, "The object has that Name already.");
-        return Err(error.or_before(ResultReason::IllegalOperation));
+        return Err(error.with_fallback(ResultReason::IllegalOperation));
     }
     rules::timely(record, row)?;
     record.attributes.push(&rules::completed(new)?);
     rules::conclude(record, now)?;
     let added = record.attributes.values(&AttributeReference::to(new)).pop();
-    Ok(added.map(|(_, attribute)| attribute.without_index_0()))
+    Ok(added.map(|(_, attribute)| attribute.without_zero_index()))
 }
 
 #[cfg(test)]

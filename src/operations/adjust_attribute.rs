@@ -1,7 +1,7 @@
 //! Adjust Attribute (KMIP 2.1 §6.1.3, §11.1): a number goes up or down, or a value is turned into its opposite.
 
 use crate::engine::{Context, failed};
-use crate::kmip::attributes::{Attribute, AttributeReference, Row};
+use crate::kmip::attributes::{Attribute, AttributeDefinition, AttributeReference};
 use crate::kmip::enums::{AdjustmentType, ResultReason};
 use crate::kmip::structures::{Raw, UniqueIdentifier, VendorAttribute};
 use crate::kmip::{Error, enums, structure};
@@ -88,7 +88,7 @@ fn adjustable(
     record: &Record,
     reference: &AttributeReference,
     version: Version,
-) -> Result<&'static Row, Error> {
+) -> Result<&'static AttributeDefinition, Error> {
     let known = reference.row().filter(|row| row.exists_in(version));
     let row = known.filter(|row| row.rules.applies_to.contains(record.object_type)).ok_or_else(|| {
         failed(
@@ -132,7 +132,7 @@ impl Kind {
 
 /// The kind of the attribute's value: what it is, or where there is none, what the row or the adjustment says.
 fn kind_of(
-    row: &'static Row,
+    row: &'static AttributeDefinition,
     current: Option<&Attribute>,
     by: Option<&Raw>,
     reference: &AttributeReference,
@@ -216,7 +216,7 @@ fn raw(kind: Kind, value: i64) -> Result<Raw, Error> {
 }
 
 fn written(
-    row: &'static Row,
+    row: &'static AttributeDefinition,
     reference: &AttributeReference,
     kind: Kind,
     value: i64,

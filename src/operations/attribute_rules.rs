@@ -3,7 +3,7 @@
 
 use crate::engine::{failed, invalid_field, lifecycle, quantum, usage_limits, wrong_state};
 use crate::kmip::Error;
-use crate::kmip::attributes::{Attribute, Row};
+use crate::kmip::attributes::{Attribute, AttributeDefinition};
 use crate::kmip::enums::{ResultReason, State};
 use crate::kmip::structures::UsageLimits;
 use crate::store::Record;
@@ -32,7 +32,7 @@ pub(super) fn known(attribute: &Attribute, version: Version) -> Result<(), Error
 /// # Errors
 /// Wrong Key Lifecycle State (before 2.0 Permission Denied) for a date whose moment has passed, Permission Denied
 /// for Usage Limits of which something has been used.
-pub(super) fn timely(record: &Record, row: &Row) -> Result<(), Error> {
+pub(super) fn timely(record: &Record, row: &AttributeDefinition) -> Result<(), Error> {
     if row.tag == Tag::UsageLimits
         && record.attributes.usage_limits.as_ref().is_some_and(usage_limits::is_begun)
     {

@@ -65,7 +65,7 @@ fn check(record: &Record, request: &Request) -> Result<(), Error> {
         if !allowed.contains(wanted) {
             let message = "The object's Cryptographic Usage Mask does not allow all of that.";
             return Err(failed(ResultReason::IncompatibleCryptographicUsageMask, message)
-                .or_before(ResultReason::PermissionDenied));
+                .with_fallback(ResultReason::PermissionDenied));
         }
     }
     if let (Some(wanted), Some(limits)) = (request.usage_limits_count, &attributes.usage_limits)

@@ -1,7 +1,7 @@
 //! Delete Attribute (KMIP 1.4 §4.16, 2.1 §6.1.13): one value of an attribute goes, or (2.x) all of them.
 
 use crate::engine::{Context, failed};
-use crate::kmip::attributes::{Attribute, AttributeReference, Row};
+use crate::kmip::attributes::{Attribute, AttributeDefinition, AttributeReference};
 use crate::kmip::enums::{ObjectType, ResultReason};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
@@ -109,7 +109,7 @@ fn deletable(
     reference: &AttributeReference,
     object_type: ObjectType,
     version: Version,
-) -> Result<&'static Row, Error> {
+) -> Result<&'static AttributeDefinition, Error> {
     let missing = || {
         failed(
             ResultReason::ItemNotFound,
@@ -186,6 +186,6 @@ mod tests {
             let outcome = delete(&mut key, &reference(name), Which::All, version);
             assert_eq!(reason(outcome), ResultReason::PermissionDenied, "{name} in {version}");
         }
-        assert_eq!(Row::of(Tag::Sensitive).map(|row| row.exists_in(V1_4)), Some(true));
+        assert_eq!(AttributeDefinition::of(Tag::Sensitive).map(|row| row.exists_in(V1_4)), Some(true));
     }
 }

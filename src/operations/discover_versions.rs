@@ -33,7 +33,7 @@ impl Operation for DiscoverVersions {
         let protocol_versions = if request.protocol_versions.is_empty() {
             SUPPORTED.map(ProtocolVersion::from).to_vec()
         } else {
-            let answered = |version: &ProtocolVersion| Version::from(version.clone()).is_answered();
+            let answered = |version: &ProtocolVersion| Version::from(version.clone()).is_accepted();
             request.protocol_versions.into_iter().filter(answered).collect()
         };
         Ok(Response { protocol_versions })

@@ -4,7 +4,7 @@
 
 use crate::engine::export::GetOptions;
 use crate::engine::{Context, lifecycle};
-use crate::kmip::attributes::Flat;
+use crate::kmip::attributes::AttributeList;
 use crate::kmip::enums::{KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, KeyWrappingSpecification, Object, enums, structure};
@@ -27,7 +27,7 @@ structure! {
     pub struct Response {
         ObjectType => object_type: ObjectType,
         UniqueIdentifier => unique_identifier: UniqueIdentifier,
-        Attributes => attributes: Flat,
+        Attributes => attributes: AttributeList,
         ObjectType => object: Option<Object>,
     }
 }
@@ -50,7 +50,7 @@ impl Operation for Export {
         };
         let references = granted.attributes.references(cx.version);
         let values = references.iter().flat_map(|reference| granted.attributes.values(reference));
-        let attributes = Flat(values.map(|(_, attribute)| attribute).collect());
+        let attributes = AttributeList(values.map(|(_, attribute)| attribute).collect());
         let object = if lifecycle::is_destroyed(&granted) {
             None
         } else {

@@ -1,7 +1,7 @@
 //! Get Attributes (KMIP 1.4 §4.12, 2.1 §6.1.20): the values of an object's attributes.
 
 use crate::engine::{Context, failed};
-use crate::kmip::attributes::{AttributeReference, Flat};
+use crate::kmip::attributes::{AttributeList, AttributeReference};
 use crate::kmip::enums::ResultReason;
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
@@ -20,7 +20,7 @@ structure! {
     /// Response Payload.
     pub struct Response {
         UniqueIdentifier => unique_identifier: UniqueIdentifier,
-        Attributes => attributes: Flat,
+        Attributes => attributes: AttributeList,
     }
 }
 
@@ -41,14 +41,14 @@ impl Operation for GetAttributes {
             ));
         }
         if references.is_empty() {
-            references = granted.attributes.told_unasked(cx.version);
+            references = granted.attributes.reported_by_default(cx.version);
         }
         let there = references.iter().filter(|reference| {
             // What the version does not have is passed over, like what no version has.
             reference.row().is_some_and(|row| row.exists_in(cx.version))
         });
         let values = there.flat_map(|reference| granted.attributes.values(reference));
-        let attributes = Flat(values.map(|(_, attribute)| attribute).collect());
+        let attributes = AttributeList(values.map(|(_, attribute)| attribute).collect());
         Ok(Response { unique_identifier: granted.id.into(), attributes })
     }
 }

@@ -4,7 +4,7 @@
 //! otherwise.
 
 use crate::engine::{Context, Requester, export, import, invalid_field, wrapping};
-use crate::kmip::attributes::Flat;
+use crate::kmip::attributes::AttributeList;
 use crate::kmip::enums::{KeyWrapType, ObjectType, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, Object, enums, structure};
@@ -20,7 +20,7 @@ structure! {
         ObjectType[V2_0..] => object_type: Option<ObjectType>,
         ReplaceExisting => replace_existing: Option<bool>,
         KeyWrapType => key_wrap_type: Option<KeyWrapType>,
-        Attributes => attributes: Flat,
+        Attributes => attributes: AttributeList,
         ObjectType => object: Option<Object>,
     }
 }

@@ -6,7 +6,7 @@
 mod groups;
 
 use crate::engine::{Context, Search, invalid_field};
-use crate::kmip::attributes::{Attribute, Flat};
+use crate::kmip::attributes::{Attribute, AttributeList};
 use crate::kmip::enums::{
     CryptographicUsageMask, ObjectGroupMember, State, StorageStatusMask, UniqueIdentifierValue,
 };
@@ -24,7 +24,7 @@ structure! {
         OffsetItems => offset_items: Option<i32>,
         StorageStatusMask => storage_status_mask: Option<StorageStatusMask>,
         ObjectGroupMember => object_group_member: Option<ObjectGroupMember>,
-        Attributes => attributes: Flat,
+        Attributes => attributes: AttributeList,
     }
 }
 
@@ -129,7 +129,7 @@ fn number(value: Option<i32>, name: &str) -> Result<Option<u64>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kmip::attributes::Row;
+    use crate::kmip::attributes::AttributeDefinition;
     use crate::kmip::enums::ResultReason;
     use crate::operations::testing::{attribute, custom, named, reason};
 
@@ -137,8 +137,8 @@ mod tests {
         attribute(tag, &DateTime(seconds))
     }
 
-    fn row(tag: Tag) -> &'static Row {
-        Row::of(tag).unwrap()
+    fn row(tag: Tag) -> &'static AttributeDefinition {
+        AttributeDefinition::of(tag).unwrap()
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn modify(
     if !new.row.rules.client_may_modify {
         let message = format!("The {} attribute is read-only.", new.name());
         return Err(
-            failed(ResultReason::AttributeReadOnly, message).or_before(ResultReason::PermissionDenied)
+            failed(ResultReason::AttributeReadOnly, message).with_fallback(ResultReason::PermissionDenied)
         );
     }
     let (position, index) =

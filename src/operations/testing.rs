@@ -2,7 +2,7 @@
 
 use crate::engine::lifecycle;
 use crate::kmip::Error;
-use crate::kmip::attributes::{Attribute, AttributeReference, Attributes, Row};
+use crate::kmip::attributes::{Attribute, AttributeDefinition, AttributeReference, Attributes};
 use crate::kmip::enums::{
     CryptographicAlgorithm, CryptographicUsageMask, NameType, ObjectType, ResultReason, State,
     UsageLimitsUnit,
@@ -63,7 +63,7 @@ fn vendor(name: &str, value: &str) -> VendorAttribute {
 
 /// The attribute behind `tag`, with that value.
 pub(super) fn attribute(tag: Tag, value: &impl Value) -> Attribute {
-    Attribute::of(Row::of(tag).unwrap(), value)
+    Attribute::of(AttributeDefinition::of(tag).unwrap(), value)
 }
 
 /// A Name.

@@ -200,7 +200,7 @@ impl Policies {
         let Some(policy) = self.policy(policy) else { return false };
         match policy.permission(groups, object_type, entries) {
             Permission::AllowAll => true,
-            Permission::AllowOwner => owner.is_some_and(|owner| asker.owns_as(owner)),
+            Permission::AllowOwner => owner.is_some_and(|owner| asker.is_same_owner_as(owner)),
             Permission::DisallowAll => false,
         }
     }

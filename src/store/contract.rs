@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::testing::{self, Folder, Random, all_of, change, dates, everybody, key, record, text, value};
 use super::{Criterion, Error, Grant, Id, Memory, Order, Outcome, Query, Record, Sqlite, Store};
-use crate::kmip::attributes::{Attribute, Row};
+use crate::kmip::attributes::{Attribute, AttributeDefinition};
 use crate::kmip::enums::{NameType, ObjectType, State, StorageStatusMask};
 use crate::kmip::structures::Name;
 use crate::ttlv::DateTime;
@@ -288,7 +288,7 @@ fn finds_by_each_kind_of_criterion(store: &dyn Store) {
     let uri = Name { name_type: NameType::Uri, ..testing::name("one") };
     assert_eq!(found(vec![value("Name", &uri)]), []);
     // The index of an attribute's value is no part of it.
-    let mut indexed = Attribute::of(Row::named("Name").unwrap(), &testing::name("one"));
+    let mut indexed = Attribute::of(AttributeDefinition::named("Name").unwrap(), &testing::name("one"));
     indexed.index = Some(3);
     assert_eq!(found(vec![Criterion::Equals(indexed)]), [one.id]);
 }

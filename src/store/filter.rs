@@ -1,7 +1,7 @@
 //! What Locate asks the store for (KMIP 1.4 §4.9, 2.1 §6.1.28): who asks, which values, which page.
 
 use crate::kmip::Principal;
-use crate::kmip::attributes::{Attribute, Row};
+use crate::kmip::attributes::{Attribute, AttributeDefinition};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::ttlv::DateTime;
 
@@ -66,7 +66,7 @@ impl Grant {
     fn covers(&self, record: &Record, asker: &Principal) -> bool {
         self.policy == record.policy()
             && self.object_type == record.object_type
-            && (!self.owner_only || asker.owns_as(&record.owner))
+            && (!self.owner_only || asker.is_same_owner_as(&record.owner))
     }
 }
 
@@ -84,7 +84,7 @@ pub enum Criterion {
     /// The object's mask has every bit of this one.
     UsageMask(i32),
     /// The object's date of that row lies between the two, both included.
-    Between(&'static Row, DateTime, DateTime),
+    Between(&'static AttributeDefinition, DateTime, DateTime),
     /// One of the object's values of the attribute's row equals this one, as a whole and as it is stored;
     /// the Attribute Index does not matter. [`Criterion::State`] is the one that looks at the clock.
     Equals(Attribute),

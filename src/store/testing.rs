@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Criterion, Grant, Id, Order, Outcome, Query, Record, Store, Transaction};
-use crate::kmip::attributes::{Attribute, Attributes, Row, TABLE};
+use crate::kmip::attributes::{Attribute, AttributeDefinition, Attributes, TABLE};
 use crate::kmip::enums::*;
 use crate::kmip::structures::*;
 use crate::kmip::{
@@ -122,7 +122,7 @@ pub(crate) fn everybody() -> Query {
 
 /// The criterion that the attribute of that name has that value.
 pub(crate) fn value<T: Value>(name: &str, value: &T) -> Criterion {
-    Criterion::Equals(Attribute::of(Row::named(name).unwrap(), value))
+    Criterion::Equals(Attribute::of(AttributeDefinition::named(name).unwrap(), value))
 }
 
 /// The same of a text.
@@ -132,7 +132,7 @@ pub(crate) fn text(name: &str, text: &str) -> Criterion {
 
 /// The criterion that the date of that name lies between two.
 pub(crate) fn dates(name: &str, from: i64, to: i64) -> Criterion {
-    Criterion::Between(Row::named(name).unwrap(), DateTime(from), DateTime(to))
+    Criterion::Between(AttributeDefinition::named(name).unwrap(), DateTime(from), DateTime(to))
 }
 
 pub(crate) fn name(text: &str) -> Name {

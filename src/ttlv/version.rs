@@ -22,13 +22,13 @@ impl Version {
 
     /// The version by whose rules a message that names this one is read and answered: 2.1 for 3.0, itself for every
     /// other. What 3.0 shares with 2.1 works, and what it changed is not known here.
-    pub fn understood_as(self) -> Self {
+    pub fn processed_as(self) -> Self {
         if self == V3_0 { V2_1 } else { self }
     }
 
     /// Whether a message that names the version is answered.
-    pub fn is_answered(self) -> bool {
-        SUPPORTED.contains(&self.understood_as())
+    pub fn is_accepted(self) -> bool {
+        SUPPORTED.contains(&self.processed_as())
     }
 }
 
@@ -46,7 +46,7 @@ pub const V1_4: Version = Version::new(1, 4);
 pub const V2_0: Version = Version::new(2, 0);
 /// KMIP 2.1
 pub const V2_1: Version = Version::new(2, 1);
-/// KMIP 3.0, which is [understood as](Version::understood_as) 2.1 and not among the [`SUPPORTED`].
+/// KMIP 3.0, which is [understood as](Version::processed_as) 2.1 and not among the [`SUPPORTED`].
 pub const V3_0: Version = Version::new(3, 0);
 
 /// The form in which the store keeps objects and attributes: every row of every table, whatever version
@@ -75,13 +75,13 @@ mod tests {
     #[test]
     fn a_version_that_is_named_is_answered_by_the_rules_of_one_that_is_spoken() {
         for version in SUPPORTED {
-            assert_eq!(version.understood_as(), version);
+            assert_eq!(version.processed_as(), version);
         }
-        assert_eq!(V3_0.understood_as(), V2_1);
-        assert!(V3_0.is_answered() && !SUPPORTED.contains(&V3_0));
+        assert_eq!(V3_0.processed_as(), V2_1);
+        assert!(V3_0.is_accepted() && !SUPPORTED.contains(&V3_0));
         for other in [Version::new(0, 9), Version::new(1, 5), Version::new(2, 2), Version::new(3, 1), STORED]
         {
-            assert!(!other.is_answered(), "{other}");
+            assert!(!other.is_accepted(), "{other}");
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::ttlv::{Error, Field, Reader, Tag, V2_0, Value, Writer};
 
-use super::dialect::{Attribute, AttributeReference, Flat};
+use super::dialect::{Attribute, AttributeList, AttributeReference};
 use super::table::{Attributes, TABLE};
 
 /// What is no change of an object: that it was given to a client. Last Change Date is told with every other change.
@@ -17,11 +17,11 @@ const ROOM: usize = 128;
 
 /// The attributes that a change gave other values, and those that it took away.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Changes(Vec<Change>);
+pub struct AttributeChanges(Vec<AttributeChange>);
 
 /// One attribute.
 #[derive(Clone, Debug, PartialEq)]
-struct Change {
+struct AttributeChange {
     reference: AttributeReference,
     /// Its values, and whether each is another than before.
     values: Vec<(Attribute, bool)>,
@@ -29,7 +29,7 @@ struct Change {
     gone: Vec<Option<i32>>,
 }
 
-impl Changes {
+impl AttributeChanges {
     /// What makes `after` of `before`, Last Change Date included; nothing where nothing else is different.
     pub fn between(before: &Attributes, after: &Attributes) -> Self {
         let mut changes = Vec::new();
@@ -44,13 +44,14 @@ impl Changes {
                     references.push(reference);
                 }
             }
-            let changed = references.into_iter().map(|reference| Change::of(reference, before, after));
+            let changed =
+                references.into_iter().map(|reference| AttributeChange::of(reference, before, after));
             changes.extend(changed.filter(|change| !change.is_none()));
         }
         let date = AttributeReference::named("Last Change Date");
         if !changes.is_empty() {
             let values = after.values(&date).into_iter().map(|(_, date)| (date, true)).collect();
-            changes.push(Change { reference: date, values, gone: Vec::new() });
+            changes.push(AttributeChange { reference: date, values, gone: Vec::new() });
         }
         Self(changes)
     }
@@ -68,7 +69,7 @@ impl Changes {
     }
 }
 
-impl Change {
+impl AttributeChange {
     fn of(reference: AttributeReference, before: &Attributes, after: &Attributes) -> Self {
         let (was, is) = (before.values(&reference), after.values(&reference));
         let gone = was.iter().skip(is.len()).map(|(_, value)| value.index).collect();
@@ -95,19 +96,22 @@ impl Change {
     }
 }
 
-impl Field for Changes {
+impl Field for AttributeChanges {
     fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
-        let told = |value: Attribute| Change {
+        let told = |value: Attribute| AttributeChange {
             reference: AttributeReference::to(&value),
             values: vec![(value, true)],
             gone: Vec::new(),
         };
         let mut changes = Vec::new();
         if reader.version() >= V2_0 {
-            changes.extend(Flat::read(tag, reader)?.0.into_iter().map(told));
+            changes.extend(AttributeList::read(tag, reader)?.0.into_iter().map(told));
             let gone: Vec<AttributeReference> = Field::read(Tag::AttributeReference, reader)?;
-            let gone =
-                gone.into_iter().map(|reference| Change { reference, values: Vec::new(), gone: vec![None] });
+            let gone = gone.into_iter().map(|reference| AttributeChange {
+                reference,
+                values: Vec::new(),
+                gone: vec![None],
+            });
             changes.extend(gone);
             return Ok(Self(changes));
         }
@@ -119,7 +123,7 @@ impl Field for Changes {
                 changes.push(told(Attribute::read_named(&item)?));
             } else {
                 let reference = AttributeReference::named(&name);
-                changes.push(Change { reference, values: Vec::new(), gone: vec![index] });
+                changes.push(AttributeChange { reference, values: Vec::new(), gone: vec![index] });
             }
         }
         Ok(Self(changes))
@@ -128,13 +132,14 @@ impl Field for Changes {
     /// What the version does not have is left out.
     fn write(&self, tag: Tag, writer: &mut Writer) {
         let version = writer.version();
-        let exists = |change: &&Change| change.reference.row().is_some_and(|row| row.exists_in(version));
+        let exists =
+            |change: &&AttributeChange| change.reference.row().is_some_and(|row| row.exists_in(version));
         let changes = self.0.iter().filter(exists);
         if version < V2_0 {
             return changes.for_each(|change| change.write_named(writer));
         }
         let values = changes.clone().flat_map(|change| &change.values).map(|(value, _)| value.clone());
-        Flat(values.collect()).write(tag, writer);
+        AttributeList(values.collect()).write(tag, writer);
         let gone = changes.filter(|change| change.values.is_empty());
         let gone: Vec<_> = gone.map(|change| change.reference.clone()).collect();
         gone.write(Tag::AttributeReference, writer);
@@ -179,10 +184,10 @@ mod tests {
     /// What a message of `version` says, one text for each changed attribute.
     fn told(version: Version, after: &Attributes) -> Vec<String> {
         let mut writer = Writer::new(version);
-        Changes::between(&before(), after).write(Tag::Attributes, &mut writer);
+        AttributeChanges::between(&before(), after).write(Tag::Attributes, &mut writer);
         let bytes = writer.into_bytes();
         let mut reader = Reader::new(&bytes, version);
-        let read = Changes::read(Tag::Attributes, &mut reader).unwrap();
+        let read = AttributeChanges::read(Tag::Attributes, &mut reader).unwrap();
         reader.finish().unwrap();
         let texts = read.0.into_iter().map(|change| {
             let indices = change.values.iter().map(|(value, _)| value.index);
@@ -246,6 +251,6 @@ mod tests {
         let mut after = before();
         after.fresh = Some(false);
         after.last_change_date = Some(DateTime(9));
-        assert!(Changes::between(&before(), &after).is_empty());
+        assert!(AttributeChanges::between(&before(), &after).is_empty());
     }
 }

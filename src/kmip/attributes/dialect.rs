@@ -11,7 +11,7 @@ use std::fmt;
 use crate::kmip::structures::{Name, Raw, VendorAttribute};
 use crate::ttlv::{Error, Field, Item, ItemType, Reader, STORED, Tag, V1_0, V2_0, Value, Version, Writer};
 
-use super::{Attributes, Row};
+use super::{AttributeDefinition, Attributes};
 
 /// What separates the vendor from the name in a custom attribute's 1.x name: `x-NAME` is NAME of vendor `x`.
 const CUSTOM_SEPARATOR: char = '-';
@@ -27,7 +27,7 @@ const VALUE_ROOM: usize = 96;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// Which attribute it is.
-    pub row: &'static Row,
+    pub row: &'static AttributeDefinition,
     /// The Attribute Index, where the message gives one; 2.x never does.
     pub index: Option<i32>,
     /// The value as one item behind the attribute's tag, in the stored form.
@@ -36,21 +36,21 @@ pub struct Attribute {
 
 impl Attribute {
     /// The attribute of `row` whose value `item` holds.
-    fn decode(row: &'static Row, index: Option<i32>, item: &Item<'_>) -> Result<Self, Error> {
+    fn decode(row: &'static AttributeDefinition, index: Option<i32>, item: &Item<'_>) -> Result<Self, Error> {
         let mut writer = Writer::new(STORED);
         row.recode(item, row.tag, &mut writer)?;
         Ok(Self { row, index, value: writer.into_bytes() })
     }
 
     /// The attribute of `row` with that value; `T` has to be the row's type.
-    pub fn of<T: Value>(row: &'static Row, value: &T) -> Self {
+    pub fn of<T: Value>(row: &'static AttributeDefinition, value: &T) -> Self {
         let mut writer = Writer::new(STORED);
         value.encode(row.tag, &mut writer);
         Self { row, index: None, value: writer.into_bytes() }
     }
 
     /// The attribute of `row` whose value `raw` is; none where the row's type is another.
-    pub fn of_raw(row: &'static Row, raw: &Raw) -> Option<Self> {
+    pub fn of_raw(row: &'static AttributeDefinition, raw: &Raw) -> Option<Self> {
         let mut writer = Writer::new(STORED);
         raw.encode(row.tag, &mut writer);
         let bytes = writer.into_bytes();
@@ -60,7 +60,7 @@ impl Attribute {
 
     /// The same, where clients do not look for an index that is 0: it goes without saying (1.4 §2.1.1).
     #[must_use]
-    pub fn without_index_0(mut self) -> Self {
+    pub fn without_zero_index(mut self) -> Self {
         self.index = self.index.filter(|index| *index > 0);
         self
     }
@@ -128,7 +128,7 @@ impl Attribute {
             };
             return Ok(Self { index, ..Self::of(vendor_row(), &value) });
         }
-        let row = Row::named(&name)
+        let row = AttributeDefinition::named(&name)
             .ok_or(Error::Invalid { tag: Tag::AttributeName, why: "there is no attribute of that name" })?;
         Self::decode(row, index, &value)
     }
@@ -161,7 +161,7 @@ impl Attribute {
 
     /// Reads a 2.x value behind its own tag.
     fn read_tagged(within: Tag, item: &Item<'_>) -> Result<Self, Error> {
-        match Row::of(item.tag) {
+        match AttributeDefinition::of(item.tag) {
             Some(row) if row.exists_in(item.version()) => Self::decode(row, None, item),
             _ => Err(Error::Unexpected { within, found: item.tag }),
         }
@@ -177,9 +177,9 @@ impl fmt::Debug for Attribute {
 /// Several attributes as a bare run of 1.x Attribute structures, or a 2.x Attributes structure: what Locate
 /// asks for and Get Attributes answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Flat(pub Vec<Attribute>);
+pub struct AttributeList(pub Vec<Attribute>);
 
-impl Field for Flat {
+impl Field for AttributeList {
     fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
         let mut attributes = Vec::new();
         if reader.version() >= V2_0 {
@@ -215,7 +215,7 @@ impl TemplateAttribute {
         }
         let mut rows = item.structure()?;
         let templates = Field::read(Tag::Name, &mut rows)?;
-        let Flat(attributes) = Field::read(Tag::Attributes, &mut rows)?;
+        let AttributeList(attributes) = Field::read(Tag::Attributes, &mut rows)?;
         rows.finish()?;
         Ok(Self { templates, attributes })
     }
@@ -290,7 +290,7 @@ impl Field for Option<Attribute> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttributeReference {
     /// An attribute of the standard.
-    Standard(&'static Row),
+    Standard(&'static AttributeDefinition),
     /// A vendor attribute, by vendor and name.
     Vendor(String, String),
     /// A name or a tag that no attribute has.
@@ -300,7 +300,7 @@ pub enum AttributeReference {
 impl AttributeReference {
     /// The attribute of that 1.x name.
     pub fn named(name: &str) -> Self {
-        match (custom(name), Row::named(name)) {
+        match (custom(name), AttributeDefinition::named(name)) {
             (Some((vendor, name)), _) => Self::Vendor(vendor.to_owned(), name.to_owned()),
             (None, Some(row)) => Self::Standard(row),
             (None, None) => Self::Unknown(name.to_owned()),
@@ -316,7 +316,7 @@ impl AttributeReference {
     }
 
     /// The row that tells the attribute's rules; none for an unknown one.
-    pub fn row(&self) -> Option<&'static Row> {
+    pub fn row(&self) -> Option<&'static AttributeDefinition> {
         match self {
             Self::Standard(row) => Some(row),
             Self::Vendor(..) => Some(vendor_row()),
@@ -330,16 +330,15 @@ impl AttributeReference {
         }
         if item.kind != ItemType::Structure {
             let number = crate::kmip::macros::enumeration(item)?;
-            return Ok(
-                Row::of(Tag(number)).map_or_else(|| Self::Unknown(Tag(number).to_string()), Self::Standard)
-            );
+            return Ok(AttributeDefinition::of(Tag(number))
+                .map_or_else(|| Self::Unknown(Tag(number).to_string()), Self::Standard));
         }
         let mut rows = item.structure()?;
         let vendor = String::decode(&rows.require(Tag::VendorIdentification)?)?;
         let name = String::decode(&rows.require(Tag::AttributeName)?)?;
         rows.finish()?;
         // PyKMIP's client refers to attributes of the standard in this way too.
-        Ok(Row::named(&name).map_or(Self::Vendor(vendor, name), Self::Standard))
+        Ok(AttributeDefinition::named(&name).map_or(Self::Vendor(vendor, name), Self::Standard))
     }
 
     fn encode(&self, tag: Tag, writer: &mut Writer) {
@@ -456,7 +455,7 @@ impl Attributes {
     }
 
     /// Every value of one row, in order, without index.
-    pub fn of_row(&self, row: &'static Row) -> impl Iterator<Item = Attribute> {
+    pub fn of_row(&self, row: &'static AttributeDefinition) -> impl Iterator<Item = Attribute> {
         let slot = row.slot(self);
         (0..slot.count()).map(move |index| {
             let mut writer = Writer::reusing(Vec::with_capacity(VALUE_ROOM), STORED);
@@ -484,9 +483,9 @@ impl Attributes {
     }
 
     /// Those that Get Attributes tells in `version` to whoever names none.
-    pub fn told_unasked(&self, version: Version) -> Vec<AttributeReference> {
+    pub fn reported_by_default(&self, version: Version) -> Vec<AttributeReference> {
         let mut references = self.references(version);
-        references.retain(|reference| reference.row().is_some_and(|row| row.is_told_unasked(version)));
+        references.retain(|reference| reference.row().is_some_and(|row| row.is_reported_by_default(version)));
         references
     }
 }
@@ -538,8 +537,8 @@ fn custom_name(vendor: &VendorAttribute) -> String {
     format!("{}{CUSTOM_SEPARATOR}{}", vendor.vendor_identification, vendor.attribute_name)
 }
 
-fn vendor_row() -> &'static Row {
-    Row::of(Tag::Attribute).expect("the table ends with the row of vendor attributes")
+fn vendor_row() -> &'static AttributeDefinition {
+    AttributeDefinition::of(Tag::Attribute).expect("the table ends with the row of vendor attributes")
 }
 
 #[cfg(test)]

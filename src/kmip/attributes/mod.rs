@@ -7,8 +7,8 @@ mod rules;
 mod slot;
 mod table;
 
-pub use changes::Changes;
-pub use dialect::{Attribute, AttributeReference, Flat, TemplateAttribute};
+pub use changes::AttributeChanges;
+pub use dialect::{Attribute, AttributeList, AttributeReference, TemplateAttribute};
 pub use rules::{ObjectTypes, Origin, Rules};
 pub use slot::Slot;
-pub use table::{Attributes, Row, TABLE};
+pub use table::{AttributeDefinition, Attributes, TABLE};

@@ -63,7 +63,7 @@ pub struct Rules {
     pub indexed: bool,
     /// The first version in which Get Attributes tells it to those who name no attributes, where that is not
     /// its own first one. PyKMIP's clients, which speak 1.2 unless told otherwise, cannot read a reply with it.
-    pub unasked_from: Option<Version>,
+    pub reported_by_default_from: Option<Version>,
 }
 
 impl Rules {
@@ -77,7 +77,7 @@ impl Rules {
         until: None,
         deprecated: None,
         indexed: false,
-        unasked_from: None,
+        reported_by_default_from: None,
     };
 
     /// The same, present on every object that it applies to.
@@ -88,7 +88,7 @@ impl Rules {
         Self { origin: Origin::Both, client_may_modify: true, client_may_delete: true, ..Self::SERVER };
 
     /// A value that a client may give when the object is made, and not change.
-    pub const GIVEN: Self = Self { origin: Origin::Both, ..Self::SERVER };
+    pub const ON_CREATION: Self = Self { origin: Origin::Both, ..Self::SERVER };
 }
 
 use ObjectType as T;

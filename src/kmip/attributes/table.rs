@@ -11,7 +11,7 @@ use super::rules::*;
 use super::slot::{Shape, Slot};
 
 /// One row of the table.
-pub struct Row {
+pub struct AttributeDefinition {
     /// The tag of the attribute's values in 2.x.
     pub tag: Tag,
     /// The name, by which 1.x calls it.
@@ -36,7 +36,7 @@ macro_rules! attributes {
         }
 
         /// Every attribute, in the order in which they are listed to clients.
-        pub static TABLE: &[Row] = &[$(Row {
+        pub static TABLE: &[AttributeDefinition] = &[$(AttributeDefinition {
             tag: Tag::$Tag,
             name: $name,
             since: $since,
@@ -66,14 +66,14 @@ macro_rules! attributes {
     };
 }
 
-impl Row {
+impl AttributeDefinition {
     /// The attribute of that tag.
-    pub fn of(tag: Tag) -> Option<&'static Row> {
+    pub fn of(tag: Tag) -> Option<&'static AttributeDefinition> {
         TABLE.iter().find(|row| row.tag == tag)
     }
 
     /// The attribute of that name, as 1.x writes it. Custom attributes are not found by theirs.
-    pub fn named(name: &str) -> Option<&'static Row> {
+    pub fn named(name: &str) -> Option<&'static AttributeDefinition> {
         TABLE.iter().find(|row| row.name == name && !row.is_vendor())
     }
 
@@ -84,8 +84,8 @@ impl Row {
     }
 
     /// Whether Get Attributes tells it to those who name no attributes, in `version`.
-    pub fn is_told_unasked(&self, version: Version) -> bool {
-        self.exists_in(version) && self.rules.unasked_from.is_none_or(|from| from <= version)
+    pub fn is_reported_by_default(&self, version: Version) -> bool {
+        self.exists_in(version) && self.rules.reported_by_default_from.is_none_or(|from| from <= version)
     }
 
     /// Whether this is the row of all vendor (custom) attributes.
@@ -112,35 +112,35 @@ impl Row {
     }
 }
 
-impl std::fmt::Debug for Row {
+impl std::fmt::Debug for AttributeDefinition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
 }
 
-impl PartialEq for Row {
+impl PartialEq for AttributeDefinition {
     fn eq(&self, other: &Self) -> bool {
         self.tag == other.tag
     }
 }
 
-impl Eq for Row {}
+impl Eq for AttributeDefinition {}
 
 attributes! {
     unique_identifier: Option<UniqueIdentifier> = UniqueIdentifier "Unique Identifier" V1_0, ALWAYS {};
     name: Vec<Name> = Name "Name" V1_0, CLIENT { indexed: true };
     object_type: Option<ObjectType> = ObjectType "Object Type" V1_0, ALWAYS {};
-    cryptographic_algorithm: Option<CryptographicAlgorithm> = CryptographicAlgorithm "Cryptographic Algorithm" V1_0, GIVEN { always: true, applies_to: CRYPTOGRAPHIC_AND_TEMPLATES };
-    cryptographic_length: Option<i32> = CryptographicLength "Cryptographic Length" V1_0, GIVEN { always: true, applies_to: CRYPTOGRAPHIC_AND_TEMPLATES };
+    cryptographic_algorithm: Option<CryptographicAlgorithm> = CryptographicAlgorithm "Cryptographic Algorithm" V1_0, ON_CREATION { always: true, applies_to: CRYPTOGRAPHIC_AND_TEMPLATES };
+    cryptographic_length: Option<i32> = CryptographicLength "Cryptographic Length" V1_0, ON_CREATION { always: true, applies_to: CRYPTOGRAPHIC_AND_TEMPLATES };
     cryptographic_parameters: Vec<CryptographicParameters> = CryptographicParameters "Cryptographic Parameters" V1_0, CLIENT { applies_to: CRYPTOGRAPHIC_AND_TEMPLATES };
-    cryptographic_domain_parameters: Option<CryptographicDomainParameters> = CryptographicDomainParameters "Cryptographic Domain Parameters" V1_0, GIVEN { applies_to: ASYMMETRIC_KEYS };
+    cryptographic_domain_parameters: Option<CryptographicDomainParameters> = CryptographicDomainParameters "Cryptographic Domain Parameters" V1_0, ON_CREATION { applies_to: ASYMMETRIC_KEYS };
     certificate_type: Option<CertificateType> = CertificateType "Certificate Type" V1_0, ALWAYS { applies_to: CERTIFICATES };
-    certificate_identifier: Option<CertificateIdentifier> = CertificateIdentifier "Certificate Identifier" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1), unasked_from: Some(V1_4) };
-    certificate_subject: Option<CertificateSubject> = CertificateSubject "Certificate Subject" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1), unasked_from: Some(V1_4) };
-    certificate_issuer: Option<CertificateIssuer> = CertificateIssuer "Certificate Issuer" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1), unasked_from: Some(V1_4) };
+    certificate_identifier: Option<CertificateIdentifier> = CertificateIdentifier "Certificate Identifier" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1), reported_by_default_from: Some(V1_4) };
+    certificate_subject: Option<CertificateSubject> = CertificateSubject "Certificate Subject" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1), reported_by_default_from: Some(V1_4) };
+    certificate_issuer: Option<CertificateIssuer> = CertificateIssuer "Certificate Issuer" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1), reported_by_default_from: Some(V1_4) };
     digest: Vec<Digest> = Digest "Digest" V1_0, ALWAYS { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };
-    operation_policy_name: Option<String> = OperationPolicyName "Operation Policy Name" V1_0, GIVEN { until: Some(V1_4), deprecated: Some(V1_3) };
-    cryptographic_usage_mask: Option<CryptographicUsageMask> = CryptographicUsageMask "Cryptographic Usage Mask" V1_0, GIVEN { always: true };
+    operation_policy_name: Option<String> = OperationPolicyName "Operation Policy Name" V1_0, ON_CREATION { until: Some(V1_4), deprecated: Some(V1_3) };
+    cryptographic_usage_mask: Option<CryptographicUsageMask> = CryptographicUsageMask "Cryptographic Usage Mask" V1_0, ON_CREATION { always: true };
     lease_time: Option<Interval> = LeaseTime "Lease Time" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_TEMPLATES };
     usage_limits: Option<UsageLimits> = UsageLimits "Usage Limits" V1_0, CLIENT { applies_to: KEYS };
     state: Option<State> = State "State" V1_0, ALWAYS { applies_to: CRYPTOGRAPHIC };
@@ -152,7 +152,7 @@ attributes! {
     destroy_date: Option<DateTime> = DestroyDate "Destroy Date" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };
     compromise_occurrence_date: Option<DateTime> = CompromiseOccurrenceDate "Compromise Occurrence Date" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };
     compromise_date: Option<DateTime> = CompromiseDate "Compromise Date" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };
-    revocation_reason: Option<RevocationReason> = RevocationReason "Revocation Reason" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE, unasked_from: Some(V2_0) };
+    revocation_reason: Option<RevocationReason> = RevocationReason "Revocation Reason" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE, reported_by_default_from: Some(V2_0) };
     archive_date: Option<DateTime> = ArchiveDate "Archive Date" V1_0, SERVER {};
     object_group: Vec<String> = ObjectGroup "Object Group" V1_0, CLIENT { indexed: true };
     link: Vec<Link> = Link "Link" V1_0, CLIENT { indexed: true };
@@ -160,16 +160,16 @@ attributes! {
     contact_information: Option<String> = ContactInformation "Contact Information" V1_0, CLIENT { indexed: true };
     last_change_date: Option<DateTime> = LastChangeDate "Last Change Date" V1_0, ALWAYS {};
     certificate_length: Option<i32> = CertificateLength "Certificate Length" V1_1, ALWAYS { applies_to: CERTIFICATES };
-    x509_certificate_identifier: Option<X509CertificateIdentifier> = X509CertificateIdentifier "X.509 Certificate Identifier" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true, unasked_from: Some(V1_4) };
-    x509_certificate_subject: Option<X509CertificateSubject> = X509CertificateSubject "X.509 Certificate Subject" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true, unasked_from: Some(V1_4) };
-    x509_certificate_issuer: Option<X509CertificateIssuer> = X509CertificateIssuer "X.509 Certificate Issuer" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true, unasked_from: Some(V1_4) };
-    digital_signature_algorithm: Vec<DigitalSignatureAlgorithm> = DigitalSignatureAlgorithm "Digital Signature Algorithm" V1_1, ALWAYS { applies_to: CERTIFICATES, unasked_from: Some(V1_4) };
-    fresh: Option<bool> = Fresh "Fresh" V1_1, GIVEN {};
+    x509_certificate_identifier: Option<X509CertificateIdentifier> = X509CertificateIdentifier "X.509 Certificate Identifier" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true, reported_by_default_from: Some(V1_4) };
+    x509_certificate_subject: Option<X509CertificateSubject> = X509CertificateSubject "X.509 Certificate Subject" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true, reported_by_default_from: Some(V1_4) };
+    x509_certificate_issuer: Option<X509CertificateIssuer> = X509CertificateIssuer "X.509 Certificate Issuer" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true, reported_by_default_from: Some(V1_4) };
+    digital_signature_algorithm: Vec<DigitalSignatureAlgorithm> = DigitalSignatureAlgorithm "Digital Signature Algorithm" V1_1, ALWAYS { applies_to: CERTIFICATES, reported_by_default_from: Some(V1_4) };
+    fresh: Option<bool> = Fresh "Fresh" V1_1, ON_CREATION {};
     alternative_name: Vec<AlternativeName> = AlternativeName "Alternative Name" V1_2, CLIENT { indexed: true };
     key_value_present: Option<bool> = KeyValuePresent "Key Value Present" V1_2, SERVER { applies_to: KEY_VALUES };
     key_value_location: Vec<KeyValueLocation> = KeyValueLocation "Key Value Location" V1_2, CLIENT { applies_to: KEY_VALUES };
-    original_creation_date: Option<DateTime> = OriginalCreationDate "Original Creation Date" V1_2, GIVEN {};
-    random_number_generator: Option<RngParameters> = RandomNumberGenerator "Random Number Generator" V1_3, GIVEN { applies_to: CRYPTOGRAPHIC };
+    original_creation_date: Option<DateTime> = OriginalCreationDate "Original Creation Date" V1_2, ON_CREATION {};
+    random_number_generator: Option<RngParameters> = RandomNumberGenerator "Random Number Generator" V1_3, ON_CREATION { applies_to: CRYPTOGRAPHIC };
     pkcs12_friendly_name: Option<String> = Pkcs12FriendlyName "PKCS#12 Friendly Name" V1_4, CLIENT { applies_to: CRYPTOGRAPHIC };
     description: Option<String> = Description "Description" V1_4, CLIENT {};
     comment: Option<String> = Comment "Comment" V1_4, CLIENT {};
@@ -202,20 +202,20 @@ attributes! {
     certificate_issuer_dc: Vec<String> = CertificateIssuerDc "Certificate Issuer DC" V1_4, ALWAYS { applies_to: CERTIFICATES, always: false };
     certificate_issuer_dn_qualifier: Vec<String> = CertificateIssuerDnQualifier "Certificate Issuer DN Qualifier" V1_4, ALWAYS { applies_to: CERTIFICATES, always: false };
     key_format_type: Option<KeyFormatType> = KeyFormatType "Key Format Type" V2_0, ALWAYS {};
-    nist_key_type: Vec<NistKeyType> = NistKeyType "NIST Key Type" V2_0, GIVEN {};
+    nist_key_type: Vec<NistKeyType> = NistKeyType "NIST Key Type" V2_0, ON_CREATION {};
     opaque_data_type: Option<OpaqueDataType> = OpaqueDataType "Opaque Data Type" V2_0, ALWAYS { applies_to: OPAQUE };
     protection_level: Option<ProtectionLevel> = ProtectionLevel "Protection Level" V2_0, CLIENT {};
     protection_period: Option<Interval> = ProtectionPeriod "Protection Period" V2_0, CLIENT {};
     protection_storage_mask: Option<ProtectionStorageMask> = ProtectionStorageMask "Protection Storage Mask" V2_0, ALWAYS {};
     quantum_safe: Option<bool> = QuantumSafe "Quantum Safe" V2_0, CLIENT {};
     short_unique_identifier: Option<Vec<u8>> = ShortUniqueIdentifier "Short Unique Identifier" V2_0, ALWAYS { indexed: true };
-    rotate_automatic: Option<bool> = RotateAutomatic "Rotate Automatic" V2_1, GIVEN {};
+    rotate_automatic: Option<bool> = RotateAutomatic "Rotate Automatic" V2_1, ON_CREATION {};
     rotate_date: Option<DateTime> = RotateDate "Rotate Date" V2_1, SERVER {};
     rotate_generation: Option<i32> = RotateGeneration "Rotate Generation" V2_1, SERVER {};
-    rotate_interval: Option<Interval> = RotateInterval "Rotate Interval" V2_1, GIVEN {};
+    rotate_interval: Option<Interval> = RotateInterval "Rotate Interval" V2_1, ON_CREATION {};
     rotate_latest: Option<bool> = RotateLatest "Rotate Latest" V2_1, SERVER {};
     rotate_name: Option<RotateName> = RotateName "Rotate Name" V2_1, CLIENT {};
-    rotate_offset: Option<Interval> = RotateOffset "Rotate Offset" V2_1, GIVEN {};
+    rotate_offset: Option<Interval> = RotateOffset "Rotate Offset" V2_1, ON_CREATION {};
     vendor: Vec<VendorAttribute> = Attribute "Custom Attribute" V1_0, CLIENT { indexed: true };
 }
 
@@ -228,7 +228,7 @@ mod tests {
         for row in TABLE {
             let name = row.tag.name().unwrap();
             assert!(row.is_vendor() || row.name == name, "{} is called {name}", row.name);
-            assert_eq!(Row::of(row.tag), Some(row));
+            assert_eq!(AttributeDefinition::of(row.tag), Some(row));
         }
     }
 
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_clients_in_the_field_cannot_read_is_told_unasked_from_a_later_version_on() {
-        let told = |name, version| Row::named(name).unwrap().is_told_unasked(version);
+        let told = |name, version| AttributeDefinition::named(name).unwrap().is_reported_by_default(version);
         assert!(told("State", V1_0) && told("Link", V1_0) && told("Comment", V1_4));
         assert!(!told("Revocation Reason", V1_4) && told("Revocation Reason", V2_0));
         assert!(!told("X.509 Certificate Subject", V1_3) && told("X.509 Certificate Subject", V1_4));
@@ -251,9 +251,9 @@ mod tests {
 
     #[test]
     fn rows_that_a_version_dropped_do_not_exist_there() {
-        let row = Row::named("Certificate Identifier").unwrap();
+        let row = AttributeDefinition::named("Certificate Identifier").unwrap();
         assert!(row.exists_in(V1_4) && !row.exists_in(V2_0));
         assert!(row.exists_in(crate::ttlv::STORED));
-        assert!(!Row::named("Comment").unwrap().exists_in(V1_2));
+        assert!(!AttributeDefinition::named("Comment").unwrap().exists_in(V1_2));
     }
 }

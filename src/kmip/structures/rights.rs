@@ -38,7 +38,7 @@ structure! {
 
 /// What an operation is done to, as far as rights speak of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct RightsTarget<'a> {
     /// The identifier of the object; none for one that is not there yet, and for all that there are.
     pub identifier: Option<&'a str>,
     /// The groups that it is in.
@@ -50,7 +50,7 @@ impl Right {
         self.operations.as_ref().is_none_or(|named| named.operations.contains(&operation))
     }
 
-    fn is_about(&self, subject: Subject<'_>) -> bool {
+    fn is_about(&self, subject: RightsTarget<'_>) -> bool {
         let object = self.objects.as_ref().is_none_or(|named| {
             subject.identifier.is_some_and(|id| named.objects.iter().any(|object| object.text() == Some(id)))
         });
@@ -69,7 +69,7 @@ impl Rights {
     }
 
     /// Whether the operation may be done to that.
-    pub fn permit_to(&self, operation: Operation, subject: Subject<'_>) -> bool {
+    pub fn permit_to(&self, operation: Operation, subject: RightsTarget<'_>) -> bool {
         self.rights.iter().any(|right| right.is_to(operation) && right.is_about(subject))
     }
 }
@@ -92,15 +92,15 @@ mod tests {
         let first = right(Some(&[Operation::Get]), Some("1"), None);
         let rights = Rights { rights: vec![first, right(Some(&[Operation::Encrypt]), None, Some("lent"))] };
         let lent = ["lent".to_owned()];
-        let one = |groups| Subject { identifier: Some("1"), groups };
+        let one = |groups| RightsTarget { identifier: Some("1"), groups };
         assert!(rights.permit(Operation::Get) && !rights.permit(Operation::Destroy));
         assert!(rights.permit_to(Operation::Get, one(&[])));
         assert!(!rights.permit_to(Operation::Encrypt, one(&[])));
         assert!(rights.permit_to(Operation::Encrypt, one(&lent)));
-        let two = |groups| Subject { identifier: Some("2"), groups };
+        let two = |groups| RightsTarget { identifier: Some("2"), groups };
         assert!(!rights.permit_to(Operation::Get, two(&lent)));
         assert!(rights.permit_to(Operation::Encrypt, two(&lent)));
-        let new = |groups| Subject { identifier: None, groups };
+        let new = |groups| RightsTarget { identifier: None, groups };
         assert!(!rights.permit_to(Operation::Get, new(&[])), "no new object is one that is named");
         assert!(rights.permit_to(Operation::Encrypt, new(&lent)));
     }
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn what_is_left_out_is_not_restricted_and_no_right_allows_nothing() {
         let all = Rights { rights: vec![right(None, None, None)] };
-        let anything = Subject { identifier: None, groups: &[] };
+        let anything = RightsTarget { identifier: None, groups: &[] };
         assert!(all.permit_to(Operation::Destroy, anything));
         let none = Rights { rights: Vec::new() };
         assert!(!none.permit(Operation::Get) && !none.permit_to(Operation::Get, anything));

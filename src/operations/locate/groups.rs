@@ -6,7 +6,7 @@
 
 use crate::engine::{Context, NewObject, RequestedAttributes, Requester, Search};
 use crate::kmip::Error;
-use crate::kmip::attributes::{Attribute, Row};
+use crate::kmip::attributes::{Attribute, AttributeDefinition};
 use crate::kmip::enums::{CryptographicAlgorithm, CryptographicUsageMask};
 use crate::operations::create::symmetric_key;
 use crate::store::{Criterion, Id, Located, Order};
@@ -22,7 +22,7 @@ pub(super) fn named(attributes: &[Attribute]) -> Option<String> {
 
 /// The fresh objects of the search, those of `group`.
 pub(super) fn fresh(cx: &mut Context<'_>, mut search: Search, group: Option<&str>) -> Result<Located, Error> {
-    if let Some(fresh) = Row::of(Tag::Fresh) {
+    if let Some(fresh) = AttributeDefinition::of(Tag::Fresh) {
         search.criteria.push(Criterion::Equals(Attribute::of(fresh, &true)));
     }
     search.order = Order::OldestFirst;
@@ -59,7 +59,7 @@ pub(super) fn default(cx: &mut Context<'_>, search: Search, group: &str) -> Resu
 /// Makes a key for the group that the server fills, if such a key is what is looked for. It is like the keys that
 /// most clients create: AES with 256 bits, to encrypt and to decrypt, not yet active.
 fn make(cx: &mut Context<'_>, search: &Search) -> Result<bool, Error> {
-    let attributes: [(Tag, &dyn Fn(&'static Row) -> Attribute); 4] = [
+    let attributes: [(Tag, &dyn Fn(&'static AttributeDefinition) -> Attribute); 4] = [
         (Tag::CryptographicAlgorithm, &|row| Attribute::of(row, &CryptographicAlgorithm::Aes)),
         (Tag::CryptographicLength, &|row| Attribute::of(row, &256)),
         (Tag::CryptographicUsageMask, &|row| {
@@ -68,7 +68,7 @@ fn make(cx: &mut Context<'_>, search: &Search) -> Result<bool, Error> {
         (Tag::ObjectGroup, &|row| Attribute::of(row, &FILLED.to_owned())),
     ];
     let given: RequestedAttributes =
-        attributes.iter().filter_map(|(tag, value)| Row::of(*tag).map(value)).collect();
+        attributes.iter().filter_map(|(tag, value)| AttributeDefinition::of(*tag).map(value)).collect();
     let object = symmetric_key(&given, cx.version)?;
     let new = NewObject::generated(object, cx.now).give(&given)?.finish(&Requester::of(cx))?;
     // A number that no object has: nobody can look for it.

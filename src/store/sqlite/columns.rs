@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::types::Value as Sql;
 
-use crate::kmip::attributes::Row;
+use crate::kmip::attributes::AttributeDefinition;
 use crate::store::Record;
 use crate::ttlv::{Error, Item, ItemType, Reader, STORED, Tag};
 
@@ -131,7 +131,7 @@ pub(super) fn indexed(attributes: &[u8]) -> Result<BTreeSet<(Tag, Vec<u8>)>, Err
     let mut values = BTreeSet::new();
     for item in items(attributes)? {
         let item = item?;
-        if Row::of(item.tag).is_some_and(|row| row.rules.indexed) {
+        if AttributeDefinition::of(item.tag).is_some_and(|row| row.rules.indexed) {
             values.insert((item.tag, key(item.wire).to_vec()));
         }
     }

@@ -44,8 +44,8 @@ impl<'q> Visibility<'q> {
         self.owner_only.is_empty()
     }
 
-    /// Whether the row `o` is the asker's own, as [`Principal::owns_as`] has it. The index has the user, and the
-    /// credential only narrows down what is found by it.
+    /// The condition of [`Principal::is_same_owner_as`] for the row `o`. The index contains the user; the
+    /// credential only filters the rows that the index returns.
     fn owned(&self, sql: &mut Values) -> String {
         let user = sql.add(self.asker.user.clone());
         match &self.asker.credential {

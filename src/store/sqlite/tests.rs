@@ -12,7 +12,7 @@ use super::locate::Question;
 use super::schema::{APPLICATION, STEPS, Step};
 use super::*;
 use crate::kmip::Principal;
-use crate::kmip::attributes::{Attribute, Row, TABLE};
+use crate::kmip::attributes::{Attribute, AttributeDefinition, TABLE};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::kmip::structures::Raw;
 use crate::store::testing::{
@@ -324,7 +324,7 @@ fn every_kind_of_question_goes_by_an_index() {
             Sorted::No,
         ),
         (
-            vec![Criterion::Equals(Attribute::of(Row::of(Tag::Attribute).unwrap(), &custom))],
+            vec![Criterion::Equals(Attribute::of(AttributeDefinition::of(Tag::Attribute).unwrap(), &custom))],
             by_name.to_owned(),
             Sorted::No,
         ),
@@ -350,7 +350,7 @@ fn every_kind_of_question_goes_by_an_index() {
         ),
     ];
     for column in COLUMNS.iter().filter(|column| column.date && column.tag != Tag::InitialDate) {
-        let row = Row::of(column.tag).unwrap();
+        let row = AttributeDefinition::of(column.tag).unwrap();
         let plan = format!("SEARCH o USING INDEX object_by_{} ({0}>? AND {0}<?)", column.name);
         expected.push((vec![dates(row.name, 1, 2)], plan, Sorted::Yes));
         let plan = format!("SEARCH o USING INDEX object_by_{} ({0}>? AND {0}<?)", column.name);

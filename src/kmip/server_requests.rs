@@ -2,7 +2,7 @@
 //! and Query are the ones that clients send.
 
 use crate::kmip::Object;
-use crate::kmip::attributes::{Changes, Flat};
+use crate::kmip::attributes::{AttributeChanges, AttributeList};
 use crate::kmip::enums::PutFunction;
 use crate::kmip::macros::structure;
 use crate::kmip::structures::UniqueIdentifier;
@@ -11,7 +11,7 @@ structure! {
     /// Notify (1.4 §5.1, 2.1 §6.2.2): attributes of an object have changed.
     pub struct NotifyRequest {
         UniqueIdentifier => unique_identifier: UniqueIdentifier,
-        Attributes => changes: Changes,
+        Attributes => changes: AttributeChanges,
     }
 }
 
@@ -22,6 +22,6 @@ structure! {
         PutFunction => put_function: PutFunction,
         ReplacedUniqueIdentifier => replaced_unique_identifier: Option<UniqueIdentifier>,
         ObjectType => object: Object,
-        Attributes => attributes: Flat,
+        Attributes => attributes: AttributeList,
     }
 }
