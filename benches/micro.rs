@@ -1,4 +1,4 @@
-//! The codec, the policy decision, the store and the whole engine, each alone: `cargo bench`.
+//! The codec, the policy decision, the store and the whole dispatcher, each alone: `cargo bench`.
 //!
 //! No harness but a clock: the median of eleven rounds, in nanoseconds for each call. With the name of a subject and
 //! a count it calls that subject so often and measures nothing: what a profiler wants,
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
 use kmip_server::internals::config::Level;
-use kmip_server::internals::dispatch::{Engine, Respond};
+use kmip_server::internals::dispatch::{Dispatcher, Respond};
 use kmip_server::internals::engine::Services;
 use kmip_server::internals::logging;
 use kmip_server::internals::policy::{Policies, PolicyStore};
@@ -54,9 +54,9 @@ fn bench(folder: &Path, arguments: &[String]) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)?;
     logging::init(&folder.join("server.log"), Level::Info)?;
     let database = folder.join("kmip.database");
-    let engine = engine(&database)?;
+    let dispatcher = dispatcher(&database)?;
     let peer = peer()?;
-    let ask = |request: &[u8]| engine.respond(request, &peer).message;
+    let ask = |request: &[u8]| dispatcher.respond(request, &peer).message;
     let mut ids = Vec::new();
     for number in 0..OBJECTS {
         let answer = ask(&requests::create(&format!("key-{number}")));
@@ -76,9 +76,9 @@ fn bench(folder: &Path, arguments: &[String]) -> Result<(), Failure> {
         ("respond encrypt", requests::encrypt(id, 1024)),
         ("respond create", requests::create("another")),
     ];
-    let (engine, peer) = (&engine, &peer);
+    let (dispatcher, peer) = (&dispatcher, &peer);
     for (name, message) in messages {
-        subjects.push((name, Box::new(move || drop(black_box(engine.respond(&message, peer))))));
+        subjects.push((name, Box::new(move || drop(black_box(dispatcher.respond(&message, peer))))));
     }
     match arguments {
         [name, count] => {
@@ -92,7 +92,7 @@ fn bench(folder: &Path, arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is measured of the layers below the engine.
+/// What is measured of the layers below the dispatcher.
 fn subjects<'a>(store: &'a Sqlite, id: &str) -> Result<Vec<Subject<'a>>, Failure> {
     let number = Id::parse(id).ok_or("the server gave no number")?;
     let record = store.read(number)?.ok_or("the object is not in the store")?;
@@ -153,10 +153,10 @@ fn walk(mut reader: Reader<'_>) -> Option<usize> {
     Some(items)
 }
 
-fn engine(database: &Path) -> Result<Engine, Failure> {
+fn dispatcher(database: &Path) -> Result<Dispatcher, Failure> {
     let store = Box::new(Sqlite::open(database)?);
     let services = Services::new(store, PolicyStore::fixed(Policies::builtin()));
-    Ok(Engine::new(services, Authenticator::new(true, Vec::new())))
+    Ok(Dispatcher::new(services, Authenticator::new(true, Vec::new())))
 }
 
 fn peer() -> Result<Peer, Failure> {

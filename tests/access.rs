@@ -1,4 +1,4 @@
-//! Who may do what, asked of the whole engine: drawn policies, clients, groups and objects, and every request of the
+//! Who may do what, asked of the whole dispatcher: drawn policies, clients, groups and objects, and every request of the
 //! corpus. Each answer is compared with a naive model of the sentences of PyKMIP's server documentation, "Access
 //! Control".
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
 use kmip_server::internals::config::{AuthPlugin, Config};
-use kmip_server::internals::dispatch::{Engine, Respond};
+use kmip_server::internals::dispatch::{Dispatcher, Respond};
 use kmip_server::internals::engine::Services;
 use kmip_server::internals::policy::{Policies, PolicyStore};
 use kmip_server::internals::server::authenticator;
@@ -209,18 +209,21 @@ impl World {
         Self { models, objects: objects.into(), policies }
     }
 
-    fn engine(&self, store: impl Store + 'static, authenticator: Authenticator) -> Engine {
-        Engine::new(Services::new(Box::new(store), PolicyStore::fixed(self.policies.clone())), authenticator)
+    fn dispatcher(&self, store: impl Store + 'static, authenticator: Authenticator) -> Dispatcher {
+        Dispatcher::new(
+            Services::new(Box::new(store), PolicyStore::fixed(self.policies.clone())),
+            authenticator,
+        )
     }
 
     /// Has each owner register what is his.
     fn fill(&self, store: impl Store + 'static, people: &People) {
-        let engine = self.engine(store, people.without_groups());
+        let dispatcher = self.dispatcher(store, people.without_groups());
         for (given, drawn) in objects().iter().zip(&self.objects) {
             let policy = attribute(Tag::OperationPolicyName, &drawn.policy.to_owned());
             let payload = |w: &mut Writer| register_as(given, std::slice::from_ref(&policy), w);
             let request = message_of(V1_2, None, &[(Operation::Register, payload)]);
-            let reply = engine.respond(&request, people.peer(drawn.owner));
+            let reply = dispatcher.respond(&request, people.peer(drawn.owner));
             assert_eq!(answers(V1_2, &reply.message)[0].status, ResultStatus::Success);
         }
     }
@@ -354,7 +357,7 @@ fn every_request_is_permitted_or_refused_as_the_documentation_says() {
             }
             let rules = if groups.is_some() { people.with_groups() } else { people.without_groups() };
             let store = Arc::new(Memory::clone(&kept));
-            let reply = world.engine(Arc::clone(&store), rules).respond(&request, people.peer(user));
+            let reply = world.dispatcher(Arc::clone(&store), rules).respond(&request, people.peer(user));
             let answer = &answers(version, &reply.message)[0];
             let told = format!("{} by {user} in {groups:?}: {}", row.operation, text(&reply.message));
             if row.operation == Operation::Locate {
@@ -397,14 +400,14 @@ fn locate_finds_what_the_documentation_lets_a_client_see() {
         let folder = Folder::new();
         // The store in a file answers by SQL, the other by looking at each object.
         let world = &world;
-        let store: Box<dyn Fn(Authenticator) -> Engine + '_> = if round % 2 == 0 {
+        let store: Box<dyn Fn(Authenticator) -> Dispatcher + '_> = if round % 2 == 0 {
             let kept = Arc::new(Sqlite::open(&folder.path("database")).unwrap());
             world.fill(Arc::clone(&kept), &people);
-            Box::new(move |rules| world.engine(Arc::clone(&kept), rules))
+            Box::new(move |rules| world.dispatcher(Arc::clone(&kept), rules))
         } else {
             let kept = Arc::new(Memory::new());
             world.fill(Arc::clone(&kept), &people);
-            Box::new(move |rules| world.engine(Arc::clone(&kept), rules))
+            Box::new(move |rules| world.dispatcher(Arc::clone(&kept), rules))
         };
         for (user, groups) in USERS {
             for groups in [None, Some(*groups)] {

@@ -15,7 +15,7 @@ use kmip_server::ttlv::{Tag, V1_2, V2_1, Value, Writer};
 use rusqlite::Connection;
 
 use crate::constraints::constraint;
-use crate::corpus::{aes_key, engine_on, first, id, message_of, peer, register, requests, statuses};
+use crate::corpus::{aes_key, dispatcher_on, first, id, message_of, peer, register, requests, statuses};
 use crate::harness::{Client, Draw, Folder, Pki, Running, within};
 
 fn run(arguments: &[&str]) -> Output {
@@ -78,15 +78,15 @@ fn all_that_a_server_keeps_comes_out_and_goes_into_another_one() {
     let path = |name: &str| folder.path(name).display().to_string();
     let (from, file, to, seal) = (path("from"), path("export"), path("to"), path("seal"));
     fs::write(&seal, "0b".repeat(32)).unwrap();
-    let engine = engine_on(Box::new(Sqlite::open(Path::new(&from)).unwrap()));
+    let dispatcher = dispatcher_on(Box::new(Sqlite::open(Path::new(&from)).unwrap()));
     for (_, _, request) in requests().filter(|(row, ..)| !row.heavy) {
-        engine.respond(&request, peer());
+        dispatcher.respond(&request, peer());
     }
     let set = Constraints { constraints: vec![constraint(Some("strong"), 256)] };
     let payload = |w: &mut Writer| set.encode(Tag::Constraints, w);
     let request = message_of(V2_1, None, &[(Operation::SetConstraints, payload)]);
-    assert_eq!(statuses(&engine.respond(&request, peer()).message), [ResultStatus::Success]);
-    drop(engine);
+    assert_eq!(statuses(&dispatcher.respond(&request, peer()).message), [ResultStatus::Success]);
+    drop(dispatcher);
     let before = rows(Path::new(&from));
     let counts = (before["object"].len(), before["own"].len());
     assert!(counts.0 > 20 && counts.1 > 0, "{counts:?}");

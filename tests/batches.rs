@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use kmip_server::internals::auth::Authenticator;
-use kmip_server::internals::dispatch::{Engine, Respond};
+use kmip_server::internals::dispatch::{Dispatcher, Respond};
 use kmip_server::internals::engine::Services;
 use kmip_server::internals::engine::notifications::Notifications;
 use kmip_server::internals::policy::{Policies, PolicyStore};
@@ -88,8 +88,8 @@ fn batch(
     option: BatchErrorContinuationOption,
     items: &[Item<'_>],
 ) -> (Vec<ResultStatus>, Vec<Asked>) {
-    let engine = corpus::bare_engine(Box::new(store.clone()));
-    let reply = engine.respond(&message_of(V1_4, Some(option), items), peer());
+    let dispatcher = corpus::bare_dispatcher(Box::new(store.clone()));
+    let reply = dispatcher.respond(&message_of(V1_4, Some(option), items), peer());
     (statuses(&reply.message), std::mem::take(&mut store.asked.lock().unwrap()))
 }
 
@@ -160,11 +160,11 @@ fn nobody_is_told_of_changes_that_the_disk_lost() {
     let policies = PolicyStore::fixed(Policies::builtin());
     let notifications = Notifications::of(["John Doe".to_owned()]);
     let services = Services { notifications, ..Services::new(Box::new(store.clone()), policies) };
-    let engine = Engine::new(services, Authenticator::new(true, Vec::new()));
+    let dispatcher = Dispatcher::new(services, Authenticator::new(true, Vec::new()));
     let waiting = |loses: bool| {
         *store.loses.lock().unwrap() = loses;
-        engine.respond(&message_of(V1_4, Some(Continue), &[CREATE, VERSIONS, CREATE]), peer());
-        engine.notifications().status()[0].waiting
+        dispatcher.respond(&message_of(V1_4, Some(Continue), &[CREATE, VERSIONS, CREATE]), peer());
+        dispatcher.notifications().status()[0].waiting
     };
     assert_eq!(waiting(true), 0);
     assert_eq!(waiting(false), 2);

@@ -12,7 +12,7 @@ use kmip_server::internals::store::Sqlite;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 use rusqlite::Connection;
 
-use crate::corpus::engine_on;
+use crate::corpus::dispatcher_on;
 use crate::harness::{Authority, Credential, Pki, Running};
 
 /// Certificates and settings in which there is nothing to find.
@@ -221,7 +221,7 @@ fn databases_are_told_apart_and_left_as_they_are() {
     let (one, two, database) = (key("one", 1), key("two", 2), path("database"));
     says(&pki, "", &["-d", &database], "Makes a new database, ");
     says(&pki, &one, &["-d", &database], "with its objects sealed");
-    drop(engine_on(Box::new(Sqlite::open(Path::new(&database)).unwrap())));
+    drop(dispatcher_on(Box::new(Sqlite::open(Path::new(&database)).unwrap())));
     says(&pki, "", &["-d", &database], "Serves 10 objects in ");
     says(&pki, &one, &["-d", &database], ", and seals them\n");
     {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
 use kmip_server::internals::crypto::rsa;
-use kmip_server::internals::dispatch::{Engine, Respond};
+use kmip_server::internals::dispatch::{Dispatcher, Respond};
 use kmip_server::internals::engine::Services;
 use kmip_server::internals::operations::OPERATIONS;
 use kmip_server::internals::policy::{Policies, PolicyStore};
@@ -78,7 +78,7 @@ const fn refused_from(version: Version, operation: Operation, items: fn(&mut Wri
     Row { operation, items, heavy: false, refused: Some(version) }
 }
 
-/// The objects of [`engine`], by their numbers.
+/// The objects of [`dispatcher`], by their numbers.
 pub(crate) const AES: &str = "1";
 const HMAC: &str = "2";
 const PASSWORD: &str = "3";
@@ -415,26 +415,26 @@ pub(crate) fn message_under(
     writer.into_bytes()
 }
 
-/// An engine on a store in memory that holds the objects that the requests speak of.
-pub(crate) fn engine() -> Engine {
-    engine_on(Box::new(Memory::new()))
+/// A dispatcher on a store in memory that holds the objects that the requests speak of.
+pub(crate) fn dispatcher() -> Dispatcher {
+    dispatcher_on(Box::new(Memory::new()))
 }
 
-/// An engine on that store as it is.
-pub(crate) fn bare_engine(store: Box<dyn Store>) -> Engine {
+/// A dispatcher on that store as it is.
+pub(crate) fn bare_dispatcher(store: Box<dyn Store>) -> Dispatcher {
     let policies = PolicyStore::fixed(Policies::builtin());
-    Engine::new(Services::new(store, policies), Authenticator::new(true, Vec::new()))
+    Dispatcher::new(Services::new(store, policies), Authenticator::new(true, Vec::new()))
 }
 
 /// The same on any empty store.
-pub(crate) fn engine_on(store: Box<dyn Store>) -> Engine {
-    let engine = bare_engine(store);
+pub(crate) fn dispatcher_on(store: Box<dyn Store>) -> Dispatcher {
+    let dispatcher = bare_dispatcher(store);
     for object in objects() {
         let request = message_of(V1_2, None, &[(Operation::Register, |w: &mut Writer| register(object, w))]);
-        let reply = engine.respond(&request, peer());
+        let reply = dispatcher.respond(&request, peer());
         assert_eq!(statuses(&reply.message), [ResultStatus::Success], "{}", text(&reply.message));
     }
-    engine
+    dispatcher
 }
 
 /// Who asks.
@@ -547,7 +547,7 @@ fn every_operation_has_a_request_in_the_corpus() {
 fn every_request_of_the_corpus_succeeds_in_every_version_that_has_it() {
     let mut count = 0;
     for (row, version, request) in requests() {
-        let reply = engine().respond(&request, peer());
+        let reply = dispatcher().respond(&request, peer());
         let answer = text(&reply.message);
         assert_eq!(
             statuses(&reply.message),
@@ -559,7 +559,7 @@ fn every_request_of_the_corpus_succeeds_in_every_version_that_has_it() {
         count += 1;
     }
     for (version, request) in batches() {
-        let reply = engine().respond(&request, peer());
+        let reply = dispatcher().respond(&request, peer());
         assert_eq!(
             statuses(&reply.message),
             [ResultStatus::Success; 5],

@@ -11,7 +11,7 @@ use kmip_server::internals::store::Sqlite;
 use kmip_server::kmip::enums::ResultReason;
 use rusqlite::Connection;
 
-use crate::corpus::engine_on;
+use crate::corpus::dispatcher_on;
 use crate::harness::{Authority, Pki, Running};
 
 /// What no test can bring about: with the reason for it.
@@ -66,7 +66,7 @@ impl Failures {
 
     /// A database with objects.
     fn database(&self, name: &str) -> String {
-        drop(engine_on(Box::new(Sqlite::open(&self.pki.folder.path(name)).unwrap())));
+        drop(dispatcher_on(Box::new(Sqlite::open(&self.pki.folder.path(name)).unwrap())));
         self.path(name)
     }
 }

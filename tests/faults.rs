@@ -63,14 +63,14 @@ impl Store for Failing {
 fn a_store_that_fails_costs_requests_and_no_objects() {
     let fails = Arc::new(AtomicBool::new(false));
     let store = Failing { kept: Memory::new(), fails: Arc::clone(&fails) };
-    let engine = corpus::engine_on(Box::new(store));
+    let dispatcher = corpus::dispatcher_on(Box::new(store));
     let get = message_of(V1_2, None, &[(Operation::Get, |w: &mut Writer| id(corpus::AES, w))]);
-    let before = first(&engine.respond(&get, peer()).message, Tag::KeyMaterial).unwrap();
+    let before = first(&dispatcher.respond(&get, peer()).message, Tag::KeyMaterial).unwrap();
 
     fails.store(true, Ordering::SeqCst);
     let mut failed = 0;
     for (row, version, request) in requests() {
-        let answer = engine.respond(&request, peer()).message;
+        let answer = dispatcher.respond(&request, peer()).message;
         let [status] = statuses(&answer)[..] else { panic!("{}", text(&answer)) };
         if status == ResultStatus::OperationFailed && !row.is_refused(version) {
             failed += 1;
@@ -88,7 +88,7 @@ fn a_store_that_fails_costs_requests_and_no_objects() {
     assert!(failed > 100, "most operations need the store: {failed}");
 
     fails.store(false, Ordering::SeqCst);
-    let after = first(&engine.respond(&get, peer()).message, Tag::KeyMaterial).unwrap();
+    let after = first(&dispatcher.respond(&get, peer()).message, Tag::KeyMaterial).unwrap();
     assert_eq!(before, after);
     for number in 1..=corpus::OBJECTS {
         let get = message_of(
@@ -97,7 +97,7 @@ fn a_store_that_fails_costs_requests_and_no_objects() {
             &[(Operation::GetAttributes, |w: &mut Writer| id(&number.to_string(), w))],
         );
         assert_eq!(
-            statuses(&engine.respond(&get, peer()).message),
+            statuses(&dispatcher.respond(&get, peer()).message),
             [ResultStatus::Success],
             "object {number}"
         );
@@ -108,7 +108,7 @@ fn a_store_that_fails_costs_requests_and_no_objects() {
         &[(Operation::Get, |w: &mut Writer| id(&(corpus::OBJECTS + 1).to_string(), w))],
     );
     assert_eq!(
-        statuses(&engine.respond(&next, peer()).message),
+        statuses(&dispatcher.respond(&next, peer()).message),
         [ResultStatus::OperationFailed],
         "nothing was made"
     );

@@ -415,7 +415,7 @@ impl Embedded {
         Self::run(Server::bind_with(config, Arc::new(responder)))
     }
 
-    /// The whole server, its engine included.
+    /// The whole server, its dispatcher included.
     pub(crate) fn real(config: &Config) -> Self {
         Self::run(Server::bind(config))
     }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kmip_server::internals::config::Config;
-use kmip_server::internals::dispatch::{Engine, MAX_BATCH_ITEMS, Respond};
+use kmip_server::internals::dispatch::{Dispatcher, MAX_BATCH_ITEMS, Respond};
 use kmip_server::internals::engine::notifications::MAX_WAITING;
 use kmip_server::internals::engine::{
     MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, MAX_TICKETS_OF_A_USER, heavy_jobs_at_once,
@@ -27,7 +27,7 @@ use kmip_server::ttlv::{Field, ItemType, MAX_DEPTH, Tag, V1_4, V2_1, Writer};
 use rustls::ALL_VERSIONS;
 
 use crate::corpus::{
-    self, attribute, engine, first, id, length, message_of, named, peer, statuses, template, text, usage,
+    self, attribute, dispatcher, first, id, length, message_of, named, peer, statuses, template, text, usage,
 };
 use crate::harness::{Client, Embedded, Folder, PATIENCE, Pki, Running, request, within};
 use crate::listener::endpoint;
@@ -75,10 +75,10 @@ impl Good {
     }
 }
 
-/// A server of that engine, somebody who asks for little, and somebody who asks for much.
-fn meeting(engine: Engine) -> (Embedded, Good, Client) {
+/// A server of that dispatcher, somebody who asks for little, and somebody who asks for much.
+fn meeting(dispatcher: Dispatcher) -> (Embedded, Good, Client) {
     let pki = Pki::new();
-    let server = Embedded::start(&pki.config(), engine);
+    let server = Embedded::start(&pki.config(), dispatcher);
     let (good, greedy) = (Good::new(&pki, server.port), pki.connect(server.port, &pki.client));
     (server, good, greedy)
 }
@@ -90,7 +90,7 @@ fn connect(pki: &Pki, port: u16) -> std::io::Result<Client> {
 #[test]
 fn half_handshakes_keep_nobody_out() {
     let pki = Pki::new();
-    let server = Embedded::start(&Config { max_connections: 4, ..pki.config() }, engine());
+    let server = Embedded::start(&Config { max_connections: 4, ..pki.config() }, dispatcher());
     let mut good = Good::new(&pki, server.port);
     let mut strangers: Vec<_> = (0..MAX_HANDSHAKES + 50)
         .map(|number| {
@@ -115,7 +115,7 @@ fn half_handshakes_keep_nobody_out() {
 fn half_requests_end_at_their_deadline() {
     let pki = Pki::new();
     let config = Config { request_timeout: Duration::from_secs(1), ..pki.config() };
-    let server = Embedded::start(&config, engine());
+    let server = Embedded::start(&config, dispatcher());
     let mut good = Good::new(&pki, server.port);
     let half = &good.request[..good.request.len() / 2];
     let (head, body) =
@@ -195,7 +195,7 @@ fn two_thousand_idle_connections_cost_little() {
 #[test]
 fn a_flood_beyond_the_cap_is_turned_away() {
     let pki = Pki::new();
-    let server = Embedded::start(&Config { max_connections: 3, ..pki.config() }, engine());
+    let server = Embedded::start(&Config { max_connections: 3, ..pki.config() }, dispatcher());
     let mut good = Good::new(&pki, server.port);
     // A client of TLS 1.3 thinks itself connected before it has a place.
     let mut others = [Good::new(&pki, server.port), Good::new(&pki, server.port)];
@@ -214,7 +214,7 @@ fn a_flood_beyond_the_cap_is_turned_away() {
 #[test]
 fn a_length_of_a_gibibyte_ends_the_connection() {
     let pki = Pki::new();
-    let server = Embedded::start(&pki.config(), engine());
+    let server = Embedded::start(&pki.config(), dispatcher());
     let mut good = Good::new(&pki, server.port);
     let mut greedy = pki.connect(server.port, &pki.client);
     greedy.send(&[0x42, 0x00, 0x78, 0x01, 0x40, 0x00, 0x00, 0x00]).unwrap();
@@ -230,7 +230,7 @@ fn large_messages_share_a_bounded_memory() {
     const LARGE: usize = 512 << 10;
     let pki = Pki::new();
     let config = Config { message_memory: 4 * LARGE, max_request_size: LARGE + 8, ..pki.config() };
-    let server = Embedded::start(&config, engine());
+    let server = Embedded::start(&config, dispatcher());
     let mut good = Good::new(&pki, server.port);
     let large = request(LARGE);
     let (last, most) = large.split_last().unwrap();
@@ -268,7 +268,7 @@ fn http_head(content_type: &str, length: usize) -> String {
 #[test]
 fn heads_and_bodies_of_http_have_bounds() {
     let pki = Pki::new();
-    let server = Embedded::start(&Config { max_request_size: 1 << 20, ..pki.config() }, engine());
+    let server = Embedded::start(&Config { max_request_size: 1 << 20, ..pki.config() }, dispatcher());
     let mut good = Good::new(&pki, server.port);
     let begin = "POST /kmip HTTP/1.1\r\n";
     let deep = "<RequestMessage>".repeat(60_000);
@@ -296,7 +296,7 @@ fn heads_and_bodies_of_http_have_bounds() {
 
 #[test]
 fn a_batch_has_a_greatest_number_of_items() {
-    let (_server, mut good, mut greedy) = meeting(engine());
+    let (_server, mut good, mut greedy) = meeting(dispatcher());
     let mut batch = |count| {
         let items = vec![(Operation::GetAttributeList, |w: &mut Writer| id(corpus::AES, w)); count];
         let request = message_of(V1_4, Some(BatchErrorContinuationOption::Continue), &items);
@@ -313,7 +313,7 @@ fn deep_nesting_is_refused() {
         let inner = (0..depth).rev().map(|below| u32::try_from(8 * below).unwrap().to_be_bytes());
         inner.flat_map(|length| [0x42, 0x00, 0x77, 0x01].into_iter().chain(length)).collect()
     };
-    let (_server, mut good, mut greedy) = meeting(engine());
+    let (_server, mut good, mut greedy) = meeting(dispatcher());
     let mut add = |depth: usize| {
         let payload = |w: &mut Writer| {
             id(corpus::AES, w);
@@ -335,8 +335,8 @@ fn deep_nesting_is_refused() {
 #[test]
 fn a_locate_has_a_greatest_number_of_criteria() {
     let folder = Folder::new();
-    let engine = corpus::engine_on(Box::new(Sqlite::open(&folder.path("database")).unwrap()));
-    let (_server, mut good, mut greedy) = meeting(engine);
+    let dispatcher = corpus::dispatcher_on(Box::new(Sqlite::open(&folder.path("database")).unwrap()));
+    let (_server, mut good, mut greedy) = meeting(dispatcher);
     let mut locate = |count| {
         let payload = |w: &mut Writer| corpus::flat(&vec![named("object 1"); count], w);
         let request = message_of(V1_4, None, &[(Operation::Locate, payload)]);
@@ -349,16 +349,16 @@ fn a_locate_has_a_greatest_number_of_criteria() {
 
 #[test]
 fn a_user_has_a_greatest_number_of_tickets() {
-    let engine = engine();
+    let dispatcher = dispatcher();
     let login = message_of(V2_1, None, &[(Operation::Login, |_: &mut Writer| ())]);
     let tickets: Vec<_> = (0..=MAX_TICKETS_OF_A_USER)
-        .map(|_| first(&engine.respond(&login, peer()).message, Tag::TicketValue).unwrap())
+        .map(|_| first(&dispatcher.respond(&login, peer()).message, Tag::TicketValue).unwrap())
         .collect();
     let logout = |value: &Vec<u8>| {
         let ticket = Ticket { ticket_type: TicketType::Login, ticket_value: value.clone() };
         let payload = |w: &mut Writer| ticket.write(Tag::Ticket, w);
         let request = message_of(V2_1, None, &[(Operation::Logout, payload)]);
-        statuses(&engine.respond(&request, peer()).message)
+        statuses(&dispatcher.respond(&request, peer()).message)
     };
     assert_eq!(logout(&tickets[0]), [ResultStatus::OperationFailed], "the oldest had to go");
     assert_eq!(logout(&tickets[1]), [ResultStatus::Success]);
@@ -389,8 +389,8 @@ impl Store for Endless {
 
 #[test]
 fn a_locate_that_matches_everything_has_a_bound() {
-    let engine = corpus::engine_on(Box::new(Endless(Memory::new())));
-    let (_server, mut good, mut greedy) = meeting(engine);
+    let dispatcher = corpus::dispatcher_on(Box::new(Endless(Memory::new())));
+    let (_server, mut good, mut greedy) = meeting(dispatcher);
     let mut locate = |maximum: Option<i32>, count| {
         let items = vec![(Operation::Locate, |w: &mut Writer| maximum.write(Tag::MaximumItems, w)); count];
         let request = message_of(V1_4, Some(BatchErrorContinuationOption::Continue), &items);
@@ -411,7 +411,7 @@ fn a_locate_that_matches_everything_has_a_bound() {
 
 #[test]
 fn keys_and_derivations_that_would_take_forever_are_refused() {
-    let (_server, mut good, mut greedy) = meeting(engine());
+    let (_server, mut good, mut greedy) = meeting(dispatcher());
     let pair = |w: &mut Writer| {
         let common = [
             attribute(Tag::CryptographicAlgorithm, &CryptographicAlgorithm::Rsa),
@@ -454,7 +454,7 @@ fn key_pair(bits: i32) -> impl Fn(&mut Writer) {
 #[test]
 fn making_keys_leaves_room_for_simple_requests() {
     let pki = Pki::new();
-    let server = Embedded::start(&pki.config(), engine());
+    let server = Embedded::start(&pki.config(), dispatcher());
     Good::new(&pki, server.port).is_served_during(|| {
         thread::scope(|scope| {
             for _ in 0..4 * heavy_jobs_at_once() {
@@ -471,11 +471,11 @@ fn making_keys_leaves_room_for_simple_requests() {
 
 #[test]
 fn a_batch_that_may_be_undone_makes_few_key_pairs() {
-    let engine = engine();
+    let dispatcher = dispatcher();
     let batch = |count: u32| {
         let items: Vec<_> = (0..count).map(|_| (Operation::CreateKeyPair, key_pair(512))).collect();
         let request = message_of(V1_4, Some(BatchErrorContinuationOption::Undo), &items);
-        statuses(&engine.respond(&request, peer()).message)
+        statuses(&dispatcher.respond(&request, peer()).message)
     };
     assert!(batch(MAX_HEAVY_IN_BATCH).iter().all(|status| *status == ResultStatus::Success));
     assert_eq!(batch(MAX_HEAVY_IN_BATCH + 1).last(), Some(&ResultStatus::OperationFailed));

@@ -1,5 +1,5 @@
 //! Broken requests: every beginning of every valid request, and 100,000 of them with something changed, through
-//! the engine. None may meet a bug, take long, or go without an answer that can be read.
+//! the dispatcher. None may meet a bug, take long, or go without an answer that can be read.
 //!
 //! The same requests in each run: what fails once fails again.
 
@@ -9,15 +9,15 @@ use std::panic;
 use std::sync::Once;
 use std::time::Instant;
 
-use kmip_server::internals::dispatch::{Engine, MAX_RESPONSE, Respond};
+use kmip_server::internals::dispatch::{Dispatcher, MAX_RESPONSE, Respond};
 use kmip_server::kmip::enums::ResultStatus;
 
-use crate::corpus::{batches, engine, peer, requests, statuses, text};
+use crate::corpus::{batches, dispatcher, peer, requests, statuses, text};
 use crate::harness::{Draw, PATIENCE, resident};
 
 /// How many changed requests are tried; `KMIP_MUTATIONS` says another number.
 const MUTATIONS: usize = 100_000;
-/// How many requests share an engine. What the requests before did to the objects is part of the test.
+/// How many requests share a dispatcher. What the requests before did to the objects is part of the test.
 const SHARED: usize = 64;
 /// Of the requests that make keys of pairs, one in so many is sent.
 const HEAVY: u64 = 40;
@@ -27,12 +27,12 @@ const GROWTH: u64 = 256 << 20;
 #[test]
 fn the_beginnings_of_requests_are_answered_and_refused() {
     let bugs = Bugs::here();
-    let engine = engine();
+    let dispatcher = dispatcher();
     let mut count = 0;
     for (row, version, request) in requests() {
         for length in 0..request.len() {
             let cut = &request[..length];
-            let statuses = answer(&engine, cut);
+            let statuses = answer(&dispatcher, cut);
             assert_eq!(statuses, [ResultStatus::OperationFailed], "{} in {version}, cut", row.operation);
             count += 1;
         }
@@ -52,11 +52,11 @@ fn requests_with_something_changed_are_answered_without_a_bug() {
     let heavy: Vec<_> = heavy.into_iter().map(|(.., request)| request).collect();
 
     let before = resident("self");
-    let mut engine = engine();
+    let mut dispatcher = dispatcher();
     let mut outcomes = BTreeMap::new();
     for round in 0..count {
         if round % SHARED == 0 {
-            engine = crate::corpus::engine();
+            dispatcher = crate::corpus::dispatcher();
         }
         let from = if draw.below(HEAVY) == 0 && !heavy.is_empty() { &heavy } else { &light };
         let mut request = draw.one_of(from).clone();
@@ -72,7 +72,7 @@ fn requests_with_something_changed_are_answered_without_a_bug() {
             }
         }
         let begun = Instant::now();
-        for status in answer(&engine, &request) {
+        for status in answer(&dispatcher, &request) {
             *outcomes.entry(status as u32).or_insert(0usize) += 1;
         }
         assert!(begun.elapsed() < PATIENCE, "round {round} took {:?}: {}", begun.elapsed(), text(&request));
@@ -87,8 +87,8 @@ fn requests_with_something_changed_are_answered_without_a_bug() {
     assert!(growth < GROWTH, "the process grew by {growth} bytes");
 }
 
-fn answer(engine: &Engine, request: &[u8]) -> Vec<ResultStatus> {
-    let reply = engine.respond(request, peer());
+fn answer(dispatcher: &Dispatcher, request: &[u8]) -> Vec<ResultStatus> {
+    let reply = dispatcher.respond(request, peer());
     assert!(reply.message.len() <= MAX_RESPONSE);
     statuses(&reply.message)
 }
@@ -151,7 +151,7 @@ fn mutate(request: &mut Vec<u8>, others: &[Vec<u8>], draw: &mut Draw) {
     request.truncate(64 << 10);
 }
 
-/// Panics on this thread: the engine answers in spite of one, and no answer tells.
+/// Panics on this thread: the dispatcher answers in spite of one, and no answer tells.
 struct Bugs;
 
 thread_local! {

@@ -15,10 +15,10 @@ use kmip_server::kmip::enums::{CryptographicAlgorithm, Operation, RecommendedCur
 use kmip_server::kmip::{KeyMaterial, KeyValue, Object};
 use kmip_server::ttlv::{Field, STORED, Tag, V1_2, Writer};
 
-use crate::corpus::{batches, engine_on, message_of, objects, register, requests};
+use crate::corpus::{batches, dispatcher_on, message_of, objects, register, requests};
 use crate::harness::{Authority, Folder, self_signed_version_1};
 
-/// The seeds of each program, and what the engine of `request` is made of. `ca` issues the certificates.
+/// The seeds of each program, and what the dispatcher of `request` is made of. `ca` issues the certificates.
 fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let valid: Vec<_> =
         requests().map(|(.., request)| request).chain(batches().map(|(_, request)| request)).collect();
@@ -57,7 +57,7 @@ fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
 fn lines() -> Vec<Vec<u8>> {
     let folder = Folder::new();
     let (database, file) = (folder.path("database"), folder.path("export"));
-    drop(engine_on(Box::new(Sqlite::open(&database).unwrap())));
+    drop(dispatcher_on(Box::new(Sqlite::open(&database).unwrap())));
     backup::export(backup::Database { path: &database, key: None }, &file, None).unwrap();
     let text = fs::read_to_string(file).unwrap();
     let lines = text.lines().skip(1).filter_map(|line| line.split_once(",\"check\""));

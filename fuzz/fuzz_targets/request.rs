@@ -1,5 +1,5 @@
-//! A whole request through the engine, on a store in memory that holds the objects of the tests' corpus. The
-//! guard that the engine puts around a request would hide a panic: here each one ends the process.
+//! A whole request through the dispatcher, on a store in memory that holds the objects of the tests' corpus. The
+//! guard that the dispatcher puts around a request would hide a panic: here each one ends the process.
 
 #![no_main]
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
-use kmip_server::internals::dispatch::{Engine, MAX_RESPONSE, Respond};
+use kmip_server::internals::dispatch::{Dispatcher, MAX_RESPONSE, Respond};
 use kmip_server::internals::engine::Services;
 use kmip_server::internals::policy::{Policies, PolicyStore};
 use kmip_server::internals::store::{Memory, Store};
@@ -39,36 +39,36 @@ fn fixture() -> &'static Fixture {
     })
 }
 
-fn engine_on(store: impl Store + 'static) -> Engine {
+fn dispatcher_on(store: impl Store + 'static) -> Dispatcher {
     let services = Services::new(Box::new(store), PolicyStore::fixed(Policies::builtin()));
-    Engine::new(services, Authenticator::new(true, Vec::new()))
+    Dispatcher::new(services, Authenticator::new(true, Vec::new()))
 }
 
-/// An engine on the objects as they were registered once: that takes a thousand times as long as to copy them.
-fn engine() -> Engine {
+/// A dispatcher on the objects as they were registered once: that takes a thousand times as long as to copy them.
+fn dispatcher() -> Dispatcher {
     static REGISTERED: OnceLock<Memory> = OnceLock::new();
     let registered = REGISTERED.get_or_init(|| {
         let memory = Arc::new(Memory::new());
-        let engine = engine_on(Arc::clone(&memory));
+        let dispatcher = dispatcher_on(Arc::clone(&memory));
         for request in &fixture().requests {
-            engine.respond(request, &fixture().peer);
+            dispatcher.respond(request, &fixture().peer);
         }
         Memory::clone(&memory)
     });
-    engine_on(registered.clone())
+    dispatcher_on(registered.clone())
 }
 
 thread_local! {
-    static ENGINE: RefCell<(usize, Option<Engine>)> = const { RefCell::new((0, None)) };
+    static DISPATCHER: RefCell<(usize, Option<Dispatcher>)> = const { RefCell::new((0, None)) };
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    ENGINE.with_borrow_mut(|(count, shared)| {
+    DISPATCHER.with_borrow_mut(|(count, shared)| {
         *count += 1;
         if *count % SHARED == 0 {
             *shared = None;
         }
-        let reply = shared.get_or_insert_with(engine).respond(bytes, &fixture().peer);
+        let reply = shared.get_or_insert_with(dispatcher).respond(bytes, &fixture().peer);
         assert!(reply.message.len() <= MAX_RESPONSE);
         let mut reader = Reader::new(&reply.message, V1_0);
         let message = reader.require(Tag::ResponseMessage).expect("a response is a message");

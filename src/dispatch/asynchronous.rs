@@ -120,7 +120,7 @@ impl Shared {
 impl Pool {
     /// Does the task on one of the threads, after those that came before it; gives it back where there is no
     /// thread for it and none can be started.
-    pub(super) fn run(&self, task: Task) -> Result<(), Task> {
+    pub(super) fn spawn(&self, task: Task) -> Result<(), Task> {
         let mut state = self.shared.state();
         if state.workers < MAX_WORKERS {
             let shared = Arc::clone(&self.shared);
@@ -166,7 +166,7 @@ mod tests {
                 running.fetch_sub(1, Ordering::SeqCst);
                 sender.send(number).unwrap();
             };
-            assert!(pool.run(Box::new(task)).is_ok());
+            assert!(pool.spawn(Box::new(task)).is_ok());
         }
         let mut done: Vec<_> = receiver.iter().take(20).collect();
         done.sort_unstable();
@@ -184,7 +184,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(20));
                 done.fetch_add(1, Ordering::SeqCst);
             };
-            assert!(pool.run(Box::new(task)).is_ok());
+            assert!(pool.spawn(Box::new(task)).is_ok());
         }
         drop(pool);
         let after = done.load(Ordering::SeqCst);

@@ -29,7 +29,7 @@ pub(super) struct Item {
 
 /// What is to be done for an item.
 enum Work {
-    Run(Box<dyn Prepared>),
+    Execute(Box<dyn Prepared>),
     /// The server does not have the operation.
     Unknown,
     /// A vendor's extension has to be understood, and is not.
@@ -48,7 +48,7 @@ impl Item {
         let work = match Entry::find(item.operation) {
             _ if critical => Work::CriticalExtension,
             Some(entry) if entry.exists_in(item.payload.version()) => {
-                Work::Run(entry.prepare(&item.payload)?)
+                Work::Execute(entry.prepare(&item.payload)?)
             }
             _ => Work::Unknown,
         };
@@ -73,7 +73,7 @@ impl Item {
         (self.operation.to_wire(), self.id.clone())
     }
 
-    fn run(self, cx: &mut Context<'_>) -> ItemResult {
+    fn execute(self, cx: &mut Context<'_>) -> ItemResult {
         let Self { operation, id, work, correlation } = self;
         let canceled = correlation.is_some_and(|correlation| !cx.jobs.begin(&correlation));
         if let Err(error) = cx.begin_item(operation) {
@@ -85,7 +85,7 @@ impl Item {
                 ResultReason::OperationCanceledByRequester,
                 "The operation was canceled.",
             )),
-            Work::Run(prepared) => match prepared.run(cx) {
+            Work::Execute(prepared) => match prepared.execute(cx) {
                 Ok(Reply::Done(payload)) => ItemOutcome::Done(payload),
                 Ok(Reply::Of { operation, polled, correlation }) => {
                     let outcome = match polled {
@@ -273,7 +273,7 @@ pub(super) fn audit(
 }
 
 /// Runs the items. With Undo, nothing is kept unless all of them succeed.
-pub(super) fn run(
+pub(super) fn process(
     services: &Services,
     identity: &Identity,
     version: Version,
@@ -283,15 +283,15 @@ pub(super) fn run(
     // A message with an extension that has to be understood and is not is rejected whole (1.4 §6.16).
     if let Some(refused) = items.iter().position(|item| matches!(item.work, Work::CriticalExtension)) {
         let mut cx = Context::new(services, identity, version);
-        return items.into_iter().nth(refused).map(|item| item.run(&mut cx)).into_iter().collect();
+        return items.into_iter().nth(refused).map(|item| item.execute(&mut cx)).into_iter().collect();
     }
     if items.len() == 1 {
         let mut cx = Context::new(services, identity, version);
-        return run_in_order(&mut cx, items, option);
+        return process_in_order(&mut cx, items, option);
     }
     if option != BatchErrorContinuationOption::Undo {
-        let mut cx = Context::run(services, identity, version);
-        let mut results = run_in_order(&mut cx, items, option);
+        let mut cx = Context::pipelined(services, identity, version);
+        let mut results = process_in_order(&mut cx, items, option);
         for lost in cx.settle() {
             let its = results.iter_mut().filter(|result| result.changes.contains(&lost.change));
             its.filter(|result| !result.has_failed())
@@ -305,7 +305,7 @@ pub(super) fn run(
     let mut noticed = Noticed::default();
     let kept = services.store.change(&mut |transaction| {
         let mut cx = Context::within(services, identity, version, transaction);
-        results = run_in_order(&mut cx, items.take().unwrap_or_default(), option);
+        results = process_in_order(&mut cx, items.take().unwrap_or_default(), option);
         noticed = cx.take_noticed();
         if results.last().is_some_and(ItemResult::has_failed) { Outcome::Rollback } else { Outcome::Commit }
     });
@@ -327,7 +327,7 @@ pub(super) fn run(
     results
 }
 
-fn run_in_order(
+fn process_in_order(
     cx: &mut Context<'_>,
     items: Vec<Item>,
     option: BatchErrorContinuationOption,
@@ -336,7 +336,7 @@ fn run_in_order(
     let (alone, mut room) = (items.len() == 1, MAX_RESPONSE);
     for item in items {
         let before = cx.changes();
-        let mut result = item.run(cx);
+        let mut result = item.execute(cx);
         result.changes = before..cx.changes();
         if !alone {
             result.keep_within(&mut room, cx.version);

@@ -1,4 +1,4 @@
-//! What the engine has done so far, in numbers, for whoever watches it.
+//! What the dispatcher has done so far, in numbers, for whoever watches it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -43,7 +43,7 @@ impl Counters {
     }
 }
 
-/// The state of an engine.
+/// The state of a dispatcher.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// The operations that were asked for so far; how often each was done and how often it failed.

@@ -1,6 +1,6 @@
 //! From the bytes of a request to the bytes of its response (KMIP 1.4 §6 to §8, 2.1 §8 and §9).
 //!
-//! [`Engine::respond`] cannot fail: whatever is wrong is said in the protocol's own terms. It is the seam for
+//! [`Dispatcher::respond`] cannot fail: whatever is wrong is said in the protocol's own terms. It is the seam for
 //! tests and fuzzers: no socket is in it. How the items of a batch follow each other is in `batch`.
 
 mod asynchronous;
@@ -68,8 +68,8 @@ pub trait Respond: Send + Sync + 'static {
     }
 }
 
-/// The engine: the services that operations use, and who is let in.
-pub struct Engine {
+/// The dispatcher: the services that operations use, and who is let in.
+pub struct Dispatcher {
     // Dropped first: what its threads do uses the services.
     pool: Pool,
     services: Arc<Services>,
@@ -77,8 +77,8 @@ pub struct Engine {
     counters: Arc<Counters>,
 }
 
-impl Engine {
-    /// An engine on `services`, for the clients that `authenticator` lets in.
+impl Dispatcher {
+    /// A dispatcher on `services`, for the clients that `authenticator` lets in.
     pub fn new(services: Services, authenticator: Authenticator) -> Self {
         let counters = Arc::new(Counters::new());
         Self { pool: Pool::default(), services: Arc::new(services), authenticator, counters }
@@ -181,7 +181,7 @@ impl Engine {
         let operations: Vec<_> = items.iter().map(Item::identification).collect();
         let option = header.batch_error_continuation_option.unwrap_or(batch::DEFAULT_CONTINUATION);
         let results = asynchronous::mode(header, &items).and_then(|mode| match mode {
-            Mode::Synchronous => Ok(batch::run(&self.services, identity, version, items, option)),
+            Mode::Synchronous => Ok(batch::process(&self.services, identity, version, items, option)),
             _ => self.later(mode, version, items, option, identity, peer),
         });
         let results = match results {
@@ -219,7 +219,7 @@ impl Engine {
     }
 }
 
-impl Engine {
+impl Dispatcher {
     /// Lets the items be done by the pool, and tells that they are pending. Where there is no room for them and the
     /// client does not insist, they are done at once.
     fn later(
@@ -235,7 +235,7 @@ impl Engine {
         let correlations = match self.services.jobs.submit(&identity.principal, &operations) {
             Ok(correlations) => correlations,
             Err(_) if mode == Mode::Optional => {
-                return Ok(batch::run(&self.services, identity, version, items, option));
+                return Ok(batch::process(&self.services, identity, version, items, option));
             }
             Err(error) => return Err(error),
         };
@@ -250,8 +250,8 @@ impl Engine {
         let of_task = correlations.clone();
         let task = move || {
             // A bug costs one request, not the server.
-            let run = || batch::run(&services, &identity, version, items, option);
-            let results = catch_unwind(AssertUnwindSafe(run)).unwrap_or_default();
+            let process = || batch::process(&services, &identity, version, items, option);
+            let results = catch_unwind(AssertUnwindSafe(process)).unwrap_or_default();
             let mut results = results.into_iter();
             for correlation in &of_task {
                 let outcome = match results.next() {
@@ -268,7 +268,7 @@ impl Engine {
                 services.jobs.finish(correlation, outcome);
             }
         };
-        if self.pool.run(Box::new(task)).is_err() {
+        if self.pool.spawn(Box::new(task)).is_err() {
             self.services.jobs.withdraw(&correlations);
             return Err(Error::new(ResultReason::ServerLimitExceeded, "The server can start no thread."));
         }
@@ -276,7 +276,7 @@ impl Engine {
     }
 }
 
-impl Respond for Engine {
+impl Respond for Dispatcher {
     fn respond(&self, request: &[u8], peer: &Peer) -> Reply {
         log::debug!(target: peer.log_target(), "Request:\n{}", Tree(request));
         // A bug costs one request, not the server.

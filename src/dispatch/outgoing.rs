@@ -20,7 +20,7 @@ use crate::kmip::{Error, NotifyRequest, PutRequest, RequestHeader};
 use crate::store::Id;
 use crate::ttlv::{self, Field, Reader, SUPPORTED, Tag, V1_0, V1_3, V2_0, Value, Version, Writer};
 
-use super::{Engine, MAX_LOGGED, Tree, batch};
+use super::{Dispatcher, MAX_LOGGED, Tree, batch};
 
 /// What a listener is asked about itself, as far as the version has it.
 const QUESTIONS: [QueryFunction; 6] = [
@@ -116,7 +116,7 @@ impl std::error::Error for Failure {}
 /// Sends a request and gives the response.
 pub type Exchange<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<Vec<u8>>;
 
-impl Engine {
+impl Dispatcher {
     /// What waits to be sent.
     pub fn notifications(&self) -> &Notifications {
         &self.services.notifications
@@ -131,7 +131,7 @@ impl Engine {
         &self,
         notification: &Notification,
         (user, peer): (&str, &Peer),
-        acquaintance: &mut PeerCapabilities,
+        capabilities: &mut PeerCapabilities,
         exchange: Exchange<'_>,
     ) -> Result<Delivery, Failure> {
         self.authenticator.admit(peer).map_err(Failure::Unknown)?;
@@ -139,11 +139,11 @@ impl Engine {
         if identity.principal.user != user {
             return Err(Failure::Stranger(identity.principal.user));
         }
-        let mut talk = Session { peer, exchange };
-        if !acquaintance.asked && notification.version >= V1_3 {
-            talk.ask(notification.version, acquaintance)?;
+        let mut session = Session { peer, exchange };
+        if !capabilities.asked && notification.version >= V1_3 {
+            session.ask(notification.version, capabilities)?;
         }
-        let Some(version) = acquaintance.version(notification.version) else {
+        let Some(version) = capabilities.version(notification.version) else {
             return Ok(Delivery::NotTaken(
                 "it speaks no version of the protocol that is spoken here".to_owned(),
             ));
@@ -152,23 +152,23 @@ impl Engine {
             Event::Made { .. } => Operation::Put,
             Event::Changed(_) => Operation::Notify,
         };
-        if !acquaintance.takes(operation) {
+        if !capabilities.takes(operation) {
             return Ok(Delivery::NotTaken(format!("it does not take {operation}")));
         }
         let mut cx = Context::new(&self.services, &identity, version);
         let payload = match &notification.event {
-            Event::Made { replaced } => put(&mut cx, notification.object, replaced.clone(), acquaintance),
+            Event::Made { replaced } => put(&mut cx, notification.object, replaced.clone(), capabilities),
             Event::Changed(changes) => notify(&mut cx, notification.object, changes),
         };
         let payload = match payload {
             Ok(payload) => payload,
             Err(error) => return Ok(Delivery::NotTaken(format!("it may not have it ({error})"))),
         };
-        let answer = talk.exchange(version, operation, payload)?;
+        let answer = session.exchange(version, operation, payload)?;
         answer.audit(&identity, peer, operation, notification.object);
         let Some(said) = answer.failure else { return Ok(Delivery::Taken) };
         if answer.unsupported {
-            acquaintance.refused.push(operation);
+            capabilities.refused.push(operation);
         }
         Ok(Delivery::NotTaken(format!("it answered {said}")))
     }
@@ -185,7 +185,7 @@ fn put(
     cx: &mut Context<'_>,
     object: Id,
     replaced: Option<UniqueIdentifier>,
-    acquaintance: &PeerCapabilities,
+    capabilities: &PeerCapabilities,
 ) -> Result<Payload, Error> {
     let version = cx.version;
     let id = UniqueIdentifier::from(object);
@@ -197,7 +197,7 @@ fn put(
     if lifecycle::is_destroyed(&granted) {
         return Err(destroyed(&id.to_string()));
     }
-    let (kind, types) = (granted.object_type, &acquaintance.object_types);
+    let (kind, types) = (granted.object_type, &capabilities.object_types);
     let exists = kind.since() <= version && (kind != ObjectType::Template || version < V2_0);
     if !exists || !types.is_empty() && !types.contains(&kind) {
         return Err(refused(&id.to_string()));
@@ -249,14 +249,14 @@ struct Session<'a> {
 impl Session<'_> {
     /// Asks a listener which versions it speaks and what it can do (1.4 §5.3 and §5.4). One that does not answer that
     /// may still take what it is sent.
-    fn ask(&mut self, version: Version, acquaintance: &mut PeerCapabilities) -> Result<(), Failure> {
-        acquaintance.asked = true;
+    fn ask(&mut self, version: Version, capabilities: &mut PeerCapabilities) -> Result<(), Failure> {
+        capabilities.asked = true;
         let nothing = |writer: &mut Writer| writer.structure(Tag::RequestPayload, |_| ());
         let told = self.exchange(version, Operation::DiscoverVersions, Box::new(nothing))?;
-        acquaintance.versions =
+        capabilities.versions =
             told.all::<ProtocolVersion>(Tag::ProtocolVersion)?.into_iter().map(Version::from).collect();
-        let Some(version) = acquaintance.version(version).filter(|version| *version >= V1_3) else {
-            acquaintance.answered = true;
+        let Some(version) = capabilities.version(version).filter(|version| *version >= V1_3) else {
+            capabilities.answered = true;
             return Ok(());
         };
         let functions: Vec<_> = QUESTIONS.into_iter().filter(|it| it.since() <= version).collect();
@@ -267,10 +267,10 @@ impl Session<'_> {
         // Numbers that are unknown here are of no interest.
         let numbers = |tag| told.all::<Number>(tag);
         let operations = numbers(Tag::Operation)?.into_iter();
-        acquaintance.operations = operations.filter_map(|it| Operation::from_wire(it.0)).collect();
+        capabilities.operations = operations.filter_map(|it| Operation::from_wire(it.0)).collect();
         let types = numbers(Tag::ObjectType)?.into_iter();
-        acquaintance.object_types = types.filter_map(|it| ObjectType::from_wire(it.0)).collect();
-        acquaintance.answered = true;
+        capabilities.object_types = types.filter_map(|it| ObjectType::from_wire(it.0)).collect();
+        capabilities.answered = true;
         Ok(())
     }
 

@@ -127,7 +127,7 @@ impl<'a> Context<'a> {
     }
 
     /// A context whose changes are made one by one and durable after [`Context::settle`].
-    pub fn run(services: &'a Services, identity: &'a Identity, version: Version) -> Self {
+    pub fn pipelined(services: &'a Services, identity: &'a Identity, version: Version) -> Self {
         let store = services.store.as_ref();
         Self::scoped(services, identity, version, Scope::Run(Run::new(store)))
     }
@@ -246,7 +246,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// How many changes were begun so far in a context that [`Context::run`] made.
+    /// How many changes were begun so far in a context that [`Context::pipelined`] made.
     pub fn changes(&self) -> usize {
         if let Scope::Run(run) = &self.scope { run.begun() } else { 0 }
     }

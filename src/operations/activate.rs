@@ -27,7 +27,7 @@ impl Operation for Activate {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let (id, ()) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, lifecycle::activate)?;
         Ok(Response { unique_identifier: id.into() })
     }

@@ -33,7 +33,7 @@ impl Operation for AddAttribute {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let version = cx.version;
         let (id, attribute) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, |record, now| {
             add(record, &request.attribute, version, now)

@@ -34,7 +34,7 @@ impl Operation for AdjustAttribute {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let version = cx.version;
         let reference = request.reference.as_ref().ok_or_else(|| {
             failed(ResultReason::InvalidMessage, "The request does not say which attribute to adjust.")

@@ -30,7 +30,7 @@ impl Operation for Archive {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let (id, ()) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, lifecycle::archive)?;
         Ok(Response { unique_identifier: id.into() })
     }

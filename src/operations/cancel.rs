@@ -29,7 +29,7 @@ impl Operation for Cancel {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let correlation = request.asynchronous_correlation_value;
         let cancellation_result = match cx.jobs.cancel(&cx.identity.principal, &correlation) {
             // 1.x has no errors for Cancel, and a result for this instead (1.4 §11.28).

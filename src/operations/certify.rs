@@ -37,7 +37,7 @@ impl Operation for Certify {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
         let certificate_type = certification::check_type(&given)?;
         let value = request.certificate_request.or(request.certificate_request_value);

@@ -36,7 +36,7 @@ impl Operation for Check {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let checked = cx
             .open(request.unique_identifier.as_ref(), Self::CODE)
             .and_then(|granted| check(&granted, &request).map(|()| granted.id));

@@ -43,7 +43,7 @@ impl Operation for CreateKeyPair {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let public = RequestedAttributes::of_optional(cx, request.public.as_ref())?;
         let private = RequestedAttributes::of_optional(cx, request.private.as_ref())?;
         let common = RequestedAttributes::of_optional(cx, request.common.as_ref())?;

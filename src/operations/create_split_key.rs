@@ -46,7 +46,7 @@ impl Operation for CreateSplitKey {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         if request.object_type != ObjectType::SplitKey {
             return Err(failed(
                 ResultReason::InvalidObjectType,

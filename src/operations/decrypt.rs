@@ -44,7 +44,7 @@ impl Operation for Decrypt {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, mut request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, mut request: Request) -> Result<Response, Error> {
         let part =
             Part::of(request.correlation_value.take(), request.init_indicator, request.final_indicator)?;
         let data = part.data(request.data.take())?;

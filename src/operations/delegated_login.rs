@@ -34,7 +34,7 @@ impl Operation for DelegatedLogin {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let of_a_right = request.rights.rights.iter().any(|right| right.usage_limits.is_some());
         if request.usage_limits.is_some() || of_a_right {
             let message = "Tickets have no Usage Limits here; a Request Count limits them.";

@@ -35,7 +35,7 @@ impl Operation for DeleteAttribute {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let version = cx.version;
         let Request { unique_identifier, current, reference, index } = request;
         let (id, attribute) = cx.modify(unique_identifier.as_ref(), Self::CODE, |record, _| {

@@ -48,7 +48,7 @@ impl Operation for DeriveKey {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let given = RequestedAttributes::of(cx, &request.attributes)?;
         let given = cx.complete(given, request.object_type, None)?;
         if !matches!(request.object_type, ObjectType::SymmetricKey | ObjectType::SecretData) {

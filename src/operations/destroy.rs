@@ -27,7 +27,7 @@ impl Operation for Destroy {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let (id, gone) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, lifecycle::destroy)?;
         gone.iter().for_each(material::forget);
         Ok(Response { unique_identifier: id.into() })
@@ -81,7 +81,7 @@ mod tests {
         let mut cx = Context::new(&services, &john, V2_1);
         let new = NewObject::new(private_key(&bytes)).finish(&Requester::of(&cx)).unwrap();
         let id = cx.insert(new).unwrap();
-        Destroy::run(&mut cx, Request { unique_identifier: Some(id.into()) }).unwrap();
+        Destroy::execute(&mut cx, Request { unique_identifier: Some(id.into()) }).unwrap();
         assert!(!rsa::is_ready(&key));
     }
 }

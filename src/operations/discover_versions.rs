@@ -29,7 +29,7 @@ impl Operation for DiscoverVersions {
     type Request = Request;
     type Response = Response;
 
-    fn run(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let protocol_versions = if request.protocol_versions.is_empty() {
             SUPPORTED.map(ProtocolVersion::from).to_vec()
         } else {

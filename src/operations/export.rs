@@ -39,7 +39,7 @@ impl Operation for Export {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         cx.open(Some(&granted.id.into()), enums::Operation::GetAttributes)?;
         let wish = GetOptions {

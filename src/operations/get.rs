@@ -36,7 +36,7 @@ impl Operation for Get {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         if lifecycle::is_destroyed(&granted) {
             return Err(destroyed(&granted.id.to_string()));
@@ -91,7 +91,7 @@ mod tests {
                 key_compression_type: None,
                 key_wrapping_specification: None,
             };
-            Get::run(&mut cx, request()).unwrap();
+            Get::execute(&mut cx, request()).unwrap();
             assert_eq!(store.read(id).unwrap().unwrap().attributes.fresh, Some(false));
             assert_eq!(store.waited_for_the_disk(), !groups.is_empty());
         }

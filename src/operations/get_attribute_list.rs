@@ -29,7 +29,7 @@ impl Operation for GetAttributeList {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         let attribute_references = granted.attributes.references(cx.version);
         Ok(Response { unique_identifier: granted.id.into(), attribute_references })

@@ -31,7 +31,7 @@ impl Operation for GetAttributes {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         let mut references = request.attribute_references;
         if let Some(twice) = repeated(&references) {

@@ -25,7 +25,7 @@ impl Operation for GetConstraints {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, _: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, _: Request) -> Result<Response, Error> {
         Ok(Response { constraints: cx.constraints()? })
     }
 }

@@ -28,7 +28,7 @@ impl Operation for GetUsageAllocation {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let (id, ()) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, |record, now| {
             usage_limits::allocate(record, request.usage_limits_count, now)
         })?;

@@ -39,7 +39,7 @@ impl Operation for Import {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let mut object = request.object.ok_or_else(|| invalid_field("The object itself has to be given."))?;
         let object_type = object.object_type();
         if request.object_type.is_some_and(|said| said != object_type) {

@@ -29,7 +29,7 @@ impl Operation for Interop {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         bounded_text("Interop Identifier", &request.identifier)?;
         if request.function == InteropFunction::Reset {
             let message = "The server keeps other clients' objects too and is not reset by one of them.";

@@ -41,7 +41,7 @@ impl Operation for JoinSplitKey {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         if !JOINED.contains(&request.object_type) {
             return Err(failed(
                 ResultReason::InvalidObjectType,

@@ -43,7 +43,7 @@ impl Operation for Locate {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let search = Search {
             criteria: criteria(&request.attributes.0)?,
             storage: request.storage_status_mask.unwrap_or(StorageStatusMask::ON_LINE_STORAGE),

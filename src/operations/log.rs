@@ -24,7 +24,7 @@ impl Operation for Log {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         bounded_text("Log Message", &request.message)?;
         // Quoted, so that no message looks like a line of the server's own.
         let (user, message) = (&cx.identity.principal.user, &request.message);

@@ -60,7 +60,7 @@ impl Operation for Login {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         if request.usage_limits.is_some() {
             let message = "Tickets have no Usage Limits here; a Request Count limits them.";
             return Err(failed(ResultReason::FeatureNotSupported, message));

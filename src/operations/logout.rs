@@ -25,7 +25,7 @@ impl Operation for Logout {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         cx.log_out(&request.ticket)?;
         Ok(Response {})
     }

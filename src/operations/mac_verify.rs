@@ -50,7 +50,7 @@ impl Operation for MacVerify {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let Request { unique_identifier, cryptographic_parameters, data, mac_data, .. } = request;
         let identifier = unique_identifier.as_ref();
         let part = Part::of(request.correlation_value, request.init_indicator, request.final_indicator)?;

@@ -88,7 +88,7 @@ pub trait Operation {
     ///
     /// # Errors
     /// What the client is told; nothing of the operation is kept then.
-    fn run(cx: &mut Context<'_>, request: Self::Request) -> Result<Self::Response, Error>;
+    fn execute(cx: &mut Context<'_>, request: Self::Request) -> Result<Self::Response, Error>;
 }
 
 /// An operation whose payload has been read, ready to run.
@@ -96,8 +96,8 @@ pub trait Prepared: Send {
     /// Does it.
     ///
     /// # Errors
-    /// As [`Operation::run`].
-    fn run(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error>;
+    /// As [`Operation::execute`].
+    fn execute(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error>;
 }
 
 /// What an operation that did not fail gives.
@@ -218,8 +218,8 @@ const fn entry<O: Operation + 'static>() -> Entry {
 struct Request<O: Operation>(O::Request);
 
 impl<O: Operation> Prepared for Request<O> {
-    fn run(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error> {
-        let response = O::run(cx, self.0)?;
+    fn execute(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error> {
+        let response = O::execute(cx, self.0)?;
         Ok(Reply::Done(Box::new(move |writer| response.encode(Tag::ResponsePayload, writer))))
     }
 }

@@ -35,7 +35,7 @@ impl Operation for ObtainLease {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         let lease_time = lease(&granted)?;
         let last_change_date = granted.attributes.last_change_date.unwrap_or(cx.now);

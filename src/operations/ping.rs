@@ -22,7 +22,7 @@ impl Operation for Ping {
     type Request = Request;
     type Response = Response;
 
-    fn run(_: &mut Context<'_>, _: Request) -> Result<Response, Error> {
+    fn execute(_: &mut Context<'_>, _: Request) -> Result<Response, Error> {
         Ok(Response {})
     }
 }

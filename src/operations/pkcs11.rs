@@ -99,7 +99,7 @@ impl Operation for Pkcs11 {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         if request.interface.as_deref().is_some_and(|name| name != INTERFACE) {
             let message = format!("The one interface of this server is {INTERFACE:?}.");
             return Err(failed(ResultReason::Pkcs11InvalidInterface, message));

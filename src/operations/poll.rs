@@ -23,7 +23,7 @@ pub(super) const ENTRY: Entry =
     Entry { code: CODE, prepare: |payload: &Item<'_>| Ok(Box::new(Request::decode(payload)?)) };
 
 impl Prepared for Request {
-    fn run(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error> {
+    fn execute(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error> {
         let correlation = self.asynchronous_correlation_value;
         // A batch that is kept or undone as a whole holds the store, for which the operation may wait.
         let patience = if cx.holds_the_store() { Duration::ZERO } else { POLL_WAIT };

@@ -24,7 +24,7 @@ impl Operation for Process {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         cx.jobs.hurry(&cx.identity.principal, &request.asynchronous_correlation_value)?;
         Ok(Response {})
     }

@@ -47,7 +47,7 @@ impl crate::operations::Operation for Query {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         if request.query_functions.is_empty() {
             return Err(failed(ResultReason::InvalidMessage, "The request does not say what it asks for."));
         }

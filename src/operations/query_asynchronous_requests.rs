@@ -55,7 +55,7 @@ impl Operation for QueryAsynchronousRequests {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let wanted = |job: &jobs::Request| {
             let values = request.asynchronous_correlation_values.as_ref();
             let operations = request.operations.as_ref();

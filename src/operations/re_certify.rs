@@ -59,7 +59,7 @@ impl Operation for ReCertify {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
         certification::check_type(&given)?;
         let old = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;

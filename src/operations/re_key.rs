@@ -35,7 +35,7 @@ impl Operation for ReKey {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
         let wanted = Wanted { offset: request.offset, given }.checked()?;
         let old = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;

@@ -44,7 +44,7 @@ impl Operation for ReKeyKeyPair {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let common = RequestedAttributes::of_optional(cx, request.common.as_ref())?;
         let private = RequestedAttributes::of_optional(cx, request.private.as_ref())?.or(&common);
         let public = RequestedAttributes::of_optional(cx, request.public.as_ref())?.or(&common);

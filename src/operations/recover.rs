@@ -29,7 +29,7 @@ impl Operation for Recover {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let (id, ()) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, |record, _| {
             lifecycle::recover(record);
             Ok(())

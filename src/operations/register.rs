@@ -34,7 +34,7 @@ impl Operation for Register {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let object = request.object.ok_or_else(|| invalid_field("The object itself has to be given."))?;
         if object.object_type() != request.object_type {
             return Err(invalid_field(format!(

@@ -30,7 +30,7 @@ impl Operation for Revoke {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let Request { unique_identifier, revocation_reason, compromise_occurrence_date } = request;
         let (id, ()) = cx.modify(unique_identifier.as_ref(), Self::CODE, |record, now| {
             lifecycle::revoke(record, revocation_reason, compromise_occurrence_date, now)

@@ -32,7 +32,7 @@ impl Operation for RngRetrieve {
     type Request = Request;
     type Response = Response;
 
-    fn run(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let length = usize::try_from(request.data_length).ok().filter(|length| (1..=MOST).contains(length));
         let length = length.ok_or_else(|| {
             invalid_field(format!("{} random bytes cannot be given, but 1 to {MOST}.", request.data_length))

@@ -31,7 +31,7 @@ impl Operation for RngSeed {
     type Request = Request;
     type Response = Response;
 
-    fn run(_: &mut Context<'_>, _: Request) -> Result<Response, Error> {
+    fn execute(_: &mut Context<'_>, _: Request) -> Result<Response, Error> {
         Ok(Response { data_length: 0 })
     }
 }

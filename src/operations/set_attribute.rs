@@ -32,7 +32,7 @@ impl Operation for SetAttribute {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let (id, ()) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, |record, now| {
             set(record, &request.attribute, now)
         })?;

@@ -26,7 +26,7 @@ impl Operation for SetConstraints {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         cx.set_constraints(&request.constraints.unwrap_or_default())?;
         Ok(Response {})
     }

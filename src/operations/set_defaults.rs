@@ -26,7 +26,7 @@ impl Operation for SetDefaults {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         cx.set_defaults(&request.defaults.unwrap_or_default())?;
         Ok(Response {})
     }

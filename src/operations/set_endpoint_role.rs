@@ -30,7 +30,7 @@ impl Operation for SetEndpointRole {
     type Request = Request;
     type Response = Response;
 
-    fn run(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         match request.endpoint_role {
             EndpointRole::Server => Ok(Response { endpoint_role: EndpointRole::Server }),
             EndpointRole::Client => Err(failed(

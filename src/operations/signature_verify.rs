@@ -52,7 +52,7 @@ impl Operation for SignatureVerify {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let Request {
             unique_identifier, cryptographic_parameters, data, digested_data, signature_data, ..
         } = request;

@@ -38,7 +38,7 @@ impl Operation for Validate {
     type Request = Request;
     type Response = Response;
 
-    fn run(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let Request { mut certificates, unique_identifiers, validity_date } = request;
         let count = certificates.len().saturating_add(unique_identifiers.len());
         if count == 0 {

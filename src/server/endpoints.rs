@@ -18,7 +18,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::auth::{Certificate, Peer};
 use crate::config::ClientEndpoint;
-use crate::dispatch::Engine;
+use crate::dispatch::Dispatcher;
 use crate::dispatch::outgoing::{Delivery, Failure, PeerCapabilities};
 use crate::engine::notifications::{Next, Notification};
 use crate::lock::IgnorePoison;
@@ -50,7 +50,7 @@ const STACK: usize = 1 << 20;
 
 /// The listeners of a server, and the threads that send to them.
 pub(super) struct Endpoints {
-    engine: Arc<Engine>,
+    dispatcher: Arc<Dispatcher>,
     tls: Arc<ClientConfig>,
     endpoints: Vec<ClientEndpoint>,
     running: Arc<Running>,
@@ -63,24 +63,28 @@ impl fmt::Debug for Endpoints {
 }
 
 impl Endpoints {
-    /// Those of the settings. What they are sent waits in the queues of `engine`; `tls` is what connections to them
+    /// Those of the settings. What they are sent waits in the queues of `dispatcher`; `tls` is what connections to them
     /// are made with.
-    pub(super) fn new(engine: Arc<Engine>, tls: Arc<ClientConfig>, endpoints: Vec<ClientEndpoint>) -> Self {
-        Self { engine, tls, endpoints, running: Arc::default() }
+    pub(super) fn new(
+        dispatcher: Arc<Dispatcher>,
+        tls: Arc<ClientConfig>,
+        endpoints: Vec<ClientEndpoint>,
+    ) -> Self {
+        Self { dispatcher, tls, endpoints, running: Arc::default() }
     }
 
     /// Begins to send.
     pub(super) fn start(&self) {
         for endpoint in &self.endpoints {
-            let (engine, tls) = (Arc::clone(&self.engine), Arc::clone(&self.tls));
+            let (dispatcher, tls) = (Arc::clone(&self.dispatcher), Arc::clone(&self.tls));
             let running = Arc::clone(&self.running);
             let sender = Sender {
-                engine,
+                dispatcher,
                 tls,
                 endpoint: endpoint.clone(),
                 running,
                 line: None,
-                acquaintance: PeerCapabilities::default(),
+                capabilities: PeerCapabilities::default(),
                 failing: false,
             };
             self.running.state().threads += 1;
@@ -93,7 +97,7 @@ impl Endpoints {
 
     /// Ends it: what waits is sent for [`GRACE`] yet, and the rest dropped.
     pub(super) fn stop(&self) {
-        let notifications = self.engine.notifications();
+        let notifications = self.dispatcher.notifications();
         notifications.close(GRACE);
         if !self.running.wait(GRACE) {
             self.running
@@ -149,14 +153,14 @@ impl Running {
 
 /// The thread of one listener.
 struct Sender {
-    engine: Arc<Engine>,
+    dispatcher: Arc<Dispatcher>,
     tls: Arc<ClientConfig>,
     endpoint: ClientEndpoint,
     running: Arc<Running>,
     /// The connection, where there is one.
     line: Option<Line>,
     /// What is known of the listener when the next connection begins.
-    acquaintance: PeerCapabilities,
+    capabilities: PeerCapabilities,
     /// Whether the last attempt failed: that is told once, for as long as it lasts.
     failing: bool,
 }
@@ -170,14 +174,14 @@ impl Drop for Sender {
 
 impl Sender {
     fn run(mut self) {
-        let engine = Arc::clone(&self.engine);
+        let dispatcher = Arc::clone(&self.dispatcher);
         loop {
-            match engine.notifications().next(&self.endpoint.user, IDLE) {
+            match dispatcher.notifications().next(&self.endpoint.user, IDLE) {
                 Next::Notification(notification) => {
                     // A bug costs one message, not the listener.
                     if catch_unwind(AssertUnwindSafe(|| self.send(&notification))).is_err() {
                         self.hang_up();
-                        engine.notifications().dropped(&self.endpoint.user, "the server has a bug");
+                        dispatcher.notifications().dropped(&self.endpoint.user, "the server has a bug");
                     }
                 }
                 Next::Nothing => self.hang_up(),
@@ -188,8 +192,8 @@ impl Sender {
 
     /// Sends a notification, again and again where that fails.
     fn send(&mut self, notification: &Notification) {
-        let engine = Arc::clone(&self.engine);
-        let (notifications, user) = (engine.notifications(), self.endpoint.user.clone());
+        let dispatcher = Arc::clone(&self.dispatcher);
+        let (notifications, user) = (dispatcher.notifications(), self.endpoint.user.clone());
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=ATTEMPTS {
             // The listener may have closed a connection that was idle: that is no failure of its own.
@@ -222,18 +226,18 @@ impl Sender {
             Some(line) => line,
             None => self.connect().map_err(Failure::Connection)?,
         };
-        let Line { mut stream, peer, mut acquaintance } = line;
+        let Line { mut stream, peer, mut capabilities } = line;
         let to = (&*self.endpoint.user, &peer);
         let delivered = self
-            .engine
-            .deliver(notification, to, &mut acquaintance, &mut |request| exchange(&mut stream, request));
+            .dispatcher
+            .deliver(notification, to, &mut capabilities, &mut |request| exchange(&mut stream, request));
         match delivered {
             Ok(delivery) => {
-                self.line = Some(Line { stream, peer, acquaintance });
+                self.line = Some(Line { stream, peer, capabilities });
                 Ok(delivery)
             }
             Err(failure) => {
-                self.acquaintance = acquaintance.after_failure();
+                self.capabilities = capabilities.after_failure();
                 close(stream);
                 Err(failure)
             }
@@ -266,7 +270,7 @@ impl Sender {
         let shown = stream.conn.peer_certificates().and_then(|chain| chain.first());
         let certificate = shown.and_then(|shown| Certificate::from_der(shown).ok());
         let peer = Peer::new(address, 0, certificate);
-        Ok(Line { stream, peer, acquaintance: self.acquaintance.clone() })
+        Ok(Line { stream, peer, capabilities: self.capabilities.clone() })
     }
 
     fn hang_up(&mut self) {
@@ -297,7 +301,7 @@ type Stream = StreamOwned<ClientConnection, Timed>;
 struct Line {
     stream: Stream,
     peer: Peer,
-    acquaintance: PeerCapabilities,
+    capabilities: PeerCapabilities,
 }
 
 fn exchange(stream: &mut Stream, request: &[u8]) -> io::Result<Vec<u8>> {

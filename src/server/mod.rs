@@ -43,7 +43,7 @@ pub use trust::Trust;
 
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;
-use crate::dispatch::{Engine, Respond};
+use crate::dispatch::{Dispatcher, Respond};
 use crate::engine::notifications::Notifications;
 use crate::engine::{Services, pykmip_import};
 use crate::policy::{self, PolicyStore};
@@ -152,10 +152,10 @@ impl Server {
             Notifications::of(config.client_endpoints.iter().map(|endpoint| endpoint.user.clone()));
         let announced = announced::of(config)?;
         let services = Services { authority, announced, notifications, ..Services::new(store, policies) };
-        let engine = Arc::new(Engine::new(services, authenticator(config)));
-        let server = Self::bind_with(config, Arc::clone(&engine) as _)?;
+        let dispatcher = Arc::new(Dispatcher::new(services, authenticator(config)));
+        let server = Self::bind_with(config, Arc::clone(&dispatcher) as _)?;
         let endpoints = config.client_endpoints.clone();
-        let endpoints = Endpoints::new(engine, Arc::clone(&server.terms.tls.outgoing), endpoints);
+        let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.terms.tls.outgoing), endpoints);
         Ok(Self { endpoints: Some(endpoints), ..server })
     }
 

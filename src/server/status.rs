@@ -34,16 +34,16 @@ impl std::fmt::Debug for Observer {
 impl Observer {
     /// The state of this moment, one JSON object: connections, operations by their names, errors, the store.
     pub fn status(&self) -> Value {
-        let engine = self.responder.status();
+        let dispatcher = self.responder.status();
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let operations: Map<_, _> = engine
+        let operations: Map<_, _> = dispatcher
             .operations
             .iter()
             .map(|(operation, done, failed)| {
                 (operation.name().to_owned(), json!({ "done": done, "failed": failed }))
             })
             .collect();
-        let endpoints: Map<_, _> = engine
+        let endpoints: Map<_, _> = dispatcher
             .endpoints
             .into_iter()
             .map(|it| {
@@ -52,14 +52,14 @@ impl Observer {
                 (it.user, state)
             })
             .collect();
-        let store = engine.store;
+        let store = dispatcher.store;
         json!({
             "time": time,
             "uptime_seconds": self.since.elapsed().as_secs(),
             "connections": self.registry.status(),
             "operations": operations,
-            "requests_refused": engine.refused,
-            "bugs_met": engine.bugs,
+            "requests_refused": dispatcher.refused,
+            "bugs_met": dispatcher.bugs,
             "store": {
                 "bytes": store.bytes,
                 "readers_open": store.readers_open,
