@@ -203,7 +203,7 @@ fn put(
         return Err(refused(&id.to_string()));
     }
     let wish = GetOptions { format: None, wrap_type: None, compression: None, wrapping: None };
-    let object = wish.fulfil(cx, granted.into_record())?;
+    let object = wish.apply(cx, granted.into_record())?;
     let put_function = if replaced.is_some() { PutFunction::Replace } else { PutFunction::New };
     let request = PutRequest {
         unique_identifier: id,

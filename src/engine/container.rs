@@ -15,9 +15,8 @@ use crate::ttlv::Tag;
 use super::context::Context;
 use super::creation::RequestedAttributes;
 use super::error::{failed, wrong_state};
-use super::export::PlainKey;
-use super::replacement::link;
-use super::{lifecycle, material};
+use super::key::{self, PlainKey};
+use super::lifecycle;
 
 /// The longest chain of certificates: more than any that is in use, and a circle of links ends.
 const MAX_CHAIN: usize = 16;
@@ -120,7 +119,7 @@ pub fn unpack(
 pub fn chain_up(records: &mut [Record]) {
     let ids: Vec<_> = records.iter().map(|record| record.id).collect();
     for (record, next) in records.iter_mut().zip(ids.iter().skip(1)) {
-        record.attributes.link.push(link(LinkType::Pkcs12CertificateLink, *next));
+        record.attributes.link.push(Link::new(LinkType::Pkcs12CertificateLink, *next));
     }
 }
 
@@ -132,7 +131,7 @@ fn password_of(cx: &mut Context<'_>, identifier: &UniqueIdentifier) -> Result<Se
     if !lifecycle::is_destroyed(&record) && record.attributes.state != Some(State::Active) {
         return Err(wrong_state("The password of the container is not active."));
     }
-    material::bytes(&record)
+    key::bytes(lifecycle::object(&record)?)
 }
 
 /// The certificate of the key, or of its public half, and those above it.

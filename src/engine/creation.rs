@@ -13,7 +13,7 @@ use crate::ttlv::{DateTime, STORED, Tag, Value, Writer};
 
 use super::context::{Context, Search};
 use super::error::{failed, invalid_field};
-use super::{certificates, export, lease, lifecycle, quantum, usage_limits};
+use super::{certificates, key, lease, lifecycle, quantum, usage_limits};
 
 /// The attributes that a client wants on a new object, each allowed in the request's version.
 #[derive(Clone, Debug, Default)]
@@ -300,7 +300,7 @@ impl NewObject {
             attributes.cryptographic_usage_mask.get_or_insert_default();
         }
         attributes.digest = digest(&object)?.into_iter().collect();
-        if format_given && let Some(standard) = export::in_default_format(&object) {
+        if format_given && let Some(standard) = key::in_default_format(&object) {
             // 2.1 §4.26: beside the digest of the format that was asked for, that of the default one.
             attributes.digest.extend(digest(&standard)?);
         }

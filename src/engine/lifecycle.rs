@@ -53,6 +53,14 @@ pub fn is_destroyed(record: &Record) -> bool {
     record.attributes.destroy_date.is_some()
 }
 
+/// Returns the object of the record.
+///
+/// # Errors
+/// Returns Object Destroyed (before 2.1 Item Not Found) if only its attributes are left.
+pub fn object(record: &Record) -> Result<&Object, Error> {
+    record.object.as_ref().ok_or_else(|| destroyed(&record.id.to_string()))
+}
+
 /// The first state and the dates that every new object gets.
 pub fn begin(record: &mut Record, now: DateTime) {
     record.attributes.initial_date = Some(now);

@@ -13,7 +13,7 @@ use super::access::Gate;
 use super::context::Context;
 use super::creation::RecordWithoutId;
 use super::error::{failed, refused};
-use super::{access, constraints, lifecycle, material};
+use super::{access, constraints, key, lifecycle};
 
 impl Context<'_> {
     /// Adds an object.
@@ -164,7 +164,7 @@ impl Context<'_> {
             gone = old.into_record().object;
             Ok(id)
         })?;
-        gone.iter().for_each(material::forget);
+        gone.iter().for_each(key::forget);
         self.touch(&id.to_string());
         Ok(id)
     }

@@ -17,7 +17,7 @@ use crate::store::Record;
 use super::access::Granted;
 use super::context::Context;
 use super::error::{failed, invalid_field};
-use super::material;
+use super::{key, lifecycle};
 
 /// Whether the object is a pad: what it is used for, and how, is different then.
 pub fn is_pad(record: &Record) -> bool {
@@ -69,7 +69,7 @@ impl Used {
 ///
 /// # Errors
 /// Permission Denied where less is left of the pad, Invalid Field where the client chooses the place in it,
-/// Operation Not Supported in a batch with Undo, those of [`material::bytes`], and where the store fails.
+/// Operation Not Supported in a batch with Undo, those of [`key::bytes`], and where the store fails.
 pub fn encrypt(
     cx: &mut Context<'_>,
     pad: &Granted,
@@ -79,7 +79,7 @@ pub fn encrypt(
     if counter.is_some() {
         return Err(invalid_field("A one-time pad encrypts from where it stands, and takes no counter."));
     }
-    let bytes = material::bytes(pad)?;
+    let bytes = key::bytes(lifecycle::object(pad)?)?;
     let from = advance(cx, &bytes, Way::Encrypt, data.len())?;
     combine(&bytes, from, data)
 }
@@ -96,7 +96,7 @@ pub fn decrypt(
     data: &[u8],
     counter: Option<&[u8]>,
 ) -> Result<Secret, Error> {
-    let bytes = material::bytes(pad)?;
+    let bytes = key::bytes(lifecycle::object(pad)?)?;
     let from = match counter {
         None => advance(cx, &bytes, Way::Decrypt, data.len())?,
         Some(counter) => place(counter)?,

@@ -84,21 +84,16 @@ pub fn succeed(
         shift_dates(&mut draft, old, offset, now)?;
     }
     let attributes = &mut draft.attributes;
-    attributes.link.push(link(LinkType::ReplacedObjectLink, old.id));
+    attributes.link.push(Link::new(LinkType::ReplacedObjectLink, old.id));
     attributes.rotate_generation = Some(old.attributes.rotate_generation.unwrap_or(0).saturating_add(1));
     attributes.rotate_date = Some(now);
     attributes.rotate_latest = Some(true);
     let old = &mut old.attributes;
     old.name.clear();
     old.link.retain(|link| link.link_type != LinkType::ReplacementObjectLink);
-    old.link.push(link(LinkType::ReplacementObjectLink, id));
+    old.link.push(Link::new(LinkType::ReplacementObjectLink, id));
     old.rotate_latest = Some(false);
     Ok(draft)
-}
-
-/// A link to the object of that number.
-pub fn link(link_type: LinkType, to: Id) -> Link {
-    Link { link_type, linked_object_identifier: to.into() }
 }
 
 /// The new key is activated `offset` after its making, and its other dates keep their distance from that.
@@ -126,7 +121,7 @@ fn shift_dates(draft: &mut NewObject, old: &Record, offset: Interval, now: DateT
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::export;
+    use crate::engine::key;
     use crate::kmip::attributes::{Attribute, AttributeDefinition, Attributes};
     use crate::kmip::enums::{
         CryptographicAlgorithm, NameType, RevocationReasonCode, State, UsageLimitsUnit,
@@ -137,9 +132,9 @@ mod tests {
 
     const NOW: DateTime = DateTime(10_000);
 
-    fn key() -> Object {
+    fn symmetric_key() -> Object {
         let bytes = Secret::new(vec![7; 16]);
-        export::symmetric_key(bytes, CryptographicAlgorithm::Aes, 128, None, V1_4).unwrap()
+        key::symmetric_key(bytes, CryptographicAlgorithm::Aes, 128, None, V1_4).unwrap()
     }
 
     fn name(text: &str) -> Name {
@@ -155,7 +150,7 @@ mod tests {
             protect_stop_date: Some(DateTime(1_500)),
             deactivation_date: Some(DateTime(2_000)),
             compromise_date: Some(DateTime(1_800)),
-            link: vec![link(LinkType::DerivationBaseObjectLink, Id(7))],
+            link: vec![Link::new(LinkType::DerivationBaseObjectLink, Id(7))],
             fresh: Some(false),
             comment: Some("kept".to_owned()),
             usage_limits: Some(UsageLimits {
@@ -170,7 +165,7 @@ mod tests {
             ..Attributes::default()
         };
         let object_type = ObjectType::SymmetricKey;
-        Record { id: Id(1), owner: "john".into(), object_type, attributes, object: Some(key()) }
+        Record { id: Id(1), owner: "john".into(), object_type, attributes, object: Some(symmetric_key()) }
     }
 
     fn given<T: Value>(tag: Tag, value: &T) -> RequestedAttributes {
@@ -180,7 +175,7 @@ mod tests {
     fn successor(old: &mut Record, offset: Option<u32>, given: RequestedAttributes) -> Result<Record, Error> {
         let wanted = Wanted { offset: offset.map(Interval), given }.checked()?;
         let asker = Requester::new("john", NOW);
-        Ok(succeed(old, Id(2), key(), &wanted, &asker)?.finish(&asker)?.numbered(Id(2)))
+        Ok(succeed(old, Id(2), symmetric_key(), &wanted, &asker)?.finish(&asker)?.numbered(Id(2)))
     }
 
     #[test]
@@ -189,9 +184,9 @@ mod tests {
         let new = successor(&mut old, None, given(Tag::Name, &name("second"))).unwrap();
         assert_eq!(new.attributes.name, [name("original"), name("second")]);
         assert_eq!(old.attributes.name, []);
-        assert_eq!(new.attributes.link, [link(LinkType::ReplacedObjectLink, Id(1))]);
-        let kept = link(LinkType::DerivationBaseObjectLink, Id(7));
-        assert_eq!(old.attributes.link, [kept, link(LinkType::ReplacementObjectLink, Id(2))]);
+        assert_eq!(new.attributes.link, [Link::new(LinkType::ReplacedObjectLink, Id(1))]);
+        let kept = Link::new(LinkType::DerivationBaseObjectLink, Id(7));
+        assert_eq!(old.attributes.link, [kept, Link::new(LinkType::ReplacementObjectLink, Id(2))]);
     }
 
     #[test]

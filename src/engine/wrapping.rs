@@ -22,7 +22,7 @@ use super::access::Granted;
 use super::context::Context;
 use super::error::{failed, invalid_field};
 use super::usage::{self, Amount, Use};
-use super::{lifecycle, material};
+use super::{key, lifecycle};
 
 /// How a wrapped value stands in its key block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,7 +303,7 @@ impl WrappingKey {
 
     fn of(record: Granted, information: &KeyInformation) -> Result<Self, Error> {
         let parameters = usage::parameters(information.cryptographic_parameters.clone(), &record);
-        let bytes = material::bytes(&record)?;
+        let bytes = key::bytes(lifecycle::object(&record)?)?;
         Ok(Self { record, parameters: parameters.unwrap_or_default(), bytes })
     }
 

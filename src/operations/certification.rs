@@ -4,7 +4,9 @@ use crate::crypto::authority::{Subject, name};
 use crate::crypto::rsa::PublicKey;
 use crate::crypto::x509::NameAttribute;
 use crate::crypto::{Purpose, der};
-use crate::engine::{Context, Granted, NewObject, RequestedAttributes, failed, invalid_field, material};
+use crate::engine::{
+    Context, Granted, NewObject, RequestedAttributes, failed, invalid_field, key, lifecycle,
+};
 use crate::kmip::enums::{
     CertificateRequestType, CertificateType, CryptographicUsageMask, KeyFormatType, ObjectType, ResultReason,
 };
@@ -114,7 +116,7 @@ pub(super) fn key_info(cx: &Context<'_>, granted: &Granted) -> Result<Vec<u8>, E
         return Err(not_certifiable(cx, granted));
     }
     present(granted)?;
-    let bytes = material::bytes(granted)?;
+    let bytes = key::bytes(lifecycle::object(granted)?)?;
     if der::public_key(bytes.expose()) == Some(KeyFormatType::X509) {
         return Ok(bytes.expose().to_vec());
     }

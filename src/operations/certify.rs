@@ -1,10 +1,9 @@
 //! Certify (KMIP 1.4 §4.7, 2.1 §6.1.6): the server makes a certificate for a public key.
 
-use crate::engine::replacement::link;
 use crate::engine::{Context, Granted, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{CertificateRequestType, LinkType, ObjectType, ResultReason, UniqueIdentifierValue};
-use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
 use crate::ttlv::{DateTime, Tag, V1_4, V2_0};
 
@@ -82,11 +81,11 @@ impl Operation for Certify {
         let to = given.read(Tag::DeactivationDate).unwrap_or(DateTime(from.0.saturating_add(PERIOD)));
         let mut draft = certification::issue(cx, &subject, &given, (from, to))?;
         let key = key.map(|key: Granted| key.id);
-        draft.attributes.link.extend(key.map(|key| link(LinkType::PublicKeyLink, key)));
+        draft.attributes.link.extend(key.map(|key| Link::new(LinkType::PublicKeyLink, key)));
 
         let new = draft.finish(&Requester::of(cx))?;
         let id = cx.insert_beside(new, (key.as_slice(), Self::CODE), |key, certificate| {
-            key.attributes.link.push(link(LinkType::CertificateLink, certificate));
+            key.attributes.link.push(Link::new(LinkType::CertificateLink, certificate));
         })?;
         cx.leave(UniqueIdentifierValue::Certify, id);
         Ok(Response { unique_identifier: id.into() })

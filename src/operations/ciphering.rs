@@ -3,7 +3,7 @@
 
 use crate::crypto::{self, Parameter, random, rsa, symmetric};
 use crate::engine::usage::{self, Use};
-use crate::engine::{Context, Granted, failed, invalid_field, material, one_time_pad};
+use crate::engine::{Context, Granted, failed, invalid_field, key, lifecycle, one_time_pad};
 use crate::kmip::Error;
 use crate::kmip::enums::{
     BlockCipherMode, CryptographicAlgorithm, ObjectType, Operation, PaddingMethod, ResultReason,
@@ -88,7 +88,7 @@ impl Ciphering {
     /// Finds the key, the parameters and the algorithm, and judges whether the key may be used, in PyKMIP's order.
     ///
     /// # Errors
-    /// Those of [`Context::open`], [`usage::judge`] and [`material::bytes`]; Invalid Field without an algorithm,
+    /// Those of [`Context::open`], [`usage::judge`] and [`key::bytes`]; Invalid Field without an algorithm,
     /// and where a one-time pad is to be used with another algorithm or another key as a pad;
     /// Permission Denied for a key of a pair with an algorithm other than RSA.
     pub(super) fn prepare(
@@ -117,7 +117,7 @@ impl Ciphering {
                 format!("The algorithm {algorithm} does not {purpose} with a key of a pair."),
             ));
         }
-        let key = material::bytes(&granted)?;
+        let key = key::bytes(lifecycle::object(&granted)?)?;
         Ok(Self { granted, key, algorithm, parameters, is_pad })
     }
 

@@ -4,7 +4,7 @@
 use crate::crypto::Key;
 use crate::crypto::mac::MacContext;
 use crate::engine::usage::{self, Use};
-use crate::engine::{Context, Granted, failed, material};
+use crate::engine::{Context, Granted, failed, key, lifecycle};
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
@@ -13,7 +13,7 @@ use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 /// state, its mask.
 ///
 /// # Errors
-/// Permission Denied without an algorithm, as PyKMIP has it; those of [`Context::open`], [`material::bytes`],
+/// Permission Denied without an algorithm, as PyKMIP has it; those of [`Context::open`], [`key::bytes`],
 /// [`usage::judge`] and [`MacContext::new`].
 pub(super) fn begin(
     cx: &mut Context<'_>,
@@ -28,7 +28,7 @@ pub(super) fn begin(
         failed(ResultReason::PermissionDenied, "The Cryptographic Algorithm has to be given.")
     })?;
     usage::judge(&granted, purpose, cx.version, cx.now)?;
-    let key = material::bytes(&granted)?;
+    let key = key::bytes(lifecycle::object(&granted)?)?;
     let coder = MacContext::new(algorithm, Key(key.expose()))?;
     Ok((granted, coder))
 }

@@ -1,7 +1,7 @@
 //! Create (KMIP 1.4 §4.1, 2.1 §6.1.8): the server generates a symmetric key, or secret data.
 
 use crate::crypto::{derive, random, symmetric_key};
-use crate::engine::{Context, NewObject, RequestedAttributes, Requester, export, invalid_field};
+use crate::engine::{Context, NewObject, RequestedAttributes, Requester, invalid_field, key};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, CryptographicUsageMask, ObjectType, SecretDataType, UniqueIdentifierValue,
@@ -70,7 +70,7 @@ pub(super) fn symmetric_key(given: &RequestedAttributes, version: Version) -> Re
     }
     // A negative length is no length of any algorithm.
     let key = symmetric_key::generate(algorithm, u32::try_from(length).unwrap_or(0))?;
-    export::symmetric_key(key, algorithm, length, given.read(Tag::KeyFormatType), version)
+    key::symmetric_key(key, algorithm, length, given.read(Tag::KeyFormatType), version)
 }
 
 /// The longest secret data that is made, in bytes: as long as what a key is derived to.
@@ -86,7 +86,7 @@ fn secret_data(given: &RequestedAttributes, version: Version) -> Result<Object, 
         )));
     }
     let format = given.read(Tag::KeyFormatType);
-    export::secret_data(random::secret(bytes)?, SecretDataType::Password, format, version)
+    key::secret_data(random::secret(bytes)?, SecretDataType::Password, format, version)
 }
 
 fn length(given: &RequestedAttributes) -> Result<i32, Error> {

@@ -2,15 +2,16 @@
 
 use crate::crypto::ec::{self, Curve};
 use crate::crypto::{self, Purpose, rsa};
-use crate::engine::export::{self, PlainKey};
-use crate::engine::replacement::link;
+use crate::engine::key::{self, PlainKey};
 use crate::engine::{Context, NewObject, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, CryptographicUsageMask, LinkType, ObjectType, RecommendedCurve, ResultReason,
     UniqueIdentifierValue,
 };
-use crate::kmip::structures::{CryptographicDomainParameters, ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::structures::{
+    CryptographicDomainParameters, Link, ProtectionStorageMasks, UniqueIdentifier,
+};
 use crate::kmip::{Error, Key, KeyBlock, Object, enums, structure};
 use crate::ttlv::{Tag, V2_0, Version};
 
@@ -61,8 +62,8 @@ impl Operation for CreateKeyPair {
         let ids =
             cx.insert_linked(vec![public_key.finish(&asker)?, private_key.finish(&asker)?], |pair| {
                 let [public_key, private_key] = pair else { return };
-                public_key.attributes.link.push(link(LinkType::PrivateKeyLink, private_key.id));
-                private_key.attributes.link.push(link(LinkType::PublicKeyLink, public_key.id));
+                public_key.attributes.link.push(Link::new(LinkType::PrivateKeyLink, private_key.id));
+                private_key.attributes.link.push(Link::new(LinkType::PublicKeyLink, public_key.id));
             })?;
         let [public_id, private_id] = ids.try_into().map_err(|_| invalid_field("No pair was made."))?;
         cx.leave(UniqueIdentifierValue::CreateKeyPairPublicKey, public_id);
@@ -121,7 +122,7 @@ impl Pair {
     }
 
     fn key(&self, key: &PlainKey, given: &RequestedAttributes, version: Version) -> Result<Key, Error> {
-        let block = export::block(key, given.read(Tag::KeyFormatType), version)?;
+        let block = key::key_block(key, given.read(Tag::KeyFormatType), version)?;
         let (cryptographic_algorithm, cryptographic_length) = (Some(self.algorithm), Some(self.bits));
         Ok(Key { key_block: KeyBlock { cryptographic_algorithm, cryptographic_length, ..block } })
     }

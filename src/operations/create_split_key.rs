@@ -3,14 +3,13 @@
 
 use crate::crypto::split::{Prime, Scheme, Share, split};
 use crate::crypto::symmetric_key;
-use crate::engine::replacement::link;
 use crate::engine::{Context, Granted, NewObject, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, KeyFormatType, LinkType, ObjectType, ResultReason, SplitKeyMethod,
     UniqueIdentifierValue,
 };
-use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, KeyBlock, KeyMaterial, KeyValue, Object, SplitKey, enums, structure};
 use crate::secret::Secret;
 use crate::store::Id;
@@ -191,6 +190,6 @@ impl Key {
         attributes.cryptographic_usage_mask = self.usage.or(attributes.cryptographic_usage_mask);
         attributes.sensitive = Some(self.sensitive);
         attributes.extractable = Some(self.extractable);
-        attributes.link.push(link(LinkType::ParentLink, id));
+        attributes.link.push(Link::new(LinkType::ParentLink, id));
     }
 }

@@ -2,17 +2,16 @@
 
 use crate::crypto::derive::{self, Derivation};
 use crate::crypto::{Key, KeyRole, Purpose, ec};
-use crate::engine::replacement::link;
 use crate::engine::usage::{self, Use};
 use crate::engine::{
-    Context, Granted, NewObject, RequestedAttributes, Requester, export, failed, invalid_field, material,
+    Context, Granted, NewObject, RequestedAttributes, Requester, failed, invalid_field, key, lifecycle,
 };
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, DerivationMethod, HashingAlgorithm, KeyFormatType, LinkType, ObjectType,
     ResultReason, SecretDataType, UniqueIdentifierValue,
 };
-use crate::kmip::structures::{CryptographicParameters, DerivationParameters, UniqueIdentifier};
+use crate::kmip::structures::{CryptographicParameters, DerivationParameters, Link, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
 use crate::secret::Secret;
 use crate::store::Id;
@@ -73,9 +72,9 @@ impl Operation for DeriveKey {
         let object = match algorithm {
             Some(algorithm) if request.object_type == ObjectType::SymmetricKey => {
                 let bits = i32::try_from(length * 8).unwrap_or(i32::MAX);
-                export::symmetric_key(derived, algorithm, bits, format, cx.version)?
+                key::symmetric_key(derived, algorithm, bits, format, cx.version)?
             }
-            _ => export::secret_data(derived, SecretDataType::Seed, format, cx.version)?,
+            _ => key::secret_data(derived, SecretDataType::Seed, format, cx.version)?,
         };
         // Secret data has as many bits as it has, and no attribute for it.
         let given = if request.object_type == ObjectType::SymmetricKey {
@@ -88,7 +87,7 @@ impl Operation for DeriveKey {
         draft
             .attributes
             .link
-            .extend(bases.iter().map(|base| link(LinkType::DerivationBaseObjectLink, base.id)));
+            .extend(bases.iter().map(|base| Link::new(LinkType::DerivationBaseObjectLink, base.id)));
         let asker = Requester::of(cx);
         let id = keep(cx, draft, &asker, &bases)?;
         cx.leave(UniqueIdentifierValue::DeriveKey, id);
@@ -134,12 +133,12 @@ fn derive(
     let Some((base, others)) = bases.split_first() else {
         return Err(invalid_field("There is nothing to derive from."));
     };
-    let key = material::bytes(base)?;
+    let key = key::bytes(lifecycle::object(base)?)?;
     let data = match &parameters.derivation_data {
         Some(data) => Some(data.clone()),
         // The first secret data beside the key is the data (1.4 §4.6).
         None => match others.iter().find(|other| other.object_type == ObjectType::SecretData) {
-            Some(secret) => Some(material::bytes(secret)?),
+            Some(secret) => Some(key::bytes(lifecycle::object(secret)?)?),
             None => None,
         },
     };
@@ -182,7 +181,7 @@ fn agree(bases: &[Granted], length: usize) -> Result<Secret, Error> {
     let of = |kind| {
         let mut fitting = bases.iter().filter(|base| base.object_type == kind);
         match (fitting.next(), fitting.next()) {
-            (Some(base), None) => material::bytes(base),
+            (Some(base), None) => key::bytes(lifecycle::object(base)?),
             _ => Err(invalid_field("Key agreement takes one private key and one public key.")),
         }
     };
@@ -208,6 +207,6 @@ fn unfit(role: KeyRole) -> Error {
 fn keep(cx: &mut Context<'_>, draft: NewObject, asker: &Requester, bases: &[Granted]) -> Result<Id, Error> {
     let identifiers: Vec<Id> = bases.iter().map(|base| base.id).collect();
     cx.insert_beside(draft.finish(asker)?, (&identifiers, DeriveKey::CODE), |record, made| {
-        record.attributes.link.push(link(LinkType::DerivedKeyLink, made));
+        record.attributes.link.push(Link::new(LinkType::DerivedKeyLink, made));
     })
 }

@@ -1,6 +1,6 @@
 //! Destroy (KMIP 1.4 §4.21, 2.1 §6.1.15): the object's value is deleted; its attributes stay.
 
-use crate::engine::{Context, lifecycle, material};
+use crate::engine::{Context, key, lifecycle};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
 
@@ -29,7 +29,7 @@ impl Operation for Destroy {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let (id, gone) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, lifecycle::destroy)?;
-        gone.iter().for_each(material::forget);
+        gone.iter().for_each(key::forget);
         Ok(Response { unique_identifier: id.into() })
     }
 }

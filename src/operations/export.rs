@@ -54,7 +54,7 @@ impl Operation for Export {
         let object = if lifecycle::is_destroyed(&granted) {
             None
         } else {
-            let object = wish.fulfil(cx, (*granted).clone())?;
+            let object = wish.apply(cx, (*granted).clone())?;
             cx.serve(&granted, Self::CODE)?;
             Some(object)
         };

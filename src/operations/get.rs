@@ -48,7 +48,7 @@ impl Operation for Get {
             wrapping: request.key_wrapping_specification,
         };
         let (object_type, id) = (granted.object_type, granted.id);
-        let object = wish.fulfil(cx, (*granted).clone())?;
+        let object = wish.apply(cx, (*granted).clone())?;
         cx.serve(&granted, Self::CODE)?;
         Ok(Response { object_type, unique_identifier: id.into(), object })
     }

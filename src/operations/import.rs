@@ -3,7 +3,7 @@
 //! This server's identifiers are numbers. An object keeps its own where it is a free one, and gets a new one
 //! otherwise.
 
-use crate::engine::{Context, Requester, export, import, invalid_field, wrapping};
+use crate::engine::{Context, Requester, import, invalid_field, key, wrapping};
 use crate::kmip::attributes::AttributeList;
 use crate::kmip::enums::{KeyWrapType, ObjectType, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
@@ -53,7 +53,7 @@ impl Operation for Import {
         if request.key_wrap_type == Some(KeyWrapType::NotWrapped) {
             object = wrapping::unwrap(cx, object)?;
         }
-        export::describe(&mut object);
+        key::complete_key_block(&mut object);
         check_length(&mut object)?;
         let (asker, version) = (Requester::of(cx), cx.version);
         let replace = request.replace_existing == Some(true);

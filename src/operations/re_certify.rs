@@ -2,13 +2,12 @@
 
 use crate::crypto::authority::Subject;
 use crate::crypto::x509;
-use crate::engine::replacement::link;
 use crate::engine::{Context, Granted, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CertificateRequestType, CertificateType, LinkType, ResultReason, UniqueIdentifierValue,
 };
-use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Certificate, Error, Object, enums, structure};
 use crate::store::{Id, Record};
 use crate::ttlv::{DateTime, Interval, Tag, V1_2, V1_4, V2_0};
@@ -103,8 +102,8 @@ impl Operation for ReCertify {
         let mut draft = certification::issue(cx, &subject, &all, dates.validity(cx.now, period))?;
 
         let public_key = linked(&old, LinkType::PublicKeyLink);
-        let replaced = [link(LinkType::ReplacedObjectLink, old.id)];
-        let key = public_key.map(|key| link(LinkType::PublicKeyLink, key));
+        let replaced = [Link::new(LinkType::ReplacedObjectLink, old.id)];
+        let key = public_key.map(|key| Link::new(LinkType::PublicKeyLink, key));
         let names = old.attributes.name.clone();
         let own = std::mem::take(&mut draft.attributes.name);
         // The standard's own cases have what is old first up to 1.1, and last from then on.
@@ -130,12 +129,12 @@ impl Operation for ReCertify {
                 record.attributes.name.clear();
                 (None, LinkType::ReplacementObjectLink)
             } else {
-                (Some(link(LinkType::CertificateLink, old.id)), LinkType::CertificateLink)
+                (Some(Link::new(LinkType::CertificateLink, old.id)), LinkType::CertificateLink)
             };
             let links = &mut record.attributes.link;
             // There is one replacement only, and of the certificates of a key the old one goes.
             links.retain(|link| Some(link) != dropped.as_ref() && !(is_old && link.link_type == added));
-            links.push(link(added, certificate));
+            links.push(Link::new(added, certificate));
         })?;
         cx.leave(UniqueIdentifierValue::ReCertify, id);
         Ok(Response { unique_identifier: id.into() })

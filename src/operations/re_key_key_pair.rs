@@ -3,11 +3,11 @@
 //! The private key is named, and its Link tells the public one. The policy of the private key judges the operation;
 //! the public key loses its names and gets a link, so its policy has to allow Modify Attribute.
 
-use crate::engine::replacement::{self, Wanted, link};
+use crate::engine::replacement::{self, Wanted};
 use crate::engine::{Context, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{LinkType, ObjectType, ResultReason, UniqueIdentifierValue};
-use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
 use crate::store::Record;
 use crate::ttlv::{Interval, V2_0};
@@ -72,8 +72,8 @@ impl Operation for ReKeyKeyPair {
             let mut new_public =
                 replacement::succeed(&mut old_public, public_id, public_key, &public, &asker)?;
             pair.complete(&mut new_public, &mut new);
-            new.attributes.link.insert(0, link(LinkType::PublicKeyLink, public_id));
-            new_public.attributes.link.insert(0, link(LinkType::PrivateKeyLink, id));
+            new.attributes.link.insert(0, Link::new(LinkType::PublicKeyLink, public_id));
+            new_public.attributes.link.insert(0, Link::new(LinkType::PrivateKeyLink, id));
             let (new, new_public) =
                 (new.finish(&asker)?.numbered(id), new_public.finish(&asker)?.numbered(public_id));
             Ok(vec![(old, new), (old_public, new_public)])

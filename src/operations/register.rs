@@ -1,7 +1,7 @@
 //! Register (KMIP 1.4 §4.3, 2.1 §6.1.43): the server keeps an object that the client brings.
 
 use crate::engine::container::{self, Unpacked};
-use crate::engine::{Context, NewObject, RequestedAttributes, Requester, export, invalid_field};
+use crate::engine::{Context, NewObject, RequestedAttributes, Requester, invalid_field, key};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{CryptographicAlgorithm, KeyFormatType, ObjectType, UniqueIdentifierValue};
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
@@ -62,7 +62,7 @@ impl Operation for Register {
 
 /// An object with what is given for it, and with the asker's defaults.
 fn whole(cx: &mut Context<'_>, mut object: Object, given: RequestedAttributes) -> Result<NewObject, Error> {
-    export::describe(&mut object);
+    key::complete_key_block(&mut object);
     check_length(&mut object)?;
     let object_type = object.object_type();
     let draft = NewObject::new(object);

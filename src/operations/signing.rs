@@ -5,7 +5,7 @@ use crate::crypto::hash::Hasher;
 use crate::crypto::sign::{Message, Signing};
 use crate::crypto::{Key, Purpose};
 use crate::engine::usage::{self, Use};
-use crate::engine::{Context, Granted, invalid_field, material};
+use crate::engine::{Context, Granted, invalid_field, key, lifecycle};
 use crate::kmip::Error;
 use crate::kmip::enums::Operation;
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
@@ -36,7 +36,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// Invalid Field where neither the request nor the key has parameters, and those of [`Context::open`],
-    /// [`usage::judge`] and [`material::bytes`].
+    /// [`usage::judge`] and [`key::bytes`].
     pub(super) fn prepare(
         cx: &mut Context<'_>,
         identifier: Option<&UniqueIdentifier>,
@@ -48,7 +48,7 @@ impl SigningKey {
         let parameters = usage::parameters(parameters, &granted)
             .ok_or_else(|| invalid_field("The Cryptographic Parameters have to be given."))?;
         usage::judge(&granted, purpose, cx.version, cx.now)?;
-        let key = material::bytes(&granted)?;
+        let key = key::bytes(lifecycle::object(&granted)?)?;
         Ok(Self { granted, key, parameters })
     }
 

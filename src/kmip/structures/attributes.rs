@@ -145,6 +145,13 @@ structure! {
     }
 }
 
+impl Link {
+    /// Returns a link of this type to `linked`.
+    pub fn new(link_type: LinkType, linked: impl Into<UniqueIdentifier>) -> Self {
+        Self { link_type, linked_object_identifier: linked.into() }
+    }
+}
+
 structure! {
     /// Application Specific Information (1.4 §3.36, 2.1 §4.5).
     pub struct ApplicationSpecificInformation {
