@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test conformance check tools bench bench-pykmip wheel wheel-test deb deb-test crash soak fuzz
+.PHONY: help run test conformance check tools bench bench-pykmip bench-compare wheel wheel-test deb deb-test crash soak fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -141,6 +141,19 @@ bench-pykmip: $(BENCH)/pki $(if $(FLUSH),$(SLOW_FLUSH)) ## The same, with PyKMIP
 	cargo build --release --bin run_server --example load
 	@ulimit -n 4096; python=$$(python3 tests/interop/prepare.py) && \
 		$(SLOW) $(LOAD) -y "$$(dirname "$$python")/pykmip-server" bench
+
+# BASE names the revision to compare the working tree with; LIMIT is by how many percent instructions may rise.
+COMPARE := $(TARGET)/compare
+LIMIT := 2
+bench-compare: $(BENCH)/pki ## Compares the working tree with BASE=REV: instructions per request, and rates in paired runs.
+	@test -n "$(BASE)" || { echo "usage: make bench-compare BASE=REV [LIMIT=2]"; exit 2; }
+	@command -v valgrind >/dev/null || { echo "valgrind is not installed (Debian: apt-get install valgrind)"; exit 1; }
+	rm -rf $(COMPARE) && mkdir -p $(COMPARE)/source && git archive $(BASE) | tar -x -C $(COMPARE)/source
+	cd $(COMPARE)/source && CARGO_TARGET_DIR="$(abspath $(TARGET))" cargo build --release --locked --bin run_server
+	cp $(TARGET)/release/run_server $(COMPARE)/base
+	cargo build --release --bin run_server --example load
+	cp $(TARGET)/release/run_server $(COMPARE)/new
+	benches/compare.py $(COMPARE)/base $(COMPARE)/new --load $(TARGET)/release/examples/load --pki $(BENCH)/pki --limit $(LIMIT)
 
 # maturin in an environment of its own, so that nothing is installed beside it.
 MATURIN := $(TARGET)/maturin

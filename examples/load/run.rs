@@ -220,6 +220,19 @@ pub(crate) fn run(
     Ok(figure)
 }
 
+/// Performs `work` exactly `count` times on one connection, which a profiler of the server needs.
+pub(crate) fn repeat(target: &Target, work: Work, count: usize) -> Result<(), Failure> {
+    let config = target.pki.client(target.tls, work == Work::Resume)?;
+    let mut hand = Hand::open(target.clone(), config, work, 0, 1)?;
+    for _ in 0..count {
+        hand.once()?;
+    }
+    if let Some(client) = hand.client {
+        client.close();
+    }
+    Ok(())
+}
+
 /// The processor time that a process and this one have used.
 fn used(process: u32) -> (Duration, Duration) {
     (processor_time(&process.to_string()), processor_time("self"))
