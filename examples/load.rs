@@ -63,7 +63,12 @@ fn options() -> Options {
     options.optopt("k", "pki", "A folder that --make-certs made (target/run/pki).", "FOLDER");
     options.optopt("c", "connections", "How many connections (4).", "COUNT");
     options.optopt("s", "seconds", "For how long (3).", "SECONDS");
-    options.optopt("r", "requests", "Perform so many operations on one connection; measure no rate.", "COUNT");
+    options.optopt(
+        "r",
+        "requests",
+        "Perform so many operations on one connection; measure no rate.",
+        "COUNT",
+    );
     options.optopt("n", "objects", "How many keys to make and to work on (100).", "COUNT");
     options.optopt("d", "data", "How many bytes to encrypt or to sign (1024).", "BYTES");
     options.optopt("t", "tls", "The version of TLS, 1.2 or 1.3 (1.2).", "VERSION");
