@@ -13,6 +13,7 @@
 
 mod auth;
 mod backup;
+mod clock;
 mod config;
 mod crypto;
 mod dispatch;
@@ -50,7 +51,7 @@ pub mod internals {
     }
 
     expose! {
-        auth backup config crypto dispatch engine explain hardening logging operations pki policy secret server settings
+        auth backup clock config crypto dispatch engine explain hardening logging operations pki policy secret server settings
         store
     }
 }

@@ -1,6 +1,7 @@
 //! Using keys over TLS: Encrypt, Decrypt, Sign, Signature Verify, MAC, MAC Verify and Hash. Whom they refuse and
 //! why, what limits and dates do, and how an operation comes in parts.
 
+use kmip_server::internals::clock::Clock;
 use kmip_server::internals::crypto::{Purpose, rsa};
 use kmip_server::internals::secret::Secret;
 use kmip_server::kmip::attributes::Attribute;
@@ -285,7 +286,7 @@ fn dates_and_states_bound_what_a_key_may_do() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
-    let now = DateTime::now().0;
+    let now = Clock::system().now().0;
     let start = attribute(Tag::ProcessStartDate, &DateTime(now + 3_600));
     let stop = attribute(Tag::ProtectStopDate, &DateTime(now - 3_600));
     let ask = |key: &str| Ask::of(key, Some(ecb()));

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use kmip_server::internals::clock::Clock;
 use kmip_server::internals::config::ClientEndpoint;
 use kmip_server::kmip::enums::{Operation, ResultReason, ResultStatus};
 use kmip_server::kmip::structures::ProtocolVersion;
 use kmip_server::kmip::{RequestHeader, RequestItem, ResponseHeader};
-use kmip_server::ttlv::{DateTime, Field, ItemType, Reader, Tag, V1_0, Value, Version, Writer, read_frame};
+use kmip_server::ttlv::{Field, ItemType, Reader, Tag, V1_0, Value, Version, Writer, read_frame};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -168,7 +169,7 @@ impl Asked {
     pub(crate) fn answer(&self, reason: Option<ResultReason>, payload: impl Fn(&mut Writer)) -> Vec<u8> {
         let header = ResponseHeader {
             protocol_version: self.version.into(),
-            time_stamp: DateTime::now(),
+            time_stamp: Clock::system().now(),
             nonce: None,
             server_hashed_password: None,
             attestation_types: Vec::new(),

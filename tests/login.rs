@@ -1,5 +1,6 @@
 //! Login and Logout (KMIP 2.1 §6.1.30, §6.1.31): tickets over TLS, those of one user in the hands of another.
 
+use kmip_server::internals::clock::Clock;
 use kmip_server::kmip::RequestHeader;
 use kmip_server::kmip::enums::{Operation, ResultReason, TicketType};
 use kmip_server::kmip::structures::{Authentication, Credential, Ticket, TicketCredential, UsageLimits};
@@ -72,7 +73,7 @@ fn a_ticket_lasts_as_long_and_for_as_many_requests_as_it_was_asked_for() {
     show(&mut john, &counted).done();
     show(&mut john, &counted).done();
     assert_eq!(show(&mut john, &counted).refused(), ResultReason::AuthenticationNotSuccessful);
-    let end = DateTime(DateTime::now().0 + 3_600);
+    let end = DateTime(Clock::system().now().0 + 3_600);
     let dated = login(&mut john, |writer| end.write(Tag::LeaseTime, writer));
     show(&mut john, &dated).done();
     let short = login(&mut john, |writer| Interval(1).write(Tag::LeaseTime, writer));

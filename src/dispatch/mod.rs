@@ -13,7 +13,6 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use crate::auth::{Authenticator, Delegate, Identity, Peer};
 use crate::engine::{Services, jobs};
@@ -84,12 +83,17 @@ impl Dispatcher {
         Self { pool: Pool::default(), services: Arc::new(services), authenticator, counters }
     }
 
+    fn now(&self) -> DateTime {
+        self.services.clock.now()
+    }
+
     fn answer(&self, request: &[u8], peer: &Peer) -> Reply {
         if let Err(error) = self.authenticator.admit(peer) {
             log::warn!(target: peer.log_target(), "The client certificate is refused: {error}");
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
             return close(refusal(
                 V1_0,
+                self.now(),
                 &Error::new(
                     ResultReason::AuthenticationNotSuccessful,
                     "The client certificate is not accepted. See the server log.",
@@ -103,6 +107,7 @@ impl Dispatcher {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
                 return keep(refusal(
                     V1_0,
+                    self.now(),
                     &Error::new(
                         ResultReason::InvalidMessage,
                         format!("The request cannot be parsed: {error}."),
@@ -117,6 +122,7 @@ impl Dispatcher {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
                 return close(refusal(
                     named,
+                    self.now(),
                     &Error::new(
                         ResultReason::AuthenticationNotSuccessful,
                         "The client could not be authenticated. See the server log.",
@@ -129,7 +135,7 @@ impl Dispatcher {
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request is refused: {error}");
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                return keep(refusal(named, &error));
+                return keep(refusal(named, self.now(), &error));
             }
         };
         keep(self.process(named, &header, items, &identity, peer))
@@ -146,7 +152,9 @@ impl Dispatcher {
         peer: &Peer,
     ) -> Result<Identity, Error> {
         let own = &identity.principal.user;
-        let Some(delegation) = self.services.tickets.admit(own, tickets(header), Instant::now())? else {
+        let Some(delegation) =
+            self.services.tickets.admit(own, tickets(header), self.services.clock.instant())?
+        else {
             return Ok(identity);
         };
         let delegate = Delegate { user: identity.principal.user, rights: delegation.rights };
@@ -168,10 +176,10 @@ impl Dispatcher {
         peer: &Peer,
     ) -> Vec<u8> {
         let version = named.processed_as();
-        if let Err(error) = check(header, &items) {
+        if let Err(error) = check(header, &items, self.now()) {
             log::info!(target: peer.log_target(), "A request is refused: {error}");
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return refusal(named, &error);
+            return refusal(named, self.now(), &error);
         }
         let correlation = correlation::value(version, header);
         if let Some(name) = header.client_correlation_value.as_ref().or(correlation.as_ref()) {
@@ -188,7 +196,7 @@ impl Dispatcher {
             Ok(results) => results,
             Err(error) => {
                 log::info!(target: peer.log_target(), "A request is refused: {error}");
-                return refusal(named, &error);
+                return refusal(named, self.now(), &error);
             }
         };
         for result in &results {
@@ -198,7 +206,7 @@ impl Dispatcher {
                 self.counters.count(result.operation(), result.has_failed());
             }
         }
-        let response = message(named, correlation.clone(), results.len(), |writer| {
+        let response = message(named, self.now(), correlation.clone(), results.len(), |writer| {
             results.into_iter().for_each(|result| result.write(writer));
         });
         let limit =
@@ -211,7 +219,7 @@ impl Dispatcher {
             ResultReason::ResponseTooLarge,
             format!("The response has {} bytes; the limit is {limit}.", response.len()),
         );
-        message(named, correlation, operations.len(), |writer| {
+        message(named, self.now(), correlation, operations.len(), |writer| {
             for (operation, id) in &operations {
                 batch::write_failure(Some(*operation), id.as_deref(), &error, writer);
             }
@@ -232,7 +240,12 @@ impl Dispatcher {
         peer: &Peer,
     ) -> Result<Vec<ItemResult>, Error> {
         let operations: Vec<_> = items.iter().map(Item::operation).collect();
-        let correlations = match self.services.jobs.submit(&identity.principal, &operations) {
+        let correlations = match self.services.jobs.submit(
+            &identity.principal,
+            &operations,
+            self.now(),
+            self.services.clock.instant(),
+        ) {
             Ok(correlations) => correlations,
             Err(_) if mode == Mode::Optional => {
                 return Ok(batch::process(&self.services, identity, version, items, option));
@@ -265,7 +278,7 @@ impl Dispatcher {
                         "The operation was not done, because one before it in its batch failed.",
                     )),
                 };
-                services.jobs.finish(correlation, outcome);
+                services.jobs.finish(correlation, outcome, services.clock.instant());
             }
         };
         if self.pool.spawn(Box::new(task)).is_err() {
@@ -291,6 +304,7 @@ impl Respond for Dispatcher {
             );
             keep(refusal(
                 V1_0,
+                self.now(),
                 &Error::new(
                     ResultReason::GeneralFailure,
                     "The server failed to process the request. See the server log.",
@@ -370,10 +384,10 @@ fn tickets(header: &RequestHeader) -> impl Iterator<Item = &Ticket> {
 }
 
 /// What a header has to hold for the batch to run at all.
-fn check(header: &RequestHeader, items: &[Item]) -> Result<(), Error> {
+fn check(header: &RequestHeader, items: &[Item], now: DateTime) -> Result<(), Error> {
     let invalid = |message: &'static str| Err(Error::new(ResultReason::InvalidMessage, Cow::from(message)));
     if let Some(then) = header.time_stamp {
-        let age = DateTime::now().0.saturating_sub(then.0);
+        let age = now.0.saturating_sub(then.0);
         if age < 0 {
             return invalid("The request's time stamp lies in the future.");
         }
@@ -388,20 +402,21 @@ fn check(header: &RequestHeader, items: &[Item]) -> Result<(), Error> {
 }
 
 /// A response that is one failed item without operation: what a request gets that was not looked at further.
-fn refusal(named: Version, error: &Error) -> Vec<u8> {
-    message(named, None, 1, |writer| batch::write_failure(None, None, error, writer))
+fn refusal(named: Version, now: DateTime, error: &Error) -> Vec<u8> {
+    message(named, now, None, 1, |writer| batch::write_failure(None, None, error, writer))
 }
 
 /// A response whose header has the version that the request names.
 fn message(
     named: Version,
+    now: DateTime,
     server_correlation_value: Option<String>,
     count: usize,
     items: impl FnOnce(&mut Writer),
 ) -> Vec<u8> {
     let header = ResponseHeader {
         protocol_version: named.into(),
-        time_stamp: DateTime::now(),
+        time_stamp: now,
         nonce: None,
         server_hashed_password: None,
         attestation_types: Vec::new(),

@@ -384,7 +384,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ttlv::{V1_2, V1_4, V2_1};
+    use crate::ttlv::{DateTime, V1_2, V1_4, V2_1};
 
     fn of(versions: &[Version], operations: &[Operation]) -> PeerCapabilities {
         let (versions, operations) = (versions.to_vec(), operations.to_vec());
@@ -425,7 +425,7 @@ mod tests {
 
     /// A response as a listener sends it.
     fn response(status: ResultStatus, reason: Option<u32>, payload: impl FnOnce(&mut Writer)) -> Vec<u8> {
-        super::super::message(V1_4, None, 1, |writer| {
+        super::super::message(V1_4, DateTime(0), None, 1, |writer| {
             writer.structure(Tag::BatchItem, |writer| {
                 Operation::Query.encode(Tag::Operation, writer);
                 status.encode(Tag::ResultStatus, writer);

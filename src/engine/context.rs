@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::auth::Identity;
+use crate::clock::Clock;
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
@@ -46,6 +47,8 @@ pub const MAX_HEAVY_IN_BATCH: u32 = 8;
 pub struct Services {
     /// The keeper of objects.
     pub store: Box<dyn Store>,
+    /// The time for requests and for what the services keep between them.
+    pub clock: Clock,
     /// The operation policies in force.
     pub policies: PolicyStore,
     /// The multi-part operations under way.
@@ -69,6 +72,7 @@ impl Services {
     pub fn new(store: Box<dyn Store>, policies: PolicyStore) -> Self {
         Self {
             store,
+            clock: Clock::system(),
             policies,
             streams: Streams::default(),
             authority: Authority::own(),
@@ -108,6 +112,7 @@ pub struct Context<'a> {
     pub(super) group_rotation: &'a GroupRotation,
     pub(super) policies: Arc<Policies>,
     streams: &'a Streams,
+    clock: &'a Clock,
     scope: Scope<'a>,
     placeholder: Option<Id>,
     left_behind: Vec<(UniqueIdentifierValue, Id)>,
@@ -146,7 +151,8 @@ impl<'a> Context<'a> {
         Self {
             identity,
             version,
-            now: DateTime::now(),
+            now: services.clock.now(),
+            clock: &services.clock,
             jobs: &services.jobs,
             announced: &services.announced,
             authority: &services.authority,
@@ -357,13 +363,18 @@ impl<'a> Context<'a> {
         Ok(found)
     }
 
+    /// Returns the monotonic time, which lifetimes are measured by.
+    pub fn instant(&self) -> Instant {
+        self.clock.instant()
+    }
+
     /// Keeps the work of a multi-part operation until its next part comes, and gives the correlation value that
     /// brings it back to this user.
     ///
     /// # Errors
     /// Server Limit Exceeded (before 2.0 General Failure) where too many are under way.
     pub fn begin<T: Any + Send>(&self, work: T) -> Result<Vec<u8>, Error> {
-        self.streams.begin(&self.identity.principal, work, Instant::now())
+        self.streams.begin(&self.identity.principal, work, self.instant())
     }
 
     /// Takes back the work of that correlation value; [`Context::go_on`] keeps it again.
@@ -371,7 +382,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// Invalid Correlation Value (before 2.0 Item Not Found) where this user has no such work under way.
     pub fn resume<T: Any + Send>(&self, correlation: &[u8]) -> Result<T, Error> {
-        self.streams.resume(&self.identity.principal, correlation, Instant::now())
+        self.streams.resume(&self.identity.principal, correlation, self.instant())
     }
 
     /// Keeps work that was taken back, for the part after this one.
@@ -379,7 +390,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As [`Context::resume`], for a value that never was one.
     pub fn go_on<T: Any + Send>(&self, correlation: &[u8], work: T) -> Result<(), Error> {
-        self.streams.go_on(&self.identity.principal, correlation, work, Instant::now())
+        self.streams.go_on(&self.identity.principal, correlation, work, self.instant())
     }
 
     /// Leaves an object to the items that follow in the batch: as the ID Placeholder, and as what an

@@ -81,7 +81,7 @@ fn key(user: &str, group: &str) -> Key {
 impl Context<'_> {
     /// The place of the member of `group` that the asker was served last; none where the first is next.
     pub fn last_served(&self, group: &str) -> Option<Place> {
-        self.group_rotation.last(&self.identity.principal.user, group, Instant::now())
+        self.group_rotation.last(&self.identity.principal.user, group, self.instant())
     }
 
     /// Moves on the group_rotation of the groups of `record`, which the asker is served.

@@ -110,9 +110,15 @@ impl Jobs {
     ///
     /// # Errors
     /// Server Limit Exceeded where the user or all users together have too many.
-    pub fn submit(&self, asker: &Principal, operations: &[Operation]) -> Result<Vec<Vec<u8>>, Error> {
+    pub fn submit(
+        &self,
+        asker: &Principal,
+        operations: &[Operation],
+        submitted: DateTime,
+        now: Instant,
+    ) -> Result<Vec<Vec<u8>>, Error> {
         let mut table = self.table();
-        forget_old(&mut table, Instant::now());
+        forget_old(&mut table, now);
         let of_user = table.values().filter(|job| job.owner.user == asker.user).count();
         if of_user + operations.len() > MAX_OF_USER || table.len() + operations.len() > MAX_JOBS {
             return Err(failed(
@@ -128,7 +134,7 @@ impl Jobs {
             let job = Job {
                 owner: asker.clone(),
                 operation: *operation,
-                submitted: DateTime::now(),
+                submitted,
                 stage: Stage::Submitted,
                 hurried: false,
             };
@@ -157,12 +163,12 @@ impl Jobs {
     }
 
     /// Notes what became of the operation. Nobody asks about one that was canceled while it ran.
-    pub fn finish(&self, correlation: &[u8], outcome: Outcome) {
+    pub fn finish(&self, correlation: &[u8], outcome: Outcome, now: Instant) {
         let mut table = self.table();
         if let Some(job) = table.get_mut(correlation)
             && !matches!(job.stage, Stage::Canceled(_))
         {
-            job.stage = Stage::Finished(outcome, Instant::now());
+            job.stage = Stage::Finished(outcome, now);
         }
         make_room(&mut table);
         drop(table);
@@ -181,35 +187,29 @@ impl Jobs {
         correlation: &[u8],
         patience: Duration,
     ) -> Result<(Operation, Polled), Error> {
-        let end = Instant::now() + patience;
         let mut table = self.table();
-        loop {
-            let job = of(&mut table, asker, correlation)?;
-            let operation = job.operation;
-            match &job.stage {
-                Stage::Canceled(_) => {
-                    return Err(failed(
-                        ResultReason::OperationCanceledByRequester,
-                        "The operation was canceled.",
-                    ));
-                }
-                Stage::Finished(..) => {
-                    let Some(Job { stage: Stage::Finished(outcome, _), .. }) = table.remove(correlation)
-                    else {
-                        return Err(unknown());
-                    };
-                    return Ok((operation, Polled::Finished(outcome)));
-                }
-                Stage::Submitted | Stage::Running => {}
+        let hurried = of(&mut table, asker, correlation)?.hurried;
+        let is_pending = |table: &mut HashMap<Vec<u8>, Job>| {
+            table.get(correlation).is_some_and(|job| matches!(job.stage, Stage::Submitted | Stage::Running))
+        };
+        let mut table = if hurried {
+            self.finished.wait_while(table, is_pending).ignore_poison()
+        } else {
+            self.finished.wait_timeout_while(table, patience, is_pending).ignore_poison().0
+        };
+        let job = of(&mut table, asker, correlation)?;
+        let operation = job.operation;
+        match &job.stage {
+            Stage::Canceled(_) => {
+                Err(failed(ResultReason::OperationCanceledByRequester, "The operation was canceled."))
             }
-            let left = end.saturating_duration_since(Instant::now());
-            table = if job.hurried {
-                self.finished.wait(table).ignore_poison()
-            } else if left.is_zero() {
-                return Ok((operation, Polled::Pending));
-            } else {
-                self.finished.wait_timeout(table, left).ignore_poison().0
-            };
+            Stage::Submitted | Stage::Running => Ok((operation, Polled::Pending)),
+            Stage::Finished(..) => match table.remove(correlation) {
+                Some(Job { stage: Stage::Finished(outcome, _), .. }) => {
+                    Ok((operation, Polled::Finished(outcome)))
+                }
+                _ => Err(unknown()),
+            },
         }
     }
 
@@ -218,7 +218,12 @@ impl Jobs {
     ///
     /// # Errors
     /// Invalid Asynchronous Correlation Value where the asker has no such operation.
-    pub fn cancel(&self, asker: &Principal, correlation: &[u8]) -> Result<CancellationResult, Error> {
+    pub fn cancel(
+        &self,
+        asker: &Principal,
+        correlation: &[u8],
+        now: Instant,
+    ) -> Result<CancellationResult, Error> {
         let mut table = self.table();
         let job = of(&mut table, asker, correlation)?;
         let result = match &job.stage {
@@ -230,7 +235,7 @@ impl Jobs {
             Stage::Finished(..) => CancellationResult::Completed,
         };
         if result == CancellationResult::Canceled {
-            job.stage = Stage::Canceled(Instant::now());
+            job.stage = Stage::Canceled(now);
         }
         drop(table);
         self.finished.notify_all();
@@ -349,8 +354,12 @@ mod tests {
         Outcome::Done(Zeroizing::new(vec![0; length]))
     }
 
+    fn submit(jobs: &Jobs, user: &str, operations: &[Operation]) -> Result<Vec<Vec<u8>>, Error> {
+        jobs.submit(&user.into(), operations, DateTime(0), Instant::now())
+    }
+
     fn one(jobs: &Jobs, operation: Operation) -> Vec<u8> {
-        jobs.submit(&"john".into(), &[operation]).unwrap().remove(0)
+        submit(jobs, "john", &[operation]).unwrap().remove(0)
     }
 
     fn reason<T>(result: Result<T, Error>) -> ResultReason {
@@ -364,7 +373,7 @@ mod tests {
         assert_eq!(jobs.poll(&"john".into(), &job, NONE), Ok((Operation::Create, Polled::Pending)));
         assert!(jobs.begin(&job));
         assert_eq!(jobs.poll(&"john".into(), &job, NONE), Ok((Operation::Create, Polled::Pending)));
-        jobs.finish(&job, done(3));
+        jobs.finish(&job, done(3), Instant::now());
         assert_eq!(jobs.poll(&"john".into(), &job, NONE), Ok((Operation::Create, Polled::Finished(done(3)))));
         assert_eq!(
             reason(jobs.poll(&"john".into(), &job, NONE)),
@@ -376,10 +385,10 @@ mod tests {
     fn a_correlation_value_is_of_no_use_to_another_user() {
         let jobs = Jobs::default();
         let job = one(&jobs, Operation::Create);
-        jobs.finish(&job, done(3));
+        jobs.finish(&job, done(3), Instant::now());
         let wrong = ResultReason::InvalidAsynchronousCorrelationValue;
         assert_eq!(reason(jobs.poll(&"jane".into(), &job, NONE)), wrong);
-        assert_eq!(reason(jobs.cancel(&"jane".into(), &job)), wrong);
+        assert_eq!(reason(jobs.cancel(&"jane".into(), &job, Instant::now())), wrong);
         assert_eq!(reason(jobs.hurry(&"jane".into(), &job)), wrong);
         assert!(jobs.of_user(&"jane".into()).is_empty());
         assert_eq!(jobs.of_user(&"john".into()).len(), 1);
@@ -394,12 +403,12 @@ mod tests {
                 jobs.begin(&job);
             }
             if let Some(outcome) = outcome {
-                jobs.finish(&job, outcome);
+                jobs.finish(&job, outcome, Instant::now());
             }
-            let result = jobs.cancel(&"john".into(), &job).unwrap();
+            let result = jobs.cancel(&"john".into(), &job, Instant::now()).unwrap();
             if result == CancellationResult::Canceled {
                 assert!(!jobs.begin(&job));
-                jobs.finish(&job, done(1));
+                jobs.finish(&job, done(1), Instant::now());
                 let canceled = ResultReason::OperationCanceledByRequester;
                 assert_eq!(reason(jobs.poll(&"john".into(), &job, NONE)), canceled);
             }
@@ -430,7 +439,7 @@ mod tests {
                 let (jobs, job) = (std::sync::Arc::clone(&jobs), job.clone());
                 std::thread::spawn(move || {
                     std::thread::sleep(Duration::from_millis(20));
-                    jobs.finish(&job, done(2));
+                    jobs.finish(&job, done(2), Instant::now());
                 })
             };
             assert_eq!(
@@ -445,22 +454,19 @@ mod tests {
     fn users_and_results_have_their_bounds() {
         let jobs = Jobs::default();
         let many = [Operation::Create; MAX_OF_USER];
-        let first = jobs.submit(&"john".into(), &many).unwrap();
-        assert_eq!(
-            reason(jobs.submit(&"john".into(), &[Operation::Create])),
-            ResultReason::ServerLimitExceeded
-        );
+        let first = submit(&jobs, "john", &many).unwrap();
+        assert_eq!(reason(submit(&jobs, "john", &[Operation::Create])), ResultReason::ServerLimitExceeded);
         jobs.withdraw(&first[1..]);
-        assert!(jobs.submit(&"john".into(), &[Operation::Create]).is_ok());
+        assert!(submit(&jobs, "john", &[Operation::Create]).is_ok());
         for user in 0..MAX_JOBS / MAX_OF_USER - 1 {
-            jobs.submit(&user.to_string().into(), &many).unwrap();
+            submit(&jobs, &user.to_string(), &many).unwrap();
         }
-        assert_eq!(reason(jobs.submit(&"last".into(), &many)), ResultReason::ServerLimitExceeded);
+        assert_eq!(reason(submit(&jobs, "last", &many)), ResultReason::ServerLimitExceeded);
 
         let jobs = Jobs::default();
         let large: Vec<_> = (0..5).map(|_| one(&jobs, Operation::Get)).collect();
         for job in &large {
-            jobs.finish(job, done(MAX_KEPT / 4));
+            jobs.finish(job, done(MAX_KEPT / 4), Instant::now());
         }
         assert_eq!(jobs.of_user(&"john".into()).len(), 4);
         assert!(jobs.poll(&"john".into(), &large[0], NONE).is_err());
@@ -472,7 +478,7 @@ mod tests {
         let jobs = Jobs::default();
         let job = one(&jobs, Operation::Create);
         let waiting = one(&jobs, Operation::Create);
-        jobs.finish(&job, done(1));
+        jobs.finish(&job, done(1), Instant::now());
         let mut table = jobs.table();
         forget_old(&mut table, Instant::now());
         assert_eq!(table.len(), 2);

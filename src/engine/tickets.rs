@@ -168,7 +168,7 @@ impl Context<'_> {
     /// # Errors
     /// Server Limit Exceeded where there are too many tickets.
     pub fn log_in(&self, lease: Option<Duration>, requests: Option<u32>) -> Result<Ticket, Error> {
-        self.tickets.give(&self.identity.principal.user, lease, requests, None, Instant::now())
+        self.tickets.give(&self.identity.principal.user, lease, requests, None, self.instant())
     }
 
     /// A ticket with which whoever shows it may do in the asker's name what `rights` say; it has the bounds of
@@ -199,7 +199,7 @@ impl Context<'_> {
         let principal = self.identity.principal.clone();
         let user = principal.user.clone();
         let delegation = Delegation { principal, rights: Arc::new(rights) };
-        self.tickets.give(&user, lease, requests, Some(delegation), Instant::now())
+        self.tickets.give(&user, lease, requests, Some(delegation), self.instant())
     }
 
     /// Ends a ticket of the asker.
@@ -207,7 +207,7 @@ impl Context<'_> {
     /// # Errors
     /// Invalid Ticket where it is none.
     pub fn log_out(&self, ticket: &Ticket) -> Result<(), Error> {
-        self.tickets.end(&self.identity.principal.user, ticket, Instant::now())
+        self.tickets.end(&self.identity.principal.user, ticket, self.instant())
     }
 }
 

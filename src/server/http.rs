@@ -10,8 +10,8 @@ use std::io::{self, Read};
 use httparse::Status as Parsed;
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
 use crate::encoding::{self, json, xml};
-use crate::ttlv::DateTime;
 
 /// The target of requests (Profiles 2.1 §5.3).
 const TARGET: &str = "/kmip";
@@ -336,7 +336,7 @@ pub fn response(head: &Head, stays: bool, message: &[u8]) -> Vec<u8> {
 }
 
 fn finish(mut head: String, content_type: &str, connection: &str, body: &[u8]) -> Vec<u8> {
-    let (date, length) = (encoding::http_date(DateTime::now()), body.len());
+    let (date, length) = (encoding::http_date(Clock::system().now()), body.len());
     head.push_str(&format!(
         "Date: {date}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\nCache-Control: no-cache\r\n\
          Connection: {connection}\r\n\r\n"

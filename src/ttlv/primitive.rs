@@ -4,6 +4,7 @@
 //! (`T`), may be there (`Option<T>`), or may be there several times (`Vec<T>`).
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use zeroize::Zeroize;
 
@@ -137,10 +138,10 @@ impl Value for Vec<u8> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DateTime(pub i64);
 
-impl DateTime {
-    /// This moment, as the machine's clock tells it.
-    pub fn now() -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+impl From<SystemTime> for DateTime {
+    /// Drops the fraction of a second. A time before 1970 becomes 0.
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH);
         Self(since.map_or(0, |elapsed| i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)))
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use kmip_server::encoding::xml;
-use kmip_server::ttlv::DateTime;
+use kmip_server::internals::clock::Clock;
 
 use super::case::{Node, Step};
 use super::issued::{self, Issued};
@@ -96,7 +96,7 @@ pub(super) struct Known {
 impl Known {
     /// Dates that lie farther ahead than `farthest` seconds are brought nearer.
     pub(super) fn new(farthest: i64) -> Self {
-        let now = DateTime::now().0;
+        let now = Clock::system().now().0;
         Self {
             variables: HashMap::new(),
             generated: HashSet::new(),
@@ -119,7 +119,7 @@ impl Known {
     }
 
     pub(super) fn look_at_the_clock(&mut self) {
-        self.now = DateTime::now().0;
+        self.now = Clock::system().now().0;
     }
 
     /// The value that an element of a request is sent with.
@@ -557,7 +557,7 @@ impl Judge<'_> {
             return expected.value == came.value || DATES.contains(&label) && !request_had_it;
         };
         let Some(came) = seconds(&came.value) else { return false };
-        let near = self.known.began + offset <= came && came <= DateTime::now().0 + offset;
+        let near = self.known.began + offset <= came && came <= Clock::system().now().0 + offset;
         near || DATES.contains(&label) && !fixed(&expected.value)
     }
 

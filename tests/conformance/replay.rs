@@ -7,9 +7,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use kmip_server::encoding::{json, xml};
+use kmip_server::internals::clock::Clock;
 use kmip_server::internals::config::Config;
 use kmip_server::kmip::enums::{ObjectType, Operation};
-use kmip_server::ttlv::{DateTime, Field, Tag, Version, Writer};
+use kmip_server::ttlv::{Field, Tag, Version, Writer};
 
 use super::announced;
 use super::case::{Case, Node, Step};
@@ -256,7 +257,7 @@ fn restore(message: &Node, spelled: &mut Node) {
 pub(super) fn placeholder(node: &Node) -> String {
     match (node.variable(), &*node.kind) {
         (None, _) => node.value.clone(),
-        (Some(_), "DateTime") => date(DateTime::now().0),
+        (Some(_), "DateTime") => date(Clock::system().now().0),
         (Some(_), "ByteString") => "00".to_owned(),
         (Some(_), "Integer" | "LongInteger" | "Interval") => "0".to_owned(),
         (Some(name), _) => name.to_owned(),

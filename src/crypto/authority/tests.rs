@@ -5,6 +5,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage as Purposes, anchor_from_trusted_cert};
 
 use super::*;
+use crate::clock::Clock;
 use crate::crypto::x509;
 
 const NOW: DateTime = DateTime(1_700_000_000);
@@ -155,7 +156,7 @@ fn an_authority_given_from_outside_has_a_key_that_belongs_to_it() {
     let subject = Subject::of_pkcs10(&request(&p256, |_| ())).unwrap();
     for key in [&p256, &rsa] {
         let issuer = Issuer::read(&certificate(key), &key.serialize_der()).unwrap();
-        let from = DateTime::now();
+        let from = Clock::system().now();
         let certificate =
             issuer.issue(&subject, CryptographicUsageMask::SIGN, from, DateTime(from.0 + DAY)).unwrap();
         assert!(vouched_for(&issuer, &certificate, from.0 + 1));
