@@ -1,4 +1,4 @@
-//! A message as a tree, for logs and for people: key material, passwords and data are masked.
+//! Printing of messages for logs: one line per item, with key material, passwords and data masked.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use base16ct::lower;
 
 use super::{Error, Item, ItemType, Reader, Tag, Version};
 
-/// The items whose values are told by their length only: what a reader of logs must not learn.
+/// The items whose values are replaced by their length, because readers of logs must not see them.
 const MASKED: &[Tag] = &[
     Tag::KeyMaterial,
     Tag::KeyValue,
@@ -35,36 +35,49 @@ const MASKED: &[Tag] = &[
     Tag::Pkcs11OutputParameters,
 ];
 
-/// The tree of `message`, one line an item, read in the form of `version`; where the bytes stop making sense,
-/// the tree ends with the reason.
+/// Returns `message`, encoded for `version`, as an indented tree with one line per item.
+///
+/// The values of key material, passwords and data are replaced by their length. If the encoding is invalid, the last
+/// line contains the error after `!!`.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::ttlv::{Tag, V1_2, Value, Writer, dump};
+///
+/// let mut writer = Writer::new(V1_2);
+/// writer.structure(Tag::KeyValue, |writer| vec![7_u8; 16].encode(Tag::KeyMaterial, writer));
+/// let tree = dump(&writer.into_bytes(), V1_2);
+/// assert_eq!(tree, "Key Value (Structure)\n  Key Material (Byte String): <16 bytes>\n");
+/// ```
 pub fn dump(message: &[u8], version: Version) -> String {
     let mut tree = String::new();
-    if let Err(error) = items(&mut Reader::new(message, version), 0, &mut tree) {
+    if let Err(error) = print_items(&mut Reader::new(message, version), 0, &mut tree) {
         let _ = writeln!(tree, "!! {error}");
     }
     tree
 }
 
-fn items(reader: &mut Reader<'_>, depth: usize, tree: &mut String) -> Result<(), Error> {
+fn print_items(reader: &mut Reader<'_>, depth: usize, tree: &mut String) -> Result<(), Error> {
     while let Some(item) = reader.next()? {
         let _ = write!(tree, "{:width$}{} ({})", "", item.tag, item.kind, width = 2 * depth);
         if item.kind == ItemType::Structure {
             tree.push('\n');
-            items(&mut item.structure()?, depth + 1, tree)?;
+            print_items(&mut item.structure()?, depth + 1, tree)?;
         } else {
-            let _ = writeln!(tree, ": {}", value(&item));
+            let _ = writeln!(tree, ": {}", print_value(&item));
         }
     }
     Ok(())
 }
 
-fn value(item: &Item<'_>) -> String {
+fn print_value(item: &Item<'_>) -> String {
     if MASKED.contains(&item.tag) {
         return format!("<{} bytes>", item.bytes.len());
     }
     let number = item.bytes.iter().fold(0u64, |number, byte| (number << 8) | u64::from(*byte));
     match item.kind {
-        // Eight bytes hold what the sign of four is spread over, so the sign is that of the four.
+        // Extends the sign of the 32-bit value.
         ItemType::Integer => (number.cast_signed() << 32 >> 32).to_string(),
         ItemType::LongInteger | ItemType::DateTime | ItemType::DateTimeExtended => {
             number.cast_signed().to_string()
@@ -84,7 +97,7 @@ mod tests {
     use crate::ttlv::{V1_2, Writer};
 
     #[test]
-    fn shows_the_tree_and_masks_key_material() {
+    fn prints_the_tree_and_masks_key_material() {
         let mut writer = Writer::new(V1_2);
         writer.structure(Tag::KeyValue, |writer| {
             writer.item(Tag::KeyMaterial, ItemType::ByteString, &[0xAB; 16]);
@@ -99,22 +112,22 @@ mod tests {
     }
 
     #[test]
-    fn numbers_below_zero_are_shown_as_such() {
+    fn prints_negative_numbers_with_their_sign() {
         let mut writer = Writer::new(V1_2);
         writer.item(Tag::BatchCount, ItemType::Integer, &(-5i32).to_be_bytes());
         writer.item(Tag::UsageLimitsTotal, ItemType::LongInteger, &(-6i64).to_be_bytes());
         writer.item(Tag::ActivationDate, ItemType::DateTime, &(-7i64).to_be_bytes());
         writer.item(Tag::LeaseTime, ItemType::Interval, &u32::MAX.to_be_bytes());
         let tree = dump(&writer.into_bytes(), V1_2);
-        let shown: Vec<_> = tree.lines().filter_map(|line| line.rsplit(' ').next()).collect();
-        assert_eq!(shown, ["-5", "-6", "-7", "4294967295"]);
+        let printed: Vec<_> = tree.lines().filter_map(|line| line.rsplit(' ').next()).collect();
+        assert_eq!(printed, ["-5", "-6", "-7", "4294967295"]);
     }
 
     #[test]
-    fn ends_with_the_reason_where_the_bytes_stop_making_sense() {
+    fn ends_with_the_error_if_the_encoding_is_invalid() {
         assert_eq!(
             dump(&[0x42, 0, 0x78, 1, 0, 0, 0, 9], V1_2),
-            "!! Request Message is truncated: 16 bytes wanted, 0 there\n"
+            "!! Request Message is truncated: expected 16 bytes, found 0\n"
         );
     }
 }

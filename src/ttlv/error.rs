@@ -1,92 +1,103 @@
-//! What can be wrong with bytes that claim to be TTLV: one variant each, wording beside it.
+//! Errors of the TTLV encoding and of structures.
 
 use std::fmt;
 
-use super::{ItemType, Tag};
+use super::{ItemType, MAX_DEPTH, Tag};
 
-/// A violation of the encoding (KMIP 1.4 §9.1, 2.1 §10) or of a structure's declared rows.
+/// A violation of the TTLV encoding (KMIP 1.4 §9.1, 2.1 §10.1) or of the definition of a structure.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::ttlv::{Error, Reader, Tag, V1_2};
+///
+/// let batch_count_of_12_bytes = [0x42, 0x00, 0x0D, 0x02, 0, 0, 0, 12];
+/// let error = Reader::new(&batch_count_of_12_bytes, V1_2).next().err();
+/// assert!(matches!(error, Some(Error::WrongLength { tag: Tag::BatchCount, length: 12, .. })));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Error {
     /// The bytes end before the item does.
     Truncated {
-        /// The item, or the structure in which its header is cut.
+        /// The item, or the structure that contains it if its header is truncated.
         tag: Tag,
-        /// How many bytes the item wants.
+        /// The number of bytes that the item needs after its header, or 8 for a header.
         wanted: usize,
-        /// How many are there.
+        /// The number of bytes that are left.
         got: usize,
     },
-    /// A structure ended, or went on with something else, where a required item belongs.
+    /// A required item is absent.
     Missing {
         /// The required item.
         tag: Tag,
-        /// What stands in its place.
+        /// The item in its place, or `None` at the end of the structure.
         found: Option<Tag>,
     },
-    /// The item's type is not the one its tag calls for.
+    /// The item has another type than its tag requires.
     WrongType {
         /// The item.
         tag: Tag,
-        /// The type its tag calls for.
+        /// The type that the tag requires.
         expected: ItemType,
-        /// The type it has.
+        /// The type of the item.
         found: ItemType,
     },
-    /// The type byte is none of the standard's.
+    /// The standard defines no type with this byte.
     UnknownType {
         /// The item.
         tag: Tag,
         /// The type byte.
         code: u8,
     },
-    /// The length is impossible for the type.
+    /// No value of the type has this length.
     WrongLength {
         /// The item.
         tag: Tag,
-        /// Its type.
+        /// The type of the item.
         kind: ItemType,
-        /// The length it states, in bytes.
+        /// The length in its header, in bytes.
         length: usize,
     },
-    /// Padding that is not zero.
+    /// The padding is not zero.
     Padding {
         /// The item.
         tag: Tag,
     },
-    /// A number that the item's enumeration does not list.
+    /// The enumeration of the item has no entry with this number.
     UnknownValue {
         /// The item.
         tag: Tag,
         /// The number.
         value: u32,
     },
-    /// A Boolean that is neither 0 nor 1.
+    /// The value of a Boolean is neither 0 nor 1.
     NotBoolean {
         /// The item.
         tag: Tag,
     },
-    /// A Text String that is not UTF-8.
+    /// The value of a Text String is not UTF-8.
     NotUtf8 {
         /// The item.
         tag: Tag,
     },
-    /// An item that its structure has no row for, at the place where it stands.
+    /// The structure does not define an item with this tag at this position.
     Unexpected {
         /// The structure.
         within: Tag,
         /// The item.
         found: Tag,
     },
-    /// Structures nested deeper than [`super::MAX_DEPTH`].
+    /// Structures are nested deeper than [`MAX_DEPTH`].
     TooDeep {
-        /// The structure at the bound.
+        /// The structure at the maximum depth.
         tag: Tag,
     },
-    /// A value that its item cannot have, for the reason given.
+    /// The value violates a rule of the item.
     Invalid {
         /// The item.
         tag: Tag,
-        /// Why not.
+        /// The rule.
         why: &'static str,
     },
 }
@@ -95,24 +106,24 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Truncated { tag, wanted, got } => {
-                write!(f, "{tag} is truncated: {wanted} bytes wanted, {got} there")
+                write!(f, "{tag} is truncated: expected {wanted} bytes, found {got}")
             }
-            Self::Missing { tag, found: Some(found) } => write!(f, "{tag} is missing: {found} in its place"),
+            Self::Missing { tag, found: Some(found) } => write!(f, "{tag} is missing before {found}"),
             Self::Missing { tag, found: None } => write!(f, "{tag} is missing"),
             Self::WrongType { tag, expected, found } => {
-                write!(f, "{tag} has the type {found} and should have {expected}")
+                write!(f, "{tag} has the type {found} instead of {expected}")
             }
             Self::UnknownType { tag, code } => write!(f, "{tag} has the unknown type 0x{code:02X}"),
             Self::WrongLength { tag, kind, length } => {
-                write!(f, "{tag} has the length {length}, impossible for the type {kind}")
+                write!(f, "{tag} has the length {length}, which is invalid for the type {kind}")
             }
-            Self::Padding { tag } => write!(f, "{tag} is padded with something other than zeros"),
+            Self::Padding { tag } => write!(f, "{tag} is padded with other bytes than zeros"),
             Self::UnknownValue { tag, value } => write!(f, "{tag} has the unknown value 0x{value:08X}"),
-            Self::NotBoolean { tag } => write!(f, "{tag} is neither true nor false"),
+            Self::NotBoolean { tag } => write!(f, "{tag} is neither 0 (false) nor 1 (true)"),
             Self::NotUtf8 { tag } => write!(f, "{tag} is not UTF-8"),
-            Self::Unexpected { within, found } => write!(f, "{within} holds an unexpected {found}"),
+            Self::Unexpected { within, found } => write!(f, "{within} contains an unexpected {found}"),
             Self::TooDeep { tag } => {
-                write!(f, "{tag} is nested deeper than {} structures", super::MAX_DEPTH)
+                write!(f, "{tag} is nested deeper than {MAX_DEPTH} structures")
             }
             Self::Invalid { tag, why } => write!(f, "{tag} is invalid: {why}"),
         }

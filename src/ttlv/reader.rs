@@ -1,116 +1,58 @@
-//! Reads items from a borrowed buffer (KMIP 1.4 §9.1.1, 2.1 §10.1).
+//! Reading items from a buffer (KMIP 1.4 §9.1.1, 2.1 §10.1).
 //!
-//! Nothing is allocated on a length that was told: a value is a slice of what was received. Whoever opens a
-//! structure has to [`Reader::finish`] it, and leftovers are an error there.
+//! The reader allocates nothing: a value is a slice of the received bytes. A caller that opens a structure calls
+//! [`Reader::finish`] after the last item, which returns an error if items are left.
 
-use std::fmt;
+use super::{Error, ItemType, MAX_DEPTH, Tag, Version};
 
-use super::{Error, Tag, Version};
-
-/// How deep structures may nest. The deepest message of the standard has 9 levels; the bound keeps
-/// a hostile one from exhausting a thread's stack.
-pub const MAX_DEPTH: u8 = 32;
-
-/// The type byte of an item (KMIP 1.4 §9.1.1.2, 2.1 §10.1.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the standard's names")]
-pub enum ItemType {
-    Structure = 0x01,
-    Integer = 0x02,
-    LongInteger = 0x03,
-    BigInteger = 0x04,
-    Enumeration = 0x05,
-    Boolean = 0x06,
-    TextString = 0x07,
-    ByteString = 0x08,
-    DateTime = 0x09,
-    Interval = 0x0A,
-    DateTimeExtended = 0x0B,
-}
-
-impl ItemType {
-    /// Every type, in the order of its byte.
-    pub const ALL: [ItemType; 11] = [
-        Self::Structure,
-        Self::Integer,
-        Self::LongInteger,
-        Self::BigInteger,
-        Self::Enumeration,
-        Self::Boolean,
-        Self::TextString,
-        Self::ByteString,
-        Self::DateTime,
-        Self::Interval,
-        Self::DateTimeExtended,
-    ];
-
-    /// The type of that byte.
-    pub fn from_byte(code: u8) -> Option<Self> {
-        // In the order of their bytes, which begin with 1.
-        let place = usize::from(code).checked_sub(1)?;
-        Self::ALL.get(place).copied()
-    }
-
-    /// The length that every value of the type has, in bytes, where there is one.
-    const fn fixed_length(self) -> Option<usize> {
-        match self {
-            Self::Integer | Self::Enumeration | Self::Interval => Some(4),
-            Self::LongInteger | Self::Boolean | Self::DateTime | Self::DateTimeExtended => Some(8),
-            Self::Structure | Self::BigInteger | Self::TextString | Self::ByteString => None,
-        }
-    }
-}
-
-impl fmt::Display for ItemType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Structure => "Structure",
-            Self::Integer => "Integer",
-            Self::LongInteger => "Long Integer",
-            Self::BigInteger => "Big Integer",
-            Self::Enumeration => "Enumeration",
-            Self::Boolean => "Boolean",
-            Self::TextString => "Text String",
-            Self::ByteString => "Byte String",
-            Self::DateTime => "Date-Time",
-            Self::Interval => "Interval",
-            Self::DateTimeExtended => "Date-Time Extended",
-        })
-    }
-}
-
-/// One item: its tag, its type and its value's bytes, padding taken off and checked.
+/// One item: its tag, its type and the bytes of its value, without the padding.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::ttlv::{ItemType, Reader, Tag, V1_2, Value, Writer};
+///
+/// let mut writer = Writer::new(V1_2);
+/// "7".to_owned().encode(Tag::UniqueIdentifier, &mut writer);
+/// let bytes = writer.into_bytes();
+///
+/// let item = Reader::new(&bytes, V1_2).next()?.expect("one item");
+/// assert_eq!((item.tag, item.kind), (Tag::UniqueIdentifier, ItemType::TextString));
+/// assert_eq!((item.bytes, item.wire.len()), (b"7".as_slice(), 16));
+/// assert_eq!(String::decode(&item)?, "7");
+/// assert!(item.structure().is_err(), "a Text String contains no items");
+/// # Ok::<(), kmip_server::ttlv::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Item<'a> {
-    /// What it is.
+    /// The tag.
     pub tag: Tag,
-    /// How it is encoded.
+    /// The type.
     pub kind: ItemType,
-    /// The value's bytes, without padding; for a structure the items in it.
+    /// The bytes of the value, without padding; the items, if the item is a structure.
     pub bytes: &'a [u8],
-    /// The item as it stands on the wire: header, value and padding.
+    /// The encoded item: header, value and padding.
     pub wire: &'a [u8],
     version: Version,
     depth: u8,
 }
 
 impl<'a> Item<'a> {
-    /// The version of the message that the item is part of.
+    /// Returns the protocol version of the message that contains the item.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The same item, its contents read in the form of `version`.
+    /// Returns the item with another protocol version, which determines the rows of its structures.
     #[must_use]
     pub fn in_version(self, version: Version) -> Self {
         Self { version, ..self }
     }
 
-    /// The value's bytes, where the type is the expected one.
+    /// Returns the bytes of the value if the item has the type `expected`.
     ///
     /// # Errors
-    /// [`Error::WrongType`].
+    /// Returns [`Error::WrongType`] otherwise.
     pub fn expect(&self, expected: ItemType) -> Result<&'a [u8], Error> {
         if self.kind == expected {
             return Ok(self.bytes);
@@ -118,72 +60,90 @@ impl<'a> Item<'a> {
         Err(Error::WrongType { tag: self.tag, expected, found: self.kind })
     }
 
-    /// A reader over the items of a structure.
+    /// Returns a reader for the items of a structure.
     ///
     /// # Errors
-    /// [`Error::WrongType`], [`Error::TooDeep`].
+    /// Returns [`Error::WrongType`] if the item is not a structure, and [`Error::TooDeep`] if it is nested in
+    /// [`MAX_DEPTH`] others.
     pub fn structure(&self) -> Result<Reader<'a>, Error> {
         let rest = self.expect(ItemType::Structure)?;
         if self.depth >= MAX_DEPTH {
             return Err(Error::TooDeep { tag: self.tag });
         }
-        Ok(Reader { rest, within: self.tag, version: self.version, depth: self.depth + 1 })
+        Ok(Reader { rest, parent: self.tag, version: self.version, depth: self.depth + 1 })
     }
 }
 
-/// Reads the items of one structure, in order.
+/// Reads items in order: those of a message, or those of one structure.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::ttlv::{Error, Reader, Tag, V1_2, Value, Writer};
+///
+/// let mut writer = Writer::new(V1_2);
+/// 1.encode(Tag::BatchCount, &mut writer);
+/// true.encode(Tag::BatchOrderOption, &mut writer);
+/// let bytes = writer.into_bytes();
+///
+/// let mut reader = Reader::new(&bytes, V1_2);
+/// assert_eq!(reader.peek()?, Some(Tag::BatchCount));
+/// assert!(reader.take(Tag::TimeStamp)?.is_none(), "the next item has another tag");
+/// assert_eq!(i32::decode(&reader.require(Tag::BatchCount)?)?, 1);
+/// let missing = reader.require(Tag::TimeStamp).err();
+/// assert_eq!(missing, Some(Error::Missing { tag: Tag::TimeStamp, found: Some(Tag::BatchOrderOption) }));
+/// assert!(reader.finish().is_err(), "one item is left");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     rest: &'a [u8],
-    within: Tag,
+    /// The structure whose items are read; the default tag for a message.
+    parent: Tag,
     version: Version,
     depth: u8,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader over the outermost items of `bytes`, read as items of `version`.
+    /// Creates a reader for the outermost items of `bytes`, which are encoded for `version`.
     pub fn new(bytes: &'a [u8], version: Version) -> Self {
-        Self { rest: bytes, within: Tag::default(), version, depth: 0 }
+        Self { rest: bytes, parent: Tag::default(), version, depth: 0 }
     }
 
-    /// The version in whose form items are read.
+    /// Returns the protocol version for which the items are encoded.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// Reads what follows in the form of `version`: called once, when the header has told it.
+    /// Sets the protocol version of the following items: a server knows it only after it has read the header.
     pub fn set_version(&mut self, version: Version) {
         self.version = version;
     }
 
-    /// The structure whose items are read.
-    pub fn within(&self) -> Tag {
-        self.within
-    }
-
-    /// The tag of the next item, none at the end.
+    /// Returns the tag of the next item without reading the item, or `None` at the end.
     ///
     /// # Errors
-    /// [`Error::Truncated`] where fewer than the three bytes of a tag are left.
+    /// Returns [`Error::Truncated`] if fewer than the three bytes of a tag are left.
     pub fn peek(&self) -> Result<Option<Tag>, Error> {
         match self.rest {
             [] => Ok(None),
             [a, b, c, ..] => Ok(Some(Tag(u32::from_be_bytes([0, *a, *b, *c])))),
-            short => Err(Error::Truncated { tag: self.within, wanted: 8, got: short.len() }),
+            short => Err(Error::Truncated { tag: self.parent, wanted: 8, got: short.len() }),
         }
     }
 
-    /// The next item, whatever its tag; none at the end.
+    /// Reads the next item, or returns `None` at the end.
     ///
     /// # Errors
-    /// [`Error::Truncated`], [`Error::UnknownType`], [`Error::WrongLength`], [`Error::Padding`].
-    #[expect(clippy::should_implement_trait, reason = "it can fail, and callers have to see it at each item")]
+    /// Returns [`Error::Truncated`] if the bytes end before the item, [`Error::UnknownType`] and
+    /// [`Error::WrongLength`] if the header is invalid, and [`Error::Padding`] if the padding is not zero.
+    #[expect(clippy::should_implement_trait, reason = "each call can fail, so callers use `?` per item")]
     pub fn next(&mut self) -> Result<Option<Item<'a>>, Error> {
         if self.rest.is_empty() {
             return Ok(None);
         }
         let Some((header, after)) = self.rest.split_first_chunk::<8>() else {
-            return Err(Error::Truncated { tag: self.within, wanted: 8, got: self.rest.len() });
+            return Err(Error::Truncated { tag: self.parent, wanted: 8, got: self.rest.len() });
         };
         let [t0, t1, t2, code, l0, l1, l2, l3] = *header;
         let tag = Tag(u32::from_be_bytes([0, t0, t1, t2]));
@@ -212,30 +172,30 @@ impl<'a> Reader<'a> {
         Ok(Some(Item { tag, kind, bytes, wire, version: self.version, depth: self.depth }))
     }
 
-    /// The next item if it has this tag; otherwise nothing is read.
+    /// Reads the next item if it has this tag; otherwise reads nothing and returns `None`.
     ///
     /// # Errors
-    /// As [`Reader::next`].
+    /// Returns the errors of [`Reader::next`].
     pub fn take(&mut self, tag: Tag) -> Result<Option<Item<'a>>, Error> {
         if self.peek()? == Some(tag) { self.next() } else { Ok(None) }
     }
 
-    /// The next item, which has to have this tag.
+    /// Reads the next item, which must have this tag.
     ///
     /// # Errors
-    /// [`Error::Missing`], and as [`Reader::next`].
+    /// Returns [`Error::Missing`] if it has another tag or there is none, and the errors of [`Reader::next`].
     pub fn require(&mut self, tag: Tag) -> Result<Item<'a>, Error> {
         self.take(tag)?.ok_or_else(|| Error::Missing { tag, found: self.peek().ok().flatten() })
     }
 
-    /// Ends the structure: nothing may be left in it.
+    /// Checks that no item is left.
     ///
     /// # Errors
-    /// [`Error::Unexpected`], naming the item that is left.
+    /// Returns [`Error::Unexpected`] with the tag of the next item if one is left.
     pub fn finish(self) -> Result<(), Error> {
         match self.peek()? {
             None => Ok(()),
-            Some(found) => Err(Error::Unexpected { within: self.within, found }),
+            Some(found) => Err(Error::Unexpected { within: self.parent, found }),
         }
     }
 }

@@ -1,44 +1,58 @@
-//! Tags: the number and the name of every item of KMIP 1.0 to 2.1 (1.4 §9.1.3.1, 2.1 §11).
-//!
-//! One table; a tag that is not in it is carried as its number and prints as hex.
+//! Tags of KMIP 1.0 to 2.1 (1.4 §9.1.3.1, 2.1 §11.56).
 
 use std::fmt;
 
 use super::version::*;
 
-/// The three-byte number that says what an item is.
+/// A tag: the three-byte number that identifies an item (KMIP 1.4 §9.1.1.1, 2.1 §10.1.1).
+///
+/// The associated constants are the tags of the standard, under its names without blanks. A tag that the standard does
+/// not define, such as that of a vendor extension, has no name and prints as a hexadecimal number.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::ttlv::{Tag, V1_0};
+///
+/// assert_eq!(Tag::UniqueIdentifier.0, 0x42_0094);
+/// assert_eq!(Tag::UniqueIdentifier.to_string(), "Unique Identifier");
+/// assert_eq!(Tag::UniqueIdentifier.since(), Some(V1_0));
+/// assert_eq!(Tag::named("Unique Identifier"), Some(Tag::UniqueIdentifier));
+/// assert_eq!(Tag(0x54_0001).to_string(), "0x540001");
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub u32);
 
 macro_rules! tags {
     ($($ident:ident = $value:literal $name:literal $since:ident,)*) => {
-        #[allow(non_upper_case_globals, reason = "a tag is written as the standard writes it, without the blanks")]
+        #[allow(non_upper_case_globals, reason = "the names are those of the standard, without blanks")]
         impl Tag {
             $(#[doc = $name] pub const $ident: Tag = Tag($value);)*
         }
 
-        /// Number, name and first version of each tag, ascending.
+        /// Number, name and first version of each tag, in ascending order of the number.
         static TABLE: &[(Tag, &str, Version)] = &[$((Tag($value), $name, $since),)*];
     };
 }
 
 impl Tag {
-    /// Every tag of the standard, ascending.
+    /// Returns every tag of the standard, in ascending order.
     pub fn all() -> impl Iterator<Item = Tag> {
         TABLE.iter().map(|(tag, ..)| *tag)
     }
 
-    /// The standard's name, as `Unique Identifier`; none for a tag of no version.
+    /// Returns the name of the tag in the standard, such as `Unique Identifier`, or `None` if it is not a tag of the
+    /// standard.
     pub fn name(self) -> Option<&'static str> {
         self.row().map(|(_, name, _)| *name)
     }
 
-    /// The version whose table first has the tag.
+    /// Returns the first version that defines the tag, or `None` if it is not a tag of the standard.
     pub fn since(self) -> Option<Version> {
         self.row().map(|(.., since)| *since)
     }
 
-    /// The tag of that name, as the standard writes it.
+    /// Returns the tag with this name in the standard, such as `Unique Identifier`, or `None`.
     pub fn named(name: &str) -> Option<Tag> {
         TABLE.iter().find(|(_, known, _)| *known == name).map(|(tag, ..)| *tag)
     }
@@ -443,12 +457,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn table_is_ascending_so_that_names_can_be_searched() {
+    fn table_is_in_ascending_order_for_binary_search() {
         assert!(TABLE.is_sorted_by(|a, b| a.0 < b.0));
     }
 
     #[test]
-    fn known_tags_print_their_name_and_unknown_ones_hex() {
+    fn prints_known_tags_as_names_and_unknown_tags_as_hexadecimal_numbers() {
         assert_eq!(Tag::UniqueIdentifier.to_string(), "Unique Identifier");
         assert_eq!(Tag(0x54_0001).to_string(), "0x540001");
         assert_eq!(Tag::named("X.509 Certificate Issuer"), Some(Tag::X509CertificateIssuer));

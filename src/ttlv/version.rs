@@ -1,11 +1,23 @@
-//! Protocol versions: the pair every message opens with (KMIP 1.4 §6.1, 2.1 §8.20), ordered.
+//! Protocol versions (KMIP 1.4 §6.1, 2.1 §9.16).
 //!
-//! Which versions the server speaks is [`SUPPORTED`]; what a version holds is told by the tables that
-//! name one (`tag.rs`, `kmip/enums`, the ranged rows of `structure!`).
+//! The tables of tags (`tag.rs`), enumerations (`kmip/enums`) and structures (the ranged rows of `structure!`) state
+//! the versions that define each entry.
 
 use std::fmt;
 
-/// A protocol version, major number first.
+/// A protocol version; versions are ordered by major number, then by minor number.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::ttlv::{SUPPORTED, V1_4, V2_1, Version};
+///
+/// let version = Version::new(1, 4);
+/// assert_eq!(version, V1_4);
+/// assert!(version < V2_1);
+/// assert!(SUPPORTED.contains(&version));
+/// assert_eq!(version.to_string(), "1.4");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// Protocol Version Major.
@@ -15,45 +27,47 @@ pub struct Version {
 }
 
 impl Version {
-    /// The version `major.minor`, spoken by this server or not.
+    /// Creates the version `major.minor`, whether or not the server supports it.
     pub const fn new(major: i32, minor: i32) -> Self {
         Self { major, minor }
     }
 
-    /// The version by whose rules a message that names this one is read and answered: 2.1 for 3.0, itself for every
-    /// other. What 3.0 shares with 2.1 works, and what it changed is not known here.
+    /// Returns the version whose rules apply to messages of this version: 2.1 for 3.0, otherwise the version itself.
+    ///
+    /// The server processes the part of 3.0 that is the same as in 2.1; it does not implement what 3.0 changed.
     pub fn processed_as(self) -> Self {
         if self == V3_0 { V2_1 } else { self }
     }
 
-    /// Whether a message that names the version is answered.
+    /// Returns whether the server processes messages of this version.
     pub fn is_accepted(self) -> bool {
         SUPPORTED.contains(&self.processed_as())
     }
 }
 
-/// KMIP 1.0
+/// KMIP 1.0.
 pub const V1_0: Version = Version::new(1, 0);
-/// KMIP 1.1
+/// KMIP 1.1.
 pub const V1_1: Version = Version::new(1, 1);
-/// KMIP 1.2
+/// KMIP 1.2.
 pub const V1_2: Version = Version::new(1, 2);
-/// KMIP 1.3
+/// KMIP 1.3.
 pub const V1_3: Version = Version::new(1, 3);
-/// KMIP 1.4
+/// KMIP 1.4.
 pub const V1_4: Version = Version::new(1, 4);
-/// KMIP 2.0
+/// KMIP 2.0.
 pub const V2_0: Version = Version::new(2, 0);
-/// KMIP 2.1
+/// KMIP 2.1.
 pub const V2_1: Version = Version::new(2, 1);
-/// KMIP 3.0, which is [understood as](Version::processed_as) 2.1 and not among the [`SUPPORTED`].
+/// KMIP 3.0: [processed as](Version::processed_as) 2.1, and not one of the [`SUPPORTED`] versions.
 pub const V3_0: Version = Version::new(3, 0);
 
-/// The form in which the store keeps objects and attributes: every row of every table, whatever version
-/// brought it or dropped it, in the dialect of 2.x. Never sent and never accepted from a peer.
+/// The version of objects and attributes in the store: it has every row of every structure and attribute table, in the
+/// form of 2.x, including rows that a later version removed. Never sent to or accepted from a peer.
 pub const STORED: Version = Version::new(i32::MAX, 0);
 
-/// The versions this server speaks, newest first, as Discover Versions lists them.
+/// The versions that the server supports, in descending order, as Discover Versions lists them (1.4 §4.26, 2.1
+/// §6.1.16).
 pub const SUPPORTED: [Version; 7] = [V2_1, V2_0, V1_4, V1_3, V1_2, V1_1, V1_0];
 
 impl fmt::Display for Version {
@@ -73,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_named_is_answered_by_the_rules_of_one_that_is_spoken() {
+    fn accepts_the_supported_versions_and_3_0_which_is_processed_as_2_1() {
         for version in SUPPORTED {
             assert_eq!(version.processed_as(), version);
         }

@@ -1,13 +1,27 @@
-//! Writes items (KMIP 1.4 §9.1.1, 2.1 §10.1): padding and the lengths of structures are done here, once.
+//! Writing items (KMIP 1.4 §9.1.1, 2.1 §10.1), with their padding and the lengths of structures.
 
 use zeroize::Zeroizing;
 
 use super::{ItemType, Tag, Version};
 
-/// Room for the bytes of almost every key.
-const KEY_ROOM: usize = 4096;
+/// The initial capacity of a buffer for a key, in bytes: a 4096-bit RSA private key needs 2.4 KiB.
+const KEY_CAPACITY: usize = 4096;
 
-/// A growing message, written in the form of one version.
+/// Encodes items into a buffer, for one protocol version.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::ttlv::{ItemType, Tag, V1_2, Value, Writer};
+///
+/// let mut writer = Writer::new(V1_2);
+/// writer.structure(Tag::RequestPayload, |writer| {
+///     "7".to_owned().encode(Tag::UniqueIdentifier, writer);
+///     writer.item(Tag::KeyFormatType, ItemType::Enumeration, &1_u32.to_be_bytes());
+/// });
+/// assert_eq!(writer.len(), 8 + 16 + 16);
+/// assert!(writer.into_bytes().starts_with(&[0x42, 0x00, 0x79, 0x01, 0, 0, 0, 32]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Writer {
     buf: Vec<u8>,
@@ -15,51 +29,46 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// An empty buffer; items are written in the form of `version`.
+    /// Creates a writer with an empty buffer, for `version`.
     pub fn new(version: Version) -> Self {
         Self::reusing(Vec::new(), version)
     }
 
-    /// The same on the allocation of `buf`, whose contents are dropped.
-    pub fn reusing(mut buf: Vec<u8>, version: Version) -> Self {
+    /// Creates a writer that clears `buf` and reuses its allocation.
+    pub(crate) fn reusing(mut buf: Vec<u8>, version: Version) -> Self {
         buf.clear();
         Self { buf, version }
     }
 
-    /// What `write` writes, in the form of `version`, for what holds a key: wiped when it is dropped. There is room that
-    /// spares almost every key a move, which would leave a copy of it behind: a 4096-bit private key takes 2.4 KiB.
-    pub fn wiped(version: Version, write: impl FnOnce(&mut Self)) -> Zeroizing<Vec<u8>> {
-        let mut writer = Self::reusing(Vec::with_capacity(KEY_ROOM), version);
+    /// Returns the bytes that `write` writes, zeroed on drop. The buffer has room for almost every key, because growing
+    /// it would leave a copy of the key in freed memory.
+    pub(crate) fn wiped(version: Version, write: impl FnOnce(&mut Self)) -> Zeroizing<Vec<u8>> {
+        let mut writer = Self::reusing(Vec::with_capacity(KEY_CAPACITY), version);
         write(&mut writer);
         Zeroizing::new(writer.into_bytes())
     }
 
-    /// The version in whose form items are written.
+    /// Returns the protocol version for which items are encoded.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// How many bytes are written so far.
+    /// Returns the number of bytes written.
     pub fn len(&self) -> usize {
         self.buf.len()
     }
 
-    /// Whether nothing is written so far.
+    /// Returns whether no bytes are written.
     pub fn is_empty(&self) -> bool {
         self.buf.is_empty()
     }
 
-    /// Forgets what was written after the first `length` bytes: how a failed batch item is taken back.
-    pub fn truncate(&mut self, length: usize) {
-        self.buf.truncate(length);
-    }
-
-    /// What was written.
+    /// Returns the bytes written.
     pub fn into_bytes(self) -> Vec<u8> {
         self.buf
     }
 
-    /// Writes a structure whose items `items` writes.
+    /// Writes a structure with the items that `items` writes.
     pub fn structure(&mut self, tag: Tag, items: impl FnOnce(&mut Self)) {
         self.header(tag, ItemType::Structure, 0);
         let start = self.buf.len();
@@ -70,7 +79,9 @@ impl Writer {
         }
     }
 
-    /// Writes one item; `value` is padded with zeros to a multiple of eight bytes.
+    /// Writes one item and pads `value` with zeros to a multiple of eight bytes.
+    ///
+    /// The caller ensures that `value` is valid for the type; [`Value::encode`](super::Value::encode) does so.
     pub fn item(&mut self, tag: Tag, kind: ItemType, value: &[u8]) {
         let padded = value.len().next_multiple_of(8);
         self.buf.reserve(8 + padded);
@@ -80,7 +91,7 @@ impl Writer {
         self.buf.extend_from_slice(padding.get(..padded - value.len()).unwrap_or_default());
     }
 
-    /// Writes an item that is already encoded, header and padding included, under another tag.
+    /// Writes the encoded item `wire`, as in [`Item::wire`](super::Item::wire), with another tag.
     pub fn encoded(&mut self, tag: Tag, wire: &[u8]) {
         if let Some((_, rest)) = wire.split_first_chunk::<3>() {
             let [_, tag @ ..] = tag.0.to_be_bytes();
@@ -96,8 +107,7 @@ impl Writer {
     }
 }
 
-/// The four length bytes. No value reaches 4 GiB: requests are capped at a thousandth of it, and
-/// responses are made from them.
+/// Returns the four bytes of an item's length. No value reaches 4 GiB, because messages are limited to a fraction of it.
 fn length_field(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }
