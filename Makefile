@@ -66,9 +66,9 @@ test: ## Runs every test, PyKMIP's client and its own tests included, against th
 	@test -n "$(KMIP_CORPUS)" || echo "KMIP_CORPUS is not set: the standard's test cases were skipped"
 
 # KMIP_CORPUS names the folder of the cases; CASE and VERSION (as VERSION=1.4) narrow the run down. A run of everything
-# states its counts in README.md. CONFORMANCE_KEEP=waiting writes tests/conformance/waiting.txt anew instead.
-CONFORMANCE_KEEP := readme
-conformance: ## Replays the standard's own test cases, and states in README.md how many pass.
+# writes its counts into docs/conformance.md. CONFORMANCE_KEEP=waiting writes tests/conformance/waiting.txt anew instead.
+CONFORMANCE_KEEP := counts
+conformance: ## Replays the standard's own test cases, and counts those that pass in docs/conformance.md.
 	@test -n "$(KMIP_CORPUS)" || { echo "usage: make conformance KMIP_CORPUS=DIR [CASE=NAME] [VERSION=1.4]"; exit 2; }
 	KMIP_CORPUS="$(abspath $(KMIP_CORPUS))" CASE="$(CASE)" VERSION="$(VERSION)" CONFORMANCE_KEEP="$(CONFORMANCE_KEEP)" \
 		cargo test --release --test integration conformance -- --nocapture --test-threads=1

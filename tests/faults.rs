@@ -17,7 +17,7 @@ use kmip_server::ttlv::{Tag, V1_2, Writer};
 use rusqlite::Connection;
 
 use crate::corpus::{self, aes_key, first, id, message_of, peer, register, requests, statuses, text};
-use crate::harness::{Client, Pki, Running, within};
+use crate::harness::{Client, Pki, Running, skip, within};
 
 /// A store that fails for as long as it is told to.
 struct Failing {
@@ -183,7 +183,7 @@ impl Drop for Small {
 fn a_full_disk_refuses_writes_and_loses_nothing() {
     let pki = Pki::new();
     let Some(small) = Small::mount(&pki, 2 << 20) else {
-        println!("skipped: this process may not mount a small file system");
+        skip("this process may not mount a small file system");
         return;
     };
     let ballast = small.0.join("ballast");

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kmip_server::encoding::{json, xml};
 
-use super::harness::Pki;
+use super::harness::{Pki, skip};
 use case::Case;
 use report::{Lists, Outcome};
 
@@ -37,7 +37,7 @@ const AT_ONCE: usize = 8;
 fn corpus() -> Option<PathBuf> {
     let corpus = std::env::var_os("KMIP_CORPUS").filter(|folder| !folder.is_empty());
     if corpus.is_none() {
-        println!("skipped: KMIP_CORPUS names no folder with the standard's test cases");
+        skip("KMIP_CORPUS names no folder with the standard's test cases");
     }
     corpus.map(PathBuf::from)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::case::Case;
 
-/// Where README.md states the counts.
+/// The marks around the table of counts in docs/conformance.md.
 const MARKS: (&str, &str) = ("<!-- conformance: begin -->\n", "<!-- conformance: end -->");
 
 /// What became of a case.
@@ -122,12 +122,12 @@ pub(super) fn surprises(outcomes: &[Outcome<'_>], lists: &Lists, everything: boo
     surprises
 }
 
-/// After a run of everything: `CONFORMANCE_KEEP=readme` states the counts in README.md, and
+/// After a run of everything: `CONFORMANCE_KEEP=counts` writes the counts into docs/conformance.md, and
 /// `CONFORMANCE_KEEP=waiting` takes the cases that pass out of waiting.txt and puts those in that do not.
 pub(super) fn keep(outcomes: &[Outcome<'_>], lists: &Lists) {
     let wanted = std::env::var("CONFORMANCE_KEEP").unwrap_or_default();
-    if wanted.contains("readme") {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    if wanted.contains("counts") {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conformance.md");
         let text = fs::read_to_string(&path).unwrap();
         let (before, rest) = text.split_once(MARKS.0).unwrap();
         let (_, after) = rest.split_once(MARKS.1).unwrap();
