@@ -225,9 +225,9 @@ fn every_row_of_the_attribute_table_is_consistent() {
 
 #[test]
 fn every_setting_and_option_stands_in_the_documents() {
-    let (readme, example) = (text("README.md"), text("server.conf.example"));
+    let (readme, example) = (text("docs/settings.md"), text("server.conf.example"));
     for setting in settings::names() {
-        assert!(readme.contains(&format!("\n| `{setting}` | ")), "README.md has no row for {setting}");
+        assert!(readme.contains(&format!("\n| `{setting}` | ")), "docs/settings.md has no row for {setting}");
         let there =
             example.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{setting}=")));
         assert!(there, "server.conf.example does not show {setting}");
@@ -247,7 +247,7 @@ fn every_setting_and_option_stands_in_the_documents() {
     for (short, long) in options {
         assert!(
             readme.contains(&format!("\n| `{short}`, `{long}` | ")),
-            "README.md has no row for {short}, {long}"
+            "docs/settings.md has no row for {short}, {long}"
         );
     }
 }
