@@ -254,8 +254,7 @@ fn every_setting_and_option_stands_in_the_documents() {
 
 #[test]
 fn every_package_has_its_reason() {
-    let (manifest, reasons) = (text("Cargo.toml"), text("ARCHITECTURE.md"));
-    let (_, table) = reasons.split_once("\n## Packages\n").unwrap();
+    let (manifest, table) = (text("Cargo.toml"), text("docs/packages.md"));
     let (_, dependencies) = manifest.split_once("\n[dependencies]\n").unwrap();
     let (dependencies, _) = dependencies.split_once("\n[").unwrap();
     for line in dependencies.lines().filter(|line| line.contains(" = ")) {
@@ -263,7 +262,7 @@ fn every_package_has_its_reason() {
         // A package that is known here by another name.
         let package =
             rest.split("package = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or(name);
-        assert!(table.contains(package), "ARCHITECTURE.md gives no reason for the package {package}");
+        assert!(table.contains(package), "docs/packages.md gives no reason for the package {package}");
     }
 }
 
