@@ -99,7 +99,27 @@ macro_rules! wire_mask {
 /// state the versions that have it, as `Tag[V1_3..] => …`; in other versions it is neither read nor written,
 /// and its field is the default. A row `Tag[V1_3.., lenient] => …` is read in every version: some clients send it
 /// to servers of all of them.
+///
+/// `pub rows` instead of `pub struct` declares consecutive rows that several structures share. Such a structure
+/// includes them as one row, whose tag is that of the first of them: `CorrelationValue => part: PartIndicators`.
 macro_rules! structure {
+    ($(#[$meta:meta])* pub rows $Name:ident { $($(#[$row:meta])* $Tag:ident $([$versions:expr $(, $lenient:ident)?])? => $field:ident: $Type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $Name {
+            $($(#[$row])* #[doc = concat!("`", stringify!($Tag), "`")] pub $field: $Type,)*
+        }
+
+        impl $crate::ttlv::Field for $Name {
+            fn read(_: $crate::ttlv::Tag, mut rows: &mut $crate::ttlv::Reader<'_>) -> Result<Self, $crate::ttlv::Error> {
+                Ok(Self { $($field: structure!(@read rows $Tag $([$versions $(, $lenient)?])?),)* })
+            }
+
+            fn write(&self, _: $crate::ttlv::Tag, writer: &mut $crate::ttlv::Writer) {
+                $(structure!(@write writer $Tag $([$versions])? self.$field);)*
+            }
+        }
+    };
     ($(#[$meta:meta])* pub struct $Name:ident { $($(#[$row:meta])* $Tag:ident $([$versions:expr $(, $lenient:ident)?])? => $field:ident: $Type:ty,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]

@@ -20,6 +20,13 @@ use super::Operation;
 structure! {
     /// Request Payload.
     pub struct Request {
+        CommonAttributes => attributes: PairAttributes,
+    }
+}
+
+structure! {
+    /// The attributes and storage masks for the keys of a new pair.
+    pub rows PairAttributes {
         CommonAttributes => common: Option<TemplateAttribute>,
         PrivateKeyAttributes => private: Option<TemplateAttribute>,
         PublicKeyAttributes => public: Option<TemplateAttribute>,
@@ -29,8 +36,24 @@ structure! {
     }
 }
 
+impl PairAttributes {
+    /// Returns the attributes of the public key and of the private key; both include the common attributes.
+    ///
+    /// # Errors
+    /// Returns the errors of [`RequestedAttributes::of_optional`].
+    pub(super) fn requested(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Result<(RequestedAttributes, RequestedAttributes), Error> {
+        let public = RequestedAttributes::of_optional(cx, self.public.as_ref())?;
+        let private = RequestedAttributes::of_optional(cx, self.private.as_ref())?;
+        let common = RequestedAttributes::of_optional(cx, self.common.as_ref())?;
+        Ok((public.or(&common), private.or(&common)))
+    }
+}
+
 structure! {
-    /// Response Payload.
+    /// Response Payload, also of Re-key Key Pair.
     pub struct Response {
         PrivateKeyUniqueIdentifier => private_key_unique_identifier: UniqueIdentifier,
         PublicKeyUniqueIdentifier => public_key_unique_identifier: UniqueIdentifier,
@@ -45,11 +68,9 @@ impl Operation for CreateKeyPair {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let public = RequestedAttributes::of_optional(cx, request.public.as_ref())?;
-        let private = RequestedAttributes::of_optional(cx, request.private.as_ref())?;
-        let common = RequestedAttributes::of_optional(cx, request.common.as_ref())?;
-        let public = cx.complete(public.or(&common), ObjectType::PublicKey, None)?;
-        let private = cx.complete(private.or(&common), ObjectType::PrivateKey, None)?;
+        let (public, private) = request.attributes.requested(cx)?;
+        let public = cx.complete(public, ObjectType::PublicKey, None)?;
+        let private = cx.complete(private, ObjectType::PrivateKey, None)?;
 
         let pair = generate(cx, &public, &private)?;
         let mut public_key =

@@ -4,36 +4,22 @@
 //! the public key loses its names and gets a link, so its policy has to allow Modify Attribute.
 
 use crate::engine::replacement::{self, Wanted};
-use crate::engine::{Context, RequestedAttributes, Requester, failed, invalid_field};
-use crate::kmip::attributes::TemplateAttribute;
+use crate::engine::{Context, Requester, failed, invalid_field};
 use crate::kmip::enums::{LinkType, ObjectType, ResultReason, UniqueIdentifierValue};
-use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::structures::{Link, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
 use crate::store::Record;
-use crate::ttlv::{Interval, V2_0};
+use crate::ttlv::Interval;
 
 use super::Operation;
-use super::create_key_pair::generate;
+use super::create_key_pair::{PairAttributes, Response, generate};
 
 structure! {
     /// Request Payload.
     pub struct Request {
         PrivateKeyUniqueIdentifier => private_key_unique_identifier: Option<UniqueIdentifier>,
         Offset => offset: Option<Interval>,
-        CommonAttributes => common: Option<TemplateAttribute>,
-        PrivateKeyAttributes => private: Option<TemplateAttribute>,
-        PublicKeyAttributes => public: Option<TemplateAttribute>,
-        CommonProtectionStorageMasks[V2_0..] => common_storage: Option<ProtectionStorageMasks>,
-        PrivateProtectionStorageMasks[V2_0..] => private_storage: Option<ProtectionStorageMasks>,
-        PublicProtectionStorageMasks[V2_0..] => public_storage: Option<ProtectionStorageMasks>,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        PrivateKeyUniqueIdentifier => private_key_unique_identifier: UniqueIdentifier,
-        PublicKeyUniqueIdentifier => public_key_unique_identifier: UniqueIdentifier,
+        CommonAttributes => attributes: PairAttributes,
     }
 }
 
@@ -45,9 +31,7 @@ impl Operation for ReKeyKeyPair {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let common = RequestedAttributes::of_optional(cx, request.common.as_ref())?;
-        let private = RequestedAttributes::of_optional(cx, request.private.as_ref())?.or(&common);
-        let public = RequestedAttributes::of_optional(cx, request.public.as_ref())?.or(&common);
+        let (public, private) = request.attributes.requested(cx)?;
         let private = Wanted { offset: request.offset, given: private }.checked()?;
         let public = Wanted { offset: request.offset, given: public }.checked()?;
 
