@@ -138,7 +138,7 @@ class Environment:
         self.variables = {name: value for name, value in os.environ.items() if not name.startswith(("KMIP_", "PYTHON"))}
         self.variables["PATH"] = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         self.offline = dict(self.variables, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheel.parent))
-        self._wheel = wheel
+        self.wheel = wheel
         options = [] if prepare.available("ensurepip") else ["--without-pip"]
         self.run([python, "-m", "venv", *options, folder])
 
@@ -176,10 +176,12 @@ def pages_of_ci_systems(environment, folder):
     gitlab = re.findall(r"^ +- (.*)$", after("gitlab-ci.md").partition("before_script:")[2].partition("artifacts:")[0], re.MULTILINE)
     # GitHub has a shell for each step, GitLab one for all.
     for name, scripts in (("github", github), ("gitlab", ["\n".join(gitlab)])):
-        check(any("pip install kmip-server" in script for script in scripts), f"{name}: {scripts}")
+        check(any("pip install wheels/kmip_server-" in script for script in scripts), f"{name}: {scripts}")
         check(any("run_server -f ci/server.conf" in script for script in scripts), f"{name}: {scripts}")
         place, port = folder / name, free_port()
         (place / "ci").mkdir(parents=True)
+        (place / "wheels").mkdir()
+        shutil.copy(str(environment.wheel), str(place / "wheels"))
         environment.certificates(place / "certs", port)
         (place / "ci" / "server.conf").write_text(
             f"[server]\nhostname=127.0.0.1\nport={port}\nauth_suite=Basic\ndatabase_path=:memory:\n"
