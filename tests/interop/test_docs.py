@@ -55,6 +55,34 @@ def test_the_commands_of_the_page_about_backups_work_as_they_stand(command, is_r
     assert said.endswith("1 Symmetric Key John Doe"), said
 
 
+def test_the_first_lines_of_readme_lead_to_a_first_key(command, is_reference, tmp_path):
+    assert not is_reference, "README is about this server"
+    (build_and_start,) = re.findall(r"^```sh\n(.*?)^```$", (DOCS.parent / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    build, start = build_and_start.splitlines()
+    assert build == "cargo build --release"
+    program, *options = shlex.split(start)
+    assert program == "target/release/run_server"
+    server = subprocess.Popen(
+        [command[0], *options], cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, universal_newlines=True,
+    )
+    try:
+        lines = []
+        while not (lines and lines[-1].startswith("print(")):
+            line = server.stdout.readline()
+            assert line, "".join(lines)
+            lines.append(line)
+        script = "".join(lines[next(i for i, line in enumerate(lines) if line.startswith("from ")):])
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT_SECONDS,
+            universal_newlines=True,
+        )
+        assert done.returncode == 0, done.stderr
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert re.search(r"^1 b'[0-9a-f]{64}'$", done.stdout, re.MULTILINE), done.stdout
+
+
 def stop(pid_file):
     """Ends the server of a script that failed before it did so itself."""
     try:
