@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test conformance check tools bench bench-pykmip bench-compare wheel wheel-test deb deb-test crash soak fuzz
+.PHONY: help run test generated conformance check tools bench bench-pykmip bench-compare wheel wheel-test deb deb-test crash soak fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -64,6 +64,10 @@ test: ## Runs every test, PyKMIP's client and its own tests included, against th
 	cargo build --release
 	KMIP_SERVER_BINARY="$(abspath $(TARGET))/release/run_server" cargo test
 	@test -n "$(KMIP_CORPUS)" || echo "KMIP_CORPUS is not set: the standard's test cases were skipped"
+
+# The tests that compare these files write them, too.
+generated: ## Writes server.conf.example, the generated parts of docs/ and the manual page from their tables.
+	KMIP_WRITE_GENERATED=1 cargo test --test integration -- generated explain::the_document
 
 # KMIP_CORPUS names the folder of the cases; CASE and VERSION (as VERSION=1.4) narrow the run down. A run of everything
 # writes its counts into docs/conformance.md. CONFORMANCE_KEEP=waiting writes tests/conformance/waiting.txt anew instead.

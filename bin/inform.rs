@@ -1,4 +1,4 @@
-//! `--check-config` and `--explain`: what the program only tells.
+//! `--check-config` and `--explain`, which only print.
 
 use std::process::ExitCode;
 
@@ -7,11 +7,11 @@ use kmip_server::internals::explain::{self, Explained, Explanation};
 use kmip_server::internals::hardening;
 use kmip_server::internals::server::check::{self, Obstacle};
 
-use super::{FAILED_START, failure, say};
+use super::command_line::{Failure, say};
 
-/// Tells what the server would do by these settings.
-pub(crate) fn check(config: &Config) -> ExitCode {
-    // Keys are read here as a server reads them.
+/// Prints what a server with this configuration would do.
+pub(crate) fn check(config: &Config) -> Result<ExitCode, Failure> {
+    // The check reads private keys.
     hardening::harden(0);
     let report = check::check(config);
     let mut lines = report.facts;
@@ -29,24 +29,21 @@ pub(crate) fn check(config: &Config) -> ExitCode {
     }
     if count == 0 {
         lines.push("The server would start.".to_owned());
-        return say(&lines.join("\n"));
+        return Ok(say(&lines.join("\n")));
     }
     say(&lines.join("\n"));
-    failure(FAILED_START, &format!("the server would not start: {count} errors"), explain::CHECK_FAILED)
+    let errors = if count == 1 { "error" } else { "errors" };
+    Err(Failure::new(&format!("the server would not start: {count} {errors}"), explain::CHECK_FAILED))
 }
 
-/// Tells what a code means.
-pub(crate) fn explain(code: &str) -> ExitCode {
+/// Prints the explanation of a code, or all codes for `list`.
+pub(crate) fn explain(code: &str) -> Result<ExitCode, Failure> {
     if code == "list" {
-        return say(&explain::codes().collect::<Vec<_>>().join("\n"));
+        return Ok(say(&explain::codes().collect::<Vec<_>>().join("\n")));
     }
     let Some(Explanation { code, says, meaning, advice }) = explain::find(code) else {
-        return failure(
-            FAILED_START,
-            &format!("there is no explanation of '{code}'"),
-            explain::NOT_EXPLAINED,
-        );
+        return Err(Failure::new(&format!("the code '{code}' does not exist"), explain::NOT_EXPLAINED));
     };
-    let says = if says.is_empty() { String::new() } else { format!("It says: {says}\n") };
-    say(&format!("{code}\n{says}Meaning: {meaning}.\nWhat to do: {advice}."))
+    let says = if says.is_empty() { String::new() } else { format!("Message: {says}\n") };
+    Ok(say(&format!("{code}\n{says}Meaning: {meaning}.\nWhat to do: {advice}.")))
 }

@@ -1,47 +1,61 @@
-//! What a server is told before it starts: every setting of PyKMIP's `KmipServer` constructor, typed.
+//! The configuration of a server: the settings of PyKMIP's `KmipServer` constructor and the additional ones, typed.
 //!
-//! Built in code, or by [`crate::settings`] from a file and a command line. Whether the paths lead anywhere is
-//! left to whoever opens them.
+//! A program builds it in code, or [`crate::settings`] builds it from a file and a command line. The server checks the
+//! files when it opens them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Which versions of TLS are spoken.
+/// The TLS versions that the server accepts.
+///
+/// ```
+/// use kmip_server::{AuthSuite, Config};
+///
+/// let config = Config::builder("server.pem", "ca.pem").auth_suite(AuthSuite::Tls13).build();
+/// assert_eq!(config.auth_suite, AuthSuite::Tls13);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AuthSuite {
-    /// `Basic`: TLS 1.2 and 1.3. (The name once stood for TLS 1.0, which is not spoken.)
+    /// `Basic`: TLS 1.2 and 1.3. (PyKMIP's name for TLS 1.0, which this server does not support.)
     #[default]
     Basic,
-    /// `TLS1.2`: that version only.
+    /// `TLS1.2`: TLS 1.2 only.
     Tls12,
-    /// `TLS1.3`: that version only.
+    /// `TLS1.3`: TLS 1.3 only.
     Tls13,
 }
 
 impl AuthSuite {
-    /// Every suite by its name in the settings.
+    /// Every suite with its name in the settings.
     pub const NAMES: &'static [(&'static str, Self)] =
         &[("Basic", Self::Basic), ("TLS1.2", Self::Tls12), ("TLS1.3", Self::Tls13)];
 }
 
-/// The least severe messages that are logged, by Python's names.
+/// The least severe level that is logged, with the names of Python's `logging`.
+///
+/// ```
+/// use kmip_server::{Config, Level};
+///
+/// let config = Config::builder("server.pem", "ca.pem").logging_level(Level::Debug).build();
+/// assert_eq!(config.logging_level, Level::Debug);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
-    /// Also each request and response, as trees with the key material masked.
+    /// Adds requests and responses, with the key material masked.
     Debug,
-    /// Also what is normal: starts, stops, sessions, identities.
+    /// Adds regular events: starts, stops, sessions, identities.
     #[default]
     Info,
-    /// Also what was refused or left out.
+    /// Adds refused and ignored input.
     Warning,
-    /// Also what failed.
+    /// Logs failures only.
     Error,
-    /// Nothing: the server has no message of this level.
+    /// Logs nothing: the server has no messages of this level.
     Critical,
 }
 
 impl Level {
-    /// Every level by its name in the settings.
+    /// Every level with its name in the settings.
     pub const NAMES: &'static [(&'static str, Self)] = &[
         ("DEBUG", Self::Debug),
         ("INFO", Self::Info),
@@ -51,170 +65,289 @@ impl Level {
     ];
 }
 
-/// One `[auth:NAME]` section of the settings.
+/// An authentication service: a section `[auth:NAME]` of the settings.
+///
+/// ```
+/// use kmip_server::{AuthPlugin, Config};
+///
+/// let service = AuthPlugin {
+///     name: "auth:slugs".into(),
+///     enabled: true,
+///     url: Some("http://127.0.0.1:8080/slugs/".into()),
+/// };
+/// let config = Config::builder("server.pem", "ca.pem").auth_plugins([service]).build();
+/// assert_eq!(config.auth_plugins.len(), 1);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthPlugin {
     /// The name of the section: `auth:slugs`, `auth:slugs:second`.
     pub name: String,
-    /// Whether it is asked.
+    /// Whether the server asks the service.
     pub enabled: bool,
-    /// Where it is.
+    /// The URL of the service.
     pub url: Option<String>,
 }
 
-/// Any other section of the settings that counts.
+/// A section of the settings as names and values.
+///
+/// ```
+/// use kmip_server::{Announcement, Section};
+///
+/// let entries = [("authority", "Unspecified"), ("type", "Software"), ("version", "1"), ("level", "1")];
+/// let entries = entries.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+/// let validation = Section { name: "validation:example".into(), entries };
+/// let announcement = Announcement { validations: vec![validation], ..Announcement::default() };
+/// # assert_eq!(announcement.validations.len(), 1);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Section {
     /// The name of the section.
     pub name: String,
-    /// Its settings, by their names.
+    /// The settings of the section by name.
     pub entries: Vec<(String, String)>,
 }
 
-/// What clients are told of the server, where it is not what the server knows of itself.
+/// Overrides for the server information that Query and C_GetInfo of PKCS#11 return, to test clients.
+///
+/// ```
+/// use kmip_server::{Announcement, Config};
+///
+/// let announced = Announcement { manufacturer: Some("Example Ltd".into()), ..Announcement::default() };
+/// let config = Config::builder("server.pem", "ca.pem").announced(announced).build();
+/// # assert_eq!(config.announced.manufacturer.as_deref(), Some("Example Ltd"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Announcement {
-    /// The profiles, each as `NAME at URI port NUMBER`, the last two or not; `None` for those that the server meets.
+    /// The profiles, each as `NAME`, optionally with ` at URI` and ` port NUMBER`; `None` for the profiles that the
+    /// server meets.
     pub profiles: Option<Vec<String>>,
     /// The sections `[validation:NAME]`: one for each validation of the product.
     pub validations: Vec<Section>,
-    /// Who made the server.
+    /// The manufacturer.
     pub manufacturer: Option<String>,
-    /// What it is.
+    /// The product.
     pub product: Option<String>,
-    /// Which version of it.
+    /// The version of the product.
     pub version: Option<String>,
-    /// The version of PKCS#11 that C_GetInfo tells.
+    /// The version of PKCS#11 that C_GetInfo returns.
     pub pkcs11_version: Option<String>,
 }
 
-/// Where a user's client listens for what the server sends of its own accord.
+/// The address at which a user's client listens for Put and Notify requests of the server.
+///
+/// ```
+/// use kmip_server::{ClientEndpoint, Config};
+///
+/// let endpoint = ClientEndpoint { user: "John Doe".into(), host: "127.0.0.1".into(), port: 5697 };
+/// let config = Config::builder("server.pem", "ca.pem").client_endpoints([endpoint]).build();
+/// # assert_eq!(config.client_endpoints.len(), 1);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientEndpoint {
-    /// The user, as the certificate of the user's client names them.
+    /// The user: the identity in the certificate of the listening client.
     pub user: String,
-    /// The name or address of the machine.
+    /// The host name or address.
     pub host: String,
     /// The port.
     pub port: u16,
 }
 
-/// The settings of one server. [`Config::new`] gives the defaults; each field may be changed after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// The name or address to listen on; empty for every IPv4 address of the machine.
-    pub hostname: String,
-    /// The port to listen on; 0 picks a free one.
-    pub port: u16,
-    /// The server's certificate, PEM, its chain after it.
-    pub certificate_path: PathBuf,
-    /// The server's private key, PEM; `None` where the certificate's file holds it.
-    pub key_path: Option<PathBuf>,
-    /// The certificates that clients are trusted by, PEM.
-    pub ca_path: PathBuf,
-    /// The versions of TLS.
-    pub auth_suite: AuthSuite,
-    /// The log file; its five older parts stand beside it.
-    pub log_path: PathBuf,
-    /// The directory of operation policy files; `None` for the built-in policies alone.
-    pub policy_path: Option<PathBuf>,
-    /// Whether changes in the policy directory count while the server runs.
-    pub live_policies: bool,
-    /// Whether client certificates need an extended key usage that lists client authentication.
-    pub enable_tls_client_auth: bool,
-    /// Whether those who share a certificate are told apart by whom the credentials of their requests name.
-    pub enable_credential_identity: bool,
-    /// The cipher suites to restrict TLS to, by standard or OpenSSL names; empty for all that are offered.
-    pub tls_cipher_suites: Vec<String>,
-    /// What is logged.
-    pub logging_level: Level,
-    /// The SQLite file of the objects; `:memory:` for none.
-    pub database_path: PathBuf,
-    /// The file of the key that objects are sealed with in the database; `None` to keep them as they are.
-    pub key_encryption_key_path: Option<PathBuf>,
-    /// The authentication services, in the order they are asked in.
-    pub auth_plugins: Vec<AuthPlugin>,
-    /// The file that the state of the server is written to as JSON, again and again; `None` for no such file.
-    pub status_path: Option<PathBuf>,
-    /// The certificate of the authority that signs for Certify and Re-certify, PEM; `None` for one that the server
-    /// makes and keeps itself.
-    pub certify_ca_certificate: Option<PathBuf>,
-    /// That authority's private key, PEM; `None` where its certificate's file holds it.
-    pub certify_ca_key: Option<PathBuf>,
-    /// What clients are told of the server, where it is not what the server knows of itself.
-    pub announced: Announcement,
-    /// Where clients listen for Put and Notify, each user once; none for a server that only answers.
-    pub client_endpoints: Vec<ClientEndpoint>,
-    /// How many clients may be connected at once; more are turned away.
-    pub max_connections: usize,
-    /// The longest request that is read, in bytes; a client that announces more is cut off.
-    pub max_request_size: usize,
-    /// How much of the large messages of all connections may be in memory at once, in bytes; never less than four
-    /// of the longest requests.
-    pub message_memory: usize,
-    /// How long a client may take for the TLS handshake.
-    pub handshake_timeout: Duration,
-    /// How long a client may take for a request, from its first byte to its last.
-    pub request_timeout: Duration,
-    /// How long a client may read nothing of a response; a longer one has to be read at a certain rate as well.
-    pub response_timeout: Duration,
+/// Declares [`Config`], its defaults and its builder from one list of fields. The builder's methods for fields with a
+/// default take the value; those for optional fields take the content of the `Option`; those for lists take any
+/// iterator.
+macro_rules! config {
+    (
+        values { $($(#[$value_meta:meta])* $value:ident: $Value:ty = $default:expr,)* }
+        lists { $($(#[$list_meta:meta])* $list:ident: $Item:ty,)* }
+        options { $($(#[$option_meta:meta])* $option:ident: $Content:ty,)* }
+    ) => {
+        /// The configuration of one server.
+        ///
+        /// [`Config::builder`] and [`Config::new`] start with the defaults; the fields can also be assigned.
+        ///
+        /// ```
+        /// use kmip_server::Config;
+        ///
+        /// let mut config = Config::builder("server.pem", "ca.pem").port(0).database_path(":memory:").build();
+        /// config.max_connections = 64;
+        /// assert_eq!((config.port, config.hostname.as_str()), (0, "127.0.0.1"));
+        /// ```
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Config {
+            /// The server's certificate, PEM, followed by the intermediate CA certificates.
+            pub certificate_path: PathBuf,
+            /// The trusted certificates, PEM: of CAs that issue client certificates, or of single clients.
+            pub ca_path: PathBuf,
+            $($(#[$value_meta])* pub $value: $Value,)*
+            $($(#[$list_meta])* pub $list: Vec<$Item>,)*
+            $($(#[$option_meta])* pub $option: Option<$Content>,)*
+        }
+
+        impl Config {
+            /// Returns the configuration of a server on 127.0.0.1, port 5696, with the default of each other setting.
+            ///
+            /// The file `certificate_path` also contains the private key, unless `key_path` is set.
+            pub fn new(certificate_path: impl Into<PathBuf>, ca_path: impl Into<PathBuf>) -> Self {
+                Self {
+                    certificate_path: certificate_path.into(),
+                    ca_path: ca_path.into(),
+                    $($value: $default,)*
+                    $($list: Vec::new(),)*
+                    $($option: None,)*
+                }
+            }
+        }
+
+        impl ConfigBuilder {
+            $(
+                #[doc = concat!("Sets `", stringify!($value), "`.\n")]
+                $(#[$value_meta])*
+                #[must_use]
+                pub fn $value(mut self, value: impl Into<$Value>) -> Self {
+                    self.config.$value = value.into();
+                    self
+                }
+            )*
+            $(
+                #[doc = concat!("Sets `", stringify!($list), "`.\n")]
+                $(#[$list_meta])*
+                #[must_use]
+                pub fn $list(mut self, values: impl IntoIterator<Item = $Item>) -> Self {
+                    self.config.$list = values.into_iter().collect();
+                    self
+                }
+            )*
+            $(
+                #[doc = concat!("Sets `", stringify!($option), "`.\n")]
+                $(#[$option_meta])*
+                #[must_use]
+                pub fn $option(mut self, value: impl Into<$Content>) -> Self {
+                    self.config.$option = Some(value.into());
+                    self
+                }
+            )*
+        }
+    };
+}
+
+config! {
+    values {
+        /// The host name or address to listen on; empty for every IPv4 address of the machine.
+        hostname: String = "127.0.0.1".to_owned(),
+        /// The port to listen on; 0 selects a free port.
+        port: u16 = Self::DEFAULT_PORT,
+        /// The TLS versions.
+        auth_suite: AuthSuite = AuthSuite::default(),
+        /// The log file; its five predecessors are in the same folder.
+        log_path: PathBuf = Self::DEFAULT_LOG.into(),
+        /// Whether the running server applies changes in the policy directory.
+        live_policies: bool = true,
+        /// Whether client certificates need an extended key usage that contains client authentication.
+        enable_tls_client_auth: bool = true,
+        /// Whether the Credential of a request distinguishes users that share a certificate.
+        enable_credential_identity: bool = true,
+        /// The least severe level that is logged.
+        logging_level: Level = Level::default(),
+        /// The SQLite database file; `:memory:` keeps the objects in memory only.
+        database_path: PathBuf = Self::DEFAULT_DATABASE.into(),
+        /// Overrides for the server information that clients query.
+        announced: Announcement = Announcement::default(),
+        /// The largest number of simultaneous client connections; the server refuses further ones.
+        max_connections: usize = Self::DEFAULT_MAX_CONNECTIONS,
+        /// The largest request in bytes; the server disconnects a client that announces a larger one.
+        max_request_size: usize = Self::DEFAULT_MAX_REQUEST_SIZE,
+        /// The memory for the large messages of all connections, in bytes; at least four times `max_request_size`.
+        message_memory: usize = Self::DEFAULT_MESSAGE_MEMORY,
+        /// The time limit of a TLS handshake.
+        handshake_timeout: Duration = Self::DEFAULT_HANDSHAKE_TIMEOUT,
+        /// The time limit of a request, from its first byte to its last.
+        request_timeout: Duration = Self::DEFAULT_REQUEST_TIMEOUT,
+        /// The longest time in which a client may read no byte of a response. A long response also has a minimum rate.
+        response_timeout: Duration = Self::DEFAULT_RESPONSE_TIMEOUT,
+    }
+    lists {
+        /// The cipher suites that restrict TLS, by standard or OpenSSL names; empty for all supported suites.
+        tls_cipher_suites: String,
+        /// The authentication services, in the order in which the server asks them.
+        auth_plugins: AuthPlugin,
+        /// The addresses at which clients listen for Put and Notify, at most one per user.
+        client_endpoints: ClientEndpoint,
+    }
+    options {
+        /// The private key of the server's certificate, PEM; `None` if the certificate's file contains it.
+        key_path: PathBuf,
+        /// The directory of operation policy files; `None` for the built-in policies only.
+        policy_path: PathBuf,
+        /// The file of the key that encrypts the objects in the database; `None` to store them in clear.
+        key_encryption_key_path: PathBuf,
+        /// The file to which the server periodically writes its status as JSON; `None` for no such file.
+        status_path: PathBuf,
+        /// The certificate of the CA that signs for Certify and Re-certify, PEM; `None` for a CA that the server
+        /// creates and stores.
+        certify_ca_certificate: PathBuf,
+        /// The private key of that CA, PEM; `None` if the file of its certificate contains it.
+        certify_ca_key: PathBuf,
+    }
 }
 
 impl Config {
-    /// Where the settings are looked for when no file is named.
+    /// The settings file that `run_server` reads by default.
     pub const DEFAULT_FILE: &'static str = "/etc/pykmip/server.conf";
     /// The port that IANA registered for KMIP.
     pub const DEFAULT_PORT: u16 = 5696;
-    /// Where the log goes.
+    /// PyKMIP's log file.
     pub const DEFAULT_LOG: &'static str = "/var/log/pykmip/server.log";
-    /// Where the objects are kept.
+    /// PyKMIP's database file.
     pub const DEFAULT_DATABASE: &'static str = "/tmp/pykmip.database";
-    /// Enough for a test farm, and few enough that idle clients cannot use up the memory.
+    /// Enough for a test farm, and few enough that idle clients cannot exhaust the memory.
     pub const DEFAULT_MAX_CONNECTIONS: usize = 1024;
-    /// 16 MiB. PyKMIP has a limit of 1 MiB that it never applies, so data to sign or to digest may be longer.
+    /// 16 MiB. PyKMIP declares a limit of 1 MiB but does not enforce it, so its clients may send more.
     pub const DEFAULT_MAX_REQUEST_SIZE: usize = 16 << 20;
-    /// 1 GiB: sixty-four of the longest messages.
+    /// 1 GiB: 64 of the largest messages.
     pub const DEFAULT_MESSAGE_MEMORY: usize = 1 << 30;
-    /// PyKMIP's limit for each step of a handshake; here it covers the whole.
+    /// PyKMIP's limit for each step of a handshake, here for the whole handshake.
     pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-    /// Enough for the longest request on a slow line, and short enough to free what a dead client holds.
+    /// Long enough for the largest request on a slow line, short enough to release the resources of a dead client.
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-    /// Enough for a client that has other things to do first, and short enough to free what a dead one holds.
+    /// Long enough for a busy client, short enough to release the resources of a dead one.
     pub const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// A server on 127.0.0.1, port 5696, with the defaults of each setting.
+    /// Returns a builder with the defaults of [`Config::new`].
     ///
-    /// `certificate_path` may hold the private key as well; set `key_path` where it does not.
-    pub fn new(certificate_path: impl Into<PathBuf>, ca_path: impl Into<PathBuf>) -> Self {
-        Self {
-            hostname: "127.0.0.1".to_owned(),
-            port: Self::DEFAULT_PORT,
-            certificate_path: certificate_path.into(),
-            key_path: None,
-            ca_path: ca_path.into(),
-            auth_suite: AuthSuite::default(),
-            log_path: Self::DEFAULT_LOG.into(),
-            policy_path: None,
-            live_policies: true,
-            enable_tls_client_auth: true,
-            enable_credential_identity: true,
-            tls_cipher_suites: Vec::new(),
-            logging_level: Level::default(),
-            database_path: Self::DEFAULT_DATABASE.into(),
-            key_encryption_key_path: None,
-            auth_plugins: Vec::new(),
-            status_path: None,
-            certify_ca_certificate: None,
-            certify_ca_key: None,
-            announced: Announcement::default(),
-            client_endpoints: Vec::new(),
-            max_connections: Self::DEFAULT_MAX_CONNECTIONS,
-            max_request_size: Self::DEFAULT_MAX_REQUEST_SIZE,
-            message_memory: Self::DEFAULT_MESSAGE_MEMORY,
-            handshake_timeout: Self::DEFAULT_HANDSHAKE_TIMEOUT,
-            request_timeout: Self::DEFAULT_REQUEST_TIMEOUT,
-            response_timeout: Self::DEFAULT_RESPONSE_TIMEOUT,
-        }
+    /// ```
+    /// use kmip_server::Config;
+    ///
+    /// let config = Config::builder("server.pem", "ca.pem").key_path("server.key").port(0).build();
+    /// assert!(config.key_path.is_some());
+    /// ```
+    pub fn builder(certificate_path: impl Into<PathBuf>, ca_path: impl Into<PathBuf>) -> ConfigBuilder {
+        ConfigBuilder { config: Self::new(certificate_path, ca_path) }
+    }
+}
+
+/// Builds a [`Config`], one setting at a time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use kmip_server::Config;
+///
+/// let config = Config::builder("server.pem", "ca.pem")
+///     .hostname("0.0.0.0")
+///     .database_path("/var/lib/kmip/kmip.database")
+///     .request_timeout(Duration::from_secs(5))
+///     .build();
+/// assert_eq!(config.hostname, "0.0.0.0");
+/// ```
+#[derive(Clone, Debug)]
+pub struct ConfigBuilder {
+    config: Config,
+}
+
+impl ConfigBuilder {
+    /// Returns the configuration.
+    pub fn build(self) -> Config {
+        self.config
     }
 }

@@ -33,7 +33,9 @@ mod settings;
 mod store;
 pub mod ttlv;
 
-pub use config::Config;
+pub use config::{
+    Announcement, AuthPlugin, AuthSuite, ClientEndpoint, Config, ConfigBuilder, Level, Section,
+};
 pub use secret::Secret;
 pub use server::{Error, Server, Shutdown};
 

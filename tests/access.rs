@@ -21,6 +21,7 @@ use crate::auth::{Slugs, slugs};
 use crate::corpus::{OBJECTS, ROWS, attribute, message, message_of, objects, register_as, text};
 use crate::dialogue::answers;
 use crate::harness::{Draw, Folder, self_signed};
+use crate::settings::with;
 
 /// How often policies and owners are drawn anew.
 const ROUNDS: usize = 8;
@@ -294,7 +295,7 @@ impl People {
     }
 
     fn with_groups(&self) -> Authenticator {
-        let mut config = Config { enable_tls_client_auth: false, ..Config::new("server.pem", "ca.pem") };
+        let mut config = with(Config::new("server.pem", "ca.pem"), |it| it.enable_tls_client_auth = false);
         let url = Some(self.service.url.clone());
         config.auth_plugins = vec![AuthPlugin { name: "auth:slugs".to_owned(), enabled: true, url }];
         authenticator(&config)

@@ -12,6 +12,7 @@ use kmip_server::internals::server::authenticator;
 use rcgen::ExtendedKeyUsagePurpose;
 
 use crate::harness::{Client, Credential, Embedded, Pki, request};
+use crate::settings::with;
 
 /// Answers with the identity of the peer, or with the refusal, as bytes of a message.
 pub(crate) struct WhoAmI(pub(crate) Authenticator);
@@ -40,7 +41,7 @@ fn who_am_i(pki: &Pki, config: &Config, client: &Credential) -> String {
 fn a_client_is_the_common_name_of_its_certificate() {
     let pki = Pki::new();
     let strict = pki.config();
-    let lax = Config { enable_tls_client_auth: false, ..pki.config() };
+    let lax = with(pki.config(), |it| it.enable_tls_client_auth = false);
     assert_eq!(who_am_i(&pki, &strict, &pki.client), "John Doe, None, 127.0.0.1");
     let unmarked = pki.ca.issue(&["Jane Smith"], |_| ());
     assert_eq!(who_am_i(&pki, &strict, &unmarked), "certificate: true");
@@ -194,7 +195,7 @@ fn a_user_loses_a_group_with_the_next_request_of_the_same_connection() {
     let pki = Pki::new();
     let service = slugs(JOHN);
     let plugin = AuthPlugin { name: "auth:slugs".to_owned(), enabled: true, url: Some(service.url.clone()) };
-    let config = Config { auth_plugins: vec![plugin], ..pki.config() };
+    let config = with(pki.config(), |it| it.auth_plugins = vec![plugin]);
     let server = Embedded::start(&config, WhoAmI(authenticator(&config)));
     let mut client: Client = pki.connect(server.port, &pki.client);
     for _ in 0..2 {

@@ -1,6 +1,5 @@
 //! PKCS#12 containers that are registered: taken apart into a key and its certificates (KMIP 1.4 §4.3, §3.35).
 
-use kmip_server::internals::config::Config;
 use kmip_server::internals::crypto::pkcs12::{self, Contents};
 use kmip_server::internals::crypto::rsa;
 use kmip_server::internals::secret::Secret;
@@ -15,6 +14,7 @@ use kmip_server::ttlv::{DateTime, Field, Tag, V1_4, V2_1, Version};
 use crate::corpus::{attribute, id, usage};
 use crate::dialogue::{Answer, Caller, Live, block};
 use crate::harness::{Authority, Pki};
+use crate::settings::with;
 
 /// A key, certificates and the container of all of them.
 struct Packed {
@@ -69,7 +69,7 @@ fn bytes(object: &Object) -> Vec<u8> {
 #[test]
 fn a_container_becomes_its_key_and_certificates_and_stays_so() {
     let pki = Pki::new();
-    let config = Config { database_path: pki.folder.path("store"), ..pki.config() };
+    let config = with(pki.config(), |it| it.database_path = pki.folder.path("store"));
     let packed = packed(b"password");
     let mut kept = Vec::new();
     {
@@ -152,7 +152,7 @@ fn the_certificates_are_under_the_policy_and_in_the_groups_of_the_key() {
     let rules = r#"{"GET": "ALLOW_OWNER", "GET_ATTRIBUTES": "ALLOW_OWNER", "LOCATE": "ALLOW_OWNER"}"#;
     let policy = format!(r#"{{"mine": {{"preset": {{"PRIVATE_KEY": {rules}, "CERTIFICATE": {rules}}}}}}}"#);
     std::fs::write(folder.join("mine.json"), policy).unwrap();
-    let server = Live::start(&Config { policy_path: Some(folder), ..pki.config() });
+    let server = Live::start(&with(pki.config(), |it| it.policy_path = Some(folder)));
     let mut john = server.caller(&pki, &pki.client);
     let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
     let secret = password(&mut john, b"password", true);

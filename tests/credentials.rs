@@ -12,6 +12,7 @@ use kmip_server::ttlv::{Field, Tag, V1_2, V1_4, V2_1, Value, Version, Writer};
 use crate::corpus::{self, algorithm, header, id, length, message_under, named, template, usage};
 use crate::dialogue::{Answer, Caller, Live, key};
 use crate::harness::Pki;
+use crate::settings::with;
 
 fn user(name: &str, password: &str) -> Credential {
     let password = Some(password.to_owned().into());
@@ -158,7 +159,7 @@ fn what_a_policy_lets_everybody_do_it_lets_every_credential_do() {
 #[test]
 fn a_credential_is_kept_with_what_was_made_under_it() {
     let pki = Pki::new();
-    let config = Config { database_path: pki.folder.path("store"), ..pki.config() };
+    let config = with(pki.config(), |it| it.database_path = pki.folder.path("store"));
     let (ann, bob) = (user("Ann", "secret"), user("Bob", "secret"));
     let key = {
         let live = Live::start(&config);

@@ -19,6 +19,7 @@ use crate::corpus::{self, algorithm, attribute, id, length, message_of, named, t
 use crate::dialogue::{Caller, Live, key};
 use crate::harness::{Authority, Credential, PATIENCE, Pki, within};
 use crate::listener::{Asked, Listener, endpoint};
+use crate::settings::with;
 
 type Payload<'a> = &'a dyn Fn(&mut Writer);
 
@@ -51,7 +52,7 @@ impl Scene {
         answer: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
         let (listener, received) = listener(&pki, &pki.client, answer);
-        let config = Config { client_endpoints: vec![listener.endpoint("John Doe")], ..config(&pki) };
+        let config = with(config(&pki), |it| it.client_endpoints = vec![listener.endpoint("John Doe")]);
         let server = Live::start(&config);
         let john = server.caller(&pki, &pki.client);
         Self { pki, received, john, server, listener }
@@ -315,7 +316,7 @@ fn what_the_policy_keeps_from_the_owner_is_not_put() {
     let policy = r#"{"closed": {"preset": {"SYMMETRIC_KEY": {"GET_ATTRIBUTES": "ALLOW_OWNER",
         "ACTIVATE": "ALLOW_OWNER"}}}}"#;
     pki.folder.write("policies/closed.json", policy);
-    let config = |pki: &Pki| Config { policy_path: Some(pki.folder.path("policies")), ..pki.config() };
+    let config = |pki: &Pki| with(pki.config(), |it| it.policy_path = Some(pki.folder.path("policies")));
     let mut scene = Scene::of(pki, config, |asked| Some(asked.done()));
     let closed = attribute(Tag::OperationPolicyName, &"closed".to_owned());
     let made = scene.john.register(V1_4, &aes(), &[usage(0xC), closed]).id();
@@ -330,7 +331,7 @@ fn the_owner_is_told_whoever_changed_the_object_and_others_are_not() {
     let policy = r#"{"open": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_OWNER",
         "GET_ATTRIBUTES": "ALLOW_ALL", "ACTIVATE": "ALLOW_ALL"}}}}"#;
     pki.folder.write("policies/open.json", policy);
-    let config = |pki: &Pki| Config { policy_path: Some(pki.folder.path("policies")), ..pki.config() };
+    let config = |pki: &Pki| with(pki.config(), |it| it.policy_path = Some(pki.folder.path("policies")));
     let mut scene = Scene::of(pki, config, |asked| Some(asked.done()));
     let open = attribute(Tag::OperationPolicyName, &"open".to_owned());
     let made = scene.john.register(V1_4, &aes(), &[usage(0xC), open]).id();
@@ -349,7 +350,7 @@ fn a_listener_with_the_certificate_of_another_gets_nothing_at_all() {
     for credential in [pki.ca.client("Jane Doe"), stranger.client("John Doe"), pki.ca.server()] {
         let (listener, received) = listener(&pki, &credential, |asked| Some(asked.done()));
         let endpoints = vec![listener.endpoint("John Doe")];
-        let server = Live::start(&Config { client_endpoints: endpoints, ..pki.config() });
+        let server = Live::start(&with(pki.config(), |it| it.client_endpoints = endpoints));
         let mut john = server.caller(&pki, &pki.client);
         john.ask(V1_4, Operation::Create, create).done();
         within(|| (listener.accepted() > 1).then_some(()));
@@ -364,7 +365,7 @@ fn a_listener_that_is_dead_or_does_not_answer_holds_up_no_request_and_no_end() {
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for port in [silent.local_addr().unwrap().port(), dead] {
         let endpoints = vec![endpoint("John Doe", port)];
-        let server = Live::start(&Config { client_endpoints: endpoints, ..pki.config() });
+        let server = Live::start(&with(pki.config(), |it| it.client_endpoints = endpoints));
         let mut john = server.caller(&pki, &pki.client);
         let begun = Instant::now();
         for _ in 0..20 {

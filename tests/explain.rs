@@ -12,6 +12,7 @@ use kmip_server::kmip::enums::ResultReason;
 use rusqlite::Connection;
 
 use crate::corpus::dispatcher_on;
+use crate::generated;
 use crate::harness::{Authority, Pki, Running};
 
 /// What no test can bring about: with the reason for it.
@@ -239,9 +240,5 @@ fn the_document_has_the_same_explanations() {
         let to = expected.find(&end).unwrap();
         expected.replace_range(at..to, &table(heads, list));
     }
-    if std::env::var_os("KMIP_DOCS").is_some() {
-        fs::write(&path, &expected).unwrap();
-    }
-    let now = fs::read_to_string(&path).unwrap();
-    assert!(now == expected, "docs/errors.md is not what src/explain says; KMIP_DOCS=1 writes it anew");
+    generated::compare("docs/errors.md", &expected);
 }

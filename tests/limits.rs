@@ -31,6 +31,7 @@ use crate::corpus::{
 };
 use crate::harness::{Client, Embedded, Folder, PATIENCE, Pki, Running, request, within};
 use crate::listener::endpoint;
+use crate::settings::with;
 
 /// How long a good client waits for a simple answer, whatever others do.
 const SOON: Duration = Duration::from_millis(100);
@@ -90,7 +91,7 @@ fn connect(pki: &Pki, port: u16) -> std::io::Result<Client> {
 #[test]
 fn half_handshakes_keep_nobody_out() {
     let pki = Pki::new();
-    let server = Embedded::start(&Config { max_connections: 4, ..pki.config() }, dispatcher());
+    let server = Embedded::start(&with(pki.config(), |it| it.max_connections = 4), dispatcher());
     let mut good = Good::new(&pki, server.port);
     let mut strangers: Vec<_> = (0..MAX_HANDSHAKES + 50)
         .map(|number| {
@@ -114,7 +115,7 @@ fn half_handshakes_keep_nobody_out() {
 #[test]
 fn half_requests_end_at_their_deadline() {
     let pki = Pki::new();
-    let config = Config { request_timeout: Duration::from_secs(1), ..pki.config() };
+    let config = with(pki.config(), |it| it.request_timeout = Duration::from_secs(1));
     let server = Embedded::start(&config, dispatcher());
     let mut good = Good::new(&pki, server.port);
     let half = &good.request[..good.request.len() / 2];
@@ -140,7 +141,10 @@ fn half_requests_end_at_their_deadline() {
 fn readers_that_never_read_are_cut_off() {
     const LARGE: usize = 12 << 20;
     let pki = Pki::new();
-    let config = Config { response_timeout: Duration::from_secs(1), max_connections: 9, ..pki.config() };
+    let config = with(pki.config(), |it| {
+        it.response_timeout = Duration::from_secs(1);
+        it.max_connections = 9;
+    });
     let server = Embedded::start(&config, crate::harness::Echo);
     let mut good = pki.connect(server.port, &pki.client);
     let greedy: Vec<_> = (0..8)
@@ -195,7 +199,7 @@ fn two_thousand_idle_connections_cost_little() {
 #[test]
 fn a_flood_beyond_the_cap_is_turned_away() {
     let pki = Pki::new();
-    let server = Embedded::start(&Config { max_connections: 3, ..pki.config() }, dispatcher());
+    let server = Embedded::start(&with(pki.config(), |it| it.max_connections = 3), dispatcher());
     let mut good = Good::new(&pki, server.port);
     // A client of TLS 1.3 thinks itself connected before it has a place.
     let mut others = [Good::new(&pki, server.port), Good::new(&pki, server.port)];
@@ -229,7 +233,10 @@ fn large_messages_share_a_bounded_memory() {
     // Room for four such requests, beside what every connection may have.
     const LARGE: usize = 512 << 10;
     let pki = Pki::new();
-    let config = Config { message_memory: 4 * LARGE, max_request_size: LARGE + 8, ..pki.config() };
+    let config = with(pki.config(), |it| {
+        it.message_memory = 4 * LARGE;
+        it.max_request_size = LARGE + 8;
+    });
     let server = Embedded::start(&config, dispatcher());
     let mut good = Good::new(&pki, server.port);
     let large = request(LARGE);
@@ -268,7 +275,7 @@ fn http_head(content_type: &str, length: usize) -> String {
 #[test]
 fn heads_and_bodies_of_http_have_bounds() {
     let pki = Pki::new();
-    let server = Embedded::start(&Config { max_request_size: 1 << 20, ..pki.config() }, dispatcher());
+    let server = Embedded::start(&with(pki.config(), |it| it.max_request_size = 1 << 20), dispatcher());
     let mut good = Good::new(&pki, server.port);
     let begin = "POST /kmip HTTP/1.1\r\n";
     let deep = "<RequestMessage>".repeat(60_000);
@@ -486,7 +493,7 @@ fn what_waits_for_a_listener_that_does_not_answer_is_bounded() {
     let pki = Pki::new();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoints = vec![endpoint("John Doe", silent.local_addr().unwrap().port())];
-    let server = Server::bind(&Config { client_endpoints: endpoints, ..pki.config() }).unwrap();
+    let server = Server::bind(&with(pki.config(), |it| it.client_endpoints = endpoints)).unwrap();
     let (port, shutdown, observer) = (server.port(), server.shutdown(), server.observer());
     let thread = thread::spawn(move || server.run());
     let mut client = pki.connect(port, &pki.client);

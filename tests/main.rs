@@ -28,6 +28,7 @@ mod endpoints;
 mod explain;
 mod faults;
 mod gate;
+mod generated;
 mod groups;
 mod harness;
 mod https;

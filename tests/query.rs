@@ -1,10 +1,11 @@
 //! What Query tells about the server, in each version's own terms, over HTTPS in XML: what a client reads is what
 //! these tests read.
 
-use kmip_server::internals::config::{Announcement, Config, Section};
+use kmip_server::internals::config::{Announcement, Section};
 
 use crate::harness::{Embedded, Pki};
 use crate::https;
+use crate::settings::with;
 
 /// The XML of the answer to a Query of `functions` in `version`.
 fn query(version: (u8, u8), functions: &[&str]) -> String {
@@ -14,7 +15,7 @@ fn query(version: (u8, u8), functions: &[&str]) -> String {
 /// The same, of a server whose settings announce that.
 fn query_of(announced: Announcement, version: (u8, u8), functions: &[&str]) -> String {
     let pki = Pki::new();
-    let server = Embedded::real(&Config { announced, ..pki.config() });
+    let server = Embedded::real(&with(pki.config(), |it| it.announced = announced));
     let mut client = pki.connect(server.port, &pki.client);
     let function = |name: &&str| format!("<QueryFunction type='Enumeration' value='{name}'/>");
     let functions: String = functions.iter().map(function).collect();

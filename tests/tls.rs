@@ -15,6 +15,7 @@ use crate::harness::{
     Authority, Client, Credential, Echo, Embedded, Folder, Pki, request, self_signed, self_signed_version_1,
     within,
 };
+use crate::settings::with;
 
 /// Whether the server takes this client, in both versions of TLS.
 fn takes(pki: &Pki, config: &Config, client: Option<&Credential>) -> bool {
@@ -109,7 +110,7 @@ fn nobody_is_taken_out_of_its_time() {
 #[test]
 fn the_purpose_of_a_certificate_counts_only_where_the_setting_says_so() {
     let pki = Pki::new();
-    let lax = Config { enable_tls_client_auth: false, ..pki.config() };
+    let lax = with(pki.config(), |it| it.enable_tls_client_auth = false);
     let server =
         pki.ca.issue(&["S"], |it| it.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
     assert!(!takes(&pki, &pki.config(), Some(&server)));
@@ -124,7 +125,7 @@ fn one_old_certificate_is_server_and_ca_and_client_at_once() {
     let folder = Folder::new();
     let one = self_signed_version_1("MongoDB");
     let path = folder.write("all.pem", [one.key_pem(), one.pem()].concat());
-    let config = Config { port: 0, ..Config::new(&path, &path) };
+    let config = with(Config::new(&path, &path), |it| it.port = 0);
     let server = Embedded::start(&config, Echo);
     for version in [&TLS12, &TLS13] {
         let mut client = Client::connect(server.port, &one.certificate, Some(&one), &[version]).unwrap();
@@ -147,7 +148,7 @@ fn a_key_is_read_in_each_of_its_forms() {
         pki.folder.write("server.key", format!("some text before\n{key}"));
         assert!(takes(&pki, &pki.config(), Some(&pki.client)), "{}", key.lines().next().unwrap());
         pki.folder.write("server.pem", [server.pem(), key].concat());
-        assert!(takes(&pki, &Config { key_path: None, ..pki.config() }, Some(&pki.client)));
+        assert!(takes(&pki, &with(pki.config(), |it| it.key_path = None), Some(&pki.client)));
     }
 }
 
@@ -162,20 +163,20 @@ fn a_start_that_fails_names_the_setting_and_the_file() {
     );
     let path = |name| pki.folder.path(name);
     let cases = [
-        (Config { certificate_path: path("none.pem"), ..pki.config() }, ["certificate_path", "none.pem"]),
-        (Config { certificate_path: path("text.pem"), ..pki.config() }, ["certificate_path", "text.pem"]),
-        (Config { ca_path: path("text.pem"), ..pki.config() }, ["ca_path", "text.pem"]),
-        (Config { key_path: Some(path("text.pem")), ..pki.config() }, ["key_path", "text.pem"]),
-        (Config { key_path: Some(path("other.key")), ..pki.config() }, ["other.key", "is not the one"]),
-        (Config { key_path: Some(path("locked.key")), ..pki.config() }, ["locked.key", "encrypted"]),
-        (Config { key_path: None, ..pki.config() }, ["'key_path' is missing", "server.pem"]),
+        (with(pki.config(), |it| it.certificate_path = path("none.pem")), ["certificate_path", "none.pem"]),
+        (with(pki.config(), |it| it.certificate_path = path("text.pem")), ["certificate_path", "text.pem"]),
+        (with(pki.config(), |it| it.ca_path = path("text.pem")), ["ca_path", "text.pem"]),
+        (with(pki.config(), |it| it.key_path = Some(path("text.pem"))), ["key_path", "text.pem"]),
+        (with(pki.config(), |it| it.key_path = Some(path("other.key"))), ["other.key", "is not the one"]),
+        (with(pki.config(), |it| it.key_path = Some(path("locked.key"))), ["locked.key", "encrypted"]),
+        (with(pki.config(), |it| it.key_path = None), ["'key_path' is missing", "server.pem"]),
     ];
     for (config, words) in cases {
         let error = Server::bind(&config).unwrap_err().to_string();
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
     }
     let taken = Embedded::start(&pki.config(), Echo);
-    let error = Server::bind(&Config { port: taken.port, ..pki.config() }).unwrap_err();
+    let error = Server::bind(&with(pki.config(), |it| it.port = taken.port)).unwrap_err();
     assert!(
         matches!(error, Error::Bind { .. }) && error.to_string().contains(&taken.port.to_string()),
         "{error}"
@@ -190,7 +191,7 @@ fn an_authentication_suite_is_a_choice_of_versions() {
         (AuthSuite::Tls12, [true, false]),
         (AuthSuite::Tls13, [false, true]),
     ] {
-        let server = Embedded::start(&Config { auth_suite: suite, ..pki.config() }, Echo);
+        let server = Embedded::start(&with(pki.config(), |it| it.auth_suite = suite), Echo);
         let root = &pki.ca.credential.certificate;
         for (version, spoken) in [&TLS12, &TLS13].into_iter().zip(spoken) {
             let client = Client::connect(server.port, root, Some(&pki.client), &[version]);
@@ -204,7 +205,7 @@ fn named_cipher_suites_restrict_what_is_spoken() {
     let pki = Pki::new();
     let names =
         ["TLS_RSA_WITH_AES_128_CBC_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"].map(str::to_owned).to_vec();
-    let server = Embedded::start(&Config { tls_cipher_suites: names, ..pki.config() }, Echo);
+    let server = Embedded::start(&with(pki.config(), |it| it.tls_cipher_suites = names), Echo);
     let client = pki.connect(server.port, &pki.client);
     let spoken = client.stream.conn.negotiated_cipher_suite().unwrap().suite();
     assert_eq!(spoken.as_str(), Some("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"));
@@ -230,7 +231,7 @@ fn what_is_no_tls_disturbs_nobody() {
 #[test]
 fn half_a_handshake_ends_at_its_deadline() {
     let pki = Pki::new();
-    let config = Config { handshake_timeout: Duration::from_millis(200), ..pki.config() };
+    let config = with(pki.config(), |it| it.handshake_timeout = Duration::from_millis(200));
     let server = Embedded::start(&config, Echo);
     let start = Instant::now();
     let mut silent = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
@@ -245,7 +246,7 @@ fn half_a_handshake_ends_at_its_deadline() {
 #[test]
 fn a_request_has_a_deadline_and_idleness_has_none() {
     let pki = Pki::new();
-    let config = Config { request_timeout: Duration::from_millis(200), ..pki.config() };
+    let config = with(pki.config(), |it| it.request_timeout = Duration::from_millis(200));
     let server = Embedded::start(&config, Echo);
     let mut idle = pki.connect(server.port, &pki.client);
     assert_eq!(idle.exchange(&request(8)).unwrap(), request(8));
@@ -268,7 +269,7 @@ fn a_request_has_a_deadline_and_idleness_has_none() {
 #[test]
 fn half_a_record_has_a_deadline_and_a_key_update_none() {
     let pki = Pki::new();
-    let config = Config { request_timeout: Duration::from_millis(200), ..pki.config() };
+    let config = with(pki.config(), |it| it.request_timeout = Duration::from_millis(200));
     let server = Embedded::start(&config, Echo);
     let mut updating = pki.connect(server.port, &pki.client);
     updating.stream.conn.refresh_traffic_keys().unwrap();
@@ -295,7 +296,7 @@ fn pipelined_requests_are_answered_in_order() {
 #[test]
 fn long_messages_pass_both_ways_and_a_longer_one_ends_the_connection() {
     let pki = Pki::new();
-    let server = Embedded::start(&Config { max_request_size: 3_000_008, ..pki.config() }, Echo);
+    let server = Embedded::start(&with(pki.config(), |it| it.max_request_size = 3_000_008), Echo);
     for version in [&TLS12, &TLS13] {
         let root = &pki.ca.credential.certificate;
         let mut client = Client::connect(server.port, root, Some(&pki.client), &[version]).unwrap();
@@ -311,7 +312,7 @@ fn long_messages_pass_both_ways_and_a_longer_one_ends_the_connection() {
 #[test]
 fn more_clients_than_the_cap_are_turned_away_until_one_leaves() {
     let pki = Pki::new();
-    let server = Embedded::start(&Config { max_connections: 2, ..pki.config() }, Echo);
+    let server = Embedded::start(&with(pki.config(), |it| it.max_connections = 2), Echo);
     let connect = || {
         Client::connect(server.port, &pki.ca.credential.certificate, Some(&pki.client), ALL_VERSIONS)
             .and_then(|mut client| client.exchange(&request(8)).map(|_| client))

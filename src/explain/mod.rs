@@ -84,14 +84,14 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
 
 impl Explained for settings::Error {
     fn explanation(&self) -> Explanation {
-        use settings::Problem;
+        use settings::InvalidValue;
         match self {
             Self::Invalid { source: settings::Source::Options, .. } => starts::COMMAND_LINE,
             Self::Unreadable { .. } => starts::SETTINGS_UNREADABLE,
             Self::Malformed { .. } | Self::NoServerSection(_) => starts::SETTINGS_MALFORMED,
             Self::Unknown { .. } => starts::SETTING_UNKNOWN,
             Self::Missing { .. } => starts::SETTING_MISSING,
-            Self::Invalid { problem: Problem::NoSuchFile, .. } => starts::NO_SUCH_FILE,
+            Self::Invalid { reason: InvalidValue::NoSuchFile, .. } => starts::NO_SUCH_FILE,
             Self::Invalid { .. } => starts::SETTING_INVALID,
         }
     }

@@ -1,8 +1,7 @@
 //! One-time pads: each byte is used once, across objects, batches and restarts.
 
-use kmip_server::internals::config::Config;
-
 use super::*;
+use crate::settings::with;
 
 /// Pad bytes 1, 2, 3 …
 fn pad_bytes(count: u8) -> Vec<u8> {
@@ -86,7 +85,7 @@ fn a_counter_decrypts_again_and_never_encrypts() {
 #[test]
 fn no_byte_is_used_again_after_a_restart_or_by_another_object() {
     let pki = Pki::new();
-    let config = Config { database_path: pki.folder.path("store"), ..pki.config() };
+    let config = with(pki.config(), |it| it.database_path = pki.folder.path("store"));
     let (one, other) = {
         let server = Live::start(&config);
         let mut john = server.caller(&pki, &pki.client);

@@ -1,0 +1,115 @@
+//! Certificates for trials and tests: `--make-certs`, and the temporary ones of `--demo`.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io, process};
+
+use kmip_server::internals::pki::{self, Pki};
+use kmip_server::internals::settings::options::{self, MAKE_CERTS};
+
+use super::command_line::{Failure, parser};
+
+/// Returns whether the command line requests certificates. That mode has its own options.
+pub(crate) fn is_requested(arguments: &[OsString]) -> bool {
+    let option = format!("--{MAKE_CERTS}");
+    let with_value = format!("{option}=");
+    let mut arguments = arguments.iter().filter_map(|argument| argument.to_str());
+    arguments.any(|argument| argument == option || argument.starts_with(&with_value))
+}
+
+/// Creates the certificates that the command line requests. Returns the options of a server and a client for them.
+pub(crate) fn make(arguments: &[OsString]) -> Result<String, Failure> {
+    let wrong = |error: &dyn Display| Failure::of_command_line(error);
+    let parser = parser(options::CERTIFICATE_OPTIONS.iter().copied());
+    let matches = parser.parse(arguments).map_err(|error| wrong(&error))?;
+    if let Some(free) = matches.free.first() {
+        return Err(wrong(&format!("the argument '{free}' belongs to no option")));
+    }
+    let mut pki = Pki { elliptic: matches.opt_present("ec"), ..Pki::default() };
+    let given = |name| Some(matches.opt_strs(name)).filter(|names| !names.is_empty());
+    pki.clients = given("client").unwrap_or(pki.clients);
+    pki.hosts = given("host").unwrap_or(pki.hosts);
+    let not_a_number = |name: &str| {
+        let value = matches.opt_str(name).unwrap_or_default();
+        wrong(&format!("the option --{name} cannot be '{value}': expected a number"))
+    };
+    pki.days = matches.opt_get_default("days", pki.days).map_err(|_| not_a_number("days"))?;
+    pki.port = matches.opt_get_default("port", pki.port).map_err(|_| not_a_number("port"))?;
+    let password = matches.opt_str("pkcs12").map(|path| pki::read_password(Path::new(&path)));
+    pki.container_password = password.transpose()?;
+    let folder = PathBuf::from(matches.opt_str(MAKE_CERTS).unwrap_or_default());
+    let files = pki.make(&folder)?;
+    Ok(format!(
+        "The server:\n  run_server -n 127.0.0.1 -p {} -c {} -k {} -a {} -s Basic\nThe settings of PyKMIP's client:\n  {}",
+        pki.port,
+        files.server_certificate.display(),
+        files.server_key.display(),
+        files.ca.display(),
+        files.client_settings.display(),
+    ))
+}
+
+/// The temporary folder of a trial server; removed when dropped.
+pub(crate) struct Trial {
+    folder: PathBuf,
+    files: pki::Files,
+}
+
+impl Trial {
+    /// Creates the folder and the certificates.
+    pub(crate) fn begin() -> Result<Self, Failure> {
+        let folder = env::temp_dir().join(format!("kmip-demo-{}", process::id()));
+        // Fails if the folder exists: another user could have created it to read the keys.
+        create_private(&folder)?;
+        let files = Pki { elliptic: true, ..Pki::default() }.make(&folder)?;
+        Ok(Self { folder, files })
+    }
+
+    /// Returns the options of a server in memory, on a free port, with these certificates.
+    pub(crate) fn options(&self) -> [(&'static str, String); 6] {
+        let path = |path: &Path| path.display().to_string();
+        [
+            ("hostname", "127.0.0.1".to_owned()),
+            ("port", "0".to_owned()),
+            ("certificate_path", path(&self.files.server_certificate)),
+            ("key_path", path(&self.files.server_key)),
+            ("ca_path", path(&self.files.ca)),
+            ("database_path", ":memory:".to_owned()),
+        ]
+    }
+
+    /// Returns the path of the server's log.
+    pub(crate) fn log_path(&self) -> String {
+        self.folder.join("server.log").display().to_string()
+    }
+
+    /// Returns Python lines that create a first key with PyKMIP's client.
+    pub(crate) fn lines(&self, port: u16) -> String {
+        let (certificate, key) = match self.files.clients.first() {
+            Some((certificate, key)) => (certificate.as_path(), key.as_path()),
+            None => (Path::new(""), Path::new("")),
+        };
+        format!(
+            "from kmip import enums\n\
+             from kmip.pie.client import ProxyKmipClient\n\n\
+             client = ProxyKmipClient(hostname=\"127.0.0.1\", port={port}, ssl_version=\"PROTOCOL_SSLv23\",\n    \
+             cert={:?}, key={:?},\n    ca={:?})\n\
+             client.open()\n\
+             uid = client.create(enums.CryptographicAlgorithm.AES, 256, name=\"first key\")\n\
+             print(uid, client.get(uid))\n",
+            certificate, key, self.files.ca,
+        )
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+fn create_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(folder)
+}

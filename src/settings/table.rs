@@ -1,0 +1,379 @@
+//! The table of settings. A row is the only declaration of a setting: the parser, `--check-config`, the command line,
+//! `server.conf.example`, docs/settings.md and the manual page follow from it.
+
+use super::value::Kind;
+
+/// One setting of the section `[server]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The name in the settings file, and of the long option.
+    pub name: &'static str,
+    /// The letter of the command line option, if there is one.
+    pub letter: Option<char>,
+    /// The kind, which determines the allowed values, and the field of `Config`.
+    pub kind: Kind,
+    /// The default.
+    pub default: DefaultValue,
+    /// A value that `server.conf.example` sets, instead of the default in a comment.
+    pub example: Option<&'static str>,
+    /// One sentence, which the help of the command line shows too.
+    pub help: &'static str,
+    /// Further sentences, for the documents. Lines that begin with four spaces are shown as they are.
+    pub details: &'static str,
+    /// The version of this server that introduced the setting.
+    pub since: &'static str,
+}
+
+/// The value of a setting that neither the file nor the command line contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// The setting is required.
+    Required,
+    /// The setting is required in a settings file; without a file it has the value of `Config::new`.
+    RequiredInFile,
+    /// The value of `Config::new`.
+    Value,
+    /// No value, with these consequences.
+    Unset(&'static str),
+}
+
+/// Every setting, in the order of `server.conf.example`.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "hostname",
+        letter: Some('n'),
+        kind: Kind::Text(|config| &mut config.hostname),
+        default: DefaultValue::Required,
+        example: Some("127.0.0.1"),
+        help: "The host name or address to listen on; in a file, empty means every IPv4 address.",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "port",
+        letter: Some('p'),
+        kind: Kind::Port(|config| &mut config.port),
+        default: DefaultValue::Required,
+        example: Some("5696"),
+        help: "The port to listen on: 5696 is registered for KMIP, 0 selects a free port.",
+        details: "The first line on standard output contains the port.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "certificate_path",
+        letter: Some('c'),
+        kind: Kind::File(|config| &mut config.certificate_path),
+        default: DefaultValue::Required,
+        example: Some("/etc/pykmip/server.pem"),
+        help: "The server's certificate, PEM, followed by the intermediate CA certificates.",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "key_path",
+        letter: Some('k'),
+        kind: Kind::OptionalFile(|config| &mut config.key_path),
+        default: DefaultValue::Unset("the file of certificate_path contains the key"),
+        example: Some("/etc/pykmip/server.key"),
+        help: "The private key of the server's certificate, PEM.",
+        details: "RSA or EC, in PKCS#8, PKCS#1 or SEC1, not encrypted.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "ca_path",
+        letter: Some('a'),
+        kind: Kind::File(|config| &mut config.ca_path),
+        default: DefaultValue::Required,
+        example: Some("/etc/pykmip/ca.pem"),
+        help: "The trusted certificates, PEM: of CAs that issue client certificates, or of single clients.",
+        details: "Only a client whose certificate is in this file, or has a valid path to a certificate in it, can \
+                  connect.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "auth_suite",
+        letter: Some('s'),
+        kind: Kind::AuthSuite(|config| &mut config.auth_suite),
+        default: DefaultValue::RequiredInFile,
+        example: Some("Basic"),
+        help: "The TLS versions: Basic (1.2 and 1.3), TLS1.2 or TLS1.3 (that version only).",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "policy_path",
+        letter: Some('o'),
+        kind: Kind::OptionalPath(|config| &mut config.policy_path),
+        default: DefaultValue::Unset("only the built-in policies default and public exist"),
+        example: None,
+        help: "The directory of the operation policy files (*.json).",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "live_policies",
+        letter: None,
+        kind: Kind::Boolean(|config| &mut config.live_policies),
+        default: DefaultValue::Value,
+        example: None,
+        help: "Whether the running server applies changes in policy_path.",
+        details: "With False, the policies remain as the server read them at its start.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "enable_tls_client_auth",
+        letter: None,
+        kind: Kind::Boolean(|config| &mut config.enable_tls_client_auth),
+        default: DefaultValue::Value,
+        example: None,
+        help: "Whether a client certificate needs an extended key usage that contains client authentication.",
+        details: "With False (or -i), the server accepts every trusted certificate, including those of servers.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "enable_credential_identity",
+        letter: None,
+        kind: Kind::Boolean(|config| &mut config.enable_credential_identity),
+        default: DefaultValue::Value,
+        example: None,
+        help: "Whether the Credential of a request distinguishes users or devices that share a certificate.",
+        details: "Each of them then owns only the objects that it creates; a request without Credential owns all \
+                  objects that were created with the certificate. The server does not check passwords. With False, \
+                  the server ignores Credentials, as PyKMIP does.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "tls_cipher_suites",
+        letter: None,
+        kind: Kind::Names(|config| &mut config.tls_cipher_suites),
+        default: DefaultValue::Unset("the server offers every suite of the list below"),
+        example: None,
+        help: "The TLS cipher suites to offer, by their standard or OpenSSL names.",
+        details: "The log warns of unknown suites. If no known suite remains, the server offers all of these:\n    \
+                  TLS_AES_256_GCM_SHA384\n    \
+                  TLS_AES_128_GCM_SHA256\n    \
+                  TLS_CHACHA20_POLY1305_SHA256\n    \
+                  TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384\n    \
+                  TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\n    \
+                  TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256\n    \
+                  TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384\n    \
+                  TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n    \
+                  TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256\n\
+                  A list without TLS 1.3 suites (the first three) disables TLS 1.3; a list of TLS 1.3 suites only \
+                  disables TLS 1.2.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "logging_level",
+        letter: Some('v'),
+        kind: Kind::Level(|config| &mut config.logging_level),
+        default: DefaultValue::Value,
+        example: None,
+        help: "The least severe level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+        details: "DEBUG adds each request and response, with the key material masked; CRITICAL disables the log. \
+                  Only the option -l sets the log file.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "database_path",
+        letter: Some('d'),
+        kind: Kind::Path(|config| &mut config.database_path),
+        default: DefaultValue::Value,
+        example: None,
+        help: "The SQLite database file of the objects; :memory: keeps the objects in memory only.",
+        details: "Set it: the system may delete files in /tmp. With :memory:, the objects are lost when the server \
+                  stops.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "key_encryption_key_path",
+        letter: None,
+        kind: Kind::OptionalFile(|config| &mut config.key_encryption_key_path),
+        default: DefaultValue::Unset("the database stores the objects in clear"),
+        example: None,
+        help: "The file of the 256-bit key that encrypts the objects in the database.",
+        details: "The file contains 32 bytes or 64 hexadecimal digits (openssl rand -hex 32). At the next start, the \
+                  server also encrypts the objects that the database already contains. Without the key, the server \
+                  refuses an encrypted database. run_server --rotate-key-encryption-key NEW re-encrypts the database \
+                  with the key in the file NEW.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "status_path",
+        letter: None,
+        kind: Kind::OptionalPath(|config| &mut config.status_path),
+        default: DefaultValue::Unset("the server writes no such file"),
+        example: None,
+        help: "The file to which the server writes its status as JSON every five seconds.",
+        details: "The status contains the connections, the successful and failed operations, the errors and the store. \
+                  The signal USR1 writes the same status to the log.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "certify_ca_certificate",
+        letter: None,
+        kind: Kind::OptionalFile(|config| &mut config.certify_ca_certificate),
+        default: DefaultValue::Unset(
+            "the server creates a CA at the first use and stores it in the database",
+        ),
+        example: None,
+        help: "The certificate of the CA that signs for Certify and Re-certify, PEM.",
+        details: "The key is RSA with at least 2048 bits, P-256 or P-384. Clients choose the names in the certificates \
+                  that this CA signs; the server therefore refuses to start if ca_path trusts the CA directly or \
+                  through another CA.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "certify_ca_key",
+        letter: None,
+        kind: Kind::OptionalFile(|config| &mut config.certify_ca_key),
+        default: DefaultValue::Unset("the file of certify_ca_certificate contains the key"),
+        example: None,
+        help: "The private key of certify_ca_certificate, PEM.",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "announced_profiles",
+        letter: None,
+        kind: Kind::Profiles(|config| &mut config.announced.profiles),
+        default: DefaultValue::Unset("Query returns the profiles that the server meets"),
+        example: None,
+        help: "The profiles that Query returns, to test clients.",
+        details: "The announced_ settings change no other behaviour of the server. A profile is a Profile Name of the \
+                  standard, optionally followed by \"at\" and a URI, and by \"port\" and a port. Query returns only \
+                  the profiles that the version of the request defines. The word none announces no profile.\n    \
+                  announced_profiles=\n        \
+                  Tape Library Server KMIP v1.4\n        \
+                  HTTPS Server KMIP v1.4 at https://kmip.example:5696/kmip port 5696",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "announced_manufacturer",
+        letter: None,
+        kind: Kind::OptionalText(|config| &mut config.announced.manufacturer),
+        default: DefaultValue::Unset("kmip-server"),
+        example: None,
+        help: "The manufacturer in the Vendor Identification of Query and in C_GetInfo of PKCS#11, at most 32 bytes.",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "announced_product",
+        letter: None,
+        kind: Kind::OptionalText(|config| &mut config.announced.product),
+        default: DefaultValue::Unset("kmip-server"),
+        example: None,
+        help: "The product in the Server Information of Query and in C_GetInfo of PKCS#11, at most 32 bytes.",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "announced_version",
+        letter: None,
+        kind: Kind::OptionalText(|config| &mut config.announced.version),
+        default: DefaultValue::Unset("the version of this server"),
+        example: None,
+        help: "The version in the Server Information of Query and in C_GetInfo of PKCS#11, at most 32 bytes.",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "announced_pkcs11_version",
+        letter: None,
+        kind: Kind::OptionalText(|config| &mut config.announced.pkcs11_version),
+        default: DefaultValue::Unset("3.0"),
+        example: None,
+        help: "The version of PKCS#11 that C_GetInfo returns; older clients expect 2.40.",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "client_endpoints",
+        letter: None,
+        kind: Kind::Endpoints(|config| &mut config.client_endpoints),
+        default: DefaultValue::Unset("the server sends no requests"),
+        example: None,
+        help: "The addresses at which clients listen for Put and Notify requests of the server.",
+        details: "The server sends a Put for each object that is created for the user, and a Notify for each change \
+                  of an attribute. The user is the identity in the certificate of the listener; the server sends \
+                  nothing to a listener with another identity. The server authenticates with its own certificate. It \
+                  drops requests that it cannot deliver in time.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "max_connections",
+        letter: None,
+        kind: Kind::Count(|config| &mut config.max_connections),
+        default: DefaultValue::Value,
+        example: None,
+        help: "The largest number of simultaneous client connections; the server refuses further ones.",
+        details: "Each connection needs one file descriptor: the limit of the process (ulimit -n) must be higher.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "max_request_size",
+        letter: None,
+        kind: Kind::Count(|config| &mut config.max_request_size),
+        default: DefaultValue::Value,
+        example: None,
+        help: "The largest request in bytes; the server disconnects a client that announces a larger one.",
+        details: "",
+        since: "0.1.0",
+    },
+];
+
+/// A kind of section beside `[server]`.
+#[derive(Clone, Copy, Debug)]
+pub struct SectionKind {
+    /// The beginning of the section's name.
+    pub prefix: &'static str,
+    /// A name for the example.
+    pub example: &'static str,
+    /// Whether `server.conf.example` shows the section in comments.
+    pub is_commented: bool,
+    /// The purpose of the section.
+    pub help: &'static str,
+    /// The entries: name, value for the example, help.
+    pub entries: &'static [(&'static str, &'static str, &'static str)],
+    /// The version of this server that introduced the section.
+    pub since: &'static str,
+}
+
+/// Every kind of section beside `[server]`.
+pub const SECTIONS: &[SectionKind] = &[
+    SectionKind {
+        prefix: "auth:slugs",
+        example: "auth:slugs",
+        is_commented: false,
+        help: "A SLUGS authentication service. For each request, the server asks the enabled services in the order of \
+               the file; the first one that knows the user determines the groups that the operation policies refer \
+               to. The server refuses a user that no service knows. Without an enabled service, the common name of \
+               the client certificate suffices.",
+        entries: &[
+            ("enabled", "False", "Whether the server asks the service."),
+            ("url", "http://127.0.0.1:8080/slugs/", "The URL of the service, http only."),
+        ],
+        since: "0.1.0",
+    },
+    SectionKind {
+        prefix: "validation:",
+        example: "validation:example",
+        is_commented: true,
+        help: "A Validation Information structure that Query returns. The product has no validations, so Query \
+               returns none without such a section. The entries authority, type, version and level are required.",
+        entries: &[
+            ("authority", "NIST CMVP", "NIST CMVP, Common Criteria or Unspecified."),
+            ("type", "Software", "Hardware, Software, Firmware, Hybrid or Unspecified."),
+            ("version", "2", "The major version of the validation, with or without a minor one."),
+            ("level", "1", "The level."),
+            ("country", "US", "The country."),
+            ("authority_uri", "https://authority.example/", "The URI of the authority."),
+            ("certificate", "1234", "The identifier of the validation certificate."),
+            ("certificate_uri", "https://authority.example/1234", "The URI of the validation certificate."),
+            ("vendor_uri", "https://vendor.example/", "The URI of the vendor."),
+            ("profiles", "Baseline Server", "The validated profiles, one per line."),
+        ],
+        since: "0.1.0",
+    },
+];

@@ -1,0 +1,212 @@
+//! The kinds of settings: how each reads a value into its field of [`Config`], and how it writes the field.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::config::{AuthSuite, ClientEndpoint, Config, Level};
+
+/// The field of [`Config`] that a setting fills.
+type Field<T> = fn(&mut Config) -> &mut T;
+
+/// The kind of a setting, with its field.
+///
+/// The optional kinds ignore an empty value: the default remains.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Text, which may be empty.
+    Text(Field<String>),
+    /// Text.
+    OptionalText(Field<Option<String>>),
+    /// A TCP port.
+    Port(Field<u16>),
+    /// A positive number.
+    Count(Field<usize>),
+    /// True or false, in the words of Python's `getboolean`.
+    Boolean(Field<bool>),
+    /// A set of TLS versions.
+    AuthSuite(Field<AuthSuite>),
+    /// A logging level, in any case.
+    Level(Field<Level>),
+    /// The path of an existing file.
+    File(Field<PathBuf>),
+    /// The path of an existing file.
+    OptionalFile(Field<Option<PathBuf>>),
+    /// A path; an empty value is ignored.
+    Path(Field<PathBuf>),
+    /// A path.
+    OptionalPath(Field<Option<PathBuf>>),
+    /// Names, separated by white space or commas.
+    Names(Field<Vec<String>>),
+    /// Profiles, separated by lines or commas.
+    Profiles(Field<Option<Vec<String>>>),
+    /// Client endpoints, separated by lines or commas.
+    Endpoints(Field<Vec<ClientEndpoint>>),
+}
+
+/// The reason why a setting cannot have a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidValue {
+    /// The path names no existing file.
+    NoSuchFile,
+    /// The value is not one of the allowed values.
+    Expected(
+        /// The allowed values.
+        &'static str,
+    ),
+}
+
+impl fmt::Display for InvalidValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchFile => f.write_str("the file does not exist"),
+            Self::Expected(values) => write!(f, "expected {values}"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidValue {}
+
+impl Kind {
+    /// Returns the allowed values, as a noun phrase.
+    pub fn values(self) -> &'static str {
+        match self {
+            Self::Text(_) | Self::OptionalText(_) => "text",
+            Self::Port(_) => "a number from 0 to 65535",
+            Self::Count(_) => "a number above zero",
+            Self::Boolean(_) => "True or False",
+            Self::AuthSuite(_) => "Basic, TLS1.2 or TLS1.3",
+            Self::Level(_) => "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+            Self::File(_) | Self::OptionalFile(_) => "the path of an existing file",
+            Self::Path(_) | Self::OptionalPath(_) => "a path",
+            Self::Names(_) => "names, separated by white space or commas",
+            Self::Profiles(_) => "profiles, one per line or separated by commas, or none",
+            Self::Endpoints(_) => {
+                "user=host:port, one per line or separated by commas, each user at most once"
+            }
+        }
+    }
+
+    /// Reads `value` into the field.
+    ///
+    /// # Errors
+    /// Returns [`InvalidValue`] if the value is not allowed; the field is then unchanged.
+    pub(super) fn set(self, config: &mut Config, value: &str) -> Result<(), InvalidValue> {
+        let expected = || InvalidValue::Expected(self.values());
+        match self {
+            Self::Text(field) => value.clone_into(field(config)),
+            Self::Port(field) => *field(config) = port(value).ok_or_else(expected)?,
+            Self::Count(field) => *field(config) = count(value).ok_or_else(expected)?,
+            Self::Boolean(field) => *field(config) = boolean(value).ok_or_else(expected)?,
+            Self::AuthSuite(field) => {
+                let found = AuthSuite::NAMES.iter().find(|(name, _)| *name == value);
+                *field(config) = found.ok_or_else(expected)?.1;
+            }
+            Self::Level(field) => {
+                let found = Level::NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(value));
+                *field(config) = found.ok_or_else(expected)?.1;
+            }
+            Self::File(field) => *field(config) = existing(value)?,
+            Self::Names(field) => *field(config) = names(value),
+            Self::Endpoints(field) => *field(config) = endpoints(value).ok_or_else(expected)?,
+            Self::OptionalText(_) | Self::OptionalFile(_) | Self::Path(_) | Self::OptionalPath(_)
+                if value.is_empty() => {}
+            Self::OptionalText(field) => *field(config) = Some(value.to_owned()),
+            Self::OptionalFile(field) => *field(config) = Some(existing(value)?),
+            Self::Path(field) => *field(config) = value.into(),
+            Self::OptionalPath(field) => *field(config) = Some(value.into()),
+            Self::Profiles(_) if value.is_empty() => {}
+            Self::Profiles(field) => *field(config) = Some(profiles(value)),
+        }
+        Ok(())
+    }
+
+    /// Returns the field's value in `config` as a settings file states it; empty if the field has no value.
+    pub fn show(self, mut config: Config) -> String {
+        let path = |path: &PathBuf| path.display().to_string();
+        let config = &mut config;
+        match self {
+            Self::Text(field) => field(config).clone(),
+            Self::OptionalText(field) => field(config).clone().unwrap_or_default(),
+            Self::Port(field) => field(config).to_string(),
+            Self::Count(field) => field(config).to_string(),
+            Self::Boolean(field) => (if *field(config) { "True" } else { "False" }).to_owned(),
+            Self::AuthSuite(field) => name_of(AuthSuite::NAMES, *field(config)),
+            Self::Level(field) => name_of(Level::NAMES, *field(config)),
+            Self::File(field) | Self::Path(field) => path(field(config)),
+            Self::OptionalFile(field) | Self::OptionalPath(field) => {
+                field(config).as_ref().map(path).unwrap_or_default()
+            }
+            Self::Names(field) => field(config).join(" "),
+            Self::Profiles(field) => field(config).as_ref().map(|it| it.join(", ")).unwrap_or_default(),
+            Self::Endpoints(field) => {
+                let endpoints = field(config).iter().map(|it| format!("{}={}:{}", it.user, it.host, it.port));
+                endpoints.collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+}
+
+fn name_of<T: PartialEq>(names: &[(&str, T)], value: T) -> String {
+    names.iter().find(|(_, other)| *other == value).map(|(name, _)| (*name).to_owned()).unwrap_or_default()
+}
+
+fn port(value: &str) -> Option<u16> {
+    value.trim().parse().ok()
+}
+
+fn count(value: &str) -> Option<usize> {
+    value.trim().parse().ok().filter(|&count| count > 0)
+}
+
+/// Reads the words of Python's `getboolean`.
+pub(super) fn boolean(value: &str) -> Option<bool> {
+    match value.to_lowercase().as_str() {
+        "1" | "yes" | "true" | "on" => Some(true),
+        "0" | "no" | "false" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn existing(value: &str) -> Result<PathBuf, InvalidValue> {
+    let path = PathBuf::from(value);
+    if path.exists() { Ok(path) } else { Err(InvalidValue::NoSuchFile) }
+}
+
+/// PyKMIP's settings file separates names by white space, its constructor by commas.
+fn names(value: &str) -> Vec<String> {
+    let names = value.split(|c: char| c.is_whitespace() || c == ',');
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// The word `none` stands for an empty list.
+fn profiles(value: &str) -> Vec<String> {
+    if value.trim().eq_ignore_ascii_case("none") {
+        return Vec::new();
+    }
+    let profiles = value.split(['\n', ',']).map(str::trim);
+    profiles.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+fn endpoints(value: &str) -> Option<Vec<ClientEndpoint>> {
+    let mut endpoints: Vec<ClientEndpoint> = Vec::new();
+    for entry in value.split(['\n', ',']).map(str::trim).filter(|entry| !entry.is_empty()) {
+        let endpoint = endpoint(entry)?;
+        if endpoints.iter().any(|other| other.user == endpoint.user) {
+            return None;
+        }
+        endpoints.push(endpoint);
+    }
+    Some(endpoints)
+}
+
+/// A user name may contain spaces and equals signs, so the last equals sign is the separator.
+fn endpoint(entry: &str) -> Option<ClientEndpoint> {
+    let (user, address) = entry.rsplit_once('=')?;
+    let (host, port) = address.rsplit_once(':')?;
+    let (user, host) = (user.trim(), host.trim());
+    // Brackets separate the colons of an IPv6 address from the port.
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let port = self::port(port).filter(|port| *port > 0)?;
+    let is_complete = !user.is_empty() && !host.is_empty();
+    is_complete.then(|| ClientEndpoint { user: user.to_owned(), host: host.to_owned(), port })
+}
