@@ -192,7 +192,7 @@ impl Gate<'_> {
         operation: Operation,
     ) -> Result<Granted, Error> {
         let mut record = record.ok_or_else(|| not_found(text))?;
-        lifecycle::settle(&mut record, self.now);
+        lifecycle::update_state(&mut record, self.now);
         decide(self.policies, self.identity, operation, record).ok_or_else(|| refused(text))
     }
 
@@ -208,7 +208,7 @@ impl Gate<'_> {
     ) -> Result<Granted, Error> {
         let granted = self.permit(record, text, operation)?;
         if !works_on_archived(operation) {
-            lifecycle::within_reach(&granted)?;
+            lifecycle::check_not_archived(&granted)?;
         }
         Ok(granted)
     }

@@ -215,7 +215,7 @@ impl<'a> Context<'a> {
         let now = self.now;
         let change = |record: &mut Record| {
             let outcome = change(record, now)?;
-            lifecycle::touch(record, now);
+            lifecycle::set_last_change_date(record, now);
             Ok(outcome)
         };
         self.update(identifier, operation, change, |transaction, record| transaction.update(record))

@@ -1,5 +1,5 @@
-//! New objects: from what a client gives to a record with everything that the server adds
-//! (KMIP 1.4 §3 and §4.1 to §4.3, 2.1 §4 and §6.1.8, §6.1.9, §6.1.43).
+//! New objects: the attributes that a client requests, and those that the server sets (KMIP 1.4 §3 and §4.1 to §4.3,
+//! 2.1 §4).
 
 use crate::crypto::hash;
 use crate::kmip::attributes::{
@@ -15,7 +15,7 @@ use super::context::{Context, Search};
 use super::error::{failed, invalid_field};
 use super::{certificates, key, lease, lifecycle, quantum, usage_limits};
 
-/// The attributes that a client wants on a new object, each allowed in the request's version.
+/// The attributes that a client requests for a new object. The request's version has each of them.
 #[derive(Clone, Debug, Default)]
 pub struct RequestedAttributes(Vec<Attribute>);
 
@@ -26,11 +26,12 @@ impl FromIterator<Attribute> for RequestedAttributes {
 }
 
 impl RequestedAttributes {
-    /// Those of a request; the templates that it names come first, and what the request says overrides them.
+    /// Returns the attributes of a Template-Attribute. They override those of the templates that it names.
     ///
     /// # Errors
-    /// Item Not Found for an unknown template, Invalid Field for an attribute that the version does not have
-    /// or an index where there can be none, Index Out of Bounds for a second value where there can be one.
+    /// Returns Item Not Found for an unknown template, Invalid Field for an attribute that the version does not have
+    /// and for an index other than 0 of a single-instance attribute, and Index Out of Bounds for a second value of a
+    /// single-instance attribute.
     pub fn of(cx: &mut Context<'_>, template: &TemplateAttribute) -> Result<Self, Error> {
         for attribute in &template.attributes {
             if !attribute.row.exists_in(cx.version) {
@@ -42,113 +43,98 @@ impl RequestedAttributes {
             }
             if !attribute.row.multiple && attribute.index.is_some_and(|index| index != 0) {
                 return Err(invalid_field(format!(
-                    "The {} attribute has one value; its index can only be 0.",
+                    "The {} attribute has one value only; its index must be 0.",
                     attribute.name()
                 )));
             }
         }
-        for (at, attribute) in template.attributes.iter().enumerate() {
-            let before = template.attributes.iter().take(at);
-            if !attribute.row.multiple && before.into_iter().any(|other| other.row == attribute.row) {
+        for (position, attribute) in template.attributes.iter().enumerate() {
+            let mut earlier = template.attributes.iter().take(position);
+            if !attribute.row.multiple && earlier.any(|other| other.row == attribute.row) {
                 return Err(failed(
                     ResultReason::IndexOutOfBounds,
                     format!("The {} attribute can have one value only.", attribute.name()),
                 ));
             }
         }
-        let mut given = Self(template.attributes.clone());
+        let mut requested = Self(template.attributes.clone());
         for name in template.templates.iter().rev() {
-            given = given.on_top_of(&Self::of_template(cx, name)?);
+            requested = requested.overriding(&Self::of_template(cx, name)?);
         }
-        Ok(given)
+        Ok(requested)
     }
 
-    /// Those of an optional part of a request.
+    /// Returns the attributes of an optional Template-Attribute; none if it is absent.
     ///
     /// # Errors
-    /// As [`RequestedAttributes::of`].
+    /// Returns the errors of [`RequestedAttributes::of`].
     pub fn of_optional(cx: &mut Context<'_>, template: Option<&TemplateAttribute>) -> Result<Self, Error> {
         template.map_or_else(|| Ok(Self::default()), |template| Self::of(cx, template))
     }
 
-    /// These, and of the others those attributes that these do not name.
-    pub fn or(&self, others: &Self) -> Self {
-        let missing = others.0.iter().filter(|other| {
-            let reference = AttributeReference::to(other);
+    /// Merges `other` into `self`; attributes already present in `self` win.
+    pub fn or(&self, other: &Self) -> Self {
+        let missing = other.0.iter().filter(|attribute| {
+            let reference = AttributeReference::to(attribute);
             !self.0.iter().any(|own| AttributeReference::to(own) == reference)
         });
         Self(self.0.iter().chain(missing).cloned().collect())
     }
 
-    /// The attributes of `record` that an object in its place gets too: what clients may set, without what belongs
-    /// to the object itself (1.4 §4.4, Table 173).
-    pub fn inherited(record: &Record) -> Self {
-        const ITS_OWN: &[Tag] = &[
-            Tag::Link,
-            Tag::Fresh,
-            Tag::OriginalCreationDate,
-            Tag::RandomNumberGenerator,
-            Tag::KeyValueLocation,
-        ];
-        let rows = TABLE.iter().filter(|row| row.rules.origin != Origin::Server);
-        let rows = rows.filter(|row| !ITS_OWN.contains(&row.tag));
-        Self(rows.flat_map(|row| record.attributes.of_row(row)).collect())
-    }
-
-    /// These on top of others: of attributes that have one value, these count; of those that can have several,
-    /// the others' values come first (1.4 §4.2).
-    pub fn on_top_of(&self, others: &Self) -> Self {
-        let kept = others.0.iter().filter(|other| {
+    /// Adds `self` to `base`: a single-instance attribute of `self` replaces that of `base`; values of a multi-instance
+    /// attribute follow those of `base` (1.4 §4.2).
+    pub fn overriding(&self, base: &Self) -> Self {
+        let remaining = base.0.iter().filter(|other| {
             !self
                 .0
                 .iter()
                 .any(|own| own.row == other.row && (!own.row.multiple || own.stored() == other.stored()))
         });
-        Self(kept.chain(&self.0).cloned().collect())
+        Self(remaining.chain(&self.0).cloned().collect())
     }
 
-    /// Whether an attribute of one of these tags is given.
+    /// Returns whether an attribute with one of these tags is present.
     pub fn has_any(&self, tags: &[Tag]) -> bool {
         self.0.iter().any(|attribute| tags.contains(&attribute.row.tag))
     }
 
-    /// What a client may give and `record` has, for an object that takes its place; those of `without` are left
-    /// out.
-    pub fn taken_over(record: &Record, without: &[Tag]) -> Self {
+    /// Returns the attributes that a replacement of `record` inherits: those that a client may set, except those of
+    /// `without`.
+    pub fn inherited(record: &Record, without: &[Tag]) -> Self {
         let rows =
             TABLE.iter().filter(|row| row.rules.origin != Origin::Server && !without.contains(&row.tag));
         Self(rows.flat_map(|row| record.attributes.of_row(row)).collect())
     }
 
-    /// These and one more.
-    pub fn and<T: Value>(mut self, tag: Tag, value: &T) -> Self {
+    /// Adds one attribute.
+    pub fn with<T: Value>(mut self, tag: Tag, value: &T) -> Self {
         self.0.extend(AttributeDefinition::of(tag).map(|row| Attribute::of(row, value)));
         self
     }
 
-    /// The value of the attribute behind `tag`, where it is given; `T` has to be the attribute's type.
+    /// Returns the value of the attribute with this tag, if it is present; `T` must be the attribute's type.
     pub fn read<T: Value>(&self, tag: Tag) -> Option<T> {
         self.0.iter().find(|attribute| attribute.row.tag == tag)?.read().ok()
     }
 
-    /// All values of the attribute behind `tag`; `T` has to be its type.
+    /// Returns all values of the attribute with this tag; `T` must be the attribute's type.
     pub fn all<T: Value>(&self, tag: Tag) -> Vec<T> {
         let values = self.0.iter().filter(|attribute| attribute.row.tag == tag);
         values.filter_map(|attribute| attribute.read().ok()).collect()
     }
 
-    /// Takes one attribute out.
+    /// Removes all values of the attribute with this tag.
     pub fn without(mut self, tag: Tag) -> Self {
         self.0.retain(|attribute| attribute.row.tag != tag);
         self
     }
 
-    /// Those of these tags alone.
+    /// Returns the attributes with these tags.
     pub fn only(&self, tags: &[Tag]) -> Self {
         Self(self.0.iter().filter(|attribute| tags.contains(&attribute.row.tag)).cloned().collect())
     }
 
-    /// The attributes of a template that the asker may use, its names left out.
+    /// Returns the attributes of the template with this name, except its own names.
     fn of_template(cx: &mut Context<'_>, name: &Name) -> Result<Self, Error> {
         let criterion = |tag, value: &dyn Fn(&'static AttributeDefinition) -> Attribute| {
             AttributeDefinition::of(tag).map_or(Criterion::Nothing, |row| Criterion::Equals(value(row)))
@@ -169,7 +155,7 @@ impl RequestedAttributes {
         let [id] = found.as_slice() else {
             return Err(failed(
                 ResultReason::ItemNotFound,
-                format!("There is no template named {}.", name.name_value),
+                format!("No template has the name {}.", name.name_value),
             ));
         };
         let record = cx.open(Some(&(*id).into()), Operation::GetAttributes)?;
@@ -179,18 +165,18 @@ impl RequestedAttributes {
     }
 }
 
-/// An object on its way into the store.
+/// An object before the server assigns its Unique Identifier and its other own attributes.
 #[derive(Clone, Debug)]
 pub struct NewObject {
-    /// What is known about it so far.
+    /// Its attributes so far.
     pub attributes: Attributes,
     object: Object,
-    /// Whether the client said in which format it wants the key.
-    format_given: bool,
+    /// Whether the client requested a Key Format Type.
+    format_requested: bool,
 }
 
 impl NewObject {
-    /// A draft of `object`, with the attributes that follow from the object itself.
+    /// Returns a new object with the attributes that follow from `object` itself.
     pub fn new(object: Object) -> Self {
         let mut attributes = Attributes { object_type: Some(object.object_type()), ..Attributes::default() };
         if let Some(block) = object.key_block() {
@@ -206,14 +192,14 @@ impl NewObject {
             Object::OpaqueObject(opaque) => attributes.opaque_data_type = Some(opaque.opaque_data_type),
             _ => {}
         }
-        Self { attributes, object, format_given: false }
+        Self { attributes, object, format_requested: false }
     }
 
-    /// The same for an object that the server generates at `now`.
+    /// Returns a new object that the server generates at `now`.
     pub fn generated(object: Object, now: DateTime) -> Self {
-        let mut draft = Self::new(object);
-        draft.attributes.original_creation_date = Some(now);
-        draft.attributes.random_number_generator = Some(RngParameters {
+        let mut new = Self::new(object);
+        new.attributes.original_creation_date = Some(now);
+        new.attributes.random_number_generator = Some(RngParameters {
             rng_algorithm: RngAlgorithm::Unspecified,
             cryptographic_algorithm: None,
             cryptographic_length: None,
@@ -223,17 +209,18 @@ impl NewObject {
             fips186_variation: None,
             prediction_resistance: None,
         });
-        draft
+        new
     }
 
-    /// Sets what the client gives. It may repeat, but not contradict, what follows from the object.
+    /// Sets the requested attributes. They may repeat the attributes that follow from the object, but not contradict
+    /// them.
     ///
     /// # Errors
-    /// Invalid Field for an attribute that objects of the type do not have, that only the server sets, that
-    /// contradicts the object, or for a name that is given twice.
-    pub fn give(mut self, given: &RequestedAttributes) -> Result<Self, Error> {
+    /// Returns Invalid Field for an attribute that objects of this type do not have, that only the server sets, or that
+    /// contradicts the object, and for a name that occurs twice.
+    pub fn with_requested(mut self, requested: &RequestedAttributes) -> Result<Self, Error> {
         let object_type = self.object.object_type();
-        for attribute in &given.0 {
+        for attribute in &requested.0 {
             let rules = &attribute.row.rules;
             let name = attribute.name();
             if !rules.applies_to.contains(object_type) {
@@ -241,30 +228,36 @@ impl NewObject {
                     "Objects of the type {object_type} have no {name} attribute."
                 )));
             }
-            self.format_given |= attribute.row.tag == Tag::KeyFormatType;
-            let there = self.attributes.of_row(attribute.row).next();
-            match there {
-                Some(there) if !attribute.row.multiple || rules.origin == Origin::Server => {
-                    if there.stored() != attribute.stored() {
+            self.format_requested |= attribute.row.tag == Tag::KeyFormatType;
+            let present = self.attributes.of_row(attribute.row).next();
+            match present {
+                Some(present) if !attribute.row.multiple || rules.origin == Origin::Server => {
+                    if present.stored() != attribute.stored() {
                         return Err(invalid_field(format!(
                             "The {name} attribute contradicts the object itself."
                         )));
                     }
                 }
                 None if rules.origin == Origin::Server => {
-                    return Err(invalid_field(format!("The {name} attribute is set by the server alone.")));
+                    return Err(invalid_field(format!(
+                        "Only the server sets the {name} attribute; remove it from the request."
+                    )));
                 }
                 _ => self.attributes.push(attribute),
             }
         }
         let names = &self.attributes.name;
-        if names.iter().enumerate().any(|(at, name)| names.iter().take(at).any(|other| other == name)) {
-            return Err(invalid_field("The same Name is given twice."));
+        if names
+            .iter()
+            .enumerate()
+            .any(|(position, name)| names.iter().take(position).any(|other| other == name))
+        {
+            return Err(invalid_field("The same Name occurs twice."));
         }
         Ok(self)
     }
 
-    /// A template is found by the names that it brings in its own attributes.
+    /// Gives a template the names among the attributes that it contains, because clients name templates by them.
     pub fn name_template(&mut self) {
         if let Object::Template(template) = &self.object {
             let names = template.attributes.0.iter().filter(|attribute| attribute.row.tag == Tag::Name);
@@ -272,13 +265,13 @@ impl NewObject {
         }
     }
 
-    /// The object with the server's own attributes added, and its life begun.
+    /// Sets the attributes that only the server sets, and the initial state.
     ///
     /// # Errors
-    /// Cryptographic Failure where the value cannot be hashed, Invalid Field for Usage Limits below zero, those of
-    /// [`quantum::check`].
-    pub fn finish(self, asker: &Requester) -> Result<RecordWithoutId, Error> {
-        let Self { mut attributes, object, format_given } = self;
+    /// Returns Cryptographic Failure if the value cannot be hashed, Invalid Field for negative Usage Limits, and the
+    /// errors of [`quantum::check`].
+    pub fn finish(self, requester: &Requester) -> Result<RecordWithoutId, Error> {
+        let Self { mut attributes, object, format_requested } = self;
         let object_type = object.object_type();
         quantum::check(&attributes)?;
         attributes.operation_policy_name.get_or_insert_with(|| crate::store::DEFAULT_POLICY.to_owned());
@@ -286,39 +279,39 @@ impl NewObject {
         if AttributeDefinition::of(Tag::LeaseTime)
             .is_some_and(|row| row.rules.applies_to.contains(object_type))
         {
-            attributes.lease_time = Some(lease::LONGEST);
+            attributes.lease_time = Some(lease::MAX_LEASE_TIME);
         }
         if let Some(limits) = &attributes.usage_limits {
-            attributes.usage_limits = Some(usage_limits::begin(limits)?);
+            attributes.usage_limits = Some(usage_limits::initialize(limits)?);
         }
         let sensitive = *attributes.sensitive.get_or_insert(false);
         let extractable = *attributes.extractable.get_or_insert(true);
         attributes.always_sensitive = Some(sensitive);
         attributes.never_extractable = Some(!extractable);
         attributes.protection_storage_mask = Some(ProtectionStorageMask::SOFTWARE);
-        if has_usage_mask(object_type) {
+        if lifecycle::has_state(object_type) {
             attributes.cryptographic_usage_mask.get_or_insert_default();
         }
         attributes.digest = digest(&object)?.into_iter().collect();
-        if format_given && let Some(standard) = key::in_default_format(&object) {
-            // 2.1 §4.26: beside the digest of the format that was asked for, that of the default one.
+        if format_requested && let Some(standard) = key::in_default_format(&object) {
+            // 2.1 §4.26 demands the digest in the default format as well.
             attributes.digest.extend(digest(&standard)?);
         }
-        let (id, owner, object) = (Id(0), asker.owner.clone(), Some(object));
+        let (id, owner, object) = (Id(0), requester.owner.clone(), Some(object));
         let mut record = Record { id, owner, object_type, attributes, object };
-        lifecycle::begin(&mut record, asker.now);
+        lifecycle::initialize(&mut record, requester.now);
         Ok(RecordWithoutId(record))
     }
 }
 
-/// A new object that is whole but for its number: it gets one where no other change can get the same, and everything
-/// that takes time is done by then.
+/// A record that is complete except for its Unique Identifier. A transaction assigns the identifier, after all slow
+/// computation.
 #[derive(Clone, Debug)]
 pub struct RecordWithoutId(Record);
 
 impl RecordWithoutId {
-    /// The object of number `id`.
-    pub fn numbered(self, id: Id) -> Record {
+    /// Returns the record with this Unique Identifier.
+    pub fn with_id(self, id: Id) -> Record {
         let Self(mut record) = self;
         record.id = id;
         record.attributes.unique_identifier = Some(id.into());
@@ -327,7 +320,7 @@ impl RecordWithoutId {
     }
 }
 
-/// Who makes an object, and when.
+/// The principal that creates an object, and the time of the request.
 #[derive(Clone, Debug)]
 pub struct Requester {
     owner: Principal,
@@ -335,33 +328,23 @@ pub struct Requester {
 }
 
 impl Requester {
-    /// The user of that name, at `now`.
-    #[cfg(test)]
-    pub(super) fn new(owner: &str, now: DateTime) -> Self {
+    /// Returns a requester that need not be the one of a request to this server.
+    pub(super) fn new(owner: impl Into<Principal>, now: DateTime) -> Self {
         Self { owner: owner.into(), now }
     }
 
-    /// The moment of the request.
+    /// Returns the time of the request.
     pub fn now(&self) -> DateTime {
         self.now
     }
 
-    /// The one who asks in `cx`, at the moment of the request.
+    /// Returns the requester of the current request.
     pub fn of(cx: &Context<'_>) -> Self {
         Self { owner: cx.identity.principal.clone(), now: cx.now }
     }
-
-    /// One who asked another server, at that moment.
-    pub(super) fn then(owner: Principal, now: DateTime) -> Self {
-        Self { owner, now }
-    }
 }
 
-fn has_usage_mask(object_type: ObjectType) -> bool {
-    lifecycle::has_state(object_type)
-}
-
-/// The SHA-256 digest of the object's value (1.4 §3.17); none where the value is kept elsewhere.
+/// Returns the SHA-256 digest of the object's value (1.4 §3.17), or `None` if this server does not store the value.
 fn digest(object: &Object) -> Result<Option<Digest>, Error> {
     let format = object.key_block().map(|block| block.key_format_type);
     let value = match object {
@@ -388,8 +371,8 @@ fn digest(object: &Object) -> Result<Option<Digest>, Error> {
     Ok(Some(Digest {
         hashing_algorithm: HashingAlgorithm::Sha256,
         digest_value: Some(value),
-        // What is in no key block counts as raw bytes, as the standard's test cases have it; PyKMIP's client
-        // cannot read a digest without format.
+        // The standard's test cases expect the format Raw for an object without a Key Block; PyKMIP's client cannot
+        // parse a digest without a format.
         key_format_type: Some(format.unwrap_or(KeyFormatType::Raw)),
     }))
 }

@@ -1,7 +1,7 @@
-//! Objects that come from another server with all that is known about them (KMIP 1.4 §4.41, 2.1 §6.1.25).
+//! Import of an object from another server with all its attributes (KMIP 1.4 §4.41, 2.1 §6.1.25).
 //!
-//! Every attribute is as the client gives it, whoever may set it otherwise. What says how this server keeps the
-//! object is its own; what the client leaves out is as at a new object.
+//! A request can set every attribute, also those that otherwise only the server sets, except the attributes that describe
+//! how this server stores the object. Attributes that the request omits are those of a new object.
 
 use crate::kmip::attributes::{Attribute, AttributeDefinition};
 use crate::kmip::enums::State;
@@ -14,34 +14,35 @@ use super::creation::{NewObject, Requester};
 use super::error::invalid_field;
 use super::{lifecycle, quantum, usage_limits};
 
-/// The attributes that tell of this server and not of the object, or of the format in which it came: an Export may
-/// have converted it.
-const OWN: &[Tag] =
+/// The attributes that this server determines: they describe its own storage, or the format in the request, which an
+/// Export can have converted.
+const SERVER_DETERMINED: &[Tag] =
     &[Tag::UniqueIdentifier, Tag::ShortUniqueIdentifier, Tag::ProtectionStorageMask, Tag::KeyFormatType];
 
-/// The record of an imported object, which takes the place of `old` where there is one. One that is destroyed comes
-/// without what it was. Where nobody says which policy it has, the one in its place stays in force: KMIP 2.x cannot
-/// say it, and a replaced key must not come under a wider policy.
+/// Returns the record of an imported object, which replaces `old` if there is one. A destroyed object has no value.
+/// Without an Operation Policy Name in the request, the policy of `old` stays in force: KMIP 2.x requests cannot contain
+/// one, and a replaced key must not come under a wider policy.
 ///
 /// # Errors
-/// Invalid Field for an attribute that the version or the type of object does not have, that is given twice, or
-/// that contradicts the object, and for Usage Limits below zero; those of [`NewObject::finish`] and [`quantum::check`].
+/// Returns Invalid Field for an attribute that the version or the object type does not have, that occurs twice, or that
+/// contradicts the object, and for negative Usage Limits; and the errors of [`NewObject::finish`] and
+/// [`quantum::check`].
 pub fn record(
     object: Object,
-    given: &[Attribute],
+    requested: &[Attribute],
     (id, old): (Id, Option<&Record>),
-    asker: &Requester,
+    requester: &Requester,
     version: Version,
 ) -> Result<Record, Error> {
-    let mut draft = NewObject::new(object);
-    draft.attributes.operation_policy_name = old.map(|old| old.policy().to_owned());
-    let mut record = draft.finish(asker)?.numbered(id);
-    // What is wrapped hides the bytes that the digest is of.
+    let mut new = NewObject::new(object);
+    new.attributes.operation_policy_name = old.map(|old| old.policy().to_owned());
+    let mut record = new.finish(requester)?.with_id(id);
+    // The server cannot compute the digest of a wrapped key.
     let is_plain =
         record.object.as_ref().and_then(Object::key_block).is_none_or(|it| it.key_wrapping_data.is_none());
     let digests = if is_plain { record.attributes.digest.clone() } else { Vec::new() };
     let mut seen: Vec<&'static AttributeDefinition> = Vec::new();
-    for attribute in given {
+    for attribute in requested {
         let (row, name) = (attribute.row, attribute.name());
         if !row.exists_in(version) {
             return Err(invalid_field(format!("KMIP {version} has no {name} attribute.")));
@@ -52,7 +53,7 @@ pub fn record(
                 record.object_type
             )));
         }
-        if OWN.contains(&row.tag) {
+        if SERVER_DETERMINED.contains(&row.tag) {
             continue;
         }
         let first = !seen.contains(&row);
@@ -60,7 +61,7 @@ pub fn record(
             return Err(invalid_field(format!("The {name} attribute can have one value only.")));
         }
         if DERIVED.contains(&row.tag) && contradicts(&record, attribute)
-            || row.tag == Tag::Digest && is_of_another(&digests, attribute)
+            || row.tag == Tag::Digest && contradicts_digest(&digests, attribute)
         {
             return Err(invalid_field(format!("The {name} attribute contradicts the object itself.")));
         }
@@ -72,38 +73,40 @@ pub fn record(
     }
     let attributes = &mut record.attributes;
     let names = &attributes.name;
-    if names.iter().enumerate().any(|(at, name)| names.iter().take(at).any(|other| other == name)) {
-        return Err(invalid_field("The same Name is given twice."));
+    if names.iter().enumerate().any(|(position, name)| names.iter().take(position).any(|other| other == name))
+    {
+        return Err(invalid_field("The same Name occurs twice."));
     }
     if let Some(limits) = attributes.usage_limits.as_mut() {
-        let whole = usage_limits::begin(limits)?;
-        limits.usage_limits_count = limits.usage_limits_count.or(whole.usage_limits_count);
+        let initial = usage_limits::initialize(limits)?;
+        limits.usage_limits_count = limits.usage_limits_count.or(initial.usage_limits_count);
     }
     quantum::check(attributes)?;
-    settle(&mut record, asker.now());
+    reconcile_state(&mut record, requester.now());
     Ok(record)
 }
 
-/// The attributes that the object says itself, where it does.
+/// The attributes that follow from the object itself.
 const DERIVED: &[Tag] =
     &[Tag::ObjectType, Tag::CryptographicAlgorithm, Tag::CryptographicLength, Tag::CertificateType];
 
-fn contradicts(record: &Record, given: &Attribute) -> bool {
-    record.attributes.of_row(given.row).any(|there| there.stored() != given.stored())
+fn contradicts(record: &Record, requested: &Attribute) -> bool {
+    record.attributes.of_row(requested.row).any(|derived| derived.stored() != requested.stored())
 }
 
-/// Whether a digest is another than the object's own of the same hash and format. One by another hash, or of another
-/// format, is not compared: the server that the object comes from had it.
-fn is_of_another(own: &[Digest], given: &Attribute) -> bool {
-    let Ok(given) = given.read::<Digest>() else { return true };
-    let same = |own: &&Digest| {
-        (own.hashing_algorithm, own.key_format_type) == (given.hashing_algorithm, given.key_format_type)
+/// Returns whether a digest differs from the computed one with the same hash and format. A digest with another hash or
+/// format is accepted unchecked, because the exporting server computed it.
+fn contradicts_digest(computed: &[Digest], requested: &Attribute) -> bool {
+    let Ok(requested) = requested.read::<Digest>() else { return true };
+    let is_comparable = |computed: &&Digest| {
+        (computed.hashing_algorithm, computed.key_format_type)
+            == (requested.hashing_algorithm, requested.key_format_type)
     };
-    own.iter().find(same).is_some_and(|own| *own != given)
+    computed.iter().find(is_comparable).is_some_and(|computed| *computed != requested)
 }
 
-/// State and dates say the same, and of a destroyed object nothing is left but its attributes.
-fn settle(record: &mut Record, now: DateTime) {
+/// Makes the state consistent with the dates, and removes the value of a destroyed object.
+fn reconcile_state(record: &mut Record, now: DateTime) {
     let attributes = &mut record.attributes;
     match attributes.state {
         Some(State::Destroyed | State::DestroyedCompromised) => {
@@ -113,7 +116,7 @@ fn settle(record: &mut Record, now: DateTime) {
             attributes.state = Some(State::DestroyedCompromised);
         }
         Some(_) if attributes.destroy_date.is_some() => attributes.state = Some(State::Destroyed),
-        _ => lifecycle::settle(record, now),
+        _ => lifecycle::update_state(record, now),
     }
     if lifecycle::is_destroyed(record) {
         record.object = None;

@@ -1,7 +1,7 @@
-//! How long a lease lasts (KMIP 1.4 §3.20, 2.1 §4.30).
+//! The Lease Time of objects (KMIP 1.4 §3.20, 2.1 §4.30).
 
 use crate::ttlv::Interval;
 
-/// The lease of every new object, and the longest that is given: one hour. A client that keeps to it learns of a
-/// revocation within that time, and asks rarely enough not to be a burden.
-pub const LONGEST: Interval = Interval(3_600);
+/// The Lease Time of every new object, and the longest that Obtain Lease grants: one hour. A client that renews its lease
+/// in time learns of a revocation within an hour.
+pub const MAX_LEASE_TIME: Interval = Interval(3_600);

@@ -1,8 +1,7 @@
-//! The states of an object and what moves it from one to the next (KMIP 1.4 §3.22, 2.1 §4.57).
+//! The states of an object and the transitions between them (KMIP 1.4 §3.22, 2.1 §4.57).
 //!
-//! One table of transitions; the dates of an object's life are set here and nowhere else. A date that the
-//! client set for the future moves the state when it has come: [`settle`] applies it whenever an object is
-//! looked at, so that nobody sees a stale state.
+//! Only this file sets the dates of an object's life cycle. A date that the client sets in the future changes the state
+//! when it passes: [`update_state`] applies it at every access, so that no request sees a stale state.
 
 use crate::kmip::enums::{ObjectType, ResultReason, RevocationReasonCode, State};
 use crate::kmip::structures::RevocationReason;
@@ -12,7 +11,7 @@ use crate::ttlv::DateTime;
 
 use super::error::{destroyed, failed, wrong_state};
 
-/// What can happen to an object.
+/// An event that changes the state of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Activate,
@@ -21,7 +20,7 @@ enum Event {
     Destroy,
 }
 
-/// From which state which event leads where; what is not listed is refused.
+/// The permitted transitions: state, event, next state.
 const TRANSITIONS: &[(State, Event, State)] = {
     use Event::*;
     &[
@@ -39,16 +38,16 @@ const TRANSITIONS: &[(State, Event, State)] = {
     ]
 };
 
-fn after(state: State, event: Event) -> Option<State> {
+fn next_state(state: State, event: Event) -> Option<State> {
     TRANSITIONS.iter().find(|(from, on, _)| (*from, *on) == (state, event)).map(|(.., to)| *to)
 }
 
-/// Whether objects of that type have a state at all.
+/// Returns whether objects of this type have a State.
 pub fn has_state(object_type: ObjectType) -> bool {
     !matches!(object_type, ObjectType::Template | ObjectType::OpaqueObject)
 }
 
-/// Whether the object is destroyed: only its attributes are left.
+/// Returns whether the object is destroyed, so that only its attributes are left.
 pub fn is_destroyed(record: &Record) -> bool {
     record.attributes.destroy_date.is_some()
 }
@@ -61,49 +60,50 @@ pub fn object(record: &Record) -> Result<&Object, Error> {
     record.object.as_ref().ok_or_else(|| destroyed(&record.id.to_string()))
 }
 
-/// The first state and the dates that every new object gets.
-pub fn begin(record: &mut Record, now: DateTime) {
+/// Sets the initial state and dates of a new object.
+pub fn initialize(record: &mut Record, now: DateTime) {
     record.attributes.initial_date = Some(now);
     record.attributes.last_change_date = Some(now);
     if has_state(record.object_type) {
         record.attributes.state = Some(State::PreActive);
-        settle(record, now);
+        update_state(record, now);
     }
 }
 
-/// Moves the state to where the activation and deactivation dates that have come lead.
-pub fn settle(record: &mut Record, now: DateTime) {
+/// Applies the Activation Date and the Deactivation Date to the state, if they have passed.
+pub fn update_state(record: &mut Record, now: DateTime) {
     record.attributes.state = record.state_at(now);
 }
 
-/// Marks a change that a client asked for.
-pub fn touch(record: &mut Record, now: DateTime) {
+/// Sets the Last Change Date, after a client changed the object.
+pub fn set_last_change_date(record: &mut Record, now: DateTime) {
     record.attributes.last_change_date = Some(now);
 }
 
-/// Activate (1.4 §4.19).
+/// Activates a pre-active object (1.4 §4.19).
 ///
 /// # Errors
-/// Illegal Operation for an object without state, Wrong Key Lifecycle State (before 2.0 Permission Denied) for
-/// one that is not pre-active.
+/// Returns Illegal Operation for an object without a state, and Wrong Key Lifecycle State (before 2.0 Permission
+/// Denied) for an object that is not pre-active.
 pub fn activate(record: &mut Record, now: DateTime) -> Result<(), Error> {
     if is_destroyed(record) {
         return Err(destroyed(&record.id.to_string()));
     }
     let state = state(record, "activated")?;
-    let to = after(state, Event::Activate).ok_or_else(|| {
-        wrong_state(format!("The object is {state}, not pre-active, and cannot be activated."))
+    let to = next_state(state, Event::Activate).ok_or_else(|| {
+        wrong_state(format!("The object is {state}; only a pre-active object can be activated."))
     })?;
     record.attributes.state = Some(to);
     record.attributes.activation_date = Some(now);
     Ok(())
 }
 
-/// Revoke (1.4 §4.20): deactivates an active object, or marks any as compromised.
+/// Revokes an object (1.4 §4.20): a compromise is possible in every state, any other reason deactivates an active
+/// object.
 ///
 /// # Errors
-/// Illegal Operation for an object without state, Wrong Key Lifecycle State (before 2.0 Illegal Operation) for one
-/// that is not active when the reason is no compromise.
+/// Returns Illegal Operation for an object without a state, and Wrong Key Lifecycle State (before 2.0 Illegal Operation)
+/// if the object is not active and the reason is not a compromise.
 pub fn revoke(
     record: &mut Record,
     reason: RevocationReason,
@@ -114,9 +114,9 @@ pub fn revoke(
     let state = state(record, "revoked")?;
     let compromised = matches!(reason.revocation_reason_code, Code::KeyCompromise | Code::CaCompromise);
     let event = if compromised { Event::Compromise } else { Event::Deactivate };
-    let to = after(state, event).ok_or_else(|| {
+    let to = next_state(state, event).ok_or_else(|| {
         let message =
-            format!("Only an active object can be revoked without a compromise; this one is {state}.");
+            format!("The object is {state}; only an active object can be revoked for a reason other than a compromise.");
         wrong_state(message).with_fallback(ResultReason::IllegalOperation)
     })?;
     let attributes = &mut record.attributes;
@@ -131,17 +131,17 @@ pub fn revoke(
     Ok(())
 }
 
-/// Destroy (1.4 §4.21): the object goes, and is given back; its attributes stay.
+/// Destroys an object (1.4 §4.21) and returns its former value; its attributes remain.
 ///
 /// # Errors
-/// Wrong Key Lifecycle State (before 2.0 Permission Denied) for an active object, Object Destroyed (Item Not
-/// Found) for one that is destroyed already.
+/// Returns Wrong Key Lifecycle State (before 2.0 Permission Denied) for an active object, and Object Destroyed (before
+/// 2.1 Item Not Found) for a destroyed one.
 pub fn destroy(record: &mut Record, now: DateTime) -> Result<Option<Object>, Error> {
     if is_destroyed(record) {
         return Err(destroyed(&record.id.to_string()));
     }
     if let Some(state) = record.attributes.state {
-        let to = after(state, Event::Destroy)
+        let to = next_state(state, Event::Destroy)
             .ok_or_else(|| wrong_state("An active object cannot be destroyed; revoke it first."))?;
         record.attributes.state = Some(to);
     }
@@ -149,10 +149,10 @@ pub fn destroy(record: &mut Record, now: DateTime) -> Result<Option<Object>, Err
     Ok(record.object.take())
 }
 
-/// Archive (1.4 §4.22): the object stays as it is and is out of reach until it is recovered.
+/// Archives an object (1.4 §4.22): only its attributes can be read until it is recovered.
 ///
 /// # Errors
-/// Object Destroyed (before 2.1 Item Not Found) where there is nothing left to archive.
+/// Returns Object Destroyed (before 2.1 Item Not Found) for a destroyed object.
 pub fn archive(record: &mut Record, now: DateTime) -> Result<(), Error> {
     if is_destroyed(record) {
         return Err(destroyed(&record.id.to_string()));
@@ -161,27 +161,28 @@ pub fn archive(record: &mut Record, now: DateTime) -> Result<(), Error> {
     Ok(())
 }
 
-/// Recover (1.4 §4.23): the object is within reach again. What was not archived is so already.
+/// Recovers an archived object (1.4 §4.23); does nothing to any other.
 pub fn recover(record: &mut Record) {
     record.attributes.archive_date = None;
 }
 
-/// Checks that an object is not archived, for operations that need more of it than its attributes.
+/// Checks that an object is not archived. Operations that need more than its attributes call this.
 ///
 /// # Errors
-/// Object Archived.
-pub fn within_reach(record: &Record) -> Result<(), Error> {
+/// Returns Object Archived.
+pub fn check_not_archived(record: &Record) -> Result<(), Error> {
     match record.attributes.archive_date {
         Some(_) => Err(failed(ResultReason::ObjectArchived, "The object is archived; recover it first.")),
         None => Ok(()),
     }
 }
 
-fn state(record: &Record, done: &str) -> Result<State, Error> {
+/// Returns the state of the record; `participle` names the event in the error message.
+fn state(record: &Record, participle: &str) -> Result<State, Error> {
     record.attributes.state.ok_or_else(|| {
         failed(
             ResultReason::IllegalOperation,
-            format!("An object of the type {} has no state and cannot be {done}.", record.object_type),
+            format!("An object of the type {} has no state and cannot be {participle}.", record.object_type),
         )
     })
 }
@@ -202,7 +203,7 @@ mod tests {
             ..Attributes::default()
         };
         let mut record = Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None };
-        begin(&mut record, NOW);
+        initialize(&mut record, NOW);
         record
     }
 
@@ -215,10 +216,10 @@ mod tests {
     }
 
     #[test]
-    fn dates_of_the_client_move_the_state_when_they_have_come() {
+    fn dates_in_the_past_determine_the_state() {
         let mut record = new(ObjectType::SymmetricKey, Some(2_000), Some(3_000));
         for (now, state) in [(1_999, State::PreActive), (2_000, State::Active), (3_000, State::Deactivated)] {
-            settle(&mut record, DateTime(now));
+            update_state(&mut record, DateTime(now));
             assert_eq!(record.attributes.state, Some(state), "at {now}");
         }
         let state = |activation, deactivation| {
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_active_object_is_not_activated_again_and_not_destroyed() {
+    fn rejects_activation_and_destruction_of_an_active_object() {
         let mut record = key();
         activate(&mut record, NOW).unwrap();
         assert_eq!(record.attributes.state, Some(State::Active));
@@ -242,12 +243,12 @@ mod tests {
     }
 
     #[test]
-    fn revoking_deactivates_what_is_active_and_a_compromise_reaches_every_state() {
+    fn revocation_deactivates_active_objects_and_a_compromise_applies_to_every_state() {
         let unspecified = || reason(RevocationReasonCode::Unspecified);
         let mut record = key();
-        let early = revoke(&mut record, unspecified(), None, NOW).unwrap_err();
-        assert_eq!(early.reason, ResultReason::WrongKeyLifecycleState);
-        assert_eq!(early.reason_in(V1_4), ResultReason::IllegalOperation);
+        let too_early = revoke(&mut record, unspecified(), None, NOW).unwrap_err();
+        assert_eq!(too_early.reason, ResultReason::WrongKeyLifecycleState);
+        assert_eq!(too_early.reason_in(V1_4), ResultReason::IllegalOperation);
         activate(&mut record, NOW).unwrap();
         revoke(&mut record, unspecified(), None, NOW).unwrap();
         assert_eq!(record.attributes.state, Some(State::Deactivated));
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_destroyed_is_not_found_and_can_still_be_reported_as_compromised() {
+    fn a_destroyed_object_can_still_become_compromised() {
         let mut record = key();
         destroy(&mut record, NOW).unwrap();
         let again = destroy(&mut record, NOW).unwrap_err();
@@ -272,19 +273,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_archived_is_out_of_reach_until_it_is_recovered() {
+    fn rejects_access_to_an_archived_object_until_it_is_recovered() {
         let mut record = key();
         archive(&mut record, NOW).unwrap();
         assert_eq!(record.attributes.archive_date, Some(NOW));
-        assert_eq!(within_reach(&record).unwrap_err().reason, ResultReason::ObjectArchived);
+        assert_eq!(check_not_archived(&record).unwrap_err().reason, ResultReason::ObjectArchived);
         recover(&mut record);
-        within_reach(&record).unwrap();
+        check_not_archived(&record).unwrap();
         destroy(&mut record, NOW).unwrap();
         assert_eq!(archive(&mut record, NOW).unwrap_err().reason, ResultReason::ObjectDestroyed);
     }
 
     #[test]
-    fn opaque_objects_have_no_state_to_change() {
+    fn opaque_objects_have_no_state() {
         let mut record = new(ObjectType::OpaqueObject, None, None);
         assert_eq!(activate(&mut record, NOW).unwrap_err().reason, ResultReason::IllegalOperation);
         destroy(&mut record, NOW).unwrap();

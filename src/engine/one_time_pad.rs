@@ -1,10 +1,10 @@
-//! One-time pads (the algorithm One Time Pad, KMIP 1.4 §9.1.3.2.13): keys or secret data as long as all that they
-//! encrypt, each byte of which is used once.
+//! One-time pads: keys and secret data of the algorithm One Time Pad (KMIP 1.4 §9.1.3.2.13), each byte of which
+//! encrypts one byte of all messages together.
 //!
-//! The standard names the algorithm and says nothing of its use. Here a pad goes on from where it stands, once for
-//! what it encrypts and once for what it decrypts, so that two ends with the same pad take messages in their order.
-//! Where it stands is kept by the pad's bytes and not by the object: an end that registers its pad again, or twice,
-//! does not encrypt with the same bytes again. It is on the disk before anything is given out.
+//! The standard does not define how such a key is used. This server keeps one position for encryption and one for
+//! decryption, so that two parties with the same pad can exchange messages in order. The store keeps the positions under
+//! a digest of the pad's bytes and not with the object, so that registering the same pad again does not reset them. A
+//! position is durable before the server returns any data.
 
 use base16ct::lower;
 
@@ -19,48 +19,48 @@ use super::context::Context;
 use super::error::{failed, invalid_field};
 use super::{key, lifecycle};
 
-/// Whether the object is a pad: what it is used for, and how, is different then.
+/// Returns whether the object is a one-time pad.
 pub fn is_pad(record: &Record) -> bool {
     matches!(record.object_type, ObjectType::SymmetricKey | ObjectType::SecretData)
         && record.attributes.cryptographic_algorithm == Some(CryptographicAlgorithm::OneTimePad)
 }
 
-/// Which way a pad is gone through.
+/// The position of a pad that an operation advances.
 #[derive(Clone, Copy)]
-enum Way {
+enum Direction {
     Encrypt,
     Decrypt,
 }
 
-/// How many bytes of a pad are used up, each way.
+/// The number of bytes of a pad that are used, for each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Used {
+struct Positions {
     encrypting: u64,
     decrypting: u64,
 }
 
-impl Used {
-    /// Reads what the store keeps; nothing is used where it keeps nothing.
-    fn read(kept: Option<&Secret>) -> Option<Self> {
-        let Some(kept) = kept else { return Some(Self::default()) };
-        let (encrypting, decrypting) = kept.expose().split_first_chunk::<8>()?;
+impl Positions {
+    /// Decodes stored positions: zero if none are stored, `None` if they are malformed.
+    fn decode(stored: Option<&Secret>) -> Option<Self> {
+        let Some(stored) = stored else { return Some(Self::default()) };
+        let (encrypting, decrypting) = stored.expose().split_first_chunk::<8>()?;
         let decrypting = u64::from_be_bytes(decrypting.try_into().ok()?);
         Some(Self { encrypting: u64::from_be_bytes(*encrypting), decrypting })
     }
 
-    fn write(self) -> Secret {
+    fn encode(self) -> Secret {
         Secret::new([self.encrypting.to_be_bytes(), self.decrypting.to_be_bytes()].concat())
     }
 
-    /// Takes the next `count` bytes of a pad of `length`, and gives the first of them.
-    fn take(&mut self, way: Way, count: usize, length: usize) -> Result<usize, Error> {
-        let used = match way {
-            Way::Encrypt => &mut self.encrypting,
-            Way::Decrypt => &mut self.decrypting,
+    /// Marks the next `count` bytes of a pad of `length` bytes as used, and returns the first position.
+    fn advance(&mut self, direction: Direction, count: usize, length: usize) -> Result<usize, Error> {
+        let used = match direction {
+            Direction::Encrypt => &mut self.encrypting,
+            Direction::Decrypt => &mut self.decrypting,
         };
         let from = usize::try_from(*used).unwrap_or(usize::MAX);
         let end = from.checked_add(count).filter(|end| *end <= length);
-        *used = end.ok_or_else(|| used_up(length.saturating_sub(from), count))? as u64;
+        *used = end.ok_or_else(|| insufficient(length.saturating_sub(from), count))? as u64;
         Ok(from)
     }
 }
@@ -68,8 +68,8 @@ impl Used {
 /// Encrypts with the next bytes of the pad.
 ///
 /// # Errors
-/// Permission Denied where less is left of the pad, Invalid Field where the client chooses the place in it,
-/// Operation Not Supported in a batch with Undo, those of [`key::bytes`], and where the store fails.
+/// Returns Permission Denied if too few bytes of the pad are left, Invalid Field if the request contains a counter,
+/// Operation Not Supported in a batch with the Undo option, and the errors of [`key::bytes`] and of the store.
 pub fn encrypt(
     cx: &mut Context<'_>,
     pad: &Granted,
@@ -77,19 +77,20 @@ pub fn encrypt(
     counter: Option<&[u8]>,
 ) -> Result<Secret, Error> {
     if counter.is_some() {
-        return Err(invalid_field("A one-time pad encrypts from where it stands, and takes no counter."));
+        return Err(invalid_field(
+            "A one-time pad encrypts from its next unused byte; remove the IV/Counter/Nonce from the request.",
+        ));
     }
     let bytes = key::bytes(lifecycle::object(pad)?)?;
-    let from = advance(cx, &bytes, Way::Encrypt, data.len())?;
+    let from = advance(cx, &bytes, Direction::Encrypt, data.len())?;
     combine(&bytes, from, data)
 }
 
-/// Decrypts with the next bytes of the pad; or, where the client tells by a counter which byte is the first, counted
-/// from zero and big-endian, with those, and the pad stays where it stands: an answer that was lost can be asked for
-/// again.
+/// Decrypts with the next bytes of the pad. If the request contains a counter, decryption starts at this byte of the
+/// pad, counted from zero, and the position does not advance: a client can repeat a request if it lost the response.
 ///
 /// # Errors
-/// Those of [`encrypt`], and Invalid Field for a counter longer than eight bytes.
+/// Returns the errors of [`encrypt`], and Invalid Field for a counter longer than eight bytes.
 pub fn decrypt(
     cx: &mut Context<'_>,
     pad: &Granted,
@@ -98,37 +99,39 @@ pub fn decrypt(
 ) -> Result<Secret, Error> {
     let bytes = key::bytes(lifecycle::object(pad)?)?;
     let from = match counter {
-        None => advance(cx, &bytes, Way::Decrypt, data.len())?,
-        Some(counter) => place(counter)?,
+        None => advance(cx, &bytes, Direction::Decrypt, data.len())?,
+        Some(counter) => position(counter)?,
     };
     combine(&bytes, from, data)
 }
 
-/// Uses the next `count` bytes of the pad up.
-fn advance(cx: &mut Context<'_>, pad: &Secret, way: Way, count: usize) -> Result<usize, Error> {
-    // What such a batch did is told although it is undone, and what was told must not be encrypted with again.
+/// Marks the next `count` bytes of the pad as used in the store, and returns the first position.
+fn advance(cx: &mut Context<'_>, pad: &Secret, direction: Direction, count: usize) -> Result<usize, Error> {
+    // Undoing the batch would reset the position, although the client has received data encrypted with these bytes.
     if cx.holds_the_store() {
         let message = "A one-time pad cannot be used in a batch that may be undone.";
         return Err(failed(ResultReason::OperationNotSupported, message));
     }
-    let name = kept_as(pad);
+    let name = state_name(pad);
     cx.transact(|transaction| {
-        let mut used = Used::read(transaction.server_state(&name)?.as_ref()).ok_or_else(|| {
-            failed(ResultReason::GeneralFailure, "Where the pad stands cannot be read from the store.")
-        })?;
-        let from = used.take(way, count, pad.len())?;
-        transaction.set_server_state(&name, &used.write())?;
+        let mut positions =
+            Positions::decode(transaction.server_state(&name)?.as_ref()).ok_or_else(|| {
+                failed(ResultReason::GeneralFailure, "The stored position of the one-time pad is malformed.")
+            })?;
+        let from = positions.advance(direction, count, pad.len())?;
+        transaction.set_server_state(&name, &positions.encode())?;
         Ok(from)
     })
 }
 
-/// Under which name the store keeps where a pad stands.
-fn kept_as(pad: &Secret) -> String {
+/// Returns the name of the server state that contains the positions of a pad.
+fn state_name(pad: &Secret) -> String {
     format!("pad {}", lower::encode_string(&Hash::Sha256.digest(pad.expose())))
 }
 
-fn place(counter: &[u8]) -> Result<usize, Error> {
-    let invalid = || invalid_field("The counter of a one-time pad is a number of eight bytes at the most.");
+/// Returns the position that a big-endian counter states.
+fn position(counter: &[u8]) -> Result<usize, Error> {
+    let invalid = || invalid_field("The counter of a one-time pad must not be longer than eight bytes.");
     if counter.len() > size_of::<u64>() {
         return Err(invalid());
     }
@@ -136,18 +139,18 @@ fn place(counter: &[u8]) -> Result<usize, Error> {
     usize::try_from(number).map_err(|_| invalid())
 }
 
-/// The data with the pad's bytes from `from` on over it.
+/// Returns the exclusive OR of the data and the pad's bytes from `from` on.
 fn combine(pad: &Secret, from: usize, data: &[u8]) -> Result<Secret, Error> {
     let end = from.checked_add(data.len());
-    let over = end.and_then(|end| pad.expose().get(from..end));
-    let over = over.ok_or_else(|| used_up(pad.len().saturating_sub(from), data.len()))?;
-    Ok(Secret::new(data.iter().zip(over).map(|(byte, over)| byte ^ over).collect()))
+    let pad_bytes = end.and_then(|end| pad.expose().get(from..end));
+    let pad_bytes = pad_bytes.ok_or_else(|| insufficient(pad.len().saturating_sub(from), data.len()))?;
+    Ok(Secret::new(data.iter().zip(pad_bytes).map(|(byte, pad_byte)| byte ^ pad_byte).collect()))
 }
 
-fn used_up(left: usize, wanted: usize) -> Error {
+fn insufficient(left: usize, needed: usize) -> Error {
     failed(
         ResultReason::PermissionDenied,
-        format!("The one-time pad has {left} bytes left from there on, and {wanted} are needed."),
+        format!("The one-time pad has {left} bytes from this position on, but the data has {needed}."),
     )
 }
 
@@ -156,26 +159,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_way_goes_through_the_pad_once_and_no_further() {
-        let mut used = Used::default();
-        assert_eq!(used.take(Way::Encrypt, 6, 10), Ok(0));
-        assert_eq!(used.take(Way::Decrypt, 4, 10), Ok(0));
-        assert_eq!(used.take(Way::Encrypt, 5, 10), Err(used_up(4, 5)));
-        assert_eq!(used.take(Way::Encrypt, 4, 10), Ok(6));
-        assert_eq!(used.take(Way::Encrypt, 0, 10), Ok(10));
-        assert_eq!(used.take(Way::Encrypt, usize::MAX, 10), Err(used_up(0, usize::MAX)));
-        assert_eq!(used, Used { encrypting: 10, decrypting: 4 });
-        assert_eq!(Used::read(Some(&used.write())), Some(used));
-        assert_eq!(Used::read(None), Some(Used::default()));
-        assert_eq!(Used::read(Some(&Secret::new(vec![0; 15]))), None);
+    fn uses_each_byte_once_per_direction() {
+        let mut positions = Positions::default();
+        assert_eq!(positions.advance(Direction::Encrypt, 6, 10), Ok(0));
+        assert_eq!(positions.advance(Direction::Decrypt, 4, 10), Ok(0));
+        assert_eq!(positions.advance(Direction::Encrypt, 5, 10), Err(insufficient(4, 5)));
+        assert_eq!(positions.advance(Direction::Encrypt, 4, 10), Ok(6));
+        assert_eq!(positions.advance(Direction::Encrypt, 0, 10), Ok(10));
+        assert_eq!(positions.advance(Direction::Encrypt, usize::MAX, 10), Err(insufficient(0, usize::MAX)));
+        assert_eq!(positions, Positions { encrypting: 10, decrypting: 4 });
+        assert_eq!(Positions::decode(Some(&positions.encode())), Some(positions));
+        assert_eq!(Positions::decode(None), Some(Positions::default()));
+        assert_eq!(Positions::decode(Some(&Secret::new(vec![0; 15]))), None);
     }
 
     #[test]
-    fn a_counter_is_a_number_of_up_to_eight_bytes() {
-        assert_eq!(place(&[]), Ok(0));
-        assert_eq!(place(&[1, 0]), Ok(256));
-        assert_eq!(place(&[0xff; 8]).ok(), usize::try_from(u64::MAX).ok());
-        assert!(place(&[0; 9]).is_err());
+    fn decrypts_from_a_counter_of_up_to_eight_bytes() {
+        assert_eq!(position(&[]), Ok(0));
+        assert_eq!(position(&[1, 0]), Ok(256));
+        assert_eq!(position(&[0xff; 8]).ok(), usize::try_from(u64::MAX).ok());
+        assert!(position(&[0; 9]).is_err());
         let pad = Secret::new(vec![0x0f; 4]);
         assert_eq!(combine(&pad, 1, &[0xff; 3]).unwrap().expose(), [0xf0; 3]);
         assert!(combine(&pad, 2, &[0xff; 3]).is_err());

@@ -1,4 +1,4 @@
-//! Objects of a PyKMIP database as records of ours: what that server did not keep and this one always has is added.
+//! Conversion of the objects of a PyKMIP database into records, with the attributes that PyKMIP does not store.
 
 use crate::kmip::Error;
 use crate::store::{Found, Record};
@@ -6,25 +6,25 @@ use crate::store::{Found, Record};
 use super::creation::{NewObject, Requester};
 use super::lifecycle;
 
-/// The record of an object that was found: its owner, names, dates, state and policy as they were, and beside
-/// them the attributes that follow from the object.
+/// Returns the record of an object from a PyKMIP database. Its owner, names, dates, state and policy are unchanged; the
+/// other attributes follow from the object.
 ///
 /// # Errors
-/// Those of [`NewObject::finish`].
+/// Returns the errors of [`NewObject::finish`].
 pub fn complete(found: Found) -> Result<Record, Error> {
-    let mut draft = NewObject::new(found.object);
-    let attributes = &mut draft.attributes;
+    let mut new = NewObject::new(found.object);
+    let attributes = &mut new.attributes;
     attributes.name = found.names;
     attributes.object_group = found.object_groups;
     attributes.application_specific_information = found.application_specific_information;
     attributes.operation_policy_name = found.operation_policy_name;
     attributes.cryptographic_usage_mask = found.cryptographic_usage_mask;
     attributes.sensitive = Some(found.sensitive);
-    // Whether anybody has read it is not known.
+    // PyKMIP does not record whether a client has read the object.
     attributes.fresh = Some(false);
-    // An object without owner was nobody's: no common name is empty.
-    let asker = Requester::then(found.owner.unwrap_or_default().into(), found.initial_date);
-    let mut record = draft.finish(&asker)?.numbered(found.id);
+    // No client owns an object without an owner, because no common name is empty.
+    let owner = Requester::new(found.owner.unwrap_or_default(), found.initial_date);
+    let mut record = new.finish(&owner)?.with_id(found.id);
     if lifecycle::has_state(record.object_type) {
         record.attributes.state = found.state.or(record.attributes.state);
     }

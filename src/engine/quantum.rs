@@ -1,7 +1,7 @@
-//! What an object promises by its Quantum Safe attribute (KMIP 2.1 §4.45), and whether it can keep it.
+//! The Quantum Safe attribute (KMIP 2.1 §4.45).
 //!
-//! An algorithm withstands quantum computers where no faster attack than Grover's search is known, which halves the
-//! strength of a key. Protection Level and Protection Period ask for nothing beyond that.
+//! An algorithm counts as quantum safe if no attack faster than Grover's search is known, which halves the strength of a
+//! key. The attributes Protection Level and Protection Period add no requirements.
 
 use crate::kmip::Error;
 use crate::kmip::attributes::Attributes;
@@ -9,27 +9,31 @@ use crate::kmip::enums::{CryptographicAlgorithm, ResultReason};
 
 use super::error::failed;
 
-/// The shortest symmetric key that is safe, in bits: half of it is the strength that keys have had until now.
-const SHORTEST: i32 = 256;
+/// The shortest quantum-safe symmetric key, in bits: Grover's search leaves it a strength of 128 bits.
+const MIN_KEY_LENGTH: i32 = 256;
 
-/// Checks that an object which is marked as Quantum Safe is safe. What has no algorithm is what its client says.
+/// Checks that an object that is marked as Quantum Safe is quantum safe. An object without a Cryptographic Algorithm is
+/// not checked.
 ///
 /// # Errors
-/// General Failure where it is not: the standard's test cases have no better reason.
+/// Returns General Failure, as in the standard's test cases, if the object is not quantum safe.
 pub fn check(attributes: &Attributes) -> Result<(), Error> {
     let (Some(true), Some(algorithm)) = (attributes.quantum_safe, attributes.cryptographic_algorithm) else {
         return Ok(());
     };
-    if is_safe(algorithm, attributes.cryptographic_length.unwrap_or(0)) {
+    let bits = attributes.cryptographic_length.unwrap_or(0);
+    if is_safe(algorithm, bits) {
         return Ok(());
     }
     Err(failed(
         ResultReason::GeneralFailure,
-        format!("The object cannot be Quantum Safe: {algorithm} keys of that length are not."),
+        format!(
+            "The object cannot be marked as Quantum Safe: {algorithm} keys of {bits} bits are not quantum safe."
+        ),
     ))
 }
 
-/// Whether keys of `bits` withstand a quantum computer.
+/// Returns whether keys of `bits` bits are quantum safe.
 fn is_safe(algorithm: CryptographicAlgorithm, bits: i32) -> bool {
     use CryptographicAlgorithm as A;
     match algorithm {
@@ -48,7 +52,7 @@ fn is_safe(algorithm: CryptographicAlgorithm, bits: i32) -> bool {
         | A::HmacSha512
         | A::HmacSha3_256
         | A::HmacSha3_384
-        | A::HmacSha3_512 => bits >= SHORTEST,
+        | A::HmacSha3_512 => bits >= MIN_KEY_LENGTH,
         _ => false,
     }
 }
@@ -58,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_withstands_quantum_computers_may_be_marked_so() {
+    fn rejects_the_mark_on_objects_that_are_not_quantum_safe() {
         use CryptographicAlgorithm as A;
         let marked = |algorithm, bits, safe| Attributes {
             cryptographic_algorithm: Some(algorithm),

@@ -1,8 +1,7 @@
-//! New keys in the place of old ones: what Re-key and Re-key Key Pair copy, compute and link
-//! (KMIP 1.4 §4.4 and §4.5, 2.1 §6.1.46 and §6.1.47).
-//!
-//! Making the new key, and the change of the store, are left to the operations.
+//! Replacement of keys: the attributes that Re-key and Re-key Key Pair copy, compute and link (KMIP 1.4 §4.4 and §4.5,
+//! 2.1 §6.1.46 and §6.1.47). The operations generate the new key and run the transaction.
 
+use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::{LinkType, ObjectType, ResultReason};
 use crate::kmip::structures::Link;
 use crate::kmip::{Error, Object};
@@ -13,44 +12,49 @@ use super::creation::{NewObject, RequestedAttributes, Requester};
 use super::error::{destroyed, failed};
 use super::lifecycle;
 
-/// The dates that an offset computes, so that they cannot be given beside it.
-const DATES: &[Tag] =
+/// The dates that an Offset computes; a request cannot contain both.
+const COMPUTED_DATES: &[Tag] =
     &[Tag::ActivationDate, Tag::ProcessStartDate, Tag::ProtectStopDate, Tag::DeactivationDate];
 
-/// What a client asks for besides the new key itself.
+/// The attributes of the old key that the replacement does not inherit (1.4 §4.4, Table 173).
+const NOT_INHERITED: &[Tag] =
+    &[Tag::Link, Tag::Fresh, Tag::OriginalCreationDate, Tag::RandomNumberGenerator, Tag::KeyValueLocation];
+
+/// The attributes that a client requests for a replacement key.
 #[derive(Clone, Debug)]
-pub struct Wanted {
-    /// How many seconds after its making the new key is activated.
+pub struct ReplacementRequest {
+    /// The Offset: the seconds from the Initial Date to the Activation Date of the new key.
     pub offset: Option<Interval>,
-    /// The attributes that the new key has instead of the old one's, or on top of them.
-    pub given: RequestedAttributes,
+    /// The requested attributes, which override the inherited ones.
+    pub requested: RequestedAttributes,
 }
 
-impl Wanted {
-    /// The same, where it makes sense.
+impl ReplacementRequest {
+    /// Returns the request if it is consistent.
     ///
     /// # Errors
-    /// Invalid Message for an offset beside a date that it computes (1.4 §11.5).
+    /// Returns Invalid Message if the request contains an Offset and a date that the Offset computes (1.4 §11.5).
     pub fn checked(self) -> Result<Self, Error> {
-        if self.offset.is_some() && self.given.has_any(DATES) {
-            let message = "An Offset computes the dates of the new key; they cannot be given beside it.";
+        if self.offset.is_some() && self.requested.has_any(COMPUTED_DATES) {
+            let message =
+                "The Offset computes the dates of the new key; remove either the Offset or the dates.";
             return Err(failed(ResultReason::InvalidMessage, message));
         }
         Ok(self)
     }
 
-    /// The attributes of the successor of `old`, before what belongs to the new key itself.
+    /// Returns the inherited and the requested attributes of the replacement of `old`.
     pub fn attributes(&self, old: &Record) -> RequestedAttributes {
-        self.given.on_top_of(&RequestedAttributes::inherited(old))
+        self.requested.overriding(&RequestedAttributes::inherited(old, NOT_INHERITED))
     }
 }
 
-/// Checks that the object can be replaced by a new one of its kind.
+/// Checks that a new object of this type can replace the object.
 ///
 /// # Errors
-/// Object Destroyed (before 2.1 Item Not Found), Invalid Object Type (Permission Denied) for another type, Key
-/// Value Not Present for a key that is kept elsewhere.
-pub fn replaceable(record: &Record, object_type: ObjectType) -> Result<(), Error> {
+/// Returns Object Destroyed (before 2.1 Item Not Found), Invalid Object Type (Permission Denied) for an object of
+/// another type, and Key Value Not Present if this server does not store the key's value.
+pub fn check_replaceable(record: &Record, object_type: ObjectType) -> Result<(), Error> {
     if record.object_type != object_type {
         let message = format!("An object of the type {} cannot be re-keyed here.", record.object_type);
         return Err(
@@ -61,29 +65,30 @@ pub fn replaceable(record: &Record, object_type: ObjectType) -> Result<(), Error
         return Err(destroyed(&record.id.to_string()));
     }
     if record.object.as_ref().and_then(Object::key_block).is_none_or(|block| block.key_value.is_none()) {
-        return Err(failed(ResultReason::KeyValueNotPresent, "The value of the key is not on this server."));
+        return Err(failed(ResultReason::KeyValueNotPresent, "This server does not store the key's value."));
     }
     Ok(())
 }
 
-/// The successor of `old`, with the number `id` and the value `object`. The old object loses its names to it, and
-/// both are linked.
+/// Returns the replacement of `old`, which has the value `object` and will have the Unique Identifier `id`. Moves the
+/// names of `old` to it and links both.
 ///
 /// # Errors
-/// Illegal Operation where an offset has no Activation Date to move the others by, and those of [`NewObject::give`].
-pub fn succeed(
+/// Returns Illegal Operation if an Offset must move dates but `old` has no Activation Date, and the errors of
+/// [`NewObject::with_requested`].
+pub fn replace(
     old: &mut Record,
     id: Id,
     object: Object,
-    wanted: &Wanted,
-    asker: &Requester,
+    request: &ReplacementRequest,
+    requester: &Requester,
 ) -> Result<NewObject, Error> {
-    let now = asker.now();
-    let mut draft = NewObject::generated(object, now).give(&wanted.attributes(old))?;
-    if let Some(offset) = wanted.offset {
-        shift_dates(&mut draft, old, offset, now)?;
+    let now = requester.now();
+    let mut new = NewObject::generated(object, now).with_requested(&request.attributes(old))?;
+    if let Some(offset) = request.offset {
+        shift_dates(&mut new.attributes, &old.attributes, offset, now)?;
     }
-    let attributes = &mut draft.attributes;
+    let attributes = &mut new.attributes;
     attributes.link.push(Link::new(LinkType::ReplacedObjectLink, old.id));
     attributes.rotate_generation = Some(old.attributes.rotate_generation.unwrap_or(0).saturating_add(1));
     attributes.rotate_date = Some(now);
@@ -93,23 +98,21 @@ pub fn succeed(
     old.link.retain(|link| link.link_type != LinkType::ReplacementObjectLink);
     old.link.push(Link::new(LinkType::ReplacementObjectLink, id));
     old.rotate_latest = Some(false);
-    Ok(draft)
+    Ok(new)
 }
 
-/// The new key is activated `offset` after its making, and its other dates keep their distance from that.
-fn shift_dates(draft: &mut NewObject, old: &Record, offset: Interval, now: DateTime) -> Result<(), Error> {
+/// Sets the Activation Date to `offset` seconds after `now` and shifts the other dates by the same difference.
+fn shift_dates(new: &mut Attributes, old: &Attributes, offset: Interval, now: DateTime) -> Result<(), Error> {
     let activation = DateTime(now.0.saturating_add(offset.0.into()));
-    let before = &old.attributes;
-    let new = &mut draft.attributes;
-    let moved = [
-        (&mut new.process_start_date, before.process_start_date),
-        (&mut new.protect_stop_date, before.protect_stop_date),
-        (&mut new.deactivation_date, before.deactivation_date),
+    let shifted = [
+        (&mut new.process_start_date, old.process_start_date),
+        (&mut new.protect_stop_date, old.protect_stop_date),
+        (&mut new.deactivation_date, old.deactivation_date),
     ];
-    for (date, old_date) in moved {
+    for (date, old_date) in shifted {
         let Some(old_date) = old_date else { continue };
-        let Some(from) = before.activation_date else {
-            let message = "The key has dates but no Activation Date that an Offset could move them by.";
+        let Some(from) = old.activation_date else {
+            let message = "The key has dates but no Activation Date, so an Offset cannot shift them.";
             return Err(failed(ResultReason::IllegalOperation, message));
         };
         *date = Some(DateTime(old_date.0.saturating_add(activation.0.saturating_sub(from.0))));
@@ -122,7 +125,7 @@ fn shift_dates(draft: &mut NewObject, old: &Record, offset: Interval, now: DateT
 mod tests {
     use super::*;
     use crate::engine::key;
-    use crate::kmip::attributes::{Attribute, AttributeDefinition, Attributes};
+    use crate::kmip::attributes::{Attribute, AttributeDefinition};
     use crate::kmip::enums::{
         CryptographicAlgorithm, NameType, RevocationReasonCode, State, UsageLimitsUnit,
     };
@@ -152,7 +155,7 @@ mod tests {
             compromise_date: Some(DateTime(1_800)),
             link: vec![Link::new(LinkType::DerivationBaseObjectLink, Id(7))],
             fresh: Some(false),
-            comment: Some("kept".to_owned()),
+            comment: Some("inherited".to_owned()),
             usage_limits: Some(UsageLimits {
                 usage_limits_total: 100,
                 usage_limits_count: Some(40),
@@ -168,32 +171,36 @@ mod tests {
         Record { id: Id(1), owner: "john".into(), object_type, attributes, object: Some(symmetric_key()) }
     }
 
-    fn given<T: Value>(tag: Tag, value: &T) -> RequestedAttributes {
+    fn requested<T: Value>(tag: Tag, value: &T) -> RequestedAttributes {
         RequestedAttributes::from_iter([Attribute::of(AttributeDefinition::of(tag).unwrap(), value)])
     }
 
-    fn successor(old: &mut Record, offset: Option<u32>, given: RequestedAttributes) -> Result<Record, Error> {
-        let wanted = Wanted { offset: offset.map(Interval), given }.checked()?;
-        let asker = Requester::new("john", NOW);
-        Ok(succeed(old, Id(2), symmetric_key(), &wanted, &asker)?.finish(&asker)?.numbered(Id(2)))
+    fn replacement(
+        old: &mut Record,
+        offset: Option<u32>,
+        requested: RequestedAttributes,
+    ) -> Result<Record, Error> {
+        let request = ReplacementRequest { offset: offset.map(Interval), requested }.checked()?;
+        let requester = Requester::new("john", NOW);
+        Ok(replace(old, Id(2), symmetric_key(), &request, &requester)?.finish(&requester)?.with_id(Id(2)))
     }
 
     #[test]
-    fn names_move_and_links_point_both_ways() {
+    fn moves_names_and_links_both_keys() {
         let mut old = old();
-        let new = successor(&mut old, None, given(Tag::Name, &name("second"))).unwrap();
+        let new = replacement(&mut old, None, requested(Tag::Name, &name("second"))).unwrap();
         assert_eq!(new.attributes.name, [name("original"), name("second")]);
         assert_eq!(old.attributes.name, []);
         assert_eq!(new.attributes.link, [Link::new(LinkType::ReplacedObjectLink, Id(1))]);
-        let kept = Link::new(LinkType::DerivationBaseObjectLink, Id(7));
-        assert_eq!(old.attributes.link, [kept, Link::new(LinkType::ReplacementObjectLink, Id(2))]);
+        let unchanged = Link::new(LinkType::DerivationBaseObjectLink, Id(7));
+        assert_eq!(old.attributes.link, [unchanged, Link::new(LinkType::ReplacementObjectLink, Id(2))]);
     }
 
     #[test]
-    fn what_clients_set_is_copied_and_what_belongs_to_the_old_key_is_not() {
-        let new = successor(&mut old(), None, RequestedAttributes::default()).unwrap();
+    fn inherits_attributes_of_clients_but_not_those_of_the_old_key_itself() {
+        let new = replacement(&mut old(), None, RequestedAttributes::default()).unwrap();
         let attributes = &new.attributes;
-        assert_eq!(attributes.comment.as_deref(), Some("kept"));
+        assert_eq!(attributes.comment.as_deref(), Some("inherited"));
         assert_eq!(attributes.deactivation_date, Some(DateTime(2_000)));
         assert_eq!(attributes.initial_date, Some(NOW));
         assert_eq!(attributes.fresh, Some(true));
@@ -204,50 +211,50 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_moves_all_dates_by_as_much() {
-        let new = successor(&mut old(), Some(60), RequestedAttributes::default()).unwrap();
+    fn offset_shifts_all_dates_by_the_same_difference() {
+        let new = replacement(&mut old(), Some(60), RequestedAttributes::default()).unwrap();
         assert_eq!(new.attributes.activation_date, Some(DateTime(10_060)));
         assert_eq!(new.attributes.protect_stop_date, Some(DateTime(10_560)));
         assert_eq!(new.attributes.deactivation_date, Some(DateTime(11_060)));
         assert_eq!(new.attributes.process_start_date, None);
         assert_eq!(new.attributes.state, Some(State::PreActive));
-        let now = successor(&mut old(), Some(0), RequestedAttributes::default()).unwrap();
+        let now = replacement(&mut old(), Some(0), RequestedAttributes::default()).unwrap();
         assert_eq!(now.attributes.state, Some(State::Active));
     }
 
     #[test]
-    fn dates_are_given_or_computed_and_not_both() {
-        let date = given(Tag::DeactivationDate, &DateTime(9));
-        let error = successor(&mut old(), Some(0), date.clone()).unwrap_err();
+    fn rejects_an_offset_together_with_dates_or_without_an_activation_date() {
+        let date = requested(Tag::DeactivationDate, &DateTime(9));
+        let error = replacement(&mut old(), Some(0), date.clone()).unwrap_err();
         assert_eq!(error.reason, ResultReason::InvalidMessage);
-        let new = successor(&mut old(), None, date).unwrap();
+        let new = replacement(&mut old(), None, date).unwrap();
         assert_eq!(new.attributes.deactivation_date, Some(DateTime(9)));
         let mut undated = old();
         undated.attributes.activation_date = None;
-        let error = successor(&mut undated, Some(0), RequestedAttributes::default()).unwrap_err();
+        let error = replacement(&mut undated, Some(0), RequestedAttributes::default()).unwrap_err();
         assert_eq!(error.reason, ResultReason::IllegalOperation);
     }
 
     #[test]
-    fn generations_are_counted_and_the_latest_is_marked() {
+    fn counts_generations_and_marks_the_latest() {
         let mut first = old();
-        let mut second = successor(&mut first, None, RequestedAttributes::default()).unwrap();
+        let mut second = replacement(&mut first, None, RequestedAttributes::default()).unwrap();
         assert_eq!(first.attributes.rotate_latest, Some(false));
         assert_eq!(second.attributes.rotate_generation, Some(1));
-        let third = successor(&mut second, None, RequestedAttributes::default()).unwrap();
+        let third = replacement(&mut second, None, RequestedAttributes::default()).unwrap();
         assert_eq!(third.attributes.rotate_generation, Some(2));
         assert_eq!(third.attributes.rotate_latest, Some(true));
     }
 
     #[test]
-    fn only_what_is_there_and_of_the_right_type_is_replaced() {
-        replaceable(&old(), ObjectType::SymmetricKey).unwrap();
-        let error = replaceable(&old(), ObjectType::PrivateKey).unwrap_err();
+    fn rejects_objects_that_are_destroyed_or_of_another_type() {
+        check_replaceable(&old(), ObjectType::SymmetricKey).unwrap();
+        let error = check_replaceable(&old(), ObjectType::PrivateKey).unwrap_err();
         assert_eq!(error.reason, ResultReason::InvalidObjectType);
         assert_eq!(error.reason_in(V1_4), ResultReason::PermissionDenied);
-        let mut gone = old();
-        gone.attributes.destroy_date = Some(NOW);
-        let error = replaceable(&gone, ObjectType::SymmetricKey).unwrap_err();
+        let mut destroyed = old();
+        destroyed.attributes.destroy_date = Some(NOW);
+        let error = check_replaceable(&destroyed, ObjectType::SymmetricKey).unwrap_err();
         assert_eq!(error.reason, ResultReason::ObjectDestroyed);
     }
 }

@@ -1,10 +1,9 @@
-//! Whether a key may be used for a purpose, in which way, and how often (KMIP 1.4 §3.6, §3.19, §3.21, §3.22,
-//! §3.25 and §3.26).
+//! The rules for the cryptographic use of a key: object type, state, dates, Cryptographic Usage Mask and Usage Limits
+//! (KMIP 1.4 §3.6, §3.19, §3.21, §3.22, §3.25 and §3.26).
 //!
-//! [`open`] is what operations call: it asks the object's policy and then judges the object. An operation that
-//! has checks of its own in between opens by [`Context::open`] and judges by [`judge`]. Once the work is done,
-//! [`spend`] counts it, so that what failed is not counted and nothing is given out that could not be counted.
-//! The computation itself is left to the operations.
+//! An operation calls [`open`], which checks the operation policy and then these rules; an operation with further checks
+//! in between calls [`Context::open`] and [`check`]. After the computation and before it returns the result, it calls
+//! [`count`]: a failed computation does not count, and no result leaves the server uncounted.
 
 use crate::kmip::Error;
 use crate::kmip::attributes::ObjectTypes;
@@ -21,43 +20,43 @@ use super::context::Context;
 use super::error::{destroyed, failed, wrong_state};
 use super::{lifecycle, one_time_pad, usage_limits};
 
-/// What a key is used for.
+/// The purpose that a key is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// To sign.
+    /// Signing.
     Sign,
-    /// To verify a signature.
+    /// Verification of a signature.
     Verify,
-    /// To encrypt.
+    /// Encryption.
     Encrypt,
-    /// To decrypt.
+    /// Decryption.
     Decrypt,
-    /// To encrypt another key.
+    /// Encryption of another key.
     Wrap,
-    /// To decrypt another key.
+    /// Decryption of another key.
     Unwrap,
-    /// To make a message authentication code.
+    /// Generation of a MAC.
     MacGenerate,
-    /// To verify a message authentication code.
+    /// Verification of a MAC.
     MacVerify,
-    /// To derive another key from.
+    /// Derivation of another key.
     Derive,
 }
 
-/// What a use asks of a key.
+/// The requirements of a purpose.
 struct Rule {
-    /// The bit of the Cryptographic Usage Mask.
+    /// The bit that the Cryptographic Usage Mask must contain.
     bit: CryptographicUsageMask,
-    /// What the key has to be.
+    /// The permitted object types.
     types: ObjectTypes,
-    /// The reason of the refusal where it is something else, up to 2.0: PyKMIP's.
+    /// The Result Reason for any other object type up to 2.0, which is PyKMIP's.
     wrong_type: ResultReason,
-    /// The reason of the refusal where the bit is not set, up to 2.0: PyKMIP's.
+    /// The Result Reason for a missing bit up to 2.0, which is PyKMIP's.
     missing_bit: ResultReason,
-    /// Whether the key has to be Active. PyKMIP derives from keys in any state.
-    active: bool,
-    /// Whether the use protects something, so that Protect Stop Date and Usage Limits bound it, or processes
-    /// what is protected, so that Process Start Date does (1.4 §3.21, §3.25, §3.26).
+    /// Whether the key must be Active. PyKMIP derives keys from keys in any state.
+    requires_active: bool,
+    /// Whether the use protects data, so that Protect Stop Date and Usage Limits restrict it, or processes protected
+    /// data, so that Process Start Date does (1.4 §3.21, §3.25, §3.26).
     protects: bool,
 }
 
@@ -80,7 +79,7 @@ impl Use {
             types,
             wrong_type: PermissionDenied,
             missing_bit: PermissionDenied,
-            active: true,
+            requires_active: true,
             protects,
         };
         match self {
@@ -95,17 +94,17 @@ impl Use {
             Self::Derive => Rule {
                 wrong_type: InvalidField,
                 missing_bit: InvalidField,
-                active: false,
+                requires_active: false,
                 ..rule(M::DERIVE_KEY, KEYS_AND_SECRETS, false)
             },
         }
     }
 }
 
-/// The object that `identifier` names, if its policy allows `operation` and it may be used for `purpose` now.
+/// Returns the object with this identifier, if its policy allows `operation` and its attributes allow `purpose` now.
 ///
 /// # Errors
-/// Those of [`Context::open`] and of [`judge`].
+/// Returns the errors of [`Context::open`] and [`check`].
 pub fn open(
     cx: &mut Context<'_>,
     identifier: Option<&UniqueIdentifier>,
@@ -113,26 +112,25 @@ pub fn open(
     purpose: Use,
 ) -> Result<Granted, Error> {
     let granted = cx.open(identifier, operation)?;
-    judge(&granted, purpose, cx.version, cx.now)?;
+    check(&granted, purpose, cx.version, cx.now)?;
     Ok(granted)
 }
 
-/// Whether the object may be used for `purpose` at `now`: what it is, its state and dates, and its usage mask, in
-/// this order, which is PyKMIP's. What is left of its usage limits is judged by [`spend`].
+/// Checks that the object may be used for `purpose` at `now`: object type, state, dates and Cryptographic Usage Mask, in
+/// PyKMIP's order. [`count`] checks the Usage Limits.
 ///
 /// # Errors
-/// Object Destroyed (before 2.1 Item Not Found) for a destroyed object, Object Archived for an archived one. For
-/// the rest PyKMIP's reasons up to 2.0, Permission Denied unless said otherwise, and those of the standard's own
-/// table from 2.1 on: Invalid Object Type for another object, Incompatible Cryptographic Usage Mask for a bit
-/// that is not set. A state or a date that does not allow the use is a Wrong Key Lifecycle State from 2.0 on.
-pub fn judge(record: &Record, purpose: Use, version: Version, now: DateTime) -> Result<(), Error> {
+/// Returns Object Destroyed (before 2.1 Item Not Found), Object Archived, Invalid Object Type (up to 2.0 PyKMIP's
+/// reason), Wrong Key Lifecycle State (before 2.0 Permission Denied) if the state or a date does not allow the use, and
+/// Incompatible Cryptographic Usage Mask (up to 2.0 PyKMIP's reason).
+pub fn check(record: &Record, purpose: Use, version: Version, now: DateTime) -> Result<(), Error> {
     if lifecycle::is_destroyed(record) {
         return Err(destroyed(&record.id.to_string()));
     }
-    lifecycle::within_reach(record)?;
+    lifecycle::check_not_archived(record)?;
     let rule = purpose.rule();
-    let reason = |pykmip, table| if version > V2_0 { table } else { pykmip };
-    // A one-time pad may be secret data: it is all that it can be used for.
+    let reason = |pykmip, standard| if version > V2_0 { standard } else { pykmip };
+    // A one-time pad can be Secret Data.
     let as_pad = matches!(purpose, Use::Encrypt | Use::Decrypt) && one_time_pad::is_pad(record);
     if !rule.types.contains(record.object_type) && !as_pad {
         return Err(failed(
@@ -140,22 +138,22 @@ pub fn judge(record: &Record, purpose: Use, version: Version, now: DateTime) -> 
             format!("An object of the type {} cannot be used to {purpose}.", record.object_type),
         ));
     }
-    judge_state(record, &rule, purpose, now).map_err(wrong_state)?;
+    check_state(record, &rule, purpose, now).map_err(wrong_state)?;
     let mask = record.attributes.cryptographic_usage_mask.unwrap_or_default();
     if !mask.contains(rule.bit) {
         return Err(failed(
             reason(rule.missing_bit, ResultReason::IncompatibleCryptographicUsageMask),
-            format!("The key's Cryptographic Usage Mask does not let it be used to {purpose}."),
+            format!("The key's Cryptographic Usage Mask does not allow it to {purpose}."),
         ));
     }
     Ok(())
 }
 
-/// The state at this moment and the dates that bound a use; the words where they do not allow it.
-fn judge_state(record: &Record, rule: &Rule, purpose: Use, now: DateTime) -> Result<(), String> {
+/// Checks the state and the dates; the error is the message.
+fn check_state(record: &Record, rule: &Rule, purpose: Use, now: DateTime) -> Result<(), String> {
     let attributes = &record.attributes;
     match attributes.state {
-        _ if !rule.active => {}
+        _ if !rule.requires_active => {}
         Some(State::Active) => {}
         Some(state) => {
             return Err(format!("The key is {state} and not Active, so it cannot be used to {purpose}."));
@@ -167,39 +165,39 @@ fn judge_state(record: &Record, rule: &Rule, purpose: Use, now: DateTime) -> Res
     }
     if !rule.protects && attributes.process_start_date.is_some_and(|date| date > now) {
         return Err(format!(
-            "The key's Process Start Date has not come, so it cannot be used to {purpose} yet."
+            "The key's Process Start Date is in the future, so it cannot be used to {purpose} yet."
         ));
     }
     Ok(())
 }
 
-/// How much of a key's Usage Limits a use takes.
+/// The amount that a use subtracts from the key's Usage Limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Amount {
-    /// The bytes that are protected.
+    /// The number of protected bytes.
     pub bytes: usize,
-    /// The objects that are protected: one for each operation, however many parts it comes in.
+    /// The number of protected objects: one for each operation, also if its data comes in several parts.
     pub objects: i64,
 }
 
 impl Amount {
-    /// A whole operation, or the first part of one.
+    /// Returns the amount of a whole operation, or of its first part.
     pub const fn first(bytes: usize) -> Self {
         Self { bytes, objects: 1 }
     }
 
-    /// A further part.
+    /// Returns the amount of a further part of an operation.
     pub const fn further(bytes: usize) -> Self {
         Self { bytes, objects: 0 }
     }
 }
 
-/// Counts a use against the key's Usage Limits (1.4 §3.21): one change of the store that takes it from what is
-/// left, or fails. A key without limits, and a use that protects nothing, costs no change.
+/// Subtracts a use from the key's Usage Limits (1.4 §3.21) in one transaction. Does nothing if the key has no limits or
+/// the use protects no data.
 ///
 /// # Errors
-/// Permission Denied where less than that is left, and those of [`Context::modify`].
-pub fn spend(
+/// Returns Permission Denied if less is left, and the errors of [`Context::modify`].
+pub fn count(
     cx: &mut Context<'_>,
     granted: &Granted,
     operation: Operation,
@@ -211,26 +209,26 @@ pub fn spend(
     }
     let identifier = UniqueIdentifier::from(granted.id);
     cx.modify(Some(&identifier), operation, |record, _| {
-        record.attributes.usage_limits.as_mut().map_or(Ok(()), |limits| take(limits, amount))
+        record.attributes.usage_limits.as_mut().map_or(Ok(()), |limits| subtract(limits, amount))
     })?;
     Ok(())
 }
 
-fn take(limits: &mut UsageLimits, amount: Amount) -> Result<(), Error> {
+fn subtract(limits: &mut UsageLimits, amount: Amount) -> Result<(), Error> {
     let amount = match limits.usage_limits_unit {
         UsageLimitsUnit::Byte => i64::try_from(amount.bytes).unwrap_or(i64::MAX),
         UsageLimitsUnit::Object => amount.objects,
     };
-    if usage_limits::take(limits, amount) { Ok(()) } else { Err(used_up()) }
+    if usage_limits::try_subtract(limits, amount) {
+        Ok(())
+    } else {
+        // 2.0 adds the reason Usage Limit Exceeded, but the standard's test cases expect this one in 2.x as well.
+        Err(failed(PermissionDenied, "The key's Usage Limits do not allow this use any more."))
+    }
 }
 
-/// From 2.0 on there is a reason of its own, but the standard's test cases ask for this one there too.
-fn used_up() -> Error {
-    failed(PermissionDenied, "The key's Usage Limits do not allow this use any more.")
-}
-
-/// The Cryptographic Parameters of a use: those of the request as they are, or else the key's own of the lowest
-/// index (1.4 §4.29). None where neither has any.
+/// Returns the Cryptographic Parameters of a use: those of the request, otherwise the key's own with the lowest index
+/// (1.4 §4.29), otherwise `None`.
 pub fn parameters(
     request: Option<CryptographicParameters>,
     record: &Record,
@@ -238,7 +236,7 @@ pub fn parameters(
     request.or_else(|| record.attributes.cryptographic_parameters.first().cloned())
 }
 
-/// The algorithm of a use: that of the parameters, or else the key's.
+/// Returns the algorithm of a use: that of the parameters, otherwise the key's own.
 pub fn algorithm(parameters: &CryptographicParameters, record: &Record) -> Option<CryptographicAlgorithm> {
     parameters.cryptographic_algorithm.or(record.attributes.cryptographic_algorithm)
 }
@@ -252,9 +250,9 @@ impl std::fmt::Display for Use {
             Self::Decrypt => "decrypt",
             Self::Wrap => "wrap a key",
             Self::Unwrap => "unwrap a key",
-            Self::MacGenerate => "make a MAC",
+            Self::MacGenerate => "generate a MAC",
             Self::MacVerify => "verify a MAC",
-            Self::Derive => "derive a key from it",
+            Self::Derive => "derive a key",
         })
     }
 }
@@ -279,7 +277,7 @@ mod tests {
         Use::Derive,
     ];
 
-    /// A key that may be used for everything that its type allows.
+    /// Returns an active key with every bit of the usage mask.
     fn key(object_type: ObjectType) -> Record {
         let attributes = Attributes {
             state: Some(State::Active),
@@ -289,7 +287,7 @@ mod tests {
         Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None }
     }
 
-    fn fit(purpose: Use) -> Record {
+    fn suitable(purpose: Use) -> Record {
         key(match purpose {
             Use::Sign => ObjectType::PrivateKey,
             Use::Verify => ObjectType::PublicKey,
@@ -298,18 +296,18 @@ mod tests {
     }
 
     fn reason(record: &Record, purpose: Use, version: Version) -> Option<ResultReason> {
-        judge(record, purpose, version, NOW).err().map(|error| error.reason_in(version))
+        check(record, purpose, version, NOW).err().map(|error| error.reason_in(version))
     }
 
     #[test]
-    fn an_active_key_of_the_right_type_and_mask_may_be_used() {
+    fn allows_an_active_key_with_the_right_type_and_mask() {
         for purpose in ALL {
-            assert_eq!(reason(&fit(purpose), purpose, V1_2), None, "{purpose}");
+            assert_eq!(reason(&suitable(purpose), purpose, V1_2), None, "{purpose}");
         }
     }
 
     #[test]
-    fn another_type_is_refused_for_the_reason_of_the_version() {
+    fn rejects_other_types_with_the_reason_of_the_version() {
         for (purpose, pykmip) in [
             (Use::Sign, PermissionDenied),
             (Use::Encrypt, PermissionDenied),
@@ -328,54 +326,54 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_active_can_only_be_derived_from() {
+    fn only_derivation_allows_a_key_that_is_not_active() {
         for state in [State::PreActive, State::Deactivated, State::Compromised] {
             for purpose in ALL {
-                let mut record = fit(purpose);
+                let mut record = suitable(purpose);
                 record.attributes.state = Some(state);
                 let refused = purpose != Use::Derive;
                 assert_eq!(reason(&record, purpose, V1_2), refused.then_some(PermissionDenied), "{purpose}");
-                let later = refused.then_some(ResultReason::WrongKeyLifecycleState);
-                assert_eq!(reason(&record, purpose, V2_0), later, "{purpose}");
+                let from_2_0 = refused.then_some(ResultReason::WrongKeyLifecycleState);
+                assert_eq!(reason(&record, purpose, V2_0), from_2_0, "{purpose}");
             }
         }
     }
 
     #[test]
-    fn dates_bound_protecting_at_its_end_and_processing_at_its_beginning() {
-        let judged = |purpose: Use, start: Option<i64>, stop: Option<i64>| {
-            let mut record = fit(purpose);
+    fn protect_stop_date_restricts_protection_and_process_start_date_processing() {
+        let with_dates = |purpose: Use, start: Option<i64>, stop: Option<i64>| {
+            let mut record = suitable(purpose);
             record.attributes.process_start_date = start.map(DateTime);
             record.attributes.protect_stop_date = stop.map(DateTime);
             reason(&record, purpose, V1_2)
         };
         for purpose in [Use::Encrypt, Use::Sign, Use::MacGenerate, Use::Wrap] {
-            assert_eq!(judged(purpose, Some(2_000), Some(1_001)), None);
-            assert_eq!(judged(purpose, None, Some(1_000)), Some(PermissionDenied));
+            assert_eq!(with_dates(purpose, Some(2_000), Some(1_001)), None);
+            assert_eq!(with_dates(purpose, None, Some(1_000)), Some(PermissionDenied));
         }
         for purpose in [Use::Decrypt, Use::Verify, Use::MacVerify, Use::Unwrap] {
-            assert_eq!(judged(purpose, Some(1_000), Some(10)), None);
-            assert_eq!(judged(purpose, Some(1_001), None), Some(PermissionDenied));
+            assert_eq!(with_dates(purpose, Some(1_000), Some(10)), None);
+            assert_eq!(with_dates(purpose, Some(1_001), None), Some(PermissionDenied));
         }
     }
 
     #[test]
-    fn each_use_asks_for_its_own_bit_of_the_mask() {
+    fn each_use_requires_its_own_bit_of_the_mask() {
         for purpose in ALL {
-            let mut record = fit(purpose);
+            let mut record = suitable(purpose);
             record.attributes.cryptographic_usage_mask = Some(purpose.rule().bit);
             assert_eq!(reason(&record, purpose, V1_2), None);
             record.attributes.cryptographic_usage_mask =
                 Some(CryptographicUsageMask(i32::MAX & !purpose.rule().bit.0));
             let pykmip = if purpose == Use::Derive { InvalidField } else { PermissionDenied };
             assert_eq!(reason(&record, purpose, V2_0), Some(pykmip));
-            let table = ResultReason::IncompatibleCryptographicUsageMask;
-            assert_eq!(reason(&record, purpose, V2_1), Some(table));
+            let standard = ResultReason::IncompatibleCryptographicUsageMask;
+            assert_eq!(reason(&record, purpose, V2_1), Some(standard));
         }
     }
 
     #[test]
-    fn what_is_judged_first_is_said_first() {
+    fn reports_the_first_failed_check() {
         let mut record = key(ObjectType::PublicKey);
         record.attributes.state = Some(State::PreActive);
         record.attributes.cryptographic_usage_mask = None;
@@ -389,28 +387,28 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_counted_down_to_nothing_by_bytes_or_by_objects() {
+    fn subtracts_bytes_or_objects_from_the_limits() {
         let mut limits = UsageLimits {
             usage_limits_total: 16,
             usage_limits_count: None,
             usage_limits_unit: UsageLimitsUnit::Byte,
         };
-        assert_eq!(take(&mut limits, Amount::first(17)).unwrap_err().reason, PermissionDenied);
-        take(&mut limits, Amount::first(10)).unwrap();
-        take(&mut limits, Amount::first(6)).unwrap();
+        assert_eq!(subtract(&mut limits, Amount::first(17)).unwrap_err().reason, PermissionDenied);
+        subtract(&mut limits, Amount::first(10)).unwrap();
+        subtract(&mut limits, Amount::first(6)).unwrap();
         assert_eq!((limits.usage_limits_total, limits.usage_limits_count), (16, Some(0)));
-        assert_eq!(take(&mut limits, Amount::first(1)).unwrap_err().reason, PermissionDenied);
+        assert_eq!(subtract(&mut limits, Amount::first(1)).unwrap_err().reason, PermissionDenied);
 
         let unit = UsageLimitsUnit::Object;
         let mut limits =
             UsageLimits { usage_limits_total: 1, usage_limits_count: Some(1), usage_limits_unit: unit };
-        take(&mut limits, Amount::first(1 << 20)).unwrap();
-        take(&mut limits, Amount::further(1 << 20)).unwrap();
+        subtract(&mut limits, Amount::first(1 << 20)).unwrap();
+        subtract(&mut limits, Amount::further(1 << 20)).unwrap();
         assert_eq!(limits.usage_limits_count, Some(0));
     }
 
     #[test]
-    fn parameters_of_the_request_count_before_those_of_the_key() {
+    fn parameters_of_the_request_override_those_of_the_key() {
         let of = |algorithm| CryptographicParameters {
             cryptographic_algorithm: Some(algorithm),
             ..CryptographicParameters::default()
@@ -422,7 +420,7 @@ mod tests {
             vec![of(CryptographicAlgorithm::HmacSha256), of(CryptographicAlgorithm::HmacMd5)];
         let own = parameters(None, &record).unwrap();
         assert_eq!(algorithm(&own, &record), Some(CryptographicAlgorithm::HmacSha256));
-        let given = parameters(Some(CryptographicParameters::default()), &record).unwrap();
-        assert_eq!(algorithm(&given, &record), Some(CryptographicAlgorithm::Aes));
+        let requested = parameters(Some(CryptographicParameters::default()), &record).unwrap();
+        assert_eq!(algorithm(&requested, &record), Some(CryptographicAlgorithm::Aes));
     }
 }

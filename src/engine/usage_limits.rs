@@ -1,8 +1,8 @@
-//! Usage Limits: how much a key may still be used for (KMIP 1.4 §3.21, 2.1 §4.59).
+//! Usage Limits: the remaining use of a key (KMIP 1.4 §3.21, 2.1 §4.59).
 //!
-//! Total and unit come from the client; the count is the server's. It begins at the total and goes down with each
-//! allocation and each use, and from the first one on the client cannot change the limits any more. What a use
-//! costs is for `usage` to say.
+//! The client sets total and unit, and the server sets the count. The count starts at the total and decreases with each
+//! allocation and each use; after the first of them the client can no longer change the limits. [`super::usage`] defines
+//! the amount of a use.
 
 use crate::kmip::Error;
 use crate::kmip::enums::{ResultReason, State};
@@ -13,53 +13,54 @@ use crate::ttlv::DateTime;
 use super::error::{destroyed, failed, invalid_field, wrong_state};
 use super::lifecycle;
 
-/// Limits as they are at the beginning: the count is the total, whatever the client says.
+/// Returns the limits of a new object: the count equals the total, and the client's count is ignored.
 ///
 /// # Errors
-/// Invalid Field for a negative total.
-pub fn begin(limits: &UsageLimits) -> Result<UsageLimits, Error> {
+/// Returns Invalid Field for a negative total.
+pub fn initialize(limits: &UsageLimits) -> Result<UsageLimits, Error> {
     if limits.usage_limits_total < 0 {
         return Err(invalid_field("Usage Limits Total cannot be negative."));
     }
     Ok(UsageLimits { usage_limits_count: Some(limits.usage_limits_total), ..limits.clone() })
 }
 
-/// How many units are left.
+/// Returns the number of units that are left.
 pub fn remaining(limits: &UsageLimits) -> i64 {
     limits.usage_limits_count.unwrap_or(limits.usage_limits_total)
 }
 
-/// Whether some of it has been allocated, after which the client cannot change or delete the limits.
-pub fn is_begun(limits: &UsageLimits) -> bool {
+/// Returns whether units have been used, so that the client can no longer change or delete the limits.
+pub fn is_partly_used(limits: &UsageLimits) -> bool {
     remaining(limits) != limits.usage_limits_total
 }
 
-/// Counts `amount` units of the object's limits as used.
+/// Allocates `amount` units of the object's limits.
 ///
 /// # Errors
-/// Attribute Not Found (before 2.0 Illegal Operation) for an object without limits, Wrong Key Lifecycle State
-/// (Permission Denied) where protection is not possible now, Usage Limit Exceeded (Permission Denied) where less
-/// is left, Invalid Field for an amount that is not positive.
+/// Returns Attribute Not Found (before 2.0 Illegal Operation) for an object without limits, Invalid Field for an amount
+/// that is not positive, Wrong Key Lifecycle State (Permission Denied) if the object cannot protect data at `now`, and
+/// Usage Limit Exceeded (Permission Denied) if fewer units are left.
 pub fn allocate(record: &mut Record, amount: i64, now: DateTime) -> Result<(), Error> {
     if lifecycle::is_destroyed(record) {
         return Err(destroyed(&record.id.to_string()));
     }
     if record.attributes.usage_limits.is_none() {
-        let message = "The object has no Usage Limits, so there is nothing to allocate.";
+        let message = "The object has no Usage Limits, so nothing can be allocated.";
         return Err(
             failed(ResultReason::AttributeNotFound, message).with_fallback(ResultReason::IllegalOperation)
         );
     }
     if amount <= 0 {
-        return Err(invalid_field("Usage Limits Count has to be positive."));
+        return Err(invalid_field("Usage Limits Count must be positive."));
     }
-    may_protect(record, now)?;
-    let taken = record.attributes.usage_limits.as_mut().is_some_and(|limits| take(limits, amount));
-    if taken { Ok(()) } else { Err(exceeded()) }
+    check_can_protect(record, now)?;
+    let allocated =
+        record.attributes.usage_limits.as_mut().is_some_and(|limits| try_subtract(limits, amount));
+    if allocated { Ok(()) } else { Err(exceeded()) }
 }
 
-/// Counts `amount` units down; false, and nothing is counted, where less is left.
-pub fn take(limits: &mut UsageLimits, amount: i64) -> bool {
+/// Subtracts `amount` units from the count. Returns false, and leaves the count unchanged, if fewer are left.
+pub fn try_subtract(limits: &mut UsageLimits, amount: i64) -> bool {
     match remaining(limits).checked_sub(amount) {
         Some(left) if left >= 0 => {
             limits.usage_limits_count = Some(left);
@@ -69,28 +70,32 @@ pub fn take(limits: &mut UsageLimits, amount: i64) -> bool {
     }
 }
 
-/// Less is left than was asked for: Usage Limit Exceeded, before 2.0 Permission Denied.
+/// Returns the error for too few units: Usage Limit Exceeded, before 2.0 Permission Denied.
 pub fn exceeded() -> Error {
-    failed(ResultReason::UsageLimitExceeded, "The object's Usage Limits do not leave that much.")
+    failed(ResultReason::UsageLimitExceeded, "The object's Usage Limits leave fewer units than requested.")
 }
 
-/// Checks that the object may protect data at `now`: it is active, and the time is between its Process Start and
-/// Protect Stop dates (1.4 §3.25, §3.26).
+/// Checks that the object is active, and that `now` is between its Process Start Date and its Protect Stop Date
+/// (1.4 §3.25, §3.26).
 ///
 /// # Errors
-/// Wrong Key Lifecycle State, before 2.0 Permission Denied.
-pub fn may_protect(record: &Record, now: DateTime) -> Result<(), Error> {
+/// Returns Wrong Key Lifecycle State, before 2.0 Permission Denied.
+fn check_can_protect(record: &Record, now: DateTime) -> Result<(), Error> {
     let attributes = &record.attributes;
     match attributes.state {
         Some(State::Active) => {}
-        Some(state) => return Err(wrong_state(format!("The object is {state}, not active."))),
-        None => return Err(wrong_state("The object has no state in which it could protect data.")),
+        Some(state) => {
+            return Err(wrong_state(format!(
+                "The object is {state}; only an active object can protect data."
+            )));
+        }
+        None => return Err(wrong_state("The object has no state, so it cannot protect data.")),
     }
     if attributes.process_start_date.is_some_and(|start| now < start) {
-        return Err(wrong_state("The object's Process Start Date has not come yet."));
+        return Err(wrong_state("The object's Process Start Date is in the future."));
     }
     if attributes.protect_stop_date.is_some_and(|stop| stop <= now) {
-        return Err(wrong_state("The object's Protect Stop Date has come."));
+        return Err(wrong_state("The object's Protect Stop Date has passed."));
     }
     Ok(())
 }
@@ -121,15 +126,15 @@ mod tests {
     }
 
     #[test]
-    fn the_count_begins_at_the_total_whatever_the_client_says() {
-        assert_eq!(begin(&limits(10, None)).unwrap(), limits(10, Some(10)));
-        assert_eq!(begin(&limits(10, Some(99))).unwrap(), limits(10, Some(10)));
-        assert_eq!(begin(&limits(-1, None)).unwrap_err().reason, ResultReason::InvalidField);
-        assert!(!is_begun(&limits(10, Some(10))) && is_begun(&limits(10, Some(9))));
+    fn the_count_starts_at_the_total_and_ignores_the_client() {
+        assert_eq!(initialize(&limits(10, None)).unwrap(), limits(10, Some(10)));
+        assert_eq!(initialize(&limits(10, Some(99))).unwrap(), limits(10, Some(10)));
+        assert_eq!(initialize(&limits(-1, None)).unwrap_err().reason, ResultReason::InvalidField);
+        assert!(!is_partly_used(&limits(10, Some(10))) && is_partly_used(&limits(10, Some(9))));
     }
 
     #[test]
-    fn allocations_count_down_to_zero_and_no_further() {
+    fn allocations_cannot_exceed_the_total() {
         let mut record = record(Some(limits(10, Some(10))));
         allocate(&mut record, 6, NOW).unwrap();
         let error = allocate(&mut record, 5, NOW).unwrap_err();
@@ -141,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_allocated_that_is_no_amount_or_of_an_object_without_limits() {
+    fn rejects_amounts_that_are_not_positive_and_objects_without_limits() {
         for amount in [0, -1, i64::MIN] {
             let mut record = record(Some(limits(10, Some(10))));
             assert_eq!(allocate(&mut record, amount, NOW).unwrap_err().reason, ResultReason::InvalidField);
@@ -152,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn protection_needs_an_active_object_between_its_dates() {
+    fn protection_requires_an_active_object_between_its_dates() {
         let with = |state, start: Option<i64>, stop: Option<i64>| {
             let mut record = record(Some(limits(10, Some(10))));
             record.attributes.state = state;
             record.attributes.process_start_date = start.map(DateTime);
             record.attributes.protect_stop_date = stop.map(DateTime);
-            may_protect(&record, NOW).map_err(|error| error.reason)
+            check_can_protect(&record, NOW).map_err(|error| error.reason)
         };
         let wrong = Err(ResultReason::WrongKeyLifecycleState);
         assert_eq!(with(Some(State::Active), Some(1_000), Some(1_001)), Ok(()));

@@ -51,7 +51,7 @@ pub fn shape(object: &Object) -> Option<Shape> {
 /// # Errors
 /// PyKMIP's reasons: Operation Not Supported for the method; Permission Denied for a specification without the key
 /// that the method needs; Item Not Found for a wrapping key that the asker cannot have (from 2.1 on the reasons
-/// that say more); those of [`usage::judge`]; Illegal Operation for attributes without an encoding that could hold
+/// that say more); those of [`usage::check`]; Illegal Operation for attributes without an encoding that could hold
 /// them, and for objects without a key; Encoding Option Error for a transparent key that is to be wrapped without
 /// encoding; Invalid Field and Cryptographic Failure of the computation.
 pub fn wrap(
@@ -93,7 +93,7 @@ pub fn wrap(
     let (value, code) = apply(method, plain, encryption.as_ref(), signature.as_ref())?;
     let uses = encryption.iter().map(|tool| (tool, Use::Wrap));
     for (tool, purpose) in uses.chain(signature.iter().map(|tool| (tool, tool.signs()))) {
-        usage::spend(cx, &tool.record, Operation::Get, purpose, Amount::first(value.len()))?;
+        usage::count(cx, &tool.record, Operation::Get, purpose, Amount::first(value.len()))?;
     }
     let standard = |tool: &WrappingKey| !tool.record.attributes.cryptographic_parameters.is_empty();
     let shape = match encoding {
@@ -121,7 +121,7 @@ pub fn wrap(
 /// unwrapping, or for wrapping: the server does for itself what the client could do with the key.
 ///
 /// # Errors
-/// Item Not Found where the wrapping key is not at hand, those of [`usage::judge`], Cryptographic Failure where the
+/// Item Not Found where the wrapping key is not at hand, those of [`usage::check`], Cryptographic Failure where the
 /// value was changed or wrapped by another key.
 pub fn unwrap(cx: &mut Context<'_>, mut object: Object) -> Result<Object, Error> {
     let Some(block) = object.key_block_mut() else { return Ok(object) };
@@ -270,9 +270,9 @@ impl WrappingKey {
     /// The key that encrypts or decrypts.
     fn encrypting(cx: &mut Context<'_>, information: &KeyInformation, purpose: Use) -> Result<Self, Error> {
         let record = open(cx, information)?;
-        let judged = usage::judge(&record, purpose, cx.version, cx.now);
+        let judged = usage::check(&record, purpose, cx.version, cx.now);
         match judged {
-            Err(_) if purpose == Use::Unwrap => usage::judge(&record, Use::Wrap, cx.version, cx.now)?,
+            Err(_) if purpose == Use::Unwrap => usage::check(&record, Use::Wrap, cx.version, cx.now)?,
             judged => judged?,
         }
         Self::of(record, information)
@@ -281,7 +281,7 @@ impl WrappingKey {
     /// The key that makes a MAC or a signature.
     fn signing(cx: &mut Context<'_>, information: &KeyInformation) -> Result<Self, Error> {
         let record = open(cx, information)?;
-        usage::judge(&record, signing_use(&record), cx.version, cx.now)?;
+        usage::check(&record, signing_use(&record), cx.version, cx.now)?;
         Self::of(record, information)
     }
 
@@ -292,9 +292,9 @@ impl WrappingKey {
             ObjectType::SymmetricKey | ObjectType::SecretData => Use::MacVerify,
             _ => Use::Verify,
         };
-        match usage::judge(&record, purpose, cx.version, cx.now) {
+        match usage::check(&record, purpose, cx.version, cx.now) {
             Err(_) if purpose == Use::MacVerify => {
-                usage::judge(&record, Use::MacGenerate, cx.version, cx.now)?;
+                usage::check(&record, Use::MacGenerate, cx.version, cx.now)?;
             }
             judged => judged?,
         }

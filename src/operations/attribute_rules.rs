@@ -34,7 +34,7 @@ pub(super) fn known(attribute: &Attribute, version: Version) -> Result<(), Error
 /// for Usage Limits of which something has been used.
 pub(super) fn timely(record: &Record, row: &AttributeDefinition) -> Result<(), Error> {
     if row.tag == Tag::UsageLimits
-        && record.attributes.usage_limits.as_ref().is_some_and(usage_limits::is_begun)
+        && record.attributes.usage_limits.as_ref().is_some_and(usage_limits::is_partly_used)
     {
         let message = "The Usage Limits cannot be changed: something of them has been used.";
         return Err(failed(ResultReason::PermissionDenied, message));
@@ -57,7 +57,7 @@ pub(super) fn timely(record: &Record, row: &AttributeDefinition) -> Result<(), E
 pub(super) fn completed(new: &Attribute) -> Result<Attribute, Error> {
     match new.read::<UsageLimits>() {
         Ok(limits) if new.row.tag == Tag::UsageLimits => {
-            let mut completed = Attribute::of(new.row, &usage_limits::begin(&limits)?);
+            let mut completed = Attribute::of(new.row, &usage_limits::initialize(&limits)?);
             completed.index = new.index;
             Ok(completed)
         }
@@ -72,7 +72,7 @@ pub(super) fn completed(new: &Attribute) -> Result<Attribute, Error> {
 /// Those of [`quantum::check`].
 pub(super) fn conclude(record: &mut Record, now: DateTime) -> Result<(), Error> {
     quantum::check(&record.attributes)?;
-    lifecycle::settle(record, now);
+    lifecycle::update_state(record, now);
     let attributes = &mut record.attributes;
     if attributes.sensitive == Some(false) {
         attributes.always_sensitive = Some(false);

@@ -58,7 +58,7 @@ pub(super) trait Authenticator: Send + Sized + 'static {
 /// Runs one part of MAC or Sign.
 ///
 /// # Errors
-/// Returns the errors of `A`, [`Suspended::resume`] and [`usage::spend`].
+/// Returns the errors of `A`, [`Suspended::resume`] and [`usage::count`].
 pub(super) fn generate<O: Operation + 'static, A: Authenticator>(
     cx: &mut Context<'_>,
     purpose: Use,
@@ -78,10 +78,10 @@ pub(super) fn generate<O: Operation + 'static, A: Authenticator>(
     let unique_identifier = granted.id.into();
     if part.is_last() {
         let value = Some(authenticator.generate()?);
-        usage::spend(cx, &granted, O::CODE, purpose, amount)?;
+        usage::count(cx, &granted, O::CODE, purpose, amount)?;
         return Ok(Generated { unique_identifier, value, correlation_value: None });
     }
-    usage::spend(cx, &granted, O::CODE, purpose, amount)?;
+    usage::count(cx, &granted, O::CODE, purpose, amount)?;
     let correlation_value = Some(part.suspend(cx, Suspended::<O, A>::new(granted.id, authenticator))?);
     Ok(Generated { unique_identifier, value: None, correlation_value })
 }
@@ -133,7 +133,7 @@ impl Authenticator for MacContext {
     ///
     /// # Errors
     /// Returns Permission Denied if no algorithm is known, as PyKMIP does, and the errors of [`Context::open`],
-    /// [`usage::judge`], [`key::bytes`] and [`MacContext::new`].
+    /// [`usage::check`], [`key::bytes`] and [`MacContext::new`].
     fn begin(
         cx: &mut Context<'_>,
         identifier: Option<&UniqueIdentifier>,
@@ -147,7 +147,7 @@ impl Authenticator for MacContext {
             let message = "The Cryptographic Algorithm is missing from both the request and the key.";
             failed(ResultReason::PermissionDenied, message)
         })?;
-        usage::judge(&granted, purpose, cx.version, cx.now)?;
+        usage::check(&granted, purpose, cx.version, cx.now)?;
         let key = key::bytes(lifecycle::object(&granted)?)?;
         let mac = Self::new(algorithm, Key(key.expose()))?;
         Ok((granted, mac))

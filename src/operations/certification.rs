@@ -179,7 +179,7 @@ pub(super) fn issue(
     let certificate_value = cx.issuer()?.issue(subject, usage, from, to)?;
     let certificate = Certificate { certificate_type: CertificateType::X509, certificate_value };
     let given = OF_THE_CERTIFICATE.iter().fold(given.clone(), |given, tag| given.without(*tag));
-    let mut draft = NewObject::generated(Object::Certificate(certificate), cx.now).give(&given)?;
+    let mut draft = NewObject::generated(Object::Certificate(certificate), cx.now).with_requested(&given)?;
     // No random number became the certificate.
     draft.attributes.random_number_generator = given.read(Tag::RandomNumberGenerator);
     Ok(draft)

@@ -84,7 +84,7 @@ impl Operation for Certify {
         draft.attributes.link.extend(key.map(|key| Link::new(LinkType::PublicKeyLink, key)));
 
         let new = draft.finish(&Requester::of(cx))?;
-        let id = cx.insert_beside(new, (key.as_slice(), Self::CODE), |key, certificate| {
+        let id = cx.insert_and_modify(new, (key.as_slice(), Self::CODE), |key, certificate| {
             key.attributes.link.push(Link::new(LinkType::CertificateLink, certificate));
         })?;
         cx.leave(UniqueIdentifierValue::Certify, id);

@@ -43,7 +43,7 @@ pub(super) enum Direction {
 /// Runs the operation `O`; `tag` is the Authenticated Encryption Tag of a Decrypt request.
 ///
 /// # Errors
-/// Returns the errors of [`CipherKey::prepare`], [`Suspended::resume`], the computation and [`usage::spend`].
+/// Returns the errors of [`CipherKey::prepare`], [`Suspended::resume`], the computation and [`usage::count`].
 pub(super) fn run<O: Operation + 'static>(
     cx: &mut Context<'_>,
     direction: Direction,
@@ -77,7 +77,7 @@ pub(super) fn run<O: Operation + 'static>(
             (granted, output)
         }
     };
-    usage::spend(cx, &granted, O::CODE, purpose, amount)?;
+    usage::count(cx, &granted, O::CODE, purpose, amount)?;
     let state = output.state.map(|state| Suspended::<O, State>::new(granted.id, state));
     Ok(CipherResponse {
         unique_identifier: granted.id.into(),
@@ -157,7 +157,7 @@ impl CipherKey {
     /// # Errors
     /// Returns Invalid Field if no algorithm is known, or if only one of key and algorithm is a one-time pad;
     /// Permission Denied for a key of a pair with an algorithm other than RSA; and the errors of
-    /// [`Context::open`], [`usage::judge`] and [`key::bytes`].
+    /// [`Context::open`], [`usage::check`] and [`key::bytes`].
     fn prepare(
         cx: &mut Context<'_>,
         identifier: Option<&UniqueIdentifier>,
@@ -168,7 +168,7 @@ impl CipherKey {
     ) -> Result<(Granted, Self), Error> {
         let granted = cx.open(identifier, operation)?;
         let parameters = usage::parameters(parameters, &granted);
-        usage::judge(&granted, purpose, cx.version, cx.now)?;
+        usage::check(&granted, purpose, cx.version, cx.now)?;
         let parameters = parameters.unwrap_or_else(|| defaults(granted.attributes.cryptographic_algorithm));
         let algorithm = usage::algorithm(&parameters, &granted).ok_or_else(|| {
             invalid_field("The Cryptographic Algorithm is missing from both the request and the key.")

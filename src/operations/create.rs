@@ -46,7 +46,7 @@ impl Operation for Create {
                 return Err(invalid_field(format!("Create makes no object of the type {other}.")));
             }
         };
-        let draft = NewObject::generated(object, cx.now).give(&given)?;
+        let draft = NewObject::generated(object, cx.now).with_requested(&given)?;
         let new = draft.finish(&Requester::of(cx))?;
         let id = cx.insert(new)?;
         cx.leave(UniqueIdentifierValue::Create, id);

@@ -74,9 +74,9 @@ impl Operation for CreateKeyPair {
 
         let pair = generate(cx, &public, &private)?;
         let mut public_key =
-            NewObject::generated(pair.public_key(&public, cx.version)?, cx.now).give(&public)?;
+            NewObject::generated(pair.public_key(&public, cx.version)?, cx.now).with_requested(&public)?;
         let mut private_key =
-            NewObject::generated(pair.private_key(&private, cx.version)?, cx.now).give(&private)?;
+            NewObject::generated(pair.private_key(&private, cx.version)?, cx.now).with_requested(&private)?;
         pair.complete(&mut public_key, &mut private_key);
 
         let asker = Requester::of(cx);

@@ -70,7 +70,8 @@ impl Operation for CreateSplitKey {
         let asker = Requester::of(cx);
         let mut new = Vec::with_capacity(parts);
         for share in shares {
-            let mut draft = NewObject::generated(key.part(share, &request, &scheme), cx.now).give(&given)?;
+            let mut draft =
+                NewObject::generated(key.part(share, &request, &scheme), cx.now).with_requested(&given)?;
             key.inherit(&mut draft);
             new.push(draft.finish(&asker)?);
         }

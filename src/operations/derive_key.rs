@@ -82,7 +82,7 @@ impl Operation for DeriveKey {
         } else {
             given.without(Tag::CryptographicLength)
         };
-        let mut draft = NewObject::new(object).give(&given)?;
+        let mut draft = NewObject::new(object).with_requested(&given)?;
         draft.attributes.original_creation_date = Some(cx.now);
         draft
             .attributes
@@ -206,7 +206,7 @@ fn unfit(role: KeyRole) -> Error {
 /// Adds the derived object, and links each object that it is derived from to it: one change.
 fn keep(cx: &mut Context<'_>, draft: NewObject, asker: &Requester, bases: &[Granted]) -> Result<Id, Error> {
     let identifiers: Vec<Id> = bases.iter().map(|base| base.id).collect();
-    cx.insert_beside(draft.finish(asker)?, (&identifiers, DeriveKey::CODE), |record, made| {
+    cx.insert_and_modify(draft.finish(asker)?, (&identifiers, DeriveKey::CODE), |record, made| {
         record.attributes.link.push(Link::new(LinkType::DerivedKeyLink, made));
     })
 }

@@ -71,7 +71,7 @@ impl Operation for JoinSplitKey {
         let secret = whole.fit(&scheme, &joined)?;
         let mut object = object(&whole, secret, request.secret_data_type)?;
         register::check_length(&mut object)?;
-        let mut draft = NewObject::new(object).give(&given)?;
+        let mut draft = NewObject::new(object).with_requested(&given)?;
         // The whole must not be easier to get at than a part.
         if parts.sensitive {
             draft.attributes.sensitive = Some(true);

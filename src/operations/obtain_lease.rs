@@ -52,7 +52,7 @@ fn lease(record: &Record) -> Result<Interval, Error> {
     if record.attributes.state == Some(State::Compromised) {
         return Err(failed(ResultReason::PermissionDenied, "The object is Compromised: no lease is given."));
     }
-    Ok(record.attributes.lease_time.unwrap_or(lease::LONGEST))
+    Ok(record.attributes.lease_time.unwrap_or(lease::MAX_LEASE_TIME))
 }
 
 #[cfg(test)]
@@ -84,6 +84,6 @@ mod tests {
     #[test]
     fn objects_from_before_there_were_leases_get_the_longest() {
         let old = Record { attributes: Attributes::default(), ..record(State::Active) };
-        assert_eq!(lease(&old), Ok(lease::LONGEST));
+        assert_eq!(lease(&old), Ok(lease::MAX_LEASE_TIME));
     }
 }

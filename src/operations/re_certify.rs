@@ -90,13 +90,13 @@ impl Operation for ReCertify {
 
         let dates = Dates::of(&given, request.offset, &old, cx.now)?;
         let period = read.validity.map_or(PERIOD, |(from, to)| to.0.saturating_sub(from.0));
-        let mut all = given.or(&RequestedAttributes::taken_over(&old, NOT_TAKEN_OVER));
+        let mut all = given.or(&RequestedAttributes::inherited(&old, NOT_TAKEN_OVER));
         for (tag, date) in
             [(Tag::ActivationDate, dates.activation), (Tag::DeactivationDate, dates.deactivation)]
         {
             all = all.without(tag);
             if let Some(date) = date {
-                all = all.and(tag, &date);
+                all = all.with(tag, &date);
             }
         }
         let mut draft = certification::issue(cx, &subject, &all, dates.validity(cx.now, period))?;
@@ -123,7 +123,7 @@ impl Operation for ReCertify {
 
         let new = draft.finish(&Requester::of(cx))?;
         let others: Vec<_> = std::iter::once(old.id).chain(still_there(cx, public_key)?).collect();
-        let id = cx.insert_beside(new, (&others, Self::CODE), |record, certificate| {
+        let id = cx.insert_and_modify(new, (&others, Self::CODE), |record, certificate| {
             let is_old = record.id == old.id;
             let (dropped, added) = if is_old {
                 record.attributes.name.clear();
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(dates(&none, None, &old(None, None)), Some((None, None)));
         assert_eq!(dates(&none, Some(50), &old(Some(100), Some(300))), Some((Some(1_050), Some(1_250))));
         assert_eq!(dates(&none, Some(0), &old(None, None)), Some((Some(1_000), None)));
-        let given = RequestedAttributes::default().and(Tag::DeactivationDate, &DateTime(2_000));
+        let given = RequestedAttributes::default().with(Tag::DeactivationDate, &DateTime(2_000));
         assert_eq!(dates(&given, None, &old(Some(100), Some(300))), Some((None, Some(2_000))));
         assert_eq!(dates(&given, Some(1), &old(None, None)), None);
     }

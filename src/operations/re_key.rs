@@ -1,6 +1,6 @@
 //! Re-key (KMIP 1.4 §4.4, 2.1 §6.1.46): a new symmetric key in the place of another.
 
-use crate::engine::replacement::{self, Wanted};
+use crate::engine::replacement::{self, ReplacementRequest};
 use crate::engine::{Context, RequestedAttributes, Requester, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{ObjectType, UniqueIdentifierValue};
@@ -37,17 +37,17 @@ impl Operation for ReKey {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
-        let wanted = Wanted { offset: request.offset, given }.checked()?;
+        let wanted = ReplacementRequest { offset: request.offset, requested: given }.checked()?;
         let old = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
-        replacement::replaceable(&old, ObjectType::SymmetricKey)?;
+        replacement::check_replaceable(&old, ObjectType::SymmetricKey)?;
         let object = symmetric_key(&wanted.attributes(&old), cx.version)?;
 
         let asker = Requester::of(cx);
-        let ids = cx.supersede(&[(old.id, Self::CODE)], |pairs| {
+        let ids = cx.insert_replacements(&[(old.id, Self::CODE)], |pairs| {
             let successor = |(mut old, id)| {
-                replacement::replaceable(&old, ObjectType::SymmetricKey)?;
-                let new = replacement::succeed(&mut old, id, object.clone(), &wanted, &asker)?;
-                Ok((old, new.finish(&asker)?.numbered(id)))
+                replacement::check_replaceable(&old, ObjectType::SymmetricKey)?;
+                let new = replacement::replace(&mut old, id, object.clone(), &wanted, &asker)?;
+                Ok((old, new.finish(&asker)?.with_id(id)))
             };
             pairs.into_iter().map(successor).collect()
         })?;

@@ -3,7 +3,7 @@
 //! The private key is named, and its Link tells the public one. The policy of the private key judges the operation;
 //! the public key loses its names and gets a link, so its policy has to allow Modify Attribute.
 
-use crate::engine::replacement::{self, Wanted};
+use crate::engine::replacement::{self, ReplacementRequest};
 use crate::engine::{Context, Requester, failed, invalid_field};
 use crate::kmip::enums::{LinkType, ObjectType, ResultReason, UniqueIdentifierValue};
 use crate::kmip::structures::{Link, UniqueIdentifier};
@@ -32,13 +32,13 @@ impl Operation for ReKeyKeyPair {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let (public, private) = request.attributes.requested(cx)?;
-        let private = Wanted { offset: request.offset, given: private }.checked()?;
-        let public = Wanted { offset: request.offset, given: public }.checked()?;
+        let private = ReplacementRequest { offset: request.offset, requested: private }.checked()?;
+        let public = ReplacementRequest { offset: request.offset, requested: public }.checked()?;
 
         let old = cx.open(request.private_key_unique_identifier.as_ref(), Self::CODE)?;
-        replacement::replaceable(&old, ObjectType::PrivateKey)?;
+        replacement::check_replaceable(&old, ObjectType::PrivateKey)?;
         let old_public = cx.open(Some(&public_key(&old)?), enums::Operation::ModifyAttribute)?;
-        replacement::replaceable(&old_public, ObjectType::PublicKey)?;
+        replacement::check_replaceable(&old_public, ObjectType::PublicKey)?;
         let (of_private, of_public) = (private.attributes(&old), public.attributes(&old_public));
         let pair = generate(cx, &of_public, &of_private)?;
         let private_key = pair.private_key(&of_private, cx.version)?;
@@ -46,20 +46,20 @@ impl Operation for ReKeyKeyPair {
 
         let asker = Requester::of(cx);
         let judged = [(old.id, Self::CODE), (old_public.id, enums::Operation::ModifyAttribute)];
-        let ids = cx.supersede(&judged, |pairs| {
+        let ids = cx.insert_replacements(&judged, |pairs| {
             let Ok([(mut old, id), (mut old_public, public_id)]) = <[_; 2]>::try_from(pairs) else {
                 return Ok(Vec::new());
             };
-            replacement::replaceable(&old, ObjectType::PrivateKey)?;
-            replacement::replaceable(&old_public, ObjectType::PublicKey)?;
-            let mut new = replacement::succeed(&mut old, id, private_key, &private, &asker)?;
+            replacement::check_replaceable(&old, ObjectType::PrivateKey)?;
+            replacement::check_replaceable(&old_public, ObjectType::PublicKey)?;
+            let mut new = replacement::replace(&mut old, id, private_key, &private, &asker)?;
             let mut new_public =
-                replacement::succeed(&mut old_public, public_id, public_key, &public, &asker)?;
+                replacement::replace(&mut old_public, public_id, public_key, &public, &asker)?;
             pair.complete(&mut new_public, &mut new);
             new.attributes.link.insert(0, Link::new(LinkType::PublicKeyLink, public_id));
             new_public.attributes.link.insert(0, Link::new(LinkType::PrivateKeyLink, id));
             let (new, new_public) =
-                (new.finish(&asker)?.numbered(id), new_public.finish(&asker)?.numbered(public_id));
+                (new.finish(&asker)?.with_id(id), new_public.finish(&asker)?.with_id(public_id));
             Ok(vec![(old, new), (old_public, new_public)])
         })?;
         let [id, public_id] = ids.try_into().map_err(|_| invalid_field("No pair was re-keyed."))?;

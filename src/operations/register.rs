@@ -67,7 +67,7 @@ fn whole(cx: &mut Context<'_>, mut object: Object, given: RequestedAttributes) -
     let object_type = object.object_type();
     let draft = NewObject::new(object);
     let given = cx.complete(given, object_type, Some(&draft.attributes))?;
-    let mut draft = draft.give(&given)?;
+    let mut draft = draft.with_requested(&given)?;
     draft.name_template();
     Ok(draft)
 }
@@ -80,7 +80,9 @@ fn parts(
     given: RequestedAttributes,
 ) -> Result<Vec<NewObject>, Error> {
     let called = |given: RequestedAttributes, name: Option<String>| match name {
-        Some(name) if !given.has_any(&[Tag::Pkcs12FriendlyName]) => given.and(Tag::Pkcs12FriendlyName, &name),
+        Some(name) if !given.has_any(&[Tag::Pkcs12FriendlyName]) => {
+            given.with(Tag::Pkcs12FriendlyName, &name)
+        }
         _ => given,
     };
     let shared = given.only(&[Tag::OperationPolicyName, Tag::ObjectGroup]);

@@ -81,7 +81,7 @@ impl Authenticator for SignatureContext {
     ///
     /// # Errors
     /// Returns Invalid Field if neither the request nor the key has parameters, and the errors of
-    /// [`Context::open`], [`usage::judge`] and [`key::bytes`].
+    /// [`Context::open`], [`usage::check`] and [`key::bytes`].
     fn begin(
         cx: &mut Context<'_>,
         identifier: Option<&UniqueIdentifier>,
@@ -93,7 +93,7 @@ impl Authenticator for SignatureContext {
         let parameters = usage::parameters(parameters, &granted).ok_or_else(|| {
             invalid_field("The Cryptographic Parameters are missing from both the request and the key.")
         })?;
-        usage::judge(&granted, purpose, cx.version, cx.now)?;
+        usage::check(&granted, purpose, cx.version, cx.now)?;
         let key = key::bytes(lifecycle::object(&granted)?)?;
         let purpose = if purpose == Use::Sign { Purpose::Sign } else { Purpose::Verify };
         let message = PartialMessage::Data(Secret::new(Vec::new()));

@@ -33,7 +33,7 @@ pub(super) fn object(object_type: ObjectType) -> Record {
         ..Attributes::default()
     };
     let mut record = Record { id: Id(1), owner: "john".into(), object_type, attributes, object: None };
-    lifecycle::begin(&mut record, DateTime(999));
+    lifecycle::initialize(&mut record, DateTime(999));
     record
 }
 

@@ -70,9 +70,9 @@ fn make(cx: &mut Context<'_>, search: &Search) -> Result<bool, Error> {
     let given: RequestedAttributes =
         attributes.iter().filter_map(|(tag, value)| AttributeDefinition::of(*tag).map(value)).collect();
     let object = symmetric_key(&given, cx.version)?;
-    let new = NewObject::generated(object, cx.now).give(&given)?.finish(&Requester::of(cx))?;
+    let new = NewObject::generated(object, cx.now).with_requested(&given)?.finish(&Requester::of(cx))?;
     // A number that no object has: nobody can look for it.
-    let sample = new.clone().numbered(Id(0));
+    let sample = new.clone().with_id(Id(0));
     let is_found = search.storage.0 & sample.storage().0 != 0
         && search.criteria.iter().all(|criterion| criterion.holds(&sample, cx.now));
     if !is_found {

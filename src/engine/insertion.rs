@@ -1,6 +1,4 @@
-//! Changes that make new objects, and touch others with them: all of it is kept, or nothing.
-//!
-//! They are methods of the [`Context`], apart from those of one object that is there.
+//! Transactions of the [`Context`] that add objects, and change existing objects together with them.
 
 use std::sync::Arc;
 
@@ -16,11 +14,11 @@ use super::error::{failed, refused};
 use super::{access, constraints, key, lifecycle};
 
 impl Context<'_> {
-    /// Adds an object.
+    /// Adds an object and returns its Unique Identifier.
     ///
     /// # Errors
-    /// Constraint Violation (before 2.1 Permission Denied), Permission Denied where the asker acts for another without
-    /// the right to make it, and where the store fails.
+    /// Returns Constraint Violation (before 2.1 Permission Denied), Permission Denied if the request contains a ticket
+    /// without the right to create the object, and the errors of the store.
     pub fn insert(&mut self, new: RecordWithoutId) -> Result<Id, Error> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
@@ -29,10 +27,11 @@ impl Context<'_> {
         Ok(id)
     }
 
-    /// Adds several objects, as [`Context::insert`] does, in one change; `link` sees them with their numbers.
+    /// Adds several objects in one transaction; `link` sets the links between them, after each has its Unique
+    /// Identifier.
     ///
     /// # Errors
-    /// Those of [`Context::insert`].
+    /// Returns the errors of [`Context::insert`].
     pub fn insert_linked(
         &mut self,
         new: Vec<RecordWithoutId>,
@@ -41,8 +40,8 @@ impl Context<'_> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
         let ids = self.transact(|transaction| {
-            let numbered = new.into_iter().map(|new| Ok(new.numbered(transaction.next_id()?)));
-            let mut records = numbered.collect::<Result<Vec<_>, Error>>()?;
+            let records = new.into_iter().map(|new| Ok(new.with_id(transaction.next_id()?)));
+            let mut records = records.collect::<Result<Vec<_>, Error>>()?;
             link(&mut records);
             let ids: Vec<_> = records.iter().map(|record| record.id).collect();
             add(transaction, &gate, records)?;
@@ -52,12 +51,12 @@ impl Context<'_> {
         Ok(ids)
     }
 
-    /// Adds an object, as [`Context::insert`] does, and changes the existing `others` of which the policies allow
-    /// `operation`, each of which sees the number of the new one. All of it is one change.
+    /// Adds an object and changes the existing `others` in one transaction. Their policies must allow `operation`;
+    /// `change` gets each of them with the Unique Identifier of the new object.
     ///
     /// # Errors
-    /// Those of [`Context::insert`] and [`Context::modify`].
-    pub fn insert_beside(
+    /// Returns the errors of [`Context::insert`] and [`Context::modify`].
+    pub fn insert_and_modify(
         &mut self,
         new: RecordWithoutId,
         (others, operation): (&[Id], Operation),
@@ -68,10 +67,10 @@ impl Context<'_> {
         let id = self.transact(|transaction| {
             let id = add_one(transaction, &gate, new)?;
             for other in others {
-                let there = transaction.read(*other)?;
-                let mut record = gate.permit(there, &other.to_string(), operation)?.into_record();
+                let other_record = transaction.read(*other)?;
+                let mut record = gate.permit(other_record, &other.to_string(), operation)?.into_record();
                 change(&mut record, id);
-                lifecycle::touch(&mut record, gate.now);
+                lifecycle::set_last_change_date(&mut record, gate.now);
                 transaction.update(record)?;
             }
             Ok(id)
@@ -80,13 +79,13 @@ impl Context<'_> {
         Ok(id)
     }
 
-    /// Puts new objects in the place of old ones, in one change: `replace` gets each old object and the number of
-    /// its successor, and gives the old object as it is kept and the new one. The policy of each old object has
-    /// to allow the operation beside it.
+    /// Replaces old objects by new ones in one transaction. `replace` gets each old object with the Unique Identifier of
+    /// its replacement, and returns the changed old object and the new object. The policy of each old object must allow
+    /// the operation that is paired with it.
     ///
     /// # Errors
-    /// Those of [`Context::open`], and those of `replace`.
-    pub fn supersede(
+    /// Returns the errors of [`Context::open`] and of `replace`.
+    pub fn insert_replacements(
         &mut self,
         old: &[(Id, Operation)],
         replace: impl FnOnce(Vec<(Record, Id)>) -> Result<Vec<(Record, Record)>, Error>,
@@ -102,11 +101,11 @@ impl Context<'_> {
             let mut ids = Vec::with_capacity(pairs.len());
             for (mut old, mut new) in replace(pairs)? {
                 let id = new.id;
-                // Whoever was kept out of the old one is kept out of the new one.
+                // The replacement stays restricted to the credential that the old object is restricted to.
                 if new.owner.credential.is_none() && new.owner.user == old.owner.user {
                     new.owner.credential.clone_from(&old.owner.credential);
                 }
-                lifecycle::touch(&mut old, gate.now);
+                lifecycle::set_last_change_date(&mut old, gate.now);
                 transaction.update(old)?;
                 add(transaction, &gate, vec![new])?;
                 ids.push(id);
@@ -118,66 +117,70 @@ impl Context<'_> {
         Ok(ids)
     }
 
-    /// Adds the object that `build` makes of its number: the one that `identifier` is, up to
-    /// [`Id::LARGEST_CHOSEN`], or else a new one. Where an object has that number, the new one takes its place; only
-    /// its owner may have that, and only where `replace` says so and the policy allows to destroy it.
+    /// Adds the object that `build` returns for its Unique Identifier. Import keeps the requested identifier if it is an
+    /// unused decimal number up to [`Id::LARGEST_CHOSEN`]; otherwise the server assigns one. If an object has the
+    /// identifier, the new object replaces it: only if `replace` is set, the requester owns it, and its policy allows
+    /// the requester to destroy it.
     ///
     /// # Errors
-    /// Object Already Exists where it may not be replaced, Permission Denied, and those of `build`.
+    /// Returns Object Already Exists if `replace` is not set, Permission Denied, and the errors of `build`.
     pub fn import(
         &mut self,
         identifier: &UniqueIdentifier,
         replace: bool,
         build: impl FnOnce(Id, Option<&Record>) -> Result<Record, Error>,
     ) -> Result<Id, Error> {
-        let wanted = match identifier {
+        let requested = match identifier {
             UniqueIdentifier::Text(text) => Id::parse(text),
             _ => Some(self.resolve(Some(identifier))?.0),
         };
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
-        let mut gone = None;
+        let mut replaced = None;
         let id = self.transact(|transaction| {
-            let there = match wanted {
+            let existing = match requested {
                 Some(id) => transaction.read(id)?,
                 None => None,
             };
-            let Some(there) = there else {
-                let id = match wanted.filter(|id| *id <= Id::LARGEST_CHOSEN) {
-                    Some(free) => free,
+            let Some(existing) = existing else {
+                let id = match requested.filter(|id| *id <= Id::LARGEST_CHOSEN) {
+                    Some(unused) => unused,
                     None => transaction.next_id()?,
                 };
                 add(transaction, &gate, vec![build(id, None)?])?;
                 return Ok(id);
             };
-            let text = there.id.to_string();
+            let text = existing.id.to_string();
             if !replace {
-                return Err(failed(ResultReason::ObjectAlreadyExists, format!("There is an object {text}.")));
+                return Err(failed(
+                    ResultReason::ObjectAlreadyExists,
+                    format!("The object {text} already exists."),
+                ));
             }
-            let old = access::decide(gate.policies, gate.identity, Operation::Import, there)
+            let old = access::decide(gate.policies, gate.identity, Operation::Import, existing)
                 .filter(|old| gate.identity.principal.is_same_owner_as(&old.owner))
                 .ok_or_else(|| refused(&text))?;
             let new = build(old.id, Some(&old))?;
             constraints::check(transaction, &gate.identity.principal.user, [&new])?;
             let id = new.id;
             transaction.update(new)?;
-            gone = old.into_record().object;
+            replaced = old.into_record().object;
             Ok(id)
         })?;
-        gone.iter().for_each(key::forget);
+        replaced.iter().for_each(key::forget);
         self.touch(&id.to_string());
         Ok(id)
     }
 }
 
-/// Adds a new object under a new number.
+/// Adds a new object with the next Unique Identifier.
 fn add_one(transaction: &mut dyn Transaction, gate: &Gate<'_>, new: RecordWithoutId) -> Result<Id, Error> {
     let id = transaction.next_id()?;
-    add(transaction, gate, vec![new.numbered(id)])?;
+    add(transaction, gate, vec![new.with_id(id)])?;
     Ok(id)
 }
 
-/// Adds new objects, if the asker may make them and they meet the constraints that the user set.
+/// Adds new objects, if the requester may create them and they meet the constraints that the user set.
 fn add(transaction: &mut dyn Transaction, gate: &Gate<'_>, records: Vec<Record>) -> Result<(), Error> {
     access::admit_new(gate.identity, gate.doing, &records)?;
     constraints::check(transaction, &gate.identity.principal.user, &records)?;
