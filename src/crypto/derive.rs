@@ -12,8 +12,8 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use super::hash::{Hash, with_hash};
-use super::mac::Hmac;
-use super::symmetric::{self, Cipher, range};
+use super::mac::HmacKey;
+use super::symmetric::{self, Cipher};
 use super::{Error, Key, Parameter, Purpose};
 use crate::kmip::enums::{
     BlockCipherMode, CryptographicAlgorithm, DerivationMethod, HashingAlgorithm, PaddingMethod,
@@ -64,7 +64,7 @@ const MAX_PBKDF2_WORK: u64 = 2_000_000;
 /// [`Error::Derived`] where the method gives less than was asked for (PyKMIP: Cryptographic Failure).
 pub fn derive(derivation: &Derivation<'_>) -> Result<Secret, Error> {
     if !(1..=MAX_LENGTH).contains(&derivation.length) {
-        return Err(range(Parameter::CryptographicLength, derivation.length, 1, MAX_LENGTH));
+        return Err(Error::range(Parameter::CryptographicLength, derivation.length, 1, MAX_LENGTH));
     }
     let mut derived = Zeroizing::new(match derivation.method {
         DerivationMethod::Encrypt => derivation.encrypt()?,
@@ -74,7 +74,7 @@ pub fn derive(derivation: &Derivation<'_>) -> Result<Secret, Error> {
             if derivation.salt.is_some() || derivation.length > hash.length() {
                 derivation.hkdf(hash)?
             } else {
-                Hmac::new(hash, derivation.key()?).compute(&[derivation.data.unwrap_or_default()])
+                HmacKey::new(hash, derivation.key()?).compute(&[derivation.data.unwrap_or_default()])
             }
         }
         DerivationMethod::Hkdf if derivation.hash.is_none() => derivation.hkdf(Hash::Sha256)?,
@@ -88,8 +88,7 @@ pub fn derive(derivation: &Derivation<'_>) -> Result<Secret, Error> {
         }
     });
     if derived.len() < derivation.length {
-        let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
-        return Err(Error::Derived { length: wide(derived.len()), wanted: wide(derivation.length) });
+        return Err(Error::derived(derived.len(), derivation.length));
     }
     derived.truncate(derivation.length);
     Ok(Secret::new(std::mem::take(&mut *derived)))
@@ -115,7 +114,7 @@ impl Derivation<'_> {
             tag_length: None,
         };
         let data = self.data.ok_or(Error::Missing(Parameter::DerivationData))?;
-        symmetric::encrypt(&cipher, data).map(|encrypted| encrypted.data)
+        symmetric::encrypt(&cipher, data).map(|encrypted| encrypted.data.expose().to_vec())
     }
 
     fn digest(&self) -> Result<Vec<u8>, Error> {
@@ -140,7 +139,7 @@ impl Derivation<'_> {
             Ok(derived)
         } else {
             // RFC 5869 §2.3: a byte counts the blocks.
-            Err(range(Parameter::CryptographicLength, self.length, 1, 255 * hash.length()))
+            Err(Error::range(Parameter::CryptographicLength, self.length, 1, 255 * hash.length()))
         }
     }
 
@@ -149,10 +148,10 @@ impl Derivation<'_> {
         let salt = self.salt.ok_or(Error::Missing(Parameter::Salt))?;
         let iterations = self.iterations.ok_or(Error::Missing(Parameter::IterationCount))?;
         let blocks = u64::try_from(self.length.div_ceil(hash.length())).unwrap_or(u64::MAX);
-        let most = u64::from(MAX_ITERATIONS).min(MAX_PBKDF2_WORK / blocks.max(1));
+        let max = u64::from(MAX_ITERATIONS).min(MAX_PBKDF2_WORK / blocks.max(1));
         let (value, parameter) = (u64::from(iterations), Parameter::IterationCount);
-        let out_of_range = Error::Range { parameter, value, least: 1, most };
-        if value > most {
+        let out_of_range = Error::Range { parameter, value, min: 1, max };
+        if value > max {
             return Err(out_of_range);
         }
         let iterations = std::num::NonZeroU32::new(iterations).ok_or(out_of_range)?;
@@ -175,7 +174,7 @@ impl Derivation<'_> {
 
     /// NIST SP 800-108 §4.1 to §4.3 with HMAC and a counter of 32 bits before the fixed data.
     fn nist_800_108(&self) -> Result<Vec<u8>, Error> {
-        let hmac = Hmac::new(self.hash()?, self.key()?);
+        let hmac = HmacKey::new(self.hash()?, self.key()?);
         let fixed = self.data.unwrap_or_default();
         let mut derived = Vec::with_capacity(self.length + Hash::Sha512.length());
         let mut before = match self.method {
@@ -510,7 +509,7 @@ mod tests {
             assert!(matches!(error, Error::Range { parameter: Parameter::CryptographicLength, .. }));
         }
         let hkdf = Derivation { method: Hmac, length: 255 * 32 + 1, ..full };
-        assert!(matches!(refused(hkdf), Error::Range { most: 8160, .. }));
+        assert!(matches!(refused(hkdf), Error::Range { max: 8160, .. }));
         assert_eq!(
             refused(Derivation { method: Encrypt, ..full }),
             missing(Parameter::CryptographicAlgorithm)

@@ -13,13 +13,13 @@ use crate::kmip::enums::{
 
 /// Whose fault an error is, and so what a client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// The request's parameters are missing, unsupported or do not fit each other: Invalid Field.
-    Parameters,
+    InvalidParameter,
     /// The parameters are fine, the computation failed: Cryptographic Failure.
     Failure,
     /// The key is of a sort that the operation cannot be done with.
-    Key,
+    WrongKey,
 }
 
 /// What a computation is for.
@@ -201,10 +201,10 @@ pub enum Error {
         parameter: Parameter,
         /// What it has.
         value: u64,
-        /// The least that is allowed.
-        least: u64,
-        /// The most that is allowed.
-        most: u64,
+        /// The min that is allowed.
+        min: u64,
+        /// The maximum.
+        max: u64,
     },
     /// The algorithm does not do this, or nobody here does it with this algorithm.
     Algorithm {
@@ -273,7 +273,7 @@ pub enum Error {
         /// What it was wanted for.
         purpose: Purpose,
     },
-    /// Without padding, data has to be a multiple of the block, or at least as long as one.
+    /// Without padding, data has to be a multiple of the block, or at min as long as one.
     DataLength {
         /// How many bytes there are.
         length: u64,
@@ -284,8 +284,8 @@ pub enum Error {
     DataTooLong {
         /// How many bytes there are.
         length: u64,
-        /// The most that fit.
-        most: u64,
+        /// The maximum, in bytes.
+        max: u64,
     },
     /// The method of derivation gives less than was asked for.
     Derived {
@@ -329,8 +329,28 @@ pub enum Error {
 }
 
 impl Error {
+    pub(super) fn key_bytes(algorithm: CryptographicAlgorithm, key: &[u8]) -> Self {
+        Self::KeyBytes { algorithm, bits: wide(key.len()).saturating_mul(8) }
+    }
+
+    pub(super) fn range(parameter: Parameter, value: usize, min: usize, max: usize) -> Self {
+        Self::Range { parameter, value: wide(value), min: wide(min), max: wide(max) }
+    }
+
+    pub(super) fn data_length(length: usize, block: usize) -> Self {
+        Self::DataLength { length: wide(length), block: wide(block) }
+    }
+
+    pub(super) fn data_too_long(length: usize, max: usize) -> Self {
+        Self::DataTooLong { length: wide(length), max: wide(max) }
+    }
+
+    pub(super) fn derived(length: usize, wanted: usize) -> Self {
+        Self::Derived { length: wide(length), wanted: wide(wanted) }
+    }
+
     /// Whose fault it is.
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing(_)
             | Self::Unexpected(_)
@@ -349,7 +369,7 @@ impl Error {
             | Self::Request
             | Self::AuthorityKey
             | Self::Validity
-            | Self::Unreadable { purpose: Purpose::Sign, .. } => Kind::Parameters,
+            | Self::Unreadable { purpose: Purpose::Sign, .. } => ErrorKind::InvalidParameter,
             Self::Random
             | Self::Failed(_)
             | Self::KeyBytes { .. }
@@ -361,10 +381,14 @@ impl Error {
             | Self::TooFewShares { .. }
             | Self::SharesDisagree
             | Self::Container(_)
-            | Self::Decryption => Kind::Failure,
-            Self::WrongKey { .. } | Self::Inexpressible => Kind::Key,
+            | Self::Decryption => ErrorKind::Failure,
+            Self::WrongKey { .. } | Self::Inexpressible => ErrorKind::WrongKey,
         }
     }
+}
+
+fn wide(value: usize) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
 }
 
 impl fmt::Display for Error {
@@ -373,8 +397,8 @@ impl fmt::Display for Error {
             Self::Missing(parameter) => write!(f, "{parameter} is needed and was not given"),
             Self::Unexpected(parameter) => write!(f, "{parameter} does not belong to this computation"),
             Self::Conflict { one, other } => write!(f, "{one} and {other} contradict each other"),
-            Self::Range { parameter, value, least, most } => {
-                write!(f, "{parameter} is {value}, outside of {least} to {most}")
+            Self::Range { parameter, value, min, max } => {
+                write!(f, "{parameter} is {value}, outside of {min} to {max}")
             }
             Self::Algorithm { algorithm, purpose } => {
                 write!(f, "{} is not supported for {purpose}", algorithm.name())
@@ -408,8 +432,8 @@ impl fmt::Display for Error {
             Self::DataLength { length, block } => {
                 write!(f, "Data of {length} bytes does not fit blocks of {block} bytes without padding")
             }
-            Self::DataTooLong { length, most } => {
-                write!(f, "Data of {length} bytes is longer than the {most} bytes that fit")
+            Self::DataTooLong { length, max } => {
+                write!(f, "Data of {length} bytes is longer than the {max} bytes that fit")
             }
             Self::Derived { length, wanted } => {
                 write!(f, "The derivation gives {length} bytes, fewer than the {wanted} asked for")

@@ -148,7 +148,26 @@ impl Hash {
     }
 }
 
-/// What takes data in parts and makes of it a digest or a code.
+/// The data to be signed, or its digest.
+#[derive(Clone, Copy, Debug)]
+pub enum SignatureInput<'a> {
+    /// Data, which is hashed before it is signed.
+    Data(&'a [u8]),
+    /// The digest of the data.
+    Digest(&'a [u8]),
+}
+
+impl SignatureInput<'_> {
+    /// Returns the digest, computed with `hash` if this is data.
+    pub(super) fn digest(&self, hash: Hash) -> Vec<u8> {
+        match self {
+            Self::Data(data) => hash.digest(data),
+            Self::Digest(digest) => digest.to_vec(),
+        }
+    }
+}
+
+/// A digest or a message authentication code in progress.
 pub(super) trait Absorb: Send {
     fn absorb(&mut self, data: &[u8]);
 

@@ -1,8 +1,7 @@
-//! Message authentication codes (KMIP 1.4 §4.33 and §4.34, 2.1 §6.1.28 and §6.1.29): HMAC (RFC 2104, FIPS
-//! 198-1) over every hash, and CMAC (NIST SP 800-38B) over every block cipher.
+//! Message authentication codes (KMIP 1.4 §4.33 and §4.34, 2.1 §6.1.32 and §6.1.33): HMAC (RFC 2104, FIPS 198-1)
+//! with every supported hash, and CMAC (NIST SP 800-38B) with every supported block cipher.
 //!
-//! HMAC goes through ring where ring has the hash, and through hmac where it has not. Codes are compared in
-//! constant time.
+//! ring computes HMAC if it supports the hash, the package hmac otherwise. Codes are compared in constant time.
 
 use aes::cipher::KeyInit;
 use aes::cipher::crypto_common::InnerInit;
@@ -10,31 +9,25 @@ use hmac::Mac;
 use subtle::ConstantTimeEq;
 
 use super::hash::{Absorb, Hash, with_hash};
-use super::symmetric::{block_length, key_bytes, with_block_cipher};
+use super::symmetric::{block_length, with_block_cipher};
 use super::{Error, Key, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
 
-/// The code of `data`: an HMAC for the HMAC algorithms, a CMAC for block ciphers.
+/// Returns the code of `data`: an HMAC for the HMAC algorithms, a CMAC for block ciphers. Its length in bytes is that
+/// of the digest or of the block.
 ///
 /// # Errors
-/// [`Error::Algorithm`] for others, of the kind Parameters; of the kind Failure for RC4, as in PyKMIP, and
-/// [`Error::KeyBytes`] for a key that is none of the block cipher's.
+/// Returns the errors of [`MacContext::new`].
 pub fn compute(algorithm: CryptographicAlgorithm, key: Key<'_>, data: &[u8]) -> Result<Vec<u8>, Error> {
-    if let Some(hash) = hash_of(algorithm) {
-        Ok(Hmac::new(hash, key.0).compute(&[data]))
-    } else if block_length(algorithm).is_some() {
-        cmac(algorithm, key.0, data)
-    } else if algorithm == CryptographicAlgorithm::Rc4 {
-        Err(Error::Failed(Purpose::Mac))
-    } else {
-        Err(Error::Algorithm { algorithm, purpose: Purpose::Mac })
-    }
+    let mut context = MacContext::new(algorithm, key)?;
+    context.update(data);
+    Ok(context.finish())
 }
 
 /// Whether `code` is the code of `data`.
 ///
 /// # Errors
-/// Those of [`compute`].
+/// Returns the errors of [`MacContext::new`].
 pub fn verify(
     algorithm: CryptographicAlgorithm,
     key: Key<'_>,
@@ -44,45 +37,40 @@ pub fn verify(
     Ok(compute(algorithm, key, data)?.ct_eq(code).into())
 }
 
-/// A code of data that comes in parts.
+/// A message authentication code over data that arrives in parts.
 pub struct MacContext(Box<dyn Absorb>);
 
 impl MacContext {
-    /// A code of nothing yet.
+    /// Starts a code over no data.
     ///
     /// # Errors
-    /// Those of [`compute`].
+    /// Returns [`Error::Algorithm`] if the algorithm has no message authentication code; [`Error::Failed`] for RC4, as
+    /// PyKMIP does; [`Error::KeyBytes`] if the key does not fit the block cipher.
     pub fn new(algorithm: CryptographicAlgorithm, key: Key<'_>) -> Result<Self, Error> {
-        let Some(hash) = hash_of(algorithm) else {
-            if block_length(algorithm).is_none() {
-                // The same refusals, in one place.
-                compute(algorithm, key, &[])?;
-            }
-            return with_block_cipher!(
-                algorithm, key.0,
-                <C, Counter> => {
-                    let cipher = C::new_from_slice(key.0).map_err(|_| key_bytes(algorithm, key.0))?;
-                    Ok(Self(Box::new(Whole(cmac::Cmac::<C>::from_core(InnerInit::inner_init(cipher))))))
-                },
-                _ => Err(key_bytes(algorithm, key.0))
-            );
-        };
-        if let Some(algorithm) = ring_hmac(hash) {
-            let key = ring::hmac::Key::new(algorithm, key.0);
-            return Ok(Self(Box::new(ring::hmac::Context::with_key(&key))));
+        if let Some(hash) = hash_of(algorithm) {
+            return Ok(Self(HmacKey::new(hash, key.0).start()));
         }
-        with_hash!(hash, <D> => {
-            let mac = <hmac::Hmac<D> as Mac>::new_from_slice(key.0).expect("HMAC takes keys of any length");
-            Ok(Self(Box::new(Whole(mac))))
-        })
+        let unsupported = match algorithm {
+            CryptographicAlgorithm::Rc4 => Error::Failed(Purpose::Mac),
+            _ if block_length(algorithm).is_none() => Error::Algorithm { algorithm, purpose: Purpose::Mac },
+            _ => Error::key_bytes(algorithm, key.0),
+        };
+        with_block_cipher!(
+            algorithm, key.0,
+            <C, Counter> => {
+                let cipher = C::new_from_slice(key.0).map_err(|_| unsupported)?;
+                Ok(Self(Box::new(RustCrypto(cmac::Cmac::<C>::from_core(InnerInit::inner_init(cipher))))))
+            },
+            _ => Err(unsupported)
+        )
     }
 
-    /// Takes the next part.
+    /// Adds the next part of the data.
     pub fn update(&mut self, data: &[u8]) {
         self.0.absorb(data);
     }
 
-    /// The code of all parts.
+    /// Returns the code of all parts.
     pub fn finish(self) -> Vec<u8> {
         self.0.finish()
     }
@@ -103,9 +91,10 @@ impl Absorb for ring::hmac::Context {
     }
 }
 
-struct Whole<M>(M);
+/// A code that a RustCrypto package computes.
+struct RustCrypto<M>(M);
 
-impl<M: Mac + Send> Absorb for Whole<M> {
+impl<M: Mac + Send> Absorb for RustCrypto<M> {
     fn absorb(&mut self, data: &[u8]) {
         self.0.update(data);
     }
@@ -115,7 +104,7 @@ impl<M: Mac + Send> Absorb for Whole<M> {
     }
 }
 
-/// The HMAC of ring, where it has the hash.
+/// Returns the HMAC algorithm of ring, or `None` if ring does not support the hash.
 fn ring_hmac(hash: Hash) -> Option<ring::hmac::Algorithm> {
     match hash {
         Hash::Sha1 => Some(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
@@ -126,7 +115,7 @@ fn ring_hmac(hash: Hash) -> Option<ring::hmac::Algorithm> {
     }
 }
 
-/// The hash of an HMAC algorithm.
+/// Returns the hash of an HMAC algorithm, or `None` for other algorithms.
 pub const fn hash_of(algorithm: CryptographicAlgorithm) -> Option<Hash> {
     Some(match algorithm {
         CryptographicAlgorithm::HmacMd5 => Hash::Md5,
@@ -143,44 +132,34 @@ pub const fn hash_of(algorithm: CryptographicAlgorithm) -> Option<Hash> {
     })
 }
 
-fn cmac(algorithm: CryptographicAlgorithm, key: &[u8], data: &[u8]) -> Result<Vec<u8>, Error> {
-    with_block_cipher!(
-        algorithm, key,
-        <C, Counter> => {
-            let cipher = C::new_from_slice(key).map_err(|_| key_bytes(algorithm, key))?;
-            let mut mac = cmac::Cmac::<C>::from_core(InnerInit::inner_init(cipher));
-            mac.update(data);
-            Ok(mac.finalize().into_bytes().to_vec())
-        },
-        _ => Err(key_bytes(algorithm, key))
-    )
-}
-
-/// HMAC with one key, for codes of many messages.
-pub(super) struct Hmac<'a> {
+/// An HMAC key for the codes of many messages.
+pub(super) struct HmacKey<'a> {
     hash: Hash,
     key: &'a [u8],
     ring: Option<ring::hmac::Key>,
 }
 
-impl<'a> Hmac<'a> {
+impl<'a> HmacKey<'a> {
     pub(super) fn new(hash: Hash, key: &'a [u8]) -> Self {
         let ring = ring_hmac(hash).map(|algorithm| ring::hmac::Key::new(algorithm, key));
         Self { hash, key, ring }
     }
 
-    /// The code of the parts, one after the other.
-    pub(super) fn compute(&self, parts: &[&[u8]]) -> Vec<u8> {
+    fn start(&self) -> Box<dyn Absorb> {
         if let Some(key) = &self.ring {
-            let mut context = ring::hmac::Context::with_key(key);
-            parts.iter().for_each(|part| context.update(part));
-            return context.sign().as_ref().to_vec();
+            return Box::new(ring::hmac::Context::with_key(key));
         }
         with_hash!(self.hash, <D> => {
-            let mut mac = <hmac::Hmac<D> as Mac>::new_from_slice(self.key).expect("HMAC takes keys of any length");
-            parts.iter().for_each(|part| mac.update(part));
-            mac.finalize().into_bytes().to_vec()
+            let mac = <hmac::Hmac<D> as Mac>::new_from_slice(self.key).expect("HMAC takes keys of any length");
+            Box::new(RustCrypto(mac))
         })
+    }
+
+    /// Returns the code of the concatenated parts.
+    pub(super) fn compute(&self, parts: &[&[u8]]) -> Vec<u8> {
+        let mut context = self.start();
+        parts.iter().for_each(|part| context.absorb(part));
+        context.finish()
     }
 }
 
@@ -194,8 +173,8 @@ mod tests {
         (0..length).map(|at| u8::try_from((37 * at + 11) % 256).unwrap()).collect()
     }
 
-    /// Algorithm, length of the key in bytes, code: made with PyKMIP 0.11 over Python's cryptography 50; SHA-3
-    /// with Python's hmac.
+    /// Algorithm, key length in bytes, code: from PyKMIP 0.11 with Python's cryptography 50; SHA-3 from Python's
+    /// hmac.
     const CODES: &[(CryptographicAlgorithm, usize, &str)] = &[
         (HmacMd5, 20, "314b6bbcde843242525873da68b5e447"),
         (HmacMd5, 200, "d84570018f668bb3fcfe7ee29baa1b3b"),
@@ -263,13 +242,13 @@ mod tests {
             assert_eq!(verify(*algorithm, Key(&key), data, &code), Ok(true));
             assert_eq!(verify(*algorithm, Key(&key), b"other", &code), Ok(false));
             assert_eq!(verify(*algorithm, Key(&key), data, &code[1..]), Ok(false));
-            let parts = || {
-                let mut coder = MacContext::new(*algorithm, Key(&key)).unwrap();
-                data.chunks(7).for_each(|part| coder.update(part));
-                coder
+            let context = || {
+                let mut context = MacContext::new(*algorithm, Key(&key)).unwrap();
+                data.chunks(7).for_each(|part| context.update(part));
+                context
             };
-            assert_eq!(parts().finish(), code, "{algorithm:?} {length}");
-            assert!(parts().verify(&code) && !parts().verify(&code[1..]));
+            assert_eq!(context().finish(), code, "{algorithm:?} {length}");
+            assert!(context().verify(&code) && !context().verify(&code[1..]));
         }
     }
 
@@ -296,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_makes_no_code() {
+    fn rejects_algorithms_and_keys_without_a_code() {
         assert_eq!(
             compute(Rsa, Key(b""), b""),
             Err(Error::Algorithm { algorithm: Rsa, purpose: Purpose::Mac })

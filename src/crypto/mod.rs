@@ -31,6 +31,7 @@ pub mod derive;
 pub mod ec;
 mod error;
 pub mod hash;
+mod key;
 pub mod mac;
 pub mod pkcs12;
 pub mod random;
@@ -43,8 +44,8 @@ pub mod symmetric_key;
 pub mod wrap;
 pub mod x509;
 
-pub use error::{Error, KeyRole, Kind, Parameter, Purpose};
-pub use symmetric::Key;
+pub use error::{Error, ErrorKind, KeyRole, Parameter, Purpose};
+pub use key::Key;
 
 use crate::secret::Secret;
 

@@ -17,7 +17,7 @@ use x509_cert::der::asn1::ObjectIdentifier;
 use zeroize::Zeroizing;
 
 use super::hash::Hash;
-use super::mac::Hmac;
+use super::mac::HmacKey;
 use super::{Error, Purpose, random};
 use crate::secret::Secret;
 
@@ -115,7 +115,7 @@ fn code(password: &str, salt: &[u8], authenticated: &[u8]) -> Result<Vec<u8>, Er
     let (length, rounds) = (Hash::Sha256.length(), i32::from(ITERATIONS));
     let key = derive_key_utf8::<sha2::Sha256>(password, salt, Pkcs12KeyType::Mac, rounds, length);
     let key = Zeroizing::new(key.map_err(|_| Error::Failed(Purpose::Convert))?);
-    Ok(Hmac::new(Hash::Sha256, &key).compute(&[authenticated]))
+    Ok(HmacKey::new(Hash::Sha256, &key).compute(&[authenticated]))
 }
 
 /// PKCS12Attributes, in the order of a DER set.

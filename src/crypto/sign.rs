@@ -4,6 +4,7 @@
 //! Which key may sign, and which parameters apply where a request is silent, is left to the engine.
 
 use super::hash::Hash;
+pub use super::hash::SignatureInput;
 use super::rsa::{self, Scheme};
 use super::{Error, Key, Parameter, Purpose, ec};
 use crate::kmip::enums::{
@@ -30,30 +31,12 @@ pub struct Signing<'a> {
     pub salt_length: Option<usize>,
 }
 
-/// What is signed.
-#[derive(Clone, Copy, Debug)]
-pub enum Message<'a> {
-    /// Data, which is hashed here.
-    Data(&'a [u8]),
-    /// Data that has been hashed already.
-    Digest(&'a [u8]),
-}
-
-impl Message<'_> {
-    fn digest(&self, hash: Hash) -> Vec<u8> {
-        match self {
-            Self::Data(data) => hash.digest(data),
-            Self::Digest(digest) => digest.to_vec(),
-        }
-    }
-}
-
 /// Signs `message`.
 ///
 /// # Errors
 /// Of the kind Parameters, as PyKMIP has it: no signature algorithm and no algorithm with a hash; an algorithm
 /// that does not sign; a key that cannot be read; a padding that is missing or not for signing.
-pub fn sign(signing: &Signing<'_>, message: Message<'_>) -> Result<Vec<u8>, Error> {
+pub fn sign(signing: &Signing<'_>, message: SignatureInput<'_>) -> Result<Vec<u8>, Error> {
     let (family, hash) = signing.resolve(Purpose::Sign)?;
     match family {
         Family::Rsa if hash.is_none() => {
@@ -80,7 +63,7 @@ pub fn sign(signing: &Signing<'_>, message: Message<'_>) -> Result<Vec<u8>, Erro
 /// # Errors
 /// As for [`sign`], but [`Error::Conflict`] where the signature algorithm and the algorithm or the hash beside
 /// it differ, and a key that cannot be read is of the kind Failure.
-pub fn verify(signing: &Signing<'_>, message: Message<'_>, signature: &[u8]) -> Result<bool, Error> {
+pub fn verify(signing: &Signing<'_>, message: SignatureInput<'_>, signature: &[u8]) -> Result<bool, Error> {
     let one = Parameter::DigitalSignatureAlgorithm;
     if let Some((algorithm, hash)) = signing.signature.and_then(parts) {
         if hash.zip(signing.hash).is_some_and(|(named, beside)| named != beside) {
@@ -167,9 +150,9 @@ impl Signing<'_> {
 
     /// The digest that is signed with RSA as it is, because nothing names its hash: PKCS#1 v1.5 needs none for it,
     /// and is meant where no padding is named.
-    fn bare<'a>(&self, message: Message<'a>) -> Result<&'a [u8], Error> {
+    fn bare<'a>(&self, message: SignatureInput<'a>) -> Result<&'a [u8], Error> {
         match (message, self.padding) {
-            (Message::Digest(digest), None | Some(PaddingMethod::Pkcs1V1_5)) => Ok(digest),
+            (SignatureInput::Digest(digest), None | Some(PaddingMethod::Pkcs1V1_5)) => Ok(digest),
             _ => Err(Error::Missing(Parameter::HashingAlgorithm)),
         }
     }
@@ -236,7 +219,7 @@ const fn ecdsa(hash: HashingAlgorithm) -> Option<(CryptographicAlgorithm, Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::Kind;
+    use crate::crypto::ErrorKind;
 
     fn signing<'a>(key: &'a [u8], algorithm: CryptographicAlgorithm) -> Signing<'a> {
         Signing {
@@ -257,7 +240,7 @@ mod tests {
 
     #[test]
     fn keys_on_curves_sign_by_algorithm_or_by_signature_algorithm() {
-        let data = Message::Data(b"data");
+        let data = SignatureInput::Data(b"data");
         let (private, public) = pair(ec::Curve::P256);
         for algorithm in [CryptographicAlgorithm::Ec, CryptographicAlgorithm::Ecdsa] {
             let signature = sign(&signing(&private, algorithm), data).unwrap();
@@ -283,18 +266,22 @@ mod tests {
         let (_, public) = pair(ec::Curve::P256);
         let pss =
             Signing { padding: Some(PaddingMethod::Pss), ..signing(&public, CryptographicAlgorithm::Rsa) };
-        assert_eq!(verify(&pss, Message::Data(b"data"), b"signature"), Ok(false));
+        assert_eq!(verify(&pss, SignatureInput::Data(b"data"), b"signature"), Ok(false));
         let unreadable = Signing { key: Key(b"no key"), ..pss };
-        assert_eq!(verify(&unreadable, Message::Data(b"data"), b"").unwrap_err().kind(), Kind::Failure);
+        assert_eq!(
+            verify(&unreadable, SignatureInput::Data(b"data"), b"").unwrap_err().kind(),
+            ErrorKind::Failure
+        );
     }
 
     #[test]
     fn curves_that_do_not_sign_are_refused() {
         let (private, _) = pair(ec::Curve::X25519);
-        let refused = sign(&signing(&private, CryptographicAlgorithm::Ec), Message::Data(b"data"));
+        let refused = sign(&signing(&private, CryptographicAlgorithm::Ec), SignatureInput::Data(b"data"));
         assert!(matches!(refused, Err(Error::Curve { .. })));
         let (private, _) = pair(ec::Curve::P384);
-        let refused = sign(&signing(&private, CryptographicAlgorithm::Ed25519), Message::Data(b"data"));
+        let refused =
+            sign(&signing(&private, CryptographicAlgorithm::Ed25519), SignatureInput::Data(b"data"));
         assert!(matches!(refused, Err(Error::Curve { .. })));
     }
 }

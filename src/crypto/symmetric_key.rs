@@ -16,9 +16,9 @@ pub enum Lengths {
     /// Every whole number of bytes from the one to the other.
     Bytes {
         /// The shortest, in bits.
-        least: u32,
+        min: u32,
         /// The longest, in bits.
-        most: u32,
+        max: u32,
     },
 }
 
@@ -27,7 +27,7 @@ impl Lengths {
     pub fn allow(&self, bits: u32) -> bool {
         match self {
             Self::Listed(lengths) => lengths.contains(&bits),
-            Self::Bytes { least, most } => bits.is_multiple_of(8) && (*least..=*most).contains(&bits),
+            Self::Bytes { min, max } => bits.is_multiple_of(8) && (*min..=*max).contains(&bits),
         }
     }
 }
@@ -40,7 +40,7 @@ pub const MAX_HMAC_KEY_BITS: u32 = 65_536;
 /// The shortest HMAC key that is made, in bits. RFC 2104 §3 allows any; below 40 bits none was ever usable.
 pub const MIN_HMAC_KEY_BITS: u32 = 40;
 
-const HMAC: Lengths = Lengths::Bytes { least: MIN_HMAC_KEY_BITS, most: MAX_HMAC_KEY_BITS };
+const HMAC: Lengths = Lengths::Bytes { min: MIN_HMAC_KEY_BITS, max: MAX_HMAC_KEY_BITS };
 
 /// Every algorithm that symmetric keys are made for. AES-512 is the pair of keys of AES-256 in XTS. 112 and
 /// 168 are the names that 3DES keys of 128 and 192 bits have where parity bits are not counted.
@@ -54,9 +54,9 @@ pub static LENGTHS: &[(CryptographicAlgorithm, Lengths)] = &[
     (HmacSha384, HMAC),
     (HmacSha512, HMAC),
     (HmacMd5, HMAC),
-    (Blowfish, Lengths::Bytes { least: 32, most: 448 }),
+    (Blowfish, Lengths::Bytes { min: 32, max: 448 }),
     (Camellia, Lengths::Listed(&[128, 192, 256])),
-    (Cast5, Lengths::Bytes { least: 40, most: 128 }),
+    (Cast5, Lengths::Bytes { min: 40, max: 128 }),
     (Idea, Lengths::Listed(&[128])),
     (Rc4, Lengths::Listed(&[40, 56, 64, 80, 128, 160, 192, 256])),
     (Skipjack, Lengths::Listed(&[80])),

@@ -4,7 +4,6 @@
 use aes_kw::{KekAes128, KekAes192, KekAes256};
 use zeroize::Zeroizing;
 
-use super::symmetric::key_bytes;
 use super::{Error, Parameter, Purpose};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, WrappingMethod};
 use crate::secret::Secret;
@@ -66,7 +65,7 @@ const LEAST: usize = 2 * UNIT;
 macro_rules! with_kek {
     ($key:expr, |$kek:ident| $body:expr) => {{
         let key: &[u8] = $key;
-        let wrong = || key_bytes(CryptographicAlgorithm::Aes, key);
+        let wrong = || Error::key_bytes(CryptographicAlgorithm::Aes, key);
         match key.len() {
             16 => KekAes128::try_from(key).map_err(|_| wrong()).and_then(|$kek| $body),
             24 => KekAes192::try_from(key).map_err(|_| wrong()).and_then(|$kek| $body),
@@ -78,8 +77,7 @@ macro_rules! with_kek {
 
 /// Wraps by RFC 5649 where `padded`, by RFC 3394 otherwise.
 pub(super) fn aes_wrap(key: &[u8], data: &[u8], padded: bool) -> Result<Vec<u8>, Error> {
-    let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
-    let uneven = Error::DataLength { length: wide(data.len()), block: wide(UNIT) };
+    let uneven = Error::data_length(data.len(), UNIT);
     if padded {
         if data.is_empty() {
             return Err(uneven);
@@ -97,8 +95,7 @@ pub(super) fn aes_wrap(key: &[u8], data: &[u8], padded: bool) -> Result<Vec<u8>,
 pub(super) fn aes_unwrap(key: &[u8], data: &[u8], padded: bool) -> Result<Secret, Error> {
     let least = if padded { LEAST } else { LEAST + UNIT };
     if data.len() < least || !data.len().is_multiple_of(UNIT) {
-        let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
-        return Err(Error::DataLength { length: wide(data.len()), block: wide(UNIT) });
+        return Err(Error::data_length(data.len(), UNIT));
     }
     let mut out = Zeroizing::new(vec![0; data.len() - UNIT]);
     let length = with_kek!(key, |kek| if padded {

@@ -59,9 +59,9 @@ pub fn bounded_text(name: &str, text: &str) -> Result<(), Error> {
 impl From<crypto::Error> for Error {
     fn from(error: crypto::Error) -> Self {
         let reason = match error.kind() {
-            crypto::Kind::Parameters => ResultReason::InvalidField,
-            crypto::Kind::Failure => ResultReason::CryptographicFailure,
-            crypto::Kind::Key => ResultReason::PermissionDenied,
+            crypto::ErrorKind::InvalidParameter => ResultReason::InvalidField,
+            crypto::ErrorKind::Failure => ResultReason::CryptographicFailure,
+            crypto::ErrorKind::WrongKey => ResultReason::PermissionDenied,
         };
         Self::new(reason, error.to_string())
     }

@@ -3,7 +3,7 @@
 //! Keys wrap by AES key wrap; a MAC is an HMAC or a CMAC, a signature any that the cryptography makes. Which key may
 //! wrap is judged as for every other use.
 
-use crate::crypto::sign::{Message, Signing};
+use crate::crypto::sign::{SignatureInput, Signing};
 use crate::crypto::wrap::{self as aes, Wrapping};
 use crate::crypto::{Key, mac, sign};
 use crate::kmip::attributes::{Attribute, AttributeList, AttributeReference, Attributes};
@@ -324,14 +324,14 @@ impl WrappingKey {
         if self.signs() == Use::MacGenerate {
             return Ok(mac::compute(self.mac_algorithm()?, Key(self.bytes.expose()), value)?);
         }
-        Ok(sign::sign(&self.signature(), Message::Data(value))?)
+        Ok(sign::sign(&self.signature(), SignatureInput::Data(value))?)
     }
 
     fn verify(&self, value: &[u8], code: &[u8]) -> Result<(), Error> {
         let right = if self.signs() == Use::MacGenerate {
             mac::verify(self.mac_algorithm()?, Key(self.bytes.expose()), value, code)?
         } else {
-            sign::verify(&self.signature(), Message::Data(value), code)?
+            sign::verify(&self.signature(), SignatureInput::Data(value), code)?
         };
         if right {
             Ok(())

@@ -117,7 +117,7 @@ struct Output {
 
 /// The state of a computation between two parts.
 enum State {
-    Symmetric(symmetric::Parts),
+    Symmetric(symmetric::CipherContext),
     /// RSA processes a single block, so the data is collected until the last part.
     Rsa(Box<CipherKey>, Secret),
 }
@@ -212,7 +212,7 @@ impl CipherKey {
                 let cipher = self.cipher(Inputs { iv: inputs.iv.or(iv.as_deref()), ..inputs });
                 let encrypted = symmetric::encrypt(&cipher, data).map_err(refused)?;
                 return Ok(Output {
-                    data: Some(Secret::new(encrypted.data)),
+                    data: Some(encrypted.data),
                     iv: iv.or(encrypted.iv),
                     tag: encrypted.tag,
                     state: None,
@@ -242,12 +242,12 @@ impl CipherKey {
             (_, Direction::Encrypt) => {
                 let iv = self.random_iv(inputs)?;
                 let cipher = self.cipher(Inputs { iv: inputs.iv.or(iv.as_deref()), ..inputs });
-                let parts = symmetric::Parts::encrypt(&cipher).map_err(refused)?;
+                let parts = symmetric::CipherContext::encrypt(&cipher).map_err(refused)?;
                 let iv = iv.or_else(|| parts.iv().map(<[u8]>::to_vec));
                 (parts, iv)
             }
             (_, Direction::Decrypt) => {
-                let parts = symmetric::Parts::decrypt(&self.cipher(inputs), inputs.tag);
+                let parts = symmetric::CipherContext::decrypt(&self.cipher(inputs), inputs.tag);
                 (parts.map_err(refused)?, None)
             }
         };
@@ -330,12 +330,15 @@ fn unless_empty(data: Secret) -> Option<Secret> {
 /// Concatenates the collected data and another part of it.
 ///
 /// # Errors
-/// Returns Cryptographic Failure if the result exceeds [`symmetric::MOST_HELD`], which no RSA block does.
+/// Returns Cryptographic Failure if the result exceeds [`symmetric::MAX_BUFFERED`], which no RSA block does.
 pub(super) fn append(data: &Secret, part: &[u8]) -> Result<Secret, Error> {
-    if data.len().saturating_add(part.len()) > symmetric::MOST_HELD {
+    if data.len().saturating_add(part.len()) > symmetric::MAX_BUFFERED {
         return Err(failed(
             ResultReason::CryptographicFailure,
-            format!("The data exceeds the {} bytes that are held until the last part.", symmetric::MOST_HELD),
+            format!(
+                "The data exceeds the {} bytes that are held until the last part.",
+                symmetric::MAX_BUFFERED
+            ),
         ));
     }
     Ok(Secret::new([data.expose(), part].concat()))

@@ -38,7 +38,7 @@ impl Operation for Destroy {
 mod tests {
     use super::*;
     use crate::auth::Identity;
-    use crate::crypto::sign::{Message, Signing, sign};
+    use crate::crypto::sign::{SignatureInput, Signing, sign};
     use crate::crypto::{self, Purpose, rsa};
     use crate::engine::{NewObject, Requester, Services};
     use crate::kmip::enums::{CryptographicAlgorithm, HashingAlgorithm, KeyFormatType, PaddingMethod};
@@ -72,7 +72,7 @@ mod tests {
             mask_hash: None,
             salt_length: None,
         };
-        sign(&signing, Message::Data(b"data")).unwrap();
+        sign(&signing, SignatureInput::Data(b"data")).unwrap();
         assert!(rsa::is_ready(&key));
 
         let store = Box::new(Memory::new());

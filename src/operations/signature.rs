@@ -1,7 +1,7 @@
 //! The key, the parameters and the message of a digital signature under way, for Sign and Signature Verify.
 
 use crate::crypto::hash::Hasher;
-use crate::crypto::sign::{self, Message, Signing};
+use crate::crypto::sign::{self, SignatureInput, Signing};
 use crate::crypto::{self, Key, Parameter, Purpose};
 use crate::engine::usage::{self, Use};
 use crate::engine::{Context, Granted, failed, invalid_field, key, lifecycle};
@@ -65,11 +65,11 @@ impl SigningKey {
 }
 
 impl PartialMessage {
-    fn finish<T>(self, job: impl FnOnce(Message<'_>) -> T) -> T {
+    fn finish<T>(self, job: impl FnOnce(SignatureInput<'_>) -> T) -> T {
         match self {
-            Self::ClientDigest(digest) => job(Message::Digest(&digest)),
-            Self::Hash(hasher) => job(Message::Digest(&hasher.finish())),
-            Self::Data(data) => job(Message::Data(data.expose())),
+            Self::ClientDigest(digest) => job(SignatureInput::Digest(&digest)),
+            Self::Hash(hasher) => job(SignatureInput::Digest(&hasher.finish())),
+            Self::Data(data) => job(SignatureInput::Data(data.expose())),
         }
     }
 }

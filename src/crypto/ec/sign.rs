@@ -9,15 +9,14 @@ use rsa::rand_core::OsRng;
 
 use super::curve::with_curve;
 use super::{Curve, PrivateKey, PublicKey};
-use crate::crypto::hash::Hash;
-use crate::crypto::sign::Message;
+use crate::crypto::hash::{Hash, SignatureInput};
 use crate::crypto::{Error, Parameter, Purpose};
 
 /// Signs. Data has to come with its hash; a digest may come without.
 pub(in crate::crypto) fn sign(
     key: &PrivateKey,
     hash: Option<Hash>,
-    message: Message<'_>,
+    message: SignatureInput<'_>,
 ) -> Result<Vec<u8>, Error> {
     let failed = Error::Failed(Purpose::Sign);
     let curve = key.curve();
@@ -50,7 +49,7 @@ pub(in crate::crypto) fn sign(
 pub(in crate::crypto) fn verify(
     key: &PublicKey,
     hash: Option<Hash>,
-    message: Message<'_>,
+    message: SignatureInput<'_>,
     signature: &[u8],
 ) -> Result<bool, Error> {
     let curve = key.curve();
@@ -73,23 +72,22 @@ pub(in crate::crypto) fn verify(
 }
 
 /// Ed25519 hashes the whole message itself, twice: a digest in its place cannot be taken.
-fn bare(message: Message<'_>) -> Result<&[u8], Error> {
+fn bare(message: SignatureInput<'_>) -> Result<&[u8], Error> {
     match message {
-        Message::Data(data) => Ok(data),
-        Message::Digest(_) => Err(Error::Unexpected(Parameter::DigestedData)),
+        SignatureInput::Data(data) => Ok(data),
+        SignatureInput::Digest(_) => Err(Error::Unexpected(Parameter::DigestedData)),
     }
 }
 
-fn hashed(hash: Option<Hash>, message: Message<'_>) -> Result<Vec<u8>, Error> {
+fn hashed(hash: Option<Hash>, message: SignatureInput<'_>) -> Result<Vec<u8>, Error> {
     match (message, hash) {
-        (Message::Data(data), Some(hash)) => Ok(hash.digest(data)),
-        (Message::Data(_), None) => Err(Error::Missing(Parameter::HashingAlgorithm)),
-        (Message::Digest(digest), Some(hash)) if digest.len() != hash.length() => {
-            let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
-            Err(Error::DataLength { length: wide(digest.len()), block: wide(hash.length()) })
+        (SignatureInput::Data(data), Some(hash)) => Ok(hash.digest(data)),
+        (SignatureInput::Data(_), None) => Err(Error::Missing(Parameter::HashingAlgorithm)),
+        (SignatureInput::Digest(digest), Some(hash)) if digest.len() != hash.length() => {
+            Err(Error::data_length(digest.len(), hash.length()))
         }
-        (Message::Digest([]), None) => Err(Error::Missing(Parameter::DigestedData)),
-        (Message::Digest(digest), _) => Ok(digest.to_vec()),
+        (SignatureInput::Digest([]), None) => Err(Error::Missing(Parameter::DigestedData)),
+        (SignatureInput::Digest(digest), _) => Ok(digest.to_vec()),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::crypto::hash::Hash;
-use crate::crypto::sign::Message;
+use crate::crypto::hash::SignatureInput;
 use crate::crypto::test::hex;
 use crate::crypto::{KeyRole, Parameter};
 use crate::kmip::enums::{CryptographicAlgorithm, RecommendedCurve};
@@ -143,28 +143,32 @@ fn verifies_what_openssl_signed_and_what_it_signs_itself() {
         let (private, public) = (private(sample.sec1), public(sample.spki));
         for (hash, signature) in sample.signatures {
             let (curve, hash) = (sample.curve, Some(*hash));
-            let ours = sign(&private, hash, Message::Data(DATA)).unwrap();
+            let ours = sign(&private, hash, SignatureInput::Data(DATA)).unwrap();
             for signature in [hex(signature), ours] {
                 assert_eq!(
-                    verify(&public, hash, Message::Data(DATA), &signature),
+                    verify(&public, hash, SignatureInput::Data(DATA), &signature),
                     Ok(true),
                     "{curve:?} {hash:?}"
                 );
-                assert_eq!(verify(&public, hash, Message::Data(b"other"), &signature), Ok(false));
+                assert_eq!(verify(&public, hash, SignatureInput::Data(b"other"), &signature), Ok(false));
                 let digest = hash.unwrap().digest(DATA);
-                assert_eq!(verify(&public, hash, Message::Digest(&digest), &signature), Ok(true));
-                assert_eq!(verify(&public, None, Message::Digest(&digest), &signature), Ok(true));
+                assert_eq!(verify(&public, hash, SignatureInput::Digest(&digest), &signature), Ok(true));
+                assert_eq!(verify(&public, None, SignatureInput::Digest(&digest), &signature), Ok(true));
                 let mut changed = signature.clone();
                 *changed.last_mut().unwrap() ^= 1;
-                assert_eq!(verify(&public, hash, Message::Data(DATA), &changed), Ok(false));
+                assert_eq!(verify(&public, hash, SignatureInput::Data(DATA), &changed), Ok(false));
             }
-            assert_eq!(verify(&public, hash, Message::Data(DATA), b""), Ok(false));
+            assert_eq!(verify(&public, hash, SignatureInput::Data(DATA), b""), Ok(false));
         }
         for hash in Hash::ALL {
-            let signature = sign(&private, Some(*hash), Message::Data(DATA)).unwrap();
-            assert_eq!(verify(&public, Some(*hash), Message::Data(DATA), &signature), Ok(true), "{hash:?}");
+            let signature = sign(&private, Some(*hash), SignatureInput::Data(DATA)).unwrap();
+            assert_eq!(
+                verify(&public, Some(*hash), SignatureInput::Data(DATA), &signature),
+                Ok(true),
+                "{hash:?}"
+            );
         }
-        let short = Message::Digest(&[7; 5]);
+        let short = SignatureInput::Digest(&[7; 5]);
         let signature = sign(&private, None, short).unwrap();
         assert_eq!(verify(&public, None, short, &signature), Ok(true));
     }
@@ -177,13 +181,13 @@ fn ed25519_signs_the_vector_of_its_rfc() {
     let key = PrivateKey::from_scalar(Curve::Ed25519, &seed, Purpose::Sign).unwrap();
     let public = key.public().unwrap();
     assert_eq!(public.point(), hex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"));
-    let signature = sign(&key, None, Message::Data(&[0x72])).unwrap();
+    let signature = sign(&key, None, SignatureInput::Data(&[0x72])).unwrap();
     let expected = hex("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da
          085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
     assert_eq!(signature, expected);
-    assert_eq!(verify(&public, None, Message::Data(&[0x72]), &signature), Ok(true));
-    assert_eq!(verify(&public, None, Message::Data(&[0x73]), &signature), Ok(false));
-    let digest = sign(&key, None, Message::Digest(&[0; 32]));
+    assert_eq!(verify(&public, None, SignatureInput::Data(&[0x72]), &signature), Ok(true));
+    assert_eq!(verify(&public, None, SignatureInput::Data(&[0x73]), &signature), Ok(false));
+    let digest = sign(&key, None, SignatureInput::Digest(&[0; 32]));
     assert_eq!(digest, Err(Error::Unexpected(Parameter::DigestedData)));
 }
 

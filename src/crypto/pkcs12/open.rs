@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 use super::oid;
 use crate::crypto::derive::MAX_ITERATIONS;
 use crate::crypto::hash::Hash;
-use crate::crypto::mac::Hmac;
+use crate::crypto::mac::HmacKey;
 use crate::crypto::symmetric::{self, Cipher};
 use crate::crypto::{Error, Key};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, PaddingMethod};
@@ -187,7 +187,7 @@ impl Opening<'_> {
         };
         let (salt, length) = (mac.mac_salt.as_bytes(), hash.length());
         let key = self.derive(hash, salt, Pkcs12KeyType::Mac, mac.iterations, length)?;
-        let code = Hmac::new(hash, &key).compute(&[safe]);
+        let code = HmacKey::new(hash, &key).compute(&[safe]);
         if bool::from(code.ct_eq(mac.mac.digest.as_bytes())) { Ok(()) } else { Err(Fault::Password) }
     }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{PrivateKey, PublicKey};
 use crate::crypto::hash::{Hash, with_hash};
-use crate::crypto::mac::Hmac;
+use crate::crypto::mac::HmacKey;
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::{HashingAlgorithm, PaddingMethod};
 use crate::secret::Secret;
@@ -81,13 +81,11 @@ pub fn encrypt(key: &[u8], padding: &Padding<'_>, data: &[u8]) -> Result<Vec<u8>
     let key = PublicKey::read(key, Purpose::Encrypt)?;
     let length = usize::try_from(key.bits.div_ceil(8)).unwrap_or_default();
     let overhead = match scheme {
-        Scheme::Pkcs1 => 11,
+        Scheme::Pkcs1 => super::PKCS1_OVERHEAD,
         Scheme::Oaep { hash, .. } => 2 * hash.length() + 2,
     };
     if data.len().saturating_add(overhead) > length {
-        let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
-        let most = wide(length.saturating_sub(overhead));
-        return Err(Error::DataTooLong { length: wide(data.len()), most });
+        return Err(Error::data_too_long(data.len(), length.saturating_sub(overhead)));
     }
     let failed = Error::Failed(Purpose::Encrypt);
     match scheme {
@@ -173,8 +171,8 @@ fn rejection(key: &PrivateKey, data: &[u8], length: usize) -> Result<Secret, Err
     let mut padded = Zeroizing::new(vec![0; length.saturating_sub(exponent.len())]);
     padded.extend_from_slice(exponent.expose());
     let seed = Secret::new(Hash::Sha256.digest(&padded));
-    let derived = Secret::new(Hmac::new(Hash::Sha256, seed.expose()).compute(&[data]));
-    let hmac = Hmac::new(Hash::Sha256, derived.expose());
+    let derived = Secret::new(HmacKey::new(Hash::Sha256, seed.expose()).compute(&[data]));
+    let hmac = HmacKey::new(Hash::Sha256, derived.expose());
     let stream = |label: &[u8], bytes: usize| {
         let bits = u16::try_from(bytes * 8).unwrap_or(u16::MAX).to_be_bytes();
         let mut out = Vec::with_capacity(bytes + 32);

@@ -10,7 +10,7 @@ use rsa::rand_core::OsRng;
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, Pss};
 
-use super::{PrivateKey, PublicKey, ready};
+use super::{PKCS1_OVERHEAD, PrivateKey, PublicKey, ready};
 use crate::crypto::hash::{Hash, with_hash};
 use crate::crypto::{Error, Parameter, Purpose};
 
@@ -33,8 +33,7 @@ pub(in crate::crypto) fn sign(
 ) -> Result<Vec<u8>, Error> {
     let salt = salt(key.bits, scheme, hash)?;
     if hashed.len() != hash.length() {
-        let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
-        return Err(Error::DataLength { length: wide(hashed.len()), block: wide(hash.length()) });
+        return Err(Error::data_length(hashed.len(), hash.length()));
     }
     if let Some((encoding, algorithm)) = fast(key.bits, scheme, hash) {
         let failed = Error::Failed(Purpose::Sign);
@@ -77,10 +76,7 @@ pub(in crate::crypto) fn sign_bare(key: &PrivateKey, digest: &[u8]) -> Result<Ve
     let key = key.portable(Purpose::Sign)?;
     key.sign_with_rng(&mut OsRng, Pkcs1v15Sign::new_unprefixed(), digest).map_err(|error| match error {
         rsa::Error::MessageTooLong => {
-            let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
-            // RFC 8017 §9.2: eleven bytes are for the padding.
-            let most = wide(key.size()).saturating_sub(11);
-            Error::DataTooLong { length: wide(digest.len()), most }
+            Error::data_too_long(digest.len(), key.size().saturating_sub(PKCS1_OVERHEAD))
         }
         _ => Error::Failed(Purpose::Sign),
     })
@@ -103,9 +99,7 @@ fn salt(bits: u32, scheme: Scheme, hash: Hash) -> Result<Option<usize>, Error> {
     let longest = encoded.checked_sub(hash.length() + 2);
     let longest = longest.ok_or(Error::Hash { hash: hash.entry(), purpose: Purpose::Sign })?;
     match wanted {
-        Some(wanted) if wanted > longest => {
-            Err(crate::crypto::symmetric::range(Parameter::SaltLength, wanted, 0, longest))
-        }
+        Some(wanted) if wanted > longest => Err(Error::range(Parameter::SaltLength, wanted, 0, longest)),
         wanted => Ok(Some(wanted.unwrap_or(longest))),
     }
 }

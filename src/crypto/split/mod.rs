@@ -14,7 +14,6 @@
 mod binary;
 mod prime;
 
-use super::symmetric::range;
 use super::{Error, Parameter, random};
 use crate::kmip::enums::SplitKeyMethod;
 use crate::secret::Secret;
@@ -91,7 +90,7 @@ pub fn split(scheme: &Scheme, secret: &Secret, parts: usize, threshold: usize) -
     check(scheme, parts, threshold)?;
     let most = MAX_SECRET.min(MAX_WORK / (parts * threshold));
     if secret.is_empty() || secret.len() > most {
-        return Err(range(Parameter::KeyMaterial, secret.len(), 1, most));
+        return Err(Error::range(Parameter::KeyMaterial, secret.len(), 1, most));
     }
     let values = match scheme {
         Scheme::Xor => split_by_xor(secret, parts)?,
@@ -110,13 +109,13 @@ pub fn split(scheme: &Scheme, secret: &Secret, parts: usize, threshold: usize) -
 pub fn join(scheme: &Scheme, shares: &[Share], threshold: usize) -> Result<Secret, Error> {
     check(scheme, threshold.max(2), threshold)?;
     if shares.len() > MAX_PARTS {
-        return Err(range(Parameter::SplitKeyParts, shares.len(), threshold, MAX_PARTS));
+        return Err(Error::range(Parameter::SplitKeyParts, shares.len(), threshold, MAX_PARTS));
     }
     let (mut numbers, most) = (Vec::new(), scheme.most());
     for share in shares {
         let number = usize::try_from(share.number).unwrap_or(usize::MAX);
         if number == 0 || number > most {
-            return Err(range(Parameter::KeyPartIdentifier, number, 1, most));
+            return Err(Error::range(Parameter::KeyPartIdentifier, number, 1, most));
         }
         numbers.push(number);
     }
@@ -132,7 +131,7 @@ pub fn join(scheme: &Scheme, shares: &[Share], threshold: usize) -> Result<Secre
     }
     // GF(2^16) may have made a share one byte longer.
     if length > MAX_SECRET + 1 {
-        return Err(range(Parameter::KeyMaterial, length, 1, MAX_SECRET));
+        return Err(Error::range(Parameter::KeyMaterial, length, 1, MAX_SECRET));
     }
     match scheme {
         Scheme::Xor if shares.len() > threshold => Err(Error::SharesDisagree),
@@ -166,11 +165,11 @@ pub fn fitted(scheme: &Scheme, secret: &Secret, length: usize) -> Result<Secret,
 fn check(scheme: &Scheme, parts: usize, threshold: usize) -> Result<(), Error> {
     let most = MAX_PARTS.min(scheme.most());
     if !(2..=most).contains(&parts) {
-        return Err(range(Parameter::SplitKeyParts, parts, 2, most));
+        return Err(Error::range(Parameter::SplitKeyParts, parts, 2, most));
     }
     // One share would be the secret itself.
     if !(2..=parts).contains(&threshold) {
-        return Err(range(Parameter::SplitKeyThreshold, threshold, 2, parts));
+        return Err(Error::range(Parameter::SplitKeyThreshold, threshold, 2, parts));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use num_bigint_dig::traits::ModInverse;
 use num_bigint_dig::{BigInt, BigUint};
 use zeroize::Zeroizing;
 
-use super::{Error, Parameter, Secret, Share, random, range};
+use super::{Error, Parameter, Secret, Share, random};
 
 /// The longest prime, in bits: enough for every symmetric key and those of elliptic curves. Judging a longer one
 /// would let a client buy seconds of computing with a request.
@@ -51,7 +51,7 @@ impl Prime {
         let value = BigUint::from_bytes_be(digits);
         let bits = value.bits();
         if !(2..=MAX_PRIME_BITS).contains(&bits) {
-            return Err(range(Parameter::PrimeFieldSize, bits, 2, MAX_PRIME_BITS));
+            return Err(Error::range(Parameter::PrimeFieldSize, bits, 2, MAX_PRIME_BITS));
         }
         Ok(Self::of(value))
     }
@@ -63,7 +63,7 @@ impl Prime {
     pub fn above(length: usize) -> Result<Self, Error> {
         let most = (MAX_PRIME_BITS - 1) / 8;
         if length > most {
-            return Err(range(Parameter::KeyMaterial, length, 1, most));
+            return Err(Error::range(Parameter::KeyMaterial, length, 1, most));
         }
         Ok(Self::of(next_prime(&(BigUint::from(1u32) << (length * 8)))))
     }
@@ -112,7 +112,7 @@ impl Prime {
         // A prime bigger than 2^L, L being the bits of the secret.
         let most = self.room();
         if secret.len() > most {
-            return Err(range(Parameter::KeyMaterial, secret.len(), 1, most));
+            return Err(Error::range(Parameter::KeyMaterial, secret.len(), 1, most));
         }
         let mut coefficients = (1..threshold).map(|_| self.random()).collect::<Result<Vec<_>, _>>()?;
         coefficients.push(self.element(secret.expose()));

@@ -19,7 +19,6 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::stream::chacha20;
-use super::{key_bytes, range};
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
 use crate::secret::Secret;
@@ -56,7 +55,7 @@ macro_rules! with_aes {
                 type $C = aes::Aes256;
                 $body
             }
-            _ => Err(key_bytes(CryptographicAlgorithm::Aes, $key)),
+            _ => Err(Error::key_bytes(CryptographicAlgorithm::Aes, $key)),
         }
     };
 }
@@ -80,7 +79,7 @@ macro_rules! with_ccm {
                     11 => of!($Tag, consts::U11),
                     12 => of!($Tag, consts::U12),
                     13 => of!($Tag, consts::U13),
-                    length => Err(range(Parameter::Iv, length, 7, 13)),
+                    length => Err(Error::range(Parameter::Iv, length, 7, 13)),
                 }
             };
         }
@@ -92,7 +91,7 @@ macro_rules! with_ccm {
             12 => of_tag!(consts::U12),
             14 => of_tag!(consts::U14),
             16 => of_tag!(consts::U16),
-            length => Err(range($parameter, length, 4, TAG)),
+            length => Err(Error::range($parameter, length, 4, TAG)),
         }
     }};
 }
@@ -106,7 +105,7 @@ pub(super) fn gcm_encrypt(
     tag_length: usize,
 ) -> Result<(Vec<u8>, Vec<u8>), Error> {
     if !(GCM_LEAST_TAG..=TAG).contains(&tag_length) {
-        return Err(range(Parameter::TagLength, tag_length, GCM_LEAST_TAG, TAG));
+        return Err(Error::range(Parameter::TagLength, tag_length, GCM_LEAST_TAG, TAG));
     }
     let mut data = data.to_vec();
     let mut tag = if iv.len() == GCM_PLAIN_IV {
@@ -119,7 +118,7 @@ pub(super) fn gcm_encrypt(
 }
 
 /// GCM, encrypting data that comes in parts.
-pub(super) trait Gcm: Send {
+pub(super) trait GcmEncryption: Send {
     /// Encrypts the next part in place.
     fn encrypt(&mut self, data: &mut [u8]) -> Result<(), Error>;
 
@@ -128,14 +127,14 @@ pub(super) trait Gcm: Send {
 }
 
 /// Begins to encrypt data that comes in parts.
-pub(super) fn gcm(
+pub(super) fn start_gcm(
     key: &[u8],
     iv: &[u8],
     additional: &[u8],
     tag_length: usize,
-) -> Result<Box<dyn Gcm>, Error> {
+) -> Result<Box<dyn GcmEncryption>, Error> {
     if !(GCM_LEAST_TAG..=TAG).contains(&tag_length) {
-        return Err(range(Parameter::TagLength, tag_length, GCM_LEAST_TAG, TAG));
+        return Err(Error::range(Parameter::TagLength, tag_length, GCM_LEAST_TAG, TAG));
     }
     with_aes!(key, <C> => {
         let mut started = Started::<C>::start(key, iv)?;
@@ -152,12 +151,12 @@ struct InParts<C: BlockCipher + BlockEncryptMut + BlockSizeUser<BlockSize = cons
     rest: Vec<u8>,
 }
 
-impl<C> Gcm for InParts<C>
+impl<C> GcmEncryption for InParts<C>
 where
     C: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = consts::U16> + Send,
 {
     fn encrypt(&mut self, data: &mut [u8]) -> Result<(), Error> {
-        let longest = Err(range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
+        let longest = Err(Error::range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
         self.started.stream.try_apply_keystream(data).or(longest)?;
         self.length = self.length.saturating_add(data.len());
         self.rest.extend_from_slice(data);
@@ -185,7 +184,7 @@ pub(super) fn gcm_decrypt(
     tag: &[u8],
 ) -> Result<Secret, Error> {
     if !(GCM_LEAST_TAG..=TAG).contains(&tag.len()) {
-        return Err(range(Parameter::Tag, tag.len(), GCM_LEAST_TAG, TAG));
+        return Err(Error::range(Parameter::Tag, tag.len(), GCM_LEAST_TAG, TAG));
     }
     if iv.len() == GCM_PLAIN_IV && tag.len() == TAG {
         return open(gcm_algorithm(key)?, key, iv, additional, data, tag);
@@ -198,7 +197,7 @@ fn gcm_algorithm(key: &[u8]) -> Result<&'static aead::Algorithm, Error> {
         16 => Ok(&aead::AES_128_GCM),
         24 => Ok(&aead::AES_192_GCM),
         32 => Ok(&aead::AES_256_GCM),
-        _ => Err(key_bytes(CryptographicAlgorithm::Aes, key)),
+        _ => Err(Error::key_bytes(CryptographicAlgorithm::Aes, key)),
     }
 }
 
@@ -208,16 +207,15 @@ pub(super) fn chacha_encrypt(
     iv: &[u8],
     additional: &[u8],
     data: &[u8],
-    tag_length: Option<usize>,
+    tag_length: usize,
 ) -> Result<(Vec<u8>, Vec<u8>), Error> {
     chacha_lengths(key, iv)?;
-    let length = tag_length.unwrap_or(TAG);
-    if !(CHACHA_LEAST_TAG..=TAG).contains(&length) {
-        return Err(range(Parameter::TagLength, length, CHACHA_LEAST_TAG, TAG));
+    if !(CHACHA_LEAST_TAG..=TAG).contains(&tag_length) {
+        return Err(Error::range(Parameter::TagLength, tag_length, CHACHA_LEAST_TAG, TAG));
     }
     let mut data = data.to_vec();
     let mut tag = seal(&aead::CHACHA20_POLY1305, key, iv, additional, &mut data)?;
-    tag.truncate(length);
+    tag.truncate(tag_length);
     Ok((data, tag))
 }
 
@@ -231,15 +229,15 @@ pub(super) fn chacha_decrypt(
 ) -> Result<Secret, Error> {
     chacha_lengths(key, iv)?;
     if !(CHACHA_LEAST_TAG..=TAG).contains(&tag.len()) {
-        return Err(range(Parameter::Tag, tag.len(), CHACHA_LEAST_TAG, TAG));
+        return Err(Error::range(Parameter::Tag, tag.len(), CHACHA_LEAST_TAG, TAG));
     }
     if tag.len() == TAG {
         return open(&aead::CHACHA20_POLY1305, key, iv, additional, data, tag);
     }
     // aws-lc-rs compares whole tags only. The keystream for data begins with the block behind the one that makes
     // the tag's key (RFC 8439 §2.8), and sealing what it gives makes the whole tag again.
-    let plain = chacha20(key, &[&1u32.to_le_bytes(), iv].concat(), data.to_vec())?;
-    let mut plain = Zeroizing::new(plain);
+    let mut plain = Zeroizing::new(data.to_vec());
+    chacha20(key, &[&1u32.to_le_bytes(), iv].concat())?.apply(&mut plain)?;
     let mut again = plain.to_vec();
     let whole = seal(&aead::CHACHA20_POLY1305, key, iv, additional, &mut again)?;
     let (start, _) = whole.split_at(tag.len());
@@ -251,10 +249,10 @@ pub(super) fn chacha_decrypt(
 
 fn chacha_lengths(key: &[u8], iv: &[u8]) -> Result<(), Error> {
     if key.len() != aead::CHACHA20_POLY1305.key_len() {
-        return Err(key_bytes(CryptographicAlgorithm::ChaCha20Poly1305, key));
+        return Err(Error::key_bytes(CryptographicAlgorithm::ChaCha20Poly1305, key));
     }
     if iv.len() != aead::NONCE_LEN {
-        return Err(range(Parameter::Iv, iv.len(), aead::NONCE_LEN, aead::NONCE_LEN));
+        return Err(Error::range(Parameter::Iv, iv.len(), aead::NONCE_LEN, aead::NONCE_LEN));
     }
     Ok(())
 }
@@ -307,9 +305,10 @@ where
 {
     fn start(key: &[u8], iv: &[u8]) -> Result<Self, Error> {
         if iv.is_empty() {
-            return Err(range(Parameter::Iv, 0, 1, usize::MAX));
+            return Err(Error::range(Parameter::Iv, 0, 1, usize::MAX));
         }
-        let cipher = C::new_from_slice(key).map_err(|_| key_bytes(CryptographicAlgorithm::Aes, key))?;
+        let cipher =
+            C::new_from_slice(key).map_err(|_| Error::key_bytes(CryptographicAlgorithm::Aes, key))?;
         let mut subkey = ghash::Key::default();
         cipher.encrypt_block(&mut subkey);
         let hash = GHash::new(&subkey);
@@ -358,7 +357,7 @@ where
     C: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = consts::U16> + KeyInit,
 {
     let mut gcm = Started::<C>::start(key, iv)?;
-    let longest = Err(range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
+    let longest = Err(Error::range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
     gcm.stream.try_apply_keystream(data).or(longest)?;
     Ok(gcm.tag(additional, data).to_vec())
 }
@@ -380,7 +379,7 @@ where
         return Err(Error::Authentication);
     }
     let mut data = Zeroizing::new(data.to_vec());
-    let longest = Err(range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
+    let longest = Err(Error::range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
     gcm.stream.try_apply_keystream(&mut data).or(longest)?;
     Ok(Secret::new(std::mem::take(&mut *data)))
 }
@@ -397,7 +396,7 @@ pub(super) fn ccm_encrypt(
     let tag = with_aes!(key, <C> => with_ccm!(
         C, tag_length, Parameter::TagLength, iv,
         <M> => M::new_from_slice(key)
-            .map_err(|_| key_bytes(CryptographicAlgorithm::Aes, key))?
+            .map_err(|_| Error::key_bytes(CryptographicAlgorithm::Aes, key))?
             .encrypt_in_place_detached(iv.into(), additional, &mut data)
             .map(|tag| tag.to_vec())
             .map_err(|_| Error::Failed(Purpose::Encrypt))
@@ -417,7 +416,7 @@ pub(super) fn ccm_decrypt(
     with_aes!(key, <C> => with_ccm!(
         C, tag.len(), Parameter::Tag, iv,
         <M> => M::new_from_slice(key)
-            .map_err(|_| key_bytes(CryptographicAlgorithm::Aes, key))?
+            .map_err(|_| Error::key_bytes(CryptographicAlgorithm::Aes, key))?
             .decrypt_in_place_detached(iv.into(), additional, &mut data, tag.into())
             .map_err(|_| Error::Authentication)
     ))?;

@@ -1,32 +1,30 @@
-//! Block ciphers in the modes of NIST SP 800-38A: ECB, CBC, CFB with segments of a block, OFB and CTR.
+//! Block ciphers in the modes of NIST SP 800-38A: ECB, CBC, CFB with segments of one block, OFB and CTR.
 //!
-//! Padding has been put on by the caller, and is taken off by the caller.
+//! The caller adds and removes padding.
 
-use aes::cipher::block_padding::NoPadding;
 use aes::cipher::crypto_common::InnerInit;
+use aes::cipher::inout::InOutBuf;
 use aes::cipher::{
-    AsyncStreamCipher, BlockCipher, BlockDecrypt, BlockDecryptMut, BlockEncrypt, BlockEncryptMut,
-    BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, StreamCipherCore, StreamCipherCoreWrapper,
+    BlockCipher, BlockDecryptMut, BlockEncryptMut, InnerIvInit, KeyInit, StreamCipherCoreWrapper,
 };
-use ctr::{CtrCore, CtrFlavor};
+use ctr::CtrCore;
 use ofb::OfbCore;
 
-use super::parts::Apply;
-use super::{key_bytes, range};
+use super::transform::{Keystream, Transform};
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm};
 
-/// Evaluates `$body` with `$C` standing for the cipher type of the algorithm and the key's length, and
-/// `$Counter` for what its blocks are counted with; `$otherwise` where there is none.
+/// Evaluates `$body` with `$C` as the cipher type that the algorithm and the length of the key select, and `$Counter`
+/// as its counter for CTR mode. Evaluates `$otherwise` if the algorithm is not a block cipher or has no such key.
 ///
-/// 3DES takes one, two or three keys of 64 bits: K1 K1 K1, K1 K2 K1 and K1 K2 K3 (NIST SP 800-67 §3.1's
-/// keying options 3, 2 and 1; the first comes to DES).
+/// 3DES accepts one, two or three keys of 64 bits: keying options 3, 2 and 1 of NIST SP 800-67 §3.1. With one key it
+/// equals DES.
 macro_rules! with_block_cipher {
     ($algorithm:expr, $key:expr, <$C:ident, $Counter:ident> => $body:expr, _ => $otherwise:expr) => {{
         macro_rules! with {
             ($Cipher:ty, $Flavor:ty) => {{
                 type $C = $Cipher;
-                #[allow(dead_code, reason = "counting is for one mode only")]
+                #[allow(dead_code, reason = "only CTR mode uses the counter")]
                 type $Counter = $Flavor;
                 $body
             }};
@@ -52,7 +50,7 @@ macro_rules! with_block_cipher {
 
 pub(crate) use with_block_cipher;
 
-/// The block of an algorithm in bytes; none where it is no block cipher that is computed with here.
+/// Returns the block length of an algorithm in bytes, or `None` if it is not a block cipher that this module supports.
 pub(crate) const fn block_length(algorithm: CryptographicAlgorithm) -> Option<usize> {
     match algorithm {
         CryptographicAlgorithm::Des
@@ -65,8 +63,8 @@ pub(crate) const fn block_length(algorithm: CryptographicAlgorithm) -> Option<us
     }
 }
 
-/// Whether this file has the mode.
-pub(super) const fn offers(mode: BlockCipherMode) -> bool {
+/// Whether this file implements the mode.
+pub(super) const fn supports(mode: BlockCipherMode) -> bool {
     matches!(
         mode,
         BlockCipherMode::Ecb
@@ -77,212 +75,81 @@ pub(super) const fn offers(mode: BlockCipherMode) -> bool {
     )
 }
 
-/// Encrypts `data` in place. For ECB and CBC it has to be whole blocks.
-pub(super) fn encrypt(
-    algorithm: CryptographicAlgorithm,
-    key: &[u8],
-    mode: BlockCipherMode,
-    iv: &[u8],
-    data: Vec<u8>,
-) -> Result<Vec<u8>, Error> {
-    with_block_cipher!(
-        algorithm, key,
-        <C, Counter> => encrypt_with::<C, Counter>(cipher(algorithm, key)?, algorithm, mode, iv, data),
-        _ => Err(key_bytes(algorithm, key))
-    )
-}
-
-/// Decrypts `data` in place. For ECB and CBC it has to be whole blocks.
-pub(super) fn decrypt(
-    algorithm: CryptographicAlgorithm,
-    key: &[u8],
-    mode: BlockCipherMode,
-    iv: &[u8],
-    data: Vec<u8>,
-) -> Result<Vec<u8>, Error> {
-    with_block_cipher!(
-        algorithm, key,
-        <C, Counter> => decrypt_with::<C, Counter>(cipher(algorithm, key)?, algorithm, mode, iv, data),
-        _ => Err(key_bytes(algorithm, key))
-    )
-}
-
-/// The mode, ready to encrypt or decrypt data that comes in parts: of whole blocks for ECB and CBC.
-pub(super) fn parts(
+/// Starts an encryption or decryption. ECB ignores the IV; every other mode requires an IV of one block.
+pub(super) fn transform(
     algorithm: CryptographicAlgorithm,
     key: &[u8],
     mode: BlockCipherMode,
     iv: &[u8],
     purpose: Purpose,
-) -> Result<Box<dyn Apply>, Error> {
+) -> Result<Box<dyn Transform>, Error> {
     with_block_cipher!(
         algorithm, key,
         <C, Counter> => {
-            let block = <C as BlockSizeUser>::block_size();
-            let cipher: C = cipher(algorithm, key)?;
+            let cipher = C::new_from_slice(key).map_err(|_| Error::key_bytes(algorithm, key))?;
             Ok(match (mode, purpose) {
                 (BlockCipherMode::Ecb, Purpose::Decrypt) => {
-                    Box::new(Decrypting(ecb::Decryptor::<C>::inner_init(cipher)))
+                    Box::new(BlockDecryption(ecb::Decryptor::<C>::inner_init(cipher)))
                 }
-                (BlockCipherMode::Ecb, _) => Box::new(Encrypting(ecb::Encryptor::<C>::inner_init(cipher))),
+                (BlockCipherMode::Ecb, _) => Box::new(BlockEncryption(ecb::Encryptor::<C>::inner_init(cipher))),
                 (BlockCipherMode::Cbc, Purpose::Decrypt) => {
-                    Box::new(Decrypting(start::<cbc::Decryptor<C>>(cipher, iv, block)?))
+                    Box::new(BlockDecryption(with_iv::<cbc::Decryptor<C>>(cipher, iv)?))
                 }
-                (BlockCipherMode::Cbc, _) => Box::new(Encrypting(start::<cbc::Encryptor<C>>(cipher, iv, block)?)),
+                (BlockCipherMode::Cbc, _) => Box::new(BlockEncryption(with_iv::<cbc::Encryptor<C>>(cipher, iv)?)),
                 (BlockCipherMode::Cfb, Purpose::Decrypt) => {
-                    Box::new(start::<cfb_mode::BufDecryptor<C>>(cipher, iv, block)?)
+                    Box::new(with_iv::<cfb_mode::BufDecryptor<C>>(cipher, iv)?)
                 }
-                (BlockCipherMode::Cfb, _) => Box::new(start::<cfb_mode::BufEncryptor<C>>(cipher, iv, block)?),
+                (BlockCipherMode::Cfb, _) => Box::new(with_iv::<cfb_mode::BufEncryptor<C>>(cipher, iv)?),
                 (BlockCipherMode::Ofb, _) => {
-                    let core: OfbCore<C> = start(cipher, iv, block)?;
-                    Box::new(Keystream(StreamCipherCoreWrapper::from_core(core)))
+                    Box::new(Keystream(StreamCipherCoreWrapper::from_core(with_iv::<OfbCore<C>>(cipher, iv)?)))
                 }
                 (BlockCipherMode::Ctr, _) => {
-                    let core: CtrCore<C, Counter> = start(cipher, iv, block)?;
+                    let core = with_iv::<CtrCore<C, Counter>>(cipher, iv)?;
                     Box::new(Keystream(StreamCipherCoreWrapper::from_core(core)))
                 }
                 (mode, _) => return Err(Error::Mode { algorithm, mode }),
             })
         },
-        _ => Err(key_bytes(algorithm, key))
+        _ => Err(Error::key_bytes(algorithm, key))
     )
 }
 
-struct Encrypting<M>(M);
+/// Combines a cipher and an IV of one block into a mode.
+fn with_iv<M: InnerIvInit>(cipher: M::Inner, iv: &[u8]) -> Result<M, Error> {
+    let block = M::iv_size();
+    M::inner_iv_slice_init(cipher, iv).map_err(|_| Error::range(Parameter::Iv, iv.len(), block, block))
+}
 
-impl<M: BlockEncryptMut + Send> Apply for Encrypting<M> {
+struct BlockEncryption<M>(M);
+
+impl<M: BlockEncryptMut + Send> Transform for BlockEncryption<M> {
     fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
-        for block in data.chunks_exact_mut(M::block_size()) {
-            self.0.encrypt_block_mut(block.into());
-        }
+        let (blocks, _) = InOutBuf::from(data).into_chunks::<M::BlockSize>();
+        self.0.encrypt_blocks_inout_mut(blocks);
         Ok(())
     }
 }
 
-struct Decrypting<M>(M);
+struct BlockDecryption<M>(M);
 
-impl<M: BlockDecryptMut + Send> Apply for Decrypting<M> {
+impl<M: BlockDecryptMut + Send> Transform for BlockDecryption<M> {
     fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
-        for block in data.chunks_exact_mut(M::block_size()) {
-            self.0.decrypt_block_mut(block.into());
-        }
+        let (blocks, _) = InOutBuf::from(data).into_chunks::<M::BlockSize>();
+        self.0.decrypt_blocks_inout_mut(blocks);
         Ok(())
     }
 }
 
-impl<C: BlockEncryptMut + BlockCipher + Send> Apply for cfb_mode::BufEncryptor<C> {
+impl<C: BlockEncryptMut + BlockCipher + Send> Transform for cfb_mode::BufEncryptor<C> {
     fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
         self.encrypt(data);
         Ok(())
     }
 }
 
-impl<C: BlockEncryptMut + BlockCipher + Send> Apply for cfb_mode::BufDecryptor<C> {
+impl<C: BlockEncryptMut + BlockCipher + Send> Transform for cfb_mode::BufDecryptor<C> {
     fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
         self.decrypt(data);
         Ok(())
     }
-}
-
-/// A keystream, where both directions are one.
-pub(super) struct Keystream<S>(pub(super) S);
-
-impl<S: StreamCipher + Send> Apply for Keystream<S> {
-    fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
-        self.0.try_apply_keystream(data).map_err(|_| Error::Failed(Purpose::Encrypt))
-    }
-}
-
-fn cipher<C: KeyInit>(algorithm: CryptographicAlgorithm, key: &[u8]) -> Result<C, Error> {
-    C::new_from_slice(key).map_err(|_| key_bytes(algorithm, key))
-}
-
-/// Puts a mode on a cipher, with an IV of one block.
-fn start<M: InnerIvInit>(cipher: M::Inner, iv: &[u8], block: usize) -> Result<M, Error> {
-    M::inner_iv_slice_init(cipher, iv).map_err(|_| range(Parameter::Iv, iv.len(), block, block))
-}
-
-fn encrypt_with<C, Counter>(
-    cipher: C,
-    algorithm: CryptographicAlgorithm,
-    mode: BlockCipherMode,
-    iv: &[u8],
-    mut data: Vec<u8>,
-) -> Result<Vec<u8>, Error>
-where
-    C: BlockCipher + BlockEncryptMut + BlockEncrypt,
-    Counter: CtrFlavor<C::BlockSize>,
-{
-    let (length, block) = (data.len(), C::block_size());
-    match mode {
-        BlockCipherMode::Ecb => {
-            let mode = ecb::Encryptor::<C>::inner_init(cipher);
-            mode.encrypt_padded_mut::<NoPadding>(&mut data, length).map_err(|_| uneven(length, block))?;
-        }
-        BlockCipherMode::Cbc => {
-            let mode: cbc::Encryptor<C> = start(cipher, iv, block)?;
-            mode.encrypt_padded_mut::<NoPadding>(&mut data, length).map_err(|_| uneven(length, block))?;
-        }
-        BlockCipherMode::Cfb => start::<cfb_mode::Encryptor<C>>(cipher, iv, block)?.encrypt(&mut data),
-        _ => keystream::<C, Counter>(cipher, algorithm, mode, iv, &mut data)?,
-    }
-    Ok(data)
-}
-
-fn decrypt_with<C, Counter>(
-    cipher: C,
-    algorithm: CryptographicAlgorithm,
-    mode: BlockCipherMode,
-    iv: &[u8],
-    mut data: Vec<u8>,
-) -> Result<Vec<u8>, Error>
-where
-    C: BlockCipher + BlockEncryptMut + BlockEncrypt + BlockDecrypt,
-    Counter: CtrFlavor<C::BlockSize>,
-{
-    let (length, block) = (data.len(), C::block_size());
-    match mode {
-        BlockCipherMode::Ecb => {
-            let mode = ecb::Decryptor::<C>::inner_init(cipher);
-            mode.decrypt_padded_mut::<NoPadding>(&mut data).map_err(|_| uneven(length, block))?;
-        }
-        BlockCipherMode::Cbc => {
-            let mode: cbc::Decryptor<C> = start(cipher, iv, block)?;
-            mode.decrypt_padded_mut::<NoPadding>(&mut data).map_err(|_| uneven(length, block))?;
-        }
-        BlockCipherMode::Cfb => start::<cfb_mode::Decryptor<C>>(cipher, iv, block)?.decrypt(&mut data),
-        _ => keystream::<C, Counter>(cipher, algorithm, mode, iv, &mut data)?,
-    }
-    Ok(data)
-}
-
-/// OFB and CTR, where both directions are one.
-fn keystream<C, Counter>(
-    cipher: C,
-    algorithm: CryptographicAlgorithm,
-    mode: BlockCipherMode,
-    iv: &[u8],
-    data: &mut [u8],
-) -> Result<(), Error>
-where
-    C: BlockCipher + BlockEncryptMut + BlockEncrypt,
-    Counter: CtrFlavor<C::BlockSize>,
-{
-    let block = C::block_size();
-    let done = match mode {
-        BlockCipherMode::Ofb => {
-            start::<OfbCore<C>>(cipher, iv, block)?.try_apply_keystream_partial(data.into())
-        }
-        BlockCipherMode::Ctr => {
-            start::<CtrCore<C, Counter>>(cipher, iv, block)?.try_apply_keystream_partial(data.into())
-        }
-        _ => return Err(Error::Mode { algorithm, mode }),
-    };
-    // Counters of 64 and 128 bits do not run out on data that fits into memory.
-    done.map_err(|_| Error::Failed(Purpose::Encrypt))
-}
-
-pub(super) fn uneven(length: usize, block: usize) -> Error {
-    let wide = |value| u64::try_from(value).unwrap_or(u64::MAX);
-    Error::DataLength { length: wide(length), block: wide(block) }
 }

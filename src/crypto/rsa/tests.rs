@@ -1,10 +1,14 @@
-//! What PyKMIP signed and encrypted is verified and decrypted, and the reverse; and what is refused.
+//! Key generation, interoperability with PyKMIP's signatures and ciphertexts, key formats, and rejected parameters.
+
+use rsa::pkcs1::DecodeRsaPublicKey;
+use rsa::pkcs8::DecodePrivateKey;
+use rsa::traits::PublicKeyParts;
 
 use super::vectors::{self, DATA};
 use super::*;
-use crate::crypto::sign::{self, Message, Signing};
+use crate::crypto::sign::{self, SignatureInput, Signing};
 use crate::crypto::test::hex;
-use crate::crypto::{Key, KeyRole, Kind, Parameter};
+use crate::crypto::{ErrorKind, Key, KeyRole, Parameter};
 use crate::kmip::enums::{DigitalSignatureAlgorithm, HashingAlgorithm, PaddingMethod};
 
 type Signatures = &'static [(HashingAlgorithm, &'static str)];
@@ -27,66 +31,70 @@ fn signing(key: &[u8], padding: PaddingMethod, hash: HashingAlgorithm) -> Signin
 }
 
 #[test]
-fn verifies_what_pykmip_signed_and_signs_the_same() {
+fn signatures_agree_with_pykmip() {
     for (private, public, pkcs1, pss, _) in KEYS {
         let (private, public) = (hex(private), hex(public));
         for (padding, signatures) in [(PaddingMethod::Pkcs1V1_5, pkcs1), (PaddingMethod::Pss, pss)] {
             for (hash, signature) in signatures {
                 let verifying = signing(&public, padding, *hash);
                 let ours = signing(&private, padding, *hash);
-                let (mut theirs, ours) = (hex(signature), sign::sign(&ours, Message::Data(DATA)).unwrap());
+                let (mut theirs, ours) =
+                    (hex(signature), sign::sign(&ours, SignatureInput::Data(DATA)).unwrap());
                 for signature in [&theirs, &ours] {
                     assert_eq!(
-                        sign::verify(&verifying, Message::Data(DATA), signature),
+                        sign::verify(&verifying, SignatureInput::Data(DATA), signature),
                         Ok(true),
                         "{hash:?}"
                     );
-                    assert_eq!(sign::verify(&verifying, Message::Data(b"other"), signature), Ok(false));
+                    assert_eq!(
+                        sign::verify(&verifying, SignatureInput::Data(b"other"), signature),
+                        Ok(false)
+                    );
                 }
                 assert!(padding == PaddingMethod::Pss || ours == theirs, "{hash:?}");
                 theirs[9] ^= 1;
-                assert_eq!(sign::verify(&verifying, Message::Data(DATA), &theirs), Ok(false));
-                assert_eq!(sign::verify(&verifying, Message::Data(DATA), b""), Ok(false));
+                assert_eq!(sign::verify(&verifying, SignatureInput::Data(DATA), &theirs), Ok(false));
+                assert_eq!(sign::verify(&verifying, SignatureInput::Data(DATA), b""), Ok(false));
                 let digest = crate::crypto::hash::digest(*hash, DATA).unwrap();
-                assert_eq!(sign::verify(&verifying, Message::Digest(&digest), &ours), Ok(true));
+                assert_eq!(sign::verify(&verifying, SignatureInput::Digest(&digest), &ours), Ok(true));
             }
         }
     }
 }
 
-/// With the DER that names SHA-256 before the digest (RFC 8017 §9.2), it is the signature that names it.
+/// With the DigestInfo prefix of SHA-256 (RFC 8017 §9.2) in the data, the signature equals that with SHA-256.
 #[test]
-fn a_digest_without_a_hash_is_signed_as_it_stands() {
+fn signs_a_digest_without_a_hash_algorithm_unprefixed() {
     for (private, public, ..) in KEYS {
         let (private, public) = (hex(private), hex(public));
         let bare =
             |key| Signing { hash: None, ..signing(key, PaddingMethod::Pkcs1V1_5, HashingAlgorithm::Sha256) };
         let digest = crate::crypto::hash::digest(HashingAlgorithm::Sha256, DATA).unwrap();
         let named = [hex("3031300d060960864801650304020105000420"), digest].concat();
-        let named = Message::Digest(&named);
+        let named = SignatureInput::Digest(&named);
         let full = signing(&private, PaddingMethod::Pkcs1V1_5, HashingAlgorithm::Sha256);
-        let signature = sign::sign(&full, Message::Data(DATA)).unwrap();
+        let signature = sign::sign(&full, SignatureInput::Data(DATA)).unwrap();
         assert_eq!(sign::sign(&bare(&private), named), Ok(signature.clone()));
         assert_eq!(sign::verify(&bare(&public), named, &signature), Ok(true));
-        let short = Message::Digest(b"sixteen bytes...");
+        let short = SignatureInput::Digest(b"sixteen bytes...");
         let unpadded = Signing { padding: None, ..bare(&private) };
         let signature = sign::sign(&unpadded, short).unwrap();
         assert_eq!(sign::verify(&bare(&public), short, &signature), Ok(true));
-        assert_eq!(sign::verify(&bare(&public), Message::Digest(b"other"), &signature), Ok(false));
+        assert_eq!(sign::verify(&bare(&public), SignatureInput::Digest(b"other"), &signature), Ok(false));
 
         let missing = Err(Error::Missing(Parameter::HashingAlgorithm));
-        assert_eq!(sign::sign(&bare(&private), Message::Data(DATA)), missing);
+        assert_eq!(sign::sign(&bare(&private), SignatureInput::Data(DATA)), missing);
         assert_eq!(
             sign::sign(&Signing { padding: Some(PaddingMethod::Pss), ..bare(&private) }, short),
             missing
         );
-        let long = sign::sign(&bare(&private), Message::Digest(&[1; 300]));
+        let long = sign::sign(&bare(&private), SignatureInput::Digest(&[1; 300]));
         assert!(matches!(long, Err(Error::DataTooLong { length: 300, .. })), "{long:?}");
     }
 }
 
 #[test]
-fn decrypts_what_pykmip_encrypted_with_oaep_and_the_reverse() {
+fn oaep_agrees_with_pykmip() {
     for (private, public, _, _, encrypted) in KEYS {
         let (private, public) = (hex(private), hex(public));
         assert!(encrypted.len() >= 3);
@@ -108,7 +116,7 @@ fn decrypts_what_pykmip_encrypted_with_oaep_and_the_reverse() {
 }
 
 #[test]
-fn a_wrong_pkcs1_padding_gives_what_openssl_gives() {
+fn implicit_rejection_of_pkcs1_padding_agrees_with_openssl() {
     let method = Some(PaddingMethod::Pkcs1V1_5);
     let padding = Padding { method, hash: None, mask_hash: None, label: None };
     for (private, encrypted, rejected) in [
@@ -125,7 +133,7 @@ fn a_wrong_pkcs1_padding_gives_what_openssl_gives() {
 }
 
 #[test]
-fn keys_go_through_every_format_unchanged() {
+fn every_key_format_preserves_the_key() {
     for (private, public, ..) in KEYS {
         let key = PrivateKey::read(&hex(private), Purpose::Convert).unwrap();
         assert_eq!(key.pkcs8().unwrap().expose(), hex(private));
@@ -152,10 +160,10 @@ fn keys_go_through_every_format_unchanged() {
 }
 
 #[test]
-fn refuses_as_pykmip_refuses() {
+fn rejects_invalid_parameters_as_pykmip_does() {
     let private = hex(vectors::PRIVATE_1024);
     let good = signing(&private, PaddingMethod::Pss, HashingAlgorithm::Sha256);
-    let refused = |signing: Signing<'_>| sign::sign(&signing, Message::Data(DATA)).unwrap_err();
+    let refused = |signing: Signing<'_>| sign::sign(&signing, SignatureInput::Data(DATA)).unwrap_err();
     assert_eq!(refused(Signing { hash: None, ..good }), Error::Missing(Parameter::HashingAlgorithm));
     assert_eq!(
         refused(Signing { algorithm: None, ..good }),
@@ -171,19 +179,19 @@ fn refuses_as_pykmip_refuses() {
     );
     let unreadable = refused(Signing { key: Key(b"no key"), ..good });
     assert_eq!(unreadable, Error::Unreadable { role: KeyRole::Private, purpose });
-    assert_eq!(unreadable.kind(), Kind::Parameters);
+    assert_eq!(unreadable.kind(), ErrorKind::InvalidParameter);
     assert_eq!(refused(Signing { padding: None, ..good }), Error::Missing(Parameter::PaddingMethod));
     let padding = PaddingMethod::Oaep;
     assert_eq!(refused(Signing { padding: Some(padding), ..good }), Error::Padding { padding, purpose });
     let one = Parameter::DigitalSignatureAlgorithm;
     let both = Signing { signature: Some(DigitalSignatureAlgorithm::Sha1WithRsaEncryption), ..good };
     let conflict = Error::Conflict { one, other: Parameter::HashingAlgorithm };
-    assert_eq!(sign::verify(&both, Message::Data(DATA), b""), Err(conflict));
-    let unreadable = sign::verify(&good, Message::Data(DATA), b"").unwrap_err();
-    assert_eq!(unreadable.kind(), Kind::Failure);
+    assert_eq!(sign::verify(&both, SignatureInput::Data(DATA), b""), Err(conflict));
+    let unreadable = sign::verify(&good, SignatureInput::Data(DATA), b"").unwrap_err();
+    assert_eq!(unreadable.kind(), ErrorKind::Failure);
     let long = Padding { method: Some(PaddingMethod::Pkcs1V1_5), hash: None, mask_hash: None, label: None };
     let public = hex(vectors::PUBLIC_1024);
-    assert_eq!(encrypt(&public, &long, &[0; 118]), Err(Error::DataTooLong { length: 118, most: 117 }));
+    assert_eq!(encrypt(&public, &long, &[0; 118]), Err(Error::DataTooLong { length: 118, max: 117 }));
 }
 
 #[test]
@@ -194,5 +202,25 @@ fn survives_every_changed_byte_of_a_key() {
         changed[at] ^= 0xff;
         let _ = PrivateKey::read(&changed, Purpose::Sign).and_then(|key| key.portable(Purpose::Sign));
         let _ = PublicKey::read(&changed, Purpose::Verify).and_then(|key| key.portable(Purpose::Verify));
+    }
+}
+
+#[test]
+fn generates_pairs_of_the_requested_length_with_both_libraries() {
+    for bits in [512, 768, 1024, 1025, 2048, 2056] {
+        let pair = generate(bits).unwrap();
+        let private = rsa::RsaPrivateKey::from_pkcs8_der(pair.private_pkcs8.expose()).unwrap();
+        let public = rsa::RsaPublicKey::from_pkcs1_der(&pair.public_pkcs1).unwrap();
+        assert_eq!(private.to_public_key(), public, "{bits}");
+        assert_eq!(public.n().bits(), usize::try_from(bits).unwrap());
+        assert_eq!(public.e(), &rsa::BigUint::from(65_537u32));
+    }
+}
+
+#[test]
+fn rejects_lengths_out_of_range() {
+    for bits in [0, 511, 4097, 8191, 8193, u32::MAX] {
+        let algorithm = CryptographicAlgorithm::Rsa;
+        assert_eq!(generate(bits).unwrap_err(), Error::KeyLength { algorithm, bits });
     }
 }
