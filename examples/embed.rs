@@ -5,8 +5,7 @@
 use std::io::Read;
 use std::process::ExitCode;
 
-use kmip_server::internals::config::{AuthSuite, Config};
-use kmip_server::internals::server::Server;
+use kmip_server::{AuthSuite, Config, Server};
 
 fn main() -> ExitCode {
     let paths: Vec<_> = std::env::args_os().skip(1).collect();
@@ -14,10 +13,11 @@ fn main() -> ExitCode {
         eprintln!("usage: embed CERTIFICATE_AND_KEY.pem CA.pem");
         return ExitCode::from(2);
     };
-    let mut config = Config::new(certificate, ca);
-    config.port = 0;
-    config.auth_suite = AuthSuite::Tls13;
-    config.database_path = ":memory:".into();
+    let config = Config::builder(certificate, ca)
+        .port(0)
+        .auth_suite(AuthSuite::Tls13)
+        .database_path(":memory:")
+        .build();
     let server = match Server::bind(&config) {
         Ok(server) => server,
         Err(error) => {

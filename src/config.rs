@@ -152,11 +152,11 @@ pub struct ClientEndpoint {
     pub port: u16,
 }
 
-/// Declares [`Config`], its defaults and its builder from one list of fields. The builder's methods for fields with a
-/// default take the value; those for optional fields take the content of the `Option`; those for lists take any
-/// iterator.
+/// Declares [`Config`], its defaults and its builder from one list of fields. The builder's
+/// methods convert texts and paths, take values as they are, collect lists from iterators, and wrap options in `Some`.
 macro_rules! config {
     (
+        texts { $($(#[$text_meta:meta])* $text:ident: $Text:ty = $text_default:expr,)* }
         values { $($(#[$value_meta:meta])* $value:ident: $Value:ty = $default:expr,)* }
         lists { $($(#[$list_meta:meta])* $list:ident: $Item:ty,)* }
         options { $($(#[$option_meta:meta])* $option:ident: $Content:ty,)* }
@@ -179,6 +179,7 @@ macro_rules! config {
             pub certificate_path: PathBuf,
             /// The trusted certificates, PEM: of CAs that issue client certificates, or of single clients.
             pub ca_path: PathBuf,
+            $($(#[$text_meta])* pub $text: $Text,)*
             $($(#[$value_meta])* pub $value: $Value,)*
             $($(#[$list_meta])* pub $list: Vec<$Item>,)*
             $($(#[$option_meta])* pub $option: Option<$Content>,)*
@@ -192,6 +193,7 @@ macro_rules! config {
                 Self {
                     certificate_path: certificate_path.into(),
                     ca_path: ca_path.into(),
+                    $($text: $text_default.into(),)*
                     $($value: $default,)*
                     $($list: Vec::new(),)*
                     $($option: None,)*
@@ -201,11 +203,20 @@ macro_rules! config {
 
         impl ConfigBuilder {
             $(
+                #[doc = concat!("Sets `", stringify!($text), "`.\n")]
+                $(#[$text_meta])*
+                #[must_use]
+                pub fn $text(mut self, value: impl Into<$Text>) -> Self {
+                    self.config.$text = value.into();
+                    self
+                }
+            )*
+            $(
                 #[doc = concat!("Sets `", stringify!($value), "`.\n")]
                 $(#[$value_meta])*
                 #[must_use]
-                pub fn $value(mut self, value: impl Into<$Value>) -> Self {
-                    self.config.$value = value.into();
+                pub fn $value(mut self, value: $Value) -> Self {
+                    self.config.$value = value;
                     self
                 }
             )*
@@ -232,15 +243,19 @@ macro_rules! config {
 }
 
 config! {
-    values {
+    texts {
         /// The host name or address to listen on; empty for every IPv4 address of the machine.
-        hostname: String = "127.0.0.1".to_owned(),
+        hostname: String = "127.0.0.1",
+        /// The log file; its five predecessors are in the same folder.
+        log_path: PathBuf = Self::DEFAULT_LOG,
+        /// The SQLite database file; `:memory:` keeps the objects in memory only.
+        database_path: PathBuf = Self::DEFAULT_DATABASE,
+    }
+    values {
         /// The port to listen on; 0 selects a free port.
         port: u16 = Self::DEFAULT_PORT,
         /// The TLS versions.
         auth_suite: AuthSuite = AuthSuite::default(),
-        /// The log file; its five predecessors are in the same folder.
-        log_path: PathBuf = Self::DEFAULT_LOG.into(),
         /// Whether the running server applies changes in the policy directory.
         live_policies: bool = true,
         /// Whether client certificates need an extended key usage that contains client authentication.
@@ -249,8 +264,6 @@ config! {
         enable_credential_identity: bool = true,
         /// The least severe level that is logged.
         logging_level: Level = Level::default(),
-        /// The SQLite database file; `:memory:` keeps the objects in memory only.
-        database_path: PathBuf = Self::DEFAULT_DATABASE.into(),
         /// Overrides for the server information that clients query.
         announced: Announcement = Announcement::default(),
         /// The largest number of simultaneous client connections; the server refuses further ones.

@@ -1,16 +1,40 @@
-//! A KMIP server that clients of PyKMIP's server use unchanged: the same command line, settings, policies and
-//! results, for KMIP 1.0 to 2.1.
+//! A KMIP server for KMIP 1.0 to 2.1 that replaces PyKMIP's server: clients, settings, policies and databases work
+//! unchanged.
 //!
-//! Build a [`Config`], [`bind`](Server::bind) a [`Server`] to it, and [`run`](Server::run) it; `bin/run_server.rs`
-//! does no more. [`ttlv`], [`kmip`] and [`encoding`] are the protocol: bytes, messages, XML and JSON.
+//! A program that embeds the server builds a [`Config`], [binds](Server::bind) a [`Server`] and [runs](Server::run) it:
+//!
+//! ```no_run
+//! use kmip_server::{Config, Server};
+//!
+//! fn main() -> Result<(), kmip_server::Error> {
+//!     let config = Config::builder("server.pem", "ca.pem").database_path(":memory:").build();
+//!     Server::bind(&config)?.run();
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`ttlv`], [`kmip`] and [`encoding`] contain the protocol: the TTLV encoding, the messages, and their XML and JSON
+//! encodings. The library logs through the `log` facade and installs no logger.
+//!
+//! # Cargo features
+//!
+//! All features are enabled by default.
+//!
+//! - `http`: KMIP over HTTPS (TTLV, XML and JSON).
+//! - `slugs`: user groups from SLUGS services.
+//! - `certificates`: `run_server --make-certs` and `--demo`.
+//! - `log-file`: a log file; without it, `run_server` logs to standard error.
+//!
+//! # Layers
 //!
 //! Each layer uses only layers to its left:
 //!
-//! `ttlv < kmip < {encoding, crypto, store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < bin`
+//! `ttlv < kmip < {encoding, crypto, store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < api < bin`
 //!
-//! `config`, `settings` and `logging` are leaves that `server` and the layers to its right read; `hardening` is a leaf
-//! that only `bin` reads; `secret` is a leaf that every layer may use. ARCHITECTURE.md describes the layers.
+//! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
+//! only `bin` uses `hardening`; every layer may use `secret`. ARCHITECTURE.md describes the layers.
 
+mod api;
 mod auth;
 mod backup;
 mod clock;
@@ -33,11 +57,12 @@ mod settings;
 mod store;
 pub mod ttlv;
 
+pub use api::{Error, Server};
 pub use config::{
     Announcement, AuthPlugin, AuthSuite, ClientEndpoint, Config, ConfigBuilder, Level, Section,
 };
 pub use secret::Secret;
-pub use server::{Error, Server, Shutdown};
+pub use server::Shutdown;
 
 /// The parts of the server, for this project's own executables, tests, benchmarks and fuzz programs.
 ///

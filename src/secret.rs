@@ -1,30 +1,38 @@
-//! Bytes that must not be printed and are wiped when they are dropped.
+//! Bytes that are never printed and are overwritten when dropped.
 
 use std::fmt;
 
 use zeroize::Zeroize;
 
-/// A Byte String that nobody should see: zeroed when it is dropped, printed as its length.
+/// A secret Byte String: overwritten with zeros when dropped; `Debug` prints only its length.
+///
+/// ```
+/// use kmip_server::Secret;
+///
+/// let key = Secret::new(vec![1, 2, 3]);
+/// assert_eq!(format!("{key:?}"), "Secret(3 bytes)");
+/// assert_eq!(key.expose(), [1, 2, 3]);
+/// ```
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// Takes the bytes over; no copy is left behind.
+    /// Wraps the bytes without copying them.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
-    /// The bytes, for the one who has to compute with them or send them.
+    /// Returns the bytes.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the length is zero.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

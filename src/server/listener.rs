@@ -175,7 +175,17 @@ impl Drop for Slot {
     }
 }
 
-/// Ends a server's run, from any thread.
+/// A handle that stops a server from any thread.
+///
+/// ```no_run
+/// use kmip_server::{Config, Server};
+///
+/// let server = Server::bind(&Config::new("server.pem", "ca.pem"))?;
+/// let shutdown = server.shutdown();
+/// std::thread::spawn(move || shutdown.stop());
+/// server.run();
+/// # Ok::<(), kmip_server::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Shutdown(Arc<Registry>);
 
@@ -184,7 +194,7 @@ impl Shutdown {
         Self(Arc::clone(registry))
     }
 
-    /// Tells the server to stop; returns at once. A second call does nothing.
+    /// Requests the stop and returns immediately. Further calls have no effect.
     pub fn stop(&self) {
         self.0.stop();
     }

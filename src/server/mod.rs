@@ -4,8 +4,7 @@
 //! ```no_run
 //! use kmip_server::{Config, Server};
 //!
-//! let mut config = Config::new("/etc/pykmip/server.pem", "/etc/pykmip/ca.pem");
-//! config.port = 0;
+//! let config = Config::builder("/etc/pykmip/server.pem", "/etc/pykmip/ca.pem").port(0).build();
 //! let server = Server::bind(&config)?;
 //! println!("port {}", server.port());
 //! let shutdown = server.shutdown(); // `shutdown.stop()`, from any thread, ends `run`
