@@ -37,6 +37,7 @@
 mod api;
 mod auth;
 mod backup;
+mod bounded_map;
 mod clock;
 mod config;
 mod crypto;

@@ -218,7 +218,7 @@ fn whoever_leaves_too_many_behind_is_refused_or_served_at_once() {
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
     let mandatory = AsynchronousIndicator::Mandatory;
-    let most = kmip_server::internals::engine::jobs::MAX_OF_USER;
+    let most = kmip_server::internals::engine::services::jobs::MAX_PER_USER;
     for _ in 0..most {
         pending(&ask(&mut john, V2_1, mandatory, &[(Operation::Locate, &locate)]));
     }

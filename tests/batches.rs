@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use kmip_server::internals::auth::Authenticator;
 use kmip_server::internals::dispatch::{Dispatcher, Respond};
 use kmip_server::internals::engine::Services;
-use kmip_server::internals::engine::notifications::Notifications;
+use kmip_server::internals::engine::services::notifications::Notifications;
 use kmip_server::internals::policy::{Policies, PolicyStore};
 use kmip_server::internals::secret::Secret;
 use kmip_server::internals::store::{
@@ -159,7 +159,8 @@ fn nobody_is_told_of_changes_that_the_disk_lost() {
     let store = Watched::default();
     let policies = PolicyStore::fixed(Policies::builtin());
     let notifications = Notifications::of(["John Doe".to_owned()]);
-    let services = Services { notifications, ..Services::new(Box::new(store.clone()), policies) };
+    let mut services = Services::new(Box::new(store.clone()), policies);
+    services.notifications = notifications;
     let dispatcher = Dispatcher::new(services, Authenticator::new(true, Vec::new()));
     let waiting = |loses: bool| {
         *store.loses.lock().unwrap() = loses;

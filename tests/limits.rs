@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use kmip_server::internals::config::Config;
 use kmip_server::internals::dispatch::{Dispatcher, MAX_BATCH_ITEMS, Respond};
-use kmip_server::internals::engine::notifications::MAX_WAITING;
-use kmip_server::internals::engine::{
-    MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, MAX_TICKETS_OF_A_USER, heavy_jobs_at_once,
-};
+use kmip_server::internals::engine::services::notifications::MAX_WAITING;
+use kmip_server::internals::engine::services::tickets::MAX_PER_USER;
+use kmip_server::internals::engine::{MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, cpu_permits};
 use kmip_server::internals::secret::Secret;
 use kmip_server::internals::server::http::MAX_FIELDS;
 use kmip_server::internals::server::{MAX_HANDSHAKES, Server};
@@ -358,7 +357,7 @@ fn a_locate_has_a_greatest_number_of_criteria() {
 fn a_user_has_a_greatest_number_of_tickets() {
     let dispatcher = dispatcher();
     let login = message_of(V2_1, None, &[(Operation::Login, |_: &mut Writer| ())]);
-    let tickets: Vec<_> = (0..=MAX_TICKETS_OF_A_USER)
+    let tickets: Vec<_> = (0..=MAX_PER_USER)
         .map(|_| first(&dispatcher.respond(&login, peer()).message, Tag::TicketValue).unwrap())
         .collect();
     let logout = |value: &Vec<u8>| {
@@ -464,7 +463,7 @@ fn making_keys_leaves_room_for_simple_requests() {
     let server = Embedded::start(&pki.config(), dispatcher());
     Good::new(&pki, server.port).is_served_during(|| {
         thread::scope(|scope| {
-            for _ in 0..4 * heavy_jobs_at_once() {
+            for _ in 0..4 * cpu_permits() {
                 scope.spawn(|| {
                     let mut client = pki.connect(server.port, &pki.client);
                     let request = message_of(V1_4, None, &[(Operation::CreateKeyPair, key_pair(2048))]);

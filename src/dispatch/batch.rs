@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use std::ops::Range;
 
 use crate::auth::{Identity, Peer};
-use crate::engine::jobs::{self, Polled};
+use crate::engine::services::jobs::{JobOutcome, Polled};
 use crate::engine::{Context, Noticed, Services};
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
 use crate::kmip::{Error, RequestItem};
@@ -75,7 +75,7 @@ impl Item {
 
     fn execute(self, cx: &mut Context<'_>) -> ItemResult {
         let Self { operation, id, work, correlation } = self;
-        let canceled = correlation.is_some_and(|correlation| !cx.jobs.begin(&correlation));
+        let canceled = correlation.is_some_and(|correlation| !cx.services.jobs.begin(&correlation));
         if let Err(error) = cx.begin_item(operation) {
             let outcome = ItemOutcome::Failed(error);
             return ItemResult { operation, id, objects: Vec::new(), outcome, changes: 0..0 };
@@ -124,14 +124,14 @@ enum ItemOutcome {
 
 impl ItemOutcome {
     /// What became of an operation that was done asynchronously.
-    fn of(outcome: jobs::Outcome) -> Self {
+    fn of(outcome: JobOutcome) -> Self {
         let payload = |bytes: Zeroizing<Vec<u8>>| -> Payload {
             Box::new(move |writer| writer.encoded(Tag::ResponsePayload, &bytes))
         };
         match outcome {
-            jobs::Outcome::Done(bytes) => Self::Done(payload(bytes)),
-            jobs::Outcome::Undone(bytes) => Self::Undone(payload(bytes)),
-            jobs::Outcome::Failed(error) => Self::Failed(error),
+            JobOutcome::Done(bytes) => Self::Done(payload(bytes)),
+            JobOutcome::Undone(bytes) => Self::Undone(payload(bytes)),
+            JobOutcome::Failed(error) => Self::Failed(error),
         }
     }
 }
@@ -197,17 +197,17 @@ impl ItemResult {
     }
 
     /// The same, to be kept until its client asks for it.
-    pub(super) fn kept(self, version: Version) -> jobs::Outcome {
+    pub(super) fn kept(self, version: Version) -> JobOutcome {
         let bytes = |payload: Payload| {
             let mut writer = Writer::new(version);
             payload(&mut writer);
             Zeroizing::new(writer.into_bytes())
         };
         match self.outcome {
-            ItemOutcome::Done(payload) => jobs::Outcome::Done(bytes(payload)),
-            ItemOutcome::Undone(payload) => jobs::Outcome::Undone(bytes(payload)),
-            ItemOutcome::Failed(error) => jobs::Outcome::Failed(error),
-            ItemOutcome::Pending(_) => jobs::Outcome::Failed(Error::new(
+            ItemOutcome::Done(payload) => JobOutcome::Done(bytes(payload)),
+            ItemOutcome::Undone(payload) => JobOutcome::Undone(bytes(payload)),
+            ItemOutcome::Failed(error) => JobOutcome::Failed(error),
+            ItemOutcome::Pending(_) => JobOutcome::Failed(Error::new(
                 ResultReason::GeneralFailure,
                 "The operation did not come to an end.",
             )),
@@ -303,14 +303,12 @@ pub(super) fn process(
     let mut items = Some(items);
     let mut results = Vec::new();
     let mut noticed = Noticed::default();
-    let kept = services.store.change(&mut |transaction| {
-        let mut cx = Context::within(services, identity, version, transaction);
-        results = process_in_order(&mut cx, items.take().unwrap_or_default(), option);
+    let kept = Context::atomically(services, identity, version, &mut |cx| {
+        results = process_in_order(cx, items.take().unwrap_or_default(), option);
         noticed = cx.take_noticed();
         if results.last().is_some_and(ItemResult::has_failed) { Outcome::Rollback } else { Outcome::Commit }
     });
     if let Err(error) = kept {
-        let error = Error::from(error);
         let failed = |(operation, id)| ItemResult {
             operation,
             id,

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::auth::{Authenticator, Delegate, Identity, Peer};
-use crate::engine::{Services, jobs};
+use crate::engine::Services;
+use crate::engine::services::jobs::JobOutcome;
 use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
 use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
@@ -151,9 +152,11 @@ impl Dispatcher {
         header: &RequestHeader,
         peer: &Peer,
     ) -> Result<Identity, Error> {
-        let own = &identity.principal.user;
-        let Some(delegation) =
-            self.services.tickets.admit(own, tickets(header), self.services.clock.instant())?
+        let Some(delegation) = self.services.tickets.admit(
+            &identity.principal,
+            tickets(header),
+            self.services.clock.instant(),
+        )?
         else {
             return Ok(identity);
         };
@@ -273,7 +276,7 @@ impl Dispatcher {
                         counters.count(result.operation(), result.has_failed());
                         result.kept(version)
                     }
-                    None => jobs::Outcome::Failed(Error::new(
+                    None => JobOutcome::Failed(Error::new(
                         ResultReason::GeneralFailure,
                         "The operation was not done, because one before it in its batch failed.",
                     )),
@@ -320,7 +323,7 @@ impl Respond for Dispatcher {
             operations: self.counters.operations(),
             refused: self.counters.refused.load(Ordering::Relaxed),
             bugs: self.counters.bugs.load(Ordering::Relaxed),
-            store: self.services.store.status(),
+            store: self.services.store_status(),
             endpoints: self.services.notifications.status(),
         }
     }

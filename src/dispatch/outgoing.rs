@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::{self, Identity, Peer};
 use crate::engine::export::GetOptions;
-use crate::engine::notifications::{Event, Notification, Notifications};
+use crate::engine::services::notifications::{Event, Notification, Notifications};
 use crate::engine::{Context, destroyed, lifecycle, refused};
 use crate::kmip::attributes::{AttributeChanges, AttributeList};
 use crate::kmip::enums::{ObjectType, Operation, PutFunction, QueryFunction, ResultReason, ResultStatus};

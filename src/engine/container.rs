@@ -46,7 +46,7 @@ pub(super) fn pkcs12(
     let certificates = chain(cx, attributes)?;
     let friendly_name = attributes.pkcs12_friendly_name.as_deref();
     let contents = Contents { key: &key, certificates: &certificates, friendly_name };
-    let container = cx.heavy(|| Ok(pkcs12::write(&contents, password.expose())?))?;
+    let container = cx.with_cpu_permit(|| Ok(pkcs12::write(&contents, password.expose())?))?;
     let key_block = KeyBlock {
         key_format_type: KeyFormatType::Pkcs12,
         key_compression_type: None,
@@ -94,7 +94,8 @@ pub fn unpack(
     };
     let password = password_of(cx, &password.linked_object_identifier)?;
     let name: Option<String> = given.read(Tag::Pkcs12FriendlyName);
-    let opened = cx.heavy(|| Ok(pkcs12::open(container.expose(), password.expose(), name.as_deref())?))?;
+    let opened =
+        cx.with_cpu_permit(|| Ok(pkcs12::open(container.expose(), password.expose(), name.as_deref())?))?;
     let key_block = KeyBlock {
         key_format_type: KeyFormatType::Pkcs8,
         key_compression_type: None,

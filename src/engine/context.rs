@@ -4,32 +4,25 @@
 //! [`Context::insert`]; each is one change that is durable when it returns, or part of a batch that is kept
 //! or undone as a whole.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::auth::Identity;
-use crate::clock::Clock;
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
-use crate::policy::{Policies, PolicyStore};
+use crate::policy::Policies;
 use crate::secret::Secret;
 use crate::store::{self, Criterion, Id, Located, Order, Outcome, Query, Record, Store, Transaction};
 use crate::ttlv::{DateTime, V2_1, Version};
 
 use super::access::{self, Gate, Granted};
-use super::announced::Announced;
-use super::authority::Authority;
+use super::cpu_permits;
 use super::error::{failed, invalid_field, not_found};
-use super::group_rotation::GroupRotation;
-use super::heavy;
-use super::jobs::Jobs;
 use super::lifecycle;
-use super::notifications::{Addressed, ChangeRecorder, Notifications};
 use super::run::{Lost, Run};
-use super::streams::Streams;
-use super::tickets::Tickets;
+use super::services::Services;
+use super::services::notifications::{Addressed, ChangeRecorder};
 
 /// How many objects one Locate finds at the most. So many identifiers fill the largest response; a client that
 /// has more of them asks for them page by page.
@@ -42,48 +35,6 @@ pub const MAX_CRITERIA: usize = 256;
 /// How many heavy jobs a batch may have that is kept or undone as a whole: nobody else can change the store
 /// while it runs.
 pub const MAX_HEAVY_IN_BATCH: u32 = 8;
-
-/// What all requests share.
-pub struct Services {
-    /// The keeper of objects.
-    pub store: Box<dyn Store>,
-    /// The time for requests and for what the services keep between them.
-    pub clock: Clock,
-    /// The operation policies in force.
-    pub policies: PolicyStore,
-    /// The multi-part operations under way.
-    pub streams: Streams,
-    /// Who signs certificates.
-    pub authority: Authority,
-    /// What clients are told of the server.
-    pub announced: Announced,
-    /// The tickets of those who logged in.
-    pub tickets: Tickets,
-    /// Whose turn it is in groups of objects.
-    pub group_rotation: GroupRotation,
-    /// The operations that are done asynchronously.
-    pub jobs: Jobs,
-    /// What waits to be sent to the listeners of clients.
-    pub notifications: Notifications,
-}
-
-impl Services {
-    /// Those of a server that keeps its objects in `store`, with what else it needs as it is at the beginning.
-    pub fn new(store: Box<dyn Store>, policies: PolicyStore) -> Self {
-        Self {
-            store,
-            clock: Clock::system(),
-            policies,
-            streams: Streams::default(),
-            authority: Authority::own(),
-            announced: Announced::default(),
-            tickets: Tickets::default(),
-            group_rotation: GroupRotation::default(),
-            jobs: Jobs::default(),
-            notifications: Notifications::default(),
-        }
-    }
-}
 
 /// How changes reach the store.
 enum Scope<'a> {
@@ -103,16 +54,9 @@ pub struct Context<'a> {
     pub version: Version,
     /// When the request came: the one clock reading of the request.
     pub now: DateTime,
-    /// The operations that are done asynchronously.
-    pub jobs: &'a Jobs,
-    /// What clients are told of the server.
-    pub announced: &'a Announced,
-    pub(super) authority: &'a Authority,
-    pub(super) tickets: &'a Tickets,
-    pub(super) group_rotation: &'a GroupRotation,
+    /// What all requests share.
+    pub services: &'a Services,
     pub(super) policies: Arc<Policies>,
-    streams: &'a Streams,
-    clock: &'a Clock,
     scope: Scope<'a>,
     placeholder: Option<Id>,
     left_behind: Vec<(UniqueIdentifierValue, Id)>,
@@ -120,7 +64,6 @@ pub struct Context<'a> {
     touched: Vec<String>,
     /// The operation of the item that is being done.
     pub(super) doing: Option<Operation>,
-    notifications: &'a Notifications,
     /// What owners are to be told when the change of that number is durable.
     noticed: Vec<(usize, Addressed)>,
 }
@@ -137,14 +80,20 @@ impl<'a> Context<'a> {
         Self::scoped(services, identity, version, Scope::Run(Run::new(store)))
     }
 
-    /// A context whose changes are part of `transaction`.
-    pub fn within(
-        services: &'a Services,
-        identity: &'a Identity,
+    /// Runs `job` in a context whose changes are one transaction, and commits or rolls it back as `job` returns.
+    ///
+    /// # Errors
+    /// Returns General Failure if the store fails; no change is kept then.
+    pub fn atomically(
+        services: &Services,
+        identity: &Identity,
         version: Version,
-        transaction: &'a mut dyn Transaction,
-    ) -> Self {
-        Self::scoped(services, identity, version, Scope::Batch(transaction))
+        job: &mut dyn FnMut(&mut Context<'_>) -> Outcome,
+    ) -> Result<(), Error> {
+        services.store.change(&mut |transaction| {
+            job(&mut Context::scoped(services, identity, version, Scope::Batch(transaction)))
+        })?;
+        Ok(())
     }
 
     fn scoped(services: &'a Services, identity: &'a Identity, version: Version, scope: Scope<'a>) -> Self {
@@ -152,21 +101,14 @@ impl<'a> Context<'a> {
             identity,
             version,
             now: services.clock.now(),
-            clock: &services.clock,
-            jobs: &services.jobs,
-            announced: &services.announced,
-            authority: &services.authority,
-            tickets: &services.tickets,
-            group_rotation: &services.group_rotation,
+            services,
             policies: services.policies.snapshot(),
-            streams: &services.streams,
             scope,
             placeholder: None,
             left_behind: Vec::new(),
             heavy_jobs: 0,
             touched: Vec::new(),
             doing: None,
-            notifications: &services.notifications,
             noticed: Vec::new(),
         }
     }
@@ -230,7 +172,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// Item Not Found and Permission Denied, where somebody was faster to destroy it or to close it off.
     pub fn serve(&mut self, granted: &Granted, operation: Operation) -> Result<(), Error> {
-        self.take_turns(granted);
+        self.rotate_groups(granted);
         if granted.attributes.fresh != Some(true) {
             return Ok(());
         }
@@ -263,7 +205,7 @@ impl<'a> Context<'a> {
         let lost = run.take_lost();
         for (change, notification) in self.noticed.drain(..) {
             if lost.iter().all(|lost| lost.change != change) {
-                self.notifications.post(notification);
+                self.services.notifications.post(notification);
             }
         }
         lost
@@ -274,20 +216,15 @@ impl<'a> Context<'a> {
         Noticed(self.noticed.drain(..).map(|(_, notification)| notification).collect())
     }
 
-    /// Whether the server sends messages of its own accord, to anybody.
-    pub fn has_listeners(&self) -> bool {
-        self.notifications.has_listeners()
-    }
-
     /// Does work that takes a processor for long, such as making an RSA key, when it is its turn. It has to be
     /// done before the change that needs it begins.
     ///
     /// # Errors
     /// Those of `job`, and Operation Not Supported where a batch that is kept or undone as a whole has more than
     /// [`MAX_HEAVY_IN_BATCH`].
-    pub fn heavy<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    pub fn with_cpu_permit<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         match self.scope {
-            Scope::Each(_) | Scope::Run(_) => heavy::in_turn(job),
+            Scope::Each(_) | Scope::Run(_) => cpu_permits::with_permit(job),
             // It holds the store, for which others wait: it does not wait for them.
             Scope::Batch(_) if self.heavy_jobs < MAX_HEAVY_IN_BATCH => {
                 self.heavy_jobs += 1;
@@ -308,22 +245,11 @@ impl<'a> Context<'a> {
     }
 
     /// What the server keeps for itself under that name.
-    pub(super) fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+    pub(super) fn read_server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
         Ok(match &mut self.scope {
             Scope::Each(store) => store.server_state(name)?,
             Scope::Run(run) => run.server_state(name)?,
             Scope::Batch(transaction) => transaction.server_state(name)?,
-        })
-    }
-
-    /// Keeps `value` for the server itself under that name, unless something is there; gives what is there then.
-    pub(super) fn server_state_or_set(&mut self, name: &str, value: &Secret) -> Result<Secret, Error> {
-        self.transact(|transaction| {
-            if let Some(there) = transaction.server_state(name)? {
-                return Ok(there);
-            }
-            transaction.set_server_state(name, value)?;
-            Ok(value.clone())
         })
     }
 
@@ -365,32 +291,7 @@ impl<'a> Context<'a> {
 
     /// Returns the monotonic time, which lifetimes are measured by.
     pub fn instant(&self) -> Instant {
-        self.clock.instant()
-    }
-
-    /// Keeps the work of a multi-part operation until its next part comes, and gives the correlation value that
-    /// brings it back to this user.
-    ///
-    /// # Errors
-    /// Server Limit Exceeded (before 2.0 General Failure) where too many are under way.
-    pub fn begin<T: Any + Send>(&self, work: T) -> Result<Vec<u8>, Error> {
-        self.streams.begin(&self.identity.principal, work, self.instant())
-    }
-
-    /// Takes back the work of that correlation value; [`Context::go_on`] keeps it again.
-    ///
-    /// # Errors
-    /// Invalid Correlation Value (before 2.0 Item Not Found) where this user has no such work under way.
-    pub fn resume<T: Any + Send>(&self, correlation: &[u8]) -> Result<T, Error> {
-        self.streams.resume(&self.identity.principal, correlation, self.instant())
-    }
-
-    /// Keeps work that was taken back, for the part after this one.
-    ///
-    /// # Errors
-    /// As [`Context::resume`], for a value that never was one.
-    pub fn go_on<T: Any + Send>(&self, correlation: &[u8], work: T) -> Result<(), Error> {
-        self.streams.go_on(&self.identity.principal, correlation, work, self.instant())
+        self.services.clock.instant()
     }
 
     /// Leaves an object to the items that follow in the batch: as the ID Placeholder, and as what an
@@ -492,7 +393,7 @@ impl<'a> Context<'a> {
     ) -> Result<T, Error> {
         let mut job = Some(job);
         let mut outcome = None;
-        let (notifications, version) = (self.notifications, self.version);
+        let (notifications, version) = (&self.services.notifications, self.version);
         let mut seen = Vec::new();
         let mut run = |transaction: &mut dyn Transaction| {
             let watched = |job| ChangeRecorder::run(transaction, notifications, version, &mut seen, job);
@@ -510,7 +411,9 @@ impl<'a> Context<'a> {
         let outcome = outcome
             .unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))?;
         match self.scope {
-            Scope::Each(_) => seen.into_iter().for_each(|notification| self.notifications.post(notification)),
+            Scope::Each(_) => {
+                seen.into_iter().for_each(|notification| self.services.notifications.post(notification))
+            }
             Scope::Run(_) | Scope::Batch(_) => {
                 self.noticed.extend(seen.into_iter().map(|notification| (number, notification)));
             }

@@ -122,7 +122,7 @@ impl Context<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn defaults(&mut self) -> Result<DefaultsInformation, Error> {
-        let kept = self.server_state(&kept_as(&self.identity.principal.user))?;
+        let kept = self.read_server_state(&kept_as(&self.identity.principal.user))?;
         kept.as_ref().map_or_else(|| Ok(DefaultsInformation::default()), DefaultsInformation::decode_kept)
     }
 

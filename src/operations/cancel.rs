@@ -31,15 +31,17 @@ impl Operation for Cancel {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let correlation = request.asynchronous_correlation_value;
-        let cancellation_result = match cx.jobs.cancel(&cx.identity.principal, &correlation, cx.instant()) {
-            // 1.x has no errors for Cancel, and a result for this instead (1.4 §11.28).
-            Err(error)
-                if error.reason == ResultReason::InvalidAsynchronousCorrelationValue && cx.version < V2_0 =>
-            {
-                CancellationResult::Unavailable
-            }
-            other => other?,
-        };
+        let cancellation_result =
+            match cx.services.jobs.cancel(&cx.identity.principal, &correlation, cx.instant()) {
+                // 1.x has no errors for Cancel, and a result for this instead (1.4 §11.28).
+                Err(error)
+                    if error.reason == ResultReason::InvalidAsynchronousCorrelationValue
+                        && cx.version < V2_0 =>
+                {
+                    CancellationResult::Unavailable
+                }
+                other => other?,
+            };
         Ok(Response { asynchronous_correlation_value: correlation, cancellation_result })
     }
 }

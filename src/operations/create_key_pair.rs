@@ -173,7 +173,7 @@ fn rsa_pair(
     let bits = agreed::<i32>(public, private, Tag::CryptographicLength)?;
     let failure = |error: crypto::Error| failed(ResultReason::CryptographicFailure, error.to_string());
     // A negative length is no length of any key.
-    let pair = cx.heavy(|| rsa::generate(u32::try_from(bits).unwrap_or(0)).map_err(failure))?;
+    let pair = cx.with_cpu_permit(|| rsa::generate(u32::try_from(bits).unwrap_or(0)).map_err(failure))?;
     let purpose = Purpose::CreateKeyPair;
     Ok(Pair {
         algorithm: CryptographicAlgorithm::Rsa,

@@ -62,10 +62,10 @@ impl Operation for CreateSplitKey {
             }
             None => Key::generate(&given)?,
         };
-        let scheme = cx.heavy(|| scheme(&request, key.secret.len()))?;
+        let scheme = cx.with_cpu_permit(|| scheme(&request, key.secret.len()))?;
         let count = |number| usize::try_from(number).unwrap_or(0);
         let (parts, threshold) = (count(request.split_key_parts), count(request.split_key_threshold));
-        let shares = cx.heavy(|| Ok(split(&scheme, &key.secret, parts, threshold)?))?;
+        let shares = cx.with_cpu_permit(|| Ok(split(&scheme, &key.secret, parts, threshold)?))?;
 
         let asker = Requester::of(cx);
         let mut new = Vec::with_capacity(parts);

@@ -2,6 +2,7 @@
 //!
 //! Whoever shows the ticket has a certificate of its own that lets it in.
 
+use crate::engine::services::tickets::{Delegation, TicketLimits};
 use crate::engine::{Context, failed};
 use crate::kmip::enums::ResultReason;
 use crate::kmip::structures::{Rights, Ticket, UsageLimits};
@@ -42,6 +43,9 @@ impl Operation for DelegatedLogin {
         }
         let lease = request.lease_time.map(|lease| length(lease, cx.now)).transpose()?.flatten();
         let requests = request.request_count.map(count).transpose()?;
-        Ok(Response { ticket: cx.delegate(lease, requests, request.rights)? })
+        let (user, limits) = (&cx.identity.principal, TicketLimits { lease, requests });
+        let delegation = Delegation::new(user.clone(), request.rights)?;
+        let ticket = cx.services.tickets.issue(user, limits, Some(delegation), cx.instant())?;
+        Ok(Response { ticket })
     }
 }

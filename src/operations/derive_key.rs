@@ -63,7 +63,7 @@ impl Operation for DeriveKey {
         }
         let (method, parameters) = (request.derivation_method, &request.derivation_parameters);
         let derived = if method == DerivationMethod::Pbkdf2 {
-            cx.heavy(|| derive(&bases, method, parameters, length))?
+            cx.with_cpu_permit(|| derive(&bases, method, parameters, length))?
         } else {
             derive(&bases, method, parameters, length)?
         };

@@ -59,7 +59,7 @@ impl Operation for JoinSplitKey {
         let Some(first) = parts.first else { return Err(invalid_field("The parts have to be named.")) };
         let scheme = split_keys::scheme(&first)?;
         let threshold = usize::try_from(first.split_key_threshold).unwrap_or(0);
-        let joined = cx.heavy(|| Ok(join(&scheme, &parts.shares, threshold)?))?;
+        let joined = cx.with_cpu_permit(|| Ok(join(&scheme, &parts.shares, threshold)?))?;
 
         let whole = Whole {
             object_type: request.object_type,

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::engine::services::tickets::TicketLimits;
 use crate::engine::{Context, failed, invalid_field};
 use crate::kmip::enums::ResultReason;
 use crate::kmip::structures::{Ticket, UsageLimits};
@@ -67,7 +68,9 @@ impl Operation for Login {
         }
         let lease = request.lease_time.map(|lease| length(lease, cx.now)).transpose()?.flatten();
         let requests = request.request_count.map(count).transpose()?;
-        Ok(Response { ticket: cx.log_in(lease, requests)? })
+        let limits = TicketLimits { lease, requests };
+        let ticket = cx.services.tickets.issue(&cx.identity.principal, limits, None, cx.instant())?;
+        Ok(Response { ticket })
     }
 }
 

@@ -26,7 +26,7 @@ impl Operation for Logout {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        cx.log_out(&request.ticket)?;
+        cx.services.tickets.end(&cx.identity.principal, &request.ticket, cx.instant())?;
         Ok(Response {})
     }
 }

@@ -70,7 +70,7 @@ mod testing;
 mod validate;
 
 use crate::engine::Context;
-use crate::engine::jobs::Polled;
+use crate::engine::services::jobs::Polled;
 use crate::kmip::Error;
 use crate::kmip::enums;
 use crate::ttlv::{self, Item, Tag, Value, Version, Writer};

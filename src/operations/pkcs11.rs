@@ -155,7 +155,7 @@ fn information(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Re
     if !is_initialized(cx, correlation)? {
         return Ok(Outcome::code(Pkcs11ReturnCode::CryptokiNotInitialized));
     }
-    Ok(Outcome { output: Some(info(cx.announced)), ..Outcome::code(Pkcs11ReturnCode::Ok) })
+    Ok(Outcome { output: Some(info(&cx.services.announced)), ..Outcome::code(Pkcs11ReturnCode::Ok) })
 }
 
 /// C_Finalize. Its one parameter is reserved and has to be null, so none is sent.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::Context;
-use crate::engine::jobs::POLL_WAIT;
+use crate::engine::services::jobs::POLL_WAIT;
 use crate::kmip::{Error, enums, structure};
 use crate::ttlv::{Item, Value};
 
@@ -27,7 +27,7 @@ impl Prepared for Request {
         let correlation = self.asynchronous_correlation_value;
         // A batch that is kept or undone as a whole holds the store, for which the operation may wait.
         let patience = if cx.holds_the_store() { Duration::ZERO } else { POLL_WAIT };
-        let (operation, polled) = cx.jobs.poll(&cx.identity.principal, &correlation, patience)?;
+        let (operation, polled) = cx.services.jobs.poll(&cx.identity.principal, &correlation, patience)?;
         Ok(Reply::Of { operation, polled, correlation })
     }
 }

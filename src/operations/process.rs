@@ -25,7 +25,7 @@ impl Operation for Process {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        cx.jobs.hurry(&cx.identity.principal, &request.asynchronous_correlation_value)?;
+        cx.services.jobs.expedite(&cx.identity.principal, &request.asynchronous_correlation_value)?;
         Ok(Response {})
     }
 }

@@ -52,14 +52,15 @@ impl crate::operations::Operation for Query {
             return Err(failed(ResultReason::InvalidMessage, "The request does not say what it asks for."));
         }
         let asked = |function| request.query_functions.contains(&function);
-        let (version, announced) = (cx.version, cx.announced);
+        let (version, announced) = (cx.version, &cx.services.announced);
         let defaults_information = if asked(QueryFunction::QueryDefaultsInformation) && version >= V2_0 {
             Some(cx.defaults()?).filter(|defaults| !defaults.objects.is_empty())
         } else {
             None
         };
         let operations = OPERATIONS.iter().filter(|entry| entry.exists_in(version)).map(|entry| entry.code);
-        let operations = operations.chain(SENT.into_iter().filter(|_| cx.has_listeners()));
+        let operations =
+            operations.chain(SENT.into_iter().filter(|_| cx.services.notifications.has_listeners()));
         let object_types = OBJECT_TYPES
             .iter()
             .copied()

@@ -2,7 +2,7 @@
 //! about to their end.
 
 use crate::engine::Context;
-use crate::engine::jobs;
+use crate::engine::services::jobs;
 use crate::kmip::enums::ProcessingStage;
 use crate::kmip::{Error, enums, structure};
 use crate::ttlv::DateTimeExtended;
@@ -62,7 +62,7 @@ impl Operation for QueryAsynchronousRequests {
             values.is_none_or(|wanted| wanted.values.contains(&job.correlation))
                 && operations.is_none_or(|wanted| wanted.operations.contains(&job.operation))
         };
-        let jobs = cx.jobs.of_user(&cx.identity.principal).into_iter().filter(wanted);
+        let jobs = cx.services.jobs.of_user(&cx.identity.principal).into_iter().filter(wanted);
         let requests = jobs.map(|job| AsynchronousRequest {
             asynchronous_correlation_value: job.correlation,
             operation: job.operation,

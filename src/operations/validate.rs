@@ -69,7 +69,7 @@ impl Operation for Validate {
             // One that is given and named is one of the chain.
             chain.sort_unstable();
             chain.dedup();
-            let authority = cx.known_authority()?;
+            let authority = cx.authority_certificate()?;
             chain::validate(&chain, authority.as_deref(), validity_date.unwrap_or(cx.now))
         };
         Ok(Response { validity_indicator: indicator(validity) })

@@ -20,7 +20,7 @@ use crate::auth::{Certificate, Peer};
 use crate::config::ClientEndpoint;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::outgoing::{Delivery, Failure, PeerCapabilities};
-use crate::engine::notifications::{Next, Notification};
+use crate::engine::services::notifications::{Next, Notification};
 use crate::lock::IgnorePoison;
 use crate::ttlv::{FrameError, read_frame};
 

@@ -43,7 +43,7 @@ pub use trust::Trust;
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Respond};
-use crate::engine::notifications::Notifications;
+use crate::engine::services::notifications::Notifications;
 use crate::engine::{Services, pykmip_import};
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, KeyEncryptionKey, Memory, Sealed, Sqlite, Store};
@@ -150,7 +150,10 @@ impl Server {
         let notifications =
             Notifications::of(config.client_endpoints.iter().map(|endpoint| endpoint.user.clone()));
         let announced = announced::of(config)?;
-        let services = Services { authority, announced, notifications, ..Services::new(store, policies) };
+        let mut services = Services::new(store, policies);
+        services.authority = authority;
+        services.announced = announced;
+        services.notifications = notifications;
         let dispatcher = Arc::new(Dispatcher::new(services, authenticator(config)));
         let server = Self::bind_with(config, Arc::clone(&dispatcher) as _)?;
         let endpoints = config.client_endpoints.clone();

@@ -1,55 +1,61 @@
-//! Operations that are done after their request was answered (KMIP 1.4 §6.7, §6.8, §4.27 and §4.28; 2.1 §9.1,
-//! §9.2, §6.1.5, §6.1.38, §6.1.39 and §6.1.41): which ones there are, whose, and what became of them.
+//! Asynchronous operations: their state between the request and the Poll that returns the result (KMIP 1.4 §6.7,
+//! §6.8, §4.27 and §4.28; 2.1 §9.1, §9.2, §6.1.5, §6.1.38, §6.1.39 and §6.1.41).
 //!
-//! A client knows its operation by a correlation value that nobody can guess and that is of no use to another
-//! user. Who runs the operations is left to dispatch.
+//! An operation has a random Asynchronous Correlation Value, which only its user can use. The threads that execute
+//! the operations are in dispatch.
 
-use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use crate::bounded_map::{BoundedMap, Bounds, WhenFull};
 use crate::crypto::random;
 use crate::kmip::enums::{CancellationResult, Operation, ProcessingStage, ResultReason};
 use crate::kmip::{Error, Principal};
 use crate::lock::IgnorePoison;
 use crate::ttlv::DateTime;
 
-use super::error::failed;
+use super::super::error::failed;
 
-/// How many operations of one user may be under way or waiting to be asked about. A client that leaves more
-/// behind is not working them off.
-pub const MAX_OF_USER: usize = 64;
+/// The number of operations of one user that are under way or whose results were not polled.
+pub const MAX_PER_USER: usize = 64;
 
-/// The same of all users together.
-pub const MAX_JOBS: usize = 1024;
+/// The number of operations of all users together.
+const CAPACITY: usize = 1024;
 
-/// How many bytes of results wait to be asked for at the most; the oldest results go first.
-pub const MAX_KEPT: usize = 64 << 20;
+const BOUNDS: Bounds = Bounds {
+    capacity: CAPACITY,
+    when_full: WhenFull::Refuse,
+    share: MAX_PER_USER,
+    when_share_used: WhenFull::Refuse,
+};
 
-/// How long a result waits to be asked for: long enough for a client that was restarted.
-pub const KEPT_FOR: Duration = Duration::from_secs(600);
+/// The size in bytes of all results that were not polled; the oldest results are removed first.
+const MAX_RESULT_BYTES: usize = 64 << 20;
 
-/// How long a Poll waits for an operation that is not done yet. Most are done within it, so that a client needs to
-/// ask once.
+/// The time for which a result can be polled: enough for a client that restarts.
+const RESULT_LIFETIME: Duration = Duration::from_secs(600);
+
+/// The time for which a Poll waits for an operation that is under way. Most operations end within it, so that a client
+/// polls once.
 pub const POLL_WAIT: Duration = Duration::from_secs(1);
 
-/// The length of a correlation value, in bytes.
+/// The length of an Asynchronous Correlation Value in bytes.
 const CORRELATION: usize = 16;
 
-/// What became of an operation.
+/// The outcome of an operation.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// It was done; the wire form of its Response Payload.
+pub enum JobOutcome {
+    /// The operation succeeded; contains its encoded Response Payload.
     Done(Zeroizing<Vec<u8>>),
-    /// It failed.
+    /// The operation failed.
     Failed(Error),
-    /// It was done, and taken back with its batch.
+    /// The operation succeeded, and its batch was undone.
     Undone(Zeroizing<Vec<u8>>),
 }
 
-impl Outcome {
+impl JobOutcome {
     fn size(&self) -> usize {
         match self {
             Self::Done(payload) | Self::Undone(payload) => payload.len(),
@@ -58,34 +64,36 @@ impl Outcome {
     }
 }
 
-/// What a Poll learns.
+/// The answer to a Poll.
 #[derive(Debug, PartialEq)]
 pub enum Polled {
-    /// It is not done yet.
+    /// The operation has not ended.
     Pending,
-    /// What became of it. It is told once.
-    Finished(Outcome),
+    /// The operation has ended. Its outcome is returned once.
+    Finished(JobOutcome),
 }
 
-/// One operation, for a client that asks which it has.
+/// An operation in the answer to Query Asynchronous Requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// Its correlation value.
+    /// The Asynchronous Correlation Value.
     pub correlation: Vec<u8>,
-    /// What it is.
+    /// The operation.
     pub operation: Operation,
-    /// When it was asked for.
+    /// The time of the request.
     pub submitted: DateTime,
-    /// How far it is.
+    /// The stage of the operation.
     pub stage: ProcessingStage,
 }
 
-/// The operations of all users that were not asked about to their end.
-#[derive(Debug, Default)]
+/// The operations of all users that are under way or whose results were not polled.
+#[derive(Debug)]
 pub struct Jobs {
-    table: Mutex<HashMap<Vec<u8>, Job>>,
-    finished: Condvar,
+    table: Mutex<Table>,
+    ended: Condvar,
 }
+
+type Table = BoundedMap<Vec<u8>, Job>;
 
 #[derive(Debug)]
 struct Job {
@@ -93,57 +101,71 @@ struct Job {
     operation: Operation,
     submitted: DateTime,
     stage: Stage,
-    /// Whether its client wants to wait for it.
-    hurried: bool,
+    /// Whether the client sent Process: the next Poll waits for the end of the operation.
+    expedited: bool,
 }
 
 #[derive(Debug)]
 enum Stage {
     Submitted,
     Running,
-    Finished(Outcome, Instant),
-    Canceled(Instant),
+    Finished(JobOutcome),
+    Canceled,
+}
+
+impl Job {
+    fn is_pending(&self) -> bool {
+        matches!(self.stage, Stage::Submitted | Stage::Running)
+    }
+
+    fn result_size(&self) -> usize {
+        match &self.stage {
+            Stage::Finished(outcome) => outcome.size(),
+            _ => 0,
+        }
+    }
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self { table: Mutex::new(BoundedMap::new(BOUNDS)), ended: Condvar::new() }
+    }
 }
 
 impl Jobs {
-    /// Notes operations that `asker` wants; each gets a correlation value, in their order.
+    /// Registers operations of `owner` and returns their Asynchronous Correlation Values, in the same order.
     ///
     /// # Errors
-    /// Server Limit Exceeded where the user or all users together have too many.
+    /// Returns Server Limit Exceeded if the user or all users together have too many operations.
     pub fn submit(
         &self,
-        asker: &Principal,
+        owner: &Principal,
         operations: &[Operation],
         submitted: DateTime,
         now: Instant,
     ) -> Result<Vec<Vec<u8>>, Error> {
+        let too_many = || {
+            let message = "Too many asynchronous operations wait for a Poll.";
+            failed(ResultReason::ServerLimitExceeded, message)
+        };
         let mut table = self.table();
-        forget_old(&mut table, now);
-        let of_user = table.values().filter(|job| job.owner.user == asker.user).count();
-        if of_user + operations.len() > MAX_OF_USER || table.len() + operations.len() > MAX_JOBS {
-            return Err(failed(
-                ResultReason::ServerLimitExceeded,
-                "Too many asynchronous operations wait for a Poll.",
-            ));
+        table.expire(now);
+        if !table.has_room(&owner.user, operations.len()) {
+            return Err(too_many());
         }
         let mut correlations = Vec::with_capacity(operations.len());
         for _ in operations {
             correlations.push(random::bytes(CORRELATION)?);
         }
-        for (correlation, operation) in correlations.iter().zip(operations) {
-            let job = Job {
-                owner: asker.clone(),
-                operation: *operation,
-                submitted,
-                stage: Stage::Submitted,
-                hurried: false,
-            };
-            table.insert(correlation.clone(), job);
+        for (correlation, &operation) in correlations.iter().zip(operations) {
+            let (owner_name, owner) = (&owner.user, owner.clone());
+            let job = Job { owner, operation, submitted, stage: Stage::Submitted, expedited: false };
+            table.insert(correlation.clone(), owner_name, job, None, now).map_err(|_| too_many())?;
         }
         Ok(correlations)
     }
 
-    /// Takes operations back that were noted and will not be run.
+    /// Removes operations that were registered and will not be executed.
     pub fn withdraw(&self, correlations: &[Vec<u8>]) {
         let mut table = self.table();
         for correlation in correlations {
@@ -151,10 +173,11 @@ impl Jobs {
         }
     }
 
-    /// Notes that the operation begins; false where its client canceled it.
+    /// Records that the operation begins. Returns false if its client canceled it.
     pub fn begin(&self, correlation: &[u8]) -> bool {
         match self.table().get_mut(correlation) {
-            Some(job) if matches!(job.stage, Stage::Submitted) => {
+            // A transaction that is repeated begins its operations again.
+            Some(job) if job.is_pending() => {
                 job.stage = Stage::Running;
                 true
             }
@@ -162,50 +185,49 @@ impl Jobs {
         }
     }
 
-    /// Notes what became of the operation. Nobody asks about one that was canceled while it ran.
-    pub fn finish(&self, correlation: &[u8], outcome: Outcome, now: Instant) {
+    /// Records the outcome of the operation, unless it was canceled.
+    pub fn finish(&self, correlation: &[u8], outcome: JobOutcome, now: Instant) {
         let mut table = self.table();
         if let Some(job) = table.get_mut(correlation)
-            && !matches!(job.stage, Stage::Canceled(_))
+            && !matches!(job.stage, Stage::Canceled)
         {
-            job.stage = Stage::Finished(outcome, now);
+            job.stage = Stage::Finished(outcome);
+            table.renew(correlation, Some(RESULT_LIFETIME), now);
         }
-        make_room(&mut table);
+        remove_results_past_the_bound(&mut table);
         drop(table);
-        self.finished.notify_all();
+        self.ended.notify_all();
     }
 
-    /// What the operation is, and what became of it. Waits up to `patience` for its end; without bound where its
-    /// client hurried it.
+    /// Returns the operation and, if it has ended, its outcome. Waits up to `patience` for the end, and without a
+    /// bound if the client sent Process.
     ///
     /// # Errors
-    /// Invalid Asynchronous Correlation Value (before 2.0 Item Not Found) where the asker has no such operation,
-    /// Operation Canceled By Requester where they canceled it.
+    /// Returns Invalid Asynchronous Correlation Value (before 2.0 Item Not Found) if the user has no such operation,
+    /// and Operation Canceled By Requester if the client canceled it.
     pub fn poll(
         &self,
-        asker: &Principal,
+        owner: &Principal,
         correlation: &[u8],
         patience: Duration,
     ) -> Result<(Operation, Polled), Error> {
         let mut table = self.table();
-        let hurried = of(&mut table, asker, correlation)?.hurried;
-        let is_pending = |table: &mut HashMap<Vec<u8>, Job>| {
-            table.get(correlation).is_some_and(|job| matches!(job.stage, Stage::Submitted | Stage::Running))
-        };
-        let mut table = if hurried {
-            self.finished.wait_while(table, is_pending).ignore_poison()
+        let expedited = find(&mut table, owner, correlation)?.expedited;
+        let is_pending = |table: &mut Table| table.get(correlation).is_some_and(Job::is_pending);
+        let mut table = if expedited {
+            self.ended.wait_while(table, is_pending).ignore_poison()
         } else {
-            self.finished.wait_timeout_while(table, patience, is_pending).ignore_poison().0
+            self.ended.wait_timeout_while(table, patience, is_pending).ignore_poison().0
         };
-        let job = of(&mut table, asker, correlation)?;
+        let job = find(&mut table, owner, correlation)?;
         let operation = job.operation;
         match &job.stage {
-            Stage::Canceled(_) => {
+            Stage::Canceled => {
                 Err(failed(ResultReason::OperationCanceledByRequester, "The operation was canceled."))
             }
             Stage::Submitted | Stage::Running => Ok((operation, Polled::Pending)),
-            Stage::Finished(..) => match table.remove(correlation) {
-                Some(Job { stage: Stage::Finished(outcome, _), .. }) => {
+            Stage::Finished(_) => match table.remove(correlation) {
+                Some(Job { stage: Stage::Finished(outcome), .. }) => {
                     Ok((operation, Polled::Finished(outcome)))
                 }
                 _ => Err(unknown()),
@@ -213,44 +235,45 @@ impl Jobs {
         }
     }
 
-    /// Cancels the operation as far as that is still possible. One that only reads, and whose result nobody was
-    /// told, can be canceled always: nothing is left of it.
+    /// Cancels the operation if it has not begun, or if it only reads: such an operation has no effect without its
+    /// result.
     ///
     /// # Errors
-    /// Invalid Asynchronous Correlation Value where the asker has no such operation.
+    /// Returns Invalid Asynchronous Correlation Value if the user has no such operation.
     pub fn cancel(
         &self,
-        asker: &Principal,
+        owner: &Principal,
         correlation: &[u8],
         now: Instant,
     ) -> Result<CancellationResult, Error> {
         let mut table = self.table();
-        let job = of(&mut table, asker, correlation)?;
+        let job = find(&mut table, owner, correlation)?;
         let result = match &job.stage {
             Stage::Submitted => CancellationResult::Canceled,
-            Stage::Canceled(_) => return Ok(CancellationResult::Canceled),
-            Stage::Finished(Outcome::Failed(_), _) => CancellationResult::Failed,
+            Stage::Canceled => return Ok(CancellationResult::Canceled),
+            Stage::Finished(JobOutcome::Failed(_)) => CancellationResult::Failed,
             _ if only_reads(job.operation) => CancellationResult::Canceled,
             Stage::Running => CancellationResult::UnableToCancel,
-            Stage::Finished(..) => CancellationResult::Completed,
+            Stage::Finished(_) => CancellationResult::Completed,
         };
         if result == CancellationResult::Canceled {
-            job.stage = Stage::Canceled(now);
+            job.stage = Stage::Canceled;
+            table.renew(correlation, Some(RESULT_LIFETIME), now);
         }
         drop(table);
-        self.finished.notify_all();
+        self.ended.notify_all();
         Ok(result)
     }
 
-    /// Lets the next Poll wait for the operation's end.
+    /// Lets the next Poll wait for the end of the operation.
     ///
     /// # Errors
-    /// Invalid Asynchronous Correlation Value where the asker has no such operation, Duplicate Process Request where
-    /// they asked for it before.
-    pub fn hurry(&self, asker: &Principal, correlation: &[u8]) -> Result<(), Error> {
+    /// Returns Invalid Asynchronous Correlation Value if the user has no such operation, and Duplicate Process Request
+    /// if the client sent Process before.
+    pub fn expedite(&self, owner: &Principal, correlation: &[u8]) -> Result<(), Error> {
         let mut table = self.table();
-        let job = of(&mut table, asker, correlation)?;
-        if std::mem::replace(&mut job.hurried, true) {
+        let job = find(&mut table, owner, correlation)?;
+        if std::mem::replace(&mut job.expedited, true) {
             return Err(failed(
                 ResultReason::DuplicateProcessRequest,
                 "The operation was asked to be processed already.",
@@ -259,17 +282,17 @@ impl Jobs {
         Ok(())
     }
 
-    /// The asker's operations that they were not told the end of, the oldest first.
-    pub fn of_user(&self, asker: &Principal) -> Vec<Request> {
+    /// Returns the user's operations whose outcomes were not returned, the oldest first.
+    pub fn of_user(&self, user: &Principal) -> Vec<Request> {
         let table = self.table();
-        let of_user = table.iter().filter(|(_, job)| asker.is_same_owner_as(&job.owner));
+        let of_user = table.iter().filter(|(_, job)| user.is_same_owner_as(&job.owner));
         let mut requests: Vec<_> = of_user
             .filter_map(|(correlation, job)| {
                 let stage = match job.stage {
                     Stage::Submitted => ProcessingStage::Submitted,
                     Stage::Running => ProcessingStage::InProcess,
-                    Stage::Finished(..) => ProcessingStage::Completed,
-                    Stage::Canceled(_) => return None,
+                    Stage::Finished(_) => ProcessingStage::Completed,
+                    Stage::Canceled => return None,
                 };
                 let (operation, submitted) = (job.operation, job.submitted);
                 Some(Request { correlation: correlation.clone(), operation, submitted, stage })
@@ -281,19 +304,13 @@ impl Jobs {
         requests
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Job>> {
-        // Every change of the table is one assignment.
+    fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().ignore_poison()
     }
 }
 
-/// The asker's operation of that correlation value.
-fn of<'a>(
-    table: &'a mut HashMap<Vec<u8>, Job>,
-    asker: &Principal,
-    correlation: &[u8],
-) -> Result<&'a mut Job, Error> {
-    table.get_mut(correlation).filter(|job| asker.is_same_owner_as(&job.owner)).ok_or_else(unknown)
+fn find<'a>(table: &'a mut Table, owner: &Principal, correlation: &[u8]) -> Result<&'a mut Job, Error> {
+    table.get_mut(correlation).filter(|job| owner.is_same_owner_as(&job.owner)).ok_or_else(unknown)
 }
 
 fn unknown() -> Error {
@@ -303,7 +320,7 @@ fn unknown() -> Error {
     )
 }
 
-/// Whether an operation leaves nothing behind but its answer.
+/// Returns whether an operation has no effect besides its result.
 fn only_reads(operation: Operation) -> bool {
     matches!(
         operation,
@@ -316,31 +333,11 @@ fn only_reads(operation: Operation) -> bool {
     )
 }
 
-fn ended(stage: &Stage) -> Option<Instant> {
-    match stage {
-        Stage::Finished(_, at) | Stage::Canceled(at) => Some(*at),
-        Stage::Submitted | Stage::Running => None,
-    }
-}
-
-fn forget_old(table: &mut HashMap<Vec<u8>, Job>, now: Instant) {
-    table.retain(|_, job| ended(&job.stage).is_none_or(|at| now.saturating_duration_since(at) < KEPT_FOR));
-}
-
-/// Forgets the oldest results for as long as all of them are too large.
-fn make_room(table: &mut HashMap<Vec<u8>, Job>) {
-    let size = |job: &Job| match &job.stage {
-        Stage::Finished(outcome, _) => outcome.size(),
-        _ => 0,
-    };
-    let mut kept: usize = table.values().map(size).sum();
-    while kept > MAX_KEPT {
-        let finished = table.iter().filter(|(_, job)| size(job) > 0);
-        let oldest =
-            finished.min_by_key(|(_, job)| ended(&job.stage)).map(|(key, job)| (key.clone(), size(job)));
-        let Some((oldest, freed)) = oldest else { return };
-        table.remove(&oldest);
-        kept -= freed;
+fn remove_results_past_the_bound(table: &mut Table) {
+    let mut total: usize = table.iter().map(|(_, job)| job.result_size()).sum();
+    while total > MAX_RESULT_BYTES {
+        let Some(oldest) = table.oldest_where(|job| job.result_size() > 0) else { return };
+        total -= table.remove(&oldest).map_or(0, |job| job.result_size());
     }
 }
 
@@ -350,8 +347,8 @@ mod tests {
 
     const NONE: Duration = Duration::ZERO;
 
-    fn done(length: usize) -> Outcome {
-        Outcome::Done(Zeroizing::new(vec![0; length]))
+    fn done(length: usize) -> JobOutcome {
+        JobOutcome::Done(Zeroizing::new(vec![0; length]))
     }
 
     fn submit(jobs: &Jobs, user: &str, operations: &[Operation]) -> Result<Vec<Vec<u8>>, Error> {
@@ -367,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_is_pending_until_it_is_finished_and_is_told_once() {
+    fn outcome_is_returned_once_after_the_end() {
         let jobs = Jobs::default();
         let job = one(&jobs, Operation::Create);
         assert_eq!(jobs.poll(&"john".into(), &job, NONE), Ok((Operation::Create, Polled::Pending)));
@@ -382,22 +379,22 @@ mod tests {
     }
 
     #[test]
-    fn a_correlation_value_is_of_no_use_to_another_user() {
+    fn other_users_cannot_use_a_correlation_value() {
         let jobs = Jobs::default();
         let job = one(&jobs, Operation::Create);
         jobs.finish(&job, done(3), Instant::now());
         let wrong = ResultReason::InvalidAsynchronousCorrelationValue;
         assert_eq!(reason(jobs.poll(&"jane".into(), &job, NONE)), wrong);
         assert_eq!(reason(jobs.cancel(&"jane".into(), &job, Instant::now())), wrong);
-        assert_eq!(reason(jobs.hurry(&"jane".into(), &job)), wrong);
+        assert_eq!(reason(jobs.expedite(&"jane".into(), &job)), wrong);
         assert!(jobs.of_user(&"jane".into()).is_empty());
         assert_eq!(jobs.of_user(&"john".into()).len(), 1);
     }
 
     #[test]
-    fn canceling_depends_on_how_far_the_operation_is_and_what_it_leaves() {
+    fn cancels_what_has_not_begun_and_what_only_reads() {
         let jobs = Jobs::default();
-        let cancel = |operation, begun: bool, outcome: Option<Outcome>| {
+        let cancel = |operation, begun: bool, outcome: Option<JobOutcome>| {
             let job = one(&jobs, operation);
             if begun {
                 jobs.begin(&job);
@@ -418,7 +415,7 @@ mod tests {
         assert_eq!(cancel(Operation::Create, false, None), R::Canceled);
         assert_eq!(cancel(Operation::Create, true, None), R::UnableToCancel);
         assert_eq!(cancel(Operation::Create, true, Some(done(1))), R::Completed);
-        let failure = Outcome::Failed(failed(ResultReason::ItemNotFound, "gone"));
+        let failure = JobOutcome::Failed(failed(ResultReason::ItemNotFound, "gone"));
         assert_eq!(cancel(Operation::Create, true, Some(failure.clone())), R::Failed);
         assert_eq!(cancel(Operation::Locate, true, None), R::Canceled);
         assert_eq!(cancel(Operation::Locate, true, Some(done(1))), R::Canceled);
@@ -426,14 +423,17 @@ mod tests {
     }
 
     #[test]
-    fn a_poll_waits_for_the_end_and_as_long_as_it_takes_when_hurried() {
+    fn poll_waits_for_its_patience_or_without_bound_after_process() {
         let jobs = std::sync::Arc::new(Jobs::default());
-        for hurried in [false, true] {
+        for expedited in [false, true] {
             let job = one(&jobs, Operation::Create);
-            let patience = if hurried { NONE } else { Duration::from_secs(20) };
-            if hurried {
-                jobs.hurry(&"john".into(), &job).unwrap();
-                assert_eq!(reason(jobs.hurry(&"john".into(), &job)), ResultReason::DuplicateProcessRequest);
+            let patience = if expedited { NONE } else { Duration::from_secs(20) };
+            if expedited {
+                jobs.expedite(&"john".into(), &job).unwrap();
+                assert_eq!(
+                    reason(jobs.expedite(&"john".into(), &job)),
+                    ResultReason::DuplicateProcessRequest
+                );
             }
             let worker = {
                 let (jobs, job) = (std::sync::Arc::clone(&jobs), job.clone());
@@ -451,14 +451,14 @@ mod tests {
     }
 
     #[test]
-    fn users_and_results_have_their_bounds() {
+    fn bounds_operations_per_user_and_in_all_and_the_size_of_results() {
         let jobs = Jobs::default();
-        let many = [Operation::Create; MAX_OF_USER];
+        let many = [Operation::Create; MAX_PER_USER];
         let first = submit(&jobs, "john", &many).unwrap();
         assert_eq!(reason(submit(&jobs, "john", &[Operation::Create])), ResultReason::ServerLimitExceeded);
         jobs.withdraw(&first[1..]);
         assert!(submit(&jobs, "john", &[Operation::Create]).is_ok());
-        for user in 0..MAX_JOBS / MAX_OF_USER - 1 {
+        for user in 0..CAPACITY / MAX_PER_USER - 1 {
             submit(&jobs, &user.to_string(), &many).unwrap();
         }
         assert_eq!(reason(submit(&jobs, "last", &many)), ResultReason::ServerLimitExceeded);
@@ -466,7 +466,7 @@ mod tests {
         let jobs = Jobs::default();
         let large: Vec<_> = (0..5).map(|_| one(&jobs, Operation::Get)).collect();
         for job in &large {
-            jobs.finish(job, done(MAX_KEPT / 4), Instant::now());
+            jobs.finish(job, done(MAX_RESULT_BYTES / 4), Instant::now());
         }
         assert_eq!(jobs.of_user(&"john".into()).len(), 4);
         assert!(jobs.poll(&"john".into(), &large[0], NONE).is_err());
@@ -474,15 +474,24 @@ mod tests {
     }
 
     #[test]
-    fn results_are_forgotten_after_their_time() {
+    fn results_expire_and_pending_operations_do_not() {
+        let (jobs, now) = (Jobs::default(), Instant::now());
+        let finished = one(&jobs, Operation::Create);
+        let waiting = one(&jobs, Operation::Create);
+        jobs.finish(&finished, done(1), now);
+        let mut table = jobs.table();
+        table.expire(now);
+        assert_eq!(table.len(), 2);
+        table.expire(now + RESULT_LIFETIME);
+        assert_eq!(table.iter().map(|(correlation, _)| correlation).collect::<Vec<_>>(), [&waiting]);
+    }
+
+    #[test]
+    fn operation_of_a_repeated_transaction_begins_again() {
         let jobs = Jobs::default();
         let job = one(&jobs, Operation::Create);
-        let waiting = one(&jobs, Operation::Create);
+        assert!(jobs.begin(&job) && jobs.begin(&job));
         jobs.finish(&job, done(1), Instant::now());
-        let mut table = jobs.table();
-        forget_old(&mut table, Instant::now());
-        assert_eq!(table.len(), 2);
-        forget_old(&mut table, Instant::now() + KEPT_FOR);
-        assert_eq!(table.keys().collect::<Vec<_>>(), [&waiting]);
+        assert!(!jobs.begin(&job));
     }
 }

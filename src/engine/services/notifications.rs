@@ -60,7 +60,7 @@ impl Notification {
 }
 
 /// A notification and the user it is for.
-pub(super) type Addressed = (String, Notification);
+pub(crate) type Addressed = (String, Notification);
 
 /// The queues of all listeners, by their users.
 #[derive(Debug, Default)]
@@ -217,7 +217,7 @@ impl Queue {
 }
 
 /// A change under way that is looked at for what owners are to be told of it.
-pub(super) struct ChangeRecorder<'a> {
+pub(crate) struct ChangeRecorder<'a> {
     change: &'a mut dyn Transaction,
     notifications: &'a Notifications,
     version: Version,
@@ -226,7 +226,7 @@ pub(super) struct ChangeRecorder<'a> {
 
 impl<'a> ChangeRecorder<'a> {
     /// Runs `job` on `change`; what was noticed is added to `seen`.
-    pub(super) fn run<T>(
+    pub(crate) fn run<T>(
         change: &'a mut dyn Transaction,
         notifications: &'a Notifications,
         version: Version,

@@ -1,0 +1,86 @@
+//! The services as one request uses them: with its requester, its time and its transactions.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::crypto::authority::Issuer;
+use crate::kmip::Error;
+use crate::secret::Secret;
+use crate::store::{Place, Record};
+
+use super::context::Context;
+use super::services::AuthorityHost;
+
+impl Context<'_> {
+    /// Stores the state of a new multi-part operation until its next part and returns its Correlation Value.
+    ///
+    /// # Errors
+    /// Returns Server Limit Exceeded (before 2.0 General Failure) if too many operations are under way.
+    pub fn begin<T: Any + Send>(&self, state: T) -> Result<Vec<u8>, Error> {
+        self.services.streams.begin(&self.identity.principal, state, self.instant())
+    }
+
+    /// Removes and returns the state of a multi-part operation; [`Context::go_on`] stores it again.
+    ///
+    /// # Errors
+    /// Returns Invalid Correlation Value (before 2.0 Item Not Found) if the user has no such operation under way.
+    pub fn resume<T: Any + Send>(&self, correlation: &[u8]) -> Result<T, Error> {
+        self.services.streams.resume(&self.identity.principal, correlation, self.instant())
+    }
+
+    /// Stores the state that [`Context::resume`] returned until the part after this one.
+    ///
+    /// # Errors
+    /// Returns Invalid Correlation Value if the value has not the length of one.
+    pub fn go_on<T: Any + Send>(&self, correlation: &[u8], state: T) -> Result<(), Error> {
+        self.services.streams.go_on(&self.identity.principal, correlation, state, self.instant())
+    }
+
+    /// Returns the sort key of the member of `group` that the requester got last, or `None` if the first is next.
+    pub fn last_served(&self, group: &str) -> Option<Place> {
+        self.services.group_rotation.last_served(&self.identity.principal, group, self.instant())
+    }
+
+    /// Moves the rotation of the groups of `record`, which the requester gets.
+    pub(super) fn rotate_groups(&self, record: &Record) {
+        let groups = &record.attributes.object_group;
+        self.services.group_rotation.record(&self.identity.principal, groups, record.place());
+    }
+
+    /// Returns the issuer of certificates. The first use makes it if the settings name none.
+    ///
+    /// # Errors
+    /// Returns Cryptographic Failure if the key cannot be made, and General Failure if the store fails.
+    pub fn issuer(&mut self) -> Result<Arc<Issuer>, Error> {
+        let (services, now) = (self.services, self.now);
+        services.authority.issuer(self, now)
+    }
+
+    /// Returns the certificate of the server's authority in DER, or `None` if there is no authority yet.
+    ///
+    /// # Errors
+    /// Returns General Failure if the store fails.
+    pub fn authority_certificate(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        self.services.authority.certificate(self)
+    }
+}
+
+impl AuthorityHost for Context<'_> {
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        self.read_server_state(name)
+    }
+
+    fn server_state_or_set(&mut self, name: &str, value: &Secret) -> Result<Secret, Error> {
+        self.transact(|transaction| {
+            if let Some(stored) = transaction.server_state(name)? {
+                return Ok(stored);
+            }
+            transaction.set_server_state(name, value)?;
+            Ok(value.clone())
+        })
+    }
+
+    fn compute<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        self.with_cpu_permit(job)
+    }
+}

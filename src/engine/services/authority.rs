@@ -1,0 +1,140 @@
+//! The authority that signs the certificates of Certify and Re-certify (KMIP 1.4 §4.7, 2.1 §6.1.6).
+//!
+//! The settings name the administrator's authority; without one, the server makes its own on first use and keeps it in
+//! the store, out of the reach of clients. SECURITY.md describes how its private key is protected.
+
+use std::sync::{Arc, Mutex};
+
+use x509_cert::der::pem::{LineEnding, encode_string};
+
+use crate::crypto::authority::{Issuer, NewIssuer};
+use crate::kmip::enums::ResultReason;
+use crate::kmip::{Error, structure};
+use crate::lock::IgnorePoison;
+use crate::secret::Secret;
+use crate::ttlv::{self, DateTime, Reader, STORED, Tag, Value, Writer};
+
+use super::super::error::failed;
+
+/// The common name of the server's own authority.
+const COMMON_NAME: &str = "kmip-server Certify";
+
+/// The name of the server's own authority in the server state of the store.
+const STATE_NAME: &str = "certification authority";
+
+/// The logger of this layer.
+const LOG: &str = "kmip.server.engine";
+
+structure! {
+    /// The server's own authority in the store.
+    pub struct StoredAuthority {
+        CertificateValue => certificate: Vec<u8>,
+        KeyMaterial => key: Secret,
+    }
+}
+
+fn encode(new: NewIssuer) -> Secret {
+    let mut writer = Writer::new(STORED);
+    StoredAuthority { certificate: new.certificate, key: new.key }.encode(Tag::Certificate, &mut writer);
+    Secret::new(writer.into_bytes())
+}
+
+fn decode(stored: &Secret) -> Result<StoredAuthority, Error> {
+    let reader = Reader::new(stored.expose(), STORED).require(Tag::Certificate);
+    reader.and_then(|item| StoredAuthority::decode(&item)).map_err(unreadable)
+}
+
+/// What an authority needs from the request that uses it.
+pub trait AuthorityHost {
+    /// Returns the server state of that name.
+    ///
+    /// # Errors
+    /// Returns General Failure if the store fails.
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error>;
+
+    /// Stores `value` as the server state of that name unless there is one, and returns the stored one.
+    ///
+    /// # Errors
+    /// Returns General Failure if the store fails.
+    fn server_state_or_set(&mut self, name: &str, value: &Secret) -> Result<Secret, Error>;
+
+    /// Runs a job that computes for long, with a CPU permit.
+    ///
+    /// # Errors
+    /// Returns the error of `job`, or the reason why it may not run.
+    fn compute<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error>;
+}
+
+/// The certification authority of a server.
+#[derive(Debug, Default)]
+pub struct Authority {
+    /// The authority in use, or `None` before the first use of the server's own one.
+    issuer: Mutex<Option<Arc<Issuer>>>,
+}
+
+impl Authority {
+    /// Returns an authority that the server makes on first use.
+    pub fn own() -> Self {
+        Self::default()
+    }
+
+    /// Returns the administrator's authority.
+    pub fn of(issuer: Issuer) -> Self {
+        Self { issuer: Mutex::new(Some(Arc::new(issuer))) }
+    }
+
+    /// Returns the issuer of certificates. The first use makes the server's own authority.
+    ///
+    /// # Errors
+    /// Returns Cryptographic Failure if the key cannot be made, and General Failure if the store fails or the stored
+    /// authority cannot be read.
+    pub fn issuer(&self, host: &mut impl AuthorityHost, now: DateTime) -> Result<Arc<Issuer>, Error> {
+        if let Some(issuer) = self.known() {
+            return Ok(issuer);
+        }
+        let (stored, is_new) = match host.server_state(STATE_NAME)? {
+            Some(stored) => (stored, false),
+            None => {
+                let new = host.compute(|| Ok(Issuer::generate(COMMON_NAME, now)?))?;
+                (host.server_state_or_set(STATE_NAME, &encode(new))?, true)
+            }
+        };
+        let stored = decode(&stored)?;
+        let issuer = Arc::new(Issuer::read(&stored.certificate, stored.key.expose())?);
+        // Undo of the batch can still remove a new authority, so the next use reads it from the store.
+        if !is_new {
+            log::info!(
+                target: LOG,
+                "Certificates are signed by the server's own authority:\n{}",
+                encode_string("CERTIFICATE", LineEnding::LF, issuer.certificate()).unwrap_or_default()
+            );
+            *self.issuer.lock().ignore_poison() = Some(Arc::clone(&issuer));
+        }
+        Ok(issuer)
+    }
+
+    /// Returns the certificate of the authority in DER, or `None` if the server's own authority was never used.
+    ///
+    /// # Errors
+    /// Returns General Failure if the store fails or the stored authority cannot be read.
+    pub fn certificate(&self, host: &mut impl AuthorityHost) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(issuer) = self.known() {
+            return Ok(Some(issuer.certificate().to_vec()));
+        }
+        let stored = host.server_state(STATE_NAME)?;
+        stored.map(|stored| Ok(decode(&stored)?.certificate)).transpose()
+    }
+
+    fn known(&self) -> Option<Arc<Issuer>> {
+        self.issuer.lock().ignore_poison().clone()
+    }
+}
+
+fn unreadable(error: ttlv::Error) -> Error {
+    log::error!(
+        target: LOG,
+        "The server's own certification authority in the store cannot be read: {error}; \
+         name an authority in the settings, or restore the database from a backup."
+    );
+    failed(ResultReason::GeneralFailure, "The server's authority cannot be read. See the server log.")
+}

@@ -1,0 +1,72 @@
+//! What requests share: the store, the policies, the clock, and what the server keeps in memory between requests.
+//!
+//! No service names the context of a request: its methods take the principal, the time, or a small trait.
+
+mod announced;
+mod authority;
+mod group_rotation;
+pub mod jobs;
+pub mod notifications;
+mod streams;
+pub mod tickets;
+
+use crate::clock::Clock;
+use crate::policy::PolicyStore;
+use crate::store::{self, Store};
+
+pub use announced::{Announced, Profile as AnnouncedProfile};
+pub use authority::{Authority, AuthorityHost};
+pub use group_rotation::GroupRotation;
+pub use streams::Streams;
+pub use tickets::Tickets;
+
+use jobs::Jobs;
+use notifications::Notifications;
+
+/// What all requests share.
+pub struct Services {
+    /// The store; only the context of a request reaches it, behind the gate.
+    pub(super) store: Box<dyn Store>,
+    /// The operation policies in force.
+    pub(super) policies: PolicyStore,
+    /// The source of time.
+    pub clock: Clock,
+    /// The multi-part operations under way.
+    pub streams: Streams,
+    /// The authority that signs certificates.
+    pub authority: Authority,
+    /// What Query reports about the server.
+    pub announced: Announced,
+    /// The tickets of users who logged in.
+    pub tickets: Tickets,
+    /// The rotation of default members of object groups.
+    pub group_rotation: GroupRotation,
+    /// The asynchronous operations.
+    pub jobs: Jobs,
+    /// The notifications for the listeners of clients.
+    pub notifications: Notifications,
+}
+
+impl Services {
+    /// Returns the services of a server with this store and these policies, without listeners, and with an authority
+    /// that the server makes on first use.
+    pub fn new(store: Box<dyn Store>, policies: PolicyStore) -> Self {
+        Self {
+            store,
+            policies,
+            clock: Clock::system(),
+            streams: Streams::default(),
+            authority: Authority::own(),
+            announced: Announced::default(),
+            tickets: Tickets::default(),
+            group_rotation: GroupRotation::default(),
+            jobs: Jobs::default(),
+            notifications: Notifications::default(),
+        }
+    }
+
+    /// Returns the state of the store.
+    pub fn store_status(&self) -> store::Status {
+        self.store.status()
+    }
+}
