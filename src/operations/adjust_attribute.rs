@@ -1,4 +1,4 @@
-//! Adjust Attribute (KMIP 2.1 §6.1.3, §11.1): a number goes up or down, or a value is turned into its opposite.
+//! Adjust Attribute (KMIP 2.1 §6.1.3): increments, decrements or negates the value of an attribute.
 
 use crate::engine::{Context, failed};
 use crate::kmip::attributes::{Attribute, AttributeDefinition, AttributeReference};

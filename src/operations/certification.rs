@@ -39,7 +39,7 @@ const OF_THE_CERTIFICATE: &[Tag] = &[
     Tag::CertificateSubjectDnQualifier,
 ];
 
-/// The parts of a name that a client may give (KMIP 1.4 §3.43), the widest first.
+/// The parts of a subject name that a client can set (KMIP 2.1 §4.6), from the most general to the most specific.
 const PARTS: &[(Tag, NameAttribute)] = &[
     (Tag::CertificateSubjectDc, NameAttribute::DomainComponent),
     (Tag::CertificateSubjectC, NameAttribute::Country),

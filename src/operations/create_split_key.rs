@@ -1,5 +1,4 @@
-//! Create Split Key (KMIP 1.2 §4.38, 1.4 §4.38, 2.1 §6.1.10): the server splits a key that it has, or a new one
-//! that nobody ever has as a whole.
+//! Create Split Key (KMIP 1.4 §4.38, 2.1 §6.1.10): splits an existing key, or a new key that is never stored whole.
 
 use crate::crypto::split::{Prime, Scheme, Share, split};
 use crate::crypto::symmetric_key;

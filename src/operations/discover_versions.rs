@@ -1,4 +1,4 @@
-//! Discover Versions (KMIP 1.4 §4.26, 2.1 §6.2.1): which versions of the protocol both sides speak.
+//! Discover Versions (KMIP 1.4 §4.26, 2.1 §6.1.16): returns the protocol versions that both client and server support.
 
 use crate::engine::Context;
 use crate::kmip::structures::ProtocolVersion;

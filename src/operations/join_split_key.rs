@@ -1,4 +1,4 @@
-//! Join Split Key (KMIP 1.2 §4.39, 1.4 §4.39, 2.1 §6.1.27): the server makes one object of the parts of a key.
+//! Join Split Key (KMIP 1.4 §4.39, 2.1 §6.1.27): combines the parts of a split key into one object.
 
 use crate::crypto::split::{MAX_PARTS, Share, join};
 use crate::engine::{Context, Granted, NewObject, RequestedAttributes, Requester, failed, invalid_field};

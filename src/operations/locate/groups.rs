@@ -1,4 +1,4 @@
-//! Members of groups: the fresh ones, and the default one (KMIP 1.4 §4.9, 2.1 §6.1.28).
+//! Object Group Member: the fresh members and the default member of a group.
 //!
 //! What the standard leaves to the server: fresh members are handed out in the order in which they joined. The
 //! group with the reserved name `default` (1.4 §3.33) never runs out of them: where none is left, a key is made. The
