@@ -29,7 +29,7 @@
 //!
 //! Each layer uses only layers to its left:
 //!
-//! `ttlv < kmip < {encoding, crypto, store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < api < bin`
+//! `ttlv < {kmip, clock} < {encoding, crypto, store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < api < bin`
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
 //! only `bin` uses `hardening`; every layer may use `secret`. ARCHITECTURE.md describes the layers.
