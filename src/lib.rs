@@ -29,7 +29,7 @@
 //!
 //! Each layer uses only layers to its left:
 //!
-//! `ttlv < {kmip, clock} < {encoding, crypto, store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < api < bin`
+//! `ttlv < {kmip, clock} < {encoding, crypto} < x509 < {store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < api < bin`
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
 //! only `bin` uses `hardening`; every layer may use `secret`. ARCHITECTURE.md describes the layers.
@@ -57,6 +57,7 @@ mod server;
 mod settings;
 mod store;
 pub mod ttlv;
+mod x509;
 
 pub use api::{Error, Server};
 pub use config::{
@@ -80,6 +81,6 @@ pub mod internals {
 
     expose! {
         auth backup clock config crypto dispatch engine explain hardening logging operations pki policy secret server settings
-        store
+        store x509
     }
 }

@@ -1,7 +1,7 @@
 //! Certify and Re-certify over TLS: the certificates, what belongs to them, whom they refuse, what lasts.
 
-use kmip_server::internals::crypto::x509::{self, NameAttribute};
 use kmip_server::internals::secret::Secret;
+use kmip_server::internals::x509::{self, NameAttribute};
 use kmip_server::kmip::attributes::Attribute;
 use kmip_server::kmip::enums::{
     CertificateRequestType, CertificateType, CryptographicAlgorithm, KeyFormatType, LinkType, ObjectType,

@@ -22,10 +22,7 @@
 //! | private-key work on P-256, P-384, P-521, Curve25519 | aws-lc-rs | constant time |
 //! | P-224, ECDH on secp256k1, ECDSA with other hashes, points in all forms | p224, p256, p384, p521, k256, sec1 | aws-lc-rs has none of it |
 //! | containers of PKCS#12 | pkcs5, pkcs12 | the derivation of their keys, and their encryption |
-//! | names and extensions of certificates | x509-cert | reads piece by piece |
-
-pub mod authority;
-pub mod chain;
+//!
 pub mod der;
 pub mod derive;
 pub mod ec;
@@ -37,12 +34,10 @@ pub mod pkcs12;
 pub mod random;
 pub mod rsa;
 pub mod sign;
-pub mod signed;
 pub mod split;
 pub mod symmetric;
 pub mod symmetric_key;
 pub mod wrap;
-pub mod x509;
 
 pub use error::{Error, ErrorKind, KeyRole, Parameter, Purpose};
 pub use key::Key;
@@ -59,11 +54,11 @@ fn pem(bytes: &[u8]) -> Option<Secret> {
 }
 
 #[cfg(test)]
-mod test {
-    //! What the tests of this layer share.
+pub(crate) mod test {
+    //! Functions that the tests of this layer and of x509 share.
 
-    /// The bytes of hexadecimal digits; white space between them is passed over.
-    pub(super) fn hex(digits: &str) -> Vec<u8> {
+    /// Decodes hexadecimal digits, ignoring white space.
+    pub(crate) fn hex(digits: &str) -> Vec<u8> {
         let digits: Vec<u8> = digits.bytes().filter(|digit| !digit.is_ascii_whitespace()).collect();
         assert_eq!(digits.len() % 2, 0);
         let value = |digit: &u8| u8::try_from(char::from(*digit).to_digit(16).unwrap()).unwrap();

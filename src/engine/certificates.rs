@@ -1,10 +1,10 @@
 //! The attributes that a certificate tells about itself (KMIP 1.4 §3.8 to §3.16, 2.1 §4.8 to §4.10, §4.62 to §4.64).
 
-use crate::crypto::x509::{self, DistinguishedName, NameAttribute};
 use crate::kmip::Certificate;
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::CertificateType;
 use crate::kmip::structures::*;
+use crate::x509::{self, DistinguishedName, NameAttribute};
 
 /// Sets what can be read from the certificate. A certificate that cannot be read keeps its type and its length.
 pub(super) fn describe(certificate: &Certificate, attributes: &mut Attributes) {

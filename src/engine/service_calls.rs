@@ -3,10 +3,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::crypto::authority::Issuer;
 use crate::kmip::Error;
 use crate::secret::Secret;
 use crate::store::{Place, Record};
+use crate::x509::issuer::Issuer;
 
 use super::context::Context;
 use super::services::AuthorityHost;

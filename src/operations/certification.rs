@@ -1,8 +1,6 @@
 //! What Certify and Re-certify share: whom a certificate is for, how long it is valid, and the certificate itself.
 
-use crate::crypto::authority::{Subject, name};
 use crate::crypto::rsa::PublicKey;
-use crate::crypto::x509::NameAttribute;
 use crate::crypto::{Purpose, der};
 use crate::engine::{
     Context, Granted, NewObject, RequestedAttributes, failed, invalid_field, key, lifecycle,
@@ -13,6 +11,8 @@ use crate::kmip::enums::{
 use crate::kmip::structures::{CertificateSubject, Name, UniqueIdentifier, X509CertificateSubject};
 use crate::kmip::{Certificate, Error, Object};
 use crate::ttlv::{DateTime, Tag, V2_0};
+use crate::x509::NameAttribute;
+use crate::x509::issuer::{Subject, name};
 
 use super::split_keys::present;
 
@@ -138,7 +138,7 @@ pub(super) fn described(
     }
     if let Some(subject) = given.read::<CertificateSubject>(Tag::CertificateSubject) {
         let text = subject.certificate_subject_distinguished_name;
-        return named(&crate::crypto::authority::name_of_text(&text).map_err(invalid_name)?);
+        return named(&crate::x509::issuer::name_of_text(&text).map_err(invalid_name)?);
     }
     let parts: Vec<_> = PARTS
         .iter()

@@ -1,7 +1,5 @@
 //! Re-certify (KMIP 1.4 §4.8, 2.1 §6.1.45): a new certificate for the key of an existing one, which it replaces.
 
-use crate::crypto::authority::Subject;
-use crate::crypto::x509;
 use crate::engine::{Context, Granted, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
@@ -11,6 +9,8 @@ use crate::kmip::structures::{Link, ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Certificate, Error, Object, enums, structure};
 use crate::store::{Id, Record};
 use crate::ttlv::{DateTime, Interval, Tag, V1_2, V1_4, V2_0};
+use crate::x509;
+use crate::x509::issuer::Subject;
 
 use super::certification::{self, PERIOD};
 use super::{Operation, split_keys};

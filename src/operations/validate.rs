@@ -3,12 +3,12 @@
 //! The chain ends with a certificate that signed itself, which the client gives and so trusts, or with one that
 //! the authority of Certify signed. What a kept certificate was revoked for counts whenever it was.
 
-use crate::crypto::chain::{self, Validity};
 use crate::engine::{Context, failed};
 use crate::kmip::enums::{CertificateType, ObjectType, ResultReason, State, ValidityIndicator};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Certificate, Error, Object, enums, structure};
 use crate::ttlv::{DateTime, V2_0};
+use crate::x509::chain::{self, Validity};
 
 use super::Operation;
 

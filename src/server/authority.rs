@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 use super::tls;
 use crate::config::Config;
 use crate::crypto;
-use crate::crypto::authority::Issuer;
-use crate::crypto::signed::{self, Verdict};
-use crate::crypto::x509::Certificate;
 use crate::engine::Authority;
+use crate::x509::Certificate;
+use crate::x509::issuer::Issuer;
+use crate::x509::signature::{self, Verdict};
 
 /// The settings.
 const CERTIFICATE: &str = "certify_ca_certificate";
@@ -113,6 +113,6 @@ fn vouches(trusted: &CertificateDer<'_>, authority: &CertificateDer<'_>) -> bool
     let (above, below) = (Certificate::read(trusted), Certificate::read(authority));
     let same_key = above.public_key_info == below.public_key_info;
     let signed =
-        above.public_key_info.is_some_and(|info| signed::signed_by(authority, &info) == Verdict::Good);
+        above.public_key_info.is_some_and(|info| signature::signed_by(authority, &info) == Verdict::Good);
     same_key || signed
 }

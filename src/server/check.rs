@@ -19,12 +19,12 @@ use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use super::{Error, IN_MEMORY, addresses, announced, authority, tls, trust};
 use crate::config::{Config, Level};
-use crate::crypto::signed::{self, Verdict};
-use crate::crypto::x509::Certificate;
 use crate::engine::pykmip_import;
 use crate::logging;
 use crate::policy;
 use crate::store::{self, Inspection, KeyEncryptionKey};
+use crate::x509::Certificate;
+use crate::x509::signature::{self, Verdict};
 
 /// A certificate that expires earlier is told of.
 const SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -383,5 +383,5 @@ fn is_signed_by(below: &CertificateDer<'_>, above: &CertificateDer<'_>) -> bool 
     let (Some((_, issuer)), Some((subject, _))) = (names(below), names(above)) else { return false };
     let info = Certificate::read(above).public_key_info;
     // What cannot be verified here may be what clients can.
-    issuer == subject && info.is_some_and(|info| signed::signed_by(below, &info) != Verdict::Bad)
+    issuer == subject && info.is_some_and(|info| signature::signed_by(below, &info) != Verdict::Bad)
 }

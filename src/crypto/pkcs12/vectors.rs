@@ -4,7 +4,7 @@
 use super::open::{Fault, open};
 use crate::crypto::Error;
 use crate::crypto::test::hex;
-use crate::crypto::x509::{Certificate, NameAttribute};
+use crate::x509::{Certificate, NameAttribute};
 
 /// The key, PKCS#8.
 const KEY: &str = "308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b02010104203df81ddc5a3dc8051af746ae1c1cafab\

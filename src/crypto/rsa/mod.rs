@@ -24,7 +24,8 @@ pub use key::{PrivateKey, PrivateNumbers, PublicKey};
 pub use ready::forget;
 #[cfg(test)]
 pub(crate) use ready::is_ready;
-pub(super) use sign::{Scheme, sign, sign_bare, verify, verify_bare};
+pub(crate) use sign::{Scheme, verify};
+pub(super) use sign::{sign, sign_bare, verify_bare};
 
 /// The shortest modulus that aws-lc-rs computes with, in bits.
 const FAST_BITS: u32 = 2048;

@@ -16,7 +16,7 @@ use crate::crypto::{Error, Parameter, Purpose};
 
 /// A signature scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::crypto) enum Scheme {
+pub(crate) enum Scheme {
     /// RSASSA-PKCS1-v1_5.
     Pkcs1,
     /// RSASSA-PSS, with the mask made by the same hash. Without a salt length, signing takes the longest salt
@@ -52,7 +52,7 @@ pub(in crate::crypto) fn sign(
 }
 
 /// Whether the signature of the digest is right.
-pub(in crate::crypto) fn verify(
+pub(crate) fn verify(
     key: &PublicKey,
     scheme: Scheme,
     hash: Hash,

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use x509_cert::der::pem::{LineEnding, encode_string};
 
-use crate::crypto::authority::{Issuer, NewIssuer};
 use crate::kmip::enums::ResultReason;
 use crate::kmip::{Error, structure};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 use crate::ttlv::{self, DateTime, Reader, STORED, Tag, Value, Writer};
+use crate::x509::issuer::{Issuer, NewIssuer};
 
 use super::super::error::failed;
 

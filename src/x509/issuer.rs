@@ -30,9 +30,9 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::{Time, Validity};
 
-use super::signed::{self, Verdict};
-use super::x509::{NAME_ATTRIBUTES, NameAttribute};
-use super::{Error, Purpose, random, rsa};
+use super::certificate::{NAME_ATTRIBUTES, NameAttribute};
+use super::signature::{self, Verdict};
+use crate::crypto::{Error, KeyRole, Purpose, hash, random, rsa};
 use crate::kmip::enums::{CryptographicUsageMask, HashingAlgorithm};
 use crate::secret::Secret;
 use crate::ttlv::DateTime;
@@ -93,7 +93,7 @@ impl Subject {
         let algorithm = request.algorithm.to_der().map_err(refused)?;
         let algorithm = Decode::from_der(&algorithm).map_err(refused)?;
         let signature = request.signature.as_bytes().ok_or(Error::Request)?;
-        if signed::verify(&key, algorithm, &info, signature) != Verdict::Good {
+        if signature::verify(&key, algorithm, &info, signature) != Verdict::Good {
             return Err(Error::Request);
         }
         let mut extensions = Vec::new();
@@ -298,7 +298,7 @@ impl SigningKey {
             .map(|key| Self::Rsa(Box::new(key)))
             .or_else(|_| ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_WITH_SHA256))
             .or_else(|_| ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_WITH_SHA384))
-            .map_err(|_| Error::Unreadable { role: super::KeyRole::Private, purpose: Purpose::Sign })
+            .map_err(|_| Error::Unreadable { role: KeyRole::Private, purpose: Purpose::Sign })
     }
 
     /// DER of the SubjectPublicKeyInfo.
@@ -369,7 +369,7 @@ fn extension(extn_id: ObjectIdentifier, critical: bool, value: &impl Encode) -> 
 
 /// RFC 5280 §4.2.1.2, the first way: SHA-1 of the key's bits.
 fn key_identifier(key: &SubjectPublicKeyInfoOwned) -> Result<Vec<u8>, Error> {
-    super::hash::digest(HashingAlgorithm::Sha1, key.subject_public_key.raw_bytes())
+    hash::digest(HashingAlgorithm::Sha1, key.subject_public_key.raw_bytes())
 }
 
 fn serial() -> Result<SerialNumber, Error> {

@@ -9,7 +9,7 @@ use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 
-use super::signed::{Verdict, signed_by};
+use super::signature::{Verdict, signed_by};
 use crate::ttlv::DateTime;
 
 const fn oid(text: &str) -> ObjectIdentifier {

@@ -6,7 +6,7 @@ use webpki::{EndEntityCert, KeyUsage as Purposes, anchor_from_trusted_cert};
 
 use super::*;
 use crate::clock::Clock;
-use crate::crypto::x509;
+use crate::x509;
 
 const NOW: DateTime = DateTime(1_700_000_000);
 const DAY: i64 = 24 * 3600;

@@ -11,9 +11,9 @@ use x509_cert::der::asn1::{BitStringRef, ObjectIdentifier};
 use x509_cert::der::{AnyRef, Decode, Reader, SliceReader, Tag, Tagged};
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
-use super::hash::Hash;
-use super::rsa::{self, PublicKey, Scheme};
-use super::{Error, Purpose};
+use crate::crypto::hash::Hash;
+use crate::crypto::rsa::{self, PublicKey, Scheme};
+use crate::crypto::{Error, Purpose};
 use crate::kmip::enums::HashingAlgorithm;
 
 const fn oid(text: &str) -> ObjectIdentifier {

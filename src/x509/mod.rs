@@ -1,0 +1,11 @@
+//! X.509 certificates (RFC 5280): reading their fields, verifying signatures and chains, and issuing them from
+//! certificate requests (RFC 2986).
+//!
+//! Which certificates a client may present, and which it may request, is up to the server and the operations.
+
+pub mod certificate;
+pub mod chain;
+pub mod issuer;
+pub mod signature;
+
+pub use certificate::{Certificate, DistinguishedName, NameAttribute};
