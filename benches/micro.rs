@@ -131,7 +131,7 @@ fn subjects<'a>(store: &'a Sqlite, id: &str) -> Result<Vec<Subject<'a>>, Failure
         (
             "store: change",
             Box::new(move || {
-                let changed = store.change(&mut |transaction| match transaction.update(record.clone()) {
+                let changed = store.change(&mut |transaction| match transaction.update((*record).clone()) {
                     Ok(()) => Outcome::Commit,
                     Err(_) => Outcome::Rollback,
                 });

@@ -321,7 +321,7 @@ fn named(request: &[u8], version: Version) -> Vec<u64> {
 }
 
 /// All records, to see whether one changed.
-fn records(store: &Memory) -> Vec<Option<Record>> {
+fn records(store: &Memory) -> Vec<Option<Arc<Record>>> {
     (1..=OBJECTS + 4).map(|number| store.read(Id(number)).unwrap()).collect()
 }
 

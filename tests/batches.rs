@@ -42,7 +42,7 @@ impl Watched {
 }
 
 impl Store for Watched {
-    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+    fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         self.note(Asked::Read);
         self.objects.read(id)
     }

@@ -32,7 +32,7 @@ impl Failing {
 }
 
 impl Store for Failing {
-    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+    fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         self.check()?;
         self.kept.read(id)
     }

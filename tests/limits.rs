@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -374,7 +375,7 @@ fn a_user_has_a_greatest_number_of_tickets() {
 struct Endless(Memory);
 
 impl Store for Endless {
-    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+    fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         self.0.read(id)
     }
 

@@ -426,7 +426,7 @@ fn fill(template: &Path, file: &Path, count: usize) -> Result<(), Failure> {
         store.change(&mut |transaction| {
             outcome = (first..count.min(first + CHUNK)).try_for_each(|number| {
                 let id = transaction.next_id()?;
-                let mut record = original.clone();
+                let mut record = (*original).clone();
                 record.id = id;
                 record.attributes.unique_identifier = Some(UniqueIdentifier::from(id));
                 for value in &mut record.attributes.name {

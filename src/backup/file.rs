@@ -123,7 +123,7 @@ impl Sink {
                 .set_permissions(fs::Permissions::from_mode(MODE))
                 .map_err(|why| sink.failed(why))?;
         }
-        let wrapped = key.map(|key| key.key.make(Sealing::Export)).transpose()?;
+        let wrapped = key.map(|key| key.key.generate(Sealing::Export)).transpose()?;
         let text = wrapped.as_ref().map(|wrapped| Base64::encode_string(wrapped));
         let first = sink.chain.close(&line::first(text.as_deref()));
         sink.put(&first)?;

@@ -17,7 +17,7 @@ pub use file::MAX_LINE;
 pub use line::VERSION;
 
 use crate::secret::Secret;
-use crate::store::{self, Id, KeyEncryptionKey, Restore, Snapshot};
+use crate::store::{self, Dump, Id, KeyEncryptionKey, Restore};
 use file::{Lines, Sink};
 use line::{Entry, Totals};
 
@@ -56,16 +56,16 @@ pub fn export(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     let seal = file::key(seal)?;
     let key = database.key()?;
     let mut sink = Sink::create(path, seal.as_ref())?;
-    let snapshot = Snapshot::open(database.path, key.as_ref())?;
-    let mut totals = Totals { last_id: snapshot.last_id()?, ..Totals::default() };
+    let dump = Dump::open(database.path, key.as_ref())?;
+    let mut totals = Totals { last_id: dump.last_id()?, ..Totals::default() };
     let mut last = Id(0);
-    while let Some(record) = snapshot.next(last)? {
+    while let Some(record) = dump.next(last)? {
         last = record.id;
         sink.write(Entry::Object(Box::new(record)))?;
         totals.objects += 1;
     }
-    for name in snapshot.server_state_names()? {
-        let Some(value) = snapshot.server_state(&name)? else { continue };
+    for name in dump.server_state_names()? {
+        let Some(value) = dump.server_state(&name)? else { continue };
         sink.write(Entry::Own { name, value })?;
         totals.server_state += 1;
     }
@@ -83,19 +83,19 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     let seal = file::key(seal)?;
     let key = database.key()?;
     Lines::open(path, seal.as_ref())?.for_each(|_, _| Ok(()))?;
-    let intake = Restore::open(database.path, key.as_ref())?;
+    let restore = Restore::open(database.path, key.as_ref())?;
     let mut left = Vec::new();
     let totals = Lines::open(path, seal.as_ref())?.for_each(|line, entry| match entry {
-        Entry::Object(record) => intake.insert(*record).map_err(|error| match error {
+        Entry::Object(record) => restore.insert(&record).map_err(|error| match error {
             store::Error::Taken { id } => Error::Taken { path: path.to_owned(), line, id },
             other => other.into(),
         }),
         Entry::Own { name, value } => {
-            match intake.server_state(&name)? {
-                None => intake.set_server_state(&name, &value)?,
+            match restore.server_state(&name)? {
+                None => restore.set_server_state(&name, &value)?,
                 Some(there) if there == value => {}
                 Some(there) => match farther(&name, &there, &value) {
-                    Some(farther) => intake.set_server_state(&name, &farther)?,
+                    Some(farther) => restore.set_server_state(&name, &farther)?,
                     None => left.push(name),
                 },
             }
@@ -103,8 +103,8 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
         }
         Entry::End(_) => Ok(()),
     })?;
-    intake.count_from(Id(totals.last_id))?;
-    intake.keep()?;
+    restore.count_from(Id(totals.last_id))?;
+    restore.commit()?;
     Ok(Summary { objects: totals.objects, last_id: totals.last_id, left })
 }
 

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 use crate::store::testing::{
     Folder, Random, change, insert, one_of_each_type, random_record, record, sealed,
 };
-use crate::store::{Id, KeyEncryptionKey, Record, Snapshot, Sqlite, Store};
+use crate::store::{Dump, Id, KeyEncryptionKey, Record, Sqlite, Store};
 
 /// Objects of every type, with the attributes of a random one.
 fn random_records(random: &mut Random, count: usize) -> Vec<Record> {
@@ -52,7 +52,7 @@ fn database(path: &Path) -> Database<'_> {
 /// All that is in a store.
 fn contents(database: Database<'_>) -> (Vec<Record>, Vec<(String, Secret)>, u64) {
     let key = database.key.map(|path| KeyEncryptionKey::read(path).unwrap());
-    let snapshot = Snapshot::open(database.path, key.as_ref()).unwrap();
+    let snapshot = Dump::open(database.path, key.as_ref()).unwrap();
     let mut records: Vec<Record> = Vec::new();
     while let Some(record) = snapshot.next(records.last().map_or(Id(0), |last| last.id)).unwrap() {
         records.push(record);

@@ -26,6 +26,7 @@
 pub mod der;
 pub mod derive;
 pub mod ec;
+pub mod envelope;
 mod error;
 pub mod hash;
 mod key;

@@ -53,7 +53,7 @@ pub struct Status {
     /// Requests that met a bug of the server.
     pub bugs: u64,
     /// The state of the store.
-    pub store: crate::store::Status,
+    pub store: crate::store::StoreStatus,
     /// What was sent to the listeners of clients.
     pub endpoints: Vec<crate::engine::services::notifications::Status>,
 }

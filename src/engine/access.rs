@@ -1,6 +1,7 @@
 //! The gate: no record without a decision (KMIP 1.4 §3.18; PyKMIP server documentation, "Access Control").
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::auth::Identity;
 use crate::kmip::Error;
@@ -57,12 +58,12 @@ use super::lifecycle;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Granted(Record);
+pub struct Granted(Arc<Record>);
 
 impl Granted {
     /// The record itself, to change it or to take it apart.
     pub fn into_record(self) -> Record {
-        self.0
+        Arc::unwrap_or_clone(self.0)
     }
 }
 
@@ -105,7 +106,7 @@ pub(super) fn decide(
     policies: &Policies,
     identity: &Identity,
     operation: Operation,
-    record: Record,
+    record: Arc<Record>,
 ) -> Option<Granted> {
     // Whoever acts for another needs a right to it as well.
     let delegated = identity.delegate.as_ref().is_none_or(|delegate| {
@@ -187,12 +188,14 @@ impl Gate<'_> {
     /// Object Not Found (before 2.1 Item Not Found), Permission Denied.
     pub(super) fn permit(
         &self,
-        record: Option<Record>,
+        record: Option<Arc<Record>>,
         text: &str,
         operation: Operation,
     ) -> Result<Granted, Error> {
         let mut record = record.ok_or_else(|| not_found(text))?;
-        lifecycle::update_state(&mut record, self.now);
+        if record.state_at(self.now) != record.attributes.state {
+            lifecycle::update_state(Arc::make_mut(&mut record), self.now);
+        }
         decide(self.policies, self.identity, operation, record).ok_or_else(|| refused(text))
     }
 
@@ -202,7 +205,7 @@ impl Gate<'_> {
     /// Those of [`Gate::permit`], and Object Archived.
     pub(super) fn admit(
         &self,
-        record: Option<Record>,
+        record: Option<Arc<Record>>,
         text: &str,
         operation: Operation,
     ) -> Result<Granted, Error> {

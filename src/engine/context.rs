@@ -393,14 +393,15 @@ impl<'a> Context<'a> {
     ) -> Result<T, Error> {
         let mut job = Some(job);
         let mut outcome = None;
-        let (notifications, version) = (&self.services.notifications, self.version);
+        let recorder = ChangeRecorder { notifications: &self.services.notifications, version: self.version };
         let mut seen = Vec::new();
         let mut run = |transaction: &mut dyn Transaction| {
-            let watched = |job| ChangeRecorder::run(transaction, notifications, version, &mut seen, job);
-            let result = job.take().map(watched);
-            let keep = if matches!(result, Some(Ok(_))) { Outcome::Commit } else { Outcome::Rollback };
-            outcome = result;
-            keep
+            outcome = job.take().map(|job| job(transaction));
+            if !matches!(outcome, Some(Ok(_))) {
+                return Outcome::Rollback;
+            }
+            seen = recorder.record(transaction.writes());
+            Outcome::Commit
         };
         let number = self.changes();
         match &mut self.scope {

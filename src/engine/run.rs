@@ -3,6 +3,8 @@
 //!
 //! What the changes are, and who may make them, is left to the context.
 
+use std::sync::Arc;
+
 use crate::kmip::Error;
 use crate::secret::Secret;
 use crate::store::{self, Id, Located, Outcome, PendingCommit, Query, Record, Store, Transaction};
@@ -46,7 +48,7 @@ impl<'a> Run<'a> {
     }
 
     /// Reads an object as the changes left it, those that are not settled included.
-    pub(super) fn read(&mut self, id: Id) -> Result<Option<Record>, store::Error> {
+    pub(super) fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, store::Error> {
         if self.pending.is_empty() {
             return self.store.read(id);
         }

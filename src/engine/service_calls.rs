@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::kmip::Error;
 use crate::secret::Secret;
-use crate::store::{Place, Record};
+use crate::store::{Record, SortKey};
 use crate::x509::issuer::Issuer;
 
 use super::context::Context;
@@ -37,14 +37,14 @@ impl Context<'_> {
     }
 
     /// Returns the sort key of the member of `group` that the requester got last, or `None` if the first is next.
-    pub fn last_served(&self, group: &str) -> Option<Place> {
+    pub fn last_served(&self, group: &str) -> Option<SortKey> {
         self.services.group_rotation.last_served(&self.identity.principal, group, self.instant())
     }
 
     /// Moves the rotation of the groups of `record`, which the requester gets.
     pub(super) fn rotate_groups(&self, record: &Record) {
         let groups = &record.attributes.object_group;
-        self.services.group_rotation.record(&self.identity.principal, groups, record.place());
+        self.services.group_rotation.record(&self.identity.principal, groups, record.sort_key());
     }
 
     /// Returns the issuer of certificates. The first use makes it if the settings name none.

@@ -46,7 +46,7 @@ use crate::dispatch::{Dispatcher, Respond};
 use crate::engine::services::notifications::Notifications;
 use crate::engine::{Services, pykmip_import};
 use crate::policy::{self, PolicyStore};
-use crate::store::{self, KeyEncryptionKey, Memory, Sealed, Sqlite, Store};
+use crate::store::{self, KeyEncryptionKey, Memory, Sqlite, Store};
 use budget::Budget;
 use connection::Terms;
 use endpoints::Endpoints;
@@ -240,9 +240,9 @@ fn open_store(config: &Config) -> Result<Box<dyn Store>, store::Error> {
     }
     if let Some(key) = &config.key_encryption_key_path {
         let key = KeyEncryptionKey::read(key)?;
-        return Ok(Box::new(Sealed::open(path, &key, &pykmip_import::complete)?));
+        return Ok(Box::new(Sqlite::open_sealed(path, &key, &pykmip_import::complete)?));
     }
-    Ok(Box::new(Sqlite::open_or_take_over(path, &pykmip_import::complete)?))
+    Ok(Box::new(Sqlite::open_or_import(path, &pykmip_import::complete)?))
 }
 
 /// The `database_path` of a server that keeps its objects in memory only.

@@ -5,7 +5,7 @@ use crate::kmip::attributes::{Attribute, AttributeDefinition};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::ttlv::DateTime;
 
-use super::{Id, Place, Record};
+use super::{Id, Record, SortKey};
 
 /// One question. An object is found when a grant covers it, every criterion holds, and the storage mask
 /// has the place where it is kept.
@@ -34,7 +34,7 @@ pub struct Query {
 impl Query {
     /// Whether the object is one of those that the query asks for, whatever the page: what a store has to
     /// find, said once and plainly.
-    pub fn finds(&self, record: &Record) -> bool {
+    pub fn matches(&self, record: &Record) -> bool {
         self.storage.0 & record.storage().0 != 0
             && self.grants.iter().any(|grant| grant.covers(record, &self.asker))
             && self.criteria.iter().all(|criterion| criterion.holds(record, self.now))
@@ -75,8 +75,8 @@ impl Grant {
 pub enum Criterion {
     /// The object has that identifier.
     Identifier(Id),
-    /// The object stands behind that place, in the order of [`Order::OldestFirst`].
-    Behind(Place),
+    /// The object follows this sort key in the order of [`Order::OldestFirst`].
+    After(SortKey),
     /// No object can match: what was asked for is no value that an object can have.
     Nothing,
     /// The object is in that state at [`Query::now`].
@@ -96,7 +96,7 @@ impl Criterion {
         let attributes = &record.attributes;
         match self {
             Self::Identifier(id) => record.id == *id,
-            Self::Behind(place) => record.place() > *place,
+            Self::After(key) => record.sort_key() > *key,
             Self::Nothing => false,
             Self::State(state) => record.state_at(now) == Some(*state),
             Self::UsageMask(mask) => {

@@ -1,190 +1,384 @@
-//! A change that collects what it writes beside what was there before it: nothing but this change sees it, and
-//! nothing has to be undone where it is taken back.
+//! Transaction overlay: collects the writes of a transaction over an immutable snapshot of the store.
+//!
+//! Only the transaction sees its writes before it commits. A rollback drops them; the snapshot never changes.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use super::{Error, Id, Located, Outcome, Query, Record, Transaction};
+use super::{Error, Id, Located, Outcome, Query, Record, Transaction, Write};
 use crate::secret::Secret;
 
-/// What changes have written.
+/// The writes of one transaction, or of several in the order of their commits.
 #[derive(Clone, Default)]
-pub(super) struct Changes {
-    /// The objects, each as it was written last.
-    pub(super) records: BTreeMap<Id, Written>,
-    /// What the server keeps for itself.
+pub(super) struct WriteSet {
+    /// One write per object: `before` is the record before the first write, `after` the one of the last write.
+    pub(super) records: BTreeMap<Id, Write>,
+    /// The server state by name.
     pub(super) server_state: BTreeMap<String, Secret>,
-    /// The last number that an object got.
-    pub(super) last: u64,
-    /// Whether any of it has to be on the disk before it is acknowledged.
+    /// The highest number of an object so far.
+    pub(super) last_id: u64,
+    /// Whether a commit must be flushed to the disk before it is acknowledged.
     pub(super) durable: bool,
 }
 
-/// An object that was written.
-#[derive(Clone)]
-pub(super) struct Written {
-    pub(super) record: Arc<Record>,
-    /// Whether there was none of its number before.
-    pub(super) is_new: bool,
-}
-
-impl Changes {
-    /// Nothing so far, after the number `last`.
-    fn after(last: u64) -> Self {
-        Self { last, ..Self::default() }
+impl WriteSet {
+    /// An empty set, if the highest number so far is `last_id`.
+    fn after(last_id: u64) -> Self {
+        Self { last_id, ..Self::default() }
     }
 
-    /// Adds what was written later.
-    pub(super) fn add(&mut self, later: Self) {
-        later.records.into_values().for_each(|written| self.put(written));
+    /// Adds the writes of a later transaction.
+    pub(super) fn merge(&mut self, later: Self) {
+        later.records.into_values().for_each(|write| self.put(write));
         self.server_state.extend(later.server_state);
-        self.last = later.last;
+        self.last_id = later.last_id;
         self.durable |= later.durable;
     }
 
-    fn put(&mut self, mut written: Written) {
-        let id = written.record.id;
-        written.is_new |= self.records.get(&id).is_some_and(|earlier| earlier.is_new);
-        self.records.insert(id, written);
+    fn put(&mut self, mut write: Write) {
+        let id = write.after.id;
+        if let Some(earlier) = self.records.remove(&id) {
+            write.before = earlier.before;
+        }
+        self.records.insert(id, write);
     }
 }
 
-/// What was there before a change.
-pub(super) trait Before {
-    /// The object of that number.
-    fn read(&self, id: Id) -> Result<Option<Record>, Error>;
+/// The state of a store that a transaction starts from.
+pub(super) trait Snapshot {
+    /// Returns the object with this number, or `None`.
+    fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error>;
 
-    /// The objects that answer `query` where `changes` are made.
-    fn locate(&self, query: &Query, changes: &Changes) -> Result<Located, Error>;
+    /// Returns the objects that match `query` after `writes` are applied to the snapshot.
+    fn locate(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error>;
 
-    /// What the server keeps for itself under that name.
+    /// Returns the server state with this name, or `None`.
     fn server_state(&self, name: &str) -> Result<Option<Secret>, Error>;
 }
 
-/// Runs `job` on what was `before`, where `last` was the last number that an object got; gives what it wrote, or
-/// nothing where that is to be taken back. A panic of the job goes on.
+/// Runs `job` on `base`, in which `last_id` is the highest number of an object. Returns the writes of `job`, or
+/// `None` if it asks for a rollback. A panic of `job` propagates.
 pub(super) fn run(
-    before: &dyn Before,
-    last: u64,
+    base: &dyn Snapshot,
+    last_id: u64,
     job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
-) -> Option<Changes> {
-    let mut change =
-        Change { before, last_before: last, seen: None, outer: Vec::new(), inner: Changes::after(last) };
-    (job(&mut change) == Outcome::Commit).then_some(change.inner)
+) -> Option<WriteSet> {
+    Overlay::run(base, last_id, job).map(|(writes, _)| writes)
 }
 
-/// A change under way.
-struct Change<'a> {
-    before: &'a dyn Before,
-    /// The last number that an object got before the change: none that was there has a higher one.
-    last_before: u64,
-    /// The object that was found last in what was there before.
-    seen: Option<Id>,
-    /// What was written outside of the innermost part, from the outermost on.
-    outer: Vec<Changes>,
-    /// What was written in it.
-    inner: Changes,
+/// A running transaction.
+struct Overlay<'a> {
+    base: &'a dyn Snapshot,
+    /// The highest number of an object in `base`.
+    base_last_id: u64,
+    /// The record that the last read found in `base`. An update of it does not read it again.
+    last_read: Option<Arc<Record>>,
+    writes: WriteSet,
+    /// Every write that is not lazy, in order.
+    log: Vec<Write>,
 }
 
-impl Change<'_> {
-    /// From the innermost part on.
-    fn parts(&self) -> impl Iterator<Item = &Changes> {
-        std::iter::once(&self.inner).chain(self.outer.iter().rev())
+impl Overlay<'_> {
+    fn run(
+        base: &dyn Snapshot,
+        base_last_id: u64,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Option<(WriteSet, Vec<Write>)> {
+        let writes = WriteSet::after(base_last_id);
+        let mut overlay = Overlay { base, base_last_id, last_read: None, writes, log: Vec::new() };
+        (job(&mut overlay) == Outcome::Commit).then_some((overlay.writes, overlay.log))
     }
 
-    fn written(&self, id: Id) -> Option<&Written> {
-        self.parts().find_map(|part| part.records.get(&id))
+    fn written(&self, id: Id) -> Option<Arc<Record>> {
+        self.writes.records.get(&id).map(|write| Arc::clone(&write.after))
     }
 
-    fn has(&self, id: Id) -> Result<bool, Error> {
-        if self.written(id).is_some() || self.seen == Some(id) {
-            return Ok(true);
+    /// Returns the record that a write to `id` replaces.
+    fn replaced(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
+        let last_read = self.last_read.as_ref().filter(|record| record.id == id);
+        match self.written(id).or_else(|| last_read.map(Arc::clone)) {
+            None if id.0 <= self.base_last_id => self.base.read(id),
+            known => Ok(known),
         }
-        Ok(id.0 <= self.last_before && self.before.read(id)?.is_some())
     }
 
-    fn write(&mut self, record: Record, is_new: bool) {
-        self.inner.last = self.inner.last.max(record.id.0);
-        self.inner.put(Written { record: Arc::new(record), is_new });
+    fn write(&mut self, write: Write, lazy: bool) {
+        self.writes.last_id = self.writes.last_id.max(write.after.id.0);
+        if !lazy {
+            self.writes.durable = true;
+            self.log.push(write.clone());
+        }
+        self.writes.put(write);
     }
 
-    /// All that was written so far.
-    fn all(&self) -> Changes {
-        let mut all = Changes::default();
-        self.outer.iter().chain([&self.inner]).for_each(|part| all.add(part.clone()));
-        all
+    fn replace(&mut self, record: Record, lazy: bool) -> Result<(), Error> {
+        let before = self.replaced(record.id)?;
+        if before.is_none() {
+            return Err(Error::Missing { id: record.id });
+        }
+        self.write(Write { before, after: Arc::new(record) }, lazy);
+        Ok(())
     }
 }
 
-impl Transaction for Change<'_> {
-    fn read(&mut self, id: Id) -> Result<Option<Record>, Error> {
-        if let Some(written) = self.written(id) {
-            return Ok(Some(Record::clone(&written.record)));
+impl Transaction for Overlay<'_> {
+    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, Error> {
+        if let Some(record) = self.written(id) {
+            return Ok(Some(record));
         }
-        let found = self.before.read(id)?;
-        if found.is_some() {
-            self.seen = Some(id);
-        }
-        Ok(found)
+        self.last_read = self.base.read(id)?;
+        Ok(self.last_read.clone())
     }
 
     fn locate(&mut self, query: &Query) -> Result<Located, Error> {
-        self.before.locate(query, &self.all())
+        self.base.locate(query, &self.writes)
     }
 
     fn next_id(&mut self) -> Result<Id, Error> {
-        self.inner.last += 1;
-        Ok(Id(self.inner.last))
+        self.writes.last_id += 1;
+        Ok(Id(self.writes.last_id))
     }
 
     fn insert(&mut self, record: Record) -> Result<(), Error> {
-        if self.has(record.id)? {
+        if self.replaced(record.id)?.is_some() {
             return Err(Error::Taken { id: record.id });
         }
-        self.write(record, true);
-        self.inner.durable = true;
+        self.write(Write { before: None, after: Arc::new(record) }, false);
         Ok(())
     }
 
     fn update(&mut self, record: Record) -> Result<(), Error> {
-        self.update_lazily(record)?;
-        self.inner.durable = true;
-        Ok(())
+        self.replace(record, false)
     }
 
     fn update_lazily(&mut self, record: Record) -> Result<(), Error> {
-        if !self.has(record.id)? {
-            return Err(Error::Missing { id: record.id });
-        }
-        self.write(record, false);
-        Ok(())
+        self.replace(record, true)
     }
 
     fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
-        match self.parts().find_map(|part| part.server_state.get(name)) {
-            Some(value) => Ok(Some(value.clone())),
-            None => self.before.server_state(name),
-        }
+        Snapshot::server_state(self, name)
     }
 
     fn set_server_state(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
-        self.inner.server_state.insert(name.to_owned(), value.clone());
-        self.inner.durable = true;
+        self.writes.server_state.insert(name.to_owned(), value.clone());
+        self.writes.durable = true;
         Ok(())
     }
 
+    fn writes(&self) -> &[Write] {
+        &self.log
+    }
+
     fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
-        let inner = Changes::after(self.inner.last);
-        self.outer.push(std::mem::replace(&mut self.inner, inner));
-        let kept = catch_unwind(AssertUnwindSafe(|| job(self)));
-        let outer = self.outer.pop().unwrap_or_default();
-        let part = std::mem::replace(&mut self.inner, outer);
-        match kept {
-            Ok(Outcome::Commit) => self.inner.add(part),
-            Ok(Outcome::Rollback) => {}
-            Err(panic) => resume_unwind(panic),
+        // `self` is the snapshot of the nested transaction, so a panic of `job` leaves it unchanged.
+        if let Some((writes, log)) = Overlay::run(self, self.writes.last_id, job) {
+            self.writes.merge(writes);
+            self.log.extend(log);
         }
         Ok(())
+    }
+}
+
+/// The state that a nested transaction starts from.
+impl Snapshot for Overlay<'_> {
+    fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
+        match self.written(id) {
+            None => self.base.read(id),
+            written => Ok(written),
+        }
+    }
+
+    fn locate(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {
+        let mut all = self.writes.clone();
+        all.merge(writes.clone());
+        self.base.locate(query, &all)
+    }
+
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        match self.writes.server_state.get(name) {
+            Some(value) => Ok(Some(value.clone())),
+            None => self.base.server_state(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::store::testing::key;
+
+    /// A snapshot with the objects 1 and 2 that counts how often it is read.
+    #[derive(Default)]
+    struct Base(std::cell::Cell<u32>);
+
+    const LAST_ID: u64 = 2;
+
+    fn object(id: u64, name: &str) -> Record {
+        Record { id: Id(id), ..key(name) }
+    }
+
+    impl Snapshot for Base {
+        fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
+            self.0.set(self.0.get() + 1);
+            Ok((1..=LAST_ID).contains(&id.0).then(|| Arc::new(object(id.0, "base"))))
+        }
+
+        fn locate(&self, _: &Query, writes: &WriteSet) -> Result<Located, Error> {
+            Ok(Located { ids: writes.records.keys().copied().collect(), total: None })
+        }
+
+        fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+            Ok((name == "base").then(|| Secret::new(vec![0])))
+        }
+    }
+
+    /// Commits `job` on a new [`Base`]; returns its writes.
+    fn commit(job: impl Fn(&mut dyn Transaction)) -> WriteSet {
+        let job = &mut |transaction: &mut dyn Transaction| {
+            job(transaction);
+            Outcome::Commit
+        };
+        run(&Base::default(), LAST_ID, job).unwrap()
+    }
+
+    fn nest(transaction: &mut dyn Transaction, outcome: Outcome, job: impl Fn(&mut dyn Transaction)) {
+        let job = &mut |nested: &mut dyn Transaction| {
+            job(nested);
+            outcome
+        };
+        transaction.nested(job).unwrap();
+    }
+
+    #[test]
+    fn merges_the_writes_to_one_object_and_keeps_the_record_before_the_first() {
+        let writes = commit(|transaction| {
+            transaction.update(object(1, "first")).unwrap();
+            transaction.update(object(1, "second")).unwrap();
+            transaction.insert(object(7, "new")).unwrap();
+            transaction.update(object(7, "renamed")).unwrap();
+        });
+        let replaced = &writes.records[&Id(1)];
+        assert_eq!(replaced.before.as_deref(), Some(&object(1, "base")));
+        assert_eq!(*replaced.after, object(1, "second"));
+        let new = &writes.records[&Id(7)];
+        assert_eq!((new.before.as_deref(), &*new.after), (None, &object(7, "renamed")));
+        assert_eq!((writes.records.len(), writes.last_id), (2, 7));
+    }
+
+    #[test]
+    fn lists_each_durable_write_in_order_with_the_record_it_replaced() {
+        commit(|transaction| {
+            transaction.update(object(2, "first")).unwrap();
+            transaction.update_lazily(object(2, "lazy")).unwrap();
+            nest(transaction, Outcome::Rollback, |nested| nested.update(object(1, "lost")).unwrap());
+            nest(transaction, Outcome::Commit, |nested| {
+                nested.update(object(2, "nested")).unwrap();
+                assert_eq!(nested.writes().len(), 1, "a nested transaction lists its own writes");
+            });
+            let writes = transaction.writes().iter();
+            let writes: Vec<_> =
+                writes.map(|write| (write.before.as_deref().unwrap(), &*write.after)).collect();
+            let [base, first, lazy, nested] = ["base", "first", "lazy", "nested"].map(|name| object(2, name));
+            assert_eq!(writes, [(&base, &first), (&lazy, &nested)]);
+        });
+    }
+
+    #[test]
+    fn only_lazy_updates_and_empty_transactions_need_no_flush() {
+        let record = || object(1, "k");
+        assert!(!commit(|_| {}).durable);
+        assert!(!commit(|transaction| transaction.update_lazily(record()).unwrap()).durable);
+        assert!(commit(|transaction| transaction.update(record()).unwrap()).durable);
+        assert!(commit(|transaction| transaction.insert(object(3, "k")).unwrap()).durable);
+        assert!(commit(|transaction| transaction.set_server_state("n", &Secret::default()).unwrap()).durable);
+        let nested = |outcome| {
+            commit(|transaction| {
+                nest(transaction, outcome, |nested| nested.update(record()).unwrap());
+            })
+        };
+        assert!(nested(Outcome::Commit).durable);
+        assert!(!nested(Outcome::Rollback).durable);
+    }
+
+    #[test]
+    fn a_nested_transaction_sees_the_outer_writes_and_the_base() {
+        commit(|transaction| {
+            transaction.update(object(1, "outer")).unwrap();
+            transaction.set_server_state("outer", &Secret::new(vec![1])).unwrap();
+            nest(transaction, Outcome::Commit, |nested| {
+                let mut name = |id| nested.read(Id(id)).unwrap().map(|record| Arc::unwrap_or_clone(record));
+                assert_eq!(name(1), Some(object(1, "outer")));
+                assert_eq!(name(2), Some(object(2, "base")));
+                assert_eq!(name(3), None);
+                for (name, value) in [("base", Some(0)), ("outer", Some(1)), ("none", None)] {
+                    let expected = value.map(|value| Secret::new(vec![value]));
+                    assert_eq!(nested.server_state(name).unwrap(), expected);
+                }
+                nested.update(object(2, "nested")).unwrap();
+                let query = crate::store::testing::everybody();
+                assert_eq!(nested.locate(&query).unwrap().ids, [Id(1), Id(2)]);
+            });
+        });
+    }
+
+    #[test]
+    fn a_rollback_frees_the_numbers_that_the_nested_transaction_took() {
+        commit(|transaction| {
+            for outcome in [Outcome::Rollback, Outcome::Commit] {
+                nest(transaction, outcome, |nested| assert_eq!(nested.next_id().unwrap(), Id(3)));
+            }
+            assert_eq!(transaction.next_id().unwrap(), Id(4));
+        });
+    }
+
+    #[test]
+    fn a_panic_of_a_nested_transaction_discards_only_its_writes() {
+        let writes = commit(|transaction| {
+            transaction.update(object(1, "outer")).unwrap();
+            let panics = || {
+                nest(transaction, Outcome::Commit, |nested| {
+                    nested.update(object(2, "lost")).unwrap();
+                    panic!("on purpose");
+                })
+            };
+            catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+        });
+        assert_eq!(writes.records.keys().collect::<Vec<_>>(), [&Id(1)]);
+    }
+
+    #[test]
+    fn refuses_to_insert_an_object_twice_and_to_update_a_missing_one() {
+        commit(|transaction| {
+            assert!(matches!(transaction.insert(object(1, "k")), Err(Error::Taken { id: Id(1) })));
+            transaction.insert(object(3, "k")).unwrap();
+            assert!(matches!(transaction.insert(object(3, "k")), Err(Error::Taken { id: Id(3) })));
+            assert!(matches!(transaction.update(object(9, "k")), Err(Error::Missing { id: Id(9) })));
+            assert!(matches!(transaction.update_lazily(object(9, "k")), Err(Error::Missing { id: Id(9) })));
+        });
+    }
+
+    #[test]
+    fn an_update_of_the_record_that_was_just_read_does_not_read_it_again() {
+        let base = Base::default();
+        let job = &mut |transaction: &mut dyn Transaction| {
+            transaction.read(Id(1)).unwrap();
+            transaction.update(object(1, "k")).unwrap();
+            // No object of the base has a higher number than the last one.
+            transaction.insert(object(3, "k")).unwrap();
+            Outcome::Commit
+        };
+        run(&base, LAST_ID, job).unwrap();
+        assert_eq!(base.0.get(), 1);
+    }
+
+    #[test]
+    fn returns_no_writes_after_a_rollback() {
+        let job = &mut |transaction: &mut dyn Transaction| {
+            transaction.update(object(1, "k")).unwrap();
+            Outcome::Rollback
+        };
+        assert!(run(&Base::default(), LAST_ID, job).is_none());
     }
 }

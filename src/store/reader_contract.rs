@@ -1,5 +1,6 @@
 //! What every store has to do for its readers, and for what the server keeps for itself.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::testing::{self, Folder, all_of, change, everybody, key};
@@ -24,7 +25,8 @@ fn readers_never_go_back(store: &dyn Store) {
     record.attributes.cryptographic_length = Some(0);
     let record = testing::add(store, record);
     let acknowledged = AtomicI32::new(0);
-    let length = |record: Option<Record>| record.and_then(|it| it.attributes.cryptographic_length).unwrap();
+    let length =
+        |record: Option<Arc<Record>>| record.and_then(|it| it.attributes.cryptographic_length).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
@@ -64,7 +66,7 @@ fn what_is_begun_is_seen(store: &dyn Store) {
         seen = Some((change.read(record.id).unwrap(), change.locate(&everybody()).unwrap().ids));
         Outcome::Rollback
     });
-    assert_eq!(seen, Some((Some(record.clone()), vec![record.id])));
+    assert_eq!(seen, Some((Some(Arc::new(record.clone())), vec![record.id])));
     let renamed = Record { id: record.id, ..key("renamed") };
     let third = store.begin(&mut |change| {
         change.update(renamed.clone()).unwrap();
@@ -73,7 +75,7 @@ fn what_is_begun_is_seen(store: &dyn Store) {
     for begun in [second, first, third] {
         begun.unwrap().wait().unwrap();
     }
-    assert_eq!(store.read(record.id).unwrap(), Some(renamed));
+    assert_eq!(store.read(record.id).unwrap().as_deref(), Some(&renamed));
     assert_eq!(all_of(store), [record.id.0]);
 }
 
@@ -85,10 +87,10 @@ fn what_the_server_notes_is_a_change_like_others() {
         let noted = Record { id: record.id, ..key("noted") };
         change(store.as_ref(), |change| {
             change.update_lazily(noted.clone()).unwrap();
-            assert_eq!(change.read(record.id).unwrap().as_ref(), Some(&noted));
+            assert_eq!(change.read(record.id).unwrap().as_deref(), Some(&noted));
             assert!(change.update_lazily(Record { id: Id(99), ..noted.clone() }).is_err());
         });
-        assert_eq!(store.read(record.id).unwrap(), Some(noted));
+        assert_eq!(store.read(record.id).unwrap().as_deref(), Some(&noted));
     }
 }
 

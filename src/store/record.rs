@@ -40,10 +40,9 @@ impl From<Id> for UniqueIdentifier {
     }
 }
 
-/// Where an object stands among the others: by its Initial Date, and of one second by its number. Objects without
-/// date come first.
+/// The sort key of an object: its Initial Date, then its number. Objects without Initial Date come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct SortKey {
     /// Its Initial Date.
     pub initial_date: Option<DateTime>,
     /// Its number.
@@ -86,9 +85,9 @@ impl Record {
         })
     }
 
-    /// Where the object stands among the others.
-    pub fn place(&self) -> Place {
-        Place { initial_date: self.attributes.initial_date, id: self.id }
+    /// Returns the sort key of the object.
+    pub fn sort_key(&self) -> SortKey {
+        SortKey { initial_date: self.attributes.initial_date, id: self.id }
     }
 
     /// Where the object is kept, one bit: destroyed (by its state, or by its Destroy Date where it has no

@@ -350,7 +350,7 @@ fn random_criterion(random: &mut Random, records: &[Record]) -> Criterion {
             from + length,
         ),
         4 if random.chance(20) => Criterion::Identifier(Id(random.below(320).into())),
-        4 if random.chance(20) => Criterion::Behind(records[random.position(records.len())].place()),
+        4 if random.chance(20) => Criterion::After(records[random.position(records.len())].sort_key()),
         _ => {
             // A value that one of the records has; the attribute is drawn first, as most have few.
             let record = &records[random.position(records.len())];
@@ -365,10 +365,10 @@ fn random_criterion(random: &mut Random, records: &[Record]) -> Criterion {
 }
 
 /// A sealed store in that folder.
-pub(crate) fn sealed(folder: &Folder) -> super::Sealed {
+pub(crate) fn sealed(folder: &Folder) -> super::Sqlite {
     let key = folder.path("key");
     std::fs::write(&key, [7; 32]).unwrap();
     let key = super::KeyEncryptionKey::read(&key).unwrap();
-    super::Sealed::open(&folder.path("sealed"), &key, &|_| unreachable!("it is no database of PyKMIP"))
+    super::Sqlite::open_sealed(&folder.path("sealed"), &key, &|_| unreachable!("it is no database of PyKMIP"))
         .unwrap()
 }

@@ -12,7 +12,7 @@ use crate::bounded_map::{BoundedMap, Bounds, WhenFull};
 use crate::crypto::hash::Hash;
 use crate::kmip::Principal;
 use crate::lock::IgnorePoison;
-use crate::store::Place;
+use crate::store::SortKey;
 
 /// One more position evicts the one that was requested longest ago; the rotation of its group starts again.
 const BOUNDS: Bounds = Bounds {
@@ -26,7 +26,7 @@ const BOUNDS: Bounds = Bounds {
 pub struct GroupRotation(Mutex<Table>);
 
 /// From a user and a group to the member that the user got last.
-type Table = BoundedMap<Key, Option<Place>>;
+type Table = BoundedMap<Key, Option<SortKey>>;
 
 /// A user and the digest of a group's name: names can be as long as a request.
 type Key = (String, Vec<u8>);
@@ -40,7 +40,7 @@ impl Default for GroupRotation {
 impl GroupRotation {
     /// Returns the sort key of the member of `group` that the user got last, or `None` if the first member is next.
     /// Starts a position for the user and the group if there is none.
-    pub fn last_served(&self, user: &Principal, group: &str, now: Instant) -> Option<Place> {
+    pub fn last_served(&self, user: &Principal, group: &str, now: Instant) -> Option<SortKey> {
         let key = key(user, group);
         let mut table = self.table();
         if let Some(last) = table.get(&key).copied() {
@@ -54,7 +54,7 @@ impl GroupRotation {
 
     /// Records that the user got the member at `place` of `groups`. Does nothing for groups of which the user has
     /// never requested the default member.
-    pub fn record(&self, user: &Principal, groups: &[String], place: Place) {
+    pub fn record(&self, user: &Principal, groups: &[String], place: SortKey) {
         for group in groups {
             if let Some(last) = self.table().get_mut(&key(user, group)) {
                 *last = Some(place);
@@ -78,8 +78,8 @@ mod tests {
     use super::*;
     use crate::store::Id;
 
-    fn place(number: u64) -> Place {
-        Place { initial_date: None, id: Id(number) }
+    fn place(number: u64) -> SortKey {
+        SortKey { initial_date: None, id: Id(number) }
     }
 
     fn groups(names: &[&str]) -> Vec<String> {

@@ -14,8 +14,7 @@ use crate::kmip::attributes::AttributeChanges;
 use crate::kmip::enums::LinkType;
 use crate::kmip::structures::UniqueIdentifier;
 use crate::lock::IgnorePoison;
-use crate::secret::Secret;
-use crate::store::{Error, Id, Located, Outcome, Query, Record, Transaction};
+use crate::store::{Id, Record, Write};
 use crate::ttlv::Version;
 
 /// How many notifications wait for one listener at the most.
@@ -216,111 +215,40 @@ impl Queue {
     }
 }
 
-/// A change under way that is looked at for what owners are to be told of it.
+/// Derives the notifications of a transaction from its write set.
 pub(crate) struct ChangeRecorder<'a> {
-    change: &'a mut dyn Transaction,
-    notifications: &'a Notifications,
-    version: Version,
-    seen: Vec<Addressed>,
+    /// The queues, which determine the users that have a listener.
+    pub(crate) notifications: &'a Notifications,
+    /// The protocol version of the request.
+    pub(crate) version: Version,
 }
 
-impl<'a> ChangeRecorder<'a> {
-    /// Runs `job` on `change`; what was noticed is added to `seen`.
-    pub(crate) fn run<T>(
-        change: &'a mut dyn Transaction,
-        notifications: &'a Notifications,
-        version: Version,
-        seen: &mut Vec<Addressed>,
-        job: impl FnOnce(&mut dyn Transaction) -> T,
-    ) -> T {
-        if !notifications.has_listeners() {
-            return job(change);
-        }
-        let mut watch = Self { change, notifications, version, seen: Vec::new() };
-        let outcome = job(&mut watch);
-        seen.append(&mut watch.seen);
-        outcome
+impl ChangeRecorder<'_> {
+    /// Returns one notification per write that its owner's listener must learn of, in the order of the writes.
+    pub(crate) fn record(&self, writes: &[Write]) -> Vec<Addressed> {
+        let heard = writes.iter().filter(|write| self.notifications.0.contains_key(&write.after.owner.user));
+        heard.filter_map(|write| self.notification(write)).collect()
     }
 
-    /// What the owner of `record` is to be told, where somebody listens and `event` finds anything.
-    fn notification(
-        &mut self,
-        record: &Record,
-        event: impl FnOnce(&mut dyn Transaction) -> Result<Option<Event>, Error>,
-    ) -> Result<Option<Addressed>, Error> {
-        if !self.notifications.0.contains_key(&record.owner.user) {
-            return Ok(None);
-        }
-        let (object, version) = (record.id, self.version);
-        let event = event(self.change)?;
-        Ok(event.map(|event| (record.owner.user.clone(), Notification { object, version, event })))
+    fn notification(&self, write: &Write) -> Option<Addressed> {
+        let event = event(write.before.as_deref(), &write.after)?;
+        let notification = Notification { object: write.after.id, version: self.version, event };
+        Some((write.after.owner.user.clone(), notification))
     }
 }
 
-impl Transaction for ChangeRecorder<'_> {
-    fn read(&mut self, id: Id) -> Result<Option<Record>, Error> {
-        self.change.read(id)
+/// Returns the event of a write, or `None` if it changes nothing that clients see.
+fn event(before: Option<&Record>, after: &Record) -> Option<Event> {
+    let Some(before) = before else {
+        let mut links = after.attributes.link.iter().rev();
+        let replaced = links.find(|link| link.link_type == LinkType::ReplacedObjectLink);
+        return Some(Event::Made { replaced: replaced.map(|link| link.linked_object_identifier.clone()) });
+    };
+    if after.object.is_some() && after.object != before.object {
+        return Some(Event::Made { replaced: Some(after.id.into()) });
     }
-
-    fn locate(&mut self, query: &Query) -> Result<Located, Error> {
-        self.change.locate(query)
-    }
-
-    fn next_id(&mut self) -> Result<Id, Error> {
-        self.change.next_id()
-    }
-
-    fn insert(&mut self, record: Record) -> Result<(), Error> {
-        let notification = self.notification(&record, |_| {
-            let mut links = record.attributes.link.iter().rev();
-            let replaced = links.find(|link| link.link_type == LinkType::ReplacedObjectLink);
-            let replaced = replaced.map(|link| link.linked_object_identifier.clone());
-            Ok(Some(Event::Made { replaced }))
-        })?;
-        self.change.insert(record)?;
-        self.seen.extend(notification);
-        Ok(())
-    }
-
-    fn update(&mut self, record: Record) -> Result<(), Error> {
-        let notification = self.notification(&record, |change| {
-            let Some(before) = change.read(record.id)? else { return Ok(None) };
-            if record.object.is_some() && record.object != before.object {
-                return Ok(Some(Event::Made { replaced: Some(record.id.into()) }));
-            }
-            let changes = AttributeChanges::between(&before.attributes, &record.attributes);
-            Ok((!changes.is_empty()).then_some(Event::Changed(changes)))
-        })?;
-        self.change.update(record)?;
-        self.seen.extend(notification);
-        Ok(())
-    }
-
-    fn update_lazily(&mut self, record: Record) -> Result<(), Error> {
-        self.change.update_lazily(record)
-    }
-
-    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
-        self.change.server_state(name)
-    }
-
-    fn set_server_state(&mut self, name: &str, value: &Secret) -> Result<(), Error> {
-        self.change.set_server_state(name, value)
-    }
-
-    fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
-        let (notifications, version) = (self.notifications, self.version);
-        let mut seen = Vec::new();
-        self.change.nested(&mut |change| {
-            let keep = ChangeRecorder::run(change, notifications, version, &mut seen, &mut *job);
-            if keep == Outcome::Rollback {
-                seen.clear();
-            }
-            keep
-        })?;
-        self.seen.append(&mut seen);
-        Ok(())
-    }
+    let changes = AttributeChanges::between(&before.attributes, &after.attributes);
+    (!changes.is_empty()).then_some(Event::Changed(changes))
 }
 
 #[cfg(test)]
@@ -330,7 +258,7 @@ mod tests {
     use crate::kmip::enums::{CertificateType, ObjectType, State};
     use crate::kmip::structures::Link;
     use crate::kmip::{Certificate, Object};
-    use crate::store::{Memory, Store};
+    use crate::store::{Memory, Outcome, Store, Transaction};
     use crate::ttlv::V1_4;
 
     const NONE: Duration = Duration::ZERO;
@@ -415,15 +343,16 @@ mod tests {
         Record { id, owner: owner.into(), object_type, attributes, object: None }
     }
 
-    /// What is noticed of a change.
-    fn noticed(job: impl FnOnce(&mut dyn Transaction)) -> Vec<Addressed> {
-        let (notifications, mut seen, mut job) = (johns(), Vec::new(), Some(job));
-        let store = Memory::new();
-        let change = &mut |change: &mut dyn Transaction| {
-            ChangeRecorder::run(change, &notifications, V1_4, &mut seen, job.take().unwrap());
+    /// Returns the notifications of a transaction.
+    fn noticed(job: impl Fn(&mut dyn Transaction)) -> Vec<Addressed> {
+        let (notifications, mut seen) = (johns(), Vec::new());
+        let recorder = ChangeRecorder { notifications: &notifications, version: V1_4 };
+        let change = &mut |transaction: &mut dyn Transaction| {
+            job(transaction);
+            seen = recorder.record(transaction.writes());
             Outcome::Commit
         };
-        store.change(change).unwrap();
+        Memory::new().change(change).unwrap();
         seen
     }
 

@@ -43,7 +43,7 @@ pub(super) fn default(cx: &mut Context<'_>, search: Search, group: &str) -> Resu
     let mut ids = Vec::new();
     if let Some(last) = cx.last_served(group) {
         let mut behind = one.clone();
-        behind.criteria.push(Criterion::Behind(last));
+        behind.criteria.push(Criterion::After(last));
         ids = cx.locate(behind)?.ids;
     }
     if ids.is_empty() {

@@ -1,4 +1,4 @@
-//! What readers see: the last commit. They have connections of their own, and what was read lately is kept.
+//! The read side of the store: the last commit, through pooled connections and a cache.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,42 +10,44 @@ use scheduled_thread_pool::ScheduledThreadPool;
 use super::cache::Cache;
 use super::{file, locate, rows};
 use crate::secret::Secret;
-use crate::store::{Error, Id, Located, Query, Record};
+use crate::store::sealing::DataKey;
+use crate::store::{Cause, Error, Id, Located, Query, Record};
 
-/// How many connections read objects at the most. A read takes some microseconds, so this many serve any number of
-/// threads; each is opened when all others are in use, and costs two descriptors and its cache.
+/// The maximum number of connections that read objects. A read lasts some microseconds, so this many serve any number
+/// of threads. A connection is opened when all others are in use, and costs two descriptors and its page cache.
 const MAX_READERS: u32 = 8;
 
-/// How many connections search at the most. A search can take seconds, so searches have connections of their own and
-/// keep nobody from reading; so many of them leave a processor enough for those who read.
+/// The maximum number of connections that search. A search can last seconds, so separate connections keep searches
+/// from delaying reads; the limit leaves processor time for reads.
 pub(super) const MAX_SEARCHERS: u32 = 8;
 
-/// Pages that a connection for reading keeps in memory, in KiB: the upper levels of the table of objects. The operating
-/// system caches the file as well. What connections that are seldom used come to keep, the server grows by.
+/// The page cache of a read connection in KiB: enough for the upper levels of the object table. The operating system
+/// caches the file as well, and the page caches of rarely used connections add to the size of the process.
 const READER_CACHE_KIB: i64 = 128;
 
-/// The same for searching, with the upper levels of the indexes.
+/// The page cache of a search connection in KiB: enough for the upper levels of the indexes.
 const SEARCHER_CACHE_KIB: i64 = 512;
 
-/// How long somebody waits for a connection. It takes as many long searches at once as there are connections
-/// to make anybody wait at all, and only those who search.
+/// The maximum time to wait for a connection. Only searches wait, and only while [`MAX_SEARCHERS`] long searches run.
 pub(super) const READER_WAIT: Duration = Duration::from_secs(10);
 
 type Pool = r2d2::Pool<SqliteConnectionManager>;
 type Pooled = r2d2::PooledConnection<SqliteConnectionManager>;
 
-/// What the last commit left.
+/// The last commit.
 pub(super) struct Committed {
     readers: Pool,
     searchers: Pool,
-    /// Told of every commit by the writer.
+    /// The key of a sealed database.
+    pub(super) key: Option<DataKey>,
+    /// The cache; the writer updates it with every commit.
     pub(super) cache: Cache,
 }
 
 impl Committed {
-    /// What is in the file at `path`.
-    pub(super) fn new(path: &Path) -> Self {
-        // All that it does is to open connections: one thread, where the pools' own would be three each.
+    /// Returns the read side of the database at `path`, whose objects are sealed with `key` if there is one.
+    pub(super) fn new(path: &Path, key: Option<DataKey>) -> Self {
+        // One thread opens the connections of both pools; by default, each pool starts three threads.
         let opener = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store").build();
         let opener = Arc::new(opener);
         let pool = |size, cache_kib| {
@@ -66,29 +68,31 @@ impl Committed {
         };
         let readers = pool(MAX_READERS, READER_CACHE_KIB);
         let searchers = pool(MAX_SEARCHERS, SEARCHER_CACHE_KIB);
-        Self { readers, searchers, cache: Cache::default() }
+        Self { readers, searchers, key, cache: Cache::default() }
     }
 
     /// See [`crate::store::Store::read`].
-    pub(super) fn read(&self, id: Id) -> Result<Option<Record>, Error> {
-        let missed = match self.cache.objects.look(&id) {
-            Ok(record) => return Ok(Some((*record).clone())),
-            Err(missed) => missed,
+    pub(super) fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
+        let token = match self.cache.objects.get(&id) {
+            Ok(record) => return Ok(Some(record)),
+            Err(token) => token,
         };
-        let Some((record, bytes)) = rows::read(&*self.reader()?, id)? else { return Ok(None) };
-        self.cache.objects.keep(id, || Arc::new(record.clone()), bytes, &missed);
+        let found = rows::read(&*self.reader()?, id, self.key.as_ref())?;
+        let Some((record, bytes)) = found else { return Ok(None) };
+        let record = Arc::new(record);
+        self.cache.objects.insert(id, || Arc::clone(&record), bytes, &token);
         Ok(Some(record))
     }
 
-    /// See [`crate::store::Store::own`].
+    /// See [`crate::store::Store::server_state`].
     pub(super) fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
-        let missed = match self.cache.server_state.look(name) {
+        let token = match self.cache.server_state.get(name) {
             Ok(value) => return Ok(value),
-            Err(missed) => missed,
+            Err(token) => token,
         };
-        let value = rows::server_state(&*self.reader()?, name)?;
+        let value = rows::server_state(&*self.reader()?, name, self.key.as_ref())?;
         let bytes = name.len() + value.as_ref().map_or(0, |value| value.len());
-        self.cache.server_state.keep(name.to_owned(), || value.clone(), bytes, &missed);
+        self.cache.server_state.insert(name.to_owned(), || value.clone(), bytes, &token);
         Ok(value)
     }
 
@@ -97,17 +101,17 @@ impl Committed {
         locate::locate(&*self.searcher()?, query)
     }
 
-    /// How many connections are open, and how many of them nobody uses.
+    /// Returns the number of open connections and how many of them are idle.
     pub(super) fn connections(&self) -> (u32, u32) {
         let (readers, searchers) = (self.readers.state(), self.searchers.state());
         (readers.connections + searchers.connections, readers.idle_connections + searchers.idle_connections)
     }
 
     fn reader(&self) -> Result<Pooled, Error> {
-        self.readers.get().map_err(|why| Error::NoReader { why: Arc::new(why) })
+        self.readers.get().map_err(|why| Error::NoReader { why: Cause::new(why) })
     }
 
     pub(super) fn searcher(&self) -> Result<Pooled, Error> {
-        self.searchers.get().map_err(|why| Error::NoReader { why: Arc::new(why) })
+        self.searchers.get().map_err(|why| Error::NoReader { why: Cause::new(why) })
     }
 }

@@ -123,7 +123,7 @@ fn the_log_begins_anew_where_a_flush_fails_behind_what_was_noted() {
     fail();
     add(&store, key("next"));
     assert!(log() < whole, "the log was put away before the next change");
-    assert_eq!(store.read(record.id).unwrap(), Some(noted));
+    assert_eq!(store.read(record.id).unwrap().as_deref(), Some(&noted));
     assert_eq!(all_of(&store).len(), 2);
 }
 
@@ -219,7 +219,7 @@ fn a_request_that_begins_many_changes_does_not_collect_them_all() {
             insert(change, &mut key("k"));
             Outcome::Commit
         }));
-        assert!(store.writer.open_changes() < 256);
+        assert!(store.writer.open_transactions() < 256);
     }
     begun.into_iter().for_each(|begun| begun.unwrap().wait().unwrap());
     assert_eq!(all_of(&store).len(), 600);
@@ -241,10 +241,10 @@ fn what_was_built_on_a_lost_commit_is_lost_with_it() {
                     Outcome::Commit
                 })
             });
-            wait_until(|| store.writer.open_changes() == 1);
+            wait_until(|| store.writer.open_transactions() == 1);
             let second = scope.spawn(|| {
                 store.change(&mut |change| {
-                    assert_eq!(change.read(kept.id).unwrap().as_ref(), Some(&renamed));
+                    assert_eq!(change.read(kept.id).unwrap().as_deref(), Some(&renamed));
                     late.wait();
                     late.wait();
                     insert(change, &mut key("second"));
@@ -265,7 +265,7 @@ fn what_was_built_on_a_lost_commit_is_lost_with_it() {
         late.wait();
         assert!(matches!(second.join().unwrap(), Err(Error::GroupLost)));
     });
-    assert_eq!(store.read(kept.id).unwrap(), Some(kept));
+    assert_eq!(store.read(kept.id).unwrap().as_deref(), Some(&kept));
     assert_eq!(all_of(&store), [1]);
     assert_eq!(add(&store, key("after")).id, Id(2));
 }
@@ -278,7 +278,7 @@ fn whoever_commits_waits_for_those_who_are_likely_to_come_and_not_for_ever() {
     store.writer.expect(2, long);
     std::thread::scope(|scope| {
         let first = scope.spawn(|| add(&store, key("first")));
-        wait_until(|| store.writer.open_changes() == 1);
+        wait_until(|| store.writer.open_transactions() == 1);
         std::thread::sleep(Duration::from_millis(50));
         assert!(!first.is_finished());
         add(&store, key("second"));
@@ -321,7 +321,7 @@ fn in_a_row(
         let first = scope.spawn(move || run(&first));
         wait_until(|| store.writer.is_committing());
         let second = scope.spawn(move || run(&second));
-        wait_until(|| second.is_finished() || store.writer.open_changes() == 1);
+        wait_until(|| second.is_finished() || store.writer.open_transactions() == 1);
         other.execute_batch("ROLLBACK").unwrap();
         [first.join().unwrap(), second.join().unwrap()]
     })
@@ -343,14 +343,14 @@ fn a_change_sees_what_is_on_its_way_to_the_disk() {
             change.set_server_state("name", &secret).unwrap();
         },
         |change| {
-            assert_eq!(change.read(record.id).unwrap().as_ref(), Some(&renamed));
+            assert_eq!(change.read(record.id).unwrap().as_deref(), Some(&renamed));
             assert_eq!(change.server_state("name").unwrap().as_ref(), Some(&secret));
-            assert_eq!(store.read(record.id).unwrap().as_ref(), Some(&record), "readers do not see it yet");
+            assert_eq!(store.read(record.id).unwrap().as_deref(), Some(&record), "readers do not see it yet");
             change.update(again.clone()).unwrap();
         },
     );
     outcomes.into_iter().for_each(Result::unwrap);
-    assert_eq!(store.read(record.id).unwrap(), Some(again));
+    assert_eq!(store.read(record.id).unwrap().as_deref(), Some(&again));
 }
 
 #[test]
@@ -395,7 +395,7 @@ fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<
     std::thread::scope(|scope| {
         let threads: Vec<_> = store.writer.busy(|_| {
             let threads = owners.iter().map(|owner| {
-                let joined = store.writer.open_changes();
+                let joined = store.writer.open_transactions();
                 let thread = scope.spawn(move || {
                     store.change(&mut |change| {
                         insert(change, &mut Record { owner: (*owner).into(), ..key("k") });
@@ -403,7 +403,7 @@ fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<
                         Outcome::Commit
                     })
                 });
-                wait_until(|| thread.is_finished() || store.writer.open_changes() > joined);
+                wait_until(|| thread.is_finished() || store.writer.open_transactions() > joined);
                 thread
             });
             threads.collect()

@@ -11,7 +11,7 @@ use rustix::fs::{Access, access};
 use super::pykmip_import::{self, Complete};
 use super::{file, schema, seal};
 use crate::store::Error;
-use crate::store::sealed::{KeyEncryptionKey, Sealing};
+use crate::store::sealing::{KeyEncryptionKey, Sealing};
 
 /// What a server would find, and do with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

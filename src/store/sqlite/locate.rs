@@ -184,7 +184,7 @@ impl<'q> Kind<'q> {
                 (column.name != INITIAL_DATE).then_some((4, Self::Date(column, *from, *to)))
             }
             Criterion::State(state) => Some((5, Self::Runs(Some(*state)))),
-            Criterion::Behind(_) | Criterion::Nothing | Criterion::UsageMask(_) => None,
+            Criterion::After(_) | Criterion::Nothing | Criterion::UsageMask(_) => None,
         }
     }
 
@@ -258,7 +258,7 @@ fn filter(criterion: &Criterion, now: &str, sql: &mut Values) -> Option<String> 
     Some(match criterion {
         Criterion::Nothing => return None,
         Criterion::Identifier(id) => format!("o.id = {}", sql.add(i64::try_from(id.0).ok()?)),
-        Criterion::Behind(place) => {
+        Criterion::After(place) => {
             let date = sql.add(place.initial_date.map_or(UNDATED, |date| date.0.max(UNDATED + 1)));
             format!("(o.initial_date, o.id) > ({date}, {})", sql.add(i64::try_from(place.id.0).ok()?))
         }

@@ -1,20 +1,20 @@
 //! The store in one SQLite file.
 //!
-//! Readers have connections of their own from a pool, and see the last commit; one connection writes
-//! (`writer.rs`). Objects that were read lately are kept (`cache.rs`). Attributes and object of a record are
-//! kept as TTLV in the stored form, with what Locate and decisions about access need beside them (`schema.sql`,
-//! `columns.rs`). Which files are taken at all is told in `file.rs`.
+//! Readers use pooled connections and see the last commit (`committed.rs`); recently used objects are cached
+//! (`cache.rs`). One connection writes (`writer.rs`). Attributes and object of a record are stored as TTLV, next to
+//! the columns and index values that Locate needs (`schema.sql`, `columns.rs`). `file.rs` decides which files are
+//! accepted.
 
 mod cache;
 mod columns;
 mod committed;
-mod disk;
 mod dump;
 mod file;
 mod grants;
 #[cfg(test)]
 mod groups;
 mod inspect;
+mod lazy_flush;
 mod locate;
 mod pykmip_import;
 mod rows;
@@ -22,6 +22,7 @@ mod schema;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod writer;
 
 use std::fs;
@@ -30,15 +31,15 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-pub use self::dump::{Restore, Snapshot};
+pub use self::dump::{Dump, Restore};
 pub use self::inspect::{Inspection, inspect};
 pub use self::pykmip_import::{Complete, Found};
 
 use self::committed::Committed;
 use self::schema::Step;
 use self::writer::Writer;
-use super::sealed::{DataKey, KeyEncryptionKey};
-use super::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Status, Store, Transaction};
+use super::sealing::{DataKey, KeyEncryptionKey};
+use super::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Store, StoreStatus, Transaction};
 use crate::secret::Secret;
 
 /// A store in an SQLite file.
@@ -49,74 +50,75 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the store in the file at `path`: a new one where there is no file or an empty one.
+    /// Opens the store in the file at `path`. A missing or empty file becomes a new store.
     ///
     /// # Errors
-    /// Where the file is no store of ours, or of a newer version, or sealed, or cannot be used; see [`Error`].
+    /// Returns an error if the file is not a store of this server or of a newer version, is sealed, or cannot be
+    /// used; see [`Error`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::open_as(path, schema::STEPS)
     }
 
-    /// The store in the file at `path`, and the key that its objects are sealed with from now on.
+    /// Opens the store as [`Sqlite::open`] does, and imports a database of PyKMIP's server: its objects, which
+    /// `complete` turns into records, keep their numbers. All or none are imported.
     ///
     /// # Errors
-    /// As [`Sqlite::open_or_take_over`], and [`Error::Key`].
-    pub(super) fn open_sealed(
-        path: &Path,
-        key: &KeyEncryptionKey,
-        complete: Complete<'_>,
-    ) -> Result<(Self, DataKey), Error> {
-        let mut database = match file::open_writer(path, schema::STEPS) {
-            Err(Error::PykmipDatabase { .. }) => {
-                pykmip_import::take_over(path, schema::STEPS, complete)?;
-                file::open_writer(path, schema::STEPS)?
-            }
-            other => other?,
-        };
-        let key = seal::unlock(&mut database, key)?;
-        Ok((Self::over(path, database)?, key))
+    /// Returns [`Error::TakeOver`] if the database cannot be imported, and the errors of [`Sqlite::open`].
+    pub fn open_or_import(path: &Path, complete: Complete<'_>) -> Result<Self, Error> {
+        let database = Self::connect_or_import(path, complete)?;
+        Self::over_plain(path, database)
     }
 
-    /// Wraps the key of the sealed database at `path`, which `old` opens, in `new`. What is interrupted leaves it
-    /// as it was; a server that runs on the database does not mind.
+    /// Opens the store as [`Sqlite::open_or_import`] does, with sealed objects. Objects that are not sealed yet are
+    /// sealed, all or none.
     ///
     /// # Errors
-    /// [`Error::NotSealed`], [`Error::Key`], and where the file cannot be used.
+    /// Returns [`Error::Key`] if the file is sealed with another key, and the errors of [`Sqlite::open_or_import`].
+    pub fn open_sealed(path: &Path, key: &KeyEncryptionKey, complete: Complete<'_>) -> Result<Self, Error> {
+        let mut database = Self::connect_or_import(path, complete)?;
+        let key = seal::unlock(&mut database, key)?;
+        Self::over(path, database, Some(key))
+    }
+
+    /// Replaces the key encryption key `old` of the sealed database at `path` by `new`. The change is atomic, and a
+    /// server may use the database meanwhile.
+    ///
+    /// # Errors
+    /// Returns [`Error::NotSealed`] or [`Error::Key`] if the database is not sealed with `old`, and an error if the
+    /// file cannot be used.
     pub fn change_key(path: &Path, old: &KeyEncryptionKey, new: &KeyEncryptionKey) -> Result<(), Error> {
         seal::rewrap(path, schema::STEPS, old, new)
     }
 
-    /// The same, but a database of PyKMIP's server is taken over: its objects, completed by `complete`, become
-    /// ours with their numbers, all or none.
-    ///
-    /// # Errors
-    /// As [`Sqlite::open`], and [`Error::TakeOver`].
-    pub fn open_or_take_over(path: &Path, complete: Complete<'_>) -> Result<Self, Error> {
-        match Self::open(path) {
+    fn connect_or_import(path: &Path, complete: Complete<'_>) -> Result<Connection, Error> {
+        match file::open_writer(path, schema::STEPS) {
             Err(Error::PykmipDatabase { .. }) => {
-                pykmip_import::take_over(path, schema::STEPS, complete)?;
-                Self::open(path)
+                pykmip_import::import(path, schema::STEPS, complete)?;
+                file::open_writer(path, schema::STEPS)
             }
             other => other,
         }
     }
 
     fn open_as(path: &Path, steps: &[Step]) -> Result<Self, Error> {
-        let database = file::open_writer(path, steps)?;
+        Self::over_plain(path, file::open_writer(path, steps)?)
+    }
+
+    fn over_plain(path: &Path, database: Connection) -> Result<Self, Error> {
         if seal::wrapped_key(&database)?.is_some() {
             return Err(Error::NeedsKey { path: path.to_owned() });
         }
-        Self::over(path, database)
+        Self::over(path, database, None)
     }
 
-    /// Writes through `database`, which is a connection to the file at `path`, and reads through others.
-    fn over(path: &Path, database: Connection) -> Result<Self, Error> {
-        let committed = Arc::new(Committed::new(path));
+    /// Returns the store whose write connection is `database`.
+    fn over(path: &Path, database: Connection, key: Option<DataKey>) -> Result<Self, Error> {
+        let committed = Arc::new(Committed::new(path, key));
         let writer = Writer::new(database, Arc::clone(&committed))?;
         Ok(Self { committed, writer, path: path.to_owned() })
     }
 
-    /// Whether the last commit waited until it was on the disk.
+    /// Whether the last commit was flushed to the disk.
     #[cfg(test)]
     pub(crate) fn waited_for_the_disk(&self) -> bool {
         // NORMAL is 1, and FULL is 2.
@@ -126,7 +128,7 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
-    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
+    fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         self.committed.read(id)
     }
 
@@ -149,13 +151,13 @@ impl Store for Sqlite {
         self.writer.begin(job)
     }
 
-    fn status(&self) -> Status {
-        let bytes = |ending: &str| {
+    fn status(&self) -> StoreStatus {
+        let bytes = |suffix: &str| {
             let mut name = self.path.as_os_str().to_owned();
-            name.push(ending);
+            name.push(suffix);
             fs::metadata(name).map_or(0, |metadata| metadata.len())
         };
         let (readers_open, readers_idle) = self.committed.connections();
-        Status { bytes: bytes("") + bytes("-wal"), readers_open, readers_idle }
+        StoreStatus { bytes: bytes("") + bytes("-wal"), readers_open, readers_idle }
     }
 }

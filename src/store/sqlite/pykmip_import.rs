@@ -65,7 +65,7 @@ pub type Complete<'a> = &'a dyn Fn(Found) -> Result<Record, Refusal>;
 ///
 /// # Errors
 /// [`Error::TakeOver`] for what the database is not or an object cannot be, and what SQLite finds wrong.
-pub(super) fn take_over(path: &Path, steps: &[Step], complete: Complete<'_>) -> Result<(), Error> {
+pub(super) fn import(path: &Path, steps: &[Step], complete: Complete<'_>) -> Result<(), Error> {
     let stopped = |(object, why)| Error::TakeOver { path: path.to_owned(), object, why };
     let failed = |why: rusqlite::Error| match why.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => stopped((None, unreadable(why))),
@@ -87,7 +87,7 @@ pub(super) fn take_over(path: &Path, steps: &[Step], complete: Complete<'_>) -> 
     let mut done: u64 = 0;
     let outcome = source.for_each(&transaction, |found| {
         let record = complete(found).map_err(Obstacle::Refused)?;
-        rows::insert(&transaction, &record).map_err(|why| Obstacle::NotKept(Box::new(why)))?;
+        rows::insert(&transaction, &record, None).map_err(|why| Obstacle::NotKept(Box::new(why)))?;
         done += 1;
         if done.is_multiple_of(PROGRESS) {
             log::info!(target: LOG, "{done} of {count} objects are taken over.");

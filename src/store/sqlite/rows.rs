@@ -1,6 +1,9 @@
-//! Objects as rows: reading one by its number, adding and replacing one.
+//! Rows of the database: how a record and the server state are read and written.
+//!
+//! In a sealed database, the functions take the data key and seal or open the bytes of a row.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
@@ -12,16 +15,21 @@ use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
 use crate::kmip::{Object, Principal};
 use crate::secret::Secret;
+use crate::store::sealing::DataKey;
 use crate::store::{Error, Id, Record};
 use crate::ttlv::{self, Field, Reader, STORED, Tag, Value, Writer};
 
-/// The object of that number, and how many stored bytes it takes.
-pub(super) fn read(database: &Connection, id: Id) -> Result<Option<(Record, usize)>, Error> {
+/// Returns the object with this number and the number of its stored bytes, or `None`.
+pub(super) fn read(
+    database: &Connection,
+    id: Id,
+    key: Option<&DataKey>,
+) -> Result<Option<(Record, usize)>, Error> {
     let Ok(number) = number(id) else { return Ok(None) };
     let statement = "SELECT owner, credential, object_type, attributes, object FROM object WHERE id = ?1";
     let row = database
         .prepare_cached(statement)
-        .and_then(|mut statement| statement.query_row([number], |row| Ok(decode(id, row))).optional());
+        .and_then(|mut statement| statement.query_row([number], |row| Ok(decode(id, row, key))).optional());
     match row {
         Ok(None) => Ok(None),
         Ok(Some(decoded)) => decoded.map(Some),
@@ -29,51 +37,66 @@ pub(super) fn read(database: &Connection, id: Id) -> Result<Option<(Record, usiz
     }
 }
 
-/// The last number that an object got.
+/// Returns the highest number that an object got.
 pub(super) fn last_id(database: &Connection) -> Result<u64, Error> {
     let last = database
         .prepare_cached("SELECT last_id FROM counter")
         .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
-        .map_err(|why| Error::sqlite("count an object", why))?;
+        .map_err(|why| Error::sqlite("read the counter", why))?;
     Ok(last.unsigned_abs())
 }
 
-/// The names of all that the server keeps for itself.
+/// Returns the names of the server state.
 pub(super) fn server_state_names(database: &Connection) -> Result<Vec<String>, Error> {
     let names = database
         .prepare("SELECT name FROM own ORDER BY name")
         .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<_>, _>>());
-    names.map_err(|why| Error::sqlite("read what the server keeps for itself", why))
+    names.map_err(|why| Error::sqlite("read the names of the server state", why))
 }
 
-/// What the server keeps for itself under that name.
-pub(super) fn server_state(database: &Connection, name: &str) -> Result<Option<Secret>, Error> {
+/// Returns the server state with this name, or `None`.
+pub(super) fn server_state(
+    database: &Connection,
+    name: &str,
+    key: Option<&DataKey>,
+) -> Result<Option<Secret>, Error> {
     let found = database
         .prepare_cached("SELECT value FROM own WHERE name = ?1")
         .and_then(|mut statement| statement.query_row([name], |row| row.get::<_, Vec<u8>>(0)).optional());
-    Ok(found.map_err(|why| Error::sqlite("read what the server keeps for itself", why))?.map(Secret::new))
+    let found = found.map_err(|why| Error::sqlite("read the server state", why))?.map(Secret::new);
+    match (key, found) {
+        (Some(key), Some(value)) => key.open_server_state(name, &value).map(Some),
+        (_, found) => Ok(found),
+    }
 }
 
-/// Keeps it.
-pub(super) fn set_server_state(database: &Connection, name: &str, value: &Secret) -> Result<(), Error> {
+/// Sets the server state with this name.
+pub(super) fn set_server_state(
+    database: &Connection,
+    name: &str,
+    value: &Secret,
+    key: Option<&DataKey>,
+) -> Result<(), Error> {
+    let sealed = key.map(|key| key.seal_server_state(name, value)).transpose()?;
+    let value = sealed.as_ref().unwrap_or(value);
     let done = database
         .prepare_cached("INSERT OR REPLACE INTO own (name, value) VALUES (?1, ?2)")
         .and_then(|mut statement| statement.execute((name, value.expose())));
-    done.map(drop).map_err(|why| Error::sqlite("keep something for the server itself", why))
+    done.map(drop).map_err(|why| Error::sqlite("write the server state", why))
 }
 
-/// Adds an object.
-pub(super) fn insert(database: &Connection, record: &Record) -> Result<(), Error> {
-    Row::of(record)?.insert(database)?;
+/// Inserts an object.
+pub(super) fn insert(database: &Connection, record: &Record, key: Option<&DataKey>) -> Result<(), Error> {
+    Row::of(record, key)?.insert(database)?;
     count(database, record.id.0)
 }
 
 /// Replaces an object.
-pub(super) fn update(database: &Connection, record: &Record) -> Result<(), Error> {
-    Row::of(record)?.update(database)
+pub(super) fn update(database: &Connection, record: &Record, key: Option<&DataKey>) -> Result<(), Error> {
+    Row::of(record, key)?.update(database)
 }
 
-/// An object as it stands in the database.
+/// The database form of a record.
 pub(super) struct Row {
     id: Id,
     number: i64,
@@ -82,39 +105,38 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// How `record` stands there.
-    pub(super) fn of(record: &Record) -> Result<Self, Error> {
+    /// Encodes `record`.
+    pub(super) fn of(record: &Record, key: Option<&DataKey>) -> Result<Self, Error> {
         #[cfg(test)]
         assert_ne!(record.owner.user, super::groups::NO_ROW, "on purpose");
         let number = number(record.id)?;
-        let bytes = Bytes::of(record);
+        let bytes = Bytes::of(record, key)?;
         let columns =
             Columns::of(record, &bytes.attributes).map_err(|why| Error::Damaged { id: record.id, why })?;
         Ok(Self { id: record.id, number, bytes, columns })
     }
 
-    /// How many bytes its blobs take.
+    /// Returns the number of bytes in its blobs.
     pub(super) fn size(&self) -> usize {
         self.bytes.attributes.len() + self.bytes.object.as_ref().map_or(0, |bytes| bytes.len())
     }
 
-    /// Adds it. Its number has to be counted as well.
+    /// Inserts the row. The caller also updates the counter.
     pub(super) fn insert(&self, database: &Connection) -> Result<(), Error> {
         let failed = |why: rusqlite::Error| match why.sqlite_error() {
             Some(error) if error.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
                 Error::Taken { id: self.id }
             }
-            _ => Error::sqlite("add an object", why),
+            _ => Error::sqlite("insert an object", why),
         };
         let Self { number, bytes, columns, .. } = self;
         execute(database, &INSERT, bytes.values(*number, &columns.scalars)).map_err(failed)?;
         add_values(database, *number, columns.initial_date, columns.values.iter()).map_err(failed)
     }
 
-    /// Writes it in the place of the one of its number. Columns and values that stay as they are are not written,
-    /// nor are their indexes.
+    /// Replaces the row with the same number. Unchanged columns, index values and their indexes are not written.
     pub(super) fn update(&self, database: &Connection) -> Result<(), Error> {
-        let failed = |why| Error::sqlite("change an object", why);
+        let failed = |why| Error::sqlite("update an object", why);
         let before = columns_before(database, self)?;
         let Self { number, bytes, columns: after, .. } = self;
 
@@ -129,7 +151,7 @@ impl Row {
         text.push_str(" WHERE id = ?1");
         execute(database, &text, bytes.values(*number, changed)).map_err(failed)?;
 
-        // The date is part of the index's order: with another one, every row of the object moves.
+        // The date is a part of the index key: if it changes, every index row of the object moves.
         let none = BTreeSet::new();
         let moved = before.initial_date != after.initial_date;
         let (gone, new) = if moved { (&none, &none) } else { (&after.values, &before.values) };
@@ -139,44 +161,48 @@ impl Row {
     }
 }
 
-/// The row of a record, made by whoever wants it first: whoever changed the record outside of the turn to change,
-/// or whoever writes it.
+/// The row of a record, encoded on first use: by the thread that changed the record, after it has released the
+/// transaction lock, or by the commit leader.
 pub(super) struct LazyRow {
     record: Arc<Record>,
     row: OnceLock<Result<Row, Error>>,
 }
 
 impl LazyRow {
-    /// The one of that record.
+    /// Returns the row of `record`.
     pub(super) fn of(record: Arc<Record>) -> Self {
         Self { record, row: OnceLock::new() }
     }
 
-    /// The row; waits where somebody makes it.
+    /// Returns the row; waits if another thread encodes it.
+    ///
+    /// This is the panic boundary of the encoding: every thread that needs the row gets an error.
     ///
     /// # Errors
-    /// Those of [`Row::of`].
-    pub(super) fn row(&self) -> Result<&Row, Error> {
-        self.row.get_or_init(|| Row::of(&self.record)).as_ref().map_err(Error::clone)
+    /// Returns the error of [`Row::of`], and [`Error::GroupLost`] if it panics.
+    pub(super) fn row(&self, key: Option<&DataKey>) -> Result<&Row, Error> {
+        let encode = || catch_unwind(AssertUnwindSafe(|| Row::of(&self.record, key)));
+        let row = self.row.get_or_init(|| encode().unwrap_or(Err(Error::GroupLost)));
+        row.as_ref().map_err(Error::clone)
     }
 }
 
-/// Writes the counter anew as it is, so that a page is changed for certain.
+/// Writes the counter again with the same value, which changes a page.
 pub(super) fn rewrite_counter(database: &Connection) -> Result<(), Error> {
     let last = number(Id(last_id(database)?))?;
     let gone = execute(database, "DELETE FROM counter", []);
     gone.and_then(|()| execute(database, "INSERT INTO counter VALUES (1, ?1)", [last]))
-        .map_err(|why| Error::sqlite("count an object", why))
+        .map_err(|why| Error::sqlite("write the counter", why))
 }
 
-/// Notes that `last` is a number that an object got.
+/// Raises the counter to `last`.
 pub(super) fn count(database: &Connection, last: u64) -> Result<(), Error> {
     let number = number(Id(last))?;
     execute(database, "UPDATE counter SET last_id = ?1 WHERE last_id < ?1", [number])
-        .map_err(|why| Error::sqlite("count an object", why))
+        .map_err(|why| Error::sqlite("write the counter", why))
 }
 
-/// What the database holds beside its blobs of the object that `new` is to replace.
+/// Reads the columns and index values of the object that `new` replaces.
 fn columns_before(database: &Connection, new: &Row) -> Result<Columns, Error> {
     let Row { id, number, .. } = *new;
     let row = database.prepare_cached(&COLUMNS_BEFORE).and_then(|mut statement| {
@@ -233,24 +259,28 @@ fn execute(database: &Connection, statement: &str, values: impl Params) -> rusql
     database.prepare_cached(statement)?.execute(values).map(drop)
 }
 
-/// The number as SQLite has numbers. Those that it has not were never given.
+/// Converts an object number to an SQLite integer. No object has a number that does not fit.
 pub(super) fn number(id: Id) -> Result<i64, Error> {
     i64::try_from(id.0).map_err(|_| Error::Missing { id })
 }
 
-/// What a record's blobs hold, wiped when it is dropped.
+/// The blobs of a record. The object is wiped when it is dropped.
 struct Bytes {
     attributes: Vec<u8>,
     object: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Bytes {
-    fn of(record: &Record) -> Self {
-        let object = record
-            .object
-            .as_ref()
-            .map(|object| Writer::wiped(STORED, |writer| object.write(Tag::default(), writer)));
-        Self { attributes: Self::attributes(record), object }
+    fn of(record: &Record, key: Option<&DataKey>) -> Result<Self, Error> {
+        let encode = |object: &Object| {
+            let plain = Writer::wiped(STORED, |writer| object.write(Tag::default(), writer));
+            match key {
+                Some(key) => key.seal_object(record.id, record.object_type, &plain).map(Zeroizing::new),
+                None => Ok(plain),
+            }
+        };
+        let object = record.object.as_ref().map(encode).transpose()?;
+        Ok(Self { attributes: Self::attributes(record), object })
     }
 
     fn attributes(record: &Record) -> Vec<u8> {
@@ -259,7 +289,7 @@ impl Bytes {
         writer.into_bytes()
     }
 
-    /// What a statement is given: the number, the two blobs, and then the columns.
+    /// Returns the parameters of a statement: the number, the two blobs, the columns.
     fn values<'a>(&'a self, id: i64, scalars: impl IntoIterator<Item = &'a Sql>) -> impl Params {
         let object = self.object.as_ref().map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes));
         let blobs = [ValueRef::Blob(&self.attributes), object].map(ToSqlOutput::Borrowed);
@@ -268,8 +298,8 @@ impl Bytes {
     }
 }
 
-/// A row of owner, credential, type, attributes and object.
-fn decode(id: Id, row: &SqlRow<'_>) -> Result<(Record, usize), Error> {
+/// Decodes a row with the columns owner, credential, type, attributes and object.
+fn decode(id: Id, row: &SqlRow<'_>, key: Option<&DataKey>) -> Result<(Record, usize), Error> {
     let failed = |why| Error::sqlite("read an object", why);
     let damaged = |why| Error::Damaged { id, why };
     let blob = |position| row.get_ref(position).and_then(|value| Ok(value.as_blob_or_null()?));
@@ -278,18 +308,27 @@ fn decode(id: Id, row: &SqlRow<'_>) -> Result<(Record, usize), Error> {
     let attributes = blob(3).map_err(failed)?.unwrap_or_default();
     let object = blob(4).map_err(failed)?;
     let bytes = attributes.len() + object.map_or(0, <[u8]>::len);
+    let object_type = ObjectType::from_wire(kind).ok_or(damaged(unknown))?;
+    let opened = match (key, object) {
+        (Some(key), Some(sealed)) => Some(key.open_object(id, object_type, sealed)?),
+        _ => None,
+    };
+    let object = opened.as_ref().map(|bytes| bytes.as_slice()).or(object);
     let record = Record {
         id,
         owner: Principal { user: row.get(0).map_err(failed)?, credential: row.get(1).map_err(failed)? },
-        object_type: ObjectType::from_wire(kind).ok_or(damaged(unknown))?,
-        attributes: whole::<Attributes>(Tag::Attributes, attributes).map_err(damaged)?,
-        object: object.map(|bytes| whole::<Object>(Tag::default(), bytes)).transpose().map_err(damaged)?,
+        object_type,
+        attributes: decode_all::<Attributes>(Tag::Attributes, attributes).map_err(damaged)?,
+        object: object
+            .map(|bytes| decode_all::<Object>(Tag::default(), bytes))
+            .transpose()
+            .map_err(damaged)?,
     };
     Ok((record, bytes))
 }
 
-/// Reads all of `bytes` as one `T`.
-fn whole<T: Field>(tag: Tag, bytes: &[u8]) -> Result<T, ttlv::Error> {
+/// Decodes `bytes` as one `T` without trailing bytes.
+fn decode_all<T: Field>(tag: Tag, bytes: &[u8]) -> Result<T, ttlv::Error> {
     let mut reader = Reader::new(bytes, STORED);
     let value = T::read(tag, &mut reader)?;
     reader.finish()?;

@@ -34,7 +34,7 @@ fn keeps_everything_when_it_is_opened_again() {
 
     let store = Sqlite::open(&path).unwrap();
     for record in &records {
-        assert_eq!(store.read(record.id).unwrap().as_ref(), Some(record));
+        assert_eq!(store.read(record.id).unwrap().as_deref(), Some(record));
     }
     let next = records.len() as u64 + 1;
     assert_eq!(add(&store, key("next")).id, Id(next), "numbers go on");
@@ -60,7 +60,7 @@ fn what_many_threads_were_told_is_kept_survives_a_crash() {
     let copy = Sqlite::open(&folder.path("copy")).unwrap();
     assert_eq!(acknowledged.len(), 160);
     for record in &acknowledged {
-        assert_eq!(copy.read(record.id).unwrap().as_ref(), Some(record));
+        assert_eq!(copy.read(record.id).unwrap().as_deref(), Some(record));
     }
     assert_eq!(all_of(&copy).len(), 160);
 }
@@ -111,12 +111,12 @@ fn refuses_what_is_not_its_own_and_leaves_it_as_it_is() {
     fs::create_dir(folder.path("folder")).unwrap();
 
     let expected = [
-        ("text", "is not a database; it was left"),
-        ("long text", "is not a database; it was left"),
-        ("foreign", "is a database of another program (application id 0x0000002A); it was left"),
-        ("in wal", "is a database of another program (application id 0x00000000); it was left"),
-        ("pykmip.database", "is a database of PyKMIP's server, which is taken over when"),
-        ("newer", "has the version 1000 of a newer server; this one knows versions up to 5"),
+        ("text", "is not a database; it was not changed"),
+        ("long text", "is not a database; it was not changed"),
+        ("foreign", "is a database of another program (application id 0x0000002A); it was not changed"),
+        ("in wal", "is a database of another program (application id 0x00000000); it was not changed"),
+        ("pykmip.database", "is a database of PyKMIP's server; it was not changed"),
+        ("newer", "has the version 1000 of a newer server; this server supports versions up to 5"),
         ("folder", "cannot be used: is a directory"),
         ("no/such/store", "the directory of the database does not exist: "),
     ];
@@ -163,7 +163,7 @@ fn an_older_database_is_brought_up_to_date_once() {
     let steps = [STEPS, &[next]].concat();
     for _ in 0..2 {
         let store = Sqlite::open_as(&path, &steps).unwrap();
-        assert_eq!(store.read(record.id).unwrap().as_ref(), Some(&record));
+        assert_eq!(store.read(record.id).unwrap().as_deref(), Some(&record));
         add(&store, key("new"));
     }
     let database = Connection::open(&path).unwrap();
@@ -199,7 +199,7 @@ fn a_database_of_version_4_knows_no_credentials_and_its_objects_are_every_ones_o
     let path = folder.path("store");
     let [record] = &of_version(4, &path, vec![key("old")])[..] else { panic!("one record") };
     let store = Sqlite::open(&path).unwrap();
-    assert_eq!(store.read(record.id).unwrap().as_ref(), Some(record));
+    assert_eq!(store.read(record.id).unwrap().as_deref(), Some(record));
     assert_eq!(record.owner.credential, None);
     let owner = Principal { credential: Some("user x".to_owned()), ..record.owner.clone() };
     let new = add(&store, Record { owner: owner.clone(), ..key("new") });
@@ -243,7 +243,7 @@ fn a_step_that_fails_leaves_the_older_database() {
     let error = Sqlite::open_as(&path, &steps).err().unwrap().to_string();
     assert!(error.contains("bring the database up to date"), "{error}");
     let store = Sqlite::open(&path).unwrap();
-    assert_eq!(store.read(record.id).unwrap(), Some(record));
+    assert_eq!(store.read(record.id).unwrap().as_deref(), Some(&record));
 }
 
 #[test]

@@ -1,17 +1,14 @@
-//! Writes: changes run one after another and in memory, and one connection brings them to the disk, all that came
-//! while the last ones were on their way with one commit.
+//! Group commit: transactions run one at a time over an in-memory overlay; one commit makes all transactions durable
+//! that queued up during the previous commit. The states of a transaction:
 //!
-//! A change runs when it is its turn. It sees the last commit, what is on its way to the disk and what waits to be,
-//! and what it writes joins the group of those that wait ([`Pile`]). The first of a group who wants to know what
-//! became of it leads it: he waits until the connection is free and commits for all, and the others wait for that.
-//! A change that was taken back waits as well: it may have seen, and its answer may tell, what others of its group
-//! wrote. Where a commit fails, all that was built on it is lost with it.
+//! - *running*: it holds the transaction lock and reads the open batch, the batch that is committed, the database.
+//! - *queued*: its writes are in the open batch. The first thread that waits for a batch becomes its commit leader.
+//! - *committing*: the leader has taken the write connection and the batch; later transactions open the next batch.
+//! - *durable*: SQLite has committed the batch, and flushed it unless all its writes are lazy.
+//! - *lost*: the commit failed. The open batch is lost with it, because its transactions may have read lost writes.
 //!
-//! Those who have just learned that their changes are durable are likely to bring the next ones soon. Whoever commits
-//! waits for them, no longer than the last commit took: two commits in a row would take as long.
-//!
-//! A change that is only begun, because more of the same request follows, is part of a group as well and waits for
-//! nothing: the group collects until somebody leads it.
+//! running → queued → committing → durable | lost; running → lost and queued → lost if an earlier commit fails. A
+//! rollback queues too, without writes: its response may contain what it read from the batch.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,403 +17,404 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::cache::Cache;
 use super::committed::Committed;
-use super::disk::{Disk, execute, in_transaction};
+use super::lazy_flush::LazyFlush;
 use super::locate;
 use super::rows::{self, LazyRow, Row};
+use super::transaction::{execute, in_transaction};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
-use crate::store::overlay::{self, Before, Changes, Written};
-use crate::store::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Transaction};
+use crate::store::overlay::{self, Snapshot, WriteSet};
+use crate::store::sealing::DataKey;
+use crate::store::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Transaction, Write};
 
-/// How many changes a group has at the most that were only begun; whoever begins one more waits for it.
-const MAX_GROUP: usize = 256;
+/// The maximum number of transactions in a batch that no thread waits for. The next transaction waits for the commit.
+const MAX_BATCH: usize = 256;
 
-/// For how long whoever commits waits at the most for others who are likely to come.
-const MAX_PATIENCE: Duration = Duration::from_millis(20);
+/// The maximum time that a commit leader waits for further transactions.
+const MAX_GATHERING: Duration = Duration::from_millis(20);
 
 type Job<'a> = &'a mut dyn FnMut(&mut dyn Transaction) -> Outcome;
 
-/// The one who writes.
+/// The write side of the store.
 pub(super) struct Writer {
-    // Dropped first: the last connection to a file that is closed puts its log away, and readers cannot.
+    // Dropped before the write connection: the last connection that closes checkpoints the write-ahead log, and a
+    // read connection cannot.
     committed: Arc<Committed>,
-    /// The turn to run a change. Whoever holds it may take the lock of the pile, and never the other way around.
-    turn: Mutex<Turn>,
-    pile: Mutex<Pile>,
-    /// Tells that the connection is free.
+    /// Serializes transactions. A thread that holds it may lock the queue, and not the other way around.
+    transaction: Mutex<TransactionLock>,
+    queue: Mutex<CommitQueue>,
+    /// Signals that the write connection is free.
     free: Condvar,
-    /// Tells whoever leads the open group that all have joined it who were expected.
+    /// Signals to the commit leader that the expected number of threads waits for the open batch.
     gathered: Condvar,
 }
 
-/// What the change goes on from whose turn it is.
-struct Turn {
-    /// The last number that an object got.
-    last: u64,
-    /// How many groups had been lost when that was read from the database.
+/// The state that a transaction starts from.
+struct TransactionLock {
+    /// The highest number of an object.
+    last_id: u64,
+    /// The number of lost batches at the time when `last_id` was read.
     lost: u64,
 }
 
-/// What is not on the disk yet, and the connection that brings it there.
-struct Pile {
-    /// None while somebody commits by it.
-    database: Option<Disk>,
-    /// What he commits.
-    underway: Option<Arc<Staged>>,
-    /// The group that collects.
-    open: Option<Open>,
-    /// How many groups were lost: a change that began before such a loss may have seen what is no more.
+/// The transactions that are not durable yet, and the connection that commits them.
+struct CommitQueue {
+    /// The write connection, or `None` while a commit leader uses it.
+    connection: Option<WriteConnection>,
+    /// The writes that a commit leader commits.
+    committing: Option<Arc<Staged>>,
+    /// The batch that the next transaction joins.
+    open: Option<Batch>,
+    /// The number of lost batches. A transaction that began before a loss may have read lost writes.
     lost: u64,
-    /// How many are likely to wait for the open group: those who waited for the last one and have their answers
-    /// now, and those who came meanwhile.
+    /// The number of threads that are likely to wait for the open batch: those that waited for the last batch and
+    /// those that arrived during its commit.
     expected: usize,
-    /// Until when it is worth waiting for them.
-    patience: Instant,
+    /// The time until which the commit leader waits for them.
+    gather_until: Instant,
 }
 
-/// A group that collects.
+/// The only connection that writes.
+struct WriteConnection {
+    database: Connection,
+    flush: LazyFlush,
+}
+
+/// Transactions that one commit makes durable.
 #[derive(Default)]
-struct Open {
+struct Batch {
     staged: Staged,
-    /// How many changes are in it.
+    /// The number of transactions.
     size: usize,
-    /// How many wait for it; the first of them leads it.
+    /// The number of threads that wait for the commit.
     waiting: usize,
-    group: Arc<Group>,
+    result: Arc<CommitResult>,
 }
 
-/// Changes that become durable together: what became of them, once it is known.
-type Group = OnceLock<Result<(), Error>>;
+/// The result of the commit of a batch, as soon as there is one.
+type CommitResult = OnceLock<Result<(), Error>>;
 
-/// Where a change belongs to, and whether it falls to its thread to lead the group.
-struct Joined {
-    group: Arc<Group>,
-    leads: bool,
-    full: bool,
+/// A queued transaction.
+struct Ticket<'w> {
+    writer: &'w Writer,
+    result: Arc<CommitResult>,
 }
 
 impl Writer {
-    /// Writes through `database`, which nobody else uses.
+    /// Returns a writer on `database`, a connection that no other code uses.
     ///
     /// # Errors
-    /// Where SQLite fails.
+    /// Returns an error if SQLite fails.
     pub(super) fn new(database: Connection, committed: Arc<Committed>) -> Result<Self, Error> {
-        let turn = Mutex::new(Turn { last: rows::last_id(&database)?, lost: 0 });
-        let pile = Mutex::new(Pile {
-            database: Some(Disk::new(database)),
-            underway: None,
+        let transaction = Mutex::new(TransactionLock { last_id: rows::last_id(&database)?, lost: 0 });
+        let queue = Mutex::new(CommitQueue {
+            connection: Some(WriteConnection { database, flush: LazyFlush::new() }),
+            committing: None,
             open: None,
             lost: 0,
             expected: 0,
-            patience: Instant::now(),
+            gather_until: Instant::now(),
         });
-        Ok(Self { committed, turn, pile, free: Condvar::new(), gathered: Condvar::new() })
+        Ok(Self { committed, transaction, queue, free: Condvar::new(), gathered: Condvar::new() })
     }
 
     /// See [`crate::store::Store::change`].
     pub(super) fn change(&self, job: Job<'_>) -> Result<(), Error> {
-        let Joined { group, leads, .. } = self.join(job, true)?;
-        self.outcome(&group, leads)
+        let (ticket, _) = self.run(job)?;
+        ticket.wait()
     }
 
     /// See [`crate::store::Store::begin`].
     pub(super) fn begin(&self, job: Job<'_>) -> Result<Box<dyn PendingCommit + '_>, Error> {
-        let Joined { group, leads, full } = self.join(job, false)?;
-        if full {
-            self.outcome(&group, leads)?;
+        let (ticket, is_full) = self.run(job)?;
+        if is_full {
+            ticket.wait()?;
         }
-        Ok(Box::new(Begun { writer: self, group }))
+        Ok(Box::new(ticket))
     }
 
-    /// Runs `job` and has what it wrote join the open group; with `awaited`, the caller is going to wait for that.
-    fn join(&self, job: Job<'_>, awaited: bool) -> Result<Joined, Error> {
-        let mut turn = self.turn();
-        let lost = turn.follow(&self.pile())?;
-        let staged = overlay::run(self, turn.last, job).map(Staged::of);
+    /// Runs a transaction and queues it. Also returns whether the batch is full.
+    fn run(&self, job: Job<'_>) -> Result<(Ticket<'_>, bool), Error> {
+        let mut lock = self.transaction();
+        let lost = lock.update(&self.queue())?;
+        let staged = overlay::run(self, lock.last_id, job).map(Staged::of);
         let rows: Vec<_> = staged.iter().flat_map(|staged| staged.rows.values().cloned()).collect();
-        let mut pile = self.pile();
-        if pile.lost != lost {
+        let mut queue = self.queue();
+        if queue.lost != lost {
             return Err(Error::GroupLost);
         }
-        let open = pile.open.get_or_insert_default();
+        let batch = queue.open.get_or_insert_default();
         if let Some(staged) = staged {
-            turn.last = staged.changes.last;
-            open.staged.add(staged);
+            lock.last_id = staged.writes.last_id;
+            batch.staged.merge(staged);
         }
-        open.size += 1;
-        let full = open.size >= MAX_GROUP;
-        let group = Arc::clone(&open.group);
-        let leads = (awaited || full) && self.wait_for_open(&mut pile);
-        drop(pile);
-        drop(turn);
-        // Nobody waits for them here. Where one cannot be made, it is for the commit to say so: this thread may have
-        // become the one who leads, and others wait for that.
-        let make = || rows.iter().for_each(|row| drop(row.row()));
-        drop(catch_unwind(AssertUnwindSafe(make)));
-        Ok(Joined { leads, full, group })
+        batch.size += 1;
+        let ticket = Ticket { writer: self, result: Arc::clone(&batch.result) };
+        let is_full = batch.size >= MAX_BATCH;
+        drop(queue);
+        drop(lock);
+        // No other thread waits for this encoding. The commit leader reports a row that cannot be encoded.
+        rows.iter().for_each(|row| drop(row.row(self.key())));
+        Ok((ticket, is_full))
     }
 
-    /// Counts the caller as one who waits for the open group, and tells whether it leads it.
-    fn wait_for_open(&self, pile: &mut Pile) -> bool {
-        let expected = pile.expected;
-        let Some(open) = &mut pile.open else { return false };
-        open.waiting += 1;
-        if open.waiting == expected {
-            self.gathered.notify_one();
-        }
-        open.waiting == 1
+    fn key(&self) -> Option<&DataKey> {
+        self.committed.key.as_ref()
     }
 
-    /// Waits for what becomes of the group; commits it where that falls to this thread.
-    fn outcome(&self, group: &Group, leads: bool) -> Result<(), Error> {
-        if leads { self.lead(group) } else { group.wait().clone() }
-    }
-
-    /// Commits the open group, which is `group`, as soon as the connection is free.
-    fn lead(&self, group: &Group) -> Result<(), Error> {
-        let mut pile = self.pile();
-        let (mut disk, open) = loop {
-            // It was lost with the one before it.
-            if let Some(outcome) = group.get() {
-                return outcome.clone();
+    /// Commits the open batch, whose result is `result`, as soon as the write connection is free.
+    fn lead(&self, result: &CommitResult) -> Result<(), Error> {
+        let mut queue = self.queue();
+        let (mut connection, batch) = loop {
+            // The commit before it failed, so this batch is lost too.
+            if let Some(result) = result.get() {
+                return result.clone();
             }
-            if pile.database.is_none() {
-                pile = self.free.wait(pile).ignore_poison();
-            } else if let Some(time) = pile.worth_waiting() {
-                pile = self.gathered.wait_timeout(pile, time).ignore_poison().0;
-            } else if let Some(disk) = pile.database.take() {
-                break (disk, pile.open.take().unwrap_or_default());
+            if queue.connection.is_none() {
+                queue = self.free.wait(queue).ignore_poison();
+            } else if let Some(time) = queue.gathering_time() {
+                queue = self.gathered.wait_timeout(queue, time).ignore_poison().0;
+            } else if let Some(connection) = queue.connection.take() {
+                break (connection, queue.open.take().unwrap_or_default());
             }
         };
-        let staged = Arc::new(open.staged);
-        pile.underway = Some(Arc::clone(&staged));
-        drop(pile);
+        let staged = Arc::new(batch.staged);
+        queue.committing = Some(Arc::clone(&staged));
+        drop(queue);
 
         let begun = Instant::now();
-        let commit = || staged.commit(&mut disk, &self.committed.cache);
+        // The panic boundary of the commit: the connection must return to the queue in any case.
+        let commit = || staged.commit(&mut connection, &self.committed);
         let outcome = catch_unwind(AssertUnwindSafe(commit)).unwrap_or(Err(Error::GroupLost));
 
-        let mut pile = self.pile();
-        pile.database = Some(disk);
-        pile.underway = None;
-        pile.expected = open.waiting + pile.open.as_ref().map_or(0, |open| open.waiting);
-        pile.patience = Instant::now() + begun.elapsed().min(MAX_PATIENCE);
+        let mut queue = self.queue();
+        queue.connection = Some(connection);
+        queue.committing = None;
+        queue.expected = batch.waiting + queue.open.as_ref().map_or(0, |open| open.waiting);
+        queue.gather_until = Instant::now() + begun.elapsed().min(MAX_GATHERING);
         if outcome.is_err() {
-            pile.lost += 1;
-            if let Some(follower) = pile.open.take() {
-                // AlreadyDurable before its leader can take the free connection: the group that is open then is another.
-                let _ = follower.group.set(Err(Error::GroupLost));
+            queue.lost += 1;
+            if let Some(next) = queue.open.take() {
+                // Set before the leader of the next batch can take the connection for a batch that is not its own.
+                let _ = next.result.set(Err(Error::GroupLost));
             }
         }
-        drop(pile);
+        drop(queue);
         self.free.notify_all();
-        // Each group is settled once: by whoever took it from the pile.
-        let _ = open.group.set(outcome.clone());
+        // Only the thread that takes a batch from the queue sets its result.
+        let _ = batch.result.set(outcome.clone());
         outcome
     }
 
-    // Nothing panics while one of the locks is held but jobs, and these leave what it protects as it is.
+    // Under these locks, only jobs can panic, and a job does not change the locked data.
 
-    fn turn(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().ignore_poison()
+    fn transaction(&self) -> MutexGuard<'_, TransactionLock> {
+        self.transaction.lock().ignore_poison()
     }
 
-    fn pile(&self) -> MutexGuard<'_, Pile> {
-        self.pile.lock().ignore_poison()
+    fn queue(&self) -> MutexGuard<'_, CommitQueue> {
+        self.queue.lock().ignore_poison()
     }
 
-    /// The pile, as soon as the connection is free.
-    fn free_pile(&self) -> MutexGuard<'_, Pile> {
-        let taken = |pile: &mut Pile| pile.database.is_none();
-        self.free.wait_while(self.pile(), taken).ignore_poison()
+    /// Returns the queue as soon as the write connection is free.
+    fn queue_with_connection(&self) -> MutexGuard<'_, CommitQueue> {
+        let in_use = |queue: &mut CommitQueue| queue.connection.is_none();
+        self.free.wait_while(self.queue(), in_use).ignore_poison()
     }
 
-    /// Runs `act` on the connection as if it committed: what joins meanwhile becomes one group.
+    /// Runs `act` on the write connection in the place of a commit: transactions queue up meanwhile.
     #[cfg(test)]
     pub(super) fn busy<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
-        let disk = self.free_pile().database.take().unwrap();
-        let done = act(&disk.database);
-        self.pile().database = Some(disk);
+        let connection = self.queue_with_connection().connection.take().unwrap();
+        let done = act(&connection.database);
+        self.queue().connection = Some(connection);
         self.free.notify_all();
         done
     }
 
-    /// Has whoever commits next wait until so many wait for the group, and no longer than `time`.
+    /// Makes the next commit leader wait until `expected` threads wait for the batch, or until `time` has passed.
     #[cfg(test)]
     pub(super) fn expect(&self, expected: usize, time: Duration) {
-        let mut pile = self.pile();
-        (pile.expected, pile.patience) = (expected, Instant::now() + time);
+        let mut queue = self.queue();
+        (queue.expected, queue.gather_until) = (expected, Instant::now() + time);
     }
 
-    /// Whether a group is on its way to the disk.
+    /// Whether a commit is running.
     #[cfg(test)]
     pub(super) fn is_committing(&self) -> bool {
-        self.pile().underway.is_some()
+        self.queue().committing.is_some()
     }
 
-    /// How many changes the open group has.
+    /// The number of transactions in the open batch.
     #[cfg(test)]
-    pub(super) fn open_changes(&self) -> usize {
-        self.pile().open.as_ref().map_or(0, |open| open.size)
+    pub(super) fn open_transactions(&self) -> usize {
+        self.queue().open.as_ref().map_or(0, |open| open.size)
     }
 }
 
-/// What the change sees whose turn it is.
-impl Before for Writer {
-    fn read(&self, id: Id) -> Result<Option<Record>, Error> {
-        // What leaves the pile meanwhile is committed by then.
-        let staged =
-            self.pile().find(|changes| changes.records.get(&id).map(|written| Arc::clone(&written.record)));
-        match staged {
-            Some(record) => Ok(Some((*record).clone())),
+impl Ticket<'_> {
+    /// Waits for the commit of the batch. The first thread that waits leads the commit.
+    fn wait(&self) -> Result<(), Error> {
+        if self.becomes_leader() { self.writer.lead(&self.result) } else { self.result.wait().clone() }
+    }
+
+    /// Counts this thread as waiting for the batch.
+    fn becomes_leader(&self) -> bool {
+        let mut queue = self.writer.queue();
+        let expected = queue.expected;
+        let Some(open) = queue.open.as_mut().filter(|open| Arc::ptr_eq(&open.result, &self.result)) else {
+            return false;
+        };
+        open.waiting += 1;
+        if open.waiting == expected {
+            self.writer.gathered.notify_one();
+        }
+        open.waiting == 1
+    }
+}
+
+impl PendingCommit for Ticket<'_> {
+    fn wait(self: Box<Self>) -> Result<(), Error> {
+        Ticket::wait(&self)
+    }
+}
+
+/// The state that the running transaction starts from.
+impl Snapshot for Writer {
+    fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
+        // A batch that leaves the queue meanwhile is committed, or this transaction is lost with it.
+        let queued =
+            self.queue().find(|writes| writes.records.get(&id).map(|write| Arc::clone(&write.after)));
+        match queued {
             None => self.committed.read(id),
+            queued => Ok(queued),
         }
     }
 
-    fn locate(&self, query: &Query, changes: &Changes) -> Result<Located, Error> {
-        let staged = Staged::of(changes.clone());
-        let pile = self.free_pile();
-        // It is there: nobody takes it without the lock.
-        let Some(Disk { database, .. }) = &pile.database else { return Err(Error::GroupLost) };
-        // Written for the time of the search alone.
+    fn locate(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {
+        let staged = Staged::of(writes.clone());
+        let queue = self.queue_with_connection();
+        // The connection is free, because the queue is locked.
+        let Some(WriteConnection { database, .. }) = &queue.connection else { return Err(Error::GroupLost) };
+        // The search runs in a transaction that contains the queued writes and is rolled back.
         in_transaction(database, || {
-            pile.open.as_ref().map_or(Ok(()), |open| open.staged.write(database))?;
-            staged.write(database)?;
+            queue.open.as_ref().map_or(Ok(()), |open| open.staged.write(database, self.key()))?;
+            staged.write(database, self.key())?;
             locate::locate(database, query)
         })
     }
 
     fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
-        match self.pile().find(|changes| changes.server_state.get(name).cloned()) {
-            Some(value) => Ok(Some(value)),
+        match self.queue().find(|writes| writes.server_state.get(name).cloned()) {
             None => self.committed.server_state(name),
+            queued => Ok(queued),
         }
     }
 }
 
-impl Turn {
-    /// Has the numbers of what was lost be given again, once nothing waits that has later ones. Gives how many groups
-    /// have been lost.
-    fn follow(&mut self, pile: &Pile) -> Result<u64, Error> {
-        if self.lost != pile.lost
-            && pile.open.is_none()
-            && let Some(Disk { database, .. }) = &pile.database
+impl TransactionLock {
+    /// Takes the numbers of lost objects back, as soon as no queued transaction has higher ones. Returns the number
+    /// of lost batches.
+    fn update(&mut self, queue: &CommitQueue) -> Result<u64, Error> {
+        if self.lost != queue.lost
+            && queue.open.is_none()
+            && let Some(WriteConnection { database, .. }) = &queue.connection
         {
-            *self = Self { last: rows::last_id(database)?, lost: pile.lost };
+            *self = Self { last_id: rows::last_id(database)?, lost: queue.lost };
         }
-        Ok(pile.lost)
+        Ok(queue.lost)
     }
 }
 
-impl Pile {
-    /// For how long whoever leads the open group does better to wait: those whose last changes have just become
-    /// durable are likely to bring their next ones soon, and a commit costs less for all of them together.
-    fn worth_waiting(&self) -> Option<Duration> {
+impl CommitQueue {
+    /// Returns how long the commit leader should wait for further transactions, or `None` if it should commit now.
+    ///
+    /// A thread whose transaction has just become durable is likely to start the next one soon, and one commit for
+    /// all of them costs less. The leader waits no longer than the last commit took: two commits in a row would take
+    /// as long.
+    fn gathering_time(&self) -> Option<Duration> {
         let waiting = self.open.as_ref().map_or(0, |open| open.waiting);
-        let left = self.patience.saturating_duration_since(Instant::now());
+        let left = self.gather_until.saturating_duration_since(Instant::now());
         (waiting < self.expected && !left.is_zero()).then_some(left)
     }
 
-    /// What `look` finds in what waits to be committed, or in what is on its way to the disk.
-    fn find<T>(&self, look: impl Fn(&Changes) -> Option<T>) -> Option<T> {
-        let open = self.open.as_ref().and_then(|open| look(&open.staged.changes));
-        open.or_else(|| self.underway.as_ref().and_then(|staged| look(&staged.changes)))
+    /// Applies `search` to the queued writes, the latest first.
+    fn find<T>(&self, search: impl Fn(&WriteSet) -> Option<T>) -> Option<T> {
+        let open = self.open.as_ref().and_then(|open| search(&open.staged.writes));
+        open.or_else(|| self.committing.as_ref().and_then(|staged| search(&staged.writes)))
     }
 }
 
-/// A change that was begun.
-struct Begun<'w> {
-    writer: &'w Writer,
-    group: Arc<Group>,
-}
-
-impl PendingCommit for Begun<'_> {
-    fn wait(self: Box<Self>) -> Result<(), Error> {
-        let leads = {
-            let mut pile = self.writer.pile();
-            let is_open = pile.open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.group, &self.group));
-            is_open && self.writer.wait_for_open(&mut pile)
-        };
-        self.writer.outcome(&self.group, leads)
-    }
-}
-
-/// What changes wrote, and how it comes into the database.
+/// Writes, and their form in the database.
 #[derive(Default)]
 struct Staged {
-    changes: Changes,
-    /// The rows of the records, one for each.
+    writes: WriteSet,
+    /// One row for each record in `writes`.
     rows: BTreeMap<Id, Arc<LazyRow>>,
 }
 
 impl Staged {
-    fn of(changes: Changes) -> Self {
-        let row = |written: &Written| Arc::new(LazyRow::of(Arc::clone(&written.record)));
-        let rows = changes.records.iter().map(|(id, written)| (*id, row(written))).collect();
-        Self { changes, rows }
+    fn of(writes: WriteSet) -> Self {
+        let row = |write: &Write| Arc::new(LazyRow::of(Arc::clone(&write.after)));
+        let rows = writes.records.iter().map(|(id, write)| (*id, row(write))).collect();
+        Self { writes, rows }
     }
 
-    /// Adds what was written later.
-    fn add(&mut self, later: Self) {
-        self.changes.add(later.changes);
+    /// Adds the writes of a later transaction.
+    fn merge(&mut self, later: Self) {
+        self.writes.merge(later.writes);
         self.rows.extend(later.rows);
     }
 
-    /// The records and their rows.
-    fn records(&self) -> impl Iterator<Item = Result<(&Written, &Row), Error>> {
-        let records = self.changes.records.values().zip(self.rows.values());
-        records.map(|(written, row)| Ok((written, row.row()?)))
+    fn rows(&self, key: Option<&DataKey>) -> impl Iterator<Item = Result<(&Write, &Row), Error>> {
+        let rows = self.writes.records.values().zip(self.rows.values());
+        rows.map(move |(write, row)| Ok((write, row.row(key)?)))
     }
 
-    /// Commits it, all or nothing, and tells the readers' cache.
-    fn commit(&self, disk: &mut Disk, cache: &Cache) -> Result<(), Error> {
-        if self.rows.is_empty() && self.changes.server_state.is_empty() {
+    /// Commits the writes, all or none, and updates the cache of the readers.
+    fn commit(&self, connection: &mut WriteConnection, committed: &Committed) -> Result<(), Error> {
+        if self.rows.is_empty() && self.writes.server_state.is_empty() {
             return Ok(());
         }
-        let durable = self.changes.durable;
-        disk.prepare(durable)?;
-        let outcome = in_transaction(&disk.database, || self.write_and_commit(disk, cache));
-        disk.conclude(durable, outcome.is_ok());
+        let WriteConnection { database, flush } = connection;
+        let durable = self.writes.durable;
+        flush.prepare(database, durable)?;
+        let outcome = in_transaction(database, || {
+            self.write(database, committed.key.as_ref())?;
+            flush.force(database, durable)?;
+            self.commit_and_cache(database, committed)
+        });
+        flush.conclude(durable, outcome.is_ok());
         outcome
     }
 
-    fn write_and_commit(&self, disk: &Disk, cache: &Cache) -> Result<(), Error> {
-        let database = &disk.database;
-        self.write(database)?;
-        if self.changes.durable && disk.has_noted() {
-            // SQLite flushes nothing for a change that leaves every byte as it was noted.
-            rows::rewrite_counter(database)?;
-        }
-        self.rows.keys().for_each(|id| cache.objects.open_change(id));
-        self.changes.server_state.keys().for_each(|name| cache.server_state.open_change(name));
+    fn commit_and_cache(&self, database: &Connection, committed: &Committed) -> Result<(), Error> {
+        let cache = &committed.cache;
+        self.rows.keys().for_each(|id| cache.objects.begin_commit(id));
+        self.writes.server_state.keys().for_each(|name| cache.server_state.begin_commit(name));
         let outcome = execute(database, "COMMIT");
-        let kept = outcome.is_ok();
-        for (written, row) in self.records().flatten() {
-            let record = kept.then(|| Arc::clone(&written.record));
-            cache.objects.close_change(&written.record.id, record, row.size());
+        let is_committed = outcome.is_ok();
+        for (write, row) in self.rows(committed.key.as_ref()).flatten() {
+            let record = is_committed.then(|| Arc::clone(&write.after));
+            cache.objects.end_commit(&write.after.id, record, row.size());
         }
-        for (name, value) in &self.changes.server_state {
-            cache.server_state.close_change(
-                name,
-                kept.then(|| Some(value.clone())),
-                name.len() + value.len(),
-            );
+        for (name, value) in &self.writes.server_state {
+            let state = is_committed.then(|| Some(value.clone()));
+            cache.server_state.end_commit(name, state, name.len() + value.len());
         }
         outcome
     }
 
-    /// Writes it within the transaction that is open.
-    fn write(&self, database: &Connection) -> Result<(), Error> {
-        for record in self.records() {
-            let (written, row) = record?;
-            if written.is_new { row.insert(database)? } else { row.update(database)? }
+    /// Writes the rows within the open SQLite transaction.
+    fn write(&self, database: &Connection, key: Option<&DataKey>) -> Result<(), Error> {
+        for row in self.rows(key) {
+            let (write, row) = row?;
+            if write.before.is_none() { row.insert(database)? } else { row.update(database)? }
         }
-        self.changes
-            .server_state
-            .iter()
-            .try_for_each(|(name, value)| rows::set_server_state(database, name, value))?;
-        rows::count(database, self.changes.last)
+        for (name, value) in &self.writes.server_state {
+            rows::set_server_state(database, name, value, key)?;
+        }
+        rows::count(database, self.writes.last_id)
     }
 }

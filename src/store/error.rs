@@ -1,0 +1,290 @@
+//! The errors of the stores.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fmt, io};
+
+use super::{Id, KeyProblem};
+
+/// A failure of the store. Clients learn only that the store failed; the log contains the reason.
+///
+/// The type is `Clone` because transactions that share a commit share its failure.
+#[derive(Clone, Debug)]
+pub enum Error {
+    /// The bytes of a record cannot be read.
+    Damaged {
+        /// The object.
+        id: Id,
+        /// The first fault in the bytes.
+        why: crate::ttlv::Error,
+    },
+    /// The store has no object with this number.
+    Missing {
+        /// The object.
+        id: Id,
+    },
+    /// The store already has an object with this number.
+    Taken {
+        /// The object.
+        id: Id,
+    },
+    /// The transaction is lost, because a commit failed that contained it or a transaction that it depends on.
+    GroupLost,
+    /// A key encryption key cannot be used.
+    Key {
+        /// The key file.
+        path: PathBuf,
+        /// The reason.
+        why: KeyProblem,
+    },
+    /// The objects of the database are sealed, and no key is configured.
+    NeedsKey {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The objects of the database are not sealed.
+    NotSealed {
+        /// The database.
+        path: PathBuf,
+    },
+    /// An object or a key cannot be encrypted or decrypted.
+    Sealing,
+    /// No read connection became free in time, or none could be opened.
+    NoReader {
+        /// The error of the connection pool.
+        why: Cause,
+    },
+    /// An SQLite operation failed.
+    Sqlite {
+        /// The operation.
+        doing: &'static str,
+        /// The error of SQLite.
+        why: Cause,
+    },
+    /// The directory of the database file does not exist.
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The operating system refuses access to the database file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system.
+        why: Arc<io::Error>,
+    },
+    /// The file is not an SQLite database.
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a database of PyKMIP's server.
+    PykmipDatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A database of PyKMIP's server cannot be imported. It is unchanged.
+    TakeOver {
+        /// The file.
+        path: PathBuf,
+        /// The object that prevents the import, or `None` if the database itself does.
+        object: Option<Id>,
+        /// The reason.
+        why: Obstacle,
+    },
+    /// The file is a database of another program.
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The application ID in its header; 0 if there is none.
+        application: i32,
+    },
+    /// A newer version of this server wrote the database.
+    NewerVersion {
+        /// The file.
+        path: PathBuf,
+        /// The schema version of the file.
+        found: i32,
+        /// The newest schema version that this server supports.
+        newest: i32,
+    },
+    /// Another process has the database open.
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system does not support the shared memory that write-ahead logging needs.
+    NoWriteAheadLog {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The error of a library that the store uses.
+#[derive(Clone)]
+pub struct Cause(Arc<dyn std::error::Error + Send + Sync>);
+
+impl Cause {
+    pub(super) fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A reason why a database of PyKMIP's server cannot be imported.
+#[derive(Clone, Debug)]
+pub enum Obstacle {
+    /// SQLite reports that the file is damaged.
+    Damaged(String),
+    /// A table lacks a column that every version of PyKMIP creates.
+    NoColumn {
+        /// The table.
+        table: &'static str,
+        /// The missing column.
+        column: &'static str,
+    },
+    /// A column has a value that PyKMIP never writes.
+    Value {
+        /// The column.
+        column: String,
+    },
+    /// The object is not a valid managed object.
+    Refused(crate::kmip::Error),
+    /// The object could not be written to the store.
+    NotKept(Box<Error>),
+}
+
+impl Error {
+    pub(super) fn sqlite(doing: &'static str, why: rusqlite::Error) -> Self {
+        Self::Sqlite { doing, why: Cause::new(why) }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged(why) => write!(f, "the file is damaged ({why})"),
+            Self::NoColumn { table, column } => write!(f, "its table {table} has no column {column}"),
+            Self::Value { column } => write!(f, "its column {column} has a value that PyKMIP does not write"),
+            Self::Refused(error) => error.fmt(f),
+            Self::NotKept(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged { id, why } => {
+                write!(f, "object {id} is damaged in the store: {why}; restore the database from a backup")
+            }
+            Self::Missing { id } => write!(f, "the store has no object {id}"),
+            Self::Taken { id } => write!(f, "the store already has an object {id}"),
+            Self::GroupLost => f.write_str(
+                "a commit failed that contained this change, or one that it depends on; send the request again",
+            ),
+            Self::Key { path, why } => {
+                write!(f, "the key encryption key {} cannot be used: {why}", path.display())
+            }
+            Self::NeedsKey { path } => write!(
+                f,
+                "the objects of {} are sealed; set key_encryption_key_path to the file of their key",
+                path.display()
+            ),
+            Self::NotSealed { path } => write!(
+                f,
+                "the objects of {} are not sealed; to seal them, start the server with key_encryption_key_path",
+                path.display()
+            ),
+            Self::Sealing => f.write_str("an object or a key could not be encrypted or decrypted"),
+            Self::NoReader { why } => write!(f, "the store has no free connection to read with: {why}"),
+            Self::Sqlite { doing, why } => write!(f, "the store failed to {doing}: {why}"),
+            Self::NoDirectory { path } => write!(
+                f,
+                "the directory of the database does not exist: {}; create it, or change database_path",
+                path.display()
+            ),
+            Self::File { path, why } => write!(f, "the database {} cannot be used: {why}", path.display()),
+            Self::NotADatabase { path } => write!(
+                f,
+                "{} is not a database; it was not changed; set database_path to another file",
+                path.display()
+            ),
+            Self::PykmipDatabase { path } => write!(
+                f,
+                "{} is a database of PyKMIP's server; it was not changed; start the server on it once to import it",
+                path.display()
+            ),
+            Self::TakeOver { path, object, why } => {
+                write!(f, "the database of PyKMIP's server in {} cannot be taken over: ", path.display())?;
+                if let Some(id) = object {
+                    write!(f, "object {id}: ")?;
+                }
+                write!(f, "{why}; the database was not changed")
+            }
+            Self::Foreign { path, application } => write!(
+                f,
+                "{} is a database of another program (application id {application:#010X}); it was not changed; set \
+                 database_path to another file",
+                path.display()
+            ),
+            Self::NewerVersion { path, found, newest } => write!(
+                f,
+                "{} has the version {found} of a newer server; this server supports versions up to {newest}: \
+                 upgrade it, or restore a backup of the older version",
+                path.display()
+            ),
+            Self::InUse { path } => {
+                write!(f, "the database {} is in use; stop the server that uses it first", path.display())
+            }
+            Self::NoWriteAheadLog { path } => write!(
+                f,
+                "the database {} is on a file system without shared memory, which SQLite's write-ahead log needs; \
+                 move it to a local disk",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Damaged { why, .. } => Some(why),
+            Self::NoReader { why } | Self::Sqlite { why, .. } => Some(&*why.0),
+            Self::File { why, .. } | Self::Key { why: KeyProblem::Unreadable(why), .. } => Some(&**why),
+            Self::TakeOver { why: Obstacle::Refused(error), .. } => Some(error),
+            Self::TakeOver { why: Obstacle::NotKept(error), .. } => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn reports_the_error_of_sqlite_as_text_and_as_source() {
+        let error = Error::sqlite("COMMIT", rusqlite::Error::InvalidQuery);
+        assert_eq!(
+            error.to_string(),
+            format!("the store failed to COMMIT: {}", rusqlite::Error::InvalidQuery)
+        );
+        let source = error.source().unwrap();
+        assert_eq!(source.downcast_ref::<rusqlite::Error>(), Some(&rusqlite::Error::InvalidQuery));
+    }
+}

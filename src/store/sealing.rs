@@ -1,0 +1,283 @@
+//! Encryption at rest: a data key encrypts the stored objects, and the administrator's key encryption key wraps the
+//! data key.
+//!
+//! The data key is generated once per database and stored in it. To change the key encryption key, only the 32
+//! bytes of the data key are wrapped again. Attributes are not encrypted, because Locate searches them.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::{Error, Id};
+use crate::crypto::envelope::{EnvelopeKey, KEY_LENGTH};
+use crate::kmip::enums::ObjectType;
+use crate::secret::Secret;
+use crate::ttlv::{self, ItemType, Reader, STORED, Tag, Writer};
+
+/// The Opaque Data Type that marks a sealed object in the database. No client can name it: the first bit marks the
+/// extensions of vendors, and no vendor uses all other bits.
+const SEALED: u32 = u32::MAX;
+
+/// The purpose of a data key. A key that was wrapped for one purpose does not unwrap for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealing {
+    /// Objects in a database.
+    Database,
+    /// Lines of an export.
+    Export,
+}
+
+impl Sealing {
+    /// Returns the additional authenticated data of the wrapped key.
+    fn aad(self) -> &'static [u8] {
+        match self {
+            Self::Database => b"kmip-server data key",
+            Self::Export => b"kmip-server export key",
+        }
+    }
+}
+
+/// A reason why a key file cannot be used.
+#[derive(Clone, Debug)]
+pub enum KeyProblem {
+    /// The file cannot be read.
+    Unreadable(Arc<std::io::Error>),
+    /// The file contains neither 32 bytes nor 64 hexadecimal digits.
+    NotAKey,
+    /// The database is sealed with another key.
+    Wrong,
+}
+
+impl fmt::Display for KeyProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => write!(f, "it cannot be read: {why}"),
+            Self::NotAKey => f.write_str("it holds neither 32 bytes nor 64 hexadecimal digits"),
+            Self::Wrong => f.write_str("it is not the key that the database is sealed with"),
+        }
+    }
+}
+
+/// The administrator's key, which wraps data keys.
+pub struct KeyEncryptionKey {
+    path: PathBuf,
+    key: EnvelopeKey,
+}
+
+impl KeyEncryptionKey {
+    /// Reads the key from the file at `path`: 32 bytes, or 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// Returns [`Error::Key`] if the file cannot be read or contains no key.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let failed = |why| Error::Key { path: path.to_owned(), why };
+        let bytes = fs::read(path).map_err(|why| failed(KeyProblem::Unreadable(Arc::new(why))))?;
+        let bytes = Zeroizing::new(bytes);
+        let mut key = Zeroizing::new([0; KEY_LENGTH]);
+        if bytes.len() == KEY_LENGTH {
+            key.copy_from_slice(&bytes);
+        } else {
+            let decoded = base16ct::mixed::decode(bytes.trim_ascii(), &mut *key);
+            if decoded.map(<[u8]>::len) != Ok(KEY_LENGTH) {
+                return Err(failed(KeyProblem::NotAKey));
+            }
+        }
+        let key = EnvelopeKey::new(&key).map_err(|_| failed(KeyProblem::NotAKey))?;
+        Ok(Self { path: path.to_owned(), key })
+    }
+
+    /// Generates a data key and returns it wrapped.
+    ///
+    /// # Errors
+    /// Returns [`Error::Sealing`] if no key can be generated or wrapped.
+    pub fn generate(&self, sealing: Sealing) -> Result<Vec<u8>, Error> {
+        let key = EnvelopeKey::generate().map_err(|_| Error::Sealing)?;
+        self.wrap(sealing, &key)
+    }
+
+    /// Unwraps the data key of a database and wraps it with `new`.
+    pub(super) fn rewrap(&self, wrapped: &[u8], new: &Self) -> Result<Vec<u8>, Error> {
+        let key = self.unwrap(Sealing::Database, wrapped)?;
+        new.wrap(Sealing::Database, &key)
+    }
+
+    /// Unwraps a data key.
+    ///
+    /// # Errors
+    /// Returns [`Error::Key`] if the data key was wrapped with another key or for another purpose.
+    pub fn open(&self, sealing: Sealing, wrapped: &[u8]) -> Result<DataKey, Error> {
+        let key = self.unwrap(sealing, wrapped)?;
+        EnvelopeKey::new(&key).map(DataKey).map_err(|_| Error::Sealing)
+    }
+
+    fn wrap(&self, sealing: Sealing, key: &[u8; KEY_LENGTH]) -> Result<Vec<u8>, Error> {
+        self.key.seal(sealing.aad(), key).map_err(|_| Error::Sealing)
+    }
+
+    fn unwrap(&self, sealing: Sealing, wrapped: &[u8]) -> Result<Zeroizing<[u8; KEY_LENGTH]>, Error> {
+        let opened = self.key.open(sealing.aad(), wrapped);
+        let key = opened.and_then(|bytes| <[u8; KEY_LENGTH]>::try_from(bytes.as_slice()).ok());
+        let wrong = || Error::Key { path: self.path.clone(), why: KeyProblem::Wrong };
+        key.map(Zeroizing::new).ok_or_else(wrong)
+    }
+}
+
+/// The key that seals the objects of a database or the lines of an export.
+pub struct DataKey(EnvelopeKey);
+
+impl DataKey {
+    /// Seals `bytes` and binds them to `aad`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Sealing`] if the encryption fails.
+    pub fn seal_bytes(&self, aad: &[u8], bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.seal(aad, bytes).map_err(|_| Error::Sealing)
+    }
+
+    /// Returns the bytes that were sealed, or `None` if `sealed` was not sealed with this key and `aad`.
+    pub fn open_bytes(&self, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.0.open(aad, sealed)
+    }
+
+    /// Seals the stored bytes of an object. The result has the TTLV form of an Opaque Object of the type [`SEALED`].
+    ///
+    /// # Errors
+    /// Returns [`Error::Sealing`] if the encryption fails.
+    pub(super) fn seal_object(
+        &self,
+        id: Id,
+        object_type: ObjectType,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let sealed = self.seal_bytes(&object_aad(id, object_type), plain)?;
+        let mut writer = Writer::new(STORED);
+        writer.structure(Tag::OpaqueObject, |writer| {
+            writer.item(Tag::OpaqueDataType, ItemType::Enumeration, &SEALED.to_be_bytes());
+            writer.item(Tag::OpaqueDataValue, ItemType::ByteString, &sealed);
+        });
+        Ok(writer.into_bytes())
+    }
+
+    /// Returns the bytes of an object as they were before it was sealed.
+    ///
+    /// # Errors
+    /// Returns [`Error::Damaged`] if `stored` was not sealed with this key, for this number and this type.
+    pub(super) fn open_object(
+        &self,
+        id: Id,
+        object_type: ObjectType,
+        stored: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let sealed = sealed_value(stored).ok().flatten();
+        let opened = sealed.and_then(|sealed| self.open_bytes(&object_aad(id, object_type), sealed));
+        let why =
+            ttlv::Error::Invalid { tag: Tag::OpaqueDataValue, why: "it was not sealed for this object" };
+        opened.ok_or(Error::Damaged { id, why })
+    }
+
+    /// Seals the server state with this name.
+    ///
+    /// # Errors
+    /// Returns [`Error::Sealing`] if the encryption fails.
+    pub(super) fn seal_server_state(&self, name: &str, value: &Secret) -> Result<Secret, Error> {
+        self.seal_bytes(name.as_bytes(), value.expose()).map(Secret::new)
+    }
+
+    /// Returns the server state with this name as it was before it was sealed.
+    ///
+    /// # Errors
+    /// Returns [`Error::Sealing`] if it was not sealed with this key and name.
+    pub(super) fn open_server_state(&self, name: &str, sealed: &Secret) -> Result<Secret, Error> {
+        let opened = self.open_bytes(name.as_bytes(), sealed.expose());
+        opened.map(|bytes| Secret::new(bytes.to_vec())).ok_or(Error::Sealing)
+    }
+}
+
+/// Returns the envelope in a sealed object, or `None` for an object that is not sealed.
+fn sealed_value(stored: &[u8]) -> Result<Option<&[u8]>, ttlv::Error> {
+    let mut items = Reader::new(stored, STORED).require(Tag::OpaqueObject)?.structure()?;
+    let object_type = items.require(Tag::OpaqueDataType)?.expect(ItemType::Enumeration)?;
+    let value = items.require(Tag::OpaqueDataValue)?.expect(ItemType::ByteString)?;
+    Ok((object_type == SEALED.to_be_bytes()).then_some(value))
+}
+
+/// Returns the additional authenticated data of a sealed object: the object does not open under another number or as
+/// another type.
+fn object_aad(id: Id, object_type: ObjectType) -> Vec<u8> {
+    [&id.0.to_be_bytes()[..], &object_type.to_wire().to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Folder;
+    use super::*;
+    use crate::kmip::Object;
+    use crate::ttlv::Field;
+
+    fn data_key() -> DataKey {
+        DataKey(EnvelopeKey::new(&[9; KEY_LENGTH]).unwrap())
+    }
+
+    #[test]
+    fn an_object_opens_under_its_own_number_and_type_and_unchanged_only() {
+        let (key, id, plain) = (data_key(), Id(1), b"an object");
+        let sealed = key.seal_object(id, ObjectType::SymmetricKey, plain).unwrap();
+        let open = |id, object_type, bytes: &[u8]| key.open_object(id, object_type, bytes);
+        assert_eq!(open(id, ObjectType::SymmetricKey, &sealed).unwrap().as_slice(), plain);
+        let mut changed = sealed.clone();
+        // The last byte of the tag; the bytes behind it pad the item.
+        let last = sealed.iter().rposition(|byte| *byte != 0).unwrap();
+        changed[last] ^= 0x80;
+        for (id, object_type, bytes) in [
+            (Id(2), ObjectType::SymmetricKey, &sealed[..]),
+            (id, ObjectType::SecretData, &sealed),
+            (id, ObjectType::SymmetricKey, &changed),
+            (id, ObjectType::SymmetricKey, plain),
+            (id, ObjectType::SymmetricKey, b""),
+        ] {
+            assert!(matches!(open(id, object_type, bytes), Err(Error::Damaged { .. })));
+        }
+    }
+
+    /// Databases that earlier versions sealed contain the objects in this form.
+    #[test]
+    fn a_sealed_object_is_stored_as_an_opaque_object_of_a_reserved_type() {
+        let stored = data_key().seal_object(Id(1), ObjectType::SymmetricKey, b"an object").unwrap();
+        let Object::OpaqueObject(object) =
+            Object::read(Tag::default(), &mut Reader::new(&stored, STORED)).unwrap()
+        else {
+            panic!("it is another object")
+        };
+        assert_eq!(object.opaque_data_type.0, SEALED);
+        let envelope = object.opaque_data_value.expose();
+        let aad = [&[0, 0, 0, 0, 0, 0, 0, 1][..], &[0, 0, 0, 2]].concat();
+        assert_eq!(data_key().open_bytes(&aad, envelope).unwrap().as_slice(), b"an object");
+    }
+
+    #[test]
+    fn a_key_file_contains_32_bytes_or_64_hexadecimal_digits() {
+        let folder = Folder::new();
+        let read = |bytes: &[u8]| {
+            std::fs::write(folder.path("key"), bytes).unwrap();
+            KeyEncryptionKey::read(&folder.path("key")).is_ok()
+        };
+        assert!(
+            read(&[0xFF; 32])
+                && read("0a".repeat(32).as_bytes())
+                && read(&[b"Fa".repeat(32), b"\n".to_vec()].concat())
+        );
+        for bytes in [
+            &[0xFF; 31][..],
+            &[0xFF; 33],
+            b"",
+            "0g".repeat(32).as_bytes(),
+            "+a".repeat(32).as_bytes(),
+            "\u{e9}".repeat(32).as_bytes(),
+        ] {
+            assert!(!read(bytes), "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Lazily flushed commits: such a commit does not wait for the disk, and the next durable one flushes it as well.
+
+use rusqlite::{Connection, ffi};
+
+use super::rows;
+use crate::store::Error;
+
+/// The flush state of the write connection.
+pub(super) struct LazyFlush {
+    /// Whether a commit waits for the disk: `PRAGMA synchronous` is `FULL`, not `NORMAL`.
+    waits: bool,
+    /// Whether the write-ahead log contains lazy commits that were not flushed.
+    unflushed: bool,
+    /// Whether a flush of lazy commits failed. The system does not write those pages again with the next flush, and
+    /// recovery would drop the log from that gap on.
+    gap: bool,
+}
+
+impl LazyFlush {
+    /// Returns the state of a connection with `synchronous = FULL`.
+    pub(super) fn new() -> Self {
+        Self { waits: true, unflushed: false, gap: false }
+    }
+
+    /// Prepares a commit, which waits for the disk if `durable`.
+    pub(super) fn prepare(&mut self, database: &Connection, durable: bool) -> Result<(), Error> {
+        if self.gap {
+            let failed = |why| Error::sqlite("checkpoint the write-ahead log", why);
+            let busy = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+            if busy.map_err(failed)? {
+                return Err(failed(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)));
+            }
+            (self.unflushed, self.gap) = (false, false);
+        }
+        if self.waits != durable {
+            // If the pragma fails, the level is unknown and counts as NORMAL.
+            self.waits = false;
+            let level = if durable { "FULL" } else { "NORMAL" };
+            let set = database.pragma_update(None, "synchronous", level);
+            set.map_err(|why| Error::sqlite("set the synchronous level", why))?;
+            self.waits = durable;
+        }
+        Ok(())
+    }
+
+    /// Changes a page within a durable transaction: SQLite does not flush a transaction that changes no page.
+    pub(super) fn force(&self, database: &Connection, durable: bool) -> Result<(), Error> {
+        if durable && self.unflushed { rows::rewrite_counter(database) } else { Ok(()) }
+    }
+
+    /// Records the result of the commit.
+    pub(super) fn conclude(&mut self, durable: bool, committed: bool) {
+        match (durable, committed) {
+            (true, true) => self.unflushed = false,
+            (true, false) => self.gap = self.unflushed,
+            (false, committed) => self.unflushed |= committed,
+        }
+    }
+}
