@@ -66,7 +66,7 @@ impl Services {
     }
 
     /// Returns the state of the store.
-    pub fn store_status(&self) -> store::Status {
+    pub fn store_status(&self) -> store::StoreStatus {
         self.store.status()
     }
 }
