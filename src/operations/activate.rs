@@ -1,4 +1,4 @@
-//! Activate (KMIP 1.4 §4.19, 2.1 §6.1.1): a pre-active object may be used from now on.
+//! Activate (KMIP 1.4 §4.19, 2.1 §6.1.1): activates a pre-active object.
 
 use crate::engine::{Context, lifecycle};
 use crate::kmip::structures::UniqueIdentifier;

@@ -1,4 +1,4 @@
-//! Add Attribute (KMIP 1.4 §4.14, 2.1 §6.1.2): one more attribute, or one more value of one.
+//! Add Attribute (KMIP 1.4 §4.14, 2.1 §6.1.2): adds an attribute, or another value of an existing one.
 
 use crate::engine::{Context, failed, invalid_field};
 use crate::kmip::attributes::{Attribute, AttributeReference, Origin};
@@ -42,7 +42,7 @@ impl Operation for AddAttribute {
     }
 }
 
-/// Adds the value and gives it with its index (errors: 1.4 §11.15).
+/// Adds the value and returns it with its index (errors: 1.4 §11.15).
 fn add(
     record: &mut Record,
     new: &Attribute,
@@ -52,10 +52,12 @@ fn add(
     let (row, name) = (new.row, new.name());
     rules::known(new, version)?;
     if new.index.is_some() {
-        return Err(invalid_field("The index of a new attribute is chosen by the server."));
+        return Err(invalid_field(
+            "The request contains an Attribute Index; the server chooses the index of a new attribute.",
+        ));
     }
     if !row.rules.client_may_modify && row.rules.origin == Origin::Server {
-        let message = format!("The {name} attribute is set by the server alone.");
+        let message = format!("Only the server sets the {name} attribute.");
         return Err(
             failed(ResultReason::AttributeReadOnly, message).with_fallback(ResultReason::PermissionDenied)
         );
@@ -67,13 +69,15 @@ fn add(
         ));
     }
     if !row.multiple && row.slot(&record.attributes).count() > 0 {
-        let message = format!("The {name} attribute has its one value already.");
+        let message = format!(
+            "The object already has a value for the single-instance attribute {name}; use Modify Attribute."
+        );
         return Err(failed(ResultReason::AttributeSingleValued, message)
             .with_fallback(ResultReason::IllegalOperation));
     }
-    // Names tell objects apart, so the same one twice says nothing (1.4 §3.2).
+    // Names are unique (1.4 §3.2).
     if row.tag == Tag::Name && record.attributes.of_row(row).any(|own| own.stored() == new.stored()) {
-        let error = failed(ResultReason::NonUniqueNameAttribute, "The object has that Name already.");
+        let error = failed(ResultReason::NonUniqueNameAttribute, "The object already has this Name.");
         return Err(error.with_fallback(ResultReason::IllegalOperation));
     }
     rules::timely(record, row)?;
@@ -96,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_further_value_is_told_with_its_index_and_a_first_one_without() {
+    fn returns_the_index_of_each_value_after_the_first() {
         let mut key = key();
         assert_eq!(add_to(&mut key, &named("third"), V1_2), Ok(Some(2)));
         assert_eq!(names(&key), ["first", "second", "third"]);
@@ -108,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_is_all_that_some_attributes_have() {
+    fn rejects_a_second_value_of_a_single_instance_attribute() {
         let mut key = key();
         let group = attribute(Tag::ObjectGroup, &"another group".to_owned());
         assert_eq!(add_to(&mut key, &group, V1_2), Ok(Some(1)));
@@ -121,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_may_not_add_is_refused() {
+    fn rejects_attributes_that_clients_must_not_add() {
         let active = attribute(Tag::State, &State::Active);
         assert_eq!(add_to(&mut key(), &active, V1_2), Err(ResultReason::PermissionDenied));
         let mut certificate = object(ObjectType::Certificate);
@@ -134,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_has_come_moves_the_state_and_one_that_has_passed_stays() {
+    fn a_current_activation_date_activates_and_rejects_another_one() {
         let mut key = key();
         assert_eq!(add_to(&mut key, &attribute(Tag::ActivationDate, &NOW), V1_2), Ok(None));
         assert_eq!(key.attributes.state, Some(State::Active));

@@ -37,7 +37,7 @@ impl Operation for AdjustAttribute {
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let version = cx.version;
         let reference = request.reference.as_ref().ok_or_else(|| {
-            failed(ResultReason::InvalidMessage, "The request does not say which attribute to adjust.")
+            failed(ResultReason::InvalidMessage, "The request contains no Attribute Reference.")
         })?;
         let by = request.value.as_ref();
         let (id, ()) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, |record, now| {
@@ -47,7 +47,7 @@ impl Operation for AdjustAttribute {
     }
 }
 
-/// Adjusts the one value of the attribute, or what counts as none: zero, or false (errors: 2.1 §6.1.3.1).
+/// Adjusts the value of the attribute; a missing value counts as zero or false (errors: 2.1 §6.1.3.1).
 fn adjust(
     record: &mut Record,
     reference: &AttributeReference,
@@ -64,14 +64,16 @@ fn adjust(
         _ => {
             return Err(failed(
                 ResultReason::MultiValuedAttribute,
-                format!("The object has several values of the {reference} attribute."),
+                format!(
+                    "The object has several values for the {reference} attribute; only a single value can be adjusted."
+                ),
             ));
         }
     };
-    let kind = kind_of(row, current.map(|(_, attribute)| attribute), by, reference)?;
+    let value_type = value_type_of(row, current.map(|(_, attribute)| attribute), by, reference)?;
     let before = current.map(|(_, attribute)| number(&value_of(attribute))).transpose()?;
-    let after = compute(kind, before, adjustment, by, reference)?;
-    let new = rules::completed(&written(row, reference, kind, after)?)?;
+    let after = compute(value_type, before, adjustment, by, reference)?;
+    let new = rules::completed(&written(row, reference, value_type, after)?)?;
     rules::timely(record, row)?;
     match current.map(|(position, _)| *position) {
         Some(position) => {
@@ -83,7 +85,7 @@ fn adjust(
     Ok(())
 }
 
-/// The row of the attribute, if a client may change it on that object.
+/// The row of the attribute, if a client can change it on that object.
 fn adjustable(
     record: &Record,
     reference: &AttributeReference,
@@ -105,9 +107,9 @@ fn adjustable(
     Ok(row)
 }
 
-/// The kinds of values that can be adjusted.
+/// The item types that can be adjusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ValueType {
     Integer,
     LongInteger,
     Boolean,
@@ -115,11 +117,11 @@ enum Kind {
     Interval,
 }
 
-impl Kind {
+impl ValueType {
     const ALL: [Self; 5] = [Self::Integer, Self::LongInteger, Self::Boolean, Self::DateTime, Self::Interval];
 
-    fn of(kind: ItemType) -> Option<Self> {
-        match kind {
+    fn of(value_type: ItemType) -> Option<Self> {
+        match value_type {
             ItemType::Integer => Some(Self::Integer),
             ItemType::LongInteger => Some(Self::LongInteger),
             ItemType::Boolean => Some(Self::Boolean),
@@ -130,29 +132,29 @@ impl Kind {
     }
 }
 
-/// The kind of the attribute's value: what it is, or where there is none, what the row or the adjustment says.
-fn kind_of(
+/// The type of the attribute's value: what it is, or where there is none, what the row or the adjustment says.
+fn value_type_of(
     row: &'static AttributeDefinition,
     current: Option<&Attribute>,
     by: Option<&Raw>,
     reference: &AttributeReference,
-) -> Result<Kind, Error> {
-    let kind = match current {
-        Some(attribute) => value_of(attribute).kind().and_then(Kind::of),
-        None if row.is_vendor() => by.and_then(Raw::kind).and_then(Kind::of),
-        None => Kind::ALL
-            .into_iter()
-            .find(|kind| raw(*kind, 0).is_ok_and(|nothing| Attribute::of_raw(row, &nothing).is_some())),
+) -> Result<ValueType, Error> {
+    let value_type = match current {
+        Some(attribute) => value_of(attribute).kind().and_then(ValueType::of),
+        None if row.is_vendor() => by.and_then(Raw::kind).and_then(ValueType::of),
+        None => ValueType::ALL.into_iter().find(|value_type| {
+            raw(*value_type, 0).is_ok_and(|nothing| Attribute::of_raw(row, &nothing).is_some())
+        }),
     };
-    kind.ok_or_else(|| {
+    value_type.ok_or_else(|| {
         failed(
             ResultReason::InvalidDataType,
-            format!("The {reference} attribute holds no number, date, interval or Boolean."),
+            format!("The {reference} attribute is not a number, date, interval or Boolean."),
         )
     })
 }
 
-/// The value, of a vendor attribute the value in it.
+/// Returns the value; for a vendor attribute, its Attribute Value.
 fn value_of(attribute: &Attribute) -> Raw {
     match attribute.read::<VendorAttribute>() {
         Ok(vendor) if attribute.row.is_vendor() => vendor.attribute_value,
@@ -160,68 +162,72 @@ fn value_of(attribute: &Attribute) -> Raw {
     }
 }
 
-/// The value as a number; false is 0 and true 1.
+/// Returns the value as a number; false is 0 and true is 1.
 fn number(raw: &Raw) -> Result<i64, Error> {
-    let wrong = || failed(ResultReason::InvalidDataType, "The value is of another kind than the attribute.");
-    let read = match raw.kind().and_then(Kind::of) {
-        Some(Kind::Integer) => raw.read::<i32>().map(i64::from),
-        Some(Kind::LongInteger) => raw.read::<i64>(),
-        Some(Kind::Boolean) => raw.read::<bool>().map(i64::from),
-        Some(Kind::DateTime) => raw.read::<DateTime>().map(|date| date.0),
-        Some(Kind::Interval) => raw.read::<Interval>().map(|interval| i64::from(interval.0)),
+    let wrong = || {
+        failed(ResultReason::InvalidDataType, "The Adjustment Value does not have the type of the attribute.")
+    };
+    let read = match raw.kind().and_then(ValueType::of) {
+        Some(ValueType::Integer) => raw.read::<i32>().map(i64::from),
+        Some(ValueType::LongInteger) => raw.read::<i64>(),
+        Some(ValueType::Boolean) => raw.read::<bool>().map(i64::from),
+        Some(ValueType::DateTime) => raw.read::<DateTime>().map(|date| date.0),
+        Some(ValueType::Interval) => raw.read::<Interval>().map(|interval| i64::from(interval.0)),
         None => return Err(wrong()),
     };
     read.map_err(|_| wrong())
 }
 
-/// The value after the adjustment.
+/// Returns the value after the adjustment.
 fn compute(
-    kind: Kind,
+    value_type: ValueType,
     before: Option<i64>,
     adjustment: AdjustmentType,
     by: Option<&Raw>,
     reference: &AttributeReference,
 ) -> Result<i64, Error> {
     let value = before.unwrap_or(0);
-    // A date or an interval may be moved by a plain number of seconds too.
+    // An Integer of seconds can also adjust a date or an interval.
     let by = by.map(number).transpose()?;
     let range = || {
-        let message = format!("The {reference} attribute cannot hold the result.");
+        let message = format!("The result is out of range for the {reference} attribute.");
         failed(ResultReason::NumericRange, message)
     };
-    match (adjustment, kind) {
-        (AdjustmentType::Negate, Kind::Boolean) => Ok(1 - value),
-        (AdjustmentType::Negate, Kind::Integer | Kind::LongInteger) => value.checked_neg().ok_or_else(range),
-        (AdjustmentType::Increment, Kind::Boolean)
-        | (AdjustmentType::Decrement, Kind::Boolean)
-        | (AdjustmentType::Negate, Kind::DateTime | Kind::Interval) => Err(failed(
+    match (adjustment, value_type) {
+        (AdjustmentType::Negate, ValueType::Boolean) => Ok(1 - value),
+        (AdjustmentType::Negate, ValueType::Integer | ValueType::LongInteger) => {
+            value.checked_neg().ok_or_else(range)
+        }
+        (AdjustmentType::Increment, ValueType::Boolean)
+        | (AdjustmentType::Decrement, ValueType::Boolean)
+        | (AdjustmentType::Negate, ValueType::DateTime | ValueType::Interval) => Err(failed(
             ResultReason::InvalidDataType,
-            format!("{adjustment} is nothing that can be done to the {reference} attribute."),
+            format!("{adjustment} does not apply to the {reference} attribute."),
         )),
         (AdjustmentType::Increment, _) => value.checked_add(by.unwrap_or(1)).ok_or_else(range),
         (AdjustmentType::Decrement, _) => value.checked_sub(by.unwrap_or(1)).ok_or_else(range),
     }
 }
 
-/// The value as an item of that kind.
-fn raw(kind: Kind, value: i64) -> Result<Raw, Error> {
-    let range = |_| failed(ResultReason::NumericRange, "The attribute cannot hold the result.");
-    Ok(match kind {
-        Kind::Integer => Raw::of(&i32::try_from(value).map_err(range)?),
-        Kind::LongInteger => Raw::of(&value),
-        Kind::Boolean => Raw::of(&(value != 0)),
-        Kind::DateTime => Raw::of(&DateTime(value)),
-        Kind::Interval => Raw::of(&Interval(u32::try_from(value).map_err(range)?)),
+/// Returns the value as an item of `value_type`.
+fn raw(value_type: ValueType, value: i64) -> Result<Raw, Error> {
+    let range = |_| failed(ResultReason::NumericRange, "The result is out of range for the attribute.");
+    Ok(match value_type {
+        ValueType::Integer => Raw::of(&i32::try_from(value).map_err(range)?),
+        ValueType::LongInteger => Raw::of(&value),
+        ValueType::Boolean => Raw::of(&(value != 0)),
+        ValueType::DateTime => Raw::of(&DateTime(value)),
+        ValueType::Interval => Raw::of(&Interval(u32::try_from(value).map_err(range)?)),
     })
 }
 
 fn written(
     row: &'static AttributeDefinition,
     reference: &AttributeReference,
-    kind: Kind,
+    value_type: ValueType,
     value: i64,
 ) -> Result<Attribute, Error> {
-    let raw = raw(kind, value)?;
+    let raw = raw(value_type, value)?;
     if let AttributeReference::Vendor(vendor, name) = reference {
         let value = VendorAttribute {
             vendor_identification: vendor.clone(),
@@ -233,7 +239,7 @@ fn written(
     Attribute::of_raw(row, &raw).ok_or_else(|| {
         failed(
             ResultReason::InvalidAttributeValue,
-            format!("{value} is no value of the {reference} attribute."),
+            format!("{value} is not a valid value for the {reference} attribute."),
         )
     })
 }
@@ -277,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_dates_go_up_and_down_by_one_or_by_what_is_said() {
+    fn increments_and_decrements_by_one_or_by_the_adjustment_value() {
         use AdjustmentType::*;
         assert_eq!(outcome("x-count", Decrement, None), Ok(vec![i64::from(i32::MAX) - 1]));
         assert_eq!(outcome("x-count", Decrement, Some(Raw::of(&7))), Ok(vec![i64::from(i32::MAX) - 7]));
@@ -287,14 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_false_becomes_true_and_what_is_positive_negative() {
+    fn negates_booleans_and_numbers() {
         use AdjustmentType::Negate;
         assert_eq!(outcome("Sensitive", Negate, None), Ok(vec![1]));
         assert_eq!(outcome("x-count", Negate, None), Ok(vec![-i64::from(i32::MAX)]));
     }
 
     #[test]
-    fn each_refusal_has_its_reason() {
+    fn reports_a_reason_for_each_invalid_adjustment() {
         use AdjustmentType::*;
         use ResultReason as R;
         assert_eq!(outcome("x-count", Increment, None), Err(R::NumericRange));

@@ -1,7 +1,7 @@
-//! Archive (KMIP 1.4 §4.22, 2.1 §6.1.4): the object is put out of reach until it is recovered.
+//! Archive (KMIP 1.4 §4.22, 2.1 §6.1.4): takes an object off-line until it is recovered.
 //!
-//! The standard leaves to the server when and where. Here it is at once, and the object stays in the store: its
-//! Archive Date says that it is archived.
+//! The standard leaves time and place to the server. This server archives at once: it sets the Archive Date, and the
+//! object stays in the store.
 
 use crate::engine::{Context, lifecycle};
 use crate::kmip::structures::UniqueIdentifier;

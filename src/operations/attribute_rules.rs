@@ -1,5 +1,4 @@
-//! What the operations that change attributes have in common: when a date may still be changed, and what
-//! follows from a change. Which errors a change has is told by each operation.
+//! The rules that the operations on attributes share: when a value can still change, and the effects of a change.
 
 use crate::engine::{failed, invalid_field, lifecycle, quantum, usage_limits, wrong_state};
 use crate::kmip::Error;
@@ -9,17 +8,17 @@ use crate::kmip::structures::UsageLimits;
 use crate::store::Record;
 use crate::ttlv::{DateTime, Tag, Version};
 
-/// The states in which a client may set a date of an object's life (1.4 §3.24, §3.25, §3.27).
+/// The states in which a client can set a date of an object's lifecycle (1.4 §3.24, §3.25, §3.27).
 const DATES: &[(Tag, &[State])] = &[
     (Tag::ActivationDate, &[State::PreActive]),
     (Tag::ProcessStartDate, &[State::PreActive]),
     (Tag::DeactivationDate, &[State::PreActive, State::Active]),
 ];
 
-/// Checks that `version` has the attribute.
+/// Checks that the attribute exists in `version`.
 ///
 /// # Errors
-/// Invalid Field where it does not.
+/// Returns Invalid Field if it does not.
 pub(super) fn known(attribute: &Attribute, version: Version) -> Result<(), Error> {
     if attribute.row.exists_in(version) {
         return Ok(());
@@ -27,16 +26,16 @@ pub(super) fn known(attribute: &Attribute, version: Version) -> Result<(), Error
     Err(invalid_field(format!("KMIP {version} has no {} attribute.", attribute.name())))
 }
 
-/// Checks that the object's life still allows the attribute to be set or deleted.
+/// Checks that the state of the object still permits a client to set or delete the attribute.
 ///
 /// # Errors
-/// Wrong Key Lifecycle State (before 2.0 Permission Denied) for a date whose moment has passed, Permission Denied
-/// for Usage Limits of which something has been used.
+/// Returns Wrong Key Lifecycle State (before 2.0 Permission Denied) for a date that is past, Permission Denied for
+/// Usage Limits that are partly used.
 pub(super) fn timely(record: &Record, row: &AttributeDefinition) -> Result<(), Error> {
     if row.tag == Tag::UsageLimits
         && record.attributes.usage_limits.as_ref().is_some_and(usage_limits::is_partly_used)
     {
-        let message = "The Usage Limits cannot be changed: something of them has been used.";
+        let message = "The Usage Limits cannot be changed, because they are partly used.";
         return Err(failed(ResultReason::PermissionDenied, message));
     }
     let (Some(state), Some((_, states))) =
@@ -47,13 +46,13 @@ pub(super) fn timely(record: &Record, row: &AttributeDefinition) -> Result<(), E
     if states.contains(&state) {
         return Ok(());
     }
-    Err(wrong_state(format!("The {} attribute cannot be changed: the object is {state}.", row.name)))
+    Err(wrong_state(format!("The {} attribute cannot be changed while the object is {state}.", row.name)))
 }
 
-/// The value as it is kept: with what the server adds to the client's part of it.
+/// Returns the value as stored, with the fields that the server adds.
 ///
 /// # Errors
-/// Invalid Field for Usage Limits below zero.
+/// Returns Invalid Field for negative Usage Limits.
 pub(super) fn completed(new: &Attribute) -> Result<Attribute, Error> {
     match new.read::<UsageLimits>() {
         Ok(limits) if new.row.tag == Tag::UsageLimits => {
@@ -65,11 +64,11 @@ pub(super) fn completed(new: &Attribute) -> Result<Attribute, Error> {
     }
 }
 
-/// Applies what follows from a change: the state that the dates lead to, and what the object has always been
+/// Applies the effects of a change: the state that follows from the dates, Always Sensitive and Never Extractable
 /// (1.4 §3.49, §3.51).
 ///
 /// # Errors
-/// Those of [`quantum::check`].
+/// Returns the errors of [`quantum::check`].
 pub(super) fn conclude(record: &mut Record, now: DateTime) -> Result<(), Error> {
     quantum::check(&record.attributes)?;
     lifecycle::update_state(record, now);

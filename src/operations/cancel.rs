@@ -1,4 +1,4 @@
-//! Cancel (KMIP 1.4 §4.27, 2.1 §6.1.5): an operation that is done asynchronously is no longer wanted.
+//! Cancel (KMIP 1.4 §4.27, 2.1 §6.1.5): cancels an asynchronous operation.
 
 use crate::engine::Context;
 use crate::kmip::enums::{CancellationResult, ResultReason};
@@ -33,7 +33,7 @@ impl Operation for Cancel {
         let correlation = request.asynchronous_correlation_value;
         let cancellation_result =
             match cx.services.jobs.cancel(&cx.identity.principal, &correlation, cx.instant()) {
-                // 1.x has no errors for Cancel, and a result for this instead (1.4 §11.28).
+                // 1.x defines no errors for Cancel; a Cancellation Result reports this case (1.4 §11.28).
                 Err(error)
                     if error.reason == ResultReason::InvalidAsynchronousCorrelationValue
                         && cx.version < V2_0 =>

@@ -1,4 +1,4 @@
-//! What Certify and Re-certify share: whom a certificate is for, how long it is valid, and the certificate itself.
+//! The subject, the validity and the issue of certificates, for Certify and Re-certify.
 
 use crate::crypto::rsa::PublicKey;
 use crate::crypto::{Purpose, der};
@@ -16,10 +16,10 @@ use crate::x509::issuer::{Subject, name};
 
 use super::split_keys::present;
 
-/// How long a certificate is valid where nothing says otherwise: a year, in seconds.
+/// The default validity of a certificate in seconds: a year.
 pub(super) const PERIOD: i64 = 365 * 24 * 3600;
 
-/// What a request says of a certificate and the certificate says itself: it counts more.
+/// The attributes that the certificate itself determines; those of the request are ignored.
 const OF_THE_CERTIFICATE: &[Tag] = &[
     Tag::CryptographicAlgorithm,
     Tag::CryptographicLength,
@@ -55,22 +55,24 @@ const PARTS: &[(Tag, NameAttribute)] = &[
     (Tag::CertificateSubjectDnQualifier, NameAttribute::DnQualifier),
 ];
 
-/// The certificate request of a request, where it has one.
+/// Returns the certificate request of a Request Payload, if it contains one.
 pub(super) fn requested(
     kind: Option<CertificateRequestType>,
     value: Option<&Vec<u8>>,
 ) -> Result<Option<Subject>, Error> {
     match (kind, value) {
         (Some(kind), Some(value)) => read(kind, value).map(Some),
-        (None, Some(_)) => {
-            Err(invalid_field("A certificate request has to be given with its Certificate Request Type."))
-        }
-        (Some(_), None) => Err(invalid_field("The certificate request is missing.")),
+        (None, Some(_)) => Err(invalid_field(
+            "The request contains a certificate request without a Certificate Request Type.",
+        )),
+        (Some(_), None) => Err(invalid_field(
+            "The request contains a Certificate Request Type without a certificate request.",
+        )),
         (None, None) => Ok(None),
     }
 }
 
-/// The certificate request that is an object of its own.
+/// Returns the certificate request that is a managed object.
 pub(super) fn kept_request(
     cx: &mut Context<'_>,
     identifier: &UniqueIdentifier,
@@ -92,7 +94,7 @@ pub(super) fn read(kind: CertificateRequestType, value: &[u8]) -> Result<Subject
         CertificateRequestType::Crmf | CertificateRequestType::Pgp => {
             return Err(failed(
                 ResultReason::FeatureNotSupported,
-                format!("Certificate requests of the type {kind} are not read; PKCS#10 and PEM are."),
+                format!("Certificate requests of the type {kind} are not supported; use PKCS#10 or PEM."),
             ));
         }
     };
@@ -103,14 +105,14 @@ pub(super) fn invalid_request(error: crate::crypto::Error) -> Error {
     failed(ResultReason::InvalidCsr, error.to_string())
 }
 
-/// The object is none that can be certified.
+/// Returns the error for an object that cannot be certified.
 pub(super) fn not_certifiable(cx: &Context<'_>, granted: &Granted) -> Error {
     let reason =
         if cx.version >= V2_0 { ResultReason::InvalidObjectType } else { ResultReason::PermissionDenied };
-    failed(reason, format!("An object of the type {} cannot be certified here.", granted.object_type))
+    failed(reason, format!("An object of the type {} cannot be certified.", granted.object_type))
 }
 
-/// DER of the SubjectPublicKeyInfo of a public key.
+/// Returns the DER encoding of the SubjectPublicKeyInfo of a public key.
 pub(super) fn key_info(cx: &Context<'_>, granted: &Granted) -> Result<Vec<u8>, Error> {
     if granted.object_type != ObjectType::PublicKey {
         return Err(not_certifiable(cx, granted));
@@ -121,12 +123,15 @@ pub(super) fn key_info(cx: &Context<'_>, granted: &Granted) -> Result<Vec<u8>, E
         return Ok(bytes.expose().to_vec());
     }
     let key = PublicKey::read(bytes.expose(), Purpose::Convert).map_err(|_| {
-        failed(ResultReason::PermissionDenied, "The public key is in no format that can be certified.")
+        failed(
+            ResultReason::PermissionDenied,
+            "The format of the public key cannot be converted to a SubjectPublicKeyInfo.",
+        )
     })?;
     Ok(key.spki()?)
 }
 
-/// The subject that the attributes of a request describe, for the public key of `granted`.
+/// Returns the subject that the attributes of a request define, for the public key of `granted`.
 pub(super) fn described(
     given: &RequestedAttributes,
     granted: &Granted,
@@ -148,27 +153,27 @@ pub(super) fn described(
         let parts = parts.iter().map(|(sort, text)| (*sort, text.as_str()));
         return named(&name(parts).map_err(invalid_name)?);
     }
-    // What the client calls the certificate or the key by is all that is left to call them.
+    // Without subject attributes, the Name of the certificate or of the key is the common name.
     let own = given.read::<Name>(Tag::Name).or_else(|| granted.attributes.name.first().cloned());
     let common_name = own.map_or_else(|| format!("Public Key {}", granted.id), |name| name.name_value);
     named(&name(std::iter::once((NameAttribute::CommonName, common_name.as_str()))).map_err(invalid_name)?)
 }
 
 fn invalid_name(_: crate::crypto::Error) -> Error {
-    invalid_field("The attributes of the certificate's subject make no name.")
+    invalid_field("The certificate subject attributes do not form a valid distinguished name.")
 }
 
-/// Only X.509 certificates are made.
+/// Checks that the Certificate Type is X.509, the only one that the server issues.
 pub(super) fn check_type(given: &RequestedAttributes) -> Result<Option<CertificateType>, Error> {
     match given.read(Tag::CertificateType) {
         Some(CertificateType::Pgp) => {
-            Err(failed(ResultReason::FeatureNotSupported, "Certificates are made in X.509 only."))
+            Err(failed(ResultReason::FeatureNotSupported, "The server issues only X.509 certificates."))
         }
         other => Ok(other),
     }
 }
 
-/// A certificate for `subject`, with the attributes of `given`.
+/// Issues a certificate for `subject`, with the attributes of `given`.
 pub(super) fn issue(
     cx: &mut Context<'_>,
     subject: &Subject,
@@ -180,7 +185,7 @@ pub(super) fn issue(
     let certificate = Certificate { certificate_type: CertificateType::X509, certificate_value };
     let given = OF_THE_CERTIFICATE.iter().fold(given.clone(), |given, tag| given.without(*tag));
     let mut draft = NewObject::generated(Object::Certificate(certificate), cx.now).with_requested(&given)?;
-    // No random number became the certificate.
+    // A certificate is not generated from random numbers.
     draft.attributes.random_number_generator = given.read(Tag::RandomNumberGenerator);
     Ok(draft)
 }

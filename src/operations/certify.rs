@@ -1,4 +1,4 @@
-//! Certify (KMIP 1.4 §4.7, 2.1 §6.1.6): the server makes a certificate for a public key.
+//! Certify (KMIP 1.4 §4.7, 2.1 §6.1.6): issues a certificate for a public key.
 
 use crate::engine::{Context, Granted, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
@@ -42,7 +42,7 @@ impl Operation for Certify {
         let value = request.certificate_request.or(request.certificate_request_value);
         let asked = certification::requested(request.certificate_request_type, value.as_ref())?;
 
-        // A request says itself which key it is for; the object that has the key may be named beside it.
+        // A certificate request contains the key, so the Unique Identifier is optional beside it.
         let named = request.unique_identifier.is_some() || asked.is_none();
         let granted = match named {
             true => Some(cx.open(request.unique_identifier.as_ref(), Self::CODE)?),
@@ -52,7 +52,9 @@ impl Operation for Certify {
             (Some(subject), None) => (subject, None),
             (asked, Some(granted)) if granted.object_type == ObjectType::CertificateRequest => {
                 if asked.is_some() {
-                    return Err(invalid_field("The request is given and named; one of them is enough."));
+                    return Err(invalid_field(
+                        "The request contains a certificate request and also names one; use one of them.",
+                    ));
                 }
                 (certification::kept_request(cx, &granted.id.into(), Self::CODE)?, None)
             }
@@ -60,7 +62,7 @@ impl Operation for Certify {
                 if subject.key()? != certification::key_info(cx, &granted)? {
                     return Err(failed(
                         ResultReason::InvalidCsr,
-                        "The certificate request is for another key than the public key that is named.",
+                        "The key of the certificate request differs from the public key that the request names.",
                     ));
                 }
                 (subject, Some(granted))
@@ -68,13 +70,17 @@ impl Operation for Certify {
             (None, Some(granted)) => {
                 if certificate_type.is_none() {
                     return Err(invalid_field(
-                        "Without a certificate request, the Certificate Type attribute has to be given.",
+                        "The Certificate Type attribute is required without a certificate request.",
                     ));
                 }
                 let info = certification::key_info(cx, &granted)?;
                 (certification::described(&given, &granted, &info)?, Some(granted))
             }
-            (None, None) => return Err(invalid_field("There is nothing to certify.")),
+            (None, None) => {
+                return Err(invalid_field(
+                    "The request contains neither a certificate request nor a Unique Identifier.",
+                ));
+            }
         };
 
         let from = given.read(Tag::ActivationDate).unwrap_or(cx.now);

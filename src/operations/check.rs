@@ -1,7 +1,7 @@
-//! Check (KMIP 1.4 §4.10, 2.1 §6.1.7): may the client use the object as it intends to?
+//! Check (KMIP 1.4 §4.10, 2.1 §6.1.7): checks whether the client may use an object as intended.
 //!
-//! A refusal empties the ID Placeholder, so that what follows in the batch does not go on with the object. What
-//! was refused is told by reason and message.
+//! An error clears the ID Placeholder, so that later items of the batch do not use the object. The Result Reason and
+//! the Result Message state which check failed.
 
 use crate::engine::{Context, destroyed, failed, lifecycle, usage_limits};
 use crate::kmip::enums::{CryptographicUsageMask, ObjectType, ResultReason};
@@ -50,10 +50,10 @@ impl Operation for Check {
     }
 }
 
-/// Whether the object's attributes allow what the request asks about (errors: 1.4 §11.11, 2.1 §6.1.7.1).
+/// Checks that the object's attributes permit the use that the request describes (errors: 1.4 §11.11, 2.1 §6.1.7.1).
 fn check(record: &Record, request: &Request) -> Result<(), Error> {
     if record.object_type == ObjectType::Template {
-        let message = "Templates are not used, so there is nothing to check.";
+        let message = "A template cannot be checked.";
         return Err(failed(ResultReason::IllegalObjectType, message));
     }
     if lifecycle::is_destroyed(record) {
@@ -63,7 +63,7 @@ fn check(record: &Record, request: &Request) -> Result<(), Error> {
     if let Some(wanted) = request.cryptographic_usage_mask {
         let allowed = attributes.cryptographic_usage_mask.unwrap_or_default();
         if !allowed.contains(wanted) {
-            let message = "The object's Cryptographic Usage Mask does not allow all of that.";
+            let message = "The object's Cryptographic Usage Mask does not contain all requested bits.";
             return Err(failed(ResultReason::IncompatibleCryptographicUsageMask, message)
                 .with_fallback(ResultReason::PermissionDenied));
         }
@@ -76,7 +76,7 @@ fn check(record: &Record, request: &Request) -> Result<(), Error> {
     if let (Some(wanted), Some(longest)) = (request.lease_time, attributes.lease_time)
         && wanted.0 > longest.0
     {
-        let message = format!("The longest lease of the object is {} seconds.", longest.0);
+        let message = format!("The Lease Time exceeds the object's maximum of {} seconds.", longest.0);
         return Err(failed(ResultReason::PermissionDenied, message));
     }
     Ok(())
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_attributes_allow_is_allowed() {
+    fn accepts_a_use_that_the_attributes_permit() {
         use CryptographicUsageMask as Mask;
         for request in [
             request(None, None, None),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_has_its_reason_and_is_permission_denied_in_1_x() {
+    fn reports_each_reason_as_permission_denied_in_1_x() {
         use CryptographicUsageMask as Mask;
         let cases = [
             (request(None, Some(Mask::DECRYPT), None), ResultReason::IncompatibleCryptographicUsageMask),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_cannot_be_checked() {
+    fn rejects_templates_and_destroyed_objects() {
         let template = Record { object_type: ObjectType::Template, ..record() };
         let error = check(&template, &request(None, None, None)).unwrap_err();
         assert_eq!(error.reason_in(V1_4), ResultReason::IllegalOperation);

@@ -1,4 +1,4 @@
-//! Create (KMIP 1.4 §4.1, 2.1 §6.1.8): the server generates a symmetric key, or secret data.
+//! Create (KMIP 1.4 §4.1, 2.1 §6.1.8): generates a symmetric key or secret data.
 
 use crate::crypto::{derive, random, symmetric_key};
 use crate::engine::{Context, NewObject, RequestedAttributes, Requester, invalid_field, key};
@@ -43,7 +43,7 @@ impl Operation for Create {
             ObjectType::SymmetricKey => symmetric_key(&given, cx.version)?,
             ObjectType::SecretData if cx.version >= V1_3 => secret_data(&given, cx.version)?,
             other => {
-                return Err(invalid_field(format!("Create makes no object of the type {other}.")));
+                return Err(invalid_field(format!("Create does not support the object type {other}.")));
             }
         };
         let draft = NewObject::generated(object, cx.now).with_requested(&given)?;
@@ -54,35 +54,35 @@ impl Operation for Create {
     }
 }
 
-/// A new symmetric key as the attributes describe it.
+/// Generates a symmetric key with these attributes.
 ///
 /// # Errors
-/// Invalid Field where algorithm, length or usage mask are missing, or make no key.
+/// Returns Invalid Field if the algorithm, the length or the usage mask is missing or unsupported.
 pub(super) fn symmetric_key(given: &RequestedAttributes, version: Version) -> Result<Object, Error> {
-    let algorithm: CryptographicAlgorithm = given
-        .read(Tag::CryptographicAlgorithm)
-        .ok_or_else(|| invalid_field("The Cryptographic Algorithm attribute has to be given."))?;
+    let algorithm: CryptographicAlgorithm = given.read(Tag::CryptographicAlgorithm).ok_or_else(|| {
+        invalid_field("The request does not contain the Cryptographic Algorithm attribute.")
+    })?;
     let length = length(given)?;
-    // The standard wants a mask, and so does PyKMIP; a test case of 1.4 gives none. Such a key can be given
-    // out, and used for nothing.
+    // The standard and PyKMIP require a mask, but a test case of 1.4 omits it. Clients can get such a key, but the
+    // server does not use it.
     if version < V1_4 && given.read::<CryptographicUsageMask>(Tag::CryptographicUsageMask).is_none() {
-        return Err(invalid_field("The Cryptographic Usage Mask attribute has to be given."));
+        return Err(invalid_field("The request does not contain the Cryptographic Usage Mask attribute."));
     }
-    // A negative length is no length of any algorithm.
+    // No key has the length 0, so a negative length is rejected as well.
     let key = symmetric_key::generate(algorithm, u32::try_from(length).unwrap_or(0))?;
     key::symmetric_key(key, algorithm, length, given.read(Tag::KeyFormatType), version)
 }
 
-/// The longest secret data that is made, in bytes: as long as what a key is derived to.
+/// The maximum length of generated secret data in bytes, equal to that of derived keys.
 const MAX_SECRET: usize = derive::MAX_LENGTH;
 
-/// Random bytes, as a password nobody has to remember: the standard's test cases have that type for it.
+/// Generates secret data of the type Password, as the standard's test cases expect.
 fn secret_data(given: &RequestedAttributes, version: Version) -> Result<Object, Error> {
     let bits = usize::try_from(length(given)?).unwrap_or_default();
     let bytes = bits / 8;
     if !bits.is_multiple_of(8) || !(1..=MAX_SECRET).contains(&bytes) {
         return Err(invalid_field(format!(
-            "The Cryptographic Length of secret data is a whole number of bytes, 1 to {MAX_SECRET}."
+            "The Cryptographic Length of secret data must be a whole number of bytes from 1 to {MAX_SECRET}."
         )));
     }
     let format = given.read(Tag::KeyFormatType);
@@ -92,5 +92,5 @@ fn secret_data(given: &RequestedAttributes, version: Version) -> Result<Object, 
 fn length(given: &RequestedAttributes) -> Result<i32, Error> {
     given
         .read(Tag::CryptographicLength)
-        .ok_or_else(|| invalid_field("The Cryptographic Length attribute has to be given."))
+        .ok_or_else(|| invalid_field("The request does not contain the Cryptographic Length attribute."))
 }

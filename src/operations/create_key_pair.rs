@@ -1,4 +1,4 @@
-//! Create Key Pair (KMIP 1.4 §4.2, 2.1 §6.1.9): the server generates a public key and its private key.
+//! Create Key Pair (KMIP 1.4 §4.2, 2.1 §6.1.9): generates a public key and its private key.
 
 use crate::crypto::ec::{self, Curve};
 use crate::crypto::{self, Purpose, rsa};
@@ -79,14 +79,17 @@ impl Operation for CreateKeyPair {
             NewObject::generated(pair.private_key(&private, cx.version)?, cx.now).with_requested(&private)?;
         pair.complete(&mut public_key, &mut private_key);
 
-        let asker = Requester::of(cx);
-        let ids =
-            cx.insert_linked(vec![public_key.finish(&asker)?, private_key.finish(&asker)?], |pair| {
+        let requester = Requester::of(cx);
+        let ids = cx.insert_linked(
+            vec![public_key.finish(&requester)?, private_key.finish(&requester)?],
+            |pair| {
                 let [public_key, private_key] = pair else { return };
                 public_key.attributes.link.push(Link::new(LinkType::PrivateKeyLink, private_key.id));
                 private_key.attributes.link.push(Link::new(LinkType::PublicKeyLink, public_key.id));
-            })?;
-        let [public_id, private_id] = ids.try_into().map_err(|_| invalid_field("No pair was made."))?;
+            },
+        )?;
+        let [public_id, private_id] =
+            ids.try_into().map_err(|_| invalid_field("The server stored no key pair."))?;
         cx.leave(UniqueIdentifierValue::CreateKeyPairPublicKey, public_id);
         cx.leave(UniqueIdentifierValue::CreateKeyPairPrivateKey, private_id);
         Ok(Response {
@@ -96,10 +99,10 @@ impl Operation for CreateKeyPair {
     }
 }
 
-/// A new pair as the attributes of its keys describe it.
+/// Generates a pair with these attributes.
 ///
 /// # Errors
-/// Invalid Field where they describe none, Cryptographic Failure for a length that there are no keys of.
+/// Returns Invalid Field for missing or conflicting attributes, Cryptographic Failure for an unsupported length.
 pub(super) fn generate(
     cx: &mut Context<'_>,
     public: &RequestedAttributes,
@@ -112,32 +115,32 @@ pub(super) fn generate(
     }
 }
 
-/// A pair that was made, and what follows from its algorithm.
+/// A generated pair with the properties of its algorithm.
 pub(super) struct Pair {
     algorithm: CryptographicAlgorithm,
     public: PlainKey,
     private: PlainKey,
     bits: i32,
     curve: Option<RecommendedCurve>,
-    /// What the public key may be used for where the client does not say.
+    /// The default usage mask of the public key.
     public_usage: CryptographicUsageMask,
-    /// What the private key may be used for where the client does not say.
+    /// The default usage mask of the private key.
     private_usage: CryptographicUsageMask,
 }
 
 impl Pair {
-    /// The public key, in the format that its attributes ask for.
+    /// Returns the public key in the Key Format Type of its attributes.
     ///
     /// # Errors
-    /// Key Format Type Not Supported where the key has no such form.
+    /// Returns Key Format Type Not Supported if the key cannot have this format.
     pub(super) fn public_key(&self, given: &RequestedAttributes, version: Version) -> Result<Object, Error> {
         self.key(&self.public, given, version).map(Object::PublicKey)
     }
 
-    /// The private key, likewise.
+    /// Returns the private key in the Key Format Type of its attributes.
     ///
     /// # Errors
-    /// As [`Pair::public_key`].
+    /// Returns the errors of [`Pair::public_key`].
     pub(super) fn private_key(&self, given: &RequestedAttributes, version: Version) -> Result<Object, Error> {
         self.key(&self.private, given, version).map(Object::PrivateKey)
     }
@@ -148,7 +151,7 @@ impl Pair {
         Ok(Key { key_block: KeyBlock { cryptographic_algorithm, cryptographic_length, ..block } })
     }
 
-    /// Adds what the client does not say and the pair does.
+    /// Adds the attributes that the pair determines; the client's attributes win.
     pub(super) fn complete(&self, public: &mut NewObject, private: &mut NewObject) {
         for (draft, usage) in [(public, self.public_usage), (private, self.private_usage)] {
             draft.attributes.cryptographic_usage_mask.get_or_insert(usage);
@@ -172,7 +175,7 @@ fn rsa_pair(
     use CryptographicUsageMask as M;
     let bits = agreed::<i32>(public, private, Tag::CryptographicLength)?;
     let failure = |error: crypto::Error| failed(ResultReason::CryptographicFailure, error.to_string());
-    // A negative length is no length of any key.
+    // No key has the length 0, so a negative length is rejected as well.
     let pair = cx.with_cpu_permit(|| rsa::generate(u32::try_from(bits).unwrap_or(0)).map_err(failure))?;
     let purpose = Purpose::CreateKeyPair;
     Ok(Pair {
@@ -190,7 +193,7 @@ fn rsa_pair(
     })
 }
 
-/// A pair on the curve that the Cryptographic Domain Parameters name, or that has the length asked for.
+/// Generates a pair on the curve of the Cryptographic Domain Parameters, or on one with the requested length.
 fn curve_pair(
     algorithm: CryptographicAlgorithm,
     public: &RequestedAttributes,
@@ -205,7 +208,7 @@ fn curve_pair(
     };
     let named = |given: &RequestedAttributes| domain(given)?.recommended_curve;
     let curve = same(named(public), named(private), Tag::RecommendedCurve)?;
-    // A negative length is no length of any key.
+    // No key has the length 0, so a negative length is rejected as well.
     let bits = same(length(public), length(private), Tag::CryptographicLength)?
         .map(|bits| u32::try_from(bits).unwrap_or(0));
     let curve = Curve::choose(algorithm, curve, bits, Purpose::CreateKeyPair)?;
@@ -225,30 +228,30 @@ fn curve_pair(
     })
 }
 
-/// The value that is said of both keys, or of one of them.
+/// Returns the value that the attributes of one or both keys contain.
 fn same<T: PartialEq>(public: Option<T>, private: Option<T>, what: Tag) -> Result<Option<T>, Error> {
     match (public, private) {
         (Some(public), Some(private)) if public != private => {
-            Err(invalid_field(format!("Both keys of a pair have to have the same {what}.")))
+            Err(invalid_field(format!("The {what} attributes of the two keys of a pair differ.")))
         }
         (public, private) => Ok(public.or(private)),
     }
 }
 
-/// The value on which both keys have to agree.
+/// Returns the value that the attributes of both keys must contain.
 fn agreed<T: crate::ttlv::Value + PartialEq>(
     public: &RequestedAttributes,
     private: &RequestedAttributes,
     tag: Tag,
 ) -> Result<T, Error> {
     let of = |given: &RequestedAttributes, key| {
-        given
-            .read::<T>(tag)
-            .ok_or_else(|| invalid_field(format!("The {tag} attribute of the {key} key has to be given.")))
+        given.read::<T>(tag).ok_or_else(|| {
+            invalid_field(format!("The request does not contain the {tag} attribute of the {key} key."))
+        })
     };
     let (public, private) = (of(public, "public")?, of(private, "private")?);
     if public != private {
-        return Err(invalid_field(format!("Both keys of a pair have to have the same {tag}.")));
+        return Err(invalid_field(format!("The {tag} attributes of the two keys of a pair differ.")));
     }
     Ok(public)
 }

@@ -31,7 +31,7 @@ structure! {
 }
 
 structure! {
-    /// Response Payload. The Object Type that the table of 1.x has is in no response of the standard's own cases.
+    /// Response Payload. The standard's test cases omit the Object Type that the table of 1.x contains.
     pub struct Response {
         UniqueIdentifier => unique_identifiers: Vec<UniqueIdentifier>,
     }
@@ -48,31 +48,31 @@ impl Operation for CreateSplitKey {
         if request.object_type != ObjectType::SplitKey {
             return Err(failed(
                 ResultReason::InvalidObjectType,
-                format!("Create Split Key makes split keys, no object of the type {}.", request.object_type),
+                format!("Create Split Key requires the Object Type Split Key, not {}.", request.object_type),
             ));
         }
         let mut given = RequestedAttributes::of(cx, &request.attributes)?;
         let key = match &request.unique_identifier {
             Some(identifier) => {
-                let whole = Key::of(&cx.open(Some(identifier), Self::CODE)?)?;
-                // The attributes of the key count more than those of the request.
-                given = whole.overridden.iter().fold(given, |given, tag| given.without(*tag));
-                whole
+                let source = SourceKey::of(&cx.open(Some(identifier), Self::CODE)?)?;
+                // The attributes of the key override those of the request.
+                given = source.overridden.iter().fold(given, |given, tag| given.without(*tag));
+                source
             }
-            None => Key::generate(&given)?,
+            None => SourceKey::generate(&given)?,
         };
         let scheme = cx.with_cpu_permit(|| scheme(&request, key.secret.len()))?;
         let count = |number| usize::try_from(number).unwrap_or(0);
         let (parts, threshold) = (count(request.split_key_parts), count(request.split_key_threshold));
         let shares = cx.with_cpu_permit(|| Ok(split(&scheme, &key.secret, parts, threshold)?))?;
 
-        let asker = Requester::of(cx);
+        let requester = Requester::of(cx);
         let mut new = Vec::with_capacity(parts);
         for share in shares {
             let mut draft =
                 NewObject::generated(key.part(share, &request, &scheme), cx.now).with_requested(&given)?;
             key.inherit(&mut draft);
-            new.push(draft.finish(&asker)?);
+            new.push(draft.finish(&requester)?);
         }
         let ids = cx.insert_linked(new, |_| {})?;
         if let Some(first) = ids.first() {
@@ -82,7 +82,7 @@ impl Operation for CreateSplitKey {
     }
 }
 
-/// How the request wants the key split; where it names no field, the smallest that has room for the key.
+/// Returns the scheme of the request. The default field is the smallest that can contain the key.
 fn scheme(request: &Request, length: usize) -> Result<Scheme, Error> {
     let wants_field = request.split_key_method == SplitKeyMethod::PolynomialSharingPrimeField;
     let prime = match &request.prime_field_size {
@@ -93,13 +93,13 @@ fn scheme(request: &Request, length: usize) -> Result<Scheme, Error> {
     let scheme = Scheme::of(request.split_key_method, prime)?;
     // With XOR, Split Key Parts is identical to Split Key Threshold (2.1 §13.1).
     if matches!(scheme, Scheme::Xor) && request.split_key_parts != request.split_key_threshold {
-        return Err(invalid_field("With XOR, all parts are needed: the threshold is the number of parts."));
+        return Err(invalid_field("With XOR, the Split Key Threshold must equal the Split Key Parts."));
     }
     Ok(scheme)
 }
 
-/// The key that is split, with what its parts have from it.
-struct Key {
+/// The key to split, with the attributes that its parts inherit.
+struct SourceKey {
     id: Option<Id>,
     secret: Secret,
     algorithm: Option<CryptographicAlgorithm>,
@@ -107,11 +107,11 @@ struct Key {
     usage: Option<enums::CryptographicUsageMask>,
     sensitive: bool,
     extractable: bool,
-    /// The attributes of a request that do not count beside it.
+    /// The attributes of the request that the key overrides.
     overridden: Vec<Tag>,
 }
 
-impl Key {
+impl SourceKey {
     fn of(granted: &Granted) -> Result<Self, Error> {
         let object = split_keys::present(granted)?;
         let block = match object {
@@ -126,7 +126,7 @@ impl Key {
         };
         let secret = split_keys::secret(block)?.clone();
         let attributes = &granted.attributes;
-        // A secret without a length has the one of its bytes, so that joining knows it.
+        // Join Split Key needs the length, so secret data without one gets the length of its bytes.
         let length = attributes.cryptographic_length.or_else(|| i32::try_from(secret.len() * 8).ok());
         let mut overridden = vec![Tag::CryptographicLength, Tag::Sensitive, Tag::Extractable];
         overridden.extend(attributes.cryptographic_algorithm.map(|_| Tag::CryptographicAlgorithm));
@@ -144,13 +144,14 @@ impl Key {
     }
 
     fn generate(given: &RequestedAttributes) -> Result<Self, Error> {
-        let missing = |name| move || invalid_field(format!("The {name} attribute has to be given."));
+        let missing =
+            |name| move || invalid_field(format!("The request does not contain the {name} attribute."));
         let algorithm =
             given.read(Tag::CryptographicAlgorithm).ok_or_else(missing("Cryptographic Algorithm"))?;
         let length: i32 = given.read(Tag::CryptographicLength).ok_or_else(missing("Cryptographic Length"))?;
         Ok(Self {
             id: None,
-            // A negative length is no length of any algorithm.
+            // No key has the length 0, so a negative length is rejected as well.
             secret: symmetric_key::generate(algorithm, u32::try_from(length).unwrap_or(0))?,
             algorithm: Some(algorithm),
             length: Some(length),
@@ -183,7 +184,7 @@ impl Key {
         })
     }
 
-    /// What a part has from the key: it must not be easier to get at than the key.
+    /// Copies attributes of the key to a part, so that access to a part is no easier than to the key.
     fn inherit(&self, draft: &mut NewObject) {
         let Some(id) = self.id else { return };
         let attributes = &mut draft.attributes;

@@ -1,6 +1,6 @@
-//! Delegated Login (KMIP 2.1 §6.1.12): a ticket with which others may do in the asker's name what its rights say.
+//! Delegated Login (KMIP 2.1 §6.1.12): issues a ticket that lets other clients use rights of the requester.
 //!
-//! Whoever shows the ticket has a certificate of its own that lets it in.
+//! A client that presents the ticket also needs a client certificate of its own.
 
 use crate::engine::services::tickets::{Delegation, TicketLimits};
 use crate::engine::{Context, failed};
@@ -38,7 +38,7 @@ impl Operation for DelegatedLogin {
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let of_a_right = request.rights.rights.iter().any(|right| right.usage_limits.is_some());
         if request.usage_limits.is_some() || of_a_right {
-            let message = "Tickets have no Usage Limits here; a Request Count limits them.";
+            let message = "Usage Limits on tickets are not supported; use a Request Count.";
             return Err(failed(ResultReason::FeatureNotSupported, message));
         }
         let lease = request.lease_time.map(|lease| length(lease, cx.now)).transpose()?.flatten();

@@ -1,4 +1,4 @@
-//! Delete Attribute (KMIP 1.4 §4.16, 2.1 §6.1.13): one value of an attribute goes, or (2.x) all of them.
+//! Delete Attribute (KMIP 1.4 §4.16, 2.1 §6.1.13): deletes one value of an attribute, or (2.x) all values.
 
 use crate::engine::{Context, failed};
 use crate::kmip::attributes::{Attribute, AttributeDefinition, AttributeReference};
@@ -39,9 +39,9 @@ impl Operation for DeleteAttribute {
         let version = cx.version;
         let Request { unique_identifier, current, reference, index } = request;
         let (id, attribute) = cx.modify(unique_identifier.as_ref(), Self::CODE, |record, _| {
-            // Where a 2.x request has both, the value says more than the reference.
+            // If a 2.x request contains both, the value takes precedence over the reference.
             let reference = current.as_ref().map(AttributeReference::to).or(reference).ok_or_else(|| {
-                failed(ResultReason::InvalidMessage, "The request does not say which attribute to delete.")
+                failed(ResultReason::InvalidMessage, "The request names no attribute to delete.")
             })?;
             let which = match &current {
                 Some(current) => Which::Equal(current),
@@ -50,7 +50,7 @@ impl Operation for DeleteAttribute {
             };
             delete(record, &reference, which, version)
         })?;
-        // Clients that name an index, 0 included, find it in the answer.
+        // The response contains the index that the request contains, even if it is 0.
         let attribute = attribute.map(|mut attribute| {
             attribute.index = attribute.index.or(index.filter(|_| attribute.row.multiple));
             attribute
@@ -59,17 +59,17 @@ impl Operation for DeleteAttribute {
     }
 }
 
-/// Which values of the attribute are meant.
+/// The values to delete.
 enum Which<'a> {
-    /// The one with that index.
+    /// The value with this index.
     At(i32),
-    /// The one that equals this.
+    /// The value that equals this one.
     Equal(&'a Attribute),
-    /// Every one.
+    /// All values.
     All,
 }
 
-/// Deletes the values and gives the first of them, with its index.
+/// Deletes the values and returns the first of them, with its index.
 fn delete(
     record: &mut Record,
     reference: &AttributeReference,
@@ -86,25 +86,25 @@ fn delete(
         Which::Equal(current) => {
             values.into_iter().filter(|(_, own)| own.stored() == current.stored()).take(1).collect()
         }
-        // No values are all values, too: clients delete an attribute that can have several without looking.
+        // Clients delete all values of a multi-instance attribute without checking whether it has any.
         Which::All if row.multiple && values.is_empty() => return Ok(None),
         Which::All => values,
     };
     if meant.is_empty() {
         return Err(failed(
             ResultReason::ItemNotFound,
-            format!("The object has no such value of the {reference} attribute."),
+            format!("The object does not have this value of the {reference} attribute."),
         ));
     }
     let slot = row.slot_mut(&mut record.attributes);
-    // From the last, so that the positions of the others stay what they are.
+    // From the last to the first, so that the other positions remain valid.
     for (position, _) in meant.iter().rev() {
         slot.remove(*position);
     }
     Ok(meant.into_iter().next().map(|(_, attribute)| attribute))
 }
 
-/// The row of the attribute, if a client may delete it from objects of that type.
+/// The row of the attribute, if a client can delete it from objects of that type.
 fn deletable(
     reference: &AttributeReference,
     object_type: ObjectType,
@@ -117,7 +117,7 @@ fn deletable(
         )
     };
     let row = reference.row().filter(|row| row.rules.applies_to.contains(object_type)).ok_or_else(missing)?;
-    // PyKMIP says so of attributes that the version does not have, too.
+    // PyKMIP returns this also for attributes that the version does not define.
     if !row.rules.client_may_delete {
         return Err(failed(
             ResultReason::PermissionDenied,
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_goes_by_its_index_or_by_itself_and_all_by_their_reference() {
+    fn deletes_by_index_by_value_or_by_reference() {
         let mut key = key();
         let deleted = delete(&mut key, &reference("x-colour"), Which::At(1), V1_2).unwrap();
         assert_eq!(
@@ -154,11 +154,11 @@ mod tests {
         assert_eq!((customs(&key, "colour").len(), customs(&key, "shape").len()), (0, 1));
         delete(&mut key, &reference("Name"), Which::All, V2_1).unwrap();
         assert!(names(&key).is_empty());
-        assert_eq!(delete(&mut key, &reference("Name"), Which::All, V2_1), Ok(None), "none are all as well");
+        assert_eq!(delete(&mut key, &reference("Name"), Which::All, V2_1), Ok(None), "deletes nothing");
     }
 
     #[test]
-    fn what_is_not_there_is_not_found() {
+    fn reports_missing_values_and_attributes_as_not_found() {
         let mut key = key();
         let mut not_found = |name: &str, which: Which<'_>, version| {
             let outcome = delete(&mut key, &reference(name), which, version);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_object_has_stays_whatever_the_version() {
+    fn rejects_deletion_of_required_attributes() {
         let mut key = key();
         for (name, version) in [
             ("State", V1_2),

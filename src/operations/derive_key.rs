@@ -1,4 +1,4 @@
-//! Derive Key (KMIP 1.4 §4.6, 2.1 §6.1.14): the server makes a key, or secret data, of objects that it keeps.
+//! Derive Key (KMIP 1.4 §4.6, 2.1 §6.1.14): derives a symmetric key or secret data from stored objects.
 
 use crate::crypto::derive::{self, Derivation};
 use crate::crypto::{Key, KeyRole, Purpose, ec};
@@ -39,7 +39,7 @@ structure! {
 
 pub(super) struct DeriveKey;
 
-/// The most objects that one request derives from: no method takes more than two, and each costs a look-up.
+/// The maximum number of objects that a request derives from. No method uses more than two.
 const MAX_BASES: usize = 16;
 
 impl Operation for DeriveKey {
@@ -51,14 +51,16 @@ impl Operation for DeriveKey {
         let given = RequestedAttributes::of(cx, &request.attributes)?;
         let given = cx.complete(given, request.object_type, None)?;
         if !matches!(request.object_type, ObjectType::SymmetricKey | ObjectType::SecretData) {
-            return Err(invalid_field("Only a symmetric key or secret data can be derived."));
+            return Err(invalid_field(
+                "Derive Key supports only the object types Symmetric Key and Secret Data.",
+            ));
         }
         let bases = bases(cx, &request.unique_identifiers)?;
         let length = length(&given)?;
         let algorithm: Option<CryptographicAlgorithm> = given.read(Tag::CryptographicAlgorithm);
         if request.object_type == ObjectType::SymmetricKey && algorithm.is_none() {
             return Err(invalid_field(
-                "The Cryptographic Algorithm of a derived symmetric key has to be given.",
+                "The request does not contain the Cryptographic Algorithm of the derived key.",
             ));
         }
         let (method, parameters) = (request.derivation_method, &request.derivation_parameters);
@@ -76,7 +78,7 @@ impl Operation for DeriveKey {
             }
             _ => key::secret_data(derived, SecretDataType::Seed, format, cx.version)?,
         };
-        // Secret data has as many bits as it has, and no attribute for it.
+        // Secret data has no Cryptographic Length attribute.
         let given = if request.object_type == ObjectType::SymmetricKey {
             given
         } else {
@@ -88,18 +90,18 @@ impl Operation for DeriveKey {
             .attributes
             .link
             .extend(bases.iter().map(|base| Link::new(LinkType::DerivationBaseObjectLink, base.id)));
-        let asker = Requester::of(cx);
-        let id = keep(cx, draft, &asker, &bases)?;
+        let requester = Requester::of(cx);
+        let id = store(cx, draft, &requester, &bases)?;
         cx.leave(UniqueIdentifierValue::DeriveKey, id);
         Ok(Response { unique_identifier: id.into() })
     }
 }
 
-/// The objects that are derived from, each of which has to be fit for it.
+/// Returns the objects to derive from, after checking that each may be used for derivation.
 fn bases(cx: &mut Context<'_>, identifiers: &[UniqueIdentifier]) -> Result<Vec<Granted>, Error> {
     if identifiers.is_empty() || identifiers.len() > MAX_BASES {
         return Err(invalid_field(format!(
-            "Derive Key takes one to {MAX_BASES} objects to derive from, not {}.",
+            "The request names {} objects to derive from; 1 to {MAX_BASES} are supported.",
             identifiers.len()
         )));
     }
@@ -107,16 +109,14 @@ fn bases(cx: &mut Context<'_>, identifiers: &[UniqueIdentifier]) -> Result<Vec<G
     identifiers.iter().map(open).collect()
 }
 
-/// The length of what is derived, in bytes.
+/// Returns the length of the derived object in bytes.
 fn length(given: &RequestedAttributes) -> Result<usize, Error> {
-    let bits: i32 = given
-        .read(Tag::CryptographicLength)
-        .ok_or_else(|| invalid_field("The Cryptographic Length of what is derived has to be given."))?;
+    let bits: i32 = given.read(Tag::CryptographicLength).ok_or_else(|| {
+        invalid_field("The request does not contain the Cryptographic Length of the derived object.")
+    })?;
     let bits = usize::try_from(bits).unwrap_or_default();
     if bits == 0 || !bits.is_multiple_of(8) {
-        return Err(invalid_field(
-            "The Cryptographic Length has to be a whole number of bytes, and at least one.",
-        ));
+        return Err(invalid_field("The Cryptographic Length must be a whole number of bytes, at least one."));
     }
     Ok(bits / 8)
 }
@@ -131,12 +131,12 @@ fn derive(
         return agree(bases, length);
     }
     let Some((base, others)) = bases.split_first() else {
-        return Err(invalid_field("There is nothing to derive from."));
+        return Err(invalid_field("The request names no object to derive from."));
     };
     let key = key::bytes(lifecycle::object(base)?)?;
     let data = match &parameters.derivation_data {
         Some(data) => Some(data.clone()),
-        // The first secret data beside the key is the data (1.4 §4.6).
+        // The first Secret Data object after the key is the derivation data (1.4 §4.6).
         None => match others.iter().find(|other| other.object_type == ObjectType::SecretData) {
             Some(secret) => Some(key::bytes(lifecycle::object(secret)?)?),
             None => None,
@@ -159,8 +159,8 @@ fn derive(
     })?)
 }
 
-/// The hash of the method: that of the parameters, or what the key is made for; PBKDF2 without any is the one of
-/// its standard (RFC 8018 A.2).
+/// Returns the hash of the parameters, or else that of the HMAC algorithm of the parameters or the key, or else for
+/// PBKDF2 the default of RFC 8018 A.2.
 fn hash(
     method: DerivationMethod,
     parameters: &CryptographicParameters,
@@ -176,13 +176,13 @@ fn hash(
         .or_else(|| (method == DerivationMethod::Pbkdf2).then_some(HashingAlgorithm::Sha1))
 }
 
-/// Key agreement between a private key and another's public key (1.4 §9.1.3.2.21: Asymmetric Key).
+/// Derives the shared secret of a private key and a public key (1.4 §9.1.3.2.21: Asymmetric Key).
 fn agree(bases: &[Granted], length: usize) -> Result<Secret, Error> {
     let of = |kind| {
         let mut fitting = bases.iter().filter(|base| base.object_type == kind);
         match (fitting.next(), fitting.next()) {
             (Some(base), None) => key::bytes(lifecycle::object(base)?),
-            _ => Err(invalid_field("Key agreement takes one private key and one public key.")),
+            _ => Err(invalid_field("Key agreement needs one private key and one public key.")),
         }
     };
     let (private, public) = (of(ObjectType::PrivateKey)?, of(ObjectType::PublicKey)?);
@@ -193,20 +193,25 @@ fn agree(bases: &[Granted], length: usize) -> Result<Secret, Error> {
     let cut = secret.expose().get(..length).ok_or_else(|| {
         failed(
             ResultReason::CryptographicFailure,
-            format!("Key agreement gives {} bytes, and {length} were asked for.", secret.len()),
+            format!("Key agreement yields {} bytes, but the request needs {length}.", secret.len()),
         )
     })?;
     Ok(Secret::new(cut.to_vec()))
 }
 
 fn unfit(role: KeyRole) -> Error {
-    invalid_field(format!("The {role} key is on no elliptic curve that keys are agreed on with."))
+    invalid_field(format!("The {role} key is not on an elliptic curve that supports key agreement."))
 }
 
-/// Adds the derived object, and links each object that it is derived from to it: one change.
-fn keep(cx: &mut Context<'_>, draft: NewObject, asker: &Requester, bases: &[Granted]) -> Result<Id, Error> {
+/// Stores the derived object and links the objects that it is derived from to it, in one transaction.
+fn store(
+    cx: &mut Context<'_>,
+    draft: NewObject,
+    requester: &Requester,
+    bases: &[Granted],
+) -> Result<Id, Error> {
     let identifiers: Vec<Id> = bases.iter().map(|base| base.id).collect();
-    cx.insert_and_modify(draft.finish(asker)?, (&identifiers, DeriveKey::CODE), |record, made| {
+    cx.insert_and_modify(draft.finish(requester)?, (&identifiers, DeriveKey::CODE), |record, made| {
         record.attributes.link.push(Link::new(LinkType::DerivedKeyLink, made));
     })
 }

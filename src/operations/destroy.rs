@@ -1,4 +1,4 @@
-//! Destroy (KMIP 1.4 §4.21, 2.1 §6.1.15): the object's value is deleted; its attributes stay.
+//! Destroy (KMIP 1.4 §4.21, 2.1 §6.1.15): deletes the value of an object; its attributes remain.
 
 use crate::engine::{Context, key, lifecycle};
 use crate::kmip::structures::UniqueIdentifier;
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_signed_does_not_stay_ready_when_it_is_destroyed() {
+    fn removes_a_destroyed_key_from_the_cache_of_parsed_keys() {
         let bytes = rsa::generate(2048).unwrap().private_pkcs8;
         let key = rsa::PrivateKey::read(bytes.expose(), Purpose::Sign).unwrap();
         let signing = Signing {

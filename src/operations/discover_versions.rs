@@ -8,15 +8,15 @@ use crate::ttlv::{SUPPORTED, Version};
 use super::Operation;
 
 structure! {
-    /// Request Payload: the versions that the client speaks, the one it likes best first; none asks for all.
+    /// Request Payload: the client's versions in order of preference, or none to request all.
     pub struct Request {
         ProtocolVersion => protocol_versions: Vec<ProtocolVersion>,
     }
 }
 
 structure! {
-    /// Response Payload: those of them that the server answers, in the client's order; all that it speaks fully
-    /// where the client names none.
+    /// Response Payload: the supported versions among the client's, in the client's order, or all that the server fully
+    /// supports if the client names none.
     pub struct Response {
         ProtocolVersion => protocol_versions: Vec<ProtocolVersion>,
     }

@@ -1,6 +1,6 @@
-//! Export (KMIP 1.4 §4.40, 2.1 §6.1.18): the object itself and all its attributes, for another server.
+//! Export (KMIP 1.4 §4.40, 2.1 §6.1.18): returns an object with all its attributes.
 //!
-//! It is Get and Get Attributes in one, so the policy has to allow both.
+//! Export combines Get and Get Attributes, so the policy must permit both.
 
 use crate::engine::export::GetOptions;
 use crate::engine::{Context, lifecycle};
@@ -42,7 +42,7 @@ impl Operation for Export {
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         cx.open(Some(&granted.id.into()), enums::Operation::GetAttributes)?;
-        let wish = GetOptions {
+        let options = GetOptions {
             format: request.key_format_type,
             wrap_type: request.key_wrap_type,
             compression: request.key_compression_type,
@@ -54,7 +54,7 @@ impl Operation for Export {
         let object = if lifecycle::is_destroyed(&granted) {
             None
         } else {
-            let object = wish.apply(cx, (*granted).clone())?;
+            let object = options.apply(cx, (*granted).clone())?;
             cx.serve(&granted, Self::CODE)?;
             Some(object)
         };

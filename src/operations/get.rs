@@ -1,4 +1,4 @@
-//! Get (KMIP 1.4 §4.11, 2.1 §6.1.19): the object itself.
+//! Get (KMIP 1.4 §4.11, 2.1 §6.1.19): returns an object.
 
 use crate::engine::export::GetOptions;
 use crate::engine::{Context, destroyed, lifecycle};
@@ -41,14 +41,14 @@ impl Operation for Get {
         if lifecycle::is_destroyed(&granted) {
             return Err(destroyed(&granted.id.to_string()));
         }
-        let wish = GetOptions {
+        let options = GetOptions {
             format: request.key_format_type,
             wrap_type: request.key_wrap_type,
             compression: request.key_compression_type,
             wrapping: request.key_wrapping_specification,
         };
         let (object_type, id) = (granted.object_type, granted.id);
-        let object = wish.apply(cx, (*granted).clone())?;
+        let object = options.apply(cx, (*granted).clone())?;
         cx.serve(&granted, Self::CODE)?;
         Ok(Response { object_type, unique_identifier: id.into(), object })
     }
@@ -70,7 +70,7 @@ mod tests {
     use crate::ttlv::V2_1;
 
     #[test]
-    fn a_member_of_a_group_is_on_the_disk_as_no_longer_fresh_before_it_is_given() {
+    fn commits_that_a_group_member_is_not_fresh_before_it_returns_the_member() {
         let folder = Folder::new();
         let store = Arc::new(Sqlite::open(&folder.path("store")).unwrap());
         let services = Services::new(Box::new(Arc::clone(&store)), PolicyStore::fixed(Policies::builtin()));

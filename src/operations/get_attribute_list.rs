@@ -1,4 +1,4 @@
-//! Get Attribute List (KMIP 1.4 §4.13, 2.1 §6.1.21): which attributes an object has, each named once.
+//! Get Attribute List (KMIP 1.4 §4.13, 2.1 §6.1.21): returns the names of an object's attributes.
 
 use crate::engine::Context;
 use crate::kmip::attributes::AttributeReference;

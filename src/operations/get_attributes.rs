@@ -1,4 +1,4 @@
-//! Get Attributes (KMIP 1.4 §4.12, 2.1 §6.1.20): the values of an object's attributes.
+//! Get Attributes (KMIP 1.4 §4.12, 2.1 §6.1.20): returns the values of an object's attributes.
 
 use crate::engine::{Context, failed};
 use crate::kmip::attributes::{AttributeList, AttributeReference};
@@ -37,14 +37,14 @@ impl Operation for GetAttributes {
         if let Some(twice) = repeated(&references) {
             return Err(failed(
                 ResultReason::InvalidMessage,
-                format!("The {twice} attribute is asked for twice."),
+                format!("The request names the {twice} attribute twice."),
             ));
         }
         if references.is_empty() {
             references = granted.attributes.reported_by_default(cx.version);
         }
         let there = references.iter().filter(|reference| {
-            // What the version does not have is passed over, like what no version has.
+            // Attributes that the version does not define are ignored, like unknown ones.
             reference.row().is_some_and(|row| row.exists_in(cx.version))
         });
         let values = there.flat_map(|reference| granted.attributes.values(reference));
@@ -53,7 +53,7 @@ impl Operation for GetAttributes {
     }
 }
 
-/// The first reference that stands in the request a second time.
+/// Returns the first reference that repeats an earlier one.
 fn repeated(references: &[AttributeReference]) -> Option<&AttributeReference> {
     let mut numbered = references.iter().enumerate();
     numbered.find(|(at, one)| references.iter().take(*at).any(|other| other == *one)).map(|(_, one)| one)
@@ -65,14 +65,14 @@ mod tests {
     use crate::operations::testing::key;
 
     #[test]
-    fn an_attribute_that_is_named_twice_is_noticed() {
+    fn finds_a_repeated_reference() {
         let named = AttributeReference::named;
         assert_eq!(repeated(&[named("Name"), named("State"), named("x-a"), named("x-b")]), None);
         assert_eq!(repeated(&[named("x-a"), named("State"), named("x-a")]), Some(&named("x-a")));
     }
 
     #[test]
-    fn index_0_is_told_where_clients_look_for_it_and_higher_ones_everywhere() {
+    fn returns_index_0_only_for_standard_attributes_with_several_values() {
         let key = key();
         let indices = |name: &str| -> Vec<Option<i32>> {
             let values = key.attributes.values(&AttributeReference::named(name)).into_iter();
@@ -82,6 +82,6 @@ mod tests {
         assert_eq!(indices("Object Group"), [Some(0)]);
         assert_eq!(indices("x-colour"), [None, Some(1)], "counted by their names");
         assert_eq!(indices("x-shape"), [None]);
-        assert_eq!(indices("State"), [None], "there is one");
+        assert_eq!(indices("State"), [None], "single-instance");
     }
 }

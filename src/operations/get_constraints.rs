@@ -1,4 +1,4 @@
-//! Get Constraints (KMIP 2.1 §6.1.22): what the objects that the asker makes have to be.
+//! Get Constraints (KMIP 2.1 §6.1.22): returns the requester's constraints on new objects.
 
 use crate::engine::Context;
 use crate::engine::constraints::Constraints;

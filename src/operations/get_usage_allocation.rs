@@ -1,4 +1,4 @@
-//! Get Usage Allocation (KMIP 1.4 §4.18, 2.1 §6.1.23): a share of what a key may still be used for, counted as used.
+//! Get Usage Allocation (KMIP 1.4 §4.18, 2.1 §6.1.23): allocates a part of a key's Usage Limits.
 
 use crate::engine::{Context, usage_limits};
 use crate::kmip::structures::UniqueIdentifier;

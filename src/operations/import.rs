@@ -1,7 +1,6 @@
-//! Import (KMIP 1.4 §4.41, 2.1 §6.1.25): the server keeps an object of another server, with all its attributes.
+//! Import (KMIP 1.4 §4.41, 2.1 §6.1.25): stores an object with the attributes of another server.
 //!
-//! This server's identifiers are numbers. An object keeps its own where it is a free one, and gets a new one
-//! otherwise.
+//! Import keeps the identifier if it is an unused decimal number; otherwise the server assigns one.
 
 use crate::engine::{Context, Requester, import, invalid_field, key, wrapping};
 use crate::kmip::attributes::AttributeList;
@@ -40,25 +39,26 @@ impl Operation for Import {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let mut object = request.object.ok_or_else(|| invalid_field("The object itself has to be given."))?;
+        let mut object =
+            request.object.ok_or_else(|| invalid_field("The request does not contain the object."))?;
         let object_type = object.object_type();
         if request.object_type.is_some_and(|said| said != object_type) {
             return Err(invalid_field(format!(
-                "The object is of the type {object_type}, and the request says another."
+                "The type of the object is {object_type}, but the Object Type of the request differs."
             )));
         }
         if object_type == ObjectType::Template && cx.version >= V2_0 {
-            return Err(invalid_field("KMIP 2.0 has no templates."));
+            return Err(invalid_field("KMIP 2.0 and later versions do not support templates."));
         }
         if request.key_wrap_type == Some(KeyWrapType::NotWrapped) {
             object = wrapping::unwrap(cx, object)?;
         }
         key::complete_key_block(&mut object);
         check_length(&mut object)?;
-        let (asker, version) = (Requester::of(cx), cx.version);
+        let (requester, version) = (Requester::of(cx), cx.version);
         let replace = request.replace_existing == Some(true);
         let id = cx.import(&request.unique_identifier, replace, |id, old| {
-            import::record(object, &request.attributes.0, (id, old), &asker, version)
+            import::record(object, &request.attributes.0, (id, old), &requester, version)
         })?;
         cx.leave(UniqueIdentifierValue::Import, id);
         Ok(Response { unique_identifier: id.into() })

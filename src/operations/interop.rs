@@ -1,7 +1,7 @@
-//! Interop (KMIP 2.1 §6.1.26): a client marks the beginning and the end of an interoperability test.
+//! Interop (KMIP 2.1 §6.1.26): marks the begin and the end of an interoperability test in the log.
 //!
-//! The marks go to the log and change nothing, so production servers can do without a switch for them. Reset, which
-//! would take everybody's objects away, is refused.
+//! The marks change no state, so no setting disables them. The server rejects Reset, because it would delete the
+//! objects of all clients.
 
 use crate::engine::{Context, bounded_text, failed};
 use crate::kmip::enums::{InteropFunction, ResultReason};
@@ -32,10 +32,10 @@ impl Operation for Interop {
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         bounded_text("Interop Identifier", &request.identifier)?;
         if request.function == InteropFunction::Reset {
-            let message = "The server keeps other clients' objects too and is not reset by one of them.";
+            let message = "The server does not support Reset, because it contains objects of other clients.";
             return Err(failed(ResultReason::PermissionDenied, message));
         }
-        // Quoted, so that no identifier looks like a line of the log.
+        // Quoted, so that an identifier cannot imitate a log line.
         let (user, identifier) = (&cx.identity.principal.user, &request.identifier);
         log::info!(target: "kmip.server.engine", "Interop {} by {user}: {identifier:?}", request.function);
         Ok(Response {})

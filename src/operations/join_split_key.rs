@@ -13,7 +13,7 @@ use crate::kmip::{
 use crate::secret::Secret;
 use crate::ttlv::{Tag, V2_0};
 
-use super::split_keys::{self, Whole};
+use super::split_keys::{self, JoinedObject};
 use super::{Operation, register};
 
 structure! {
@@ -28,7 +28,7 @@ structure! {
 }
 
 structure! {
-    /// Response Payload. The Object Type that the table of 1.x has is in no response of the standard's own cases.
+    /// Response Payload. The standard's test cases omit the Object Type that the table of 1.x contains.
     pub struct Response {
         UniqueIdentifier => unique_identifier: UniqueIdentifier,
     }
@@ -45,34 +45,34 @@ impl Operation for JoinSplitKey {
         if !JOINED.contains(&request.object_type) {
             return Err(failed(
                 ResultReason::InvalidObjectType,
-                format!("Parts are not joined to an object of the type {}.", request.object_type),
+                format!("Join Split Key does not support the object type {}.", request.object_type),
             ));
         }
         if request.unique_identifiers.len() > MAX_PARTS {
-            return Err(invalid_field(format!("No more than {MAX_PARTS} parts can be joined.")));
+            return Err(invalid_field(format!("The request names more than {MAX_PARTS} parts.")));
         }
         let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
         let mut parts = Parts::default();
         for identifier in &request.unique_identifiers {
             parts.add(&cx.open(Some(identifier), Self::CODE)?)?;
         }
-        let Some(first) = parts.first else { return Err(invalid_field("The parts have to be named.")) };
+        let Some(first) = parts.first else { return Err(invalid_field("The request names no parts.")) };
         let scheme = split_keys::scheme(&first)?;
         let threshold = usize::try_from(first.split_key_threshold).unwrap_or(0);
         let joined = cx.with_cpu_permit(|| Ok(join(&scheme, &parts.shares, threshold)?))?;
 
-        let whole = Whole {
+        let target = JoinedObject {
             object_type: request.object_type,
             algorithm: given
                 .read::<CryptographicAlgorithm>(Tag::CryptographicAlgorithm)
                 .or(first.key_block.cryptographic_algorithm),
             length: given.read(Tag::CryptographicLength).or(first.key_block.cryptographic_length),
         };
-        let secret = whole.fit(&scheme, &joined)?;
-        let mut object = object(&whole, secret, request.secret_data_type)?;
+        let secret = target.fit(&scheme, &joined)?;
+        let mut object = object(&target, secret, request.secret_data_type)?;
         register::check_length(&mut object)?;
         let mut draft = NewObject::new(object).with_requested(&given)?;
-        // The whole must not be easier to get at than a part.
+        // Access to the joined object must be no easier than to a part.
         if parts.sensitive {
             draft.attributes.sensitive = Some(true);
         }
@@ -86,11 +86,11 @@ impl Operation for JoinSplitKey {
     }
 }
 
-/// What parts become.
+/// The object types that parts can be joined to.
 const JOINED: &[ObjectType] =
     &[ObjectType::SymmetricKey, ObjectType::PublicKey, ObjectType::PrivateKey, ObjectType::SecretData];
 
-/// The parts of a request, as far as they fit each other.
+/// The parts of a request; all belong to one split.
 #[derive(Default)]
 struct Parts {
     first: Option<SplitKey>,
@@ -104,7 +104,7 @@ impl Parts {
         let Object::SplitKey(part) = split_keys::present(granted)? else {
             return Err(failed(
                 ResultReason::InvalidObjectType,
-                format!("Object {} is no split key.", granted.id),
+                format!("Object {} is not a split key.", granted.id),
             ));
         };
         let first = self.first.get_or_insert_with(|| part.clone());
@@ -116,7 +116,7 @@ impl Parts {
             return Err(crate::crypto::Error::SharesDisagree.into());
         }
         self.shares.push(Share {
-            // A negative identifier is the number of no share, and 0 neither.
+            // No share has the number 0, so a negative identifier is rejected as well.
             number: u32::try_from(part.key_part_identifier).unwrap_or(0),
             value: split_keys::secret(&part.key_block)?.clone(),
         });
@@ -126,23 +126,25 @@ impl Parts {
     }
 }
 
-fn object(whole: &Whole, secret: Secret, kind: Option<SecretDataType>) -> Result<Object, Error> {
-    let is_secret = whole.object_type == ObjectType::SecretData;
+fn object(target: &JoinedObject, secret: Secret, kind: Option<SecretDataType>) -> Result<Object, Error> {
+    let is_secret = target.object_type == ObjectType::SecretData;
     if kind.is_some() && !is_secret {
-        return Err(invalid_field("A Secret Data Type is given only for an object that is Secret Data."));
+        return Err(invalid_field(
+            "The request contains a Secret Data Type, but its Object Type is not Secret Data.",
+        ));
     }
-    if whole.algorithm.is_none() && !is_secret {
-        return Err(invalid_field("The Cryptographic Algorithm attribute has to be given."));
+    if target.algorithm.is_none() && !is_secret {
+        return Err(invalid_field("The request does not contain the Cryptographic Algorithm attribute."));
     }
     let key_block = KeyBlock {
-        key_format_type: whole.format(&secret),
+        key_format_type: target.format(&secret),
         key_compression_type: None,
         key_value: Some(KeyValue::of(KeyMaterial::Bytes(secret))),
-        cryptographic_algorithm: whole.algorithm,
-        cryptographic_length: whole.length,
+        cryptographic_algorithm: target.algorithm,
+        cryptographic_length: target.length,
         key_wrapping_data: None,
     };
-    Ok(match whole.object_type {
+    Ok(match target.object_type {
         ObjectType::SecretData => Object::SecretData(SecretData {
             secret_data_type: kind.unwrap_or(SecretDataType::Seed),
             key_block,

@@ -1,7 +1,7 @@
-//! Locate (KMIP 1.4 §4.9, 2.1 §6.1.28): the identifiers of the objects that meet all of the given attributes.
+//! Locate (KMIP 1.4 §4.9, 2.1 §6.1.28): returns the identifiers of the objects that match the attributes.
 //!
-//! A date that is given once has to be met exactly; given twice, the object's date lies between the two. Every bit
-//! of a usage mask has to be set. Any other attribute has to be among the object's values.
+//! A single date must match exactly; two dates are a range. Every bit of a usage mask must be set. Any other attribute
+//! must equal one of the object's values.
 
 mod groups;
 
@@ -60,7 +60,7 @@ impl Operation for Locate {
             (Some(ObjectGroupMember::GroupMemberDefault), Some(group)) => {
                 groups::default(cx, search, &group)?
             }
-            // Outside of groups there is no default member.
+            // Without a group there is no default member.
             (Some(ObjectGroupMember::GroupMemberDefault) | None, _) => cx.locate(search)?,
         };
         match found.ids.as_slice() {
@@ -94,7 +94,7 @@ fn criteria(attributes: &[Attribute]) -> Result<Vec<Criterion>, Error> {
             [one, other] => (*one.min(other), *one.max(other)),
             _ => {
                 return Err(invalid_field(format!(
-                    "The {} attribute is given {} times: once asks for that date, twice for a range.",
+                    "The request contains the {} attribute {} times; use one date for an exact match or two for a range.",
                     attribute.name(),
                     dates.len()
                 )));
@@ -122,7 +122,7 @@ fn criterion(attribute: &Attribute) -> Criterion {
 }
 
 fn number(value: Option<i32>, name: &str) -> Result<Option<u64>, Error> {
-    let negative = |_| invalid_field(format!("{name} cannot be negative."));
+    let negative = |_| invalid_field(format!("{name} must not be negative."));
     value.map(|value| u64::try_from(value).map_err(negative)).transpose()
 }
 
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn one_date_is_exact_and_two_are_a_range_in_either_order() {
+    fn matches_one_date_exactly_and_two_dates_as_a_range() {
         let between = |from, to| Criterion::Between(row(Tag::InitialDate), DateTime(from), DateTime(to));
         let initial = |seconds| date(Tag::InitialDate, seconds);
         assert_eq!(criteria(&[initial(7)]), Ok(vec![between(7, 7)]));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn states_masks_and_identifiers_are_looked_for_in_their_own_ways() {
+    fn converts_states_masks_and_identifiers_to_specific_criteria() {
         let mask = CryptographicUsageMask::SIGN | CryptographicUsageMask::VERIFY;
         let identifier =
             |text: &str| attribute(Tag::UniqueIdentifier, &UniqueIdentifier::Text(text.to_owned()));
@@ -175,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn every_other_attribute_has_to_be_among_the_values_each_time_it_is_given() {
+    fn converts_each_other_attribute_to_an_equality() {
         let given = [named("a"), custom("colour", "red"), named("b")];
         assert_eq!(criteria(&given).unwrap(), given.clone().map(Criterion::Equals));
         assert_eq!(criteria(&[]), Ok(Vec::new()));
     }
 
     #[test]
-    fn numbers_below_zero_are_refused() {
+    fn rejects_negative_numbers() {
         assert_eq!(number(Some(0), "Maximum Items"), Ok(Some(0)));
         assert_eq!(number(None, "Maximum Items"), Ok(None));
         assert_eq!(reason(number(Some(-1), "Maximum Items")), ResultReason::InvalidField);

@@ -1,4 +1,4 @@
-//! Log (KMIP 2.1 §6.1.29): a client's message goes to the server's log.
+//! Log (KMIP 2.1 §6.1.29): writes a client's message to the server's log.
 
 use crate::engine::{Context, bounded_text};
 use crate::kmip::{Error, enums, structure};
@@ -26,7 +26,7 @@ impl Operation for Log {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         bounded_text("Log Message", &request.message)?;
-        // Quoted, so that no message looks like a line of the server's own.
+        // Quoted, so that a message cannot imitate a log line.
         let (user, message) = (&cx.identity.principal.user, &request.message);
         log::info!(target: "kmip.server.client", "{user} says: {message:?}");
         Ok(Response {})

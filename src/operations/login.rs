@@ -1,6 +1,6 @@
-//! Login (KMIP 2.1 §6.1.30): a ticket that later requests show in their header.
+//! Login (KMIP 2.1 §6.1.30): issues a ticket for later requests.
 //!
-//! The certificate says who logs in, and has to be there with the ticket, too: a ticket is no way around it.
+//! The client certificate identifies the user. Requests with the ticket need the certificate as well.
 
 use std::time::Duration;
 
@@ -29,12 +29,12 @@ structure! {
     }
 }
 
-/// How long a ticket is to be good: so many seconds, or up to a date.
+/// The lifetime of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
-    /// Seconds; none of them set no limit.
+    /// A number of seconds; zero sets no limit.
     For(Interval),
-    /// The end.
+    /// The date of expiry.
     Until(DateTime),
 }
 
@@ -63,7 +63,7 @@ impl Operation for Login {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         if request.usage_limits.is_some() {
-            let message = "Tickets have no Usage Limits here; a Request Count limits them.";
+            let message = "Usage Limits on tickets are not supported; use a Request Count.";
             return Err(failed(ResultReason::FeatureNotSupported, message));
         }
         let lease = request.lease_time.map(|lease| length(lease, cx.now)).transpose()?.flatten();
@@ -74,22 +74,22 @@ impl Operation for Login {
     }
 }
 
-/// The length of a lease that begins at `now`; none for one without limit.
+/// Returns the length of a lease that begins at `now`, or `None` for a lease without limit.
 pub(super) fn length(lease: Lease, now: DateTime) -> Result<Option<Duration>, Error> {
     match lease {
         Lease::For(Interval(0)) => Ok(None),
         Lease::For(Interval(seconds)) => Ok(Some(Duration::from_secs(seconds.into()))),
         Lease::Until(end) => match u64::try_from(end.0.saturating_sub(now.0)) {
             Ok(seconds) if seconds > 0 => Ok(Some(Duration::from_secs(seconds))),
-            _ => Err(invalid_field("The Lease Time is a date that has passed.")),
+            _ => Err(invalid_field("The Lease Time is a date in the past.")),
         },
     }
 }
 
-/// How many requests a ticket is good for.
+/// Checks the number of requests that a ticket permits.
 pub(super) fn count(requests: i32) -> Result<u32, Error> {
     let count = u32::try_from(requests).ok().filter(|count| *count > 0);
-    count.ok_or_else(|| invalid_field("The Request Count of a ticket is one at the least."))
+    count.ok_or_else(|| invalid_field("The Request Count must be at least 1."))
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
     use crate::ttlv::{Field, Reader, V2_1};
 
     #[test]
-    fn a_lease_is_an_interval_or_a_date_and_without_seconds_it_sets_no_limit() {
+    fn accepts_an_interval_or_a_future_date_as_lease() {
         let now = DateTime(1_000);
         let seconds = |seconds| Ok(Some(Duration::from_secs(seconds)));
         assert_eq!(length(Lease::For(Interval(0)), now), Ok(None));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_a_lease_are_read_as_they_are_written() {
+    fn encodes_and_decodes_both_forms_of_a_lease() {
         for lease in [Lease::For(Interval(7)), Lease::Until(DateTime(7))] {
             let mut writer = Writer::new(V2_1);
             lease.encode(Tag::LeaseTime, &mut writer);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_is_for_one_request_at_the_least() {
+    fn requires_a_positive_request_count() {
         assert_eq!(count(3), Ok(3));
         for requests in [0, -1] {
             assert_eq!(reason(count(requests)), ResultReason::InvalidField);

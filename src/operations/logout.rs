@@ -1,4 +1,4 @@
-//! Logout (KMIP 2.1 §6.1.31): the end of a ticket.
+//! Logout (KMIP 2.1 §6.1.31): invalidates a ticket.
 
 use crate::engine::Context;
 use crate::kmip::structures::Ticket;

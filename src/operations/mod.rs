@@ -1,7 +1,6 @@
-//! The verbs: one file each, with the rows of its request and its response, and what it does.
+//! The operations: one file each, with the Request Payload, the Response Payload and the implementation.
 //!
-//! [`OPERATIONS`] is the registry: dispatch finds an operation in it, Query tells it, policies name it. Adding an
-//! operation is one new file and its line here.
+//! [`OPERATIONS`] is the registry that dispatch and Query read. A new operation needs one file and its line here.
 
 mod activate;
 mod add_attribute;
@@ -77,11 +76,11 @@ use crate::ttlv::{self, Item, Tag, Value, Version, Writer};
 
 /// One operation of the standard.
 pub trait Operation {
-    /// Which one.
+    /// The operation's value in the Operation enumeration.
     const CODE: enums::Operation;
-    /// The rows of its Request Payload.
+    /// The Request Payload.
     type Request: Value + Send + 'static;
-    /// The rows of its Response Payload.
+    /// The Response Payload.
     type Response: Value + Send + 'static;
 
     /// Does it.
@@ -100,27 +99,27 @@ pub trait Prepared: Send {
     fn execute(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error>;
 }
 
-/// What an operation that did not fail gives.
+/// The result of a successful operation.
 pub enum Reply {
-    /// What writes its Response Payload.
+    /// The Response Payload.
     Done(Payload),
-    /// What another operation came to, which is told instead.
+    /// The result of another operation, for Poll.
     Of {
-        /// That operation.
+        /// The other operation.
         operation: enums::Operation,
-        /// What it came to.
+        /// Its result.
         polled: Polled,
         /// Its Asynchronous Correlation Value.
         correlation: Vec<u8>,
     },
 }
 
-/// Writes a Response Payload, in the version of the writer.
+/// Writes a Response Payload in the protocol version of the writer.
 pub type Payload = Box<dyn FnOnce(&mut Writer) + Send>;
 
-/// A row of the registry.
+/// A registered operation.
 pub struct Entry {
-    /// Which operation.
+    /// The operation.
     pub code: enums::Operation,
     prepare: fn(&Item<'_>) -> Result<Box<dyn Prepared>, ttlv::Error>,
 }
@@ -129,23 +128,23 @@ impl Entry {
     /// Reads a Request Payload of this operation.
     ///
     /// # Errors
-    /// Whatever is wrong with the payload.
+    /// Returns the error of the first item that violates the payload's structure.
     pub fn prepare(&self, payload: &Item<'_>) -> Result<Box<dyn Prepared>, ttlv::Error> {
         (self.prepare)(payload)
     }
 
-    /// Whether `version` has the operation.
+    /// Whether the operation exists in `version`.
     pub fn exists_in(&self, version: Version) -> bool {
         self.code.since() <= version
     }
 
-    /// The operation of that number, if this server has it.
+    /// Returns the operation with this value, or `None` if the server does not support it.
     pub fn find(code: u32) -> Option<&'static Self> {
         OPERATIONS.iter().find(|entry| entry.code.to_wire() == code)
     }
 }
 
-/// Every operation that this server has, in the order in which Query lists them.
+/// The supported operations, in the order in which Query lists them.
 pub static OPERATIONS: &[Entry] = &[
     entry::<create::Create>(),
     entry::<create_key_pair::CreateKeyPair>(),

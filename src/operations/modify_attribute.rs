@@ -1,4 +1,4 @@
-//! Modify Attribute (KMIP 1.4 §4.15, 2.1 §6.1.34): another value in place of one that is there.
+//! Modify Attribute (KMIP 1.4 §4.15, 2.1 §6.1.34): replaces the value of an attribute.
 
 use crate::engine::{Context, failed, invalid_field};
 use crate::kmip::attributes::{Attribute, AttributeReference};
@@ -44,7 +44,7 @@ impl Operation for ModifyAttribute {
     }
 }
 
-/// Replaces the value and gives the new one with its index.
+/// Replaces the value and returns the new one with its index.
 fn modify(
     record: &mut Record,
     current: Option<&Attribute>,
@@ -65,24 +65,27 @@ fn modify(
     let mut modified = rules::completed(new)?;
     record.attributes.replace(position, &modified);
     rules::conclude(record, now)?;
-    // Clients that name an index, 0 included, find it in the answer.
+    // The response contains the index that the request contains, even if it is 0.
     modified.index = index.or(new.index.filter(|_| new.row.multiple));
     Ok(modified)
 }
 
-/// The position of the value that a 2.x request means, by the value itself.
+/// Returns the position of the current value of a 2.x request.
 fn by_value(
     record: &Record,
     current: Option<&Attribute>,
     new: &Attribute,
 ) -> Result<(usize, Option<i32>), Error> {
     let values = record.attributes.values(&AttributeReference::to(new));
-    // A vendor's attribute that has one value is told by its name.
+    // The name identifies a vendor attribute with a single value.
     let needs_current = new.row.multiple && !(new.row.is_vendor() && values.len() == 1);
     if current.is_none() && needs_current {
         return Err(failed(
             ResultReason::AttributeInstanceNotFound,
-            format!("Which value of the {} attribute is meant? The current one has to be given.", new.name()),
+            format!(
+                "The {} attribute can have several values; the request must contain the Current Attribute.",
+                new.name()
+            ),
         ));
     }
     let mut meant = values.into_iter().filter(|(_, own)| {
@@ -91,18 +94,18 @@ fn by_value(
     let (position, found) = meant.next().ok_or_else(|| {
         failed(
             ResultReason::AttributeNotFound,
-            format!("The object has no such value of the {} attribute.", new.name()),
+            format!("The object does not have this value of the {} attribute.", new.name()),
         )
     })?;
     Ok((position, found.index))
 }
 
-/// The position of the value that a 1.x request means, by its index.
+/// Returns the position of the value with the index of a 1.x request.
 fn by_index(record: &Record, new: &Attribute) -> Result<(usize, Option<i32>), Error> {
     let index = new.index.unwrap_or(0);
     if !new.row.multiple && index != 0 {
         return Err(invalid_field(format!(
-            "The {} attribute has one value; its index can only be 0.",
+            "The {} attribute has a single value; its index must be 0.",
             new.name()
         )));
     }
@@ -151,7 +154,7 @@ mod tests {
         );
         assert_eq!(modify(&mut key, None, &at(0, shown.clone()), V1_4, NOW).unwrap().index, None);
         assert_eq!(key.attributes.sensitive, Some(false));
-        assert_eq!(key.attributes.always_sensitive, Some(false), "it is no longer what it always was");
+        assert_eq!(key.attributes.always_sensitive, Some(false), "no longer always sensitive");
         let unset = attribute(Tag::ContactInformation, &"here".to_owned());
         assert_eq!(reason(modify(&mut key, None, &unset, V1_4, NOW)), ResultReason::InvalidField);
     }
@@ -174,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_only_or_past_is_not_modified() {
+    fn rejects_read_only_and_past_attributes() {
         use ResultReason::{AttributeReadOnly, PermissionDenied, WrongKeyLifecycleState};
         let mut key = key_in(State::Deactivated);
         key.attributes.deactivation_date = Some(NOW);

@@ -1,7 +1,6 @@
-//! Obtain Lease (KMIP 1.4 §4.17, 2.1 §6.1.35): how long a client may go on using what it knows of an object.
+//! Obtain Lease (KMIP 1.4 §4.17, 2.1 §6.1.35): grants a lease on an object.
 //!
-//! The server keeps no account of leases: each one is as long as the object's Lease Time, and whether it still
-//! holds is for the client to see to.
+//! The server does not track leases: each lease lasts for the object's Lease Time, and the client observes its end.
 
 use crate::engine::{Context, destroyed, failed, lease, lifecycle};
 use crate::kmip::enums::{ResultReason, State};
@@ -43,14 +42,17 @@ impl Operation for ObtainLease {
     }
 }
 
-/// The lease that the object's state allows (errors: 1.4 §11.18).
+/// Returns the lease that the object's state permits (errors: 1.4 §11.18).
 fn lease(record: &Record) -> Result<Interval, Error> {
     if lifecycle::is_destroyed(record) {
         return Err(destroyed(&record.id.to_string()));
     }
-    // Others still know what a compromised key keeps secret, so nobody may go on with it.
+    // No client must continue to use a compromised key.
     if record.attributes.state == Some(State::Compromised) {
-        return Err(failed(ResultReason::PermissionDenied, "The object is Compromised: no lease is given."));
+        return Err(failed(
+            ResultReason::PermissionDenied,
+            "The server grants no lease on a compromised object.",
+        ));
     }
     Ok(record.attributes.lease_time.unwrap_or(lease::MAX_LEASE_TIME))
 }
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_as_long_as_the_object_says_and_none_is_given_once_it_is_compromised() {
+    fn grants_the_lease_time_unless_the_object_is_compromised() {
         for state in [State::PreActive, State::Active, State::Deactivated] {
             assert_eq!(lease(&record(state)), Ok(Interval(9)));
         }
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_from_before_there_were_leases_get_the_longest() {
+    fn grants_the_maximum_for_objects_without_a_lease_time() {
         let old = Record { attributes: Attributes::default(), ..record(State::Active) };
         assert_eq!(lease(&old), Ok(lease::MAX_LEASE_TIME));
     }

@@ -1,4 +1,4 @@
-//! Ping (KMIP 2.1 §6.1.36): is the server there?
+//! Ping (KMIP 2.1 §6.1.36): confirms that the server responds.
 
 use crate::engine::Context;
 use crate::kmip::{Error, enums, structure};

@@ -1,11 +1,11 @@
-//! PKCS#11 (KMIP 2.1 §6.1.37): calls of the token interface, as far as they need no slot.
+//! PKCS#11 (KMIP 2.1 §6.1.37): calls of the PKCS#11 interface that need no slot.
 //!
-//! A client can initialize, ask whom it speaks to, and finalize. There are no slots, sessions and objects behind the
-//! interface here: KMIP's own operations reach all that the server keeps. Every other function is answered by the
-//! return code that says so, which for KMIP is a success: the call was taken and has a result.
+//! The server supports C_Initialize, C_GetInfo and C_Finalize. It has no PKCS#11 slots, sessions or objects, because
+//! KMIP operations give access to all managed objects. For every other function it returns a PKCS#11 return code in a
+//! successful KMIP response.
 //!
-//! The Correlation Value stands for an application that has initialized. It is kept with the operations in parts,
-//! whose bounds in number and time and whose tie to one user it shares.
+//! The Correlation Value identifies an initialized application. It is stored with the multi-part operations and has
+//! their limits in number and time and their owner.
 
 use crate::engine::{Announced, Context, failed};
 use crate::kmip::enums::{Pkcs11Function, Pkcs11ReturnCode, ResultReason};
@@ -21,7 +21,7 @@ structure! {
         Pkcs11Interface => interface: Option<String>,
         Pkcs11Function => function: Function,
         CorrelationValue => correlation_value: Option<Vec<u8>>,
-        /// May hold a PIN or a key.
+        /// Can contain a PIN or a key.
         Pkcs11InputParameters => input_parameters: Option<Secret>,
     }
 }
@@ -37,12 +37,12 @@ structure! {
     }
 }
 
-/// A function by its number: "an Enumeration for PKCS#11 defined functions or an Integer for vendor defined function".
+/// A function code: "an Enumeration for PKCS#11 defined functions or an Integer for vendor defined function".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
-    /// One of PKCS#11, which may be newer than the interface here.
+    /// A function of PKCS#11, possibly newer than the supported interface.
     Standard(u32),
-    /// One of a vendor.
+    /// A function of a vendor.
     Vendor(i32),
 }
 
@@ -52,7 +52,7 @@ impl Value for Function {
             ItemType::Integer => Value::decode(item).map(Self::Vendor),
             _ => match Pkcs11Function::decode(item) {
                 Ok(function) => Ok(Self::Standard(function.to_wire())),
-                // No such function is an answer of the operation, and no fault of the message.
+                // The operation reports an unknown function; the message is valid.
                 Err(ttlv::Error::UnknownValue { value, .. }) => Ok(Self::Standard(value)),
                 Err(error) => Err(error),
             },
@@ -68,25 +68,28 @@ impl Value for Function {
 }
 
 impl Function {
-    /// The function of the interface that this is.
+    /// Returns the function of the interface.
     fn known(self) -> Result<Pkcs11Function, Error> {
         let known = match self {
             Self::Standard(number) => Pkcs11Function::from_wire(number),
             Self::Vendor(_) => None,
         };
         known.ok_or_else(|| {
-            failed(ResultReason::Pkcs11InvalidFunction, "The interface has no function of that number.")
+            failed(
+                ResultReason::Pkcs11InvalidFunction,
+                "The PKCS#11 interface does not define this function.",
+            )
         })
     }
 }
 
-/// The one interface there is, by the name that PKCS#11 gives to its own (PKCS#11 3.0 §5.4.5).
+/// The name of the only supported interface (PKCS#11 3.0 §5.4.5).
 const INTERFACE: &str = "PKCS 11";
 
-/// The length of a text in `CK_INFO`, in bytes.
+/// The length of a text field of `CK_INFO` in bytes.
 const INFO_TEXT: usize = 32;
 
-/// The input of C_Initialize where it has any: this byte and nothing behind it.
+/// The only input that C_Initialize accepts, apart from none.
 const INITIALIZE: &[u8] = &[1];
 
 /// An application between its C_Initialize and its C_Finalize.
@@ -101,7 +104,7 @@ impl Operation for Pkcs11 {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         if request.interface.as_deref().is_some_and(|name| name != INTERFACE) {
-            let message = format!("The one interface of this server is {INTERFACE:?}.");
+            let message = format!("The only supported interface is {INTERFACE:?}.");
             return Err(failed(ResultReason::Pkcs11InvalidInterface, message));
         }
         let input = request.input_parameters.as_ref().map_or(&[][..], Secret::expose);
@@ -122,7 +125,7 @@ impl Operation for Pkcs11 {
     }
 }
 
-/// What a call came to.
+/// The result of a call.
 struct Outcome {
     code: Pkcs11ReturnCode,
     correlation: Option<Vec<u8>>,
@@ -135,10 +138,11 @@ impl Outcome {
     }
 }
 
-/// C_Initialize. Whoever shows that he has done it already is told so; several applications of a user can each do it.
+/// C_Initialize. An application that presents its Correlation Value is already initialized; several applications of a
+/// user can be initialized at once.
 fn initialize(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Result<Outcome, Error> {
     if !input.is_empty() && input != INITIALIZE {
-        return Err(codec("C_Initialize takes no parameters, or the byte 01."));
+        return Err(codec("C_Initialize accepts no input, or the byte 01."));
     }
     if is_initialized(cx, correlation)? {
         return Ok(Outcome::code(Pkcs11ReturnCode::CryptokiAlreadyInitialized));
@@ -150,7 +154,7 @@ fn initialize(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Res
 /// C_GetInfo.
 fn information(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Result<Outcome, Error> {
     if !input.is_empty() {
-        return Err(codec("C_GetInfo takes no parameters."));
+        return Err(codec("C_GetInfo accepts no input."));
     }
     if !is_initialized(cx, correlation)? {
         return Ok(Outcome::code(Pkcs11ReturnCode::CryptokiNotInitialized));
@@ -158,17 +162,17 @@ fn information(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Re
     Ok(Outcome { output: Some(info(&cx.services.announced)), ..Outcome::code(Pkcs11ReturnCode::Ok) })
 }
 
-/// C_Finalize. Its one parameter is reserved and has to be null, so none is sent.
+/// C_Finalize. Its parameter is reserved and must be null, so the input is empty.
 fn finalize(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Result<Outcome, Error> {
     if !input.is_empty() {
-        return Err(codec("C_Finalize takes no parameters."));
+        return Err(codec("C_Finalize accepts no input."));
     }
     let ended = correlation.is_some_and(|value| cx.resume::<Application>(value).is_ok());
     let code = if ended { Pkcs11ReturnCode::Ok } else { Pkcs11ReturnCode::CryptokiNotInitialized };
     Ok(Outcome::code(code))
 }
 
-/// Whether the value is that of an application of this user, which lives on then.
+/// Whether the value identifies an application of this user; the check extends the lifetime of its entry.
 fn is_initialized(cx: &Context<'_>, correlation: Option<&[u8]>) -> Result<bool, Error> {
     let Some(value) = correlation else { return Ok(false) };
     let Ok(application) = cx.resume::<Application>(value) else { return Ok(false) };
@@ -202,7 +206,7 @@ mod tests {
     use crate::ttlv::{Field, Reader, V2_1};
 
     #[test]
-    fn the_information_has_the_layout_of_its_structure_and_is_of_this_server() {
+    fn encodes_info_as_ck_info() {
         let info = info(&Announced::default());
         assert_eq!(info.len(), 2 + 32 + 8 + 32 + 2);
         assert_eq!(info[..2], [3, 0]);
@@ -214,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_an_enumeration_or_an_integer_and_only_those_of_the_interface_are_known() {
+    fn decodes_functions_and_rejects_unknown_ones() {
         let none = Err(ResultReason::Pkcs11InvalidFunction);
         for (function, known) in [
             (Function::Standard(3), Ok(Pkcs11Function::CGetInfo)),

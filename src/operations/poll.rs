@@ -1,4 +1,4 @@
-//! Poll (KMIP 1.4 §4.28, 2.1 §6.1.38): what became of an operation that is done asynchronously.
+//! Poll (KMIP 1.4 §4.28, 2.1 §6.1.38): returns the result of an asynchronous operation, if it is complete.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ structure! {
 
 const CODE: enums::Operation = enums::Operation::Poll;
 
-/// Its answer is the one of another operation, so that it is no [`super::Operation`] itself.
+/// Poll returns the response of another operation, so it does not implement [`super::Operation`].
 pub(super) const ENTRY: Entry =
     Entry { code: CODE, prepare: |payload: &Item<'_>| Ok(Box::new(Request::decode(payload)?)) };
 
 impl Prepared for Request {
     fn execute(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error> {
         let correlation = self.asynchronous_correlation_value;
-        // A batch that is kept or undone as a whole holds the store, for which the operation may wait.
+        // An atomic batch holds the transaction lock, which the operation may wait for.
         let patience = if cx.holds_the_store() { Duration::ZERO } else { POLL_WAIT };
         let (operation, polled) = cx.services.jobs.poll(&cx.identity.principal, &correlation, patience)?;
         Ok(Reply::Of { operation, polled, correlation })

@@ -1,4 +1,4 @@
-//! Process (KMIP 2.1 §6.1.39): the next Poll waits for the end of an operation that is done asynchronously.
+//! Process (KMIP 2.1 §6.1.39): makes the next Poll wait for the end of an asynchronous operation.
 
 use crate::engine::Context;
 use crate::kmip::{Error, enums, structure};

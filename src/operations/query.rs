@@ -1,4 +1,4 @@
-//! Query (KMIP 1.4 §4.25, 2.1 §6.1.40): what this server can do, as its own tables say it.
+//! Query (KMIP 1.4 §4.25, 2.1 §6.1.40): returns the server's capabilities, read from its own tables.
 
 mod profiles;
 
@@ -15,7 +15,7 @@ structure! {
     /// Request Payload.
     pub struct Request {
         QueryFunction => query_functions: Vec<QueryFunction>,
-        /// The groups that the question is about. The answers are the same for all of them.
+        /// The object groups; the response does not depend on them.
         ObjectGroups[V2_1..] => object_groups: Option<ObjectGroups>,
     }
 }
@@ -49,7 +49,7 @@ impl crate::operations::Operation for Query {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         if request.query_functions.is_empty() {
-            return Err(failed(ResultReason::InvalidMessage, "The request does not say what it asks for."));
+            return Err(failed(ResultReason::InvalidMessage, "The request contains no Query Function."));
         }
         let asked = |function| request.query_functions.contains(&function);
         let (version, announced) = (cx.version, &cx.services.announced);
@@ -99,10 +99,10 @@ impl crate::operations::Operation for Query {
     }
 }
 
-/// What the server itself sends, where clients listen.
+/// The operations that the server sends to listening clients.
 const SENT: [enums::Operation; 2] = [enums::Operation::Notify, enums::Operation::Put];
 
-/// The objects that Register takes.
+/// The object types that Register accepts.
 const OBJECT_TYPES: [ObjectType; 10] = [
     ObjectType::Certificate,
     ObjectType::SymmetricKey,
@@ -142,8 +142,7 @@ fn rng() -> RngParameters {
     }
 }
 
-/// How a client may come by the key and the certificate that it shows: both made here, before it asks or when it
-/// does; its own key certified here; or both its own and registered here.
+/// The supported ways to provide a client with a key and a certificate.
 fn registration_methods() -> Vec<ClientRegistrationMethod> {
     use ClientRegistrationMethod as Method;
     let certifies = Entry::find(enums::Operation::Certify.to_wire()).is_some();
@@ -151,8 +150,8 @@ fn registration_methods() -> Vec<ClientRegistrationMethod> {
     certified.into_iter().filter(|_| certifies).chain([Method::ClientRegistered]).collect()
 }
 
-/// What depends on no request. A wrapped key is kept as it comes. Its material is overwritten by nobody but SQLite,
-/// which says when and how; randomness is the operating system's.
+/// The static capabilities. The server stores wrapped keys unchanged, leaves overwriting of deleted keys to SQLite, and
+/// uses the random number generator of the operating system.
 fn capabilities() -> CapabilityInformation {
     CapabilityInformation {
         streaming_capability: Some(true),

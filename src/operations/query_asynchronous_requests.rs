@@ -1,5 +1,5 @@
-//! Query Asynchronous Requests (KMIP 2.1 §6.1.41): which operations of the asker are not done, or were not asked
-//! about to their end.
+//! Query Asynchronous Requests (KMIP 2.1 §6.1.41): lists the requester's asynchronous operations
+//! that are unfinished or whose result was not polled.
 
 use crate::engine::Context;
 use crate::engine::services::jobs;
@@ -10,7 +10,7 @@ use crate::ttlv::DateTimeExtended;
 use super::Operation;
 
 structure! {
-    /// Request Payload; what is left out asks for all.
+    /// Request Payload; an omitted item requests all.
     pub struct Request {
         AsynchronousCorrelationValues => asynchronous_correlation_values: Option<Values>,
         Operations => operations: Option<Operations>,

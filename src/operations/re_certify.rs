@@ -1,4 +1,4 @@
-//! Re-certify (KMIP 1.4 §4.8, 2.1 §6.1.45): a new certificate for the key of an existing one, which it replaces.
+//! Re-certify (KMIP 1.4 §4.8, 2.1 §6.1.45): issues a replacement for an existing certificate.
 
 use crate::engine::{Context, Granted, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
@@ -23,7 +23,7 @@ structure! {
         CertificateRequestType => certificate_request_type: Option<CertificateRequestType>,
         CertificateRequest[..=V1_4] => certificate_request: Option<Vec<u8>>,
         CertificateRequestValue[V2_0..] => certificate_request_value: Option<Vec<u8>>,
-        /// From the new certificate's Initial Date to its Activation Date.
+        /// The interval between the Initial Date and the Activation Date of the new certificate.
         Offset => offset: Option<Interval>,
         Attributes => attributes: Option<TemplateAttribute>,
         ProtectionStorageMasks[V2_0..] => protection_storage_masks: Option<ProtectionStorageMasks>,
@@ -39,9 +39,9 @@ structure! {
 
 pub(super) struct ReCertify;
 
-/// What the new certificate does not have from the old one: its links and dates are made here, its names move
-/// (1.4 §4.8, Table 187), and the rest belongs to the old one's past.
-const NOT_TAKEN_OVER: &[Tag] = &[
+/// The attributes that the new certificate does not copy: this file sets links and dates and moves the names (1.4 §4.8,
+/// Table 187), and the others describe the history of the old certificate.
+const NOT_COPIED: &[Tag] = &[
     Tag::Name,
     Tag::Link,
     Tag::ActivationDate,
@@ -71,7 +71,7 @@ impl Operation for ReCertify {
         let asked = match (asked, kept) {
             (Some(_), Some(_)) => {
                 return Err(invalid_field(
-                    "The certificate request is given and named; one of them is enough.",
+                    "The request contains a certificate request and also names one; use one of them.",
                 ));
             }
             (None, Some(identifier)) => Some(certification::kept_request(cx, identifier, Self::CODE)?),
@@ -82,7 +82,7 @@ impl Operation for ReCertify {
             Some(_) => {
                 return Err(failed(
                     ResultReason::InvalidCsr,
-                    "The certificate request is for another key than the existing certificate.",
+                    "The key of the certificate request differs from that of the existing certificate.",
                 ));
             }
             None => Subject::of_certificate(&der).map_err(certification::invalid_request)?,
@@ -90,7 +90,7 @@ impl Operation for ReCertify {
 
         let dates = Dates::of(&given, request.offset, &old, cx.now)?;
         let period = read.validity.map_or(PERIOD, |(from, to)| to.0.saturating_sub(from.0));
-        let mut all = given.or(&RequestedAttributes::inherited(&old, NOT_TAKEN_OVER));
+        let mut all = given.or(&RequestedAttributes::inherited(&old, NOT_COPIED));
         for (tag, date) in
             [(Tag::ActivationDate, dates.activation), (Tag::DeactivationDate, dates.deactivation)]
         {
@@ -106,7 +106,7 @@ impl Operation for ReCertify {
         let key = public_key.map(|key| Link::new(LinkType::PublicKeyLink, key));
         let names = old.attributes.name.clone();
         let own = std::mem::take(&mut draft.attributes.name);
-        // The standard's own cases have what is old first up to 1.1, and last from then on.
+        // In the standard's test cases the old names and links come first up to 1.1, and last in later versions.
         if cx.version < V1_2 {
             draft.attributes.link.extend(replaced.into_iter().chain(key));
             draft.attributes.name.extend(names.into_iter().chain(own));
@@ -132,7 +132,7 @@ impl Operation for ReCertify {
                 (Some(Link::new(LinkType::CertificateLink, old.id)), LinkType::CertificateLink)
             };
             let links = &mut record.attributes.link;
-            // There is one replacement only, and of the certificates of a key the old one goes.
+            // A certificate has one replacement, and the key links to it instead of the old certificate.
             links.retain(|link| Some(link) != dropped.as_ref() && !(is_old && link.link_type == added));
             links.push(Link::new(added, certificate));
         })?;
@@ -141,7 +141,7 @@ impl Operation for ReCertify {
     }
 }
 
-/// The public key of the old certificate. One that is gone needs no link to the new certificate.
+/// Returns the public key of the old certificate, or `None` if it no longer exists.
 fn still_there(cx: &mut Context<'_>, key: Option<Id>) -> Result<Option<Id>, Error> {
     let Some(key) = key else { return Ok(None) };
     match cx.open(Some(&key.into()), ReCertify::CODE) {
@@ -172,12 +172,12 @@ fn x509_of<'a>(cx: &Context<'_>, granted: &'a Granted) -> Result<&'a Certificate
 struct Dates {
     activation: Option<DateTime>,
     deactivation: Option<DateTime>,
-    /// Whether they are those of the old one, and say nothing of how long the new one is valid.
+    /// Whether they are copies of the old dates, which do not define the validity of the new certificate.
     copied: bool,
 }
 
 impl Dates {
-    /// 1.4 §4.8, Table 186.
+    /// Computes the dates as 1.4 §4.8, Table 186 defines.
     fn of(
         given: &RequestedAttributes,
         offset: Option<Interval>,
@@ -192,7 +192,7 @@ impl Dates {
             Some(_) if is_given => {
                 return Err(failed(
                     ResultReason::InvalidMessage,
-                    "An Offset and dates of activation or deactivation cannot be given together.",
+                    "The request must not contain both an Offset and an activation or deactivation date.",
                 ));
             }
             Some(offset) => {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_copied_or_moved_by_the_offset() {
+    fn copies_dates_or_shifts_them_by_the_offset() {
         let none = RequestedAttributes::default();
         assert_eq!(dates(&none, None, &old(Some(100), Some(300))), Some((Some(100), Some(300))));
         assert_eq!(dates(&none, None, &old(None, None)), Some((None, None)));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_certificate_is_valid_from_now_unless_dates_are_asked_for() {
+    fn renews_from_now_unless_the_request_contains_dates() {
         let now = DateTime(1_000);
         let validity = |offset: Option<u32>, old: &Record| {
             Dates::of(&RequestedAttributes::default(), offset.map(Interval), old, now)

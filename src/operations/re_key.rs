@@ -1,4 +1,4 @@
-//! Re-key (KMIP 1.4 §4.4, 2.1 §6.1.46): a new symmetric key in the place of another.
+//! Re-key (KMIP 1.4 §4.4, 2.1 §6.1.46): generates a replacement for a symmetric key.
 
 use crate::engine::replacement::{self, ReplacementRequest};
 use crate::engine::{Context, RequestedAttributes, Requester, invalid_field};
@@ -42,16 +42,16 @@ impl Operation for ReKey {
         replacement::check_replaceable(&old, ObjectType::SymmetricKey)?;
         let object = symmetric_key(&wanted.attributes(&old), cx.version)?;
 
-        let asker = Requester::of(cx);
+        let requester = Requester::of(cx);
         let ids = cx.insert_replacements(&[(old.id, Self::CODE)], |pairs| {
             let successor = |(mut old, id)| {
                 replacement::check_replaceable(&old, ObjectType::SymmetricKey)?;
-                let new = replacement::replace(&mut old, id, object.clone(), &wanted, &asker)?;
-                Ok((old, new.finish(&asker)?.with_id(id)))
+                let new = replacement::replace(&mut old, id, object.clone(), &wanted, &requester)?;
+                Ok((old, new.finish(&requester)?.with_id(id)))
             };
             pairs.into_iter().map(successor).collect()
         })?;
-        let [id] = ids.try_into().map_err(|_| invalid_field("Nothing was re-keyed."))?;
+        let [id] = ids.try_into().map_err(|_| invalid_field("The server stored no new key."))?;
         cx.leave(UniqueIdentifierValue::ReKey, id);
         Ok(Response { unique_identifier: id.into() })
     }

@@ -1,7 +1,7 @@
-//! Re-key Key Pair (KMIP 1.4 §4.5, 2.1 §6.1.47): a new key pair in the place of another.
+//! Re-key Key Pair (KMIP 1.4 §4.5, 2.1 §6.1.47): generates a replacement for a key pair.
 //!
-//! The private key is named, and its Link tells the public one. The policy of the private key judges the operation;
-//! the public key loses its names and gets a link, so its policy has to allow Modify Attribute.
+//! The request names the private key, whose Link identifies the public key. The policy of the private key must permit
+//! Re-key Key Pair, that of the public key Modify Attribute, because its names and links change.
 
 use crate::engine::replacement::{self, ReplacementRequest};
 use crate::engine::{Context, Requester, failed, invalid_field};
@@ -44,7 +44,7 @@ impl Operation for ReKeyKeyPair {
         let private_key = pair.private_key(&of_private, cx.version)?;
         let public_key = pair.public_key(&of_public, cx.version)?;
 
-        let asker = Requester::of(cx);
+        let requester = Requester::of(cx);
         let judged = [(old.id, Self::CODE), (old_public.id, enums::Operation::ModifyAttribute)];
         let ids = cx.insert_replacements(&judged, |pairs| {
             let Ok([(mut old, id), (mut old_public, public_id)]) = <[_; 2]>::try_from(pairs) else {
@@ -52,17 +52,18 @@ impl Operation for ReKeyKeyPair {
             };
             replacement::check_replaceable(&old, ObjectType::PrivateKey)?;
             replacement::check_replaceable(&old_public, ObjectType::PublicKey)?;
-            let mut new = replacement::replace(&mut old, id, private_key, &private, &asker)?;
+            let mut new = replacement::replace(&mut old, id, private_key, &private, &requester)?;
             let mut new_public =
-                replacement::replace(&mut old_public, public_id, public_key, &public, &asker)?;
+                replacement::replace(&mut old_public, public_id, public_key, &public, &requester)?;
             pair.complete(&mut new_public, &mut new);
             new.attributes.link.insert(0, Link::new(LinkType::PublicKeyLink, public_id));
             new_public.attributes.link.insert(0, Link::new(LinkType::PrivateKeyLink, id));
             let (new, new_public) =
-                (new.finish(&asker)?.with_id(id), new_public.finish(&asker)?.with_id(public_id));
+                (new.finish(&requester)?.with_id(id), new_public.finish(&requester)?.with_id(public_id));
             Ok(vec![(old, new), (old_public, new_public)])
         })?;
-        let [id, public_id] = ids.try_into().map_err(|_| invalid_field("No pair was re-keyed."))?;
+        let [id, public_id] =
+            ids.try_into().map_err(|_| invalid_field("The server stored no new key pair."))?;
         cx.leave(UniqueIdentifierValue::ReKeyKeyPairPublicKey, public_id);
         cx.leave(UniqueIdentifierValue::ReKeyKeyPairPrivateKey, id);
         Ok(Response {
@@ -72,7 +73,7 @@ impl Operation for ReKeyKeyPair {
     }
 }
 
-/// What the private key's Link says its public key is.
+/// Returns the public key that the private key links to.
 fn public_key(private: &Record) -> Result<UniqueIdentifier, Error> {
     let mut links = private.attributes.link.iter();
     let found = links.find(|link| link.link_type == LinkType::PublicKeyLink);

@@ -1,6 +1,6 @@
-//! Recover (KMIP 1.4 §4.23, 2.1 §6.1.42): an archived object is within reach again.
+//! Recover (KMIP 1.4 §4.23, 2.1 §6.1.42): brings an archived object back on-line.
 //!
-//! Recovering an object that is not archived changes nothing and is no error: no version lists one for it.
+//! Recovering an object that is not archived succeeds without effect, because no version defines an error for it.
 
 use crate::engine::{Context, lifecycle};
 use crate::kmip::structures::UniqueIdentifier;

@@ -1,4 +1,4 @@
-//! Register (KMIP 1.4 §4.3, 2.1 §6.1.43): the server keeps an object that the client brings.
+//! Register (KMIP 1.4 §4.3, 2.1 §6.1.43): stores an object that the client sends.
 
 use crate::engine::container::{self, Unpacked};
 use crate::engine::{Context, NewObject, RequestedAttributes, Requester, invalid_field, key};
@@ -35,32 +35,33 @@ impl Operation for Register {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let object = request.object.ok_or_else(|| invalid_field("The object itself has to be given."))?;
+        let object =
+            request.object.ok_or_else(|| invalid_field("The request does not contain the object."))?;
         if object.object_type() != request.object_type {
             return Err(invalid_field(format!(
-                "The object is of the type {}, not {} as the request says.",
+                "The type of the object is {}, but the Object Type of the request is {}.",
                 object.object_type(),
                 request.object_type
             )));
         }
         if object.object_type() == ObjectType::Template && cx.version >= V2_0 {
-            return Err(invalid_field("KMIP 2.0 has no templates."));
+            return Err(invalid_field("KMIP 2.0 and later versions do not support templates."));
         }
         let given = RequestedAttributes::of(cx, &request.attributes)?;
         let drafts = match container::unpack(cx, &object, &given)? {
             Some(unpacked) => parts(cx, unpacked, given)?,
             None => vec![whole(cx, object, given)?],
         };
-        let asker = Requester::of(cx);
-        let new = drafts.into_iter().map(|draft| draft.finish(&asker)).collect::<Result<_, _>>()?;
+        let requester = Requester::of(cx);
+        let new = drafts.into_iter().map(|draft| draft.finish(&requester)).collect::<Result<_, _>>()?;
         let ids = cx.insert_linked(new, container::chain_up)?;
-        let id = *ids.first().ok_or_else(|| invalid_field("Nothing was registered."))?;
+        let id = *ids.first().ok_or_else(|| invalid_field("The server stored no object."))?;
         cx.leave(UniqueIdentifierValue::Register, id);
         Ok(Response { unique_identifier: id.into() })
     }
 }
 
-/// An object with what is given for it, and with the asker's defaults.
+/// Returns an object with the attributes of the request and the requester's defaults.
 fn whole(cx: &mut Context<'_>, mut object: Object, given: RequestedAttributes) -> Result<NewObject, Error> {
     key::complete_key_block(&mut object);
     check_length(&mut object)?;
@@ -72,7 +73,7 @@ fn whole(cx: &mut Context<'_>, mut object: Object, given: RequestedAttributes) -
     Ok(draft)
 }
 
-/// The key of a container, with what is given for it, and its certificates, under the same policy and in the same
+/// Returns the key of a container with the attributes of the request, and its certificates with the same policy and
 /// groups.
 fn parts(
     cx: &mut Context<'_>,
@@ -93,7 +94,7 @@ fn parts(
     Ok(drafts)
 }
 
-/// A symmetric key in the clear has the length it says it has; one that says none gets the length it has.
+/// Checks the Cryptographic Length of a plaintext symmetric key, or sets it if it is missing.
 pub(super) fn check_length(object: &mut Object) -> Result<(), Error> {
     let Object::SymmetricKey(key) = object else { return Ok(()) };
     let block = &mut key.key_block;
@@ -103,16 +104,16 @@ pub(super) fn check_length(object: &mut Object) -> Result<(), Error> {
     let Some(bits) = block.bytes().and_then(|bytes| i32::try_from(bytes.len() * 8).ok()) else {
         return Ok(());
     };
-    // Of each byte of a DES key, one bit is parity, and some count it out.
+    // One bit of each byte of a DES key is parity, which some clients do not count.
     let parity = matches!(
         block.cryptographic_algorithm,
         Some(CryptographicAlgorithm::Des | CryptographicAlgorithm::TripleDes)
     );
     match block.cryptographic_length {
         Some(length) if length == bits || (parity && length == bits / 8 * 7) => Ok(()),
-        Some(length) => Err(invalid_field(format!(
-            "The key has {bits} bits, not {length} as its Cryptographic Length says."
-        ))),
+        Some(length) => {
+            Err(invalid_field(format!("The key has {bits} bits, but its Cryptographic Length is {length}.")))
+        }
         None => {
             block.cryptographic_length = Some(bits);
             Ok(())

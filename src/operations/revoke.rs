@@ -1,4 +1,4 @@
-//! Revoke (KMIP 1.4 §4.20, 2.1 §6.1.44): an active object is deactivated, or any is marked as compromised.
+//! Revoke (KMIP 1.4 §4.20, 2.1 §6.1.44): deactivates an active object, or marks any object as compromised.
 
 use crate::engine::{Context, lifecycle};
 use crate::kmip::structures::{RevocationReason, UniqueIdentifier};

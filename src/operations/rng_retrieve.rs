@@ -1,4 +1,4 @@
-//! RNG Retrieve (KMIP 1.4 §4.35, 2.1 §6.1.49): random bytes.
+//! RNG Retrieve (KMIP 1.4 §4.35, 2.1 §6.1.49): returns random bytes.
 
 use crate::crypto::random;
 use crate::engine::{Context, invalid_field};
@@ -10,7 +10,7 @@ use super::Operation;
 structure! {
     /// Request Payload.
     pub struct Request {
-        /// Bytes.
+        /// The number of bytes.
         DataLength => data_length: i32,
     }
 }
@@ -22,8 +22,8 @@ structure! {
     }
 }
 
-/// The most bytes that one request gets: far more than any key needs, and gone in a moment.
-const MOST: usize = 1 << 20;
+/// The maximum number of bytes per request, far more than any key needs.
+const MAX_BYTES: usize = 1 << 20;
 
 pub(super) struct RngRetrieve;
 
@@ -33,9 +33,13 @@ impl Operation for RngRetrieve {
     type Response = Response;
 
     fn execute(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let length = usize::try_from(request.data_length).ok().filter(|length| (1..=MOST).contains(length));
+        let length =
+            usize::try_from(request.data_length).ok().filter(|length| (1..=MAX_BYTES).contains(length));
         let length = length.ok_or_else(|| {
-            invalid_field(format!("{} random bytes cannot be given, but 1 to {MOST}.", request.data_length))
+            invalid_field(format!(
+                "The Data Length is {}; it must be from 1 to {MAX_BYTES}.",
+                request.data_length
+            ))
         })?;
         Ok(Response { data: random::secret(length)? })
     }

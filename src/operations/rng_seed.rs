@@ -1,7 +1,7 @@
-//! RNG Seed (KMIP 1.4 §4.36, 2.1 §6.1.50): seeds from clients are not used, and the reply says so.
+//! RNG Seed (KMIP 1.4 §4.36, 2.1 §6.1.50): accepts a seed and does not use it, as the response states.
 //!
-//! The random bytes are the operating system's, which needs no help and should take none from strangers. The
-//! standard lets a server leave the data unused and tell it by a length of zero, which is no error.
+//! The operating system seeds its own random number generator. The standard permits a server to ignore the data and to
+//! return a length of zero.
 
 use crate::engine::Context;
 use crate::kmip::{Error, enums, structure};
@@ -19,7 +19,7 @@ structure! {
 structure! {
     /// Response Payload.
     pub struct Response {
-        /// Bytes of the data that were used.
+        /// The number of bytes used.
         DataLength => data_length: i32,
     }
 }

@@ -1,4 +1,4 @@
-//! Set Attribute (KMIP 2.1 §6.1.51): the value of a single-valued attribute, whether it has one or not.
+//! Set Attribute (KMIP 2.1 §6.1.51): sets the value of a single-instance attribute.
 
 use crate::engine::{Context, failed, invalid_field};
 use crate::kmip::attributes::Attribute;
@@ -45,7 +45,9 @@ fn set(record: &mut Record, new: &Attribute, now: DateTime) -> Result<(), Error>
     if row.multiple {
         return Err(failed(
             ResultReason::MultiValuedAttribute,
-            format!("The {name} attribute can have several values; Set Attribute is for those with one."),
+            format!(
+                "The {name} attribute can have several values; Set Attribute supports only single-instance attributes."
+            ),
         ));
     }
     if !row.rules.client_may_modify {
@@ -71,18 +73,18 @@ mod tests {
     use crate::ttlv::Tag;
 
     #[test]
-    fn a_value_is_set_whether_there_is_one_or_not() {
+    fn sets_a_missing_or_existing_value() {
         let mut key = key();
         for text in ["first", "second"] {
             set(&mut key, &attribute(Tag::Comment, &text.to_owned()), NOW).unwrap();
             assert_eq!(key.attributes.comment.as_deref(), Some(text));
         }
         set(&mut key, &attribute(Tag::ActivationDate, &NOW), NOW).unwrap();
-        assert_eq!(key.attributes.state, Some(State::Active), "the date has come");
+        assert_eq!(key.attributes.state, Some(State::Active), "the date is past");
     }
 
     #[test]
-    fn what_can_have_several_values_or_is_not_for_clients_is_refused() {
+    fn rejects_multi_instance_and_read_only_attributes() {
         let refused = |record: &mut Record, attribute| reason(set(record, &attribute, NOW));
         assert_eq!(refused(&mut key(), named("third")), ResultReason::MultiValuedAttribute);
         let state = || attribute(Tag::State, &State::Active);

@@ -1,4 +1,4 @@
-//! Set Constraints (KMIP 2.1 §6.1.52): what the objects that the asker makes from now on have to be.
+//! Set Constraints (KMIP 2.1 §6.1.52): sets the requester's constraints on new objects.
 
 use crate::engine::Context;
 use crate::engine::constraints::Constraints;
@@ -9,7 +9,7 @@ use super::Operation;
 structure! {
     /// Request Payload.
     pub struct Request {
-        /// The standard requires them, and has a test case that takes all away by leaving them out.
+        /// The standard requires this item, but one of its test cases omits it to remove all constraints.
         Constraints => constraints: Option<Constraints>,
     }
 }

@@ -1,4 +1,4 @@
-//! Set Defaults (KMIP 2.1 §6.1.53): what the objects that the asker makes from now on have where it does not say.
+//! Set Defaults (KMIP 2.1 §6.1.53): sets the requester's default attributes for new objects.
 
 use crate::engine::Context;
 use crate::engine::defaults::DefaultsInformation;
@@ -9,7 +9,7 @@ use super::Operation;
 structure! {
     /// Request Payload.
     pub struct Request {
-        /// Without it, all are taken away.
+        /// Omitted to remove all defaults.
         DefaultsInformation => defaults: Option<DefaultsInformation>,
     }
 }

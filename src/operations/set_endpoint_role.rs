@@ -1,7 +1,7 @@
-//! Set Endpoint Role (KMIP 2.1 §6.1.54): which end of the connection asks from now on.
+//! Set Endpoint Role (KMIP 2.1 §6.1.54): sets the role of the endpoints of a connection.
 //!
-//! By the connection of a client this server answers and never asks, so it takes the role that it has and no other.
-//! What it sends of its own accord goes to where clients listen.
+//! On a client's connection the server accepts only its current role, because it sends no requests there. Notifications
+//! use separate connections to listening clients.
 
 use crate::engine::{Context, failed};
 use crate::kmip::enums::{EndpointRole, ResultReason};
@@ -35,7 +35,7 @@ impl Operation for SetEndpointRole {
             EndpointRole::Server => Ok(Response { endpoint_role: EndpointRole::Server }),
             EndpointRole::Client => Err(failed(
                 ResultReason::FeatureNotSupported,
-                "This server sends no requests by the connection of a client.",
+                "The server does not send requests on a client's connection.",
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! What the tests of the operations on attributes share: an object to change, and attributes to change it by.
+//! Objects and attributes for the tests of the operations on attributes.
 
 use crate::engine::lifecycle;
 use crate::kmip::Error;
@@ -11,10 +11,10 @@ use crate::kmip::structures::{Name, Raw, UsageLimits, VendorAttribute};
 use crate::store::{Id, Record};
 use crate::ttlv::{DateTime, Tag, V1_4, Value};
 
-/// When the requests of the tests come.
+/// The time of the requests.
 pub(super) const NOW: DateTime = DateTime(1_000);
 
-/// An object of that type, a second old, with two names, one group and two custom attributes.
+/// Returns an object of this type, a second old, with two names, a group and custom attributes.
 pub(super) fn object(object_type: ObjectType) -> Record {
     let attributes = Attributes {
         unique_identifier: Some(Id(1).into()),
@@ -37,12 +37,12 @@ pub(super) fn object(object_type: ObjectType) -> Record {
     record
 }
 
-/// A pre-active symmetric key.
+/// Returns a pre-active symmetric key.
 pub(super) fn key() -> Record {
     object(ObjectType::SymmetricKey)
 }
 
-/// The same in another state.
+/// Returns a symmetric key in this state.
 pub(super) fn key_in(state: State) -> Record {
     let mut key = key();
     key.attributes.state = Some(state);
@@ -61,33 +61,33 @@ fn vendor(name: &str, value: &str) -> VendorAttribute {
     }
 }
 
-/// The attribute behind `tag`, with that value.
+/// Returns the attribute with this tag and value.
 pub(super) fn attribute(tag: Tag, value: &impl Value) -> Attribute {
     Attribute::of(AttributeDefinition::of(tag).unwrap(), value)
 }
 
-/// A Name.
+/// Returns a Name attribute.
 pub(super) fn named(text: &str) -> Attribute {
     attribute(Tag::Name, &name(text))
 }
 
-/// The custom attribute `x-NAME`.
+/// Returns the custom attribute `x-NAME`.
 pub(super) fn custom(name: &str, value: &str) -> Attribute {
     attribute(Tag::Attribute, &vendor(name, value))
 }
 
-/// The same attribute with an Attribute Index.
+/// Returns the attribute with this Attribute Index.
 pub(super) fn at(index: i32, mut attribute: Attribute) -> Attribute {
     attribute.index = Some(index);
     attribute
 }
 
-/// The names that the object has, in their order.
+/// Returns the names of the object in order.
 pub(super) fn names(record: &Record) -> Vec<&str> {
     record.attributes.name.iter().map(|name| name.name_value.as_str()).collect()
 }
 
-/// The values of `x-NAME`, in their order.
+/// Returns the values of `x-NAME` in order.
 pub(super) fn customs(record: &Record, name: &str) -> Vec<String> {
     let reference = AttributeReference::named(&format!("x-{name}"));
     let values = record.attributes.values(&reference).into_iter();
@@ -96,7 +96,7 @@ pub(super) fn customs(record: &Record, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// Usage Limits, which keys have and certificates do not.
+/// Returns Usage Limits, which apply to keys but not to certificates.
 pub(super) fn limits() -> Attribute {
     let limits = UsageLimits {
         usage_limits_total: 10,
@@ -106,7 +106,7 @@ pub(super) fn limits() -> Attribute {
     attribute(Tag::UsageLimits, &limits)
 }
 
-/// Why something was refused.
+/// Returns the Result Reason of an error.
 pub(super) fn reason<T: std::fmt::Debug>(outcome: Result<T, Error>) -> ResultReason {
     outcome.unwrap_err().reason
 }

@@ -1,7 +1,7 @@
-//! Validate (KMIP 1.4 §4.24, 2.1 §6.1.57): whether certificates, given or kept here, are a valid chain.
+//! Validate (KMIP 1.4 §4.24, 2.1 §6.1.57): validates a certificate chain.
 //!
-//! The chain ends with a certificate that signed itself, which the client gives and so trusts, or with one that
-//! the authority of Certify signed. What a kept certificate was revoked for counts whenever it was.
+//! The chain ends with a self-signed certificate that the client sends and therefore trusts, or with one that the
+//! authority of Certify issued. A revoked stored certificate is invalid at any Validity Date.
 
 use crate::engine::{Context, failed};
 use crate::kmip::enums::{CertificateType, ObjectType, ResultReason, State, ValidityIndicator};
@@ -12,7 +12,7 @@ use crate::x509::chain::{self, Validity};
 
 use super::Operation;
 
-/// How many certificates a chain may have: more than any in use, and few enough to verify each by each.
+/// The maximum number of certificates in a chain.
 const MAX_CERTIFICATES: usize = 10;
 
 structure! {
@@ -42,15 +42,15 @@ impl Operation for Validate {
         let Request { mut certificates, unique_identifiers, validity_date } = request;
         let count = certificates.len().saturating_add(unique_identifiers.len());
         if count == 0 {
-            return Err(failed(ResultReason::InvalidMessage, "There is no certificate to validate."));
+            return Err(failed(ResultReason::InvalidMessage, "The request contains no certificate."));
         }
         if count > MAX_CERTIFICATES {
             return Err(failed(
                 ResultReason::InvalidField,
-                format!("A chain of more than {MAX_CERTIFICATES} certificates is not validated."),
+                format!("The request contains more than {MAX_CERTIFICATES} certificates."),
             ));
         }
-        // All of them are looked at before anything is told: a refusal does not hide behind a revocation.
+        // All certificates are read first, so that an access error takes precedence over a revocation.
         let mut revoked = false;
         for identifier in &unique_identifiers {
             match kept(cx, identifier)? {
@@ -59,14 +59,17 @@ impl Operation for Validate {
             }
         }
         if certificates.iter().any(|certificate| certificate.certificate_type != CertificateType::X509) {
-            return Err(failed(ResultReason::FeatureNotSupported, "Only X.509 certificates are validated."));
+            return Err(failed(
+                ResultReason::FeatureNotSupported,
+                "Only X.509 certificates can be validated.",
+            ));
         }
         let validity = if revoked {
             Validity::Invalid
         } else {
             let mut chain: Vec<&[u8]> =
                 certificates.iter().map(|certificate| certificate.certificate_value.as_slice()).collect();
-            // One that is given and named is one of the chain.
+            // A certificate that the request both contains and names counts once.
             chain.sort_unstable();
             chain.dedup();
             let authority = cx.authority_certificate()?;
@@ -76,7 +79,7 @@ impl Operation for Validate {
     }
 }
 
-/// A certificate that the server keeps; none where it is no longer to be used.
+/// Returns a stored certificate, or `None` if its state forbids its use.
 fn kept(cx: &mut Context<'_>, identifier: &UniqueIdentifier) -> Result<Option<Certificate>, Error> {
     let granted = cx.open(Some(identifier), Validate::CODE)?;
     if granted.object_type != ObjectType::Certificate {
@@ -84,7 +87,7 @@ fn kept(cx: &mut Context<'_>, identifier: &UniqueIdentifier) -> Result<Option<Ce
             if cx.version >= V2_0 { ResultReason::InvalidObjectType } else { ResultReason::InvalidMessage };
         return Err(failed(
             reason,
-            format!("An object of the type {} is no certificate.", granted.object_type),
+            format!("An object of the type {} is not a certificate.", granted.object_type),
         ));
     }
     let usable = matches!(granted.attributes.state, Some(State::PreActive | State::Active));

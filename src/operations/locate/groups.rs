@@ -1,8 +1,7 @@
 //! Object Group Member: the fresh members and the default member of a group.
 //!
-//! What the standard leaves to the server: fresh members are handed out in the order in which they joined. The
-//! group with the reserved name `default` (1.4 §3.33) never runs out of them: where none is left, a key is made. The
-//! default member of a group is the one whose turn it is; `engine::turns` says how they take turns.
+//! The server returns fresh members in the order in which they joined. If the group with the reserved name `default`
+//! (1.4 §3.33) has no fresh member left, the server generates a key. The default member rotates among all members.
 
 use crate::engine::{Context, NewObject, RequestedAttributes, Requester, Search};
 use crate::kmip::Error;
@@ -12,15 +11,15 @@ use crate::operations::create::symmetric_key;
 use crate::store::{Criterion, Id, Located, Order};
 use crate::ttlv::Tag;
 
-/// The name of the group that the server fills (1.4 §3.33).
+/// The name of the group for which the server generates keys (1.4 §3.33).
 const FILLED: &str = "default";
 
-/// The group that a request asks for; the first where it asks for several.
+/// Returns the first group that the request names.
 pub(super) fn named(attributes: &[Attribute]) -> Option<String> {
     attributes.iter().find(|attribute| attribute.row.tag == Tag::ObjectGroup)?.read().ok()
 }
 
-/// The fresh objects of the search, those of `group`.
+/// Returns the fresh objects of the search.
 pub(super) fn fresh(cx: &mut Context<'_>, mut search: Search, group: Option<&str>) -> Result<Located, Error> {
     if let Some(fresh) = AttributeDefinition::of(Tag::Fresh) {
         search.criteria.push(Criterion::Equals(Attribute::of(fresh, &true)));
@@ -37,7 +36,7 @@ pub(super) fn fresh(cx: &mut Context<'_>, mut search: Search, group: Option<&str
     }
 }
 
-/// The member of `group` whose turn it is, of the objects of the search: one at the most.
+/// Returns the next member of `group` in the rotation, if the search matches one.
 pub(super) fn default(cx: &mut Context<'_>, search: Search, group: &str) -> Result<Located, Error> {
     let one = Search { limit: Some(1), offset: 0, count: false, order: Order::OldestFirst, ..search.clone() };
     let mut ids = Vec::new();
@@ -56,8 +55,8 @@ pub(super) fn default(cx: &mut Context<'_>, search: Search, group: &str) -> Resu
     Ok(Located { ids, total })
 }
 
-/// Makes a key for the group that the server fills, if such a key is what is looked for. It is like the keys that
-/// most clients create: AES with 256 bits, to encrypt and to decrypt, not yet active.
+/// Generates a pre-active 256-bit AES key for encryption and decryption in the `default` group if the search would
+/// match it.
 fn make(cx: &mut Context<'_>, search: &Search) -> Result<bool, Error> {
     let attributes: [(Tag, &dyn Fn(&'static AttributeDefinition) -> Attribute); 4] = [
         (Tag::CryptographicAlgorithm, &|row| Attribute::of(row, &CryptographicAlgorithm::Aes)),
@@ -71,7 +70,7 @@ fn make(cx: &mut Context<'_>, search: &Search) -> Result<bool, Error> {
         attributes.iter().filter_map(|(tag, value)| AttributeDefinition::of(*tag).map(value)).collect();
     let object = symmetric_key(&given, cx.version)?;
     let new = NewObject::generated(object, cx.now).with_requested(&given)?.finish(&Requester::of(cx))?;
-    // A number that no object has: nobody can look for it.
+    // No object has this identifier, so no search names it.
     let sample = new.clone().with_id(Id(0));
     let is_found = search.storage.0 & sample.storage().0 != 0
         && search.criteria.iter().all(|criterion| criterion.holds(&sample, cx.now));

@@ -1,5 +1,5 @@
-//! Which profiles of the standard this server announces (KMIP 1.4 §2.1.19, 2.1 §7.31; KMIP Profiles 2.1 §5): those
-//! whose operations it has. The profiles' old cipher suites are another matter: README.md tells which are offered.
+//! The profiles that the server announces (KMIP 1.4 §2.1.19, 2.1 §7.31; KMIP Profiles 2.1 §5): those whose operations
+//! it supports. Support for a profile's cipher suites depends on the TLS settings.
 
 use crate::engine::AnnouncedProfile;
 use crate::kmip::enums::{Operation, ProfileName};
@@ -7,11 +7,10 @@ use crate::kmip::structures::{ProfileInformation, ProfileVersion};
 use crate::operations::Entry;
 use crate::ttlv::{V2_0, Version};
 
-/// A family of profiles: its name without version, and the operations that a server of it needs. Where a profile
-/// asks for nothing beyond the baseline, that is not said again.
+/// A family of profiles: its name without version, and the operations that it requires beyond the baseline.
 struct Family(&'static str, &'static [Operation]);
 
-/// What a server of every profile has.
+/// The operations that every profile requires.
 const BASELINE: &[Operation] = &[
     Operation::Locate,
     Operation::Check,
@@ -45,7 +44,7 @@ const BASELINE_2: &[Operation] = &[
     Operation::SetEndpointRole,
 ];
 
-/// PKCS#11 Server is none of them: its operation is here, but the functions behind slots and sessions are not.
+/// PKCS#11 Server is absent, because the server has no slots and sessions.
 const FAMILIES: [Family; 18] = [
     Family("Baseline Server Basic", &[]),
     Family("Baseline Server", BASELINE_2),
@@ -67,11 +66,11 @@ const FAMILIES: [Family; 18] = [
     Family("Quantum Safe Server", BASELINE_2),
 ];
 
-/// What separates a family from the version in the name of a profile of 1.x.
+/// The separator between family and version in the name of a 1.x profile.
 const VERSION: &str = " KMIP v";
 
-/// The profiles that are announced, or else those that are met, as a client of `version` knows them. From 2.0 on the
-/// version is no part of the name.
+/// Returns the configured profiles, or else the supported ones, by their names in `version`. From 2.0 on, names do not
+/// contain a version.
 pub(super) fn told(announced: Option<&[AnnouncedProfile]>, version: Version) -> Vec<ProfileInformation> {
     let known = |name: ProfileName| {
         let named_version = name.name().contains(VERSION);
@@ -100,7 +99,7 @@ pub(super) fn told(announced: Option<&[AnnouncedProfile]>, version: Version) -> 
         .collect()
 }
 
-/// Whether the server has what the profile asks for.
+/// Whether the server supports the operations of the profile.
 fn is_met(profile: ProfileName) -> bool {
     let name = profile.name();
     let family = name.split_once(VERSION).map_or(name, |(family, _)| family);
@@ -114,7 +113,7 @@ mod tests {
     use crate::ttlv::{V1_3, V1_4, V2_1};
 
     #[test]
-    fn every_family_is_one_of_the_standard() {
+    fn every_family_exists_in_the_standard() {
         for Family(family, _) in FAMILIES {
             let named = |name: &&ProfileName| name.name().split(VERSION).next() == Some(family);
             assert!(ProfileName::ALL.iter().any(|name| named(&name)), "{family}");
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_told_the_names_that_their_version_has() {
+    fn returns_the_names_of_the_clients_version() {
         let names =
             |version| -> Vec<_> { told(None, version).into_iter().map(|it| it.profile_name).collect() };
         assert!(names(V1_3).contains(&ProfileName::TapeLibraryServerKmipV1_0));
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_is_told_when_its_operations_are_there() {
+    fn announces_a_profile_only_with_all_its_operations() {
         assert!(is_met(ProfileName::XmlServerKmipV1_4));
         assert!(!is_met(ProfileName::CompleteServerBasicKmipV1_4));
     }

@@ -1,5 +1,5 @@
-//! The messages that the standard prints byte by byte, in both directions (KMIP Additional Message Encodings 1.0):
-//! Query in 1.0, 1.1 and 1.2, its answer too large for the first request and not for the second.
+//! Requests and responses that the standard prints byte by byte (KMIP Additional Message Encodings 1.0): Query in 1.0,
+//! 1.1 and 1.2, with a Maximum Response Size that is too small and with one that suffices.
 
 use crate::kmip::enums::Operation::{self, *};
 use crate::kmip::enums::{ObjectType, QueryFunction, ResultReason, ResultStatus};
@@ -7,22 +7,22 @@ use crate::kmip::{RequestHeader, RequestItem, ResponseHeader};
 use crate::operations::query::{Request, Response};
 use crate::ttlv::{DateTime, Field, Item, Reader, Tag, V1_0, V1_1, V1_2, Value, Version, Writer};
 
-/// What is printed for one version.
+/// The messages for one version.
 struct Printed {
     version: Version,
-    /// When the server answered, by the bytes: the XML beside them differs by a minute or so.
+    /// The Time Stamp of the response in the bytes; that of the printed XML differs by about a minute.
     time: i64,
-    /// The operations that it told.
+    /// The operations in the response.
     operations: &'static [&'static [Operation]],
-    /// The object types that it told, after those that 1.0 has.
+    /// The object types in the response beyond those of 1.0.
     object_types: &'static [ObjectType],
-    /// With room for an answer of 256 bytes, and of 2048.
+    /// The requests with a Maximum Response Size of 256 and of 2048 bytes.
     requests: [&'static str; 2],
     refusal: &'static str,
     answer: &'static str,
 }
 
-/// The operations are told in the order of an older list, into which newer ones were put.
+/// The operations follow the order of an older list with insertions.
 const BEFORE_REKEY: &[Operation] = &[
     Query,
     Locate,
@@ -63,7 +63,7 @@ const CRYPTOGRAPHIC: &[Operation] = &[
     JoinSplitKey,
 ];
 
-/// The object types of 1.0, in the order in which they are told.
+/// The object types of 1.0 in the order of the responses.
 const OBJECT_TYPES: [ObjectType; 8] = [
     ObjectType::Certificate,
     ObjectType::SymmetricKey,
@@ -297,7 +297,7 @@ fn written(printed: &Printed, item: impl FnOnce(&mut Writer)) -> Vec<u8> {
     writer.into_bytes()
 }
 
-/// The rows of a response's one item, its header looked at.
+/// Checks the header of a response and returns the items of its Batch Item.
 fn item<'a>(printed: &Printed, wire: &'a [u8]) -> Reader<'a> {
     let mut rows = message(wire, Tag::ResponseMessage, printed.version);
     assert_eq!(Field::read(Tag::ResponseHeader, &mut rows), Ok(printed.header()));
@@ -306,7 +306,7 @@ fn item<'a>(printed: &Printed, wire: &'a [u8]) -> Reader<'a> {
     item
 }
 
-/// The rows of a message.
+/// Returns the items of a message.
 fn message(wire: &[u8], tag: Tag, version: Version) -> Reader<'_> {
     let mut outer = Reader::new(wire, version);
     let rows = outer.require(tag).and_then(|message| message.structure()).unwrap();
