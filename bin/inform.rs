@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use kmip_server::internals::config::Config;
 use kmip_server::internals::explain::{self, Explained, Explanation};
 use kmip_server::internals::hardening;
-use kmip_server::internals::server::check::{self, Obstacle};
+use kmip_server::internals::server::check::{self, StartError};
 
 use super::command_line::{Failure, say};
 
@@ -19,8 +19,8 @@ pub(crate) fn check(config: &Config) -> Result<ExitCode, Failure> {
     let count = report.errors.len();
     for error in report.errors {
         let (text, explanation) = match error {
-            Obstacle::Server(error) => (error.to_string(), error.explanation()),
-            Obstacle::Log(error) => (error.to_string(), error.explanation()),
+            StartError::Server(error) => (error.to_string(), error.explanation()),
+            StartError::Log(error) => (error.to_string(), error.explanation()),
         };
         lines.push(format!(
             "error: {text}. What to do: {} (--explain {})",

@@ -1,6 +1,5 @@
-//! Who may do what, asked of the whole dispatcher: drawn policies, clients, groups and objects, and every request of the
-//! corpus. Each answer is compared with a naive model of the sentences of PyKMIP's server documentation, "Access
-//! Control".
+//! Access control by the whole dispatcher: pseudorandom policies, clients, groups and objects, and every request of the
+//! corpus. Each response is compared with a naive model of PyKMIP's server documentation, "Access Control".
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,18 +22,18 @@ use crate::dialogue::answers;
 use crate::harness::{Draw, Folder, self_signed};
 use crate::settings::with;
 
-/// How often policies and owners are drawn anew.
+/// The minimum number of rounds, each with new policies and owners.
 const ROUNDS: usize = 8;
-/// How often at the most, until every operation was permitted once: some ask for several objects.
+/// The maximum number of rounds until every operation was permitted once; some operations need several objects.
 const MOST_ROUNDS: usize = 64;
-/// Of the permitted requests that make pairs of keys, one in so many is sent.
+/// One in this number of permitted requests that create key pairs is sent.
 const HEAVY: u64 = 40;
 
 const POLICIES: &[&str] = &["one", "two", "three"];
 const PERMISSIONS: &[&str] = &["ALLOW_ALL", "ALLOW_ALL", "ALLOW_OWNER", "ALLOW_OWNER", "DISALLOW_ALL"];
-/// Those that policies tell apart.
+/// The object types in the policies.
 const GROUPS: &[&str] = &["A", "B", "C"];
-/// Who asks, and the groups that they are in where a service tells them.
+/// The users, with their groups if a service supplies them.
 const USERS: &[(&str, &[&str])] =
     &[("Alice", &["A"]), ("Bob", &["B", "A"]), ("Carol", &[]), ("Dave", &["D", "C"]), ("Eve", &["D"])];
 const SERVICE: &[(&str, &str)] = &[
@@ -50,7 +49,7 @@ const SERVICE: &[(&str, &str)] = &[
     ("/slugs/users/Eve/groups/", r#"{"groups": ["D"]}"#),
 ];
 
-/// The types of the corpus' objects, by their numbers, as policy files spell them.
+/// The types of the corpus' objects, by identifier, with the names of policy files.
 const TYPES: [&str; 10] = [
     "SYMMETRIC_KEY",
     "SYMMETRIC_KEY",
@@ -64,8 +63,8 @@ const TYPES: [&str; 10] = [
     "SYMMETRIC_KEY",
 ];
 
-/// The entries of a policy that have to allow an operation on the objects that a request names; none where it needs
-/// no permission. PyKMIP's server asks for GET wherever a key is used; COMPATIBILITY.md has the rest.
+/// Returns the entries of a policy that must allow an operation on the objects that a request names; none if it needs no
+/// permission. PyKMIP's server requires GET for every use of a key; COMPATIBILITY.md lists the rest.
 fn entries(operation: Operation) -> &'static [&'static str] {
     match operation {
         Operation::Get => &["GET"],
@@ -100,7 +99,7 @@ fn entries(operation: Operation) -> &'static [&'static str] {
     }
 }
 
-/// All that the model's policies speak of.
+/// All entries in the model's policies.
 const ENTRIES: &[&str] = &[
     "LOCATE",
     "GET",
@@ -122,10 +121,10 @@ const ENTRIES: &[&str] = &[
     "REKEY_KEY_PAIR",
 ];
 
-/// Type, entry and permission.
+/// Permissions by object type and entry.
 type Table = BTreeMap<&'static str, BTreeMap<&'static str, &'static str>>;
 
-/// One policy, as the documentation tells of it.
+/// One policy in the terms of the documentation.
 #[derive(Default)]
 struct Model {
     preset: Option<Table>,
@@ -136,7 +135,7 @@ impl Model {
     fn draw(draw: &mut Draw) -> Self {
         let mut model = Self::default();
         let kind = draw.below(10);
-        // Both, the one, or the other; the parser takes an empty section as none.
+        // Both sections or one of them; an empty section counts as missing.
         if kind < 7 {
             model.preset = Some(table(draw)).filter(|table| !table.is_empty());
         }
@@ -175,17 +174,17 @@ fn table(draw: &mut Draw) -> Table {
     table
 }
 
-/// An object's policy, owner and type.
-struct Drawn {
+/// The policy, owner and type of an object.
+struct ObjectSpec {
     policy: &'static str,
     owner: &'static str,
     object_type: &'static str,
 }
 
-/// Policies, the objects under them, and the engines to ask.
+/// Policies and the objects under them.
 struct World {
     models: BTreeMap<&'static str, Model>,
-    objects: Vec<Drawn>,
+    objects: Vec<ObjectSpec>,
     policies: Policies,
 }
 
@@ -193,7 +192,7 @@ impl World {
     fn draw(draw: &mut Draw) -> Self {
         let mut models = BTreeMap::new();
         for name in POLICIES {
-            // An object may name a policy that there is not.
+            // An object may name a policy that does not exist.
             if draw.below(10) > 0 {
                 models.insert(*name, Model::draw(draw));
             }
@@ -201,7 +200,7 @@ impl World {
         let json: serde_json::Map<_, _> =
             models.iter().map(|(name, model)| ((*name).to_owned(), model.json())).collect();
         let text = serde_json::Value::from(json).to_string();
-        let objects = TYPES.map(|object_type| Drawn {
+        let objects = TYPES.map(|object_type| ObjectSpec {
             policy: draw.one_of::<&str>(POLICIES),
             owner: draw.one_of(USERS).0,
             object_type,
@@ -217,7 +216,7 @@ impl World {
         )
     }
 
-    /// Has each owner register what is his.
+    /// Registers each object as its owner.
     fn fill(&self, store: impl Store + 'static, people: &People) {
         let dispatcher = self.dispatcher(store, people.without_groups());
         for (given, drawn) in objects().iter().zip(&self.objects) {
@@ -229,8 +228,8 @@ impl World {
         }
     }
 
-    /// The documentation's sentences, one after the other.
-    fn allows(&self, (user, groups): (&str, Option<&[&str]>), object: &Drawn, entry: &str) -> bool {
+    /// Implements the documentation's sentences, one by one.
+    fn allows(&self, (user, groups): (&str, Option<&[&str]>), object: &ObjectSpec, entry: &str) -> bool {
         let Some(model) = self.models.get(object.policy) else { return false };
         let by_table = |table: &Table| match table.get(object.object_type).and_then(|row| row.get(entry)) {
             // "the operation is allowed for the client regardless of the client's identity"
@@ -254,16 +253,16 @@ impl World {
         }
     }
 
-    /// Whether every entry that the request needs allows it.
+    /// Returns whether every entry that the request needs allows it.
     fn permits(&self, client: (&str, Option<&[&str]>), operation: Operation, named: &[u64]) -> bool {
         let object = |number: u64| &self.objects[usize::try_from(number).unwrap() - 1];
         let direct = named
             .iter()
             .all(|number| entries(operation).iter().all(|entry| self.allows(client, object(*number), entry)));
         let beside = match operation {
-            // The public key of the pair is replaced with it.
+            // The operation also replaces the public key of the pair.
             Operation::ReKeyKeyPair => self.allows(client, object(5), "MODIFY_ATTRIBUTE"),
-            // It takes the place of an object that stays its owner's.
+            // The replaced object keeps its owner.
             Operation::Import => named.iter().all(|number| object(*number).owner == client.0),
             _ => true,
         };
@@ -271,7 +270,7 @@ impl World {
     }
 }
 
-/// Their certificates, and who tells their groups.
+/// The certificates of the users, and the service for their groups.
 struct People {
     peers: BTreeMap<&'static str, Peer>,
     service: Slugs,
@@ -302,7 +301,7 @@ impl People {
     }
 }
 
-/// The numbers that the payload of a request names.
+/// Returns the identifiers in the payload of a request.
 fn named(request: &[u8], version: Version) -> Vec<u64> {
     let mut numbers = Vec::new();
     let mut open = vec![Reader::new(request, version)];
@@ -320,13 +319,13 @@ fn named(request: &[u8], version: Version) -> Vec<u64> {
     numbers
 }
 
-/// All records, to see whether one changed.
+/// Returns all records, to detect changes.
 fn records(store: &Memory) -> Vec<Option<Arc<Record>>> {
     (1..=OBJECTS + 4).map(|number| store.read(Id(number)).unwrap()).collect()
 }
 
 #[test]
-fn every_request_is_permitted_or_refused_as_the_documentation_says() {
+fn every_request_is_permitted_or_refused_by_the_documented_rules() {
     let people = People::new();
     let mut draw = Draw::new(0x2545_f491_4f6c_dd1d);
     let (mut permitted, mut refused) = (BTreeSet::new(), BTreeSet::new());
@@ -391,7 +390,7 @@ fn every_request_is_permitted_or_refused_as_the_documentation_says() {
 }
 
 #[test]
-fn locate_finds_what_the_documentation_lets_a_client_see() {
+fn locate_finds_exactly_the_objects_that_a_client_may_see() {
     let people = People::new();
     let mut draw = Draw::new(0x9e37_79b9_7f4a_7c15);
     let everything = message_of(V1_2, None, &[(Operation::Locate, |_: &mut Writer| ())]);
@@ -399,7 +398,7 @@ fn locate_finds_what_the_documentation_lets_a_client_see() {
     for round in 0..ROUNDS {
         let world = World::draw(&mut draw);
         let folder = Folder::new();
-        // The store in a file answers by SQL, the other by looking at each object.
+        // The SQLite store filters by SQL, the memory store object by object.
         let world = &world;
         let store: Box<dyn Fn(Authenticator) -> Dispatcher + '_> = if round % 2 == 0 {
             let kept = Arc::new(Sqlite::open(&folder.path("database")).unwrap());

@@ -1,4 +1,4 @@
-//! Who a client is: certificates of several kinds against the rules, SLUGS services of several moods.
+//! Authentication: certificates of several kinds, and SLUGS services with several kinds of responses.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,7 +14,7 @@ use rcgen::ExtendedKeyUsagePurpose;
 use crate::harness::{Client, Credential, Embedded, Pki, request};
 use crate::settings::with;
 
-/// Answers with the identity of the peer, or with the refusal, as bytes of a message.
+/// A responder that returns the identity of the peer, or the refusal, as bytes of a message.
 pub(crate) struct WhoAmI(pub(crate) Authenticator);
 
 impl Respond for WhoAmI {
@@ -38,7 +38,7 @@ fn who_am_i(pki: &Pki, config: &Config, client: &Credential) -> String {
 }
 
 #[test]
-fn a_client_is_the_common_name_of_its_certificate() {
+fn user_is_the_common_name_of_the_certificate() {
     let pki = Pki::new();
     let strict = pki.config();
     let lax = with(pki.config(), |it| it.enable_tls_client_auth = false);
@@ -53,8 +53,8 @@ fn a_client_is_the_common_name_of_its_certificate() {
     assert_eq!(who_am_i(&pki, &strict, &pki.ca.issue(&[], usage)), "certificate: false");
 }
 
-/// A SLUGS service for some users; it tells each path that it was asked for. Like the real one it redirects
-/// every path without a last slash, with the name unquoted.
+/// A SLUGS service for some users, which reports each requested path. Like the real service, it redirects every path
+/// without a last slash, and does not encode the name in the redirect.
 pub(crate) struct Slugs {
     pub(crate) url: String,
     asked: Receiver<String>,
@@ -111,7 +111,7 @@ fn peer(name: &str) -> Peer {
 }
 
 #[test]
-fn a_service_tells_the_groups_of_a_user_at_each_request() {
+fn service_is_queried_for_groups_at_each_request() {
     let service = slugs(JOHN);
     let rules = rules(&[("auth:slugs", true, &service.url)]);
     let groups = Some(vec!["Group A".to_owned(), "Group B".to_owned()]);
@@ -128,7 +128,7 @@ fn a_service_tells_the_groups_of_a_user_at_each_request() {
 }
 
 #[test]
-fn an_unknown_user_and_an_unreachable_service_are_refused() {
+fn refuses_unknown_user_and_unreachable_service() {
     let service = slugs(JOHN);
     let known = rules(&[("auth:slugs", true, &service.url)]);
     let refused = |rules: &Authenticator, name| match rules.identify(&peer(name), None) {
@@ -136,7 +136,7 @@ fn an_unknown_user_and_an_unreachable_service_are_refused() {
         other => panic!("{other:?}"),
     };
     assert!(refused(&known, "Jane Doe").contains("unknown"));
-    // The names that try to leave the path are quoted, and so unknown.
+    // Names that would change the path are encoded, and therefore unknown.
     assert!(refused(&known, "John Doe/").contains("unknown"));
     assert!(refused(&known, "x/../John Doe").contains("unknown"));
     let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
@@ -146,7 +146,7 @@ fn an_unknown_user_and_an_unreachable_service_are_refused() {
 }
 
 #[test]
-fn what_is_neither_yes_nor_no_is_refused() {
+fn refuses_user_if_service_response_is_invalid() {
     let cases: [&'static [(&str, &str)]; 4] = [
         &[("/slugs/users/A/", "500"), ("/slugs/users/A/groups/", r#"{"groups": []}"#)],
         &[("/slugs/users/A/", "null")],
@@ -161,7 +161,7 @@ fn what_is_neither_yes_nor_no_is_refused() {
 }
 
 #[test]
-fn services_are_asked_in_order_until_one_knows_the_user() {
+fn services_are_queried_in_order_until_one_knows_the_user() {
     let (first, second) =
         (slugs(JOHN), slugs(&[("/slugs/users/Jane/", "null"), ("/slugs/users/Jane/groups/", "{}")]));
     let rules = rules(&[
@@ -181,7 +181,7 @@ fn services_are_asked_in_order_until_one_knows_the_user() {
 }
 
 #[test]
-fn disabled_and_foreign_plugins_leave_the_word_to_the_certificate() {
+fn disabled_and_unsupported_plugins_are_ignored() {
     let rules =
         rules(&[("auth:slugs", false, "http://127.0.0.1:1/"), ("auth:ldap", true, "ldap://127.0.0.1:1/")]);
     assert_eq!(
@@ -191,7 +191,7 @@ fn disabled_and_foreign_plugins_leave_the_word_to_the_certificate() {
 }
 
 #[test]
-fn a_user_loses_a_group_with_the_next_request_of_the_same_connection() {
+fn removed_group_has_no_effect_from_the_next_request_on() {
     let pki = Pki::new();
     let service = slugs(JOHN);
     let plugin = AuthPlugin { name: "auth:slugs".to_owned(), enabled: true, url: Some(service.url.clone()) };

@@ -1,4 +1,4 @@
-//! Credentials in the headers of requests (KMIP Profiles 2.1 §3.1.3): they tell apart who comes with one certificate.
+//! Credentials in request headers (KMIP Profiles 2.1 §3.1.3), which distinguish users of one certificate.
 
 use kmip_server::internals::config::Config;
 use kmip_server::kmip::enums::{
@@ -30,7 +30,7 @@ fn device(serial_number: &str, medium: &str) -> Credential {
     })
 }
 
-/// One request under a credential, or under none.
+/// Sends one request with or without a credential.
 fn ask(
     caller: &mut Caller,
     credential: Option<&Credential>,
@@ -71,7 +71,7 @@ fn locate(caller: &mut Caller, credential: Option<&Credential>) -> Vec<String> {
     ask(caller, credential, Operation::Locate, |_: &mut Writer| ()).ids()
 }
 
-/// A server, and a client that has its certificate.
+/// Starts a server, and connects a client.
 fn start(change: impl FnOnce(&mut Config)) -> (Pki, Live, Caller) {
     let pki = Pki::new();
     let mut config = pki.config();
@@ -82,7 +82,7 @@ fn start(change: impl FnOnce(&mut Config)) -> (Pki, Live, Caller) {
 }
 
 #[test]
-fn what_was_made_under_one_credential_is_not_for_another() {
+fn objects_created_under_one_credential_are_not_accessible_under_another() {
     let (pki, live, mut john) = start(|_| ());
     for (one, other) in [
         (user("Ann", "secret"), user("Bob", "secret")),
@@ -98,7 +98,7 @@ fn what_was_made_under_one_credential_is_not_for_another() {
         assert!(!locate(&mut john, other).contains(&key));
         assert_eq!(locate(&mut john, one).first(), Some(&key));
         get(&mut john, one, &key).done();
-        // The certificate comes first: the same credential with another one is somebody else.
+        // The same credential under another certificate is another user.
         let mut jane = live.caller(&pki, &pki.ca.client("Jane Doe"));
         assert_eq!(get(&mut jane, one, &key).refused(), ResultReason::PermissionDenied);
         assert!(locate(&mut jane, one).is_empty());
@@ -108,7 +108,7 @@ fn what_was_made_under_one_credential_is_not_for_another() {
 }
 
 #[test]
-fn a_client_that_begins_or_ceases_to_send_a_credential_finds_what_it_made() {
+fn client_that_starts_or_stops_sending_a_credential_finds_its_objects() {
     let (_pki, _live, mut john) = start(|_| ());
     let (ann, bob) = (user("Ann", "secret"), user("Bob", "secret"));
     let (with, without) = (create(&mut john, Some(&ann)), create(&mut john, None));
@@ -119,16 +119,16 @@ fn a_client_that_begins_or_ceases_to_send_a_credential_finds_what_it_made() {
     }
     get(&mut john, Some(&bob), &without).done();
     assert_eq!(locate(&mut john, Some(&bob)), [without]);
-    // No password is checked: it tells nobody apart. Nor does a credential that names nobody.
+    // Passwords are not verified and do not distinguish users; neither does a credential without a name.
     get(&mut john, Some(&user("Ann", "another")), &with).done();
     get(&mut john, Some(&user("", "another")), &with).done();
-    // A device is the same with another medium in it.
+    // The medium does not distinguish devices.
     let key = create(&mut john, Some(&device("1", "a")));
     get(&mut john, Some(&device("1", "b")), &key).done();
 }
 
 #[test]
-fn a_successor_is_for_whom_its_predecessor_was() {
+fn replacement_object_has_the_owner_of_the_replaced_object() {
     let (_pki, _live, mut john) = start(|_| ());
     let (ann, bob) = (user("Ann", "secret"), user("Bob", "secret"));
     let old = create(&mut john, Some(&ann));
@@ -138,7 +138,7 @@ fn a_successor_is_for_whom_its_predecessor_was() {
 }
 
 #[test]
-fn what_a_policy_lets_everybody_do_it_lets_every_credential_do() {
+fn allow_all_applies_to_every_credential() {
     let (pki, _live, mut john) = start(|_| ());
     let (ann, bob) = (user("Ann", "secret"), user("Bob", "secret"));
     let certificate_value = pki.client.certificate.to_vec();
@@ -157,7 +157,7 @@ fn what_a_policy_lets_everybody_do_it_lets_every_credential_do() {
 }
 
 #[test]
-fn a_credential_is_kept_with_what_was_made_under_it() {
+fn credential_survives_a_restart() {
     let pki = Pki::new();
     let config = with(pki.config(), |it| it.database_path = pki.folder.path("store"));
     let (ann, bob) = (user("Ann", "secret"), user("Bob", "secret"));
@@ -176,7 +176,7 @@ fn a_credential_is_kept_with_what_was_made_under_it() {
 }
 
 #[test]
-fn an_import_replaces_nothing_that_was_made_under_another_credential() {
+fn import_does_not_replace_objects_of_another_credential() {
     let (_pki, _live, mut john) = start(|_| ());
     let (ann, bob) = (user("Ann", "secret"), user("Bob", "secret"));
     let there = create(&mut john, Some(&ann));
@@ -194,7 +194,7 @@ fn an_import_replaces_nothing_that_was_made_under_another_credential() {
 }
 
 #[test]
-fn what_is_done_later_is_told_to_the_credential_that_asked_for_it() {
+fn asynchronous_result_is_for_the_credential_of_the_request() {
     let (_pki, _live, mut john) = start(|_| ());
     let (ann, bob) = (user("Ann", "secret"), user("Bob", "secret"));
     let later = Some(Asynchronous(AsynchronousIndicator::Mandatory));
@@ -212,7 +212,7 @@ fn what_is_done_later_is_told_to_the_credential_that_asked_for_it() {
 }
 
 #[test]
-fn an_operation_in_parts_goes_on_under_its_credential() {
+fn multi_part_operation_continues_under_its_credential_only() {
     let (_pki, _live, mut john) = start(|_| ());
     let (ann, bob) = (user("Ann", "secret"), user("Bob", "secret"));
     let part = |correlation: Option<Vec<u8>>| {
@@ -237,7 +237,7 @@ fn an_operation_in_parts_goes_on_under_its_credential() {
 }
 
 #[test]
-fn a_name_that_is_too_long_to_keep_is_refused() {
+fn refuses_overlong_credential_name() {
     let (_pki, _live, mut john) = start(|_| ());
     create(&mut john, Some(&user(&"a".repeat(1000), "secret")));
     let answer = ask(&mut john, Some(&user(&"a".repeat(1025), "secret")), Operation::Create, creation);
@@ -245,7 +245,7 @@ fn a_name_that_is_too_long_to_keep_is_refused() {
 }
 
 #[test]
-fn a_setting_lets_credentials_count_for_nothing() {
+fn setting_disables_credential_identity() {
     let (_pki, _live, mut john) = start(|config| config.enable_credential_identity = false);
     let key = create(&mut john, Some(&user("Ann", "secret")));
     get(&mut john, Some(&user("Bob", "secret")), &key).done();

@@ -1,4 +1,4 @@
-//! Delegated Login (KMIP 2.1 §6.1.12) over TLS: what those may do who act with another's ticket, and what not.
+//! Delegated Login (KMIP 2.1 §6.1.12) over TLS: the rights of a client that acts with the ticket of another user.
 
 use kmip_server::kmip::RequestHeader;
 use kmip_server::kmip::enums::{
@@ -51,7 +51,7 @@ fn showing(tickets: &[&Ticket]) -> RequestHeader {
     RequestHeader { authentication: Some(Authentication { credentials }), ..header(V2_1, None) }
 }
 
-/// Asks for one operation, and shows a ticket.
+/// Sends one operation with a ticket.
 fn with(caller: &mut Caller, ticket: &Ticket, operation: Operation, payload: impl Fn(&mut Writer)) -> Answer {
     caller.send(V2_1, &message_under(V2_1, showing(&[ticket]), &[(operation, payload)])).remove(0)
 }
@@ -65,7 +65,7 @@ fn create(group: Option<&str>) -> impl Fn(&mut Writer) {
     }
 }
 
-/// An operation and what writes its payload.
+/// An operation with the function that writes its payload.
 type Item<'a> = (Operation, &'a dyn Fn(&mut Writer));
 
 fn of(object: &str) -> impl Fn(&mut Writer) {
@@ -73,7 +73,7 @@ fn of(object: &str) -> impl Fn(&mut Writer) {
 }
 
 #[test]
-fn a_ticket_lets_another_do_to_an_object_what_its_rights_say() {
+fn ticket_grants_another_client_its_rights_on_an_object() {
     let (_live, mut john, mut jane) = callers();
     let lent = john.ask(V2_1, Operation::Create, create(None)).id();
     let kept = john.ask(V2_1, Operation::Create, create(None)).id();
@@ -93,7 +93,7 @@ fn a_ticket_lets_another_do_to_an_object_what_its_rights_say() {
     }
     let ping = with(&mut jane, &ticket, Operation::Ping, |_| ()).refused();
     assert_eq!(ping, ResultReason::PermissionDenied);
-    // Each item of a batch is judged, and the ID Placeholder is no way to another object.
+    // Each batch item is checked, and the ID Placeholder gives no access to another object.
     let continued = RequestHeader {
         batch_error_continuation_option: Some(BatchErrorContinuationOption::Continue),
         ..showing(&[&ticket])
@@ -104,7 +104,7 @@ fn a_ticket_lets_another_do_to_an_object_what_its_rights_say() {
     let outcomes: Vec<_> = answers.iter().map(|answer| answer.reason).collect();
     assert_eq!(outcomes[1..], [Some(ResultReason::ObjectNotFound), None]);
 
-    // The ticket speaks for its user, who ends it, and only with it: jane's own requests are hers.
+    // The ticket applies only to requests that contain it, and its user can end it: Jane's own requests are hers.
     assert_eq!(jane.ask(V2_1, Operation::Get, of(&lent)).refused(), ResultReason::PermissionDenied);
     assert_eq!(with(&mut john, &ticket, Operation::Get, of(&kept)).refused(), ResultReason::PermissionDenied);
     let end = |writer: &mut Writer| ticket.write(Tag::Ticket, writer);
@@ -115,7 +115,7 @@ fn a_ticket_lets_another_do_to_an_object_what_its_rights_say() {
 }
 
 #[test]
-fn what_is_made_with_a_ticket_is_its_users_and_in_the_groups_of_the_right() {
+fn object_created_with_a_ticket_belongs_to_its_user_and_the_groups_of_the_right() {
     let (_live, mut john, mut jane) = callers();
     let ticket = delegate(
         &mut john,
@@ -128,7 +128,7 @@ fn what_is_made_with_a_ticket_is_its_users_and_in_the_groups_of_the_right() {
         let refused = with(&mut jane, &ticket, Operation::Create, create(group)).refused();
         assert_eq!(refused, ResultReason::PermissionDenied, "{group:?}");
     }
-    // What is named cannot be told from all that a search goes through.
+    // A search cannot be limited to the named objects.
     for (rights, found) in [
         (vec![right(&[Operation::Locate])], Ok(vec![made.clone()])),
         (vec![in_group(&[Operation::Locate], "lent")], Err(ResultReason::PermissionDenied)),
@@ -144,7 +144,7 @@ fn what_is_made_with_a_ticket_is_its_users_and_in_the_groups_of_the_right() {
 }
 
 #[test]
-fn no_ticket_comes_of_a_ticket_and_two_users_are_one_too_many() {
+fn ticket_grants_no_further_tickets_and_two_users_are_refused() {
     let (_live, mut john, mut jane) = callers();
     let all = Right { operations: None, ..right(&[]) };
     let ticket = delegate(&mut john, std::slice::from_ref(&all));
@@ -167,7 +167,7 @@ fn no_ticket_comes_of_a_ticket_and_two_users_are_one_too_many() {
 }
 
 #[test]
-fn a_ticket_has_the_bounds_that_were_asked_for_and_others_are_refused() {
+fn ticket_has_the_requested_limits() {
     let (_live, mut john, mut jane) = callers();
     let ping = Rights { rights: vec![right(&[Operation::Ping])] };
     let once: Ticket = john

@@ -1,5 +1,5 @@
-//! What the server sends to clients that listen: Put and Notify for what happened to their objects, to nobody else,
-//! and without anybody waiting for it.
+//! Server-to-client requests: Put and Notify report changes of objects to the listener of their owner only, and no client
+//! request waits for them.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -18,38 +18,38 @@ use kmip_server::ttlv::{Field, Reader, Tag, V1_0, V1_2, V1_3, V1_4, V2_0, V2_1, 
 use crate::corpus::{self, algorithm, attribute, id, length, message_of, named, template, usage};
 use crate::dialogue::{Caller, Live, key};
 use crate::harness::{Authority, Credential, PATIENCE, Pki, within};
-use crate::listener::{Asked, Listener, endpoint};
+use crate::listener::{Listener, ServerRequest, endpoint};
 use crate::settings::with;
 
 type Payload<'a> = &'a dyn Fn(&mut Writer);
 
-/// How long something may not come that must not come.
+/// The time in which a message that must not be sent is awaited.
 const SILENCE: Duration = Duration::from_millis(700);
 
-/// John's listener, a server that knows it, and John.
+/// John's listener, a server with it as client endpoint, and John as client.
 struct Scene {
     pki: Pki,
-    received: Receiver<Asked>,
-    // In the order in which they have to go.
+    received: Receiver<ServerRequest>,
+    // The fields are dropped in this order.
     john: Caller,
     server: Live,
     listener: Listener,
 }
 
 impl Scene {
-    /// One whose listener takes everything.
+    /// Returns a scene whose listener accepts everything.
     fn new() -> Self {
-        Self::with(|asked| Some(asked.done()))
+        Self::with(|request| Some(request.done()))
     }
 
-    fn with(answer: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
+    fn with(answer: impl Fn(&ServerRequest) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
         Self::of(Pki::new(), |pki| pki.config(), answer)
     }
 
     fn of(
         pki: Pki,
         config: impl Fn(&Pki) -> Config,
-        answer: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static,
+        answer: impl Fn(&ServerRequest) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
         let (listener, received) = listener(&pki, &pki.client, answer);
         let config = with(config(&pki), |it| it.client_endpoints = vec![listener.endpoint("John Doe")]);
@@ -58,28 +58,28 @@ impl Scene {
         Self { pki, received, john, server, listener }
     }
 
-    /// The next Put or Notify. What the server asks about the listener is passed over.
-    fn next(&self) -> Asked {
+    /// Returns the next Put or Notify, and skips queries about the listener.
+    fn next(&self) -> ServerRequest {
         loop {
-            let asked = self.received.recv_timeout(PATIENCE).expect("a message of the server");
-            if is_push(&asked) {
-                return asked;
+            let request = self.received.recv_timeout(PATIENCE).expect("a message of the server");
+            if is_push(&request) {
+                return request;
             }
         }
     }
 
     fn next_put(&self) -> (String, PutRequest) {
-        let asked = self.next();
-        assert_eq!(asked.operation, Operation::Put, "{asked:?}");
-        let put: PutRequest = asked.payload();
+        let request = self.next();
+        assert_eq!(request.operation, Operation::Put, "{request:?}");
+        let put: PutRequest = request.payload();
         (put.unique_identifier.to_string(), put)
     }
 
-    /// The object of the next Notify, and what has changed.
+    /// Returns the object of the next Notify, and the changed attributes.
     fn next_notify(&self) -> (String, Vec<String>) {
-        let asked = self.next();
-        assert_eq!(asked.operation, Operation::Notify, "{asked:?}");
-        (asked.payload::<NotifyRequest>().unique_identifier.to_string(), changed(&asked))
+        let request = self.next();
+        assert_eq!(request.operation, Operation::Notify, "{request:?}");
+        (request.payload::<NotifyRequest>().unique_identifier.to_string(), changed(&request))
     }
 
     fn nothing_comes(&self) {
@@ -94,33 +94,33 @@ impl Scene {
     }
 }
 
-fn is_push(asked: &Asked) -> bool {
-    matches!(asked.operation, Operation::Put | Operation::Notify)
+fn is_push(request: &ServerRequest) -> bool {
+    matches!(request.operation, Operation::Put | Operation::Notify)
 }
 
-/// A listener that hands on what it receives.
+/// Starts a listener that forwards its requests to a channel.
 fn listener(
     pki: &Pki,
     credential: &Credential,
-    answer: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static,
-) -> (Listener, Receiver<Asked>) {
-    let (sender, received): (Sender<Asked>, _) = mpsc::channel();
+    answer: impl Fn(&ServerRequest) -> Option<Vec<u8>> + Send + Sync + 'static,
+) -> (Listener, Receiver<ServerRequest>) {
+    let (sender, received): (Sender<ServerRequest>, _) = mpsc::channel();
     let sender = Mutex::new(sender);
     let listener = Listener::start(pki, credential, move |request| {
-        let asked = Asked::read(request);
-        let response = answer(&asked);
-        drop(sender.lock().unwrap().send(asked));
+        let request = ServerRequest::read(request);
+        let response = answer(&request);
+        drop(sender.lock().unwrap().send(request));
         response
     });
     (listener, received)
 }
 
-/// The attributes that a Notify tells, the gone ones with a minus before them.
-fn changed(asked: &Asked) -> Vec<String> {
-    let mut rows = Reader::new(&asked.payload, asked.version);
+/// Returns the attributes in a Notify, with a minus before removed ones.
+fn changed(request: &ServerRequest) -> Vec<String> {
+    let mut rows = Reader::new(&request.payload, request.version);
     rows.require(Tag::UniqueIdentifier).unwrap();
     let mut names = Vec::new();
-    if asked.version >= V2_0 {
+    if request.version >= V2_0 {
         let AttributeList(values) = Field::read(Tag::Attributes, &mut rows).unwrap();
         names.extend(values.iter().map(|value| value.name().into_owned()));
         let gone: Vec<AttributeReference> = Field::read(Tag::AttributeReference, &mut rows).unwrap();
@@ -148,13 +148,13 @@ fn aes() -> Object {
 }
 
 #[test]
-fn a_new_object_is_put_as_its_owner_would_get_it_in_the_version_that_made_it() {
+fn new_object_is_put_in_the_version_of_the_request_that_created_it() {
     for version in [V1_0, V1_2, V1_3, V1_4, V2_0, V2_1] {
         let mut scene = Scene::new();
         let made = scene.john.ask(version, Operation::Create, create).id();
-        let asked = scene.next();
-        assert_eq!((asked.operation, asked.version), (Operation::Put, version));
-        let put: PutRequest = asked.payload();
+        let request = scene.next();
+        assert_eq!((request.operation, request.version), (Operation::Put, version));
+        let put: PutRequest = request.payload();
         assert_eq!((put.put_function, &put.replaced_unique_identifier), (PutFunction::New, &None));
         assert_eq!(put.unique_identifier.to_string(), made);
         let told = scene.john.attributes(version, &made);
@@ -168,7 +168,7 @@ fn a_new_object_is_put_as_its_owner_would_get_it_in_the_version_that_made_it() {
 }
 
 #[test]
-fn both_keys_of_a_pair_are_put() {
+fn puts_both_keys_of_a_pair() {
     let mut scene = Scene::new();
     scene.john.ask(V1_4, Operation::CreateKeyPair, |writer| {
         let common = [attribute(Tag::CryptographicAlgorithm, &CryptographicAlgorithm::Rsa), length(1024)];
@@ -182,7 +182,7 @@ fn both_keys_of_a_pair_are_put() {
 }
 
 #[test]
-fn what_takes_the_place_of_another_object_says_so() {
+fn put_of_a_replacement_names_the_replaced_object() {
     for version in [V1_2, V2_1] {
         let mut scene = Scene::new();
         let old = scene.john.ask(version, Operation::Create, create).id();
@@ -198,7 +198,7 @@ fn what_takes_the_place_of_another_object_says_so() {
 }
 
 #[test]
-fn each_change_is_told_with_what_it_changed() {
+fn notify_contains_the_changed_attributes() {
     for version in [V1_2, V2_1] {
         let mut scene = Scene::new();
         let made = scene.john.register(version, &aes(), &[usage(0xC)]).id();
@@ -251,14 +251,14 @@ fn each_change_is_told_with_what_it_changed() {
         notified(&scene, &["State", "Deactivation Date", "Revocation Reason"]);
         scene.on(version, Operation::Destroy, &made);
         notified(&scene, &["State", "Destroy Date"]);
-        // What only reads tells nobody anything.
+        // Operations that only read send nothing.
         scene.john.ask(version, Operation::GetAttributes, |writer| id(&made, writer)).done();
         scene.nothing_comes();
     }
 }
 
 #[test]
-fn a_get_is_no_change_and_neither_is_what_was_refused() {
+fn get_and_refused_requests_send_nothing() {
     let mut scene = Scene::new();
     let made = scene.john.ask(V1_4, Operation::Create, create).id();
     scene.next_put();
@@ -268,13 +268,13 @@ fn a_get_is_no_change_and_neither_is_what_was_refused() {
 }
 
 #[test]
-fn the_values_of_a_notify_are_those_of_its_change() {
+fn notify_contains_the_values_at_the_time_of_the_change() {
     let mut scene = Scene::new();
     let made = scene.john.ask(V1_4, Operation::Create, create).id();
     scene.next_put();
     scene.on(V1_4, Operation::Activate, &made);
-    let asked = scene.next();
-    let mut rows = Reader::new(&asked.payload, asked.version);
+    let request = scene.next();
+    let mut rows = Reader::new(&request.payload, request.version);
     rows.require(Tag::UniqueIdentifier).unwrap();
     let AttributeList(values) = Field::read(Tag::Attributes, &mut rows).unwrap();
     let state = values.iter().find(|value| value.row.tag == Tag::State).unwrap();
@@ -282,7 +282,7 @@ fn the_values_of_a_notify_are_those_of_its_change() {
 }
 
 #[test]
-fn a_batch_tells_what_is_kept_of_it_and_nothing_else() {
+fn batch_sends_only_committed_changes() {
     let mut scene = Scene::new();
     let gone = |writer: &mut Writer| id("999", writer);
     let items: [(Operation, Payload<'_>); 2] = [(Operation::Create, &create), (Operation::Destroy, &gone)];
@@ -300,7 +300,7 @@ fn a_batch_tells_what_is_kept_of_it_and_nothing_else() {
 }
 
 #[test]
-fn an_object_that_must_not_leave_the_server_is_not_put_and_its_changes_are_told() {
+fn sensitive_object_is_not_put_and_its_changes_are_notified() {
     let mut scene = Scene::new();
     for kept in [attribute(Tag::Sensitive, &true), attribute(Tag::Extractable, &false)] {
         let made = scene.john.register(V1_4, &aes(), &[usage(0xC), kept]).id();
@@ -310,14 +310,14 @@ fn an_object_that_must_not_leave_the_server_is_not_put_and_its_changes_are_told(
 }
 
 #[test]
-fn what_the_policy_keeps_from_the_owner_is_not_put() {
+fn object_that_the_policy_denies_to_its_owner_is_not_put() {
     let pki = Pki::new();
     std::fs::create_dir_all(pki.folder.path("policies")).unwrap();
     let policy = r#"{"closed": {"preset": {"SYMMETRIC_KEY": {"GET_ATTRIBUTES": "ALLOW_OWNER",
         "ACTIVATE": "ALLOW_OWNER"}}}}"#;
     pki.folder.write("policies/closed.json", policy);
     let config = |pki: &Pki| with(pki.config(), |it| it.policy_path = Some(pki.folder.path("policies")));
-    let mut scene = Scene::of(pki, config, |asked| Some(asked.done()));
+    let mut scene = Scene::of(pki, config, |request| Some(request.done()));
     let closed = attribute(Tag::OperationPolicyName, &"closed".to_owned());
     let made = scene.john.register(V1_4, &aes(), &[usage(0xC), closed]).id();
     scene.on(V1_4, Operation::Activate, &made);
@@ -325,14 +325,14 @@ fn what_the_policy_keeps_from_the_owner_is_not_put() {
 }
 
 #[test]
-fn the_owner_is_told_whoever_changed_the_object_and_others_are_not() {
+fn owner_is_notified_of_changes_by_any_client() {
     let pki = Pki::new();
     std::fs::create_dir_all(pki.folder.path("policies")).unwrap();
     let policy = r#"{"open": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_OWNER",
         "GET_ATTRIBUTES": "ALLOW_ALL", "ACTIVATE": "ALLOW_ALL"}}}}"#;
     pki.folder.write("policies/open.json", policy);
     let config = |pki: &Pki| with(pki.config(), |it| it.policy_path = Some(pki.folder.path("policies")));
-    let mut scene = Scene::of(pki, config, |asked| Some(asked.done()));
+    let mut scene = Scene::of(pki, config, |request| Some(request.done()));
     let open = attribute(Tag::OperationPolicyName, &"open".to_owned());
     let made = scene.john.register(V1_4, &aes(), &[usage(0xC), open]).id();
     scene.next_put();
@@ -344,11 +344,11 @@ fn the_owner_is_told_whoever_changed_the_object_and_others_are_not() {
 }
 
 #[test]
-fn a_listener_with_the_certificate_of_another_gets_nothing_at_all() {
+fn listener_with_the_certificate_of_another_user_receives_nothing() {
     let pki = Pki::new();
     let stranger = Authority::new("Root CA");
     for credential in [pki.ca.client("Jane Doe"), stranger.client("John Doe"), pki.ca.server()] {
-        let (listener, received) = listener(&pki, &credential, |asked| Some(asked.done()));
+        let (listener, received) = listener(&pki, &credential, |request| Some(request.done()));
         let endpoints = vec![listener.endpoint("John Doe")];
         let server = Live::start(&with(pki.config(), |it| it.client_endpoints = endpoints));
         let mut john = server.caller(&pki, &pki.client);
@@ -359,7 +359,7 @@ fn a_listener_with_the_certificate_of_another_gets_nothing_at_all() {
 }
 
 #[test]
-fn a_listener_that_is_dead_or_does_not_answer_holds_up_no_request_and_no_end() {
+fn unresponsive_listener_delays_neither_requests_nor_shutdown() {
     let pki = Pki::new();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -371,7 +371,7 @@ fn a_listener_that_is_dead_or_does_not_answer_holds_up_no_request_and_no_end() {
         for _ in 0..20 {
             john.ask(V1_4, Operation::Create, create).done();
         }
-        // Each connection to it takes longer than that.
+        // Each connection attempt to the listener takes longer than that.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         drop(john);
         let begun = Instant::now();
@@ -381,15 +381,15 @@ fn a_listener_that_is_dead_or_does_not_answer_holds_up_no_request_and_no_end() {
 }
 
 #[test]
-fn what_could_not_be_sent_is_sent_again() {
+fn failed_delivery_is_repeated() {
     let drops = Arc::new(Mutex::new(3));
-    let mut scene = Scene::with(move |asked| {
+    let mut scene = Scene::with(move |request| {
         let mut drops = drops.lock().unwrap();
-        if is_push(asked) && *drops > 0 {
+        if is_push(request) && *drops > 0 {
             *drops -= 1;
             return None;
         }
-        Some(asked.done())
+        Some(request.done())
     });
     let made = scene.john.ask(V1_2, Operation::Create, create).id();
     for _ in 0..=3 {
@@ -400,45 +400,45 @@ fn what_could_not_be_sent_is_sent_again() {
 }
 
 #[test]
-fn what_a_server_still_has_at_its_end_is_sent() {
+fn queued_notifications_are_delivered_at_shutdown() {
     let mut scene = Scene::new();
     let made: Vec<_> = (0..4).map(|_| scene.john.ask(V1_4, Operation::Create, create).id()).collect();
     let Scene { pki, received, john, server, listener } = scene;
     drop((john, server));
-    let puts = received.try_iter().filter(is_push).map(|asked| asked.payload::<PutRequest>());
+    let puts = received.try_iter().filter(is_push).map(|request| request.payload::<PutRequest>());
     let puts: Vec<_> = puts.map(|put| put.unique_identifier.to_string()).collect();
     assert_eq!(puts, made);
     drop((listener, pki));
 }
 
 #[test]
-fn from_1_3_on_a_listener_is_asked_first_and_gets_what_it_takes() {
-    let mut scene = Scene::with(|asked| {
-        Some(match asked.operation {
-            Operation::DiscoverVersions => asked.answer(None, |writer| {
+fn from_1_3_on_listener_is_queried_and_receives_what_it_supports() {
+    let mut scene = Scene::with(|request| {
+        Some(match request.operation {
+            Operation::DiscoverVersions => request.answer(None, |writer| {
                 for version in [V1_3, V1_2] {
                     ProtocolVersion::from(version).write(Tag::ProtocolVersion, writer);
                 }
             }),
-            Operation::Query => asked.answer(None, |writer| {
+            Operation::Query => request.answer(None, |writer| {
                 vec![Operation::Locate, Operation::Put].write(Tag::Operation, writer);
                 vec![ObjectType::SymmetricKey].write(Tag::ObjectType, writer);
             }),
-            _ => asked.done(),
+            _ => request.done(),
         })
     });
     let made = scene.john.ask(V2_1, Operation::Create, create).id();
-    let asked: Vec<_> = (0..3).map(|_| scene.received.recv_timeout(PATIENCE).unwrap()).collect();
-    let told: Vec<_> = asked.iter().map(|asked| (asked.operation, asked.version)).collect();
+    let request: Vec<_> = (0..3).map(|_| scene.received.recv_timeout(PATIENCE).unwrap()).collect();
+    let told: Vec<_> = request.iter().map(|request| (request.operation, request.version)).collect();
     assert_eq!(
         told,
         [(Operation::DiscoverVersions, V2_1), (Operation::Query, V1_3), (Operation::Put, V1_3)],
         "the newest version that both speak"
     );
-    let mut rows = Reader::new(&asked[1].payload, V1_3);
+    let mut rows = Reader::new(&request[1].payload, V1_3);
     let functions: Vec<QueryFunction> = Field::read(Tag::QueryFunction, &mut rows).unwrap();
     assert!(functions.contains(&QueryFunction::QueryOperations), "{functions:?}");
-    // It lists Put and not Notify, and no secret data.
+    // The listener supports Put, not Notify, and no secret data.
     scene.on(V1_4, Operation::Activate, &made);
     scene
         .john
@@ -451,11 +451,11 @@ fn from_1_3_on_a_listener_is_asked_first_and_gets_what_it_takes() {
 }
 
 #[test]
-fn before_1_3_nothing_is_asked_and_what_is_not_supported_is_not_sent_twice() {
-    let mut scene = Scene::with(|asked| {
-        Some(match asked.operation {
-            Operation::Notify => asked.refused(ResultReason::OperationNotSupported),
-            _ => asked.done(),
+fn before_1_3_listener_is_not_queried_and_unsupported_operation_is_not_repeated() {
+    let mut scene = Scene::with(|request| {
+        Some(match request.operation {
+            Operation::Notify => request.refused(ResultReason::OperationNotSupported),
+            _ => request.done(),
         })
     });
     let made = scene.john.ask(V1_2, Operation::Create, create).id();
@@ -476,8 +476,8 @@ fn before_1_3_nothing_is_asked_and_what_is_not_supported_is_not_sent_twice() {
 }
 
 #[test]
-fn a_listener_that_hangs_up_on_questions_gets_what_it_is_sent() {
-    let mut scene = Scene::with(|asked| is_push(asked).then(|| asked.done()));
+fn listener_that_disconnects_on_query_still_receives_notifications() {
+    let mut scene = Scene::with(|request| is_push(request).then(|| request.done()));
     let made = scene.john.ask(V1_4, Operation::Create, create).id();
     let first = scene.received.recv_timeout(PATIENCE).unwrap();
     assert_eq!(first.operation, Operation::DiscoverVersions);
@@ -487,7 +487,7 @@ fn a_listener_that_hangs_up_on_questions_gets_what_it_is_sent() {
 }
 
 #[test]
-fn notify_and_put_are_announced_where_somebody_listens_and_only_there() {
+fn query_lists_notify_and_put_only_with_client_endpoints() {
     let announced = |caller: &mut Caller| {
         let answer = caller.ask(V1_2, Operation::Query, |writer| {
             vec![QueryFunction::QueryOperations].write(Tag::QueryFunction, writer);
@@ -501,7 +501,7 @@ fn notify_and_put_are_announced_where_somebody_listens_and_only_there() {
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
     assert_eq!(announced(&mut john), [false, false]);
-    // No client can ask for them, there as here.
+    // Clients cannot request these operations, with or without endpoints.
     for caller in [&mut john, &mut scene.john] {
         for operation in [Operation::Notify, Operation::Put] {
             let answer = caller.ask(V1_2, operation, |writer| id("1", writer));

@@ -1,5 +1,5 @@
-//! What breaks around the server: a store that fails, a full disk, a locked database, a log that cannot be
-//! written. Clients are told, nothing is lost, and service goes on when the fault is gone.
+//! Faults of the environment: a store that fails, a full disk, a locked database, a log that cannot be written. Clients
+//! receive an error, no object is lost, and the server continues when the fault is gone.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,19 +19,19 @@ use rusqlite::Connection;
 use crate::corpus::{self, aes_key, first, id, message_of, peer, register, requests, statuses, text};
 use crate::harness::{Client, Pki, Running, skip, within};
 
-/// A store that fails for as long as it is told to.
-struct Failing {
+/// A store that fails while a flag is set.
+struct FailingStore {
     kept: Memory,
     fails: Arc<AtomicBool>,
 }
 
-impl Failing {
+impl FailingStore {
     fn check(&self) -> Result<(), Error> {
         if self.fails.load(Ordering::SeqCst) { Err(Error::GroupLost) } else { Ok(()) }
     }
 }
 
-impl Store for Failing {
+impl Store for FailingStore {
     fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         self.check()?;
         self.kept.read(id)
@@ -48,7 +48,7 @@ impl Store for Failing {
     }
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
-        // As a disk does that is full when the change is to be kept.
+        // A full disk also fails at the commit.
         let mut lost = Ok(());
         self.kept.change(&mut |transaction| {
             let keep = job(transaction);
@@ -60,9 +60,9 @@ impl Store for Failing {
 }
 
 #[test]
-fn a_store_that_fails_costs_requests_and_no_objects() {
+fn failing_store_fails_requests_and_loses_no_objects() {
     let fails = Arc::new(AtomicBool::new(false));
-    let store = Failing { kept: Memory::new(), fails: Arc::clone(&fails) };
+    let store = FailingStore { kept: Memory::new(), fails: Arc::clone(&fails) };
     let dispatcher = corpus::dispatcher_on(Box::new(store));
     let get = message_of(V1_2, None, &[(Operation::Get, |w: &mut Writer| id(corpus::AES, w))]);
     let before = first(&dispatcher.respond(&get, peer()).message, Tag::KeyMaterial).unwrap();
@@ -114,7 +114,7 @@ fn a_store_that_fails_costs_requests_and_no_objects() {
     );
 }
 
-/// A server on a database and a log of that folder.
+/// Starts a server with this database and log file.
 fn start(pki: &Pki, database: &str, log: &str) -> Running {
     let options = pki.options().into_iter().chain(["-d", database, "-l", log].map(str::to_owned));
     Running::start(options)
@@ -133,14 +133,14 @@ fn get(client: &mut Client, object: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn a_lock_of_another_process_makes_writers_wait_and_nobody_else() {
+fn database_lock_of_another_process_delays_only_writers() {
     let pki = Pki::new();
     let path = pki.folder.path("kmip.database");
     let server =
         start(&pki, &path.display().to_string(), &pki.folder.path("server.log").display().to_string());
     let mut client = pki.connect(server.port, &pki.client);
     assert_eq!(try_register(&mut client, vec![1; 16]).0, ResultStatus::Success);
-    // The first time that an object is given out is kept; from then on, Get only reads.
+    // The first Get of an object writes Lease and Usage state; later ones only read.
     assert!(get(&mut client, "1").is_some());
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -160,10 +160,10 @@ fn a_lock_of_another_process_makes_writers_wait_and_nobody_else() {
     });
 }
 
-/// A small file system, where this process may mount one.
-struct Small(PathBuf);
+/// A small file system, if this process has the right to mount one.
+struct SmallFileSystem(PathBuf);
 
-impl Small {
+impl SmallFileSystem {
     fn mount(pki: &Pki, bytes: u64) -> Option<Self> {
         let path = pki.folder.path("small");
         fs::create_dir_all(&path).unwrap();
@@ -173,23 +173,23 @@ impl Small {
     }
 }
 
-impl Drop for Small {
+impl Drop for SmallFileSystem {
     fn drop(&mut self) {
         drop(Command::new("umount").arg("-l").arg(&self.0).status());
     }
 }
 
 #[test]
-fn a_full_disk_refuses_writes_and_loses_nothing() {
+fn full_disk_fails_writes_and_loses_no_objects() {
     let pki = Pki::new();
-    let Some(small) = Small::mount(&pki, 2 << 20) else {
+    let Some(small) = SmallFileSystem::mount(&pki, 2 << 20) else {
         skip("this process may not mount a small file system");
         return;
     };
     let ballast = small.0.join("ballast");
     fs::write(&ballast, vec![0; 512 << 10]).unwrap();
     let database = small.0.join("kmip.database").display().to_string();
-    // The log is on the full disk as well: service goes on without it.
+    // The log is on the full disk, too: the server continues without it.
     let log = small.0.join("server.log");
     let server = start(&pki, &database, &log.display().to_string());
     let mut client = pki.connect(server.port, &pki.client);
@@ -224,7 +224,7 @@ fn a_full_disk_refuses_writes_and_loses_nothing() {
 }
 
 #[test]
-fn a_log_file_that_was_removed_is_made_again() {
+fn removed_log_file_is_created_again() {
     let pki = Pki::new();
     let log = pki.folder.path("logs/server.log");
     let server = start(&pki, ":memory:", &log.display().to_string());
@@ -235,7 +235,7 @@ fn a_log_file_that_was_removed_is_made_again() {
         let text = fs::read_to_string(&log).ok()?;
         text.contains("operation=\"Register\"").then_some(())
     });
-    // Where it cannot be made, service goes on; where it can again, so does the log.
+    // While the file cannot be created, the server continues; when it can, so does the log.
     fs::remove_dir_all(log.parent().unwrap()).unwrap();
     fs::write(log.parent().unwrap(), "in the way").unwrap();
     assert_eq!(try_register(&mut client, vec![1; 16]).0, ResultStatus::Success);

@@ -1,5 +1,5 @@
-//! What tests of a whole server need: a throw-away PKI, a folder, the built binary on a free port or a server
-//! in this process, and a client that speaks TLS.
+//! The harness for tests of a complete server: a temporary PKI and folder, the built binary on a free port or a server
+//! in this process, and a TLS client.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -29,7 +29,7 @@ use x509_cert::der::{Decode, Encode, Header, SliceReader};
 use x509_cert::name::Name;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-/// How long anything in a test may take before it counts as hanging.
+/// The time limit of a step of a test; a longer step counts as a hang.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Reports that a test is skipped. Fails the test if `KMIP_NO_SKIP` is set, as it is in CI, which provides everything.
@@ -39,7 +39,7 @@ pub(crate) fn skip(reason: &str) {
     println!("skipped: {reason}");
 }
 
-/// A folder of one test, gone with it.
+/// A folder for one test, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
 
@@ -69,11 +69,11 @@ impl Drop for Folder {
     }
 }
 
-/// A certificate and its key.
+/// A certificate with its private key.
 pub(crate) struct Credential {
     pub(crate) certificate: CertificateDer<'static>,
     pub(crate) key: KeyPair,
-    /// What is sent after the certificate.
+    /// The intermediate certificates that are sent after the certificate.
     pub(crate) chain: Vec<CertificateDer<'static>>,
 }
 
@@ -94,7 +94,7 @@ impl Credential {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 
-    /// The key as `RSA PRIVATE KEY` or `EC PRIVATE KEY`, which stands inside the one of PKCS#8.
+    /// Returns the key as `RSA PRIVATE KEY` or `EC PRIVATE KEY`, which is the inner structure of PKCS#8.
     pub(crate) fn old_key_pem(&self, label: &'static str) -> String {
         let pkcs8 = self.key.serialize_der();
         let mut reader = SliceReader::new(&pkcs8).unwrap();
@@ -118,7 +118,7 @@ fn named(common_names: &[&str]) -> CertificateParams {
     params
 }
 
-/// One that issues certificates.
+/// A certificate authority.
 pub(crate) struct Authority {
     pub(crate) credential: Credential,
     issuer: Issuer<'static, KeyPair>,
@@ -137,7 +137,7 @@ impl Authority {
         Self::of(certificate, key, params)
     }
 
-    /// An authority below this one.
+    /// Returns an intermediate authority that this one issued.
     pub(crate) fn intermediate(&self, name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let params = Self::params(name);
@@ -161,7 +161,7 @@ impl Authority {
         self.credential.pem()
     }
 
-    /// The certificate of a client as PyKMIP's users have it.
+    /// Issues a client certificate like those of PyKMIP's users.
     pub(crate) fn client(&self, name: &str) -> Credential {
         self.issue(&[name], |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth])
     }
@@ -184,7 +184,7 @@ impl Authority {
         Credential::new(params.signed_by(&key, &self.issuer).unwrap().der().clone(), key)
     }
 
-    /// A certificate of X.509 version 1: no extensions.
+    /// Issues a certificate of X.509 version 1, which has no extensions.
     pub(crate) fn issue_version_1(&self, name: &str) -> Credential {
         let credential = self.issue(&[name], |_| ());
         let certificate = version_1(&credential.certificate, self.issuer.key());
@@ -198,7 +198,7 @@ fn server_names(params: &mut CertificateParams) {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
 }
 
-/// A certificate that nobody but itself vouches for.
+/// Returns a self-signed certificate.
 pub(crate) fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Credential {
     let key = KeyPair::generate().unwrap();
     let mut params = named(&[name]);
@@ -206,7 +206,8 @@ pub(crate) fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams
     Credential::new(params.self_signed(&key).unwrap().der().clone(), key)
 }
 
-/// The same in X.509 version 1: CA, server and client at once, as `openssl req -x509` once made it.
+/// Returns a self-signed certificate of X.509 version 1, as old versions of `openssl req -x509` made it: it is a CA,
+/// a server and a client certificate at once.
 pub(crate) fn self_signed_version_1(name: &str) -> Credential {
     let credential = self_signed(name, |_| ());
     let certificate = version_1(&credential.certificate, &credential.key);
@@ -214,14 +215,14 @@ pub(crate) fn self_signed_version_1(name: &str) -> Credential {
 }
 
 fn version_1(certificate: &CertificateDer<'_>, signer: &KeyPair) -> CertificateDer<'static> {
-    signed_anew(certificate, signer, |contents| {
+    resigned(certificate, signer, |contents| {
         contents.version = x509_cert::certificate::Version::V1;
         contents.extensions = None;
     })
 }
 
-/// The certificate with other contents, such as no library here makes, under a signature of their own.
-fn signed_anew(
+/// Changes the contents of a certificate in ways that no library supports, and signs it again.
+fn resigned(
     certificate: &CertificateDer<'_>,
     signer: &KeyPair,
     change: impl FnOnce(&mut TbsCertificate),
@@ -233,18 +234,18 @@ fn signed_anew(
     certificate.to_der().unwrap().into()
 }
 
-/// An authority with an RSA key and the very bytes of a name.
+/// Returns an authority with an RSA key and exactly these bytes as its name.
 pub(crate) fn rsa_authority(name: &Name) -> Credential {
     let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
     let certificate = Authority::params("").self_signed(&key).unwrap();
-    let certificate = signed_anew(certificate.der(), &key, |contents| {
+    let certificate = resigned(certificate.der(), &key, |contents| {
         contents.issuer = name.clone();
         contents.subject = name.clone();
     });
     Credential::new(certificate, key)
 }
 
-/// An authority, a server and a client in a folder.
+/// A folder with the certificates of an authority, a server and a client.
 pub(crate) struct Pki {
     pub(crate) folder: Folder,
     pub(crate) ca: Authority,
@@ -271,7 +272,7 @@ impl Pki {
         config
     }
 
-    /// The settings file of [`Self::config`], `extra` lines after it.
+    /// Writes the settings of [`Self::config`] and the `extra` lines to a file, and returns its path.
     pub(crate) fn settings(&self, extra: &str) -> PathBuf {
         let path = |name| self.folder.path(name).display().to_string();
         let text = format!(
@@ -284,7 +285,7 @@ impl Pki {
         self.folder.write("server.conf", text)
     }
 
-    /// The options that stand for that file.
+    /// Returns the command line options that are equivalent to that file.
     pub(crate) fn options(&self) -> Vec<String> {
         let path = |name| self.folder.path(name).display().to_string();
         let options = [
@@ -303,13 +304,13 @@ impl Pki {
         fs::read_to_string(self.folder.path("server.log")).unwrap_or_default()
     }
 
-    /// Connects to `port` as `client`, by any version of TLS.
+    /// Connects to `port` as `client`, with any TLS version.
     pub(crate) fn connect(&self, port: u16, client: &Credential) -> Client {
         Client::connect(port, &self.ca.credential.certificate, Some(client), rustls::ALL_VERSIONS).unwrap()
     }
 }
 
-/// The built server in its own process.
+/// The server binary in a process of its own.
 pub(crate) struct Running {
     pub(crate) child: Child,
     pub(crate) port: u16,
@@ -324,7 +325,7 @@ impl Running {
         Self::of(command)
     }
 
-    /// Starts what the command says, which has to become the server, and waits for its port.
+    /// Runs a command that becomes the server, and waits for its port.
     pub(crate) fn of(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -338,7 +339,7 @@ impl Running {
         Self { child, port, stdout: Some(stdout) }
     }
 
-    /// Sends a signal by its name, `TERM`.
+    /// Sends a signal by its name, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success());
@@ -362,11 +363,11 @@ impl Drop for Running {
     }
 }
 
-/// Draws from the same sequence each time (xorshift, Marsaglia 2003).
+/// A pseudorandom generator (xorshift, Marsaglia 2003).
 pub(crate) struct Draw(u64);
 
 impl Draw {
-    /// The sequence of a seed, which is not zero.
+    /// Returns the generator for a seed, which must not be zero.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -391,21 +392,21 @@ impl Draw {
     }
 }
 
-/// What a process, by its number or `self`, has of the memory, in bytes; 0 where the system does not tell.
+/// Returns the resident memory of a process, by its number or `self`, in bytes; 0 if the system does not report it.
 pub(crate) fn resident(process: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
 }
 
-/// What `outcome` becomes, asked again and again until the patience is over.
+/// Polls `outcome` until it returns a value, for at most [`PATIENCE`].
 pub(crate) fn within<T>(mut outcome: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(outcome) = outcome() {
             return outcome;
         }
-        assert!(Instant::now() < end, "it did not happen");
+        assert!(Instant::now() < end, "the condition was not met in time");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -422,7 +423,7 @@ impl Embedded {
         Self::run(Server::bind_with(config, Arc::new(responder)))
     }
 
-    /// The whole server, its dispatcher included.
+    /// Starts the complete server.
     pub(crate) fn real(config: &Config) -> Self {
         Self::run(Server::bind(config))
     }
@@ -443,7 +444,7 @@ impl Drop for Embedded {
     }
 }
 
-/// Sends each request back as it came.
+/// A responder that returns each request unchanged.
 pub(crate) struct Echo;
 
 impl Respond for Echo {
@@ -452,7 +453,7 @@ impl Respond for Echo {
     }
 }
 
-/// A request message that says nothing, of `length` bytes after its header.
+/// Returns a request message with `length` meaningless bytes after its header.
 pub(crate) fn request(length: usize) -> Vec<u8> {
     let mut request = vec![0x42, 0x00, 0x78, 0x01];
     request.extend(u32::try_from(length).unwrap().to_be_bytes());
@@ -460,13 +461,13 @@ pub(crate) fn request(length: usize) -> Vec<u8> {
     request
 }
 
-/// A client with its connection.
+/// A connected client.
 pub(crate) struct Client {
     pub(crate) stream: StreamOwned<ClientConnection, TcpStream>,
 }
 
 impl Client {
-    /// Connects and shakes hands; the server must have a certificate below `root`, or that very one.
+    /// Connects and completes the TLS handshake; `root` must have issued the certificate of the server, or be it.
     pub(crate) fn connect(
         port: u16,
         root: &CertificateDer<'static>,
@@ -476,7 +477,7 @@ impl Client {
         Self::with(port, Self::config(root, client, versions))
     }
 
-    /// What such a client needs; whoever connects with it again resumes the session of the last time.
+    /// Returns the TLS configuration of such a client. A second connection with it resumes the session of the first.
     pub(crate) fn config(
         root: &CertificateDer<'static>,
         client: Option<&Credential>,
@@ -517,7 +518,7 @@ impl Client {
         self.stream.flush()
     }
 
-    /// The next whole message.
+    /// Receives the next message.
     pub(crate) fn receive(&mut self) -> std::io::Result<Vec<u8>> {
         let mut message = vec![0; 8];
         self.stream.read_exact(&mut message)?;
@@ -532,7 +533,7 @@ impl Client {
         self.receive()
     }
 
-    /// Whether the server ends the connection, within the patience of a test.
+    /// Returns whether the server closes the connection within [`PATIENCE`].
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0; 64]) {
             Ok(count) => count == 0,
@@ -541,14 +542,17 @@ impl Client {
     }
 }
 
-/// Trusts one server certificate, or those below it: tests need servers whose certificates no library takes.
-mod trust {
+/// Certificate verifiers for tests, which need certificates that no library accepts.
+pub(crate) mod trust {
     use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-    use rustls::crypto::{aws_lc_rs, verify_tls13_signature_with_raw_key};
+    use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature_with_raw_key};
     use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-    use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+    use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+    use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
     use x509_cert::der::{Decode, Encode};
 
+    /// Trusts servers whose certificate has the subject of this one as issuer, and as a client only the owner of this
+    /// very certificate.
     #[derive(Debug)]
     pub(crate) struct Only(pub(crate) CertificateDer<'static>);
 
@@ -578,9 +582,8 @@ mod trust {
         ) -> Result<HandshakeSignatureValid, Error> {
             let key = key(certificate);
             let key = webpki::RawPublicKeyEntity::try_from(&key).unwrap();
-            let all = aws_lc_rs::default_provider().signature_verification_algorithms;
             let mut candidates =
-                all.mapping.iter().filter(|(it, _)| *it == signed.scheme).flat_map(|(_, it)| *it);
+                algorithms().mapping.iter().filter(|(it, _)| *it == signed.scheme).flat_map(|(_, it)| *it);
             let valid = candidates.any(|it| key.verify_signature(*it, message, signed.signature()).is_ok());
             if valid { Ok(HandshakeSignatureValid::assertion()) } else { Err(Error::DecryptError) }
         }
@@ -591,13 +594,57 @@ mod trust {
             certificate: &CertificateDer<'_>,
             signed: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            let all = aws_lc_rs::default_provider().signature_verification_algorithms;
-            verify_tls13_signature_with_raw_key(message, &key(certificate), signed, &all)
+            verify_tls13_signature_with_raw_key(message, &key(certificate), signed, &algorithms())
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+            algorithms().supported_schemes()
         }
+    }
+
+    impl ClientCertVerifier for Only {
+        fn root_hint_subjects(&self) -> &[DistinguishedName] {
+            &[]
+        }
+
+        fn verify_client_cert(
+            &self,
+            end_entity: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: UnixTime,
+        ) -> Result<ClientCertVerified, Error> {
+            if *end_entity == self.0 {
+                Ok(ClientCertVerified::assertion())
+            } else {
+                Err(Error::General("another certificate".into()))
+            }
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            ServerCertVerifier::verify_tls12_signature(self, message, certificate, signed)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            ServerCertVerifier::verify_tls13_signature(self, message, certificate, signed)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            algorithms().supported_schemes()
+        }
+    }
+
+    fn algorithms() -> WebPkiSupportedAlgorithms {
+        aws_lc_rs::default_provider().signature_verification_algorithms
     }
 
     fn key(certificate: &CertificateDer<'_>) -> SubjectPublicKeyInfoDer<'static> {

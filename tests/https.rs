@@ -1,18 +1,18 @@
-//! KMIP over HTTPS: messages in TTLV, XML and JSON on the port of bare messages, and what is wrong with requests.
+//! KMIP over HTTPS: messages in TTLV, XML and JSON on the port for plain TTLV, and invalid requests.
 
 use kmip_server::encoding::{json, xml};
 
 use crate::harness::{Client, Embedded, Pki};
 
-/// A response of HTTP.
+/// An HTTP response.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    /// Status line and fields, each ended by a line break.
+pub(crate) struct HttpResponse {
+    /// The status line and the fields, each with its line break.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpResponse {
     pub(crate) fn status(&self) -> &str {
         self.head.split(' ').nth(1).unwrap()
     }
@@ -22,8 +22,8 @@ impl Answer {
     }
 }
 
-/// Reads one response.
-pub(crate) fn receive(client: &mut Client) -> std::io::Result<Answer> {
+/// Receives one response.
+pub(crate) fn receive(client: &mut Client) -> std::io::Result<HttpResponse> {
     use std::io::Read;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -32,15 +32,15 @@ pub(crate) fn receive(client: &mut Client) -> std::io::Result<Answer> {
         head.push(byte[0]);
     }
     let head = String::from_utf8(head).unwrap();
-    let mut answer = Answer { head, body: Vec::new() };
+    let mut answer = HttpResponse { head, body: Vec::new() };
     let length = answer.field("Content-Length").map_or(0, |length| length.parse().unwrap());
     answer.body.resize(length, 0);
     client.stream.read_exact(&mut answer.body)?;
     Ok(answer)
 }
 
-/// Sends a message as a client of HTTP/1.1 does.
-pub(crate) fn post(client: &mut Client, content_type: &str, body: &[u8]) -> std::io::Result<Answer> {
+/// Sends a message in an HTTP/1.1 request, and receives the response.
+pub(crate) fn post(client: &mut Client, content_type: &str, body: &[u8]) -> std::io::Result<HttpResponse> {
     let fields = format!("Host: localhost\r\nContent-Type: {content_type}\r\nCache-Control: no-cache\r\n");
     let head = format!("POST /kmip HTTP/1.1\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
     client.send(&[head.as_bytes(), body].concat())?;
@@ -54,7 +54,7 @@ const QUERY: &str = "<RequestMessage><RequestHeader><ProtocolVersion>\
     <QueryFunction type='Enumeration' value='QueryObjects'/></RequestPayload></BatchItem></RequestMessage>";
 
 #[test]
-fn answers_in_the_encoding_of_the_request_and_keeps_the_connection() {
+fn responds_in_the_encoding_of_the_request_and_keeps_the_connection_open() {
     let pki = Pki::new();
     let server = Embedded::real(&pki.config());
     let mut client = pki.connect(server.port, &pki.client);
@@ -81,7 +81,7 @@ fn answers_in_the_encoding_of_the_request_and_keeps_the_connection() {
 }
 
 #[test]
-fn bare_messages_are_answered_on_the_same_port() {
+fn answers_plain_ttlv_on_the_same_port() {
     let pki = Pki::new();
     let server = Embedded::real(&pki.config());
     let ttlv = xml::decode(QUERY.as_bytes()).unwrap();
@@ -92,7 +92,7 @@ fn bare_messages_are_answered_on_the_same_port() {
 }
 
 #[test]
-fn requests_may_be_sent_before_responses_are_read() {
+fn answers_pipelined_requests() {
     let pki = Pki::new();
     let server = Embedded::real(&pki.config());
     let mut client = pki.connect(server.port, &pki.client);
@@ -104,7 +104,7 @@ fn requests_may_be_sent_before_responses_are_read() {
 }
 
 #[test]
-fn a_client_that_asks_first_is_told_to_go_on() {
+fn answers_expect_100_continue() {
     let pki = Pki::new();
     let server = Embedded::real(&pki.config());
     let mut client = pki.connect(server.port, &pki.client);
@@ -116,7 +116,7 @@ fn a_client_that_asks_first_is_told_to_go_on() {
 }
 
 #[test]
-fn an_old_client_has_one_request_a_connection_unless_it_asks_for_more() {
+fn http_1_0_connection_closes_unless_client_asks_to_keep_it_alive() {
     let pki = Pki::new();
     let server = Embedded::real(&pki.config());
     let fields = format!("Content-Type: text/xml\r\nContent-Length: {}\r\n", QUERY.len());
@@ -137,7 +137,7 @@ fn an_old_client_has_one_request_a_connection_unless_it_asks_for_more() {
 }
 
 #[test]
-fn what_is_wrong_with_a_request_is_told_and_ends_the_connection() {
+fn invalid_http_request_receives_a_status_and_ends_the_connection() {
     let pki = Pki::new();
     let mut config = pki.config();
     config.max_request_size = 10_000;
@@ -147,7 +147,7 @@ fn what_is_wrong_with_a_request_is_told_and_ends_the_connection() {
         ("GET /kmip HTTP/1.1\r\n\r\n".to_owned(), "405", "POST"),
         (format!("POST / HTTP/1.1\r\n{}", xml(QUERY)), "404", "/kmip"),
         ("POST /kmip HTTP/1.1\r\nContent-Length: 10001\r\n\r\n".to_owned(), "413", "10000 bytes"),
-        // Four bytes of XML are eight of TTLV.
+        // Four bytes of XML become eight bytes of TTLV.
         (
             format!("POST /kmip HTTP/1.1\r\n{}", xml(&format!("<D>{}</D>", "<D/>".repeat(1500)))),
             "413",
@@ -167,7 +167,7 @@ fn what_is_wrong_with_a_request_is_told_and_ends_the_connection() {
 }
 
 #[test]
-fn what_is_wrong_with_a_message_is_a_response_of_kmip() {
+fn invalid_kmip_message_receives_a_kmip_response() {
     let pki = Pki::new();
     let server = Embedded::real(&pki.config());
     let mut client = pki.connect(server.port, &pki.client);

@@ -1,5 +1,5 @@
-//! Clients that want more than their part, by size, by number or by time: each meets a bound, and a good client
-//! is served meanwhile. SECURITY.md lists the bounds.
+//! Clients that use too much memory, too many connections or too much time: each one reaches a limit, and the server
+//! continues to serve a well-behaved client. SECURITY.md lists the limits.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -33,23 +33,22 @@ use crate::harness::{Client, Embedded, Folder, PATIENCE, Pki, Running, request, 
 use crate::listener::endpoint;
 use crate::settings::with;
 
-/// How long a good client waits for a simple answer, whatever others do.
+/// The maximum time in which a well-behaved client receives a simple response, independent of other clients.
 const SOON: Duration = Duration::from_millis(100);
 
-/// A client that asks for little, again and again.
-struct Good {
+/// A client that sends simple requests.
+struct WellBehavedClient {
     client: Client,
     request: Vec<u8>,
 }
 
-impl Good {
+impl WellBehavedClient {
     fn new(pki: &Pki, port: u16) -> Self {
         let request = message_of(V1_4, None, &[(Operation::Get, |w: &mut Writer| id(corpus::AES, w))]);
         Self { client: pki.connect(port, &pki.client), request }
     }
 
-    /// Asserts that it is served as soon as it should be: most of the time, as the machine has other things to
-    /// do than this test.
+    /// Asserts that most requests are answered in time; not all, because other processes use the machine, too.
     fn is_served(&mut self) {
         let mut times: Vec<_> = (0..15)
             .map(|_| {
@@ -63,7 +62,7 @@ impl Good {
         assert!(times[times.len() / 2] < SOON, "a good client waited: {times:?}");
     }
 
-    /// The same for as long as somebody else does `work`.
+    /// Asserts the same while another thread does `work`.
     fn is_served_during<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let work = scope.spawn(work);
@@ -76,11 +75,11 @@ impl Good {
     }
 }
 
-/// A server of that dispatcher, somebody who asks for little, and somebody who asks for much.
-fn meeting(dispatcher: Dispatcher) -> (Embedded, Good, Client) {
+/// Starts a server with this dispatcher, and connects a well-behaved client and another one.
+fn meeting(dispatcher: Dispatcher) -> (Embedded, WellBehavedClient, Client) {
     let pki = Pki::new();
     let server = Embedded::start(&pki.config(), dispatcher);
-    let (good, greedy) = (Good::new(&pki, server.port), pki.connect(server.port, &pki.client));
+    let (good, greedy) = (WellBehavedClient::new(&pki, server.port), pki.connect(server.port, &pki.client));
     (server, good, greedy)
 }
 
@@ -89,10 +88,10 @@ fn connect(pki: &Pki, port: u16) -> std::io::Result<Client> {
 }
 
 #[test]
-fn half_handshakes_keep_nobody_out() {
+fn incomplete_handshakes_do_not_block_other_clients() {
     let pki = Pki::new();
     let server = Embedded::start(&with(pki.config(), |it| it.max_connections = 4), dispatcher());
-    let mut good = Good::new(&pki, server.port);
+    let mut good = WellBehavedClient::new(&pki, server.port);
     let mut strangers: Vec<_> = (0..MAX_HANDSHAKES + 50)
         .map(|number| {
             let mut stranger = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
@@ -103,8 +102,8 @@ fn half_handshakes_keep_nobody_out() {
         })
         .collect();
     good.is_served();
-    Good::new(&pki, server.port).is_served();
-    // The oldest have made room, long before their time was over.
+    WellBehavedClient::new(&pki, server.port).is_served();
+    // The oldest handshakes were aborted long before their deadline.
     strangers[0].set_read_timeout(Some(Config::DEFAULT_HANDSHAKE_TIMEOUT / 2)).unwrap();
     match std::io::Read::read(&mut strangers[0], &mut [0]) {
         Ok(count) => assert_eq!(count, 0),
@@ -113,11 +112,11 @@ fn half_handshakes_keep_nobody_out() {
 }
 
 #[test]
-fn half_requests_end_at_their_deadline() {
+fn incomplete_requests_end_at_their_deadline() {
     let pki = Pki::new();
     let config = with(pki.config(), |it| it.request_timeout = Duration::from_secs(1));
     let server = Embedded::start(&config, dispatcher());
-    let mut good = Good::new(&pki, server.port);
+    let mut good = WellBehavedClient::new(&pki, server.port);
     let half = &good.request[..good.request.len() / 2];
     let (head, body) =
         (b"POST /kmip HTTP/1.1\r\nContent-Type: te", http_head("application/octet-stream", 1000));
@@ -138,7 +137,7 @@ fn half_requests_end_at_their_deadline() {
 }
 
 #[test]
-fn readers_that_never_read_are_cut_off() {
+fn clients_that_do_not_read_are_disconnected() {
     const LARGE: usize = 12 << 20;
     let pki = Pki::new();
     let config = with(pki.config(), |it| {
@@ -157,13 +156,13 @@ fn readers_that_never_read_are_cut_off() {
     let begun = Instant::now();
     assert_eq!(good.exchange(&request(8)).unwrap(), request(8));
     assert!(begun.elapsed() < PATIENCE / 2);
-    // They hold their places until they are cut off, and no longer.
+    // The sessions are free as soon as the clients are disconnected.
     within(|| connect(&pki, server.port).and_then(|mut it| it.exchange(&request(8))).ok());
     drop(greedy);
 }
 
 #[test]
-fn two_thousand_idle_connections_cost_little() {
+fn two_thousand_idle_connections_use_little_memory() {
     const IDLE: usize = 2_000;
     let pki = Pki::new();
     let settings = pki.settings(&format!("max_connections={}\nlogging_level=WARNING", IDLE + 10));
@@ -197,13 +196,13 @@ fn two_thousand_idle_connections_cost_little() {
 }
 
 #[test]
-fn a_flood_beyond_the_cap_is_turned_away() {
+fn connections_above_the_limit_are_turned_away() {
     let pki = Pki::new();
     let server = Embedded::start(&with(pki.config(), |it| it.max_connections = 3), dispatcher());
-    let mut good = Good::new(&pki, server.port);
-    // A client of TLS 1.3 thinks itself connected before it has a place.
-    let mut others = [Good::new(&pki, server.port), Good::new(&pki, server.port)];
-    others.iter_mut().for_each(Good::is_served);
+    let mut good = WellBehavedClient::new(&pki, server.port);
+    // A TLS 1.3 client completes its handshake before the server assigns a session.
+    let mut others = [WellBehavedClient::new(&pki, server.port), WellBehavedClient::new(&pki, server.port)];
+    others.iter_mut().for_each(WellBehavedClient::is_served);
     let flood = thread::scope(|scope| {
         let flood =
             || (0..100).filter(|_| connect(&pki, server.port).is_ok_and(|mut it| !it.is_closed())).count();
@@ -216,10 +215,10 @@ fn a_flood_beyond_the_cap_is_turned_away() {
 }
 
 #[test]
-fn a_length_of_a_gibibyte_ends_the_connection() {
+fn stated_length_of_one_gibibyte_ends_the_connection() {
     let pki = Pki::new();
     let server = Embedded::start(&pki.config(), dispatcher());
-    let mut good = Good::new(&pki, server.port);
+    let mut good = WellBehavedClient::new(&pki, server.port);
     let mut greedy = pki.connect(server.port, &pki.client);
     greedy.send(&[0x42, 0x00, 0x78, 0x01, 0x40, 0x00, 0x00, 0x00]).unwrap();
     let begun = Instant::now();
@@ -229,8 +228,8 @@ fn a_length_of_a_gibibyte_ends_the_connection() {
 }
 
 #[test]
-fn large_messages_share_a_bounded_memory() {
-    // Room for four such requests, beside what every connection may have.
+fn large_messages_share_a_memory_quota() {
+    // The quota suffices for four such requests, in addition to the free bytes of each connection.
     const LARGE: usize = 512 << 10;
     let pki = Pki::new();
     let config = with(pki.config(), |it| {
@@ -238,13 +237,13 @@ fn large_messages_share_a_bounded_memory() {
         it.max_request_size = LARGE + 8;
     });
     let server = Embedded::start(&config, dispatcher());
-    let mut good = Good::new(&pki, server.port);
+    let mut good = WellBehavedClient::new(&pki, server.port);
     let large = request(LARGE);
     let (last, most) = large.split_last().unwrap();
     let mut halves: Vec<_> = (0..8)
         .map(|_| {
             let mut client = pki.connect(server.port, &pki.client);
-            // Some are cut off on the way.
+            // The server disconnects some while they send.
             drop(client.send(most));
             client.stream.sock.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
             client
@@ -260,23 +259,23 @@ fn large_messages_share_a_bounded_memory() {
         half.stream.sock.set_read_timeout(Some(PATIENCE)).unwrap();
         assert_eq!(statuses(&half.exchange(&[*last]).unwrap()), [ResultStatus::OperationFailed]);
     }
-    // What was taken is given back.
+    // The memory is released.
     for _ in 0..8 {
         let mut client = pki.connect(server.port, &pki.client);
         assert_eq!(statuses(&client.exchange(&large).unwrap()), [ResultStatus::OperationFailed]);
     }
 }
 
-/// What a request of HTTP begins with.
+/// Returns the head of an HTTP request.
 fn http_head(content_type: &str, length: usize) -> String {
     format!("POST /kmip HTTP/1.1\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n")
 }
 
 #[test]
-fn heads_and_bodies_of_http_have_bounds() {
+fn http_heads_and_bodies_have_size_limits() {
     let pki = Pki::new();
     let server = Embedded::start(&with(pki.config(), |it| it.max_request_size = 1 << 20), dispatcher());
-    let mut good = Good::new(&pki, server.port);
+    let mut good = WellBehavedClient::new(&pki, server.port);
     let begin = "POST /kmip HTTP/1.1\r\n";
     let deep = "<RequestMessage>".repeat(60_000);
     let expanding = format!("<RequestMessage>{}</RequestMessage>", "<P/>".repeat(200_000));
@@ -286,12 +285,12 @@ fn heads_and_bodies_of_http_have_bounds() {
         (http_head("text/xml", 1 << 30), "413"),
         (http_head("application/octet-stream", (1 << 20) + 1), "413"),
         (format!("{}{deep}", http_head("text/xml", deep.len())), "400"),
-        // Four bytes of text are eight of TTLV.
+        // Four bytes of text become eight bytes of TTLV.
         (format!("{}{expanding}", http_head("text/xml", expanding.len())), "413"),
     ];
     for (request, status) in cases {
         let mut greedy = pki.connect(server.port, &pki.client);
-        // It may be cut off before it has sent everything.
+        // The server may close the connection before the client has sent everything.
         let answer = good.is_served_during(|| {
             drop(greedy.send(request.as_bytes()));
             crate::https::receive(&mut greedy)
@@ -302,7 +301,7 @@ fn heads_and_bodies_of_http_have_bounds() {
 }
 
 #[test]
-fn a_batch_has_a_greatest_number_of_items() {
+fn batch_has_a_maximum_number_of_items() {
     let (_server, mut good, mut greedy) = meeting(dispatcher());
     let mut batch = |count| {
         let items = vec![(Operation::GetAttributeList, |w: &mut Writer| id(corpus::AES, w)); count];
@@ -314,8 +313,8 @@ fn a_batch_has_a_greatest_number_of_items() {
 }
 
 #[test]
-fn deep_nesting_is_refused() {
-    // The value of a custom attribute may be any structure, and is read to its ground.
+fn refuses_deep_nesting() {
+    // The value of a custom attribute may be any structure, which the server parses completely.
     let nested = |depth: usize| -> Vec<u8> {
         let inner = (0..depth).rev().map(|below| u32::try_from(8 * below).unwrap().to_be_bytes());
         inner.flat_map(|length| [0x42, 0x00, 0x77, 0x01].into_iter().chain(length)).collect()
@@ -340,7 +339,7 @@ fn deep_nesting_is_refused() {
 }
 
 #[test]
-fn a_locate_has_a_greatest_number_of_criteria() {
+fn locate_has_a_maximum_number_of_attributes() {
     let folder = Folder::new();
     let dispatcher = corpus::dispatcher_on(Box::new(Sqlite::open(&folder.path("database")).unwrap()));
     let (_server, mut good, mut greedy) = meeting(dispatcher);
@@ -355,7 +354,7 @@ fn a_locate_has_a_greatest_number_of_criteria() {
 }
 
 #[test]
-fn a_user_has_a_greatest_number_of_tickets() {
+fn user_has_a_maximum_number_of_tickets() {
     let dispatcher = dispatcher();
     let login = message_of(V2_1, None, &[(Operation::Login, |_: &mut Writer| ())]);
     let tickets: Vec<_> = (0..=MAX_PER_USER)
@@ -371,10 +370,10 @@ fn a_user_has_a_greatest_number_of_tickets() {
     assert_eq!(logout(&tickets[1]), [ResultStatus::Success]);
 }
 
-/// A store that has objects, and finds more of them than a Locate may give.
-struct Endless(Memory);
+/// A store whose Locate finds more objects than a response may contain.
+struct EndlessStore(Memory);
 
-impl Store for Endless {
+impl Store for EndlessStore {
     fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         self.0.read(id)
     }
@@ -395,8 +394,8 @@ impl Store for Endless {
 }
 
 #[test]
-fn a_locate_that_matches_everything_has_a_bound() {
-    let dispatcher = corpus::dispatcher_on(Box::new(Endless(Memory::new())));
+fn locate_has_a_maximum_number_of_results() {
+    let dispatcher = corpus::dispatcher_on(Box::new(EndlessStore(Memory::new())));
     let (_server, mut good, mut greedy) = meeting(dispatcher);
     let mut locate = |maximum: Option<i32>, count| {
         let items = vec![(Operation::Locate, |w: &mut Writer| maximum.write(Tag::MaximumItems, w)); count];
@@ -411,13 +410,13 @@ fn a_locate_that_matches_everything_has_a_bound() {
         text(&all)
     );
     assert_eq!(statuses(&locate(Some(1_000), 1)), [ResultStatus::Success]);
-    // A batch of them does not use up the memory either.
+    // A batch of such requests does not exhaust the memory either.
     let statuses = statuses(&locate(Some(500_000), 8));
     assert_eq!(statuses.iter().filter(|status| **status == ResultStatus::Success).count(), 2, "{statuses:?}");
 }
 
 #[test]
-fn keys_and_derivations_that_would_take_forever_are_refused() {
+fn refuses_key_generation_and_derivation_that_would_take_too_long() {
     let (_server, mut good, mut greedy) = meeting(dispatcher());
     let pair = |w: &mut Writer| {
         let common = [
@@ -459,10 +458,10 @@ fn key_pair(bits: i32) -> impl Fn(&mut Writer) {
 }
 
 #[test]
-fn making_keys_leaves_room_for_simple_requests() {
+fn key_generation_does_not_starve_simple_requests() {
     let pki = Pki::new();
     let server = Embedded::start(&pki.config(), dispatcher());
-    Good::new(&pki, server.port).is_served_during(|| {
+    WellBehavedClient::new(&pki, server.port).is_served_during(|| {
         thread::scope(|scope| {
             for _ in 0..4 * cpu_permits() {
                 scope.spawn(|| {
@@ -477,7 +476,7 @@ fn making_keys_leaves_room_for_simple_requests() {
 }
 
 #[test]
-fn a_batch_that_may_be_undone_makes_few_key_pairs() {
+fn batch_with_undo_has_a_maximum_number_of_key_pairs() {
     let dispatcher = dispatcher();
     let batch = |count: u32| {
         let items: Vec<_> = (0..count).map(|_| (Operation::CreateKeyPair, key_pair(512))).collect();
@@ -489,7 +488,7 @@ fn a_batch_that_may_be_undone_makes_few_key_pairs() {
 }
 
 #[test]
-fn what_waits_for_a_listener_that_does_not_answer_is_bounded() {
+fn queue_for_an_unresponsive_listener_is_bounded() {
     let pki = Pki::new();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoints = vec![endpoint("John Doe", silent.local_addr().unwrap().port())];
@@ -503,11 +502,11 @@ fn what_waits_for_a_listener_that_does_not_answer_is_bounded() {
     };
     let creates = vec![(Operation::Create, create); MAX_WAITING + 50];
     client.exchange(&message_of(V1_4, None, &creates)).unwrap();
-    Good::new(&pki, port).is_served();
+    WellBehavedClient::new(&pki, port).is_served();
     let status = observer.status();
     let queue = &status["client_endpoints"]["John Doe"];
     let count = |name: &str| queue[name].as_u64().unwrap();
-    // One of them is being sent, perhaps.
+    // One notification may be in delivery.
     assert!(count("waiting") <= MAX_WAITING as u64 && count("dropped") >= 49, "{queue}");
     assert_eq!(count("delivered"), 0, "{queue}");
     drop(client);

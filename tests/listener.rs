@@ -1,4 +1,4 @@
-//! A client that listens: it takes what the server sends of its own accord, and answers what the test says.
+//! A client endpoint: a listener that receives the requests of the server and responds as the test requires.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,12 +17,12 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::harness::{Credential, PATIENCE, Pki};
+use crate::harness::{Credential, PATIENCE, Pki, trust};
 
-/// What a listener does with a request: it answers, or ends the connection.
+/// Returns the response to a request, or `None` to close the connection.
 pub(crate) type Answer = dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync;
 
-/// A listener on a free port, gone with this.
+/// A listener on a free port, which ends when dropped.
 pub(crate) struct Listener {
     address: SocketAddr,
     accepted: Arc<AtomicUsize>,
@@ -32,7 +32,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// One with that certificate, for the server of `pki` and nobody else.
+    /// Starts a listener with this certificate that accepts only the server of `pki`.
     pub(crate) fn start(
         pki: &Pki,
         credential: &Credential,
@@ -66,12 +66,12 @@ impl Listener {
         listener
     }
 
-    /// What the settings say of it.
+    /// Returns the entry of `client_endpoints` for this listener.
     pub(crate) fn endpoint(&self, user: &str) -> ClientEndpoint {
         endpoint(user, self.address.port())
     }
 
-    /// How many connections there were so far.
+    /// Returns the number of connections so far.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
@@ -88,7 +88,7 @@ impl Drop for Listener {
     }
 }
 
-/// An endpoint on this machine.
+/// Returns an endpoint on this machine.
 pub(crate) fn endpoint(user: &str, port: u16) -> ClientEndpoint {
     ClientEndpoint { user: user.to_owned(), host: "127.0.0.1".to_owned(), port }
 }
@@ -107,7 +107,7 @@ fn serve(socket: TcpStream, config: Arc<ServerConfig>, answer: &Answer) {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), socket);
     let mut request = Vec::new();
-    while read_frame(&mut stream, &mut request, 1 << 20, || ()).is_ok() {
+    while read_frame(&mut stream, &mut request, 1 << 20).is_ok() {
         let Some(response) = answer(&request) else { break };
         if stream.write_all(&response).and_then(|()| stream.flush()).is_err() {
             break;
@@ -119,16 +119,16 @@ fn serve(socket: TcpStream, config: Arc<ServerConfig>, answer: &Answer) {
     drop(stream.sock.read(&mut [0; 64]));
 }
 
-/// A request of the server.
+/// A request that the server sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ServerRequest {
     pub(crate) version: Version,
     pub(crate) operation: Operation,
     /// The contents of the Request Payload.
     pub(crate) payload: Vec<u8>,
 }
 
-impl Asked {
+impl ServerRequest {
     pub(crate) fn read(request: &[u8]) -> Self {
         let mut outer = Reader::new(request, V1_0);
         let mut rows = outer.require(Tag::RequestMessage).unwrap().structure().unwrap();
@@ -146,7 +146,7 @@ impl Asked {
         Self { version, operation, payload: item.payload.bytes.to_vec() }
     }
 
-    /// The payload, read as what that operation has.
+    /// Decodes the payload.
     pub(crate) fn payload<T: Value>(&self) -> T {
         let mut writer = Writer::new(self.version);
         writer.item(Tag::RequestPayload, ItemType::Structure, &self.payload);
@@ -155,17 +155,17 @@ impl Asked {
         T::decode(&item).unwrap()
     }
 
-    /// The answer of a client that has nothing to say.
+    /// Returns a response with status Success and an empty payload.
     pub(crate) fn done(&self) -> Vec<u8> {
         self.answer(None, |_| ())
     }
 
-    /// The answer of a client that does not want it.
+    /// Returns a response with status Operation Failed.
     pub(crate) fn refused(&self, reason: ResultReason) -> Vec<u8> {
         self.answer(Some(reason), |_| ())
     }
 
-    /// An answer with that payload.
+    /// Returns a response with this payload; it reports a failure if there is a `reason`.
     pub(crate) fn answer(&self, reason: Option<ResultReason>, payload: impl Fn(&mut Writer)) -> Vec<u8> {
         let header = ResponseHeader {
             protocol_version: self.version.into(),
@@ -193,60 +193,5 @@ impl Asked {
             });
         });
         writer.into_bytes()
-    }
-}
-
-/// Trusts one client certificate: the server's, which is made for servers only.
-mod trust {
-    use rustls::client::danger::HandshakeSignatureValid;
-    use rustls::crypto::{aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-    use rustls::pki_types::{CertificateDer, UnixTime};
-    use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-    use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
-
-    #[derive(Debug)]
-    pub(crate) struct Only(pub(crate) CertificateDer<'static>);
-
-    impl ClientCertVerifier for Only {
-        fn root_hint_subjects(&self) -> &[DistinguishedName] {
-            &[]
-        }
-
-        fn verify_client_cert(
-            &self,
-            end_entity: &CertificateDer<'_>,
-            _: &[CertificateDer<'_>],
-            _: UnixTime,
-        ) -> Result<ClientCertVerified, Error> {
-            if *end_entity == self.0 {
-                Ok(ClientCertVerified::assertion())
-            } else {
-                Err(Error::General("another certificate".into()))
-            }
-        }
-
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            let all = aws_lc_rs::default_provider().signature_verification_algorithms;
-            verify_tls12_signature(message, certificate, signed, &all)
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            let all = aws_lc_rs::default_provider().signature_verification_algorithms;
-            verify_tls13_signature(message, certificate, signed, &all)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Login and Logout (KMIP 2.1 §6.1.30, §6.1.31): tickets over TLS, those of one user in the hands of another.
+//! Login and Logout (KMIP 2.1 §6.1.30, §6.1.31) over TLS, including tickets of one user that another user sends.
 
 use kmip_server::internals::clock::Clock;
 use kmip_server::kmip::RequestHeader;
@@ -26,7 +26,7 @@ fn logout(caller: &mut Caller, ticket: &Ticket) -> Answer {
     caller.ask(V2_1, Operation::Logout, |writer| ticket.write(Tag::Ticket, writer))
 }
 
-/// Asks for something that needs nothing, and shows a ticket.
+/// Sends a request that needs no permission, with a ticket.
 fn show(caller: &mut Caller, ticket: &Ticket) -> Answer {
     let credentials = vec![Credential::Ticket(TicketCredential { ticket: ticket.clone() })];
     let authentication = Some(Authentication { credentials });
@@ -36,7 +36,7 @@ fn show(caller: &mut Caller, ticket: &Ticket) -> Answer {
 }
 
 #[test]
-fn a_ticket_opens_requests_of_its_user_until_it_is_ended() {
+fn ticket_is_valid_for_its_user_until_logout() {
     let (_live, mut john, mut jane) = callers();
     let ticket = login(&mut john, |_| ());
     assert_eq!(ticket.ticket_type, TicketType::Login);
@@ -53,7 +53,7 @@ fn a_ticket_opens_requests_of_its_user_until_it_is_ended() {
 }
 
 #[test]
-fn a_ticket_that_the_server_did_not_give_opens_nothing() {
+fn refuses_ticket_that_the_server_did_not_issue() {
     let (_live, mut john, _) = callers();
     let mut ticket = login(&mut john, |_| ());
     ticket.ticket_value[0] ^= 1;
@@ -64,7 +64,7 @@ fn a_ticket_that_the_server_did_not_give_opens_nothing() {
 }
 
 #[test]
-fn a_ticket_lasts_as_long_and_for_as_many_requests_as_it_was_asked_for() {
+fn ticket_has_the_requested_lifetime_and_number_of_requests() {
     let (_live, mut john, _) = callers();
     let counted = login(&mut john, |writer| {
         Interval(0).write(Tag::LeaseTime, writer);
@@ -82,7 +82,7 @@ fn a_ticket_lasts_as_long_and_for_as_many_requests_as_it_was_asked_for() {
 }
 
 #[test]
-fn what_no_ticket_can_be_is_refused() {
+fn refuses_invalid_ticket_limits() {
     let (_live, mut john, _) = callers();
     let mut refused = |payload: &dyn Fn(&mut Writer)| john.ask(V2_1, Operation::Login, payload).refused();
     assert_eq!(refused(&|writer| DateTime(1).write(Tag::LeaseTime, writer)), ResultReason::InvalidField);

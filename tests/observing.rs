@@ -1,4 +1,4 @@
-//! What the server tells those who run it: the audit of each operation, and its state.
+//! Monitoring: the audit log of operations, and the status of the server.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::corpus::{aes_key, id, message_of, register};
 use crate::harness::{Pki, Running, within};
 
 #[test]
-fn each_operation_is_one_line_of_the_audit() {
+fn audit_log_has_one_line_per_operation() {
     let pki = Pki::new();
     let mut server = Running::start(pki.options());
     let mut client = pki.connect(server.port, &pki.client);
@@ -48,7 +48,7 @@ fn each_operation_is_one_line_of_the_audit() {
 }
 
 #[test]
-fn the_state_is_told_in_a_file_and_on_a_signal() {
+fn status_is_written_to_a_file_and_logged_on_a_signal() {
     let pki = Pki::new();
     let path = pki.folder.path("status.json");
     let settings = pki.settings(&format!("status_path={}", path.display())).display().to_string();
@@ -86,7 +86,7 @@ fn the_state_is_told_in_a_file_and_on_a_signal() {
         assert!(holds(&state), "{state:#}");
         Some(())
     });
-    // The file is whole at any moment, and follows.
+    // The file is complete at any moment, and is updated.
     within(|| {
         let status: Value = serde_json::from_slice(&fs::read(&path).ok()?).unwrap();
         holds(&status).then_some(())

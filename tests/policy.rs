@@ -1,5 +1,5 @@
-//! Who may do what, from end to end: the executable, two clients, a SLUGS service for their groups, and policy
-//! files that change while it runs.
+//! Operation policies from end to end: the executable, two clients, a SLUGS service for their groups, and policy files
+//! that change while the server runs.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::corpus::{self, algorithm, attribute, length, named, template, usage};
 use crate::dialogue::{Answer, Caller};
 use crate::harness::{Credential, PATIENCE, Pki, Running};
 
-/// The promise to those who change a policy file.
+/// The documented time until a changed policy file is in force.
 const IN_FORCE_WITHIN: Duration = Duration::from_secs(1);
 
-/// John is in the first group, Jane in the second; nobody knows Jim.
+/// John is in the first group and Jane in the second; the service does not know Jim.
 const GROUPS: &[(&str, &str)] = &[
     ("/slugs/users/John%20Doe/", "null"),
     ("/slugs/users/John%20Doe/groups/", r#"{"groups": ["Makers"]}"#),
@@ -22,7 +22,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("/slugs/users/Jane%20Doe/groups/", r#"{"groups": ["Readers"]}"#),
 ];
 
-/// The policy file: what each group may do with symmetric keys.
+/// Returns a policy file with the permissions of each group on symmetric keys.
 fn policy(makers: &[(&str, &str)], readers: &[(&str, &str)]) -> String {
     let entries = |operations: &[(&str, &str)]| {
         let entries = operations.iter().map(|(name, permission)| format!("\"{name}\": \"{permission}\""));
@@ -41,7 +41,7 @@ fn policy(makers: &[(&str, &str)], readers: &[(&str, &str)]) -> String {
 const OWNERS: &[(&str, &str)] =
     &[("GET", "ALLOW_OWNER"), ("LOCATE", "ALLOW_OWNER"), ("DESTROY", "ALLOW_OWNER")];
 
-/// A server with a policy directory, and with further lines in its settings.
+/// Starts a server with a policy directory and additional settings.
 fn start(pki: &Pki, policy: &str, extra: &str) -> Running {
     let folder = pki.folder.path("policies");
     std::fs::create_dir_all(&folder).unwrap();
@@ -59,7 +59,7 @@ fn write(pki: &Pki, policy: &str) {
     pki.folder.write("policies/shared.json", policy);
 }
 
-/// A symmetric key under the policy of the tests.
+/// Creates a symmetric key under the policy of the tests.
 fn create(client: &mut Caller) -> String {
     let under = attribute(Tag::OperationPolicyName, &"shared".to_owned());
     let attributes = [named("a key"), algorithm(), length(128), usage(0xC), under];
@@ -70,7 +70,7 @@ fn create(client: &mut Caller) -> String {
     answer.id()
 }
 
-/// Encrypt, by AES, of one block.
+/// Encrypts one block with AES.
 fn encrypt(client: &mut Caller, id: &str) -> Answer {
     client.ask(V1_2, Operation::Encrypt, |writer| {
         corpus::id(id, writer);
@@ -87,7 +87,7 @@ fn locate(client: &mut Caller) -> Vec<String> {
     client.ask(V1_2, Operation::Locate, |_: &mut Writer| ()).ids()
 }
 
-/// How long it takes until `client` gets that status for Get; panics past the patience of a test.
+/// Returns the time until Get returns this status to `client`; panics after [`PATIENCE`].
 fn until(client: &mut Caller, id: &str, status: ResultStatus) -> Duration {
     let start = Instant::now();
     while act(client, Operation::Get, id).status != status {
@@ -98,7 +98,7 @@ fn until(client: &mut Caller, id: &str, status: ResultStatus) -> Duration {
 }
 
 #[test]
-fn the_groups_that_a_service_tells_decide_what_a_policy_allows() {
+fn groups_from_a_service_determine_permissions() {
     let (pki, service) = (Pki::new(), slugs(GROUPS));
     let shared = policy(OWNERS, &[("GET", "ALLOW_ALL"), ("DESTROY", "DISALLOW_ALL")]);
     let server = start(&pki, &shared, &format!("[auth:slugs]\nenabled=True\nurl={}/", service.url));
@@ -124,7 +124,7 @@ fn the_groups_that_a_service_tells_decide_what_a_policy_allows() {
 }
 
 #[test]
-fn an_entry_for_an_operation_goes_before_the_one_for_get() {
+fn entry_of_an_operation_precedes_the_entry_of_get() {
     let (pki, service) = (Pki::new(), slugs(GROUPS));
     let makers = [("ACTIVATE", "ALLOW_OWNER"), ("GET", "ALLOW_OWNER"), ("ENCRYPT", "DISALLOW_ALL")];
     let readers = [("GET", "DISALLOW_ALL"), ("ENCRYPT", "ALLOW_ALL")];
@@ -141,7 +141,7 @@ fn an_entry_for_an_operation_goes_before_the_one_for_get() {
 }
 
 #[test]
-fn a_policy_that_changes_on_disk_is_in_force_within_a_second() {
+fn changed_policy_file_is_in_force_within_a_second() {
     let (pki, service) = (Pki::new(), slugs(GROUPS));
     let server =
         start(&pki, &policy(OWNERS, &[]), &format!("[auth:slugs]\nenabled=True\nurl={}/", service.url));
@@ -150,7 +150,7 @@ fn a_policy_that_changes_on_disk_is_in_force_within_a_second() {
     let id = create(&mut john);
     assert_eq!(act(&mut jane, Operation::Get, &id).reason, Some(ResultReason::PermissionDenied));
 
-    // Changed, broken, mended, removed: the broken file keeps what was in force.
+    // Changed, invalid, corrected, removed: while the file is invalid, its last policies stay in force.
     write(&pki, &policy(OWNERS, &[("GET", "ALLOW_ALL")]));
     let mut taken = vec![until(&mut jane, &id, ResultStatus::Success)];
     write(&pki, "{\"shared\": {");
@@ -168,7 +168,7 @@ fn a_policy_that_changes_on_disk_is_in_force_within_a_second() {
 }
 
 #[test]
-fn without_a_service_the_preset_serves_and_groups_alone_allow_nothing() {
+fn without_a_service_only_the_preset_applies() {
     let pki = Pki::new();
     let server = start(&pki, &policy(OWNERS, OWNERS), "");
     let mut john = connect(&pki, &server, &pki.client);

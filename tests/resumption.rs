@@ -1,4 +1,4 @@
-//! Sessions that are resumed: in both versions of TLS, with the identity and under the rules of full handshakes.
+//! Session resumption in both TLS versions: a resumed session has the identity and the rules of a full handshake.
 
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ fn serve(pki: &Pki) -> Embedded {
     Embedded::start(&config, WhoAmI(authenticator(&config)))
 }
 
-/// How the handshake went, and what the server says about the client.
+/// Returns the kind of the handshake, and the identity that the server reports.
 fn visit(port: u16, config: &ClientConfig) -> std::io::Result<(HandshakeKind, String)> {
     let mut client = Client::with(port, config.clone())?;
     let answer = client.exchange(&request(0))?;
@@ -33,7 +33,7 @@ fn is_full(kind: HandshakeKind) -> bool {
 }
 
 #[test]
-fn a_client_that_comes_back_resumes_its_session_and_keeps_its_identity() {
+fn second_connection_resumes_the_session_with_the_same_identity() {
     let pki = Pki::new();
     let server = serve(&pki);
     for config in configs(&pki, &pki.client) {
@@ -46,7 +46,7 @@ fn a_client_that_comes_back_resumes_its_session_and_keeps_its_identity() {
 }
 
 #[test]
-fn the_rules_for_certificates_hold_for_resumed_sessions() {
+fn certificate_rules_apply_to_resumed_sessions() {
     let pki = Pki::new();
     let server = serve(&pki);
     let unmarked = pki.ca.issue(&["Jane Smith"], |_| ());
@@ -58,7 +58,7 @@ fn the_rules_for_certificates_hold_for_resumed_sessions() {
 }
 
 #[test]
-fn no_session_outlives_the_certificate_of_the_client() {
+fn session_is_not_resumed_after_the_client_certificate_expired() {
     let pki = Pki::new();
     let server = serve(&pki);
     let end = SystemTime::now() + Duration::from_secs(3);
@@ -71,7 +71,7 @@ fn no_session_outlives_the_certificate_of_the_client() {
         visit(server.port, config).unwrap();
         assert_eq!(visit(server.port, config).unwrap().0, HandshakeKind::Resumed);
     }
-    // Certificates count in whole seconds.
+    // Validity periods of certificates have a resolution of one second. rustls reads the machine's clock itself.
     thread::sleep(end.duration_since(SystemTime::now()).unwrap_or_default() + Duration::from_millis(1100));
     for config in &configs {
         assert!(visit(server.port, config).is_err());
@@ -80,7 +80,7 @@ fn no_session_outlives_the_certificate_of_the_client() {
 }
 
 #[test]
-fn no_session_outlives_the_server_that_began_it() {
+fn session_is_not_resumed_after_a_restart_of_the_server() {
     let pki = Pki::new();
     let configs = configs(&pki, &pki.client);
     let first = serve(&pki);

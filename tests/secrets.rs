@@ -11,7 +11,7 @@ use x509_cert::der::pem::{LineEnding, encode_string};
 
 use crate::corpus::{aes_key, first, id, message_of, objects, register, requests, statuses};
 use crate::harness::{Client, Pki, Running};
-use crate::listener::{Asked, Listener};
+use crate::listener::{Listener, ServerRequest};
 
 /// Registers the objects of the corpus, and gives their key material.
 fn register_all(client: &mut Client) -> Vec<Vec<u8>> {
@@ -41,7 +41,7 @@ fn spellings(secret: &[u8]) -> Vec<String> {
 #[test]
 fn no_key_of_a_whole_run_stands_in_the_log() {
     let pki = Pki::new();
-    let listener = Listener::start(&pki, &pki.client, |request| Some(Asked::read(request).done()));
+    let listener = Listener::start(&pki, &pki.client, |request| Some(ServerRequest::read(request).done()));
     let ClientEndpoint { user, host, port } = listener.endpoint("John Doe");
     let settings = pki.settings(&format!("logging_level=DEBUG\nclient_endpoints={user}={host}:{port}"));
     let log = pki.folder.path("server.log");

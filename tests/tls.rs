@@ -1,5 +1,5 @@
-//! TLS as PyKMIP's users have it: certificates of all kinds and ages, versions, cipher suites, and connections
-//! that misbehave.
+//! TLS with the certificates of PyKMIP's users: kinds and ages of certificates, versions, cipher suites, and clients that
+//! misbehave.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,8 +17,8 @@ use crate::harness::{
 };
 use crate::settings::with;
 
-/// Whether the server takes this client, in both versions of TLS.
-fn takes(pki: &Pki, config: &Config, client: Option<&Credential>) -> bool {
+/// Returns whether the server accepts this client, in both TLS versions.
+fn accepts(pki: &Pki, config: &Config, client: Option<&Credential>) -> bool {
     let server = Embedded::start(config, Echo);
     let root = &pki.ca.credential.certificate;
     let answers = [&TLS12, &TLS13].map(|version| {
@@ -31,97 +31,97 @@ fn takes(pki: &Pki, config: &Config, client: Option<&Credential>) -> bool {
 }
 
 #[test]
-fn a_client_below_the_ca_is_taken_and_no_other() {
+fn accepts_only_clients_whose_certificate_the_ca_issued() {
     let pki = Pki::new();
     let stranger = Authority::new("Root CA").client("John Doe");
-    assert!(takes(&pki, &pki.config(), Some(&pki.client)));
-    assert!(!takes(&pki, &pki.config(), Some(&stranger)));
-    assert!(!takes(&pki, &pki.config(), Some(&self_signed("John Doe", |_| ()))));
-    assert!(!takes(&pki, &pki.config(), None));
+    assert!(accepts(&pki, &pki.config(), Some(&pki.client)));
+    assert!(!accepts(&pki, &pki.config(), Some(&stranger)));
+    assert!(!accepts(&pki, &pki.config(), Some(&self_signed("John Doe", |_| ()))));
+    assert!(!accepts(&pki, &pki.config(), None));
 }
 
 #[test]
-fn several_cas_and_chains_stand_in_one_file() {
+fn ca_file_may_contain_several_cas_and_chains() {
     let pki = Pki::new();
     let (second, third) = (Authority::new("Second CA"), Authority::new("Third CA"));
     let (sent, held) = (second.intermediate("Sent"), third.intermediate("Held"));
     pki.folder.write("ca.pem", [pki.ca.pem(), second.pem(), held.pem(), third.pem()].concat());
     let mut below_sent = sent.client("A");
-    assert!(!takes(&pki, &pki.config(), Some(&below_sent)));
+    assert!(!accepts(&pki, &pki.config(), Some(&below_sent)));
     below_sent.chain.push(sent.credential.certificate.clone());
-    assert!(takes(&pki, &pki.config(), Some(&below_sent)));
-    assert!(takes(&pki, &pki.config(), Some(&held.client("B"))));
-    assert!(takes(&pki, &pki.config(), Some(&pki.client)));
+    assert!(accepts(&pki, &pki.config(), Some(&below_sent)));
+    assert!(accepts(&pki, &pki.config(), Some(&held.client("B"))));
+    assert!(accepts(&pki, &pki.config(), Some(&pki.client)));
 }
 
 #[test]
-fn a_certificate_that_stands_in_the_ca_file_is_taken_as_it_is() {
+fn accepts_client_certificate_that_is_in_the_ca_file() {
     let pki = Pki::new();
     let old = self_signed_version_1("Old");
     let plain = self_signed("Plain", |_| ());
     let ca = self_signed("CA", |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
     for client in [&old, &plain, &ca] {
         pki.folder.write("ca.pem", [pki.ca.pem(), client.pem()].concat());
-        assert!(takes(&pki, &pki.config(), Some(client)));
-        assert!(takes(&pki, &pki.config(), Some(&pki.client)));
+        assert!(accepts(&pki, &pki.config(), Some(client)));
+        assert!(accepts(&pki, &pki.config(), Some(&pki.client)));
     }
     pki.folder.write("ca.pem", pki.ca.pem());
     for client in [&old, &plain, &ca] {
-        assert!(!takes(&pki, &pki.config(), Some(client)));
+        assert!(!accepts(&pki, &pki.config(), Some(client)));
     }
 }
 
 #[test]
-fn a_certificate_in_the_ca_file_that_is_no_ca_vouches_for_nobody_else() {
+fn certificate_in_the_ca_file_that_is_not_a_ca_issues_no_others() {
     let pki = Pki::new();
     let mallory = Authority::with("Mallory", |params| {
         params.is_ca = IsCa::NoCa;
         params.key_usages.clear();
     });
     pki.folder.write("ca.pem", [pki.ca.pem(), mallory.pem()].concat());
-    assert!(takes(&pki, &pki.config(), Some(&mallory.credential)));
-    assert!(!takes(&pki, &pki.config(), Some(&mallory.client("John Doe"))));
+    assert!(accepts(&pki, &pki.config(), Some(&mallory.credential)));
+    assert!(!accepts(&pki, &pki.config(), Some(&mallory.client("John Doe"))));
 }
 
 #[test]
-fn a_client_certificate_of_version_1_is_taken_where_a_ca_of_the_file_signed_it() {
+fn accepts_version_1_client_certificate_that_a_ca_of_the_file_signed() {
     let pki = Pki::new();
-    assert!(takes(&pki, &pki.config(), Some(&pki.ca.issue_version_1("Old"))));
-    assert!(!takes(&pki, &pki.config(), Some(&Authority::new("Root CA").issue_version_1("Old"))));
+    assert!(accepts(&pki, &pki.config(), Some(&pki.ca.issue_version_1("Old"))));
+    assert!(!accepts(&pki, &pki.config(), Some(&Authority::new("Root CA").issue_version_1("Old"))));
     let ca = pki.ca.issue(&["CA"], |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
-    assert!(takes(&pki, &pki.config(), Some(&ca)));
+    assert!(accepts(&pki, &pki.config(), Some(&ca)));
 }
 
 #[test]
-fn nobody_is_taken_out_of_its_time() {
+fn refuses_certificates_outside_their_validity_period() {
     let pki = Pki::new();
     let expired = |params: &mut rcgen::CertificateParams| params.not_after = date_time_ymd(2001, 1, 1);
     let early = |params: &mut rcgen::CertificateParams| params.not_before = date_time_ymd(4000, 1, 1);
-    assert!(!takes(&pki, &pki.config(), Some(&pki.ca.issue(&["A"], expired))));
-    assert!(!takes(&pki, &pki.config(), Some(&pki.ca.issue(&["A"], early))));
+    assert!(!accepts(&pki, &pki.config(), Some(&pki.ca.issue(&["A"], expired))));
+    assert!(!accepts(&pki, &pki.config(), Some(&pki.ca.issue(&["A"], early))));
     let pinned = self_signed("A", expired);
     let old_ca = Authority::with("Old CA", expired);
     pki.folder.write("ca.pem", [pki.ca.pem(), pinned.pem(), old_ca.pem()].concat());
-    assert!(!takes(&pki, &pki.config(), Some(&pinned)));
-    assert!(!takes(&pki, &pki.config(), Some(&old_ca.client("A"))));
-    assert!(!takes(&pki, &pki.config(), Some(&old_ca.issue_version_1("A"))));
+    assert!(!accepts(&pki, &pki.config(), Some(&pinned)));
+    assert!(!accepts(&pki, &pki.config(), Some(&old_ca.client("A"))));
+    assert!(!accepts(&pki, &pki.config(), Some(&old_ca.issue_version_1("A"))));
 }
 
 #[test]
-fn the_purpose_of_a_certificate_counts_only_where_the_setting_says_so() {
+fn checks_extended_key_usage_only_if_the_setting_requires_it() {
     let pki = Pki::new();
     let lax = with(pki.config(), |it| it.enable_tls_client_auth = false);
     let server =
         pki.ca.issue(&["S"], |it| it.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
-    assert!(!takes(&pki, &pki.config(), Some(&server)));
-    assert!(takes(&pki, &lax, Some(&server)));
-    assert!(takes(&pki, &lax, Some(&pki.server)), "the server's own certificate");
-    // Without the extension the handshake passes; the request is refused by another layer.
-    assert!(takes(&pki, &pki.config(), Some(&pki.ca.issue(&["N"], |_| ()))));
+    assert!(!accepts(&pki, &pki.config(), Some(&server)));
+    assert!(accepts(&pki, &lax, Some(&server)));
+    assert!(accepts(&pki, &lax, Some(&pki.server)), "the server's own certificate");
+    // Without the extension, the handshake succeeds; the authentication layer refuses the request.
+    assert!(accepts(&pki, &pki.config(), Some(&pki.ca.issue(&["N"], |_| ()))));
 }
 
 #[test]
-fn one_old_certificate_is_server_and_ca_and_client_at_once() {
+fn one_version_1_certificate_can_be_server_ca_and_client() {
     let folder = Folder::new();
     let one = self_signed_version_1("MongoDB");
     let path = folder.write("all.pem", [one.key_pem(), one.pem()].concat());
@@ -134,7 +134,7 @@ fn one_old_certificate_is_server_and_ca_and_client_at_once() {
 }
 
 #[test]
-fn a_key_is_read_in_each_of_its_forms() {
+fn reads_private_key_in_each_pem_form() {
     let pki = Pki::new();
     let rsa = pki.ca.rsa_server();
     let forms = [
@@ -146,14 +146,14 @@ fn a_key_is_read_in_each_of_its_forms() {
     for (server, key) in forms {
         pki.folder.write("server.pem", server.pem());
         pki.folder.write("server.key", format!("some text before\n{key}"));
-        assert!(takes(&pki, &pki.config(), Some(&pki.client)), "{}", key.lines().next().unwrap());
+        assert!(accepts(&pki, &pki.config(), Some(&pki.client)), "{}", key.lines().next().unwrap());
         pki.folder.write("server.pem", [server.pem(), key].concat());
-        assert!(takes(&pki, &with(pki.config(), |it| it.key_path = None), Some(&pki.client)));
+        assert!(accepts(&pki, &with(pki.config(), |it| it.key_path = None), Some(&pki.client)));
     }
 }
 
 #[test]
-fn a_start_that_fails_names_the_setting_and_the_file() {
+fn start_error_names_the_setting_and_the_file() {
     let pki = Pki::new();
     pki.folder.write("other.key", pki.ca.client("X").key_pem());
     pki.folder.write("text.pem", "no certificate");
@@ -184,7 +184,7 @@ fn a_start_that_fails_names_the_setting_and_the_file() {
 }
 
 #[test]
-fn an_authentication_suite_is_a_choice_of_versions() {
+fn authentication_suite_selects_tls_versions() {
     let pki = Pki::new();
     for (suite, spoken) in [
         (AuthSuite::Basic, [true, true]),
@@ -201,7 +201,7 @@ fn an_authentication_suite_is_a_choice_of_versions() {
 }
 
 #[test]
-fn named_cipher_suites_restrict_what_is_spoken() {
+fn setting_restricts_cipher_suites() {
     let pki = Pki::new();
     let names =
         ["TLS_RSA_WITH_AES_128_CBC_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"].map(str::to_owned).to_vec();
@@ -213,7 +213,7 @@ fn named_cipher_suites_restrict_what_is_spoken() {
 }
 
 #[test]
-fn what_is_no_tls_disturbs_nobody() {
+fn bytes_that_are_not_tls_do_not_disturb_other_clients() {
     let pki = Pki::new();
     let server = Embedded::start(&pki.config(), Echo);
     let mut good = pki.connect(server.port, &pki.client);
@@ -229,7 +229,7 @@ fn what_is_no_tls_disturbs_nobody() {
 }
 
 #[test]
-fn half_a_handshake_ends_at_its_deadline() {
+fn incomplete_handshake_ends_at_its_deadline() {
     let pki = Pki::new();
     let config = with(pki.config(), |it| it.handshake_timeout = Duration::from_millis(200));
     let server = Embedded::start(&config, Echo);
@@ -244,7 +244,7 @@ fn half_a_handshake_ends_at_its_deadline() {
 }
 
 #[test]
-fn a_request_has_a_deadline_and_idleness_has_none() {
+fn request_has_a_deadline_and_an_idle_connection_has_none() {
     let pki = Pki::new();
     let config = with(pki.config(), |it| it.request_timeout = Duration::from_millis(200));
     let server = Embedded::start(&config, Echo);
@@ -267,7 +267,7 @@ fn a_request_has_a_deadline_and_idleness_has_none() {
 }
 
 #[test]
-fn half_a_record_has_a_deadline_and_a_key_update_none() {
+fn partial_record_has_a_deadline_and_a_key_update_has_none() {
     let pki = Pki::new();
     let config = with(pki.config(), |it| it.request_timeout = Duration::from_millis(200));
     let server = Embedded::start(&config, Echo);
@@ -282,7 +282,7 @@ fn half_a_record_has_a_deadline_and_a_key_update_none() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order() {
+fn answers_pipelined_requests_in_order() {
     let pki = Pki::new();
     let server = Embedded::start(&pki.config(), Echo);
     let mut client = pki.connect(server.port, &pki.client);
@@ -294,7 +294,7 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn long_messages_pass_both_ways_and_a_longer_one_ends_the_connection() {
+fn message_above_the_size_limit_ends_the_connection() {
     let pki = Pki::new();
     let server = Embedded::start(&with(pki.config(), |it| it.max_request_size = 3_000_008), Echo);
     for version in [&TLS12, &TLS13] {
@@ -310,7 +310,7 @@ fn long_messages_pass_both_ways_and_a_longer_one_ends_the_connection() {
 }
 
 #[test]
-fn more_clients_than_the_cap_are_turned_away_until_one_leaves() {
+fn turns_clients_away_above_max_connections() {
     let pki = Pki::new();
     let server = Embedded::start(&with(pki.config(), |it| it.max_connections = 2), Echo);
     let connect = || {
@@ -324,7 +324,7 @@ fn more_clients_than_the_cap_are_turned_away_until_one_leaves() {
 }
 
 #[test]
-fn a_responder_may_end_the_connection_and_its_bugs_cost_one() {
+fn responder_can_close_the_connection_and_a_panic_costs_one() {
     use kmip_server::internals::auth::Peer;
     use kmip_server::internals::dispatch::{Reply, Respond};
 
@@ -347,7 +347,7 @@ fn a_responder_may_end_the_connection_and_its_bugs_cost_one() {
 }
 
 #[test]
-fn a_stop_lets_idle_clients_go_and_finishes_what_runs() {
+fn stop_closes_idle_connections_and_finishes_running_requests() {
     use kmip_server::internals::auth::Peer;
     use kmip_server::internals::dispatch::{Reply, Respond};
 

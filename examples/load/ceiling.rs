@@ -54,7 +54,7 @@ fn serve_one(mut socket: TcpStream, config: Arc<ServerConfig>, answer: &[u8]) ->
     let mut request = Vec::new();
     loop {
         let mut stream = Incoming { tls: &mut tls, socket: &mut socket };
-        if read_frame(&mut stream, &mut request, MAX_REQUEST, || ()).is_err() {
+        if read_frame(&mut stream, &mut request, MAX_REQUEST).is_err() {
             return Ok(());
         }
         tls.writer().write_all(answer)?;

@@ -126,7 +126,7 @@ impl Client {
             self.tls.write_tls(&mut self.socket)?;
         }
         let mut stream = Incoming { tls: &mut self.tls, socket: &mut self.socket };
-        read_frame(&mut stream, &mut self.answer, MAX_ANSWER, || ()).map_err(io::Error::other)?;
+        read_frame(&mut stream, &mut self.answer, MAX_ANSWER).map_err(io::Error::other)?;
         Ok(&self.answer)
     }
 

@@ -4,7 +4,7 @@
 
 use std::io::{self, Read};
 
-use kmip_server::internals::server::http::{Head, Problem, Requests, begins_with, response};
+use kmip_server::internals::server::http::{Head, RequestError, Requests, begins_with, response};
 use libfuzzer_sys::fuzz_target;
 
 /// As small as inputs are, so that some requests are too long.
@@ -65,13 +65,13 @@ fn requests(bytes: &[u8], cut: usize) -> (Vec<(Head, Vec<u8>)>, End) {
         }
     };
     let end = match problem {
-        Problem::Closed => End::Closed,
-        Problem::Cut => End::Cut,
-        Problem::Refused(refusal) => {
+        RequestError::Closed => End::Closed,
+        RequestError::Cut => End::Cut,
+        RequestError::Refused(refusal) => {
             assert!(refusal.response().starts_with(b"HTTP/1.1 "));
             End::Refused
         }
-        Problem::Io(error) => panic!("a slice does not fail: {error}"),
+        RequestError::Io(error) => panic!("a slice does not fail: {error}"),
     };
     (found, end)
 }

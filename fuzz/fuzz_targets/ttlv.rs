@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut frame = Vec::new();
-    let framed = read_frame(&mut &*bytes, &mut frame, 1 << 20, || ());
+    let framed = read_frame(&mut &*bytes, &mut frame, 1 << 20);
     if framed.is_ok() {
         assert!(bytes.starts_with(&frame));
     }

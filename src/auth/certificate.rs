@@ -1,7 +1,6 @@
-//! What identifies a client in its certificate: the subject's common names and the extended key usage.
+//! The fields of a client certificate that identify the client: the subject's common names and the extended key usage.
 //!
-//! Old certificates are read as they are: X.509 version 1, no extensions at all. Whether the certificate is
-//! genuine is left to the TLS layer.
+//! Certificates of X.509 version 1, which have no extensions, are supported. The TLS layer verifies the certificate.
 
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::oid::AssociatedOid;
@@ -14,7 +13,7 @@ const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// `id-kp-clientAuth` (RFC 5280 §4.2.1.12).
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
-/// What is kept of a client certificate.
+/// The identifying fields of a client certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     common_names: Vec<String>,
@@ -22,11 +21,11 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads a DER certificate.
+    /// Parses a DER certificate.
     ///
     /// # Errors
-    /// Where the bytes are no certificate, or a common name of the subject is no text: a name that cannot be read
-    /// must not be left out, or the certificate of two names would pass for one of one.
+    /// Returns an error if the bytes are not a certificate, or if a common name of the subject is not text: if such a
+    /// name were ignored, a certificate with two names would count as one with a single name.
     pub fn from_der(bytes: &[u8]) -> Result<Self, der::Error> {
         let certificate = x509_cert::Certificate::from_der(bytes)?.tbs_certificate;
         let attributes = certificate.subject.0.iter().flat_map(|name| name.0.iter());
@@ -35,16 +34,19 @@ impl Certificate {
             .map(|attribute| text(&attribute.value).ok_or_else(|| attribute.value.tag().value_error()))
             .collect::<Result<_, _>>()?;
         let extensions = certificate.extensions.unwrap_or_default();
-        let for_clients = extensions.iter().find(|it| it.extn_id == ExtendedKeyUsage::OID).map(lists_clients);
+        let for_clients = extensions
+            .iter()
+            .find(|it| it.extn_id == ExtendedKeyUsage::OID)
+            .map(includes_client_authentication);
         Ok(Self { common_names, for_clients })
     }
 
-    /// The common names of the subject, in the order of the certificate.
+    /// Returns the common names of the subject, in the order of the certificate.
     pub fn common_names(&self) -> &[String] {
         &self.common_names
     }
 
-    /// Whether the extended key usage lists client authentication; `None` where there is no such extension.
+    /// Returns whether the extended key usage includes client authentication, or `None` without that extension.
     pub fn is_for_clients(&self) -> Option<bool> {
         self.for_clients
     }
@@ -55,21 +57,20 @@ impl Certificate {
     }
 }
 
-/// An extension that cannot be read lists nobody.
-fn lists_clients(extension: &Extension) -> bool {
+/// Returns whether an extended key usage includes client authentication; one that cannot be parsed does not.
+fn includes_client_authentication(extension: &Extension) -> bool {
     ExtendedKeyUsage::from_der(extension.extn_value.as_bytes())
         .is_ok_and(|purposes| purposes.0.contains(&CLIENT_AUTH))
 }
 
-/// The text of a directory string (RFC 5280 §4.1.2.4), whichever of its types it has; `None` for what is
-/// no text.
+/// Returns the text of a directory string (RFC 5280 §4.1.2.4) of any type, or `None` if the value is not text.
 fn text(value: &Any) -> Option<String> {
     let bytes = value.value();
     match value.tag() {
         Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::VisibleString => {
             String::from_utf8(bytes.to_vec()).ok()
         }
-        // T.61 in theory, Latin-1 in every certificate seen.
+        // T.61 by the standard, Latin-1 in practice.
         Tag::TeletexString => Some(bytes.iter().copied().map(char::from).collect()),
         Tag::BmpString => {
             let (units, []) = bytes.as_chunks::<2>() else { return None };
@@ -96,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_no_name() {
+    fn rejects_values_that_are_not_text() {
         assert_eq!(text(&any(Tag::Utf8String, &[0xFF])), None);
         assert_eq!(text(&any(Tag::BmpString, &[0])), None);
         assert_eq!(text(&any(Tag::Integer, &[1])), None);
     }
 
     #[test]
-    fn refuses_bytes_that_are_no_certificate() {
+    fn rejects_bytes_that_are_not_a_certificate() {
         assert!(Certificate::from_der(&[]).is_err());
         assert!(Certificate::from_der(b"\x30\x03\x02\x01\x01").is_err());
     }

@@ -1,11 +1,10 @@
-//! Who is asking: from the certificate of a connection to a user and the groups of that user.
+//! Authentication: from the certificate of a connection to a user and the groups of that user.
 //!
-//! Knows certificates and SLUGS services. What a user may do is left to the policies; the check that a
-//! certificate is genuine has been made by the TLS layer before anything here runs.
+//! The TLS layer has verified the certificate before this module sees it. The policies decide what a user may do.
 //!
-//! A request passes two questions, in this order, because their refusals are answered differently:
-//! [`Authenticator::admit`] before the request is parsed (refused: KMIP 1.0), [`Authenticator::identify`]
-//! after it (refused: the version of the request).
+//! A request passes two checks, in this order, because the responses to their refusals differ:
+//! [`Authenticator::admit`] before the request is parsed (a refusal is sent as KMIP 1.0), and
+//! [`Authenticator::identify`] after that (a refusal is sent in the version of the request).
 
 mod certificate;
 pub mod slugs;
@@ -21,85 +20,85 @@ pub use slugs::Service;
 use crate::kmip::Principal;
 use crate::kmip::structures::{Authentication, Rights};
 
-/// How long whom a credential names may be, in bytes: it is kept with each object, and no directory has longer
-/// names.
+/// The maximum length of the name in a credential, in bytes. The name is stored with each object, and no directory has
+/// longer ones.
 const MAX_CREDENTIAL: usize = 1024;
 
-/// The user behind a request.
+/// The authenticated user of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
-    /// The common name of the client certificate's subject, and whom the request's credential names.
+    /// The common name of the client certificate's subject, and the name in the request's credential.
     pub principal: Principal,
-    /// The groups of the user; `None` where no service was asked, or the one asked names no groups.
+    /// The groups of the user; `None` without a service, or if the service returned no groups.
     pub groups: Option<Vec<String>>,
-    /// Who acts in the name of the user, where it is somebody else.
+    /// The client that acts on behalf of the user, if that is another one.
     pub delegate: Option<Delegate>,
 }
 
-/// Somebody who acts in the name of another.
+/// A client that acts on behalf of a user (Delegated Login).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delegate {
-    /// The common name of the subject of its own certificate.
+    /// The common name in the client's own certificate.
     pub user: String,
-    /// What it may do.
+    /// The rights that the ticket grants.
     pub rights: Arc<Rights>,
 }
 
-/// The other end of one connection.
+/// The client of one connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Where it connects from.
+    /// The client's address.
     pub address: SocketAddr,
-    /// The number of the session as logs show it: eight digits, counted from 1.
+    /// The session number for the log: eight digits, from 1.
     pub session: String,
-    /// What it showed in the TLS handshake; `None` where that cannot be read.
+    /// The certificate from the TLS handshake; `None` if it cannot be parsed.
     pub certificate: Option<Certificate>,
-    /// When the connection was accepted.
+    /// The time at which the connection was accepted.
     pub since: SystemTime,
     log_target: String,
 }
 
 impl Peer {
-    /// The peer of session `number`, as of now.
+    /// Returns the peer of session `number`, which begins now.
     pub fn new(address: SocketAddr, number: u64, certificate: Option<Certificate>) -> Self {
         let session = format!("{number:08}");
         let log_target = format!("kmip.server.session.{session}");
         Self { address, session, certificate, since: SystemTime::now(), log_target }
     }
 
-    /// The logger of the session: `kmip.server.session.00000001`.
+    /// Returns the log target of the session, such as `kmip.server.session.00000001`.
     pub fn log_target(&self) -> &str {
         &self.log_target
     }
 }
 
-/// Why a peer is not let in.
+/// The reason for which a client is refused.
 #[derive(Debug)]
 pub enum Error {
-    /// The connection has no certificate that can be read.
+    /// The client certificate cannot be parsed.
     NoCertificate,
-    /// The certificate has no extended key usage, and the settings ask for one.
+    /// The certificate has no extended key usage, and the settings require one.
     NoExtendedKeyUsage,
-    /// The extended key usage of the certificate does not list client authentication.
+    /// The extended key usage of the certificate does not include client authentication.
     NotForClients,
     /// The subject of the certificate has no common name.
     NoCommonName,
     /// The subject of the certificate has several common names.
     SeveralCommonNames(
-        /// How many.
+        /// The number of common names.
         usize,
     ),
-    /// A credential of the request names somebody by a text that is too long to be kept with each object.
+    /// The name in the request's credential is too long.
     LongCredential(
-        /// How long it is, in bytes.
+        /// The length of the name, in bytes.
         usize,
     ),
-    /// Services are enabled, and none knows the user: what each of them said.
+    /// Services are enabled, and each of them refused the user, with these errors.
     Refused(Vec<(String, slugs::Error)>),
 }
 
 impl Error {
-    /// Whether the certificate itself is not usable: what [`Authenticator::admit`] refuses.
+    /// Returns whether the certificate itself is unusable, which is the error of [`Authenticator::admit`].
     pub fn is_about_the_certificate(&self) -> bool {
         matches!(self, Self::NoCertificate | Self::NoExtendedKeyUsage | Self::NotForClients)
     }
@@ -120,7 +119,7 @@ impl fmt::Display for Error {
                 write!(f, "the subject of the client certificate has {count} common names")
             }
             Self::LongCredential(length) => {
-                write!(f, "whom the credential names takes {length} bytes, more than {MAX_CREDENTIAL}")
+                write!(f, "the name in the credential is {length} bytes long; the limit is {MAX_CREDENTIAL}")
             }
             Self::Refused(answers) => {
                 f.write_str("no authentication service accepts the user")?;
@@ -132,32 +131,31 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The rules by which peers are let in.
+/// The authentication rules of a server.
 #[derive(Debug)]
 pub struct Authenticator {
     require_client_usage: bool,
     services: Vec<Service>,
-    credentials_count: bool,
+    use_credentials: bool,
 }
 
 impl Authenticator {
-    /// `require_client_usage` is the setting `enable_tls_client_auth`; `services` are the enabled ones, in the
-    /// order they are asked in. Without any, the certificate's word is enough.
+    /// Creates the rules. `require_client_usage` is the setting `enable_tls_client_auth`; `services` are the enabled
+    /// services, in the order in which they are queried. Without services, the certificate suffices.
     pub fn new(require_client_usage: bool, services: Vec<Service>) -> Self {
-        Self { require_client_usage, services, credentials_count: false }
+        Self { require_client_usage, services, use_credentials: false }
     }
 
-    /// The same rules, with or without regard to the credentials of requests: the setting
-    /// `enable_credential_identity`.
+    /// Sets whether the credentials of requests are used: the setting `enable_credential_identity`.
     #[must_use]
-    pub fn with_credentials(self, count: bool) -> Self {
-        Self { credentials_count: count, ..self }
+    pub fn with_credentials(self, use_credentials: bool) -> Self {
+        Self { use_credentials, ..self }
     }
 
-    /// Whether the certificate of `peer` may speak for a client at all.
+    /// Checks that the certificate of `peer` can authenticate a client.
     ///
     /// # Errors
-    /// [`Error::NoCertificate`], [`Error::NoExtendedKeyUsage`] or [`Error::NotForClients`].
+    /// Returns [`Error::NoCertificate`], [`Error::NoExtendedKeyUsage`] or [`Error::NotForClients`].
     pub fn admit(&self, peer: &Peer) -> Result<(), Error> {
         let certificate = peer.certificate.as_ref().ok_or(Error::NoCertificate)?;
         if !self.require_client_usage {
@@ -170,59 +168,63 @@ impl Authenticator {
         }
     }
 
-    /// The user of `peer`, and the groups as the first service that knows the user tells them. Services are
-    /// asked anew each time: a user who loses a group loses it with the next request. `shown` is what the request
-    /// has for Authentication: no password of it is checked, and whom it names is no more than a claim.
+    /// Returns the user of `peer`, with the groups from the first service that knows the user.
+    ///
+    /// The services are queried for each request, so that a user who leaves a group loses its rights with the next
+    /// request. `authentication` is that of the request header: its passwords are not verified, and the name in it is an
+    /// unverified claim.
     ///
     /// # Errors
-    /// [`Error::NoCertificate`], [`Error::NoCommonName`], [`Error::SeveralCommonNames`], [`Error::LongCredential`] or
+    /// Returns [`Error::NoCertificate`], [`Error::NoCommonName`], [`Error::SeveralCommonNames`], [`Error::LongCredential`] or
     /// [`Error::Refused`].
-    pub fn identify(&self, peer: &Peer, shown: Option<&Authentication>) -> Result<Identity, Error> {
+    pub fn identify(&self, peer: &Peer, authentication: Option<&Authentication>) -> Result<Identity, Error> {
         let certificate = peer.certificate.as_ref().ok_or(Error::NoCertificate)?;
         let user = match certificate.common_names() {
             [] => return Err(Error::NoCommonName),
             [name] => name.clone(),
             several => return Err(Error::SeveralCommonNames(several.len())),
         };
-        let credential = shown.filter(|_| self.credentials_count).and_then(Authentication::named);
-        if let Some(long) = credential.as_ref().map(String::len).filter(|length| *length > MAX_CREDENTIAL) {
-            return Err(Error::LongCredential(long));
+        let credential = authentication.filter(|_| self.use_credentials).and_then(Authentication::named);
+        let length = credential.as_ref().map_or(0, String::len);
+        if length > MAX_CREDENTIAL {
+            return Err(Error::LongCredential(length));
         }
-        self.known(Principal { user, credential }, peer)
+        self.with_groups(Principal { user, credential }, peer)
     }
 
-    /// The user who gave `peer` a ticket: the services are asked for it as they are for one that is there itself.
+    /// Returns the identity of a user on whose behalf `peer` acts by a ticket. The services are queried for that user.
     ///
     /// # Errors
-    /// [`Error::Refused`].
+    /// Returns [`Error::Refused`] if no service accepts the user.
     pub fn on_behalf_of(
         &self,
         principal: Principal,
         delegate: Delegate,
         peer: &Peer,
     ) -> Result<Identity, Error> {
-        Ok(Identity { delegate: Some(delegate), ..self.known(principal, peer)? })
+        Ok(Identity { delegate: Some(delegate), ..self.with_groups(principal, peer)? })
     }
 
-    fn known(&self, principal: Principal, peer: &Peer) -> Result<Identity, Error> {
+    /// Queries the services for the groups of a user.
+    fn with_groups(&self, principal: Principal, peer: &Peer) -> Result<Identity, Error> {
         if self.services.is_empty() {
             return Ok(Identity { principal, groups: None, delegate: None });
         }
         let user = &principal.user;
-        let mut answers = Vec::new();
+        let mut errors = Vec::new();
         for service in &self.services {
             match service.groups(user) {
                 Ok(groups) => {
-                    log::debug!(target: peer.log_target(), "{} knows {user}", service.name());
+                    log::debug!(target: peer.log_target(), "Service {} accepts user {user:?}", service.name());
                     return Ok(Identity { principal, groups, delegate: None });
                 }
                 Err(error) => {
-                    log::debug!(target: peer.log_target(), "{} refuses {user}: {error}", service.name());
-                    answers.push((service.name().to_owned(), error));
+                    log::debug!(target: peer.log_target(), "Service {} refuses user {user:?}: {error}", service.name());
+                    errors.push((service.name().to_owned(), error));
                 }
             }
         }
-        Err(Error::Refused(answers))
+        Err(Error::Refused(errors))
     }
 }
 
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extended_key_usage_is_asked_for_only_where_the_setting_says_so() {
+    fn extended_key_usage_is_required_only_if_the_setting_does() {
         let (strict, lax) = (Authenticator::new(true, vec![]), Authenticator::new(false, vec![]));
         for (usage, refusal) in [(Some(true), None), (Some(false), Some("lacks")), (None, Some("has no"))] {
             let peer = peer(certificate(&["A"], usage));
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_identity_is_the_one_common_name_of_the_subject() {
+    fn user_is_the_only_common_name_of_the_subject() {
         let rules = Authenticator::new(true, vec![]);
         let one = rules.identify(&peer(certificate(&["John Doe"], None)), None).unwrap();
         assert_eq!(one, Identity { principal: "John Doe".into(), groups: None, delegate: None });
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_numbered_with_eight_digits() {
+    fn log_target_contains_session_number_of_eight_digits() {
         assert_eq!(peer(None).log_target(), "kmip.server.session.00000001");
     }
 }

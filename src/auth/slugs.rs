@@ -1,8 +1,8 @@
-//! Asks a SLUGS service who a user is: `GET users/NAME`, then `GET users/NAME/groups`, which answers
-//! `{"groups": [...]}` (pykmip-server.rst, "Third-Party Integration").
+//! The client of a SLUGS service, which knows users and their groups: `GET users/NAME`, then `GET users/NAME/groups`,
+//! which returns `{"groups": [...]}` (pykmip-server.rst, "Third-Party Integration").
 //!
-//! Redirects are followed here and not by the HTTP client, because the service sends a `Location` with the
-//! raw space of a name in it. Plain http only: the service is meant to run beside the server.
+//! This module follows redirects itself, because the service sends a `Location` with an unencoded space. It supports
+//! plain HTTP only, because the service is meant to run on the same machine.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,58 +11,58 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Response;
 
-/// How long one request may take, the connection included; PyKMIP's limit.
+/// The time limit for a request, including the connection; it is that of PyKMIP.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How many redirects are followed; the service sends one.
+/// The maximum number of redirects; the service sends one.
 const MAX_REDIRECTS: usize = 5;
-/// The longest answer read, in bytes: a list of the groups of one user.
-const MAX_ANSWER: u64 = 1 << 20;
+/// The maximum length of a response, in bytes: it is the list of groups of one user.
+const MAX_RESPONSE: u64 = 1 << 20;
 
-/// Why a service does not vouch for a user.
+/// The reason for which a service does not accept a user.
 #[derive(Debug)]
 pub enum Error {
-    /// The settings give no address.
+    /// The settings contain no URL.
     NoUrl,
-    /// The address is not one of plain http.
+    /// The URL is not a plain HTTP URL.
     NotHttp(String),
-    /// The name would change the path it is put into.
+    /// The name would change the structure of the URL's path.
     UnusableName(String),
-    /// The service could not be reached, or broke off.
+    /// The connection to the service failed.
     Unreachable {
-        /// What was asked for.
+        /// The URL of the request.
         url: String,
-        /// What went wrong.
+        /// The error.
         cause: Box<ureq::Error>,
     },
     /// The service does not know the user.
     UnknownUser(String),
-    /// The service knows the user, but nothing about groups.
+    /// The service knows the user, and has no groups for it.
     NoGroups(String),
-    /// An answer that is neither yes nor no.
+    /// The service returned an unexpected HTTP status.
     Status {
-        /// What was asked for.
+        /// The URL of the request.
         url: String,
         /// The HTTP status.
         status: u16,
     },
-    /// The redirects do not end, or lead to what is no http address.
+    /// There are too many redirects, or one leads to a URL that is not plain HTTP.
     Redirects(String),
-    /// The answer is not the JSON it should be.
+    /// The response is not a JSON object with a list of groups.
     Answer(String),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoUrl => f.write_str("the settings give no url"),
-            Self::NotHttp(url) => write!(f, "the url is not one of plain http: {url}"),
-            Self::UnusableName(name) => write!(f, "{name:?} cannot be part of a path"),
+            Self::NoUrl => f.write_str("the settings contain no url; add one to the section"),
+            Self::NotHttp(url) => write!(f, "the url is not one of plain http: {url}; begin it with http://"),
+            Self::UnusableName(name) => write!(f, "the user name {name:?} cannot be part of a URL path"),
             Self::Unreachable { url, cause } => write!(f, "GET {url} failed: {cause}"),
             Self::UnknownUser(name) => write!(f, "the user {name:?} is unknown"),
-            Self::NoGroups(name) => write!(f, "there are no groups of the user {name:?}"),
-            Self::Status { url, status } => write!(f, "GET {url} was answered with status {status}"),
-            Self::Redirects(url) => write!(f, "the redirects of {url} lead nowhere"),
-            Self::Answer(url) => write!(f, "GET {url} was not answered with the JSON of a list of groups"),
+            Self::NoGroups(name) => write!(f, "the service has no groups for the user {name:?}"),
+            Self::Status { url, status } => write!(f, "GET {url} returned HTTP status {status}"),
+            Self::Redirects(url) => write!(f, "the redirects of {url} do not end, or leave plain http"),
+            Self::Answer(url) => write!(f, "GET {url} did not return a JSON object with a list of groups"),
         }
     }
 }
@@ -78,35 +78,35 @@ pub struct Service {
 }
 
 impl Service {
-    /// The service of the section `name` (`auth:slugs`), at `url`, which may lack its last slash. Without a
-    /// url, or with one that is not http, each user is refused: another service may still know them.
+    /// Creates the client of the service in section `name` (`auth:slugs`), at `url`, whose last slash is optional. Without
+    /// a plain HTTP URL it refuses every user; another service may still accept them.
     pub fn new(name: &str, url: Option<&str>) -> Self {
         let config = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
             .max_redirects(0)
-            // A pooled connection that the service has closed since would refuse a known user.
+            // A pooled connection that the service has closed in the meantime would fail the request.
             .max_idle_connections(0)
             .build();
         let url = url.filter(|url| !url.is_empty()).map(|url| format!("{}/", url.trim_end_matches('/')));
         Self { name: name.to_owned(), url, agent: config.into() }
     }
 
-    /// The name of the section.
+    /// Returns the name of the section.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The groups of `user`; `None` where the service knows the user and names no groups.
+    /// Returns the groups of `user`, or `None` if the service knows the user and returns no list of groups.
     ///
     /// # Errors
-    /// [`Error`], also where the user is unknown.
+    /// Returns [`Error`] if the user is unknown or the service fails.
     pub fn groups(&self, user: &str) -> Result<Option<Vec<String>>, Error> {
         let base = self.url.as_deref().ok_or(Error::NoUrl)?;
         if !base.starts_with("http://") {
             return Err(Error::NotHttp(base.to_owned()));
         }
-        // "." and ".." would name the parent folder, percent-encoded or not.
+        // "." and ".." change the path even if they are percent-encoded.
         if matches!(user, "" | "." | "..") {
             return Err(Error::UnusableName(user.to_owned()));
         }
@@ -117,13 +117,13 @@ impl Service {
         self.get(&users, || Error::UnknownUser(user.to_owned()))?;
         let url = format!("{users}/groups");
         let mut response = self.get(&url, || Error::NoGroups(user.to_owned()))?;
-        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+        let body = response.body_mut().with_config().limit(MAX_RESPONSE).read_to_vec();
         let body = body.map_err(|cause| Error::Unreachable { url: url.clone(), cause: Box::new(cause) })?;
         groups(&body).ok_or(Error::Answer(url))
     }
 
-    /// The answer of status 2xx behind `url` and its redirects; `missing` tells what a 404 means.
-    fn get(&self, url: &str, missing: impl Fn() -> Error) -> Result<Response<ureq::Body>, Error> {
+    /// Returns the response with status 2xx from `url` or its redirects; `not_found` is the error for status 404.
+    fn get(&self, url: &str, not_found: impl Fn() -> Error) -> Result<Response<ureq::Body>, Error> {
         let mut target = url.to_owned();
         for _ in 0..=MAX_REDIRECTS {
             let response = match self.agent.get(&target).call() {
@@ -134,7 +134,7 @@ impl Service {
             if status.is_success() {
                 return Ok(response);
             } else if status == 404 {
-                return Err(missing());
+                return Err(not_found());
             } else if !status.is_redirection() {
                 return Err(Error::Status { url: target, status: status.as_u16() });
             }
@@ -147,10 +147,10 @@ impl Service {
     }
 }
 
-/// The groups of `{"groups": [...]}`; `None` outside where the JSON is another.
+/// Parses `{"groups": [...]}`. Returns `Some(None)` if the list is missing or null, and `None` for any other JSON.
 pub fn groups(body: &[u8]) -> Option<Option<Vec<String>>> {
-    let Value::Object(answer) = serde_json::from_slice(body).ok()? else { return None };
-    match answer.get("groups") {
+    let Value::Object(response) = serde_json::from_slice(body).ok()? else { return None };
+    match response.get("groups") {
         None | Some(Value::Null) => Some(None),
         Some(Value::Array(names)) => {
             let names = names.iter().map(|name| name.as_str().map(str::to_owned));
@@ -160,8 +160,8 @@ pub fn groups(body: &[u8]) -> Option<Option<Vec<String>>> {
     }
 }
 
-/// Where a redirect from `base` leads; `None` where it leaves http. Bytes that no address may have (RFC 3986
-/// §2) are percent-encoded.
+/// Returns the URL to which a redirect from `base` leads, or `None` if it is not plain HTTP. Bytes that a URL must not
+/// contain (RFC 3986 §2) are percent-encoded.
 pub fn follow(base: &str, location: &[u8]) -> Option<String> {
     let location = encode(location, |b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
     if location.starts_with("http://") {
@@ -181,7 +181,7 @@ pub fn follow(base: &str, location: &[u8]) -> Option<String> {
     }
 }
 
-/// The bytes as text, those that `keep` refuses percent-encoded (RFC 3986 §2.1).
+/// Returns the bytes as text, and percent-encodes those that `keep` rejects (RFC 3986 §2.1).
 fn encode(bytes: &[u8], keep: impl Fn(u8) -> bool) -> String {
     let mut text = String::with_capacity(bytes.len());
     for &byte in bytes {
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_with_a_raw_space_is_followed() {
+    fn follows_redirect_with_unencoded_space() {
         let base = "http://127.0.0.1:8080/slugs/users/John%20Doe/groups";
         let to = |location: &str| follow(base, location.as_bytes());
         let full = "http://127.0.0.1:8080/slugs/users/John%20Doe/groups/";
@@ -211,13 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_out_of_http_is_not_followed() {
+    fn rejects_redirect_that_is_not_plain_http() {
         assert_eq!(follow("http://a/b", b"https://a/b/"), None);
         assert_eq!(follow("http://a/b", b"file:///etc/passwd"), None);
     }
 
     #[test]
-    fn groups_are_a_list_of_names_or_nothing() {
+    fn parses_list_of_groups_or_its_absence() {
         assert_eq!(
             groups(br#"{"groups": ["Group A", "B"]}"#),
             Some(Some(vec!["Group A".into(), "B".into()]))
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_leave_its_place_in_the_path() {
+    fn rejects_names_that_change_the_path() {
         let service = Service::new("auth:slugs", Some("http://127.0.0.1:1/slugs"));
         for name in ["", ".", ".."] {
             assert!(matches!(service.groups(name), Err(Error::UnusableName(_))), "{name:?}");
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_without_an_http_address_refuses() {
+    fn refuses_users_without_a_plain_http_url() {
         assert!(matches!(Service::new("auth:slugs", None).groups("A"), Err(Error::NoUrl)));
         assert!(matches!(Service::new("auth:slugs", Some("")).groups("A"), Err(Error::NoUrl)));
         assert!(matches!(Service::new("auth:slugs", Some("https://a/")).groups("A"), Err(Error::NotHttp(_))));

@@ -98,7 +98,7 @@ pub(super) fn judged_as(operation: Operation) -> Entries {
         Operation::Certify | Operation::ReCertify => Operation::AddAttribute,
         other => other,
     };
-    Entries { own: operation, otherwise }
+    Entries { own: operation, fallback: otherwise }
 }
 
 /// Gives the record out if its policy allows `operation` on it; otherwise nothing of it.

@@ -147,7 +147,7 @@ impl Explained for AuthorityError {
 impl Explained for policy::Error {
     fn explanation(&self) -> Explanation {
         match self {
-            Self::Watcher { .. } => starts::NO_THREAD,
+            Self::Monitor { .. } => starts::NO_THREAD,
             _ => starts::POLICY_BROKEN,
         }
     }

@@ -1,14 +1,13 @@
-//! The two policies that every server has and no file changes (PyKMIP server documentation, "Reserved
-//! Operation Policies"; KMIP 1.4 §3.18.2). Set Attribute, which KMIP 2.0 added, stands beside Modify
-//! Attribute, as in PyKMIP's own tables.
+//! The two built-in policies, which no file can change (PyKMIP server documentation, "Reserved Operation Policies";
+//! KMIP 1.4 §3.18.2). Set Attribute, which KMIP 2.0 added, has the permissions of Modify Attribute, as in PyKMIP.
 
 use super::{Permission, Policy, Rules};
 use crate::kmip::enums::{ObjectType, Operation};
 
-/// A permission for several types and operations at once.
+/// A permission for several object types and operations.
 type Row = (&'static [ObjectType], &'static [Operation], Permission);
 
-/// What everybody may do with objects that are public by nature.
+/// Operations that read an object. Every client may perform them on certificates and public keys.
 const READ: &[Operation] = &[
     Operation::Locate,
     Operation::Check,
@@ -18,6 +17,7 @@ const READ: &[Operation] = &[
     Operation::ObtainLease,
 ];
 
+/// Operations that change an object.
 const CHANGE: &[Operation] = &[
     Operation::AddAttribute,
     Operation::ModifyAttribute,
@@ -30,14 +30,15 @@ const CHANGE: &[Operation] = &[
     Operation::Recover,
 ];
 
-/// What makes new keys of a key, or uses up what it may be used for.
+/// Operations that derive new keys from a key, or allocate its usage limits.
 const DERIVE: &[Operation] =
     &[Operation::ReKey, Operation::ReKeyKeyPair, Operation::DeriveKey, Operation::GetUsageAllocation];
 
-/// Templates are neither leased nor checked, and have no state.
+/// Operations that read a template, which has no lease and no usage limits.
 const READ_TEMPLATE: &[Operation] =
     &[Operation::Locate, Operation::Get, Operation::GetAttributes, Operation::GetAttributeList];
 
+/// Operations that change a template, which has no state.
 const CHANGE_TEMPLATE: &[Operation] = &[
     Operation::AddAttribute,
     Operation::ModifyAttribute,
@@ -57,7 +58,7 @@ const PRIVATE_OBJECTS: &[ObjectType] = &[
     ObjectType::PgpKey,
 ];
 
-/// PyKMIP has none; nothing is derived from them.
+/// Certificate requests, which PyKMIP does not support. No keys can be derived from them.
 const REQUESTS: &[ObjectType] = &[ObjectType::CertificateRequest];
 
 const TEMPLATES: &[ObjectType] = &[ObjectType::Template];
@@ -79,12 +80,13 @@ const PUBLIC: &[Row] = &[
     (TEMPLATES, CHANGE_TEMPLATE, Permission::DisallowAll),
 ];
 
-/// `default`: its owner may do all that its type knows; certificates and public keys are read by all.
+/// Returns the policy `default`: the owner of an object may perform all operations on it; every client may read
+/// certificates and public keys.
 pub(super) fn default_policy() -> Policy {
     policy(DEFAULT)
 }
 
-/// `public`: templates that all may read and nobody may change.
+/// Returns the policy `public`: every client may read templates, and no client may change them.
 pub(super) fn public_policy() -> Policy {
     policy(PUBLIC)
 }
@@ -106,8 +108,8 @@ mod tests {
     use super::super::names;
     use super::*;
 
-    /// The documentation's table for `default`: for each type what all may do, and behind the bar what the owner
-    /// may do. SET_ATTRIBUTE is PyKMIP's addition.
+    /// The documentation's table for `default`: for each object type the operations of every client, and behind the bar
+    /// those of the owner. SET_ATTRIBUTE is PyKMIP's addition.
     const DEFAULT_TABLE: &str = "
         CERTIFICATE: LOCATE CHECK GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST OBTAIN_LEASE | ADD_ATTRIBUTE
             MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE ACTIVATE REVOKE DESTROY ARCHIVE RECOVER
@@ -136,7 +138,7 @@ mod tests {
         CERTIFICATE_REQUEST: | LOCATE CHECK GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST ADD_ATTRIBUTE MODIFY_ATTRIBUTE
             DELETE_ATTRIBUTE SET_ATTRIBUTE OBTAIN_LEASE ACTIVATE REVOKE DESTROY ARCHIVE RECOVER";
 
-    /// The documentation's table for `public`, with what nobody may behind a second bar.
+    /// The documentation's table for `public`, with the forbidden operations behind a second bar.
     const PUBLIC_TABLE: &str = "
         TEMPLATE: LOCATE GET GET_ATTRIBUTES GET_ATTRIBUTE_LIST | |
             ADD_ATTRIBUTE MODIFY_ATTRIBUTE DELETE_ATTRIBUTE SET_ATTRIBUTE DESTROY";
@@ -152,7 +154,7 @@ mod tests {
                 }
                 (None, Some((of, _))) if word == "|" => row = Some((of, Permission::DisallowAll)),
                 (None, Some((of, to))) => rules.set(of, names::operation(word).unwrap(), to),
-                (None, None) => panic!("{word} stands before the first type"),
+                (None, None) => panic!("{word} precedes the first object type"),
             }
         }
         rules

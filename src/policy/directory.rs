@@ -1,9 +1,9 @@
-//! What the files of the policy directory define, scan by scan: which file is new, changed or gone, whose
-//! policy counts where several define one name, and what the log is to say about it.
+//! The policy directory: each scan detects new, changed and removed files, resolves collisions of policy names, and
+//! returns the events for the log.
 //!
-//! Files named `*.json` count. The file loaded last wins a name; the others' policies wait and return when the
-//! collision ends (PyKMIP server documentation, "Policy Files"). Files changed at once load in the order of
-//! their names. When to scan, and who gets the result, is for [`super::reload`].
+//! Files named `*.json` are policy files. If several files define a policy of the same name, the policy of the file
+//! loaded last is in force; the others return when the collision ends (PyKMIP server documentation, "Policy Files").
+//! Files that change between two scans are loaded in the order of their names. [`super::reload`] decides when to scan.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -20,59 +20,59 @@ use log::Level;
 
 use super::{Error, Policies, Policy, parse};
 
-/// The most that is read of a policy file. A policy for one group that names every operation of every type
-/// takes 30 KB, so this is room for hundreds; a mistake in the directory must not take the server's memory.
+/// The maximum size of a policy file. A policy for one group that names every operation of every object type is 30 KB
+/// long, so that hundreds fit; a wrong file in the directory must not exhaust the server's memory.
 const MAX_FILE: u64 = 16 << 20;
 
-/// How long after a file's time stamp another write may have the same one: some file systems count in steps of
-/// two seconds. Until then the file is read again in each scan.
-const SETTLING: Duration = Duration::from_secs(2);
+/// The resolution of file timestamps: some file systems store them in steps of two seconds. Until a timestamp is older
+/// than this, a later write can have the same one, so that each scan reads the file again.
+const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
-/// The directory and what it last defined.
+/// The policy directory, with the policies of the last scan.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
     files: BTreeMap<PathBuf, File>,
-    /// How many loads there were: the number of the last one.
+    /// The number of the last load.
     loads: u64,
-    /// The file whose policy counts, for each name.
+    /// The file whose policy is in force, by policy name.
     in_force: BTreeMap<String, PathBuf>,
-    /// Why the directory could not be listed in the last scan.
-    complaint: Option<String>,
+    /// The error with which the last scan could not list the directory.
+    last_error: Option<String>,
 }
 
 impl Directory {
-    /// A directory that no scan has seen yet.
+    /// Returns the directory at `path`, before its first scan.
     pub(super) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
             files: BTreeMap::new(),
             loads: 0,
             in_force: BTreeMap::new(),
-            complaint: None,
+            last_error: None,
         }
     }
 
-    /// Looks for changes since the last scan; `now` is the wall clock. A file that cannot be used keeps what it
-    /// last defined, and so does the whole directory while it cannot be listed.
+    /// Detects the changes since the last scan; `now` is the wall clock time. The policies of an invalid file stay in
+    /// force, and so do all policies while the directory cannot be listed.
     pub(super) fn scan(&mut self, now: SystemTime) -> Scan {
         let mut events = Vec::new();
         let names = match json_files(&self.path) {
             Ok(names) => names,
             Err(cause) => {
                 let error = Error::Directory { path: self.path.clone(), cause };
-                if is_news(&mut self.complaint, &error) {
-                    events.push(Event::NoDirectory(error));
+                if is_new(&mut self.last_error, &error) {
+                    events.push(Event::DirectoryUnreadable(error));
                 }
                 return Scan { events, policies: None };
             }
         };
-        if self.complaint.take().is_some() {
-            events.push(Event::DirectoryIsBack(self.path.clone()));
+        if self.last_error.take().is_some() {
+            events.push(Event::DirectoryReadable(self.path.clone()));
         }
         let mut changed = false;
-        let gone: Vec<_> = self.files.keys().filter(|name| !names.contains(name)).cloned().collect();
-        for name in gone {
+        let removed: Vec<_> = self.files.keys().filter(|name| !names.contains(name)).cloned().collect();
+        for name in removed {
             changed |= self.remove(&name, &mut events);
         }
         for name in names {
@@ -81,27 +81,28 @@ impl Directory {
         Scan { events, policies: changed.then(|| self.policies()) }
     }
 
+    /// Forgets a file. Returns whether it was known.
     fn remove(&mut self, name: &Path, events: &mut Vec<Event>) -> bool {
         if self.files.remove(name).is_none() {
             return false;
         }
         events.push(Event::FileRemoved(name.to_owned()));
-        self.decide_names(events);
+        self.resolve_names(events);
         true
     }
 
-    /// Loads the file if it changed. Returns whether it defines something else now.
+    /// Loads the file if it changed. Returns whether its policies may have changed.
     fn update(&mut self, name: &Path, now: SystemTime, events: &mut Vec<Event>) -> bool {
         let (stamp, digest, json) = match self.changed(name, now) {
             Ok(Some(found)) => found,
             Ok(None) => return false,
-            // A link to nothing, or removed since the listing.
+            // A dangling link, or a file that was removed after the listing.
             Err(Error::Read { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
                 return self.remove(name, events);
             }
             Err(error) => {
-                if is_news(&mut self.files.entry(name.to_owned()).or_default().complaint, &error) {
-                    events.push(Event::Broken(error));
+                if is_new(&mut self.files.entry(name.to_owned()).or_default().last_error, &error) {
+                    events.push(Event::Invalid(error));
                 }
                 return false;
             }
@@ -110,12 +111,12 @@ impl Directory {
         file.stamp = Some(stamp);
         file.digest = digest;
         file.settled = stamp.is_settled(now);
-        file.complaint = None;
+        file.last_error = None;
         events.push(Event::Loading(name.to_owned()));
         let policies = match parse::policies(name, &json) {
             Ok(policies) => policies,
             Err(error) => {
-                events.push(Event::Broken(error));
+                events.push(Event::Invalid(error));
                 return false;
             }
         };
@@ -130,7 +131,7 @@ impl Directory {
                 file.policies.insert(policy_name, Arc::new(policy));
             }
         }
-        self.decide_names(events);
+        self.resolve_names(events);
         true
     }
 
@@ -154,8 +155,8 @@ impl Directory {
         }
     }
 
-    /// Settles again which file's policy counts for each name, and tells what changed in that.
-    fn decide_names(&mut self, events: &mut Vec<Event>) {
+    /// Determines for each policy name which file's policy is in force, and reports the changes.
+    fn resolve_names(&mut self, events: &mut Vec<Event>) {
         let winners = self.winners();
         let in_force: BTreeMap<_, _> =
             winners.iter().map(|(name, (path, _))| ((*name).to_owned(), (*path).to_owned())).collect();
@@ -163,10 +164,12 @@ impl Directory {
             events.push(Event::Removed(name.clone()));
         }
         for (name, (path, file)) in winners {
-            let Some(before) = self.in_force.get(name).filter(|before| *before != path) else { continue };
+            let Some(previous) = self.in_force.get(name).filter(|previous| *previous != path) else {
+                continue;
+            };
             let (name, file_name) = (name.to_owned(), path.to_owned());
-            events.push(if file.load == self.loads && self.files.contains_key(before) {
-                Event::Overridden { name, file: before.clone(), by: file_name }
+            events.push(if file.load == self.loads && self.files.contains_key(previous) {
+                Event::Overridden { name, file: previous.clone(), by: file_name }
             } else {
                 Event::Restored { name, file: file_name }
             });
@@ -174,7 +177,7 @@ impl Directory {
         self.in_force = in_force;
     }
 
-    /// For each name the file loaded last of those that define it.
+    /// Returns, for each policy name, the file loaded last of those that define it.
     fn winners(&self) -> BTreeMap<&str, (&Path, &File)> {
         let mut winners: BTreeMap<&str, (&Path, &File)> = BTreeMap::new();
         for (path, file) in &self.files {
@@ -188,6 +191,7 @@ impl Directory {
         winners
     }
 
+    /// Returns the policies in force.
     fn policies(&self) -> Policies {
         let winners = self.winners().into_iter();
         let policies = winners.filter_map(|(name, (_, file))| {
@@ -197,31 +201,32 @@ impl Directory {
     }
 }
 
-/// What a scan found.
+/// The result of a scan.
 #[derive(Debug)]
 pub(super) struct Scan {
-    /// What is worth a line in the log, in order.
+    /// The events for the log, in order.
     pub(super) events: Vec<Event>,
-    /// All policies, if they may have changed.
+    /// The policies in force, if they may have changed.
     pub(super) policies: Option<Policies>,
 }
 
-/// What is known of one file.
+/// A policy file.
 #[derive(Debug, Default)]
 struct File {
-    /// Of the text last seen; `None` until it could be read.
+    /// The stamp of the text that was read last; `None` until the file could be read.
     stamp: Option<Stamp>,
+    /// The digest of that text.
     digest: u64,
-    /// Whether the stamp alone tells that the text is the same.
+    /// Whether an equal stamp proves that the text is unchanged.
     settled: bool,
-    /// The number of the load that `policies` come from.
+    /// The number of the load that produced `policies`.
     load: u64,
     policies: BTreeMap<String, Arc<Policy>>,
-    /// Why the file could not be read in the last scan.
-    complaint: Option<String>,
+    /// The error with which the last scan could not read the file.
+    last_error: Option<String>,
 }
 
-/// What a change of a file shows in, without reading it.
+/// The metadata by which a changed file is detected without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: SystemTime,
@@ -240,60 +245,60 @@ impl Stamp {
         Ok(Self { modified, length: metadata.len(), inode: (metadata.dev(), metadata.ino()) })
     }
 
-    /// Whether a later write would show in another stamp. A stamp from the future says nothing.
+    /// Returns whether a later write would result in another stamp. For a timestamp in the future this is unknown.
     fn is_settled(&self, now: SystemTime) -> bool {
-        now.duration_since(self.modified).is_ok_and(|age| age > SETTLING)
+        now.duration_since(self.modified).is_ok_and(|age| age > TIMESTAMP_RESOLUTION)
     }
 }
 
-/// Something that the log is to tell.
+/// An event for the log.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The directory cannot be listed; what was known stays.
-    NoDirectory(Error),
-    /// It can be listed again.
-    DirectoryIsBack(PathBuf),
+    /// The directory cannot be listed; its policies stay in force.
+    DirectoryUnreadable(Error),
+    /// The directory can be listed again.
+    DirectoryReadable(PathBuf),
     /// A file is new or changed.
     Loading(PathBuf),
-    /// A policy was read.
+    /// A policy was loaded.
     Loaded(String),
-    /// A file cannot be used; what it last defined stays.
-    Broken(Error),
-    /// A file defines a policy that no file may.
+    /// A file cannot be used; the policies that it defined before stay in force.
+    Invalid(Error),
+    /// A file defines a policy with a reserved name.
     Reserved {
         /// The policy.
         name: String,
         /// The file.
         file: PathBuf,
     },
-    /// Two files define the policy; the later one counts.
+    /// Two files define the policy; the one loaded last is in force.
     Overridden {
         /// The policy.
         name: String,
-        /// The file whose policy counted.
+        /// The file whose policy was in force before.
         file: PathBuf,
-        /// The file whose policy counts now.
+        /// The file whose policy is in force now.
         by: PathBuf,
     },
-    /// The file whose policy counted defines it no more, and another one does.
+    /// The file whose policy was in force no longer defines it, and another file does.
     Restored {
         /// The policy.
         name: String,
-        /// The file whose policy counts now.
+        /// The file whose policy is in force now.
         file: PathBuf,
     },
-    /// No file defines the policy any more.
+    /// No file defines the policy any longer.
     Removed(String),
-    /// A file is gone.
+    /// A file was removed.
     FileRemoved(PathBuf),
 }
 
 impl Event {
-    /// How grave it is.
+    /// Returns the log level.
     pub(super) fn level(&self) -> Level {
         match self {
-            Self::Broken(_) => Level::Error,
-            Self::NoDirectory(_) | Self::Reserved { .. } => Level::Warn,
+            Self::Invalid(_) => Level::Error,
+            Self::DirectoryUnreadable(_) | Self::Reserved { .. } => Level::Warn,
             _ => Level::Info,
         }
     }
@@ -302,13 +307,20 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoDirectory(error) => write!(f, "{error}; the policies known so far stay in force"),
-            Self::DirectoryIsBack(path) => write!(f, "Policy directory {} can be read again", path.display()),
+            Self::DirectoryUnreadable(error) => write!(
+                f,
+                "{error}; the policies known so far stay in force; correct policy_path or the rights of the directory"
+            ),
+            Self::DirectoryReadable(path) => {
+                write!(f, "Policy directory {} can be read again", path.display())
+            }
             Self::Loading(file) => write!(f, "Loading policy file {}", file.display()),
             Self::Loaded(name) => write!(f, "Loaded policy {name:?}"),
-            Self::Broken(error) => write!(f, "{error}; what it defined before stays in force"),
+            Self::Invalid(error) => {
+                write!(f, "{error}; what it defined before stays in force until the file is corrected")
+            }
             Self::Reserved { name, file } => {
-                write!(f, "Policy {name:?} of {} is ignored: the name is reserved", file.display())
+                write!(f, "Policy {name:?} of {} is ignored: the name is reserved; rename it", file.display())
             }
             Self::Overridden { name, file, by } => {
                 write!(f, "Policy {name:?} of {} overrides that of {}", by.display(), file.display())
@@ -317,21 +329,21 @@ impl fmt::Display for Event {
                 write!(f, "Policy {name:?} of {} is in force again", file.display())
             }
             Self::Removed(name) => write!(f, "Removed policy {name:?}"),
-            Self::FileRemoved(file) => write!(f, "Policy file {} is gone", file.display()),
+            Self::FileRemoved(file) => write!(f, "Policy file {} was removed", file.display()),
         }
     }
 }
 
-/// Remembers the error and returns whether it is another one than last time: a scan may meet the same one four
-/// times a second.
-fn is_news(complaint: &mut Option<String>, error: &Error) -> bool {
+/// Stores the error and returns whether it differs from the last one, because scans can find the same error four times
+/// a second.
+fn is_new(last_error: &mut Option<String>, error: &Error) -> bool {
     let text = error.to_string();
-    let is_news = complaint.as_ref() != Some(&text);
-    *complaint = Some(text);
-    is_news
+    let is_new = last_error.as_ref() != Some(&text);
+    *last_error = Some(text);
+    is_new
 }
 
-/// The paths of the directory's policy files, in order.
+/// Returns the paths of the policy files in the directory, in order.
 fn json_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -344,6 +356,7 @@ fn json_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Reads a policy file.
 fn read(file: &Path) -> Result<Vec<u8>, Error> {
     let failed = |cause| Error::Read { file: file.to_owned(), cause };
     let mut text = Vec::new();

@@ -1,17 +1,17 @@
-//! What can be wrong with policy files and their directory: one variant each, wording in Display.
+//! The errors of policy files and of their directory.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// A place in a policy file.
+/// A position in a policy file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FilePosition {
     /// The file.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: usize,
-    /// The byte in the line, from 1.
+    /// The number of the byte in the line, from 1.
     pub column: usize,
 }
 
@@ -22,91 +22,91 @@ pub enum Error {
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         cause: io::Error,
     },
     /// The file cannot be read.
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         cause: io::Error,
     },
-    /// The name is that of a folder, a pipe or a device.
+    /// The path is not a regular file.
     NotAFile {
-        /// The name.
+        /// The path.
         file: PathBuf,
     },
-    /// The file is larger than any policy file has reason to be.
+    /// The file exceeds the size limit.
     TooLarge {
         /// The file.
         file: PathBuf,
-        /// The most that is read, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// The text is no JSON.
+    /// The text is not JSON.
     Json {
-        /// Where it stops being JSON.
-        place: Place,
-        /// What the JSON reader says.
+        /// The position of the error.
+        position: FilePosition,
+        /// The error of the JSON parser.
         cause: serde_json::Error,
     },
-    /// Something other than a JSON object where one belongs.
+    /// A value is not a JSON object.
     NotAnObject {
-        /// Where it begins.
-        place: Place,
-        /// What belongs there.
+        /// The position of the value.
+        position: FilePosition,
+        /// What the object would be.
         what: &'static str,
-        /// The kind of value that stands there.
+        /// The kind of the value.
         found: &'static str,
     },
-    /// A policy has a member that is neither a section nor a type of object.
+    /// A policy has a member that is neither a section nor an object type.
     UnknownSection {
-        /// Where the name begins.
-        place: Place,
+        /// The position of the name.
+        position: FilePosition,
         /// The policy.
         policy: String,
         /// The name.
         name: String,
     },
-    /// A policy has types of objects beside its sections, as only older files without sections do.
+    /// A policy has both sections and object types.
     MixedSections {
-        /// Where the type's name begins.
-        place: Place,
+        /// The position of the object type.
+        position: FilePosition,
         /// The policy.
         policy: String,
-        /// The type's name.
+        /// The object type.
         name: String,
     },
-    /// Rules for something that is no type of object.
+    /// An object type is unknown.
     UnknownObjectType {
-        /// Where the name begins.
-        place: Place,
+        /// The position of the name.
+        position: FilePosition,
         /// The name.
         name: String,
     },
-    /// A permission for something that is no operation.
+    /// An operation is unknown.
     UnknownOperation {
-        /// Where the name begins.
-        place: Place,
+        /// The position of the name.
+        position: FilePosition,
         /// The name.
         name: String,
     },
-    /// A value that is none of the three permissions.
+    /// A permission is unknown.
     UnknownPermission {
-        /// Where the value begins.
-        place: Place,
-        /// The text, or the kind of a value that is no text.
+        /// The position of the value.
+        position: FilePosition,
+        /// The text in quotes, or the kind of a value that is not a string.
         found: String,
     },
-    /// The thread that watches the directory cannot be started.
-    Watcher {
-        /// What the system says.
+    /// The thread that monitors the directory cannot be started.
+    Monitor {
+        /// The error of the operating system.
         cause: io::Error,
     },
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "policy file {}, line {}, column {}", self.file.display(), self.line, self.column)
     }
@@ -119,29 +119,40 @@ impl fmt::Display for Error {
                 write!(f, "policy directory {} cannot be read: {cause}", path.display())
             }
             Self::Read { file, cause } => write!(f, "policy file {} cannot be read: {cause}", file.display()),
-            Self::NotAFile { file } => write!(f, "policy file {} is no regular file", file.display()),
+            Self::NotAFile { file } => {
+                write!(f, "policy file {} is no regular file; replace or remove it", file.display())
+            }
             Self::TooLarge { file, limit } => {
-                write!(f, "policy file {} is larger than {limit} bytes", file.display())
+                write!(f, "policy file {} is larger than {limit} bytes; split it", file.display())
             }
-            Self::Json { place, cause } => write!(f, "{place}: {}", without_position(cause)),
-            Self::NotAnObject { place, what, found } => {
-                write!(f, "{place}: {what} must be a JSON object, not {found}")
+            Self::Json { position, cause } => write!(f, "{position}: {}", without_position(cause)),
+            Self::NotAnObject { position, what, found } => {
+                write!(f, "{position}: {what} must be a JSON object, not {found}")
             }
-            Self::UnknownSection { place, policy, name } => write!(
+            Self::UnknownSection { position, policy, name } => write!(
                 f,
-                "{place}: policy {policy:?} has a section {name:?}; sections are \"preset\" and \"groups\""
+                "{position}: policy {policy:?} has a section {name:?}; sections are \"preset\" and \"groups\""
             ),
-            Self::MixedSections { place, policy, name } => write!(
+            Self::MixedSections { position, policy, name } => write!(
                 f,
-                "{place}: policy {policy:?} has {name:?} beside its sections; it belongs into \"preset\" or a group"
+                "{position}: policy {policy:?} has {name:?} beside its sections; it belongs into \"preset\" or a group"
             ),
-            Self::UnknownObjectType { place, name } => write!(f, "{place}: {name:?} is no type of object"),
-            Self::UnknownOperation { place, name } => write!(f, "{place}: {name:?} is no operation"),
-            Self::UnknownPermission { place, found } => write!(
+            Self::UnknownObjectType { position, name } => write!(
                 f,
-                "{place}: {found} is no permission; permissions are \"ALLOW_ALL\", \"ALLOW_OWNER\" and \"DISALLOW_ALL\""
+                "{position}: {name:?} is no type of object; types are written like \"SYMMETRIC_KEY\""
             ),
-            Self::Watcher { cause } => write!(f, "the policy monitor's thread cannot be started: {cause}"),
+            Self::UnknownOperation { position, name } => write!(
+                f,
+                "{position}: {name:?} is no operation; operations are written like \"GET_ATTRIBUTES\""
+            ),
+            Self::UnknownPermission { position, found } => write!(
+                f,
+                "{position}: {found} is no permission; permissions are \"ALLOW_ALL\", \"ALLOW_OWNER\" and \"DISALLOW_ALL\""
+            ),
+            Self::Monitor { cause } => write!(
+                f,
+                "the policy monitor's thread cannot be started: {cause}; raise the limit of threads"
+            ),
         }
     }
 }
@@ -149,14 +160,14 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Directory { cause, .. } | Self::Read { cause, .. } | Self::Watcher { cause } => Some(cause),
+            Self::Directory { cause, .. } | Self::Read { cause, .. } | Self::Monitor { cause } => Some(cause),
             Self::Json { cause, .. } => Some(cause),
             _ => None,
         }
     }
 }
 
-/// The JSON reader's sentence without its own way of telling the position, which we tell before it.
+/// Returns the message of the JSON parser without its position, which precedes the message already.
 fn without_position(cause: &serde_json::Error) -> String {
     let text = cause.to_string();
     let position = format!(" at line {} column {}", cause.line(), cause.column());

@@ -1,17 +1,16 @@
-//! Operation policies: who may do which operation on objects of which type (PyKMIP server documentation,
+//! Operation policies: which clients may perform which operation on objects of which type (PyKMIP server documentation,
 //! "Access Control"; KMIP 1.4 §3.18).
 //!
-//! [`Policies`] answers from memory and never changes; [`PolicyStore`] holds the current ones and follows the
-//! policy directory. What a refusal means to a client, and which entry judges an operation where a policy has none
-//! of its own for it (Encrypt is judged by Get), is for the engine to say. Groups come from authentication.
+//! [`Policies`] is an immutable set of policies; [`PolicyStore`] contains the current set and follows the policy
+//! directory. The engine determines how a client learns of a refusal, and which entry applies to an operation for which
+//! a policy has none (the entry of Get applies to Encrypt). Authentication supplies the groups of a client.
 
 mod builtin;
 mod directory;
 mod error;
-mod look;
+mod inspect;
 mod names;
 mod parse;
-mod position;
 #[cfg(test)]
 mod property;
 mod reload;
@@ -24,15 +23,15 @@ use std::sync::Arc;
 use crate::kmip::Principal;
 use crate::kmip::enums::{ObjectType, Operation};
 
-pub use error::{Error, Place};
-pub use look::{Look, look};
+pub use error::{Error, FilePosition};
+pub use inspect::{Inspection, inspect};
 pub use reload::PolicyStore;
 
-/// What a policy says about one operation on one type of object. In the order of what it gives away, so that
-/// the most permissive of several is their maximum.
+/// The permission for one operation on one object type. The order is from the most restrictive to the most permissive,
+/// so that the most permissive of several is their maximum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
-    /// Nobody may. Also what a policy says where it says nothing.
+    /// No client may. This is also the permission if a policy has no entry.
     #[default]
     DisallowAll,
     /// The object's owner may.
@@ -41,40 +40,40 @@ pub enum Permission {
     AllowAll,
 }
 
-/// One more than the largest wire value of each enumeration: both count from 1 without gaps, and row and
+/// One more than the largest wire value of each enumeration: wire values count from 1 without gaps, and row and
 /// column 0 stay empty.
 const OBJECT_TYPES: usize = ObjectType::ALL.len() + 1;
 const OPERATIONS: usize = Operation::ALL.len() + 1;
 
-/// The entries that can judge an operation: its own, and the one that does where there is none of its own.
+/// The entries of a policy that can apply to an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entries {
-    /// That of the operation itself.
+    /// The entry of the operation itself.
     pub own: Operation,
-    /// That of the operation which it is like.
-    pub otherwise: Operation,
+    /// The entry that applies if the policy has no entry of the operation itself.
+    pub fallback: Operation,
 }
 
 impl From<Operation> for Entries {
     fn from(operation: Operation) -> Self {
-        Self { own: operation, otherwise: operation }
+        Self { own: operation, fallback: operation }
     }
 }
 
-/// A permission for each type of object and operation, or none: 660 bytes, read by two additions.
+/// A table of optional permissions by object type and operation, 660 bytes large.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rules([[Option<Permission>; OPERATIONS]; OBJECT_TYPES]);
 
 impl Rules {
-    /// Rules that say nothing, and so disallow everything.
+    /// Returns rules without entries, which disallow everything.
     pub const fn new() -> Self {
         Self([[None; OPERATIONS]; OBJECT_TYPES])
     }
 
-    /// What the rules say; [`Permission::DisallowAll`] where they say nothing.
+    /// Returns the permission, which is [`Permission::DisallowAll`] without an entry.
     pub fn permission(&self, object_type: ObjectType, entries: impl Into<Entries>) -> Permission {
-        let Entries { own, otherwise } = entries.into();
-        let entry = self.entry(object_type, own).or_else(|| self.entry(object_type, otherwise));
+        let Entries { own, fallback } = entries.into();
+        let entry = self.entry(object_type, own).or_else(|| self.entry(object_type, fallback));
         entry.unwrap_or_default()
     }
 
@@ -98,7 +97,7 @@ impl Default for Rules {
     }
 }
 
-/// The entries that there are.
+/// Shows the entries that are set.
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pairs = ObjectType::ALL.iter().flat_map(|t| Operation::ALL.iter().map(move |o| (*t, *o)));
@@ -107,19 +106,19 @@ impl fmt::Debug for Rules {
     }
 }
 
-/// One policy. A collection that its file leaves out, or gives as empty, is `None`; a policy without either
-/// disallows everything.
+/// One policy. A section that is missing or empty in the file is `None`; a policy without sections disallows
+/// everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// The rules for clients of whose groups nothing is known.
+    /// The rules for clients without group information.
     pub preset: Option<Box<Rules>>,
     /// The rules for the members of each group.
     pub groups: Option<BTreeMap<String, Box<Rules>>>,
 }
 
 impl Policy {
-    /// What the policy says to a client with these groups; `None` means that authentication tells of no
-    /// groups, an empty slice that the client is in none.
+    /// Returns the permission of a client with these groups. `None` means that authentication supplied no group
+    /// information; an empty slice means that the client is in no group.
     ///
     /// | policy has \ client has | groups                      | no group information |
     /// |-------------------------|-----------------------------|----------------------|
@@ -149,49 +148,50 @@ impl Policy {
 pub struct Policies(BTreeMap<String, Arc<Policy>>);
 
 impl Policies {
-    /// The name of the policy of objects for which their creator names none.
+    /// The name of the policy of objects whose creator named none.
     pub const DEFAULT: &'static str = "default";
-    /// The name of the built-in policy for templates that everybody may read.
+    /// The name of the built-in policy for templates that every client may read.
     pub const PUBLIC: &'static str = "public";
 
-    /// The built-in policies alone.
+    /// Returns the built-in policies.
     pub fn builtin() -> Self {
         Self::new(BTreeMap::new())
     }
 
-    /// The given policies and the built-in ones, which replace any of the same name.
+    /// Combines policies with the built-in ones, which replace any of the same name.
     pub fn new(mut policies: BTreeMap<String, Arc<Policy>>) -> Self {
         policies.insert(Self::DEFAULT.to_owned(), Arc::new(builtin::default_policy()));
         policies.insert(Self::PUBLIC.to_owned(), Arc::new(builtin::public_policy()));
         Self(policies)
     }
 
-    /// The built-in policies and those of one file's text. `file` only names it in errors.
+    /// Parses the text of one file, and adds the built-in policies. `file` is the path for errors.
     ///
     /// # Errors
-    /// What is wrong with the text, and where.
+    /// Returns the first error of the text with its position.
     pub fn parse(file: &Path, json: &[u8]) -> Result<Self, Error> {
         let policies = parse::policies(file, json)?;
         Ok(Self::new(policies.into_iter().map(|(name, policy)| (name, Arc::new(policy))).collect()))
     }
 
-    /// Whether no policy file may define the name.
+    /// Returns whether the name is reserved for a built-in policy.
     pub fn is_reserved(name: &str) -> bool {
         name == Self::DEFAULT || name == Self::PUBLIC
     }
 
-    /// The policy of a name.
+    /// Returns the policy with this name.
     pub fn policy(&self, name: &str) -> Option<&Policy> {
         self.0.get(name).map(Arc::as_ref)
     }
 
-    /// Whether the policy of that name lets the client do the operation on an object of that type and owner.
-    /// A policy that does not exist allows nothing, and an object without an owner is nobody's. Neither
-    /// allocates nor locks.
+    /// Returns whether the policy allows the client to perform the operation on an object of this type and owner.
+    ///
+    /// A policy that does not exist allows nothing. No client is the owner of an object without owner. This method
+    /// neither allocates nor locks.
     pub fn permits(
         &self,
         policy: &str,
-        asker: &Principal,
+        requester: &Principal,
         groups: Option<&[String]>,
         owner: Option<&Principal>,
         object_type: ObjectType,
@@ -200,14 +200,14 @@ impl Policies {
         let Some(policy) = self.policy(policy) else { return false };
         match policy.permission(groups, object_type, entries) {
             Permission::AllowAll => true,
-            Permission::AllowOwner => owner.is_some_and(|owner| asker.is_same_owner_as(owner)),
+            Permission::AllowOwner => owner.is_some_and(|owner| requester.is_same_owner_as(owner)),
             Permission::DisallowAll => false,
         }
     }
 
-    /// Every policy and type of object for which the operation is allowed to the client, or to it as the
-    /// owner: what [`Policies::permits`] says, in the form of a WHERE clause. What is not listed is
-    /// disallowed. By name, then by type.
+    /// Returns each policy and object type for which the client may perform the operation, at least as the owner, in the
+    /// order of names and types. This is the information of [`Policies::permits`] as input for an SQL `WHERE` clause:
+    /// combinations that are not in the list are disallowed.
     pub fn permissions(
         &self,
         groups: Option<&[String]>,
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_type_and_operation_has_its_own_place() {
+    fn every_pair_of_object_type_and_operation_has_its_own_entry() {
         let pairs: Vec<_> =
             ObjectType::ALL.iter().flat_map(|t| Operation::ALL.iter().map(move |o| (*t, *o))).collect();
         for (object_type, operation) in &pairs {
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn owner_rule_asks_for_the_owner_and_nobody_owns_an_object_without_one() {
+    fn allow_owner_requires_the_owner_and_an_object_without_owner_has_none() {
         let all = Policies::builtin();
         assert!(all.permits("default", &"alice".into(), None, Some(&"alice".into()), KEY, Operation::Get));
         assert!(!all.permits("default", &"bob".into(), None, Some(&"alice".into()), KEY, Operation::Get));
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn unknown_policy_and_missing_entry_allow_nothing() {
         let all = Policies::builtin();
-        assert!(!all.permits("nobody's", &"alice".into(), None, Some(&"alice".into()), KEY, Operation::Get));
+        assert!(!all.permits("unknown", &"alice".into(), None, Some(&"alice".into()), KEY, Operation::Get));
         assert!(!all.permits(
             "default",
             &"alice".into(),
@@ -322,14 +322,14 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_is_judged_by_its_own_entry_where_there_is_one() {
+    fn entry_of_the_operation_itself_precedes_the_fallback() {
         let all = policies(
             r#"{"p": {"groups": {
                 "A": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL", "ENCRYPT": "DISALLOW_ALL"}},
                 "B": {"SYMMETRIC_KEY": {"GET": "DISALLOW_ALL", "ENCRYPT": "ALLOW_ALL"}},
                 "C": {"SYMMETRIC_KEY": {"GET": "ALLOW_OWNER"}}}}}"#,
         );
-        let encrypt = Entries { own: Operation::Encrypt, otherwise: Operation::Get };
+        let encrypt = Entries { own: Operation::Encrypt, fallback: Operation::Get };
         let permission =
             |names: &[&str]| all.policy("p").unwrap().permission(Some(&groups(names)), KEY, encrypt);
         for (names, expected) in [
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn preset_serves_where_the_policy_has_no_groups() {
+    fn preset_applies_if_the_policy_has_no_groups() {
         let all = policies(r#"{"p": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}, "groups": {}}}"#);
         for names in [&["A"][..], &[]] {
             assert!(all.permits(
@@ -368,14 +368,14 @@ mod tests {
     }
 
     #[test]
-    fn groups_alone_disallow_all_to_a_client_without_group_information() {
+    fn policy_with_groups_only_disallows_all_without_group_information() {
         let all = policies(r#"{"p": {"groups": {"A": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}}}"#);
         assert!(!all.permits("p", &"alice".into(), None, Some(&"alice".into()), KEY, Operation::Get));
         assert!(all.permissions(None, Operation::Get).iter().all(|(name, ..)| *name != "p"));
     }
 
     #[test]
-    fn permissions_list_what_a_where_clause_needs() {
+    fn permissions_list_every_allowed_pair_of_policy_and_object_type() {
         let all = policies(r#"{"p": {"groups": {"A": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_ALL"}}}}}"#);
         let listed = all.permissions(Some(&groups(&["A"])), Operation::Locate);
         assert_eq!(listed.iter().filter(|(name, ..)| *name == "default").count(), 10);

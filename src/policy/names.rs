@@ -1,24 +1,24 @@
-//! The names of types, operations and permissions in policy files, as PyKMIP's enumerations spell them:
-//! the standard's name in capitals, words joined by `_`, hyphens dropped. Files need no other spelling.
+//! The names of object types, operations and permissions in policy files, which are those of PyKMIP's enumerations:
+//! the standard's name in capitals, with `_` between words and without hyphens.
 
 use super::Permission;
 use crate::kmip::enums::{ObjectType, Operation};
 
-/// The names that do not follow from the standard's.
+/// The names that do not follow from those of the standard.
 const IRREGULAR_OBJECT_TYPES: &[(ObjectType, &str)] = &[(ObjectType::OpaqueObject, "OPAQUE_DATA")];
 const IRREGULAR_OPERATIONS: &[(Operation, &str)] = &[(Operation::Pkcs11, "PKCS_11")];
 
-/// The type of object that a policy file calls so.
+/// Returns the object type with this name.
 pub(super) fn object_type(spelled: &str) -> Option<ObjectType> {
     find(spelled, ObjectType::ALL, IRREGULAR_OBJECT_TYPES, ObjectType::name)
 }
 
-/// The operation that a policy file calls so. All operations up to KMIP 2.1, also those PyKMIP lacks.
+/// Returns the operation with this name: any up to KMIP 2.1, including those that PyKMIP lacks.
 pub(super) fn operation(spelled: &str) -> Option<Operation> {
     find(spelled, Operation::ALL, IRREGULAR_OPERATIONS, Operation::name)
 }
 
-/// The permission that a policy file calls so.
+/// Returns the permission with this name.
 pub(super) fn permission(spelled: &str) -> Option<Permission> {
     match spelled {
         "ALLOW_ALL" => Some(Permission::AllowAll),
@@ -35,12 +35,12 @@ fn find<T: Copy + PartialEq>(
     name: fn(T) -> &'static str,
 ) -> Option<T> {
     all.iter().copied().find(|entry| match irregular.iter().find(|(other, _)| other == entry) {
-        Some((_, own)) => *own == spelled,
+        Some((_, exception)) => *exception == spelled,
         None => regular(name(*entry)).eq(spelled.bytes()),
     })
 }
 
-/// The regular spelling of a name of the standard.
+/// Spells a name of the standard by the regular rule.
 fn regular(name: &str) -> impl Iterator<Item = u8> {
     let letters = name.bytes().filter(|byte| *byte != b'-');
     letters.map(|byte| if byte == b' ' { b'_' } else { byte.to_ascii_uppercase() })
@@ -72,12 +72,12 @@ mod tests {
         HASH CREATE_SPLIT_KEY JOIN_SPLIT_KEY IMPORT EXPORT LOG LOGIN LOGOUT DELEGATED_LOGIN ADJUST_ATTRIBUTE \
         SET_ATTRIBUTE SET_ENDPOINT_ROLE PKCS_11 INTEROP REPROVISION";
 
-    /// What KMIP 2.1 adds to them.
+    /// The operations that KMIP 2.1 adds.
     const KMIP_2_1_OPERATIONS: &str =
         "SET_DEFAULTS SET_CONSTRAINTS GET_CONSTRAINTS QUERY_ASYNCHRONOUS_REQUESTS PROCESS PING";
 
     #[test]
-    fn object_types_are_spelled_as_pykmip_spells_them() {
+    fn object_type_names_are_those_of_pykmip() {
         let wire: Vec<_> =
             PYKMIP_OBJECT_TYPES.iter().map(|name| object_type(name).map(ObjectType::to_wire)).collect();
         assert_eq!(wire, (1..=10).map(Some).collect::<Vec<_>>());
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_are_spelled_as_pykmip_spells_them() {
+    fn operation_names_are_those_of_pykmip() {
         let names = PYKMIP_OPERATIONS.split_whitespace().chain(KMIP_2_1_OPERATIONS.split_whitespace());
         let wire: Vec<_> = names.map(|name| (name, operation(name).map(Operation::to_wire))).collect();
         for ((name, found), value) in wire.iter().zip(1..) {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_are_unknown() {
+    fn rejects_other_spellings() {
         for name in ["", "get", "Get", "RE_KEY", "RE-KEY", "GET ATTRIBUTES", "PKCS#11", "GET_", "ALL"] {
             assert_eq!(operation(name), None, "{name}");
         }

@@ -1,94 +1,97 @@
-//! Reads policy files (PyKMIP server documentation, "Policy Files"): one JSON object, a member for each
-//! policy, with the sections `preset` and `groups`, or, in older files, with the types of objects directly.
+//! Parses policy files (PyKMIP server documentation, "Policy Files"): one JSON object with a member for each policy,
+//! which contains the sections `preset` and `groups`, or, in older files, object types directly.
 //!
-//! Reading from disk and protecting reserved names is for [`super::directory`].
+//! Values are read as [`RawValue`]s, which borrow from the text: the position of each name and value in the text, which
+//! serde_json's own values lack, is then known when an error is found.
+//!
+//! [`super::directory`] reads the files and protects reserved names.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_core::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
-use super::position::{self, Position};
-use super::{Error, Place, Policy, Rules, names};
+use super::{Error, FilePosition, Policy, Rules, names};
 
 const PRESET: &str = "preset";
 const GROUPS: &str = "groups";
 
-/// The policies of one file's text. As Python's JSON reader does, of members with the same name the last one
-/// counts. A policy without any member is none at all. A section that is empty or null is not there.
+/// Parses the policies of one file.
+///
+/// If an object has several members with the same name, the last one counts, as in Python's JSON parser. A policy
+/// without members is ignored. A section that is empty or null counts as missing.
 ///
 /// # Errors
-/// The first thing that is wrong, with its place in `file`.
+/// Returns the first error, with its position in `file`.
 pub(super) fn policies(file: &Path, json: &[u8]) -> Result<BTreeMap<String, Policy>, Error> {
     let source = Source { file, json };
-    let root = serde_json::from_slice(json).map_err(|cause| source.no_json(cause))?;
+    let root = serde_json::from_slice(json).map_err(|cause| source.invalid_json(cause))?;
     let mut policies = BTreeMap::new();
-    for (name, body) in source.object(&root, "a policy file", &[])? {
-        let members = source.object(body, "a policy", &[name])?;
+    for (name, member) in source.object(root, "a policy file")? {
+        let members = source.object(member.value, "a policy")?;
         if !members.is_empty() {
-            policies.insert(name.clone(), policy(&source, name, members)?);
+            let policy = policy(&source, &name, &members)?;
+            policies.insert(name, policy);
         }
     }
     Ok(policies)
 }
 
-fn policy(source: &Source<'_>, name: &str, members: &Map<String, Value>) -> Result<Policy, Error> {
-    let is_section = |member: &str| member == PRESET || member == GROUPS;
-    if let Some(other) = members.keys().find(|key| !is_section(key) && names::object_type(key).is_none()) {
-        let place = source.name(&[name, other]);
-        return Err(Error::UnknownSection { place, policy: name.to_owned(), name: other.clone() });
+fn policy(source: &Source<'_>, policy: &str, members: &Members<'_>) -> Result<Policy, Error> {
+    let is_section = |name: &str| name == PRESET || name == GROUPS;
+    let object_types: Vec<_> = members.iter().filter(|(name, _)| !is_section(name)).collect();
+    if let Some((name, member)) = object_types.iter().find(|(name, _)| names::object_type(name).is_none()) {
+        let position = source.position(member.name);
+        return Err(Error::UnknownSection { position, policy: policy.to_owned(), name: (*name).clone() });
     }
-    let Some(object_type) = members.keys().find(|key| !is_section(key)) else {
+    let Some((name, member)) = object_types.first() else {
         return Ok(Policy {
-            preset: preset(source, name, members.get(PRESET))?,
-            groups: groups(source, name, members.get(GROUPS))?,
+            preset: preset(source, members.get(PRESET))?,
+            groups: groups(source, members.get(GROUPS))?,
         });
     };
-    if members.keys().any(|key| is_section(key)) {
-        let place = source.name(&[name, object_type]);
-        return Err(Error::MixedSections { place, policy: name.to_owned(), name: object_type.clone() });
+    if object_types.len() < members.len() {
+        let position = source.position(member.name);
+        return Err(Error::MixedSections { position, policy: policy.to_owned(), name: (*name).clone() });
     }
-    Ok(Policy { preset: Some(Box::new(rules(source, members, &[name])?)), groups: None })
+    Ok(Policy { preset: Some(Box::new(rules(source, members)?)), groups: None })
 }
 
-fn preset(source: &Source<'_>, policy: &str, section: Option<&Value>) -> Result<Option<Box<Rules>>, Error> {
-    let path = [policy, PRESET];
-    match source.section(section, &path)? {
-        Some(types) => rules(source, types, &path).map(Box::new).map(Some),
-        None => Ok(None),
-    }
+fn preset(source: &Source<'_>, section: Option<&Member<'_>>) -> Result<Option<Box<Rules>>, Error> {
+    source.section(section)?.map(|object_types| rules(source, &object_types).map(Box::new)).transpose()
 }
 
 fn groups(
     source: &Source<'_>,
-    policy: &str,
-    section: Option<&Value>,
+    section: Option<&Member<'_>>,
 ) -> Result<Option<BTreeMap<String, Box<Rules>>>, Error> {
-    let Some(groups) = source.section(section, &[policy, GROUPS])? else { return Ok(None) };
-    let mut found = BTreeMap::new();
-    for (group, types) in groups {
-        let path = [policy, GROUPS, group];
-        let types = source.object(types, "a group", &path)?;
-        found.insert(group.clone(), Box::new(rules(source, types, &path)?));
-    }
-    Ok(Some(found))
+    let Some(groups) = source.section(section)? else { return Ok(None) };
+    let parse = |(group, member): (String, Member<'_>)| {
+        let object_types = source.object(member.value, "a group")?;
+        Ok((group, Box::new(rules(source, &object_types)?)))
+    };
+    groups.into_iter().map(parse).collect::<Result<_, _>>().map(Some)
 }
 
-/// The rules of a map from types of objects to maps from operations to permissions.
-fn rules(source: &Source<'_>, types: &Map<String, Value>, path: &[&str]) -> Result<Rules, Error> {
+/// Parses an object that maps object types to objects that map operations to permissions.
+fn rules(source: &Source<'_>, object_types: &Members<'_>) -> Result<Rules, Error> {
     let mut rules = Rules::new();
-    for (type_name, operations) in types {
-        let path = [path, &[type_name.as_str()]].concat();
-        let object_type = names::object_type(type_name)
-            .ok_or_else(|| Error::UnknownObjectType { place: source.name(&path), name: type_name.clone() })?;
-        for (operation_name, permission) in source.object(operations, "a type of object", &path)? {
-            let path = [&path, &[operation_name.as_str()][..]].concat();
-            let operation = names::operation(operation_name).ok_or_else(|| Error::UnknownOperation {
-                place: source.name(&path),
-                name: operation_name.clone(),
-            })?;
-            let permission = permission.as_str().and_then(names::permission).ok_or_else(|| {
-                Error::UnknownPermission { place: source.value(&path), found: shown(permission) }
+    for (type_name, member) in object_types {
+        let object_type = names::object_type(type_name).ok_or_else(|| Error::UnknownObjectType {
+            position: source.position(member.name),
+            name: type_name.clone(),
+        })?;
+        for (name, entry) in source.object(member.value, "a type of object")? {
+            let Some(operation) = names::operation(&name) else {
+                return Err(Error::UnknownOperation { position: source.position(entry.name), name });
+            };
+            let text = string(entry.value);
+            let permission = text.as_deref().and_then(names::permission).ok_or_else(|| {
+                let found =
+                    text.as_deref().map_or_else(|| kind(entry.value).to_owned(), |text| format!("{text:?}"));
+                Error::UnknownPermission { position: source.position(entry.value), found }
             })?;
             rules.set(object_type, operation, permission);
         }
@@ -96,70 +99,109 @@ fn rules(source: &Source<'_>, types: &Map<String, Value>, path: &[&str]) -> Resu
     Ok(rules)
 }
 
-/// The text that is being read, for the places of errors.
+/// The members of a JSON object, by name.
+type Members<'a> = BTreeMap<String, Member<'a>>;
+
+/// A member of a JSON object: its name as the text spells it, and its value.
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    name: &'a RawValue,
+    value: &'a RawValue,
+}
+
+/// All members of a JSON object, in the order of the text.
+struct MemberList<'a>(Vec<Member<'a>>);
+
+impl<'de> Deserialize<'de> for MemberList<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MemberVisitor;
+
+        impl<'de> Visitor<'de> for MemberVisitor {
+            type Value = MemberList<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry()? {
+                    members.push(Member { name, value });
+                }
+                Ok(MemberList(members))
+            }
+        }
+
+        deserializer.deserialize_map(MemberVisitor)
+    }
+}
+
+/// The text of a policy file.
 struct Source<'a> {
     file: &'a Path,
     json: &'a [u8],
 }
 
-impl Source<'_> {
-    fn object<'v>(
-        &self,
-        value: &'v Value,
-        what: &'static str,
-        path: &[&str],
-    ) -> Result<&'v Map<String, Value>, Error> {
-        value.as_object().ok_or_else(|| Error::NotAnObject {
-            place: self.value(path),
-            what,
-            found: kind(value),
-        })
+impl<'a> Source<'a> {
+    /// Returns the members of an object; `what` describes the object in errors.
+    fn object(&self, value: &'a RawValue, what: &'static str) -> Result<Members<'a>, Error> {
+        if kind(value) != OBJECT {
+            return Err(Error::NotAnObject { position: self.position(value), what, found: kind(value) });
+        }
+        let invalid = |value: &RawValue, cause| Error::Json { position: self.position(value), cause };
+        let MemberList(list) = serde_json::from_str(value.get()).map_err(|cause| invalid(value, cause))?;
+        let named = |member: Member<'a>| match serde_json::from_str(member.name.get()) {
+            Ok(name) => Ok((name, member)),
+            Err(cause) => Err(invalid(member.name, cause)),
+        };
+        list.into_iter().map(named).collect()
     }
 
-    /// A section's members, if it is there and has any.
-    fn section<'v>(
-        &self,
-        section: Option<&'v Value>,
-        path: &[&str],
-    ) -> Result<Option<&'v Map<String, Value>>, Error> {
+    /// Returns the members of a section, or `None` if it is missing, null or empty.
+    fn section(&self, section: Option<&Member<'a>>) -> Result<Option<Members<'a>>, Error> {
         match section {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => Ok(Some(self.object(value, "a section", path)?).filter(|map| !map.is_empty())),
+            Some(section) if kind(section.value) != NULL => {
+                Ok(Some(self.object(section.value, "a section")?).filter(|members| !members.is_empty()))
+            }
+            _ => Ok(None),
         }
     }
 
-    fn no_json(&self, cause: serde_json::Error) -> Error {
-        // It counts the bytes read, which are none where a line is missing altogether.
-        let place = self.place(Position { line: cause.line(), column: cause.column().max(1) });
-        Error::Json { place, cause }
+    /// Returns the position of a value that borrows from the text.
+    fn position(&self, value: &RawValue) -> FilePosition {
+        let offset = value.get().as_ptr().addr().saturating_sub(self.json.as_ptr().addr());
+        let before = self.json.get(..offset).unwrap_or_default();
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        FilePosition {
+            file: self.file.to_owned(),
+            line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+            column: before.len() - line_start + 1,
+        }
     }
 
-    fn name(&self, path: &[&str]) -> Place {
-        self.place(position::of_name(self.json, path))
-    }
-
-    fn value(&self, path: &[&str]) -> Place {
-        self.place(position::of_value(self.json, path))
-    }
-
-    fn place(&self, Position { line, column }: Position) -> Place {
-        Place { file: self.file.to_owned(), line, column }
+    fn invalid_json(&self, cause: serde_json::Error) -> Error {
+        // serde_json counts the bytes that it has read in the line, which can be none.
+        let (line, column) = (cause.line(), cause.column().max(1));
+        Error::Json { position: FilePosition { file: self.file.to_owned(), line, column }, cause }
     }
 }
 
-/// A text in quotes, of other values the kind.
-fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| kind(value).to_owned(), |text| format!("{text:?}"))
+/// Returns the text of a string, or `None` for a value of another kind.
+fn string(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+const NULL: &str = "null";
+const OBJECT: &str = "an object";
+
+fn kind(value: &RawValue) -> &'static str {
+    match value.get().as_bytes().first() {
+        Some(b'n') => NULL,
+        Some(b't' | b'f') => "a boolean",
+        Some(b'"') => "a string",
+        Some(b'[') => "an array",
+        Some(b'{') => OBJECT,
+        _ => "a number",
     }
 }
 
@@ -203,14 +245,14 @@ mod tests {
     }
 
     #[test]
-    fn types_of_objects_directly_in_a_policy_are_its_preset() {
+    fn object_types_directly_in_a_policy_are_its_preset() {
         let found = read(r#"{"old": {"CERTIFICATE": {"LOCATE": "ALLOW_ALL"}}}"#);
         let rules = one_rule(ObjectType::Certificate, Operation::Locate, Permission::AllowAll);
         assert_eq!(found.get("old"), Some(&Policy { preset: Some(rules), groups: None }));
     }
 
     #[test]
-    fn policy_without_members_is_none_and_empty_sections_are_not_there() {
+    fn ignores_policies_without_members_and_empty_sections() {
         let found = read(r#"{"a": {}, "b": {"preset": {}, "groups": null}, "c": {"groups": {}}}"#);
         assert_eq!(found.keys().collect::<Vec<_>>(), ["b", "c"]);
         assert!(found.values().all(|policy| *policy == Policy::default()));
@@ -218,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn last_of_members_with_one_name_counts() {
+    fn last_of_several_members_with_one_name_counts() {
         let found = read(
             r#"{"a": {"BROKEN": 1}, "a": {"CERTIFICATE": {"GET": 1, "GET": "ALLOW_ALL"}, "TEMPLATE": {"BROKEN": 1},
                 "TEMPLATE": {}}}"#,
@@ -254,7 +296,8 @@ mod tests {
             ),
             (
                 "{\"a\": {\"groups\": {\"G\": {\"KEY\": {}}}}}",
-                "p.json, line 1, column 25: \"KEY\" is no type of object",
+                "p.json, line 1, column 25: \"KEY\" is no type of object; \
+                 types are written like \"SYMMETRIC_KEY\"",
             ),
             (
                 "{\"a\": {\"PGP_KEY\": null}}",
@@ -262,7 +305,8 @@ mod tests {
             ),
             (
                 "{\"a\": {\"preset\": {\"TEMPLATE\": {\n\t\"READ\": \"ALLOW_ALL\"}}}}",
-                "p.json, line 2, column 2: \"READ\" is no operation",
+                "p.json, line 2, column 2: \"READ\" is no operation; \
+                 operations are written like \"GET_ATTRIBUTES\"",
             ),
             (
                 "{\"a\": {\"TEMPLATE\": {\"GET\": \"ALLOW_NONE\"}}}",
@@ -281,12 +325,29 @@ mod tests {
     }
 
     #[test]
-    fn nesting_without_end_is_an_error() {
-        assert!(fails(&"[".repeat(1_000_000)).contains("recursion limit exceeded"));
+    fn rejects_deep_nesting_without_recursion() {
+        assert!(fails(&"[".repeat(1_000_000)).contains("EOF while parsing a list"));
+        let nested = format!("{}{}", "{\"a\":".repeat(100_000) + "1", "}".repeat(100_000));
+        assert!(fails(&nested).contains("policy \"a\" has a section \"a\""));
     }
 
     #[test]
-    fn example_file_of_this_repository_shows_both_sections() {
+    fn positions_are_exact_behind_escapes_and_nested_values() {
+        for (json, position) in [
+            (
+                r#"{"a": {"groups": {"}\"{": {"TEMPLATE": {"GET": [1, {"b": "}"}]}}}}, "b": 1}"#,
+                "line 1, column 48",
+            ),
+            ("{\"a\": {}, \"b\": {},\n \"\\u0062\": -2.5}", "line 2, column 12"),
+            (r#"{"a": {"T\u0045MPLATE": {}, "preset": {}}}"#, "line 1, column 8"),
+            (r#"{"a": {"\ud800": {}}}"#, "line 1, column 8"),
+        ] {
+            assert!(fails(json).starts_with(&format!("policy file p.json, {position}: ")), "{}", fails(json));
+        }
+    }
+
+    #[test]
+    fn example_file_of_this_repository_has_both_sections() {
         let found = read(include_str!("../../policy.json"));
         assert_eq!(found.get("example").unwrap().preset, builtin::default_policy().preset);
         let groups = found.get("example_groups").unwrap().groups.as_ref().unwrap();

@@ -1,5 +1,5 @@
-//! Compares the policies with a naive model that is written straight from the documentation's sentences, over
-//! drawn policies, clients and objects.
+//! Compares the policies with a naive model of the documentation's sentences, for pseudorandom policies, clients and
+//! objects.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,10 +8,10 @@ use super::{Permission, Policies};
 use crate::kmip::Principal;
 use crate::kmip::enums::{ObjectType, Operation};
 
-/// Draws from the same sequence each time (xorshift, Marsaglia 2003).
-struct Draw(u64);
+/// A pseudorandom generator with a fixed seed (xorshift, Marsaglia 2003).
+struct Random(u64);
 
-impl Draw {
+impl Random {
     fn below(&mut self, limit: u64) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -41,7 +41,7 @@ const USERS: &[&str] = &["alice", "bob"];
 const CREDENTIALS: &[Option<&str>] = &[None, Some("user one"), Some("user two")];
 const POLICIES: &[&str] = &["one", "two", "three"];
 
-/// Type, operation and permission, as the file spells them.
+/// Permissions by object type and operation, with the names of policy files.
 type Table = BTreeMap<&'static str, BTreeMap<&'static str, &'static str>>;
 
 #[derive(Default)]
@@ -50,14 +50,14 @@ struct Model {
     groups: Option<BTreeMap<&'static str, Table>>,
 }
 
-fn table(draw: &mut Draw) -> Table {
+fn table(random: &mut Random) -> Table {
     let mut table = Table::new();
     for (_, object_type) in OBJECT_TYPES {
-        if draw.chance(90) {
+        if random.chance(90) {
             let row = table.entry(object_type).or_default();
             for (_, operation) in OPERATIONS {
-                if draw.chance(90) {
-                    row.insert(operation, draw.one_of(PERMISSIONS));
+                if random.chance(90) {
+                    row.insert(operation, random.one_of(PERMISSIONS));
                 }
             }
         }
@@ -65,17 +65,17 @@ fn table(draw: &mut Draw) -> Table {
     table
 }
 
-fn model(draw: &mut Draw) -> Model {
+fn model(random: &mut Random) -> Model {
     let mut model = Model::default();
-    if draw.chance(60) {
+    if random.chance(60) {
         // An empty section is not there.
-        model.preset = Some(table(draw)).filter(|table| !table.is_empty());
+        model.preset = Some(table(random)).filter(|table| !table.is_empty());
     }
-    if draw.chance(60) {
+    if random.chance(60) {
         let mut groups = BTreeMap::new();
         for group in GROUPS {
-            if draw.chance(70) {
-                groups.insert(*group, table(draw));
+            if random.chance(70) {
+                groups.insert(*group, table(random));
             }
         }
         model.groups = Some(groups).filter(|groups| !groups.is_empty());
@@ -102,26 +102,26 @@ fn json(models: &BTreeMap<&str, Model>) -> String {
 
 /// "The user of the certificate is the owner, unless the owner made the object under a credential and the user comes
 /// with another."
-fn is_owner(asker: &Principal, owner: &Principal) -> bool {
-    if asker.user != owner.user {
+fn is_owner(requester: &Principal, owner: &Principal) -> bool {
+    if requester.user != owner.user {
         return false;
     }
     match owner.credential.as_deref() {
-        Some(made_under) => asker.credential.as_deref().is_none_or(|comes_with| comes_with == made_under),
+        Some(made_under) => requester.credential.as_deref().is_none_or(|comes_with| comes_with == made_under),
         None => true,
     }
 }
 
-/// The documentation's sentences, one after the other.
+/// Implements the documentation's sentences, one by one.
 fn allowed(
     models: &BTreeMap<&str, Model>,
-    (policy, asker, groups, owner): (&str, &Principal, Option<&[&str]>, Option<&Principal>),
+    (policy, requester, groups, owner): (&str, &Principal, Option<&[&str]>, Option<&Principal>),
     (object_type, operation): (&str, &str),
 ) -> bool {
     let Some(model) = models.get(policy) else { return false };
     let by_table = |table: &Table| match table.get(object_type).and_then(|row| row.get(operation)) {
         Some(&"ALLOW_ALL") => true,
-        Some(&"ALLOW_OWNER") => owner.is_some_and(|owner| is_owner(asker, owner)),
+        Some(&"ALLOW_OWNER") => owner.is_some_and(|owner| is_owner(requester, owner)),
         Some(&"DISALLOW_ALL") => false,
         Some(other) => panic!("{other}"),
         // "If a policy does not cover a specific object type or operation, the server […] acts as if the
@@ -144,50 +144,56 @@ fn allowed(
     }
 }
 
-fn principal(draw: &mut Draw) -> Principal {
-    let credential = draw.one_of(CREDENTIALS).map(str::to_owned);
-    Principal { credential, ..draw.one_of(USERS).into() }
+fn principal(random: &mut Random) -> Principal {
+    let credential = random.one_of(CREDENTIALS).map(str::to_owned);
+    Principal { credential, ..random.one_of(USERS).into() }
 }
 
 #[test]
-fn drawn_policies_permit_what_the_documentation_says() {
-    let mut draw = Draw(0x9e37_79b9_7f4a_7c15);
+fn random_policies_permit_what_the_documentation_states() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut permitted = 0;
     for _ in 0..400 {
         let mut models = BTreeMap::new();
         for name in POLICIES {
-            if draw.chance(80) {
-                models.insert(*name, model(&mut draw));
+            if random.chance(80) {
+                models.insert(*name, model(&mut random));
             }
         }
-        let policies = Policies::parse(Path::new("drawn.json"), json(&models).as_bytes()).unwrap();
+        let policies = Policies::parse(Path::new("random.json"), json(&models).as_bytes()).unwrap();
         for _ in 0..50 {
-            let policy = draw.one_of(POLICIES);
-            let asker = principal(&mut draw);
-            let owner = draw.chance(90).then(|| principal(&mut draw));
-            let names: Option<Vec<&str>> = draw
+            let policy = random.one_of(POLICIES);
+            let requester = principal(&mut random);
+            let owner = random.chance(90).then(|| principal(&mut random));
+            let names: Option<Vec<&str>> = random
                 .chance(70)
-                .then(|| (0..draw.below(4)).map(|_| draw.one_of(&["A", "B", "C", "D"])).collect());
+                .then(|| (0..random.below(4)).map(|_| random.one_of(&["A", "B", "C", "D"])).collect());
             let groups: Option<Vec<String>> =
                 names.as_ref().map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-            let (object_type, type_name) = draw.one_of(OBJECT_TYPES);
-            let (operation, operation_name) = draw.one_of(OPERATIONS);
+            let (object_type, type_name) = random.one_of(OBJECT_TYPES);
+            let (operation, operation_name) = random.one_of(OPERATIONS);
 
-            let client = (policy, &asker, names.as_deref(), owner.as_ref());
+            let client = (policy, &requester, names.as_deref(), owner.as_ref());
             let expected = allowed(&models, client, (type_name, operation_name));
-            let found =
-                policies.permits(policy, &asker, groups.as_deref(), owner.as_ref(), object_type, operation);
+            let found = policies.permits(
+                policy,
+                &requester,
+                groups.as_deref(),
+                owner.as_ref(),
+                object_type,
+                operation,
+            );
             assert_eq!(found, expected, "{client:?} {type_name} {operation_name} under {}", json(&models));
 
             let listed = policies.permissions(groups.as_deref(), operation);
             let by_list = listed.iter().any(|(name, of, permission)| {
                 let by_owner = *permission == Permission::AllowOwner
-                    && owner.as_ref().is_some_and(|owner| is_owner(&asker, owner));
+                    && owner.as_ref().is_some_and(|owner| is_owner(&requester, owner));
                 *name == policy && *of == object_type && (*permission == Permission::AllowAll || by_owner)
             });
             assert_eq!(by_list, expected, "{client:?} {type_name} {operation_name} by list");
             permitted += usize::from(expected);
         }
     }
-    assert!((3_000..17_000).contains(&permitted), "the draw tells both answers apart: {permitted}");
+    assert!((3_000..17_000).contains(&permitted), "both answers occur often: {permitted} of 20000");
 }

@@ -1,5 +1,5 @@
-//! Holds the policies in force and follows the policy directory while the server runs: a named thread scans it
-//! four times a second and swaps a new snapshot in. Requests clone an [`Arc`] and never wait for a scan.
+//! The policies in force, which follow the policy directory while the server runs: a named thread scans it four times
+//! a second and replaces the snapshot. Requests clone an [`Arc`] and never wait for a scan.
 
 use std::io;
 use std::path::Path;
@@ -13,45 +13,46 @@ use crate::lock::IgnorePoison;
 use super::directory::{Directory, Scan};
 use super::{Error, Policies};
 
-/// The name that log lines about policies carry, as in PyKMIP's log.
+/// The log target of messages about policies, which is PyKMIP's logger name.
 const TARGET: &str = "kmip.server.monitor";
 
-/// The time between two scans. Users and PyKMIP's tests count on a change being in force after one second.
+/// The time between two scans. Users and PyKMIP's tests rely on a change to be in force after one second.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// The policies in force. Dropping it ends the watch.
+/// The policies in force. Dropping the store ends the monitor thread.
 #[derive(Debug)]
 pub struct PolicyStore {
     current: Arc<RwLock<Arc<Policies>>>,
-    watcher: Option<Watcher>,
+    monitor: Option<Monitor>,
 }
 
 impl PolicyStore {
-    /// Loads the policies of a directory, and follows its changes if `live`. Without a directory there are the
-    /// built-in policies only. A directory that does not exist or cannot be read is a warning in the log, since
-    /// PyKMIP's server runs on without it; if `live`, it is read once that is possible. Policy files that cannot
-    /// be used are errors in the log.
+    /// Loads the policies of a directory, and follows its changes if `live`. Without a directory, the store contains
+    /// only the built-in policies.
+    ///
+    /// A directory that cannot be read is logged as a warning, because PyKMIP's server continues without it; if `live`,
+    /// the store reads it as soon as it can. Invalid policy files are logged as errors.
     ///
     /// # Errors
-    /// [`Error::Watcher`] if the system refuses another thread.
+    /// Returns [`Error::Monitor`] if the monitor thread cannot be started.
     pub fn open(directory: Option<&Path>, live: bool) -> Result<Self, Error> {
         let Some(path) = directory else { return Ok(Self::fixed(Policies::builtin())) };
         let mut directory = Directory::new(path);
         let mut store = Self::fixed(Policies::builtin());
         publish(directory.scan(SystemTime::now()), &store.current);
         if live {
-            let watcher = Watcher::start(directory, Arc::clone(&store.current));
-            store.watcher = Some(watcher.map_err(|cause| Error::Watcher { cause })?);
+            let monitor = Monitor::start(directory, Arc::clone(&store.current));
+            store.monitor = Some(monitor.map_err(|cause| Error::Monitor { cause })?);
         }
         Ok(store)
     }
 
-    /// Policies that stay as they are.
+    /// Returns a store whose policies never change.
     pub fn fixed(policies: Policies) -> Self {
-        Self { current: Arc::new(RwLock::new(Arc::new(policies))), watcher: None }
+        Self { current: Arc::new(RwLock::new(Arc::new(policies))), monitor: None }
     }
 
-    /// The policies in force now. A request takes one snapshot, so that one change does not judge it twice.
+    /// Returns the policies in force now. Each request uses one snapshot, so that a change takes effect between requests.
     pub fn snapshot(&self) -> Arc<Policies> {
         Arc::clone(&self.current.read().ignore_poison())
     }
@@ -59,31 +60,31 @@ impl PolicyStore {
 
 impl Drop for PolicyStore {
     fn drop(&mut self) {
-        let Some(Watcher { stop, thread }) = self.watcher.take() else { return };
+        let Some(Monitor { stop, thread }) = self.monitor.take() else { return };
         drop(stop);
-        // A thread that panicked has said so itself.
+        // The panic of a thread is in the log already.
         let _ = thread.join();
     }
 }
 
-/// The thread that scans.
+/// The thread that scans the directory.
 #[derive(Debug)]
-struct Watcher {
-    /// Its drop ends the thread's wait.
+struct Monitor {
+    /// Dropping the sender ends the thread's wait.
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
-impl Watcher {
+impl Monitor {
     fn start(directory: Directory, current: Arc<RwLock<Arc<Policies>>>) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new().name("policy-monitor".to_owned());
-        let thread = thread.spawn(move || watch(directory, &current, &stopped))?;
+        let thread = thread.spawn(move || monitor(directory, &current, &stopped))?;
         Ok(Self { stop, thread })
     }
 }
 
-fn watch(mut directory: Directory, current: &RwLock<Arc<Policies>>, stopped: &Receiver<()>) {
+fn monitor(mut directory: Directory, current: &RwLock<Arc<Policies>>, stopped: &Receiver<()>) {
     log::info!(target: TARGET, "Policy monitor starts");
     while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
         publish(directory.scan(SystemTime::now()), current);
@@ -91,7 +92,7 @@ fn watch(mut directory: Directory, current: &RwLock<Arc<Policies>>, stopped: &Re
     log::info!(target: TARGET, "Policy monitor stops");
 }
 
-/// Puts new policies in force and logs what the scan saw.
+/// Puts the policies of a scan in force and logs its events.
 fn publish(scan: Scan, current: &RwLock<Arc<Policies>>) {
     if let Some(policies) = scan.policies {
         *current.write().ignore_poison() = Arc::new(policies);
@@ -123,7 +124,7 @@ mod tests {
         )
     }
 
-    /// Waits until the store gives the answer, and fails when that takes a second.
+    /// Waits until the store returns the answer, and fails after one second.
     fn within_a_second(store: &PolicyStore, answer: bool) {
         let start = Instant::now();
         while permits(store) != answer {
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_that_comes_later_is_read_then() {
+    fn reads_directory_that_is_created_later() {
         let folder = Folder::new("later");
         let path = folder.path().join("policies");
         let store = PolicyStore::open(Some(&path), true).unwrap();
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn store_that_is_not_live_loads_once() {
+    fn loads_once_if_not_live() {
         let folder = Folder::new("once");
         folder.write("p.json", ALLOW);
         let store = PolicyStore::open(Some(folder.path()), false).unwrap();
@@ -171,18 +172,18 @@ mod tests {
         folder.remove("p.json");
         thread::sleep(INTERVAL * 3);
         assert!(permits(&store));
-        assert!(store.watcher.is_none());
+        assert!(store.monitor.is_none());
     }
 
     #[test]
-    fn no_directory_means_the_built_in_policies() {
+    fn contains_built_in_policies_without_a_directory() {
         let store = PolicyStore::open(None, true).unwrap();
         assert!(store.snapshot().policy("default").is_some());
-        assert!(store.watcher.is_none());
+        assert!(store.monitor.is_none());
     }
 
     #[test]
-    fn snapshot_stays_as_it_was_taken() {
+    fn snapshot_does_not_change() {
         let folder = Folder::new("snapshot");
         folder.write("p.json", ALLOW);
         let store = PolicyStore::open(Some(folder.path()), true).unwrap();
@@ -193,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn drop_ends_the_thread_at_once() {
+    fn drop_ends_the_monitor_thread() {
         let folder = Folder::new("drop");
         let store = PolicyStore::open(Some(folder.path()), true).unwrap();
         let current = Arc::downgrade(&store.current);
         let start = Instant::now();
         drop(store);
-        assert!(current.upgrade().is_none(), "the thread holds it no more");
+        assert!(current.upgrade().is_none(), "the thread holds no reference any longer");
         assert!(start.elapsed() < INTERVAL);
     }
 }

@@ -1,7 +1,7 @@
-//! The authority of the settings, which signs the certificates of Certify and Re-certify.
+//! The certificate authority of the settings, which signs the certificates of Certify and Re-certify.
 //!
-//! Clients choose the names in those certificates. So none of them may be one that this server lets clients in by:
-//! that is looked at here.
+//! Clients choose the names in those certificates, so this server must not accept them for authentication: an
+//! authority that `ca_path` trusts is refused.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,30 +18,30 @@ use crate::x509::Certificate;
 use crate::x509::issuer::Issuer;
 use crate::x509::signature::{self, Verdict};
 
-/// The settings.
+/// Names of settings.
 const CERTIFICATE: &str = "certify_ca_certificate";
 const KEY: &str = "certify_ca_key";
 
-/// Why the authority of the settings does not do.
+/// The reason for which the authority of the settings cannot be used.
 #[derive(Debug)]
 pub enum Error {
-    /// A file cannot be read, or holds no certificate.
+    /// A file cannot be read, or contains no certificate.
     File(tls::Error),
-    /// There is a key without a certificate.
+    /// The settings name a key and no certificate.
     NoCertificate,
-    /// A file holds no private key that is not encrypted.
+    /// A file contains no unencrypted private key.
     NoKey(
         /// The file.
         PathBuf,
     ),
-    /// Certificate and key cannot be used.
+    /// Certificate and key cannot be used together.
     Unusable {
         /// The file of the certificate.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         cause: crypto::Error,
     },
-    /// Clients are trusted by the authority.
+    /// Certificates of this authority would authenticate clients.
     Trusted(
         /// The file of the certificate.
         PathBuf,
@@ -52,7 +52,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(error) => error.fmt(f),
-            Self::NoCertificate => write!(f, "{KEY}: the setting '{CERTIFICATE}' is missing"),
+            Self::NoCertificate => {
+                write!(f, "{KEY}: the setting '{CERTIFICATE}' is missing; add it, or remove {KEY}")
+            }
             Self::NoKey(path) => write!(f, "{KEY}: {} holds no PEM private key in clear", path.display()),
             Self::Unusable { path, cause } => {
                 write!(f, "{CERTIFICATE}: the authority in {} cannot be used: {cause}", path.display())
@@ -60,7 +62,7 @@ impl fmt::Display for Error {
             Self::Trusted(path) => write!(
                 f,
                 "{CERTIFICATE}: ca_path vouches for the authority in {}, so that clients could make themselves \
-                 certificates of any name; use an authority of its own",
+                 certificates of any name; use a separate authority",
                 path.display()
             ),
         }
@@ -75,11 +77,11 @@ impl From<tls::Error> for Error {
     }
 }
 
-/// The authority of the settings, or the server's own where they name none.
+/// Loads the authority of the settings, or returns the server's own if they name none.
 ///
 /// # Errors
-/// [`Error`].
-pub(super) fn of(config: &Config) -> Result<Authority, Error> {
+/// Returns [`Error`] if the authority cannot be used.
+pub(super) fn load(config: &Config) -> Result<Authority, Error> {
     let Some(path) = &config.certify_ca_certificate else {
         return if config.certify_ca_key.is_some() {
             Err(Error::NoCertificate)
@@ -107,12 +109,12 @@ pub(super) fn of(config: &Config) -> Result<Authority, Error> {
     issuer.map(Authority::of).map_err(|cause| Error::Unusable { path: path.clone(), cause })
 }
 
-/// Whether a client below `authority` would be let in by `trusted`: it has the same key, or it signed the
-/// authority's certificate.
+/// Returns whether `trusted` would authenticate clients whose certificates `authority` issued: both have the same key,
+/// or `trusted` signed the certificate of `authority`.
 fn vouches(trusted: &CertificateDer<'_>, authority: &CertificateDer<'_>) -> bool {
-    let (above, below) = (Certificate::read(trusted), Certificate::read(authority));
-    let same_key = above.public_key_info == below.public_key_info;
+    let (issuer, subject) = (Certificate::read(trusted), Certificate::read(authority));
+    let same_key = issuer.public_key_info == subject.public_key_info;
     let signed =
-        above.public_key_info.is_some_and(|info| signature::signed_by(authority, &info) == Verdict::Good);
+        issuer.public_key_info.is_some_and(|info| signature::signed_by(authority, &info) == Verdict::Good);
     same_key || signed
 }

@@ -1,17 +1,17 @@
-//! The endpoints of clients: the places of the setting `client_endpoints`, to which the server connects in order to
-//! send what waits for their users. One thread each; no request ever waits for one.
+//! The client endpoints: the listeners named by the setting `client_endpoints`, to which the server connects in order
+//! to deliver the notifications of their users. Each has its own thread; requests never wait for one.
 //!
-//! A listener shows the certificate of its user, which is checked as that of a client is; the server shows its own.
-//! What is sent, and whether to that user at all, is left to [`crate::dispatch::outgoing`].
+//! A listener presents the certificate of its user, which is verified like that of a client; the server presents its
+//! own. [`crate::dispatch::outgoing`] decides what is sent, and whether the user may receive it.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{self, TcpStream, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -24,36 +24,38 @@ use crate::engine::services::notifications::{Next, Notification};
 use crate::lock::IgnorePoison;
 use crate::ttlv::{FrameError, read_frame};
 
-/// The logger of this file.
+use super::deadline::DeadlineSocket;
+
+/// The log target of this module.
 const LOG: &str = "kmip.server.endpoint";
 
-/// How long a connection may take to be made, for each address of the host.
-const CONNECT: Duration = Duration::from_secs(3);
-/// How long the handshake may take, and each request with its response.
-const EXCHANGE: Duration = Duration::from_secs(5);
-/// How much of a long request has to be taken in a second beyond that, in bytes.
-const RATE: usize = 1 << 20;
-/// How long a connection is kept without anything to send.
-const IDLE: Duration = Duration::from_secs(60);
-/// How often a message is tried to be sent at the most.
-const ATTEMPTS: u32 = 5;
-/// How long to wait before the second attempt; before each further one it is four times as long.
+/// The time limit for a TCP connection, for each address of the host.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time limit for the TLS handshake, and for each request with its response.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The rate, in bytes per second, at which the listener must read a request that takes longer.
+const READ_RATE: usize = 1 << 20;
+/// The time after which an idle connection is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The maximum number of attempts to deliver a notification.
+const MAX_ATTEMPTS: u32 = 5;
+/// The pause before the second attempt; each further pause is four times as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest answer that is read, in bytes. Those to Put and Notify say hardly anything.
-const MAX_ANSWER: usize = 64 * 1024;
-/// For how long what waits is still sent when the server ends; connections are cut then.
+/// The maximum length of a response, in bytes. Responses to Put and Notify are almost empty.
+const MAX_RESPONSE: usize = 64 * 1024;
+/// The time for which queued notifications are still delivered after the server stops, before connections are cut.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long the threads may take to end after that.
-const END: Duration = Duration::from_secs(1);
-/// A message needs little of it.
+/// The time limit for the threads to end after their connections are cut.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+/// The stack size of a delivery thread.
 const STACK: usize = 1 << 20;
 
-/// The listeners of a server, and the threads that send to them.
+/// The client endpoints of a server, with their delivery threads.
 pub(super) struct Endpoints {
     dispatcher: Arc<Dispatcher>,
     tls: Arc<ClientConfig>,
     endpoints: Vec<ClientEndpoint>,
-    running: Arc<Running>,
+    threads: Arc<DeliveryThreads>,
 }
 
 impl fmt::Debug for Endpoints {
@@ -63,112 +65,118 @@ impl fmt::Debug for Endpoints {
 }
 
 impl Endpoints {
-    /// Those of the settings. What they are sent waits in the queues of `dispatcher`; `tls` is what connections to them
-    /// are made with.
+    /// Returns the endpoints of the settings. `dispatcher` holds their notification queues; connections use `tls`.
     pub(super) fn new(
         dispatcher: Arc<Dispatcher>,
         tls: Arc<ClientConfig>,
         endpoints: Vec<ClientEndpoint>,
     ) -> Self {
-        Self { dispatcher, tls, endpoints, running: Arc::default() }
+        Self { dispatcher, tls, endpoints, threads: Arc::default() }
     }
 
-    /// Begins to send.
+    /// Starts the delivery threads.
     pub(super) fn start(&self) {
         for endpoint in &self.endpoints {
             let (dispatcher, tls) = (Arc::clone(&self.dispatcher), Arc::clone(&self.tls));
-            let running = Arc::clone(&self.running);
+            let threads = Arc::clone(&self.threads);
             let sender = Sender {
                 dispatcher,
                 tls,
                 endpoint: endpoint.clone(),
-                running,
-                line: None,
+                threads,
+                connection: None,
                 capabilities: PeerCapabilities::default(),
                 failing: false,
             };
-            self.running.state().threads += 1;
+            self.threads.state().running += 1;
             let thread = thread::Builder::new().name("kmip-endpoint".to_owned()).stack_size(STACK);
             if let Err(error) = thread.spawn(move || sender.run()) {
-                log::error!(target: LOG, "There is no thread for the listener of {:?}: {error}", endpoint.user);
+                log::error!(
+                    target: LOG,
+                    "Nothing is sent to the listener of {:?}, because no thread could be started for it: {error}. \
+                     Raise the limit of threads and restart the server.",
+                    endpoint.user
+                );
             }
         }
     }
 
-    /// Ends it: what waits is sent for [`GRACE`] yet, and the rest dropped.
+    /// Stops delivery: queued notifications are delivered for another [`GRACE`], then the rest is dropped.
     pub(super) fn stop(&self) {
         let notifications = self.dispatcher.notifications();
         notifications.close(GRACE);
-        if !self.running.wait(GRACE) {
-            self.running
-                .state()
-                .sockets
-                .values()
-                .for_each(|socket| drop(socket.shutdown(net::Shutdown::Both)));
-            self.running.wait(END);
+        if !self.threads.wait(GRACE) {
+            let state = self.threads.state();
+            state.sockets.values().for_each(|socket| drop(socket.shutdown(net::Shutdown::Both)));
+            drop(state);
+            self.threads.wait(END_TIMEOUT);
         }
         for endpoint in &self.endpoints {
-            let rest = notifications.drop_rest(&endpoint.user);
-            if rest > 0 {
-                log::warn!(target: LOG, "{rest} messages were not sent to the listener of {:?}.", endpoint.user);
+            let dropped = notifications.drop_rest(&endpoint.user);
+            if dropped > 0 {
+                log::warn!(
+                    target: LOG,
+                    "{dropped} notifications for the listener of {:?} were dropped, because the server stopped before \
+                     they were delivered; the listener must query the state of its objects.",
+                    endpoint.user
+                );
             }
         }
     }
 }
 
-/// The threads that have not ended, and the connections that they have.
+/// The delivery threads that have not ended, with their sockets.
 #[derive(Default)]
-struct Running {
-    state: Mutex<State>,
+struct DeliveryThreads {
+    state: Mutex<ThreadState>,
     ended: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    threads: usize,
-    /// By users.
+struct ThreadState {
+    running: usize,
+    /// The open sockets, by user.
     sockets: HashMap<String, TcpStream>,
 }
 
-impl Running {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in between could panic.
+impl DeliveryThreads {
+    fn state(&self) -> MutexGuard<'_, ThreadState> {
         self.state.lock().ignore_poison()
     }
 
     fn end(&self, user: &str) {
         let mut state = self.state();
         state.sockets.remove(user);
-        state.threads = state.threads.saturating_sub(1);
+        state.running = state.running.saturating_sub(1);
         drop(state);
         self.ended.notify_all();
     }
 
-    /// Waits until all threads have ended; whether they have.
-    fn wait(&self, time: Duration) -> bool {
-        let waited = self.ended.wait_timeout_while(self.state(), time, |state| state.threads > 0);
+    /// Waits until all threads have ended, for at most `timeout`. Returns whether they have.
+    fn wait(&self, timeout: Duration) -> bool {
+        let waited = self.ended.wait_timeout_while(self.state(), timeout, |state| state.running > 0);
         !waited.ignore_poison().1.timed_out()
     }
 }
 
-/// The thread of one listener.
+/// The sender of notifications to one listener.
 struct Sender {
     dispatcher: Arc<Dispatcher>,
     tls: Arc<ClientConfig>,
     endpoint: ClientEndpoint,
-    running: Arc<Running>,
-    /// The connection, where there is one.
-    line: Option<Line>,
-    /// What is known of the listener when the next connection begins.
+    threads: Arc<DeliveryThreads>,
+    /// The open connection, if any.
+    connection: Option<Connection>,
+    /// The capabilities that the next connection assumes of the listener.
     capabilities: PeerCapabilities,
-    /// Whether the last attempt failed: that is told once, for as long as it lasts.
+    /// Whether the last attempt failed. A series of failures is logged once.
     failing: bool,
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.line = None;
-        self.running.end(&self.endpoint.user);
+        self.connection = None;
+        self.threads.end(&self.endpoint.user);
     }
 }
 
@@ -176,28 +184,30 @@ impl Sender {
     fn run(mut self) {
         let dispatcher = Arc::clone(&self.dispatcher);
         loop {
-            match dispatcher.notifications().next(&self.endpoint.user, IDLE) {
+            match dispatcher.notifications().next(&self.endpoint.user, IDLE_TIMEOUT) {
                 Next::Notification(notification) => {
-                    // A bug costs one message, not the listener.
+                    // A panic costs one notification, not the listener.
                     if catch_unwind(AssertUnwindSafe(|| self.send(&notification))).is_err() {
-                        self.hang_up();
-                        dispatcher.notifications().dropped(&self.endpoint.user, "the server has a bug");
+                        self.disconnect();
+                        dispatcher
+                            .notifications()
+                            .dropped(&self.endpoint.user, "the server panicked, which is a bug");
                     }
                 }
-                Next::Nothing => self.hang_up(),
+                Next::Nothing => self.disconnect(),
                 Next::Closed => return,
             }
         }
     }
 
-    /// Sends a notification, again and again where that fails.
+    /// Delivers a notification, in several attempts if necessary.
     fn send(&mut self, notification: &Notification) {
         let dispatcher = Arc::clone(&self.dispatcher);
         let (notifications, user) = (dispatcher.notifications(), self.endpoint.user.clone());
         let mut pause = FIRST_PAUSE;
-        for attempt in 1..=ATTEMPTS {
-            // The listener may have closed a connection that was idle: that is no failure of its own.
-            let was_idle = self.line.is_some();
+        for attempt in 1..=MAX_ATTEMPTS {
+            // The listener may have closed an idle connection, which does not count as a failed attempt.
+            let was_idle = self.connection.is_some();
             let mut outcome = self.attempt(notification);
             if was_idle && outcome.is_err() {
                 outcome = self.attempt(notification);
@@ -213,7 +223,7 @@ impl Sender {
                 }
                 Err(failure) => self.failed(&failure),
             }
-            if attempt < ATTEMPTS && !notifications.pause(&user, pause) {
+            if attempt < MAX_ATTEMPTS && !notifications.pause(&user, pause) {
                 break;
             }
             pause *= 4;
@@ -222,18 +232,18 @@ impl Sender {
     }
 
     fn attempt(&mut self, notification: &Notification) -> Result<Delivery, Failure> {
-        let line = match self.line.take() {
-            Some(line) => line,
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
             None => self.connect().map_err(Failure::Connection)?,
         };
-        let Line { mut stream, peer, mut capabilities } = line;
+        let Connection { mut stream, peer, mut capabilities } = connection;
         let to = (&*self.endpoint.user, &peer);
         let delivered = self
             .dispatcher
             .deliver(notification, to, &mut capabilities, &mut |request| exchange(&mut stream, request));
         match delivered {
             Ok(delivery) => {
-                self.line = Some(Line { stream, peer, capabilities });
+                self.connection = Some(Connection { stream, peer, capabilities });
                 Ok(delivery)
             }
             Err(failure) => {
@@ -244,12 +254,12 @@ impl Sender {
         }
     }
 
-    fn connect(&self) -> io::Result<Line> {
+    fn connect(&self) -> io::Result<Connection> {
         let ClientEndpoint { user, host, port } = &self.endpoint;
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
         let mut connected = None;
         for address in (host.as_str(), *port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, CONNECT) {
+            match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
                 Ok(socket) => {
                     connected = Some((socket, address));
                     break;
@@ -259,32 +269,38 @@ impl Sender {
         }
         let (socket, address) = connected.ok_or(failure)?;
         socket.set_nodelay(true)?;
-        self.running.state().sockets.insert(user.clone(), socket.try_clone()?);
-        // The name is for listeners that choose their certificate by it; who they are is told by the certificate.
+        self.threads.state().sockets.insert(user.clone(), socket.try_clone()?);
+        // The name is for listeners that choose their certificate by SNI. Only the certificate identifies the user.
         let name = ServerName::try_from(host.clone()).unwrap_or_else(|_| address.ip().into());
         let tls = ClientConnection::new(Arc::clone(&self.tls), name).map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(tls, Timed { socket, due: Instant::now() + EXCHANGE });
+        let mut socket = DeadlineSocket::new(socket);
+        socket.set_timeout(EXCHANGE_TIMEOUT);
+        let mut stream = StreamOwned::new(tls, socket);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
-        let shown = stream.conn.peer_certificates().and_then(|chain| chain.first());
-        let certificate = shown.and_then(|shown| Certificate::from_der(shown).ok());
+        let leaf = stream.conn.peer_certificates().and_then(|chain| chain.first());
+        let certificate = leaf.and_then(|der| Certificate::from_der(der).ok());
         let peer = Peer::new(address, 0, certificate);
-        Ok(Line { stream, peer, capabilities: self.capabilities.clone() })
+        Ok(Connection { stream, peer, capabilities: self.capabilities.clone() })
     }
 
-    fn hang_up(&mut self) {
-        self.running.state().sockets.remove(&self.endpoint.user);
-        if let Some(line) = self.line.take() {
-            close(line.stream);
+    fn disconnect(&mut self) {
+        self.threads.state().sockets.remove(&self.endpoint.user);
+        if let Some(connection) = self.connection.take() {
+            close(connection.stream);
         }
     }
 
     fn failed(&mut self, failure: &Failure) {
-        self.hang_up();
+        self.disconnect();
         if !std::mem::replace(&mut self.failing, true) {
             let ClientEndpoint { user, host, port } = &self.endpoint;
-            log::warn!(target: LOG, "Nothing can be sent to the listener of {user:?} at {host}:{port}: {failure}");
+            log::warn!(
+                target: LOG,
+                "Nothing can be sent to the listener of {user:?} at {host}:{port}: {failure}. Start that listener, or \
+                 correct client_endpoints."
+            );
         }
     }
 
@@ -295,67 +311,32 @@ impl Sender {
     }
 }
 
-type Stream = StreamOwned<ClientConnection, Timed>;
+type Stream = StreamOwned<ClientConnection, DeadlineSocket<TcpStream>>;
 
 /// A connection to a listener.
-struct Line {
+struct Connection {
     stream: Stream,
     peer: Peer,
     capabilities: PeerCapabilities,
 }
 
+/// Sends a request and returns the response.
 fn exchange(stream: &mut Stream, request: &[u8]) -> io::Result<Vec<u8>> {
-    let seconds = u64::try_from(request.len() / RATE).unwrap_or(u64::MAX);
-    stream.sock.due = Instant::now() + EXCHANGE.saturating_add(Duration::from_secs(seconds));
+    let seconds = u64::try_from(request.len() / READ_RATE).unwrap_or(u64::MAX);
+    stream.sock.set_timeout(EXCHANGE_TIMEOUT.saturating_add(Duration::from_secs(seconds)));
     stream.write_all(request)?;
     stream.flush()?;
     let mut response = Vec::new();
-    match read_frame(stream, &mut response, MAX_ANSWER, || ()) {
+    match read_frame(stream, &mut response, MAX_RESPONSE) {
         Ok(()) => Ok(response),
         Err(FrameError::Io(error)) => Err(error),
         Err(error) => Err(io::Error::other(error)),
     }
 }
 
-/// Says goodbye; a listener that is gone does not hear it.
+/// Sends the close_notify alert, if the listener can still be reached.
 fn close(mut stream: Stream) {
-    stream.sock.due = Instant::now() + EXCHANGE;
+    stream.sock.set_timeout(EXCHANGE_TIMEOUT);
     stream.conn.send_close_notify();
     drop(stream.flush());
-}
-
-/// A socket that is read and written under a deadline.
-struct Timed {
-    socket: TcpStream,
-    due: Instant,
-}
-
-impl Timed {
-    fn left(&self) -> io::Result<Option<Duration>> {
-        let left = self.due.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
-    }
-}
-
-/// What the system says where a deadline is over.
-fn timed_out(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
-}
-
-impl Read for Timed {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(self.left()?)?;
-        self.socket.read(room).map_err(timed_out)
-    }
-}
-
-impl Write for Timed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.set_write_timeout(self.left()?)?;
-        self.socket.write(bytes).map_err(timed_out)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.socket.flush()
-    }
 }

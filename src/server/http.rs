@@ -1,8 +1,8 @@
-//! Requests and responses of HTTP/1.0 and 1.1 (RFC 9112), as far as KMIP over HTTPS needs them: a message in, a
-//! message out, as TTLV, XML or JSON (KMIP Additional Message Encodings 1.0 §2, KMIP Profiles 2.1 §5.3).
+//! The part of HTTP/1.0 and 1.1 (RFC 9112) that KMIP over HTTPS needs: one message per request and per response, as
+//! TTLV, XML or JSON (KMIP Additional Message Encodings 1.0 §2, KMIP Profiles 2.1 §5.3).
 //!
-//! A request names its length. Whatever is wrong with one is told in an HTTP status and a sentence, and ends the
-//! connection; what is wrong with a message that can be read is left to [`crate::dispatch`].
+//! A request must state its length. An invalid HTTP request is answered with an HTTP status and a sentence, and ends
+//! the connection; [`crate::dispatch`] answers errors in the message itself.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -16,30 +16,30 @@ use crate::encoding::{self, json, xml};
 /// The target of requests (Profiles 2.1 §5.3).
 const TARGET: &str = "/kmip";
 
-/// How long a request line with its fields may be, in bytes. Clients send a few hundred.
+/// The maximum length of a request line with its fields, in bytes. Clients send a few hundred.
 pub const MAX_HEAD: usize = 8 * 1024;
 
-/// How many fields a request may have.
+/// The maximum number of fields of a request.
 pub const MAX_FIELDS: usize = 64;
 
-/// How many bytes are read at a time: of a head, which with a small body fits, and of a body. Room that is not used
-/// has to be wiped all the same.
+/// The number of bytes per read: of a head, which usually fits together with a small body, and of a body. Small
+/// chunks matter because the unused rest of a buffer is wiped, too.
 const HEAD_CHUNK: usize = 1024;
 const BODY_CHUNK: usize = 16 * 1024;
 
-/// How a message is spelled.
+/// The encoding of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// As TTLV.
+    /// TTLV.
     Ttlv,
-    /// As XML.
+    /// XML.
     Xml,
-    /// As JSON.
+    /// JSON.
     Json,
 }
 
 impl Encoding {
-    /// The encoding of a Content-Type, its parameters aside.
+    /// Returns the encoding of a Content-Type, whose parameters are ignored.
     fn of(content_type: &str) -> Option<Self> {
         let kind = content_type.split(';').next().unwrap_or_default().trim();
         let kinds = [
@@ -51,7 +51,8 @@ impl Encoding {
         kinds.into_iter().find(|(name, _)| kind.eq_ignore_ascii_case(name)).map(|(_, encoding)| encoding)
     }
 
-    fn content_type(self) -> &'static str {
+    /// Returns the Content-Type.
+    pub fn content_type(self) -> &'static str {
         match self {
             Self::Ttlv => "application/octet-stream",
             Self::Xml => "text/xml",
@@ -59,10 +60,10 @@ impl Encoding {
         }
     }
 
-    /// The TTLV of a message.
+    /// Decodes a message to TTLV.
     ///
     /// # Errors
-    /// Where the body is no message of this encoding.
+    /// Returns an error if the body is not a message in this encoding.
     pub fn decode(self, body: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, encoding::Error> {
         match self {
             Self::Ttlv => Ok(body),
@@ -71,10 +72,10 @@ impl Encoding {
         }
     }
 
-    /// A message of TTLV in this encoding.
+    /// Encodes a TTLV message.
     ///
     /// # Errors
-    /// Where `message` is no TTLV, or cannot be spelled.
+    /// Returns an error if `message` is not TTLV, or has an item without a name in this encoding.
     pub fn encode(self, message: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, encoding::Error> {
         let message = Zeroizing::new(message);
         match self {
@@ -85,57 +86,57 @@ impl Encoding {
     }
 }
 
-/// What a request begins with.
+/// The request line and fields of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head {
-    /// How the body is spelled, and the response's.
+    /// The encoding of the body, and of the response.
     pub encoding: Encoding,
-    /// The bytes of the body.
+    /// The length of the body, in bytes.
     length: usize,
-    /// Whether the client wants to be told that its body is welcome (RFC 9110 §10.1.1).
-    pub expects: bool,
+    /// Whether the client waits for a 100 response before it sends the body (RFC 9110 §10.1.1).
+    pub expects_continue: bool,
     /// Whether the connection stays open after the response.
-    pub stays: bool,
-    /// Whether the request is one of HTTP/1.0, whose clients have to be told that it stays open.
-    old: bool,
+    pub keep_alive: bool,
+    /// Whether the request is an HTTP/1.0 request: its response must be one, too.
+    is_http_1_0: bool,
 }
 
-/// Why there is no request.
+/// The reason for which no request could be read.
 #[derive(Debug)]
-pub enum Problem {
-    /// The peer ended the stream between two requests.
+pub enum RequestError {
+    /// The client closed the connection between two requests.
     Closed,
-    /// The peer ended the stream inside a request.
+    /// The client closed the connection inside a request.
     Cut,
     /// The stream failed.
     Io(io::Error),
-    /// The request cannot be served.
-    Refused(Refusal),
+    /// The request is answered with an HTTP error.
+    Rejected(Rejection),
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("the client closed the connection"),
             Self::Cut => f.write_str("the client closed the connection inside an HTTP request"),
             Self::Io(error) => error.fmt(f),
-            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Rejected(rejection) => rejection.fmt(f),
         }
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<Rejection> for RequestError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
     }
 }
 
-/// Why a request is answered with an HTTP error.
+/// The reason for which a request is answered with an HTTP error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "`Display` tells each")]
-pub enum Refusal {
+#[allow(missing_docs, reason = "`Display` describes each")]
+pub enum Rejection {
     Malformed,
-    NoMessage(encoding::Error),
+    InvalidMessage(encoding::Error),
     WrongTarget,
     WrongMethod,
     NoLength,
@@ -145,11 +146,11 @@ pub enum Refusal {
     WrongTransferCoding,
 }
 
-impl Refusal {
-    /// Status and reason phrase (RFC 9110 §15).
+impl Rejection {
+    /// Returns the status code and reason phrase (RFC 9110 §15).
     fn status(&self) -> &'static str {
         match self {
-            Self::Malformed | Self::NoMessage(_) => "400 Bad Request",
+            Self::Malformed | Self::InvalidMessage(_) => "400 Bad Request",
             Self::WrongTarget => "404 Not Found",
             Self::WrongMethod => "405 Method Not Allowed",
             Self::NoLength => "411 Length Required",
@@ -160,7 +161,7 @@ impl Refusal {
         }
     }
 
-    /// The response that says so. The connection ends after it.
+    /// Returns the response. The connection ends after it.
     pub fn response(&self) -> Vec<u8> {
         let allow = if *self == Self::WrongMethod { "Allow: POST\r\n" } else { "" };
         let text = format!("{self}.\n");
@@ -169,154 +170,158 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed => f.write_str("the HTTP request is malformed"),
-            Self::NoMessage(error) => write!(f, "the body is no KMIP message: {error}"),
+            Self::InvalidMessage(error) => write!(f, "the body is no KMIP message: {error}"),
             Self::WrongTarget => write!(f, "KMIP messages are sent to {TARGET}"),
             Self::WrongMethod => f.write_str("KMIP messages are sent with POST"),
-            Self::NoLength => f.write_str("the HTTP request has no Content-Length"),
+            Self::NoLength => f.write_str("the HTTP request has no Content-Length, which is required"),
             Self::TooLong { limit } => write!(f, "the message is longer than {limit} bytes"),
-            Self::WrongType => f.write_str(
-                "the Content-Type is none of application/octet-stream, text/xml and application/json",
-            ),
+            Self::WrongType => {
+                f.write_str("the Content-Type must be application/octet-stream, text/xml or application/json")
+            }
             Self::HeadTooLong => {
                 write!(
                     f,
                     "the HTTP request has fields of more than {MAX_HEAD} bytes, or more than {MAX_FIELDS}"
                 )
             }
-            Self::WrongTransferCoding => f.write_str("the HTTP request has a Transfer-Encoding"),
+            Self::WrongTransferCoding => f.write_str(
+                "the HTTP request has a Transfer-Encoding, which is not supported; send a Content-Length",
+            ),
         }
     }
 }
 
-/// Whether a stream that begins with this byte is one of HTTP: methods are letters, and the tags of KMIP begin with
-/// 0x42.
+/// Returns whether a stream that begins with this byte is HTTP: methods consist of letters, and KMIP tags begin with
+/// 0x42, the letter B.
 pub fn begins_with(byte: u8) -> bool {
     byte.is_ascii_alphabetic() && byte != 0x42
 }
 
-/// What one client sends: request after request.
+/// The requests of one connection, in sequence.
 #[derive(Debug, Default)]
 pub struct Requests {
-    /// What was read and not yet used. Bodies hold keys.
+    /// Bytes that were read ahead. They are wiped, because bodies contain keys.
     ahead: Zeroizing<Vec<u8>>,
 }
 
 impl Requests {
-    /// The requests of a stream whose first byte was read already.
+    /// Starts with a stream whose first byte was read already.
     pub fn beginning_with(byte: u8) -> Self {
         Self { ahead: Zeroizing::new(vec![byte]) }
     }
 
-    /// Whether some of the next request is here.
+    /// Returns whether part of the next request was read already.
     pub fn has_begun(&self) -> bool {
         !self.ahead.is_empty()
     }
 
-    /// Reads what the next request begins with.
+    /// Reads the request line and fields of the next request.
     ///
     /// # Errors
-    /// [`Problem`]; only closing the connection is left then.
-    pub fn head(&mut self, stream: &mut impl Read, limit: usize) -> Result<Head, Problem> {
+    /// Returns [`RequestError`]; the caller must close the connection.
+    pub fn head(&mut self, stream: &mut impl Read, limit: usize) -> Result<Head, RequestError> {
         loop {
             let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
             let mut request = httparse::Request::new(&mut fields);
             match request.parse(&self.ahead) {
                 Ok(Parsed::Complete(length)) if length <= MAX_HEAD => {
-                    let head = judge(&request, limit)?;
+                    let head = parse(&request, limit)?;
                     self.ahead.drain(..length);
                     return Ok(head);
                 }
                 Err(httparse::Error::TooManyHeaders) | Ok(Parsed::Complete(_)) => {
-                    return Err(Refusal::HeadTooLong.into());
+                    return Err(Rejection::HeadTooLong.into());
                 }
-                Err(_) => return Err(Refusal::Malformed.into()),
+                Err(_) => return Err(Rejection::Malformed.into()),
                 Ok(Parsed::Partial) if self.ahead.len() > MAX_HEAD => {
-                    return Err(Refusal::HeadTooLong.into());
+                    return Err(Rejection::HeadTooLong.into());
                 }
                 Ok(Parsed::Partial) => {
                     let begun = self.has_begun();
                     if self.read(stream, HEAD_CHUNK)? == 0 {
-                        return Err(if begun { Problem::Cut } else { Problem::Closed });
+                        return Err(if begun { RequestError::Cut } else { RequestError::Closed });
                     }
                 }
             }
         }
     }
 
-    /// Reads the body behind `head`. The buffer grows with what arrives, not with what was told.
+    /// Reads the body that follows `head`. The buffer grows with the bytes that arrive, whatever length the client
+    /// stated.
     ///
     /// # Errors
-    /// As [`Requests::head`].
-    pub fn body(&mut self, stream: &mut impl Read, head: &Head) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    /// Returns the same errors as [`Requests::head`].
+    pub fn body(&mut self, stream: &mut impl Read, head: &Head) -> Result<Zeroizing<Vec<u8>>, RequestError> {
         while self.ahead.len() < head.length {
             let missing = head.length - self.ahead.len();
             if self.read(stream, missing.min(BODY_CHUNK))? == 0 {
-                return Err(Problem::Cut);
+                return Err(RequestError::Cut);
             }
         }
         let next = Zeroizing::new(self.ahead.split_off(head.length));
         Ok(std::mem::replace(&mut self.ahead, next))
     }
 
-    fn read(&mut self, stream: &mut impl Read, most: usize) -> Result<usize, Problem> {
+    fn read(&mut self, stream: &mut impl Read, max: usize) -> Result<usize, RequestError> {
         let have = self.ahead.len();
-        self.ahead.resize(have + most, 0);
-        let outcome = self.ahead.get_mut(have..).map_or(Ok(0), |room| stream.read(room));
+        self.ahead.resize(have + max, 0);
+        let outcome = self.ahead.get_mut(have..).map_or(Ok(0), |buffer| stream.read(buffer));
         self.ahead.truncate(have + outcome.as_ref().map_or(0, |count| *count));
-        outcome.map_err(Problem::Io)
+        outcome.map_err(RequestError::Io)
     }
 }
 
-/// What a request line and its fields ask for.
-fn judge(request: &httparse::Request<'_, '_>, limit: usize) -> Result<Head, Refusal> {
-    let all = |name: &'static str| {
+/// Interprets a request line and its fields.
+fn parse(request: &httparse::Request<'_, '_>, limit: usize) -> Result<Head, Rejection> {
+    let fields = |name: &'static str| {
         let named = request.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
-        named.map(|field| std::str::from_utf8(field.value).map(str::trim).map_err(|_| Refusal::Malformed))
+        named.map(|field| std::str::from_utf8(field.value).map(str::trim).map_err(|_| Rejection::Malformed))
     };
-    let first = |name| all(name).next().transpose();
+    let first = |name| fields(name).next().transpose();
     if path(request.path.unwrap_or_default()) != TARGET {
-        return Err(Refusal::WrongTarget);
+        return Err(Rejection::WrongTarget);
     }
     if request.method != Some("POST") {
-        return Err(Refusal::WrongMethod);
+        return Err(Rejection::WrongMethod);
     }
     if first("Transfer-Encoding")?.is_some() {
-        return Err(Refusal::WrongTransferCoding);
+        return Err(Rejection::WrongTransferCoding);
     }
     let mut length = None;
-    for told in all("Content-Length") {
-        // Two lengths are two opinions about where the next request begins (RFC 9112 §6.3).
-        let told = told?;
-        if told.is_empty() || !told.bytes().all(|digit| digit.is_ascii_digit()) || length.is_some() {
-            return Err(Refusal::Malformed);
+    for stated in fields("Content-Length") {
+        // Two lengths allow request smuggling (RFC 9112 §6.3).
+        let stated = stated?;
+        if stated.is_empty() || !stated.bytes().all(|digit| digit.is_ascii_digit()) || length.is_some() {
+            return Err(Rejection::Malformed);
         }
-        length = Some(told.parse().unwrap_or(usize::MAX));
+        length = Some(stated.parse().unwrap_or(usize::MAX));
     }
-    let length = length.ok_or(Refusal::NoLength)?;
+    let length = length.ok_or(Rejection::NoLength)?;
     if length > limit {
-        return Err(Refusal::TooLong { limit });
+        return Err(Rejection::TooLong { limit });
     }
-    let encoding = first("Content-Type")?.and_then(Encoding::of).ok_or(Refusal::WrongType)?;
-    let old = request.version == Some(0);
+    let encoding = first("Content-Type")?.and_then(Encoding::of).ok_or(Rejection::WrongType)?;
+    let is_http_1_0 = request.version == Some(0);
     let mut options = Vec::new();
-    for field in all("Connection") {
+    for field in fields("Connection") {
         options.extend(field?.split(',').map(|option| option.trim().to_ascii_lowercase()));
     }
     let has = |wanted: &str| options.iter().any(|option| option == wanted);
     Ok(Head {
         encoding,
         length,
-        expects: !old && first("Expect")?.is_some_and(|it| it.eq_ignore_ascii_case("100-continue")),
-        stays: if old { has("keep-alive") } else { !has("close") },
-        old,
+        expects_continue: !is_http_1_0
+            && first("Expect")?.is_some_and(|it| it.eq_ignore_ascii_case("100-continue")),
+        keep_alive: if is_http_1_0 { has("keep-alive") } else { !has("close") },
+        is_http_1_0,
     })
 }
 
-/// The path of a request target, which may be a whole URI (RFC 9112 §3.2.2), without its query.
+/// Returns the path of a request target, which may be an absolute URI (RFC 9112 §3.2.2), without its query.
 fn path(target: &str) -> &str {
     let path = match target.split_once("://") {
         Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
@@ -325,13 +330,13 @@ fn path(target: &str) -> &str {
     path.split('?').next().unwrap_or_default()
 }
 
-/// Tells a client that it may send its body.
+/// The response that asks a client to send its body.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// The response that holds a message, already in the request's encoding.
-pub fn response(head: &Head, stays: bool, message: &[u8]) -> Vec<u8> {
-    let connection = if stays { "keep-alive" } else { "close" };
-    let version = if head.old { "1.0" } else { "1.1" };
+/// Returns the response with a message, which has the encoding of the request already.
+pub fn response(head: &Head, keep_alive: bool, message: &[u8]) -> Vec<u8> {
+    let connection = if keep_alive { "keep-alive" } else { "close" };
+    let version = if head.is_http_1_0 { "1.0" } else { "1.1" };
     finish(format!("HTTP/{version} 200 OK\r\n"), head.encoding.content_type(), connection, message)
 }
 
@@ -352,7 +357,7 @@ mod tests {
 
     const LIMIT: usize = 1000;
 
-    fn head(text: &str) -> Result<Head, Problem> {
+    fn head(text: &str) -> Result<Head, RequestError> {
         Requests::default().head(&mut text.as_bytes(), LIMIT)
     }
 
@@ -361,27 +366,27 @@ mod tests {
     }
 
     #[test]
-    fn reads_requests_that_follow_each_other_however_they_arrive() {
-        struct Dribble<'a>(&'a [u8]);
-        impl Read for Dribble<'_> {
-            fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+    fn reads_pipelined_requests_in_chunks_of_any_size() {
+        struct OneByteReader<'a>(&'a [u8]);
+        impl Read for OneByteReader<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
                 let Some((first, rest)) = self.0.split_first() else { return Ok(0) };
-                room[0] = *first;
+                buffer[0] = *first;
                 self.0 = rest;
                 Ok(1)
             }
         }
         let text = "POST /kmip HTTP/1.1\r\ncontent-type: TEXT/XML; charset=utf-8\r\nContent-Length: 2\r\n\r\nab\
                     POST https://b:5696/kmip?a HTTP/1.0\r\nContent-Type:application/json\r\nContent-Length:0\r\n\r\n";
-        let mut stream = Dribble(text.as_bytes());
+        let mut stream = OneByteReader(text.as_bytes());
         let mut requests = Requests::default();
         let first = requests.head(&mut stream, LIMIT).unwrap();
-        assert_eq!((first.encoding, first.stays, first.old), (Encoding::Xml, true, false));
+        assert_eq!((first.encoding, first.keep_alive, first.is_http_1_0), (Encoding::Xml, true, false));
         assert_eq!(*requests.body(&mut stream, &first).unwrap(), b"ab");
         let second = requests.head(&mut stream, LIMIT).unwrap();
-        assert_eq!((second.encoding, second.stays, second.old), (Encoding::Json, false, true));
+        assert_eq!((second.encoding, second.keep_alive, second.is_http_1_0), (Encoding::Json, false, true));
         assert_eq!(*requests.body(&mut stream, &second).unwrap(), b"");
-        assert!(matches!(requests.head(&mut stream, LIMIT), Err(Problem::Closed)));
+        assert!(matches!(requests.head(&mut stream, LIMIT), Err(RequestError::Closed)));
 
         let mut whole = text.as_bytes();
         let mut requests = Requests::default();
@@ -391,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_with_a_request() {
+    fn rejects_invalid_requests_with_the_fitting_status() {
         let long = format!("X: {}\r\n", "a".repeat(MAX_HEAD));
         let many = "X: a\r\n".repeat(MAX_FIELDS + 1);
         let typed = "Content-Type: application/octet-stream\r\n";
@@ -412,8 +417,8 @@ mod tests {
             (post(&many), "431"),
         ] {
             match head(&text) {
-                Err(Problem::Refused(refusal)) => {
-                    assert!(refusal.status().starts_with(status), "{text}: {refusal}")
+                Err(RequestError::Rejected(rejection)) => {
+                    assert!(rejection.status().starts_with(status), "{text}: {rejection}")
                 }
                 other => panic!("{text}: {other:?}"),
             }
@@ -421,18 +426,18 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_ends_inside_a_request_is_told_from_one_that_ends_between() {
-        assert!(matches!(head(""), Err(Problem::Closed)));
-        assert!(matches!(head("POST /kmip"), Err(Problem::Cut)));
+    fn distinguishes_end_of_stream_inside_a_request_from_one_between_requests() {
+        assert!(matches!(head(""), Err(RequestError::Closed)));
+        assert!(matches!(head("POST /kmip"), Err(RequestError::Cut)));
         let text = post("Content-Type: text/xml\r\nContent-Length: 3\r\n") + "ab";
         let (mut stream, mut requests) = (text.as_bytes(), Requests::default());
         let head = requests.head(&mut stream, LIMIT).unwrap();
-        assert!(matches!(requests.body(&mut stream, &head), Err(Problem::Cut)));
+        assert!(matches!(requests.body(&mut stream, &head), Err(RequestError::Cut)));
     }
 
     #[test]
-    fn an_error_is_a_whole_response_that_closes() {
-        let text = String::from_utf8(Refusal::WrongMethod.response()).unwrap();
+    fn rejection_is_a_complete_response_that_closes_the_connection() {
+        let text = String::from_utf8(Rejection::WrongMethod.response()).unwrap();
         assert!(text.starts_with("HTTP/1.1 405 Method Not Allowed\r\nAllow: POST\r\nDate: "), "{text}");
         assert!(text.contains("\r\nConnection: close\r\n\r\nKMIP messages are sent with POST.\n"), "{text}");
     }

@@ -1,5 +1,5 @@
-//! The network side: a listener, its connections, their TLS. Frames go in, replies come out; what they mean is
-//! left to [`crate::dispatch`].
+//! The network layer: a listener, its connections, and TLS. It exchanges whole messages with [`crate::dispatch`],
+//! which interprets them.
 //!
 //! ```no_run
 //! use kmip_server::{Config, Server};
@@ -13,17 +13,20 @@
 //! # Ok::<(), kmip_server::Error>(())
 //! ```
 
-mod announced;
 mod authority;
-mod budget;
 pub mod check;
 mod connection;
+mod deadline;
 mod endpoints;
 pub mod http;
 mod listener;
+mod memory_quota;
+mod registry;
+mod server_information;
 mod status;
 mod tickets;
 mod tls;
+mod tls_stream;
 mod trust;
 
 use std::fmt;
@@ -35,7 +38,7 @@ use std::thread;
 use std::time::Instant;
 
 pub use authority::Error as AuthorityError;
-pub use listener::{MAX_HANDSHAKES, Shutdown};
+pub use registry::{MAX_HANDSHAKES, Shutdown};
 pub use status::{Observer, PERIOD as STATUS_PERIOD};
 pub use tls::Error as TlsError;
 pub use trust::Trust;
@@ -47,34 +50,36 @@ use crate::engine::services::notifications::Notifications;
 use crate::engine::{Services, pykmip_import};
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, KeyEncryptionKey, Memory, Sqlite, Store};
-use budget::Budget;
-use connection::Terms;
+use connection::ConnectionConfig;
 use endpoints::Endpoints;
-use listener::Registry;
+use memory_quota::MemoryQuota;
+use registry::Registry;
+use tls::TlsConfig;
+use tls_stream::Timeouts;
 
-/// The logger of the server as a whole, by PyKMIP's name.
+/// The log target of the server as a whole, which is PyKMIP's logger name.
 const LOG: &str = "kmip.server";
 
-/// Why a server cannot start.
+/// The reason for which a server cannot start.
 #[derive(Debug)]
 pub enum Error {
-    /// The certificates, the key or the cipher suites do not do.
+    /// The certificates, the private key or the cipher suites cannot be used.
     Tls(tls::Error),
-    /// The authority that signs certificates does not do.
+    /// The certificate authority for Certify cannot be used.
     Authority(authority::Error),
-    /// The settings of what clients are told say nothing.
-    Announced(announced::Error),
+    /// A setting that begins with `announced_`, or a section `[validation:NAME]`, is invalid.
+    Announced(server_information::Error),
     /// The database cannot be used.
     Store(store::Error),
-    /// The policies cannot be watched.
+    /// The policy directory cannot be monitored.
     Policy(policy::Error),
-    /// The address cannot be listened on.
+    /// The server cannot listen on its address.
     Bind {
-        /// The hostname of the settings.
+        /// The setting `hostname`.
         hostname: String,
-        /// The port of the settings.
+        /// The setting `port`.
         port: u16,
-        /// Why.
+        /// The error of the operating system.
         cause: io::Error,
     },
 }
@@ -114,8 +119,8 @@ impl From<authority::Error> for Error {
     }
 }
 
-impl From<announced::Error> for Error {
-    fn from(error: announced::Error) -> Self {
+impl From<server_information::Error> for Error {
+    fn from(error: server_information::Error) -> Self {
         Self::Announced(error)
     }
 }
@@ -126,12 +131,12 @@ impl From<tls::Error> for Error {
     }
 }
 
-/// A server that listens. Clients that connect wait until it [runs](Self::run).
+/// A server that listens. Clients that connect are served once [`run`](Self::run) is called.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    terms: Arc<Terms>,
+    config: Arc<ConnectionConfig>,
     registry: Arc<Registry>,
     observer: Observer,
     status_path: Option<PathBuf>,
@@ -139,17 +144,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Reads the certificates and takes the port.
+    /// Opens the database, reads certificates and policies, and listens on the port.
     ///
     /// # Errors
-    /// [`Error`], one for each kind of failed start.
+    /// Returns [`Error`], with one variant per kind of failed start.
     pub fn bind(config: &Config) -> Result<Self, Error> {
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
-        let authority = authority::of(config)?;
+        let authority = authority::load(config)?;
         let notifications =
             Notifications::of(config.client_endpoints.iter().map(|endpoint| endpoint.user.clone()));
-        let announced = announced::of(config)?;
+        let announced = server_information::read(config)?;
         let mut services = Services::new(store, policies);
         services.authority = authority;
         services.announced = announced;
@@ -157,16 +162,16 @@ impl Server {
         let dispatcher = Arc::new(Dispatcher::new(services, authenticator(config)));
         let server = Self::bind_with(config, Arc::clone(&dispatcher) as _)?;
         let endpoints = config.client_endpoints.clone();
-        let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.terms.tls.outgoing), endpoints);
+        let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.config.tls.client), endpoints);
         Ok(Self { endpoints: Some(endpoints), ..server })
     }
 
-    /// The same, with requests answered by `responder`, and nothing sent to the listeners of clients.
+    /// Listens on the port with `responder` in place of the KMIP engine, and without client endpoints.
     ///
     /// # Errors
-    /// [`Error`], one for each kind of failed start.
+    /// Returns [`Error`], with one variant per kind of failed start.
     pub fn bind_with(config: &Config, responder: Arc<dyn Respond>) -> Result<Self, Error> {
-        let tls = tls::terms(config)?;
+        let tls = TlsConfig::load(config)?;
         let bind = |cause| Error::Bind { hostname: config.hostname.clone(), port: config.port, cause };
         let listener = TcpListener::bind(&*addresses(config).map_err(bind)?).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
@@ -175,64 +180,71 @@ impl Server {
         let observer = Observer {
             registry: Arc::clone(&registry),
             responder: Arc::clone(&responder),
-            since: Instant::now(),
-        };
-        let terms = Terms {
-            tls,
-            responder,
-            handshake_timeout: config.handshake_timeout,
-            request_timeout: config.request_timeout,
-            response_timeout: config.response_timeout,
-            max_request_size: config.max_request_size,
-            budget: Budget::new(config.message_memory.max(config.max_request_size.saturating_mul(4))),
+            started: Instant::now(),
         };
         let status_path = config.status_path.clone();
-        let terms = Arc::new(terms);
-        Ok(Self { listener, address, terms, registry, observer, status_path, endpoints: None })
+        let config = Arc::new(ConnectionConfig {
+            tls,
+            responder,
+            timeouts: Timeouts {
+                handshake: config.handshake_timeout,
+                request: config.request_timeout,
+                response: config.response_timeout,
+            },
+            max_request_size: config.max_request_size,
+            message_memory: MemoryQuota::new(
+                config.message_memory.max(config.max_request_size.saturating_mul(4)),
+            ),
+        });
+        Ok(Self { listener, address, config, registry, observer, status_path, endpoints: None })
     }
 
-    /// The port that it listens on; the one picked where the settings say 0.
+    /// Returns the port on which the server listens; if the setting is 0, the port that the system chose.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// The address that it listens on.
+    /// Returns the address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What ends [`run`](Self::run), from any thread.
+    /// Returns a handle that ends [`run`](Self::run) from any thread.
     pub fn shutdown(&self) -> Shutdown {
         Shutdown::new(&self.registry)
     }
 
-    /// What tells the state of the server, from any thread.
+    /// Returns a handle that reports the status of the server from any thread.
     pub fn observer(&self) -> Observer {
         self.observer.clone()
     }
 
-    /// Serves until [`Shutdown::stop`]: then no client is accepted any more, idle ones are let go, running
-    /// requests are answered, and it returns, after ten seconds at the latest; after twelve where the listeners of
-    /// clients take long.
+    /// Serves clients until [`Shutdown::stop`] is called. Then it accepts no further connections, closes idle ones,
+    /// answers running requests, and returns after at most ten seconds; after at most twelve if notifications for
+    /// client endpoints are queued.
     pub fn run(self) {
-        let Self { listener, terms, registry, observer, status_path, endpoints, .. } = self;
+        let Self { listener, config, registry, observer, status_path, endpoints, .. } = self;
         let writer = status_path.map(|path| {
             let write = move || observer.write_to(&path);
             thread::Builder::new().name("kmip-status".to_owned()).spawn(write)
         });
         endpoints.iter().for_each(Endpoints::start);
-        listener::run(listener, &terms, &registry);
+        listener::run(listener, &config, &registry);
         endpoints.iter().for_each(Endpoints::stop);
         match writer {
-            // It ends with the server; a panic of it is in the log.
+            // The thread ends with the server. If it panicked, the panic is in the log already.
             Some(Ok(thread)) => drop(thread.join()),
-            Some(Err(error)) => log::error!(target: LOG, "The state is not written to status_path: {error}"),
+            Some(Err(error)) => log::error!(
+                target: LOG,
+                "The status file was not written, because its thread could not be started: {error}. Raise the limit \
+                 of threads and restart the server."
+            ),
             None => {}
         }
     }
 }
 
-/// The keeper of objects: a file, or nothing but memory where the path says so.
+/// Opens the store that `database_path` names: a file, or memory only.
 fn open_store(config: &Config) -> Result<Box<dyn Store>, store::Error> {
     let path = config.database_path.as_path();
     if path == Path::new(IN_MEMORY) {
@@ -248,21 +260,25 @@ fn open_store(config: &Config) -> Result<Box<dyn Store>, store::Error> {
 /// The `database_path` of a server that keeps its objects in memory only.
 const IN_MEMORY: &str = ":memory:";
 
-/// Who is let in by these settings. Plugins that are no SLUGS service are named in a warning.
+/// Returns the authenticator for these settings. A plugin that is not a SLUGS service is ignored with a warning.
 pub fn authenticator(config: &Config) -> Authenticator {
-    let (ours, others): (Vec<_>, Vec<_>) =
+    let (supported, unsupported): (Vec<_>, Vec<_>) =
         config.auth_plugins.iter().partition(|plugin| plugin.name.starts_with("auth:slugs"));
-    for plugin in others {
-        log::warn!(target: LOG, "The authentication plugin '{}' is not supported.", plugin.name);
+    for plugin in unsupported {
+        log::warn!(
+            target: LOG,
+            "The authentication plugin '{}' is not supported and is ignored; remove its section, or name it auth:slugs.",
+            plugin.name
+        );
     }
-    let enabled = ours.into_iter().filter(|plugin| plugin.enabled);
+    let enabled = supported.into_iter().filter(|plugin| plugin.enabled);
     let services = enabled.map(|plugin| Service::new(&plugin.name, plugin.url.as_deref())).collect();
     Authenticator::new(config.enable_tls_client_auth, services)
         .with_credentials(config.enable_credential_identity)
 }
 
-/// What the hostname stands for: IPv4 first, which is all that PyKMIP listens on; every address where it is
-/// empty.
+/// Resolves the hostname; an empty one means every IPv4 address. IPv4 addresses come first, because PyKMIP listens on
+/// IPv4 only.
 fn addresses(config: &Config) -> io::Result<Vec<SocketAddr>> {
     if config.hostname.is_empty() {
         return Ok(vec![(Ipv4Addr::UNSPECIFIED, config.port).into()]);

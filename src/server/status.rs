@@ -1,5 +1,5 @@
-//! The state of a running server, for whoever watches it: as JSON, and in a file that is written every few
-//! seconds where the settings name one.
+//! The status of a running server for monitoring: as JSON, and in a file that is written every few seconds if the
+//! setting `status_path` names one.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -11,18 +11,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 use super::LOG;
-use super::listener::Registry;
+use super::registry::Registry;
 use crate::dispatch::Respond;
 
-/// How often the file is written.
+/// The time between two writes of the status file.
 pub const PERIOD: Duration = Duration::from_secs(5);
 
-/// Tells the state of a server, from any thread.
+/// A handle that reports the status of a server, from any thread.
 #[derive(Clone)]
 pub struct Observer {
     pub(super) registry: Arc<Registry>,
     pub(super) responder: Arc<dyn Respond>,
-    pub(super) since: Instant,
+    pub(super) started: Instant,
 }
 
 impl std::fmt::Debug for Observer {
@@ -32,10 +32,10 @@ impl std::fmt::Debug for Observer {
 }
 
 impl Observer {
-    /// The state of this moment, one JSON object: connections, operations by their names, errors, the store.
+    /// Returns the current status as one JSON object: connections, operations by name, errors, the store.
     pub fn status(&self) -> Value {
         let dispatcher = self.responder.status();
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let operations: Map<_, _> = dispatcher
             .operations
             .iter()
@@ -46,16 +46,19 @@ impl Observer {
         let endpoints: Map<_, _> = dispatcher
             .endpoints
             .into_iter()
-            .map(|it| {
-                let state =
-                    json!({ "waiting": it.waiting, "delivered": it.delivered, "dropped": it.dropped });
-                (it.user, state)
+            .map(|queue| {
+                let counts = json!({
+                    "waiting": queue.waiting,
+                    "delivered": queue.delivered,
+                    "dropped": queue.dropped,
+                });
+                (queue.user, counts)
             })
             .collect();
         let store = dispatcher.store;
         json!({
-            "time": time,
-            "uptime_seconds": self.since.elapsed().as_secs(),
+            "time": now,
+            "uptime_seconds": self.started.elapsed().as_secs(),
             "connections": self.registry.status(),
             "operations": operations,
             "requests_refused": dispatcher.refused,
@@ -69,8 +72,8 @@ impl Observer {
         })
     }
 
-    /// Writes the state to `path` every [`PERIOD`] until the server stops, each time as a whole: who reads the
-    /// file never sees half of one. A file that cannot be written is a warning, once for as long as it lasts.
+    /// Writes the status to `path` every [`PERIOD`] until the server stops. Each write replaces the file atomically.
+    /// A series of failed writes is logged once.
     pub(super) fn write_to(&self, path: &Path) {
         let mut failing = false;
         loop {
@@ -78,7 +81,12 @@ impl Observer {
             if let Err(error) = &written
                 && !failing
             {
-                log::warn!(target: LOG, "The status file {} cannot be written: {error}", path.display());
+                log::warn!(
+                    target: LOG,
+                    "The status file {} cannot be written: {error}. Correct status_path, or give this user the right \
+                     to write there.",
+                    path.display()
+                );
             }
             failing = written.is_err();
             if self.registry.wait_for_stop(PERIOD) {
@@ -88,6 +96,7 @@ impl Observer {
     }
 }
 
+/// Replaces the file at `path` atomically.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");

@@ -1,6 +1,6 @@
-//! The TLS side of a server: its certificate and key, the versions and cipher suites it offers.
+//! The TLS configuration of a server: its certificate and private key, protocol versions and cipher suites.
 //!
-//! Who of the clients is trusted is left to [`super::trust`].
+//! [`super::trust`] decides which client certificates are trusted.
 
 use std::fmt;
 use std::io;
@@ -27,55 +27,55 @@ use super::tickets::Tickets;
 use super::trust::Trust;
 use crate::config::{AuthSuite, Config};
 
-/// How many tickets a connection of TLS 1.3 gives. A resumed one gives the next, so a client that opens one
-/// connection after the other never runs out of them.
+/// The number of tickets per TLS 1.3 handshake. A resumed connection issues the next one, so a client that opens
+/// connections one after another never runs out of tickets.
 const TICKETS: usize = 1;
 
-/// Why no TLS can be offered. Each names the setting and the file.
+/// The reason for which TLS cannot be offered. Each variant names the setting and the file.
 #[derive(Debug)]
 pub enum Error {
     /// A file cannot be read.
     Unreadable {
-        /// The setting that names it.
+        /// The setting that names the file.
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         cause: io::Error,
     },
-    /// A file holds no certificate.
+    /// A file contains no certificate.
     NoCertificate {
-        /// The setting that names it.
+        /// The setting that names the file.
         setting: &'static str,
         /// The file.
         path: PathBuf,
     },
-    /// A certificate in a file is none.
+    /// A certificate in a file cannot be parsed.
     BadCertificate {
-        /// The setting that names it.
+        /// The setting that names the file.
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         cause: x509_cert::der::Error,
     },
-    /// No file holds a private key.
+    /// A file contains no usable private key.
     NoKey {
-        /// The file that was looked into.
+        /// The file that was read.
         path: PathBuf,
-        /// Whether `key_path` named it.
+        /// Whether `key_path` names it; otherwise `certificate_path` does.
         named: bool,
-        /// Whether the file holds a key that needs a password.
+        /// Whether the file contains an encrypted private key.
         encrypted: bool,
     },
-    /// The private key is of a kind or size that is not supported.
+    /// The type or size of the private key is not supported.
     BadKey {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         cause: rustls::Error,
     },
-    /// The private key is not the one of the certificate.
+    /// The private key does not belong to the certificate.
     Mismatch {
         /// The file of the key.
         key: PathBuf,
@@ -125,73 +125,84 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Everything that connections need to shake hands.
-pub(super) struct Terms {
-    pub(super) config: Arc<ServerConfig>,
-    /// What connections to the listeners of clients are made with.
-    pub(super) outgoing: Arc<ClientConfig>,
+/// The TLS configuration of a server, for accepted connections and for connections to client endpoints.
+pub(super) struct TlsConfig {
+    pub(super) server: Arc<ServerConfig>,
+    pub(super) client: Arc<ClientConfig>,
     trust: Arc<Trust>,
 }
 
-impl Terms {
-    /// Looks again at the certificates of a client that resumed a session: they are those of the handshake that
-    /// the session comes from, and may have expired since.
+impl TlsConfig {
+    /// Loads certificates and private key from the files of the settings.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// Returns [`Error`] if a file or a setting cannot be used.
+    pub(super) fn load(config: &Config) -> Result<Self, Error> {
+        let chain = certificates("certificate_path", &config.certificate_path)?;
+        let identity = identity(config, chain)?;
+        Self::new(config, identity, certificates("ca_path", &config.ca_path)?)
+    }
+
+    /// Builds the configuration from the server's identity and the certificates in `ca_path`.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if no certificate of `trusted` can be parsed, or rustls refuses the settings.
+    pub(super) fn new(
+        config: &Config,
+        identity: CertifiedKey,
+        trusted: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, Error> {
+        let provider = aws_lc_rs::default_provider();
+        let identity = Arc::new(SingleCertAndKey::from(identity));
+        let algorithms = provider.signature_verification_algorithms;
+        let bad = |cause| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause };
+        let trust = Arc::new(Trust::new(trusted, config.enable_tls_client_auth, algorithms).map_err(bad)?);
+        let versions = versions(config.auth_suite);
+        let (suites, warning) = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
+        if let Some(warning) = warning {
+            log::warn!(target: super::LOG, "{warning}");
+        }
+        for suite in &suites {
+            log::debug!(target: super::LOG, "Cipher suite offered: {}", standard_name(*suite));
+        }
+        let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..provider });
+        let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions)
+            .map_err(Error::Rustls)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&trust) as _)
+            .with_client_cert_resolver(Arc::clone(&identity) as _);
+        // Each connection must verify the listener's certificate, which a resumed session does not contain.
+        client.resumption = Resumption::disabled();
+        let mut server = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(Error::Rustls)?
+            .with_client_cert_verifier(Arc::clone(&trust) as _)
+            .with_cert_resolver(Arc::new(LoggingResolver(identity)));
+        // The client stores the session, in a ticket: the server stores nothing that could grow. Ticket keys do not
+        // outlive the process, so no ticket outlives the settings under which it was issued.
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.ticketer = Arc::new(Tickets::default());
+        server.send_tls13_tickets = TICKETS;
+        Ok(Self { server: Arc::new(server), client: Arc::new(client), trust })
+    }
+
+    /// Verifies the certificates of a client that resumed a session again: they come from the original handshake, and
+    /// may have expired since.
+    ///
+    /// # Errors
+    /// Returns the reason for which the certificates are refused.
     pub(super) fn check_resumed(&self, chain: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
         let (leaf, above) = chain.split_first().ok_or(rustls::Error::NoCertificatesPresented)?;
         self.trust.verify_client_cert(leaf, above, UnixTime::now()).map(drop)
     }
 }
 
-/// The terms that the settings make.
-///
-/// # Errors
-/// [`Error`].
-pub(super) fn terms(config: &Config) -> Result<Terms, Error> {
-    let provider = aws_lc_rs::default_provider();
-    let identity = Arc::new(SingleCertAndKey::from(identity(config, &provider)?));
-    let trusted = certificates("ca_path", &config.ca_path)?;
-    let algorithms = provider.signature_verification_algorithms;
-    let trust = Trust::new(trusted, config.enable_tls_client_auth, algorithms)
-        .map_err(|cause| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause })?;
-    let trust = Arc::new(trust);
-    let versions = versions(config.auth_suite);
-    let (suites, warning) = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
-    if let Some(warning) = warning {
-        log::warn!(target: super::LOG, "{warning}");
-    }
-    for suite in &suites {
-        log::debug!(target: super::LOG, "Cipher suite offered: {}", standard_name(*suite));
-    }
-    let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..provider });
-    let mut outgoing = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(versions)
-        .map_err(Error::Rustls)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&trust) as _)
-        .with_client_cert_resolver(Arc::clone(&identity) as _);
-    // A listener shows its certificate each time.
-    outgoing.resumption = Resumption::disabled();
-    let mut tls = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .map_err(Error::Rustls)?
-        .with_client_cert_verifier(Arc::clone(&trust) as _)
-        .with_cert_resolver(Arc::new(Told(identity)));
-    // A session is kept by the client, in a ticket: nothing is kept here that could grow, and as the keys of tickets
-    // are of this process, no ticket outlives the settings under which it was given.
-    tls.session_storage = Arc::new(NoServerSessionStorage {});
-    tls.ticketer = Arc::new(Tickets::default());
-    tls.send_tls13_tickets = TICKETS;
-    Ok(Terms { config: Arc::new(tls), outgoing: Arc::new(outgoing), trust })
-}
-
-/// Shows the server's certificate, and tells the log at DEBUG what a client offers.
+/// Presents the server's certificate, and logs the cipher suites of each client at DEBUG.
 #[derive(Debug)]
-struct Told(Arc<SingleCertAndKey>);
+struct LoggingResolver(Arc<SingleCertAndKey>);
 
-impl ResolvesServerCert for Told {
+impl ResolvesServerCert for LoggingResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         if log::log_enabled!(target: super::LOG, log::Level::Debug) {
             let names: Vec<_> = hello.cipher_suites().iter().copied().map(suite_name).collect();
@@ -201,20 +212,27 @@ impl ResolvesServerCert for Told {
     }
 }
 
-/// The server's certificate and key. rustls' own constructor would refuse certificates of X.509 version 1,
-/// so that key and certificate belong together is checked here.
-fn identity(config: &Config, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
+/// Combines the server's certificate chain, which is not empty, with its private key.
+///
+/// The check that both belong together is here, because rustls' own constructor refuses X.509 version 1.
+///
+/// # Errors
+/// Returns [`Error`] if certificate or key cannot be used.
+pub(super) fn identity(config: &Config, chain: Vec<CertificateDer<'static>>) -> Result<CertifiedKey, Error> {
     let path = &config.certificate_path;
-    let chain = certificates("certificate_path", path)?;
+    let leaf = chain.first().ok_or_else(|| no_certificate("certificate_path", path))?;
     let bad = |cause| Error::BadCertificate { setting: "certificate_path", path: path.clone(), cause };
-    let leaf = chain.first().expect("`certificates` returns at least one");
     let leaf = x509_cert::Certificate::from_der(leaf).map_err(bad)?.tbs_certificate;
     if leaf.validity.not_after.to_system_time() < SystemTime::now() {
-        log::warn!(target: super::LOG, "The server's certificate in {} has expired.", path.display());
+        log::warn!(
+            target: super::LOG,
+            "The server's certificate in {} has expired; clients refuse it until it is replaced.",
+            path.display()
+        );
     }
     let key_path = config.key_path.as_ref().unwrap_or(path);
     let key = private_key(key_path, config.key_path.is_some())?;
-    let key = provider.key_provider.load_private_key(key);
+    let key = aws_lc_rs::default_provider().key_provider.load_private_key(key);
     let key = key.map_err(|cause| Error::BadKey { path: key_path.clone(), cause })?;
     if !belongs(&*key, leaf.subject_public_key_info.subject_public_key.raw_bytes()) {
         return Err(Error::Mismatch { key: key_path.clone(), certificate: path.clone() });
@@ -222,7 +240,12 @@ fn identity(config: &Config, provider: &CryptoProvider) -> Result<CertifiedKey, 
     Ok(CertifiedKey::new(chain, key))
 }
 
-/// Whether `key` has this public key; only the key bits count, parameters are spelled in several ways.
+fn no_certificate(setting: &'static str, path: &Path) -> Error {
+    Error::NoCertificate { setting, path: path.to_owned() }
+}
+
+/// Returns whether `key` has this public key. Only the key bits are compared: algorithm parameters have several
+/// equivalent encodings.
 fn belongs(key: &dyn SigningKey, public: &[u8]) -> bool {
     key.public_key().is_none_or(|info| {
         SubjectPublicKeyInfoRef::try_from(info.as_ref())
@@ -230,7 +253,10 @@ fn belongs(key: &dyn SigningKey, public: &[u8]) -> bool {
     })
 }
 
-/// All certificates of a PEM file: at least one.
+/// Reads all certificates of a PEM file.
+///
+/// # Errors
+/// Returns [`Error`] if the file cannot be read or contains no certificate.
 pub(super) fn certificates(
     setting: &'static str,
     path: &Path,
@@ -244,12 +270,12 @@ pub(super) fn certificates(
         })
         .collect();
     if certificates.is_empty() {
-        return Err(Error::NoCertificate { setting, path: path.to_owned() });
+        return Err(no_certificate(setting, path));
     }
     Ok(certificates)
 }
 
-/// The first private key of a PEM file.
+/// Reads the first private key of a PEM file.
 fn private_key(path: &Path, named: bool) -> Result<PrivateKeyDer<'static>, Error> {
     let text = Zeroizing::new(read("key_path", path)?);
     let has = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
@@ -267,10 +293,12 @@ fn private_key(path: &Path, named: bool) -> Result<PrivateKeyDer<'static>, Error
     key.ok_or_else(|| no_key(has(b"BEGIN ENCRYPTED PRIVATE KEY")))
 }
 
+/// Reads the file that a setting names.
 pub(super) fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|cause| Error::Unreadable { setting, path: path.to_owned(), cause })
 }
 
+/// Parses the items of a PEM file.
 pub(super) fn items(setting: &'static str, path: &Path, text: &[u8]) -> Result<Vec<Item>, Error> {
     let items: io::Result<Vec<_>> = rustls_pemfile::read_all(&mut &*text).collect();
     items.map_err(|cause| Error::Unreadable { setting, path: path.to_owned(), cause })
@@ -286,8 +314,8 @@ fn versions(suite: AuthSuite) -> &'static [&'static SupportedProtocolVersion] {
     }
 }
 
-/// The cipher suites to offer: those of `names` that there are for `versions`, or all where that leaves none; and
-/// one warning that names what cannot be offered.
+/// Returns the cipher suites to offer: those of `names` that `versions` support, or all if there are none; and a
+/// warning with the names that cannot be offered.
 fn suites(
     all: &[SupportedCipherSuite],
     versions: &[&'static SupportedProtocolVersion],
@@ -301,14 +329,22 @@ fn suites(
         all.iter().filter(|suite| offered.iter().any(|name| is_called(**suite, name))).copied().collect();
     let warning = (!unknown.is_empty()).then(|| {
         let unknown = unknown.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-        let rest = if chosen.is_empty() { " None is left: the default cipher suites serve." } else { "" };
-        format!("tls_cipher_suites: not offered: {unknown}.{rest}")
+        let rest = if chosen.is_empty() { " None is left: the default cipher suites are offered." } else { "" };
+        format!("tls_cipher_suites: not offered: {unknown}.{rest} Remove these names, or see the README for others.")
     });
     (if chosen.is_empty() { all } else { chosen }, warning)
 }
 
-/// What would be offered, by name: versions and cipher suites; and what the settings name in vain.
-pub(super) fn look(config: &Config) -> (String, Vec<String>, Option<String>) {
+/// The TLS versions and cipher suites of a configuration, by name.
+pub(super) struct Offer {
+    pub(super) versions: String,
+    pub(super) cipher_suites: Vec<String>,
+    /// A warning about names in `tls_cipher_suites` that cannot be offered.
+    pub(super) warning: Option<String>,
+}
+
+/// Returns the versions and cipher suites that a server with these settings offers.
+pub(super) fn offer(config: &Config) -> Offer {
     let versions = versions(config.auth_suite);
     let provider = aws_lc_rs::default_provider();
     let (suites, warning) = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
@@ -316,7 +352,11 @@ pub(super) fn look(config: &Config) -> (String, Vec<String>, Option<String>) {
         .iter()
         .rev()
         .map(|it| if it.version == rustls::ProtocolVersion::TLSv1_3 { "1.3" } else { "1.2" });
-    (names.collect::<Vec<_>>().join(" and "), suites.into_iter().map(standard_name).collect(), warning)
+    Offer {
+        versions: names.collect::<Vec<_>>().join(" and "),
+        cipher_suites: suites.into_iter().map(standard_name).collect(),
+        warning,
+    }
 }
 
 fn is_called(suite: SupportedCipherSuite, name: &str) -> bool {
@@ -324,7 +364,7 @@ fn is_called(suite: SupportedCipherSuite, name: &str) -> bool {
     name.eq_ignore_ascii_case(&standard) || name.eq_ignore_ascii_case(&openssl_name(&standard))
 }
 
-/// The name in IANA's registry; rustls writes `TLS13_` where that has `TLS_`.
+/// Returns the name in IANA's registry, where names of TLS 1.3 begin with `TLS_`; rustls writes `TLS13_`.
 fn standard_name(suite: SupportedCipherSuite) -> String {
     suite_name(suite.suite())
 }
@@ -338,7 +378,7 @@ fn suite_name(suite: CipherSuite) -> String {
     }
 }
 
-/// OpenSSL's name: `ECDHE-RSA-AES256-GCM-SHA384`. The suites of TLS 1.3 have but one name.
+/// Returns OpenSSL's name, such as `ECDHE-RSA-AES256-GCM-SHA384`. The suites of TLS 1.3 have the same name in both.
 fn openssl_name(standard: &str) -> String {
     let Some((exchange, cipher)) = standard.strip_prefix("TLS_").and_then(|it| it.split_once("_WITH_"))
     else {
@@ -359,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn suites_have_their_standard_and_their_openssl_names() {
+    fn suites_have_standard_and_openssl_names() {
         let ours = &aws_lc_rs::default_provider().cipher_suites;
         let names: Vec<_> = ours.iter().map(|it| openssl_name(&standard_name(*it))).collect();
         for name in [
@@ -375,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_offered_restricts_the_list() {
+    fn offers_only_named_suites_that_the_versions_support() {
         let names =
             ["TLS_RSA_WITH_AES_128_CBC_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"];
         let both = ["TLS_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"];
@@ -385,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_serve_where_nothing_is_left() {
+    fn offers_default_suites_if_no_named_suite_is_supported() {
         let names = ["AES128-SHA256", "TLS_RSA_WITH_AES_256_CBC_SHA256"];
         assert_eq!(chosen(AuthSuite::Tls12, &names), chosen(AuthSuite::Tls12, &[]));
         assert_eq!(chosen(AuthSuite::Tls12, &[]).len(), 6);

@@ -1,10 +1,10 @@
-//! Which client certificates are trusted: those issued below a certificate of `ca_path`, and those that stand
-//! in `ca_path` themselves, byte for byte.
+//! Verification of client certificates: trusted are certificates that chain to a certificate of `ca_path`, and the
+//! certificates in `ca_path` themselves, compared byte for byte.
 //!
-//! webpki checks the chains. It reads neither X.509 version 1 nor a CA as a client, both of which PyKMIP's
-//! users have, so certificates of these two kinds that a certificate of `ca_path` issued directly are checked
-//! here. Names are never looked at: a client has none to prove. What the extended key usage must say
-//! for a request to be answered is left to [`crate::auth`].
+//! webpki verifies the chains. It supports neither X.509 version 1 nor a CA certificate as end entity, both of which
+//! PyKMIP's users have, so this module verifies such certificates if a certificate of `ca_path` issued them directly.
+//! Names are not verified, because a client has no host name. [`crate::auth`] decides which extended key usage a
+//! request needs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,39 +26,48 @@ use x509_cert::der::{self, Decode, Encode, Reader, SliceReader};
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage as KeyUsageExtension};
 use x509_cert::time::Validity;
 
-/// The certificates of `ca_path`, and the algorithms that signatures are checked by.
+/// A certificate verifier with the certificates of `ca_path` as trust anchors.
 #[derive(Debug)]
 pub struct Trust {
-    /// Every certificate of the file.
-    known: Vec<CertificateDer<'static>>,
-    /// Those that may issue others.
+    /// All certificates of the file.
+    trusted: Vec<CertificateDer<'static>>,
+    /// The certificates that may issue others.
     anchors: Vec<TrustAnchor<'static>>,
-    /// When each of `anchors` is valid.
+    /// The validity period of each of `anchors`.
     validities: Vec<Validity>,
+    /// Whether the extended key usage of a chain must allow client authentication.
     check_usage: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Trust {
-    /// `certificates` is what `ca_path` holds; `check_usage` is the setting `enable_tls_client_auth`, without
-    /// which the extended key usage of a chain is not looked at. A certificate that cannot be read is left out
-    /// with a warning.
+    /// Creates a verifier that trusts `certificates`, the content of `ca_path`. `check_usage` is the setting
+    /// `enable_tls_client_auth`: without it, the extended key usage of a chain is ignored. A certificate that cannot
+    /// be parsed is ignored with a warning.
     ///
     /// # Errors
-    /// Where none of them can be read.
+    /// Returns the last parse error if no certificate can be parsed.
     pub fn new(
         certificates: Vec<CertificateDer<'static>>,
         check_usage: bool,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Result<Self, der::Error> {
-        let mut trust =
-            Self { known: Vec::new(), anchors: Vec::new(), validities: Vec::new(), check_usage, algorithms };
+        let mut trust = Self {
+            trusted: Vec::new(),
+            anchors: Vec::new(),
+            validities: Vec::new(),
+            check_usage,
+            algorithms,
+        };
         let mut unreadable = None;
         for certificate in certificates {
             let parsed = match x509_cert::Certificate::from_der(&certificate) {
                 Ok(parsed) => parsed.tbs_certificate,
                 Err(error) => {
-                    log::warn!(target: super::LOG, "ca_path: a certificate cannot be read: {error}");
+                    log::warn!(
+                        target: super::LOG,
+                        "ca_path: a certificate cannot be read and is ignored: {error}. Replace it, or remove it."
+                    );
                     unreadable = Some(error);
                     continue;
                 }
@@ -69,61 +78,64 @@ impl Trust {
                 trust.anchors.push(anchor.to_owned());
                 trust.validities.push(parsed.validity);
             }
-            trust.known.push(certificate);
+            trust.trusted.push(certificate);
         }
         match unreadable {
-            Some(error) if trust.known.is_empty() => Err(error),
+            Some(error) if trust.trusted.is_empty() => Err(error),
             _ => Ok(trust),
         }
     }
 
-    fn chain(
+    /// Verifies a certificate that is not in `ca_path` itself.
+    fn verify_chain(
         &self,
         leaf: &CertificateDer<'_>,
-        sent: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
         let outcome = EndEntityCert::try_from(leaf).and_then(|leaf| {
-            let usage = Usage { checked: self.check_usage };
-            let valid = |path: &webpki::VerifiedPath<'_>| self.anchor_is_valid(path.anchor(), now);
+            let usage = ClientUsage { checked: self.check_usage };
+            let valid = |path: &webpki::VerifiedPath<'_>| self.check_anchor(path.anchor(), now);
             let algorithms = self.algorithms.all;
-            leaf.verify_for_usage(algorithms, &self.anchors, sent, now, usage, None, Some(&valid)).map(drop)
+            leaf.verify_for_usage(algorithms, &self.anchors, intermediates, now, usage, None, Some(&valid))
+                .map(drop)
         });
         match outcome {
             Ok(()) => Ok(()),
             Err(webpki::Error::UnsupportedCertVersion | webpki::Error::CaUsedAsEndEntity) => {
-                self.issued_directly(leaf, now)
+                self.verify_directly_issued(leaf, now)
             }
-            Err(error) => Err(refusal(error)),
+            Err(error) => Err(to_rustls_error(error)),
         }
     }
 
-    /// webpki takes anchors as valid for ever; an expired CA is none.
-    fn anchor_is_valid(&self, anchor: &TrustAnchor<'_>, now: UnixTime) -> Result<(), webpki::Error> {
+    /// Verifies the validity period of a trust anchor, which webpki ignores.
+    fn check_anchor(&self, anchor: &TrustAnchor<'_>, now: UnixTime) -> Result<(), webpki::Error> {
         let same = self.anchors.iter().zip(&self.validities).filter(|(other, _)| *other == anchor);
-        let valid = same.map(|(_, validity)| is_valid(validity, now)).any(|valid| valid.is_ok());
+        let valid = same.map(|(_, validity)| check_validity(validity, now)).any(|valid| valid.is_ok());
         if valid { Ok(()) } else { Err(webpki::Error::UnknownIssuer) }
     }
 
-    /// Whether a certificate of `ca_path` signed `leaf`, without any certificate between them.
-    fn issued_directly(&self, leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+    /// Verifies a certificate that must be signed by a certificate of `ca_path`, without intermediates.
+    fn verify_directly_issued(&self, leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
         let encoding = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
         let parsed = x509_cert::Certificate::from_der(leaf).map_err(encoding)?;
-        is_valid(&parsed.tbs_certificate.validity, now)?;
+        check_validity(&parsed.tbs_certificate.validity, now)?;
         let issuer = parsed.tbs_certificate.issuer.to_der().map_err(encoding)?;
         let algorithm = parsed.signature_algorithm.to_der().map_err(encoding)?;
         let signed = signed_part(leaf).map_err(encoding)?;
         let signature = parsed.signature.raw_bytes();
-        let found = self.anchors.iter().any(|anchor| {
-            // The names that a constrained CA may give out are webpki's to check.
+        let is_issued = self.anchors.iter().any(|anchor| {
+            // Only webpki can verify name constraints, so a constrained CA is excluded here.
             contents(&issuer) == Some(anchor.subject.as_ref())
                 && anchor.name_constraints.is_none()
-                && self.anchor_is_valid(anchor, now).is_ok()
+                && self.check_anchor(anchor, now).is_ok()
                 && self.signed_by(anchor, &algorithm, signed, signature)
         });
-        if found { Ok(()) } else { Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) }
+        if is_issued { Ok(()) } else { Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) }
     }
 
+    /// Returns whether the anchor's key made the signature.
     fn signed_by(&self, anchor: &TrustAnchor<'_>, algorithm: &[u8], signed: &[u8], signature: &[u8]) -> bool {
         let key = webpki::spki_for_anchor(anchor);
         let Ok(key) = RawPublicKeyEntity::try_from(&key) else { return false };
@@ -136,8 +148,8 @@ impl Trust {
 }
 
 impl ClientCertVerifier for Trust {
-    /// None: clients that choose by it would not send a certificate that stands in `ca_path` itself, and
-    /// PyKMIP sends none either.
+    /// Returns no names: a client that selects its certificate by these names would not find one that is in `ca_path`
+    /// itself. PyKMIP sends no names either.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -148,12 +160,12 @@ impl ClientCertVerifier for Trust {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if self.known.iter().any(|known| known == end_entity) {
+        if self.trusted.iter().any(|trusted| trusted == end_entity) {
             let parsed = x509_cert::Certificate::from_der(end_entity);
             let parsed = parsed.map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
-            is_valid(&parsed.tbs_certificate.validity, now)?;
+            check_validity(&parsed.tbs_certificate.validity, now)?;
         } else {
-            self.chain(end_entity, intermediates, now)?;
+            self.verify_chain(end_entity, intermediates, now)?;
         }
         Ok(ClientCertVerified::assertion())
     }
@@ -165,10 +177,10 @@ impl ClientCertVerifier for Trust {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let key = public_key(cert)?;
-        let key = RawPublicKeyEntity::try_from(&key).map_err(refusal)?;
+        let key = RawPublicKeyEntity::try_from(&key).map_err(to_rustls_error)?;
         let candidates = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == dss.scheme);
         let (_, candidates) = candidates.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-        // A scheme of TLS 1.2 leaves the curve open: one of the candidates fits the key.
+        // A TLS 1.2 scheme does not determine the curve: one of the candidates fits the key.
         if candidates.iter().any(|it| key.verify_signature(*it, message, dss.signature()).is_ok()) {
             Ok(HandshakeSignatureValid::assertion())
         } else {
@@ -190,8 +202,8 @@ impl ClientCertVerifier for Trust {
     }
 }
 
-/// The listener of a client shows the certificate that the client has, which is judged by the same rules: whose it is
-/// counts, and not where it listens.
+/// The listener of a client presents a client certificate, which is verified by the same rules. The host name is
+/// ignored: the certificate must identify the user, not the machine.
 impl ServerCertVerifier for Trust {
     fn verify_server_cert(
         &self,
@@ -228,19 +240,19 @@ impl ServerCertVerifier for Trust {
     }
 }
 
-/// Client authentication where a chain limits its use, or anything at all.
-struct Usage {
+/// Accepts chains whose extended key usage allows client authentication, or all chains if not `checked`.
+struct ClientUsage {
     checked: bool,
 }
 
-impl ExtendedKeyUsageValidator for Usage {
+impl ExtendedKeyUsageValidator for ClientUsage {
     fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
         if self.checked { KeyUsage::client_auth().validate(purposes) } else { Ok(()) }
     }
 }
 
-/// Whether a trusted certificate may vouch for others, by the rules that OpenSSL goes by: it says so, or it is
-/// from before there was a way to say so. All others of `ca_path` speak for themselves only.
+/// Returns whether a certificate of `ca_path` may issue others, by the rules of OpenSSL: its extensions allow it, or it
+/// is a self-issued certificate of X.509 version 1. All other certificates of `ca_path` are trusted as clients only.
 pub(super) fn may_issue(certificate: &TbsCertificate) -> bool {
     if certificate.version == Version::V1 {
         return certificate.subject == certificate.issuer;
@@ -255,7 +267,8 @@ pub(super) fn may_issue(certificate: &TbsCertificate) -> bool {
     }
 }
 
-fn is_valid(validity: &Validity, now: UnixTime) -> Result<(), Error> {
+/// Verifies that `now` is in a validity period.
+fn check_validity(validity: &Validity, now: UnixTime) -> Result<(), Error> {
     let now = Duration::from_secs(now.as_secs());
     if now < validity.not_before.to_unix_duration() {
         Err(Error::InvalidCertificate(CertificateError::NotValidYet))
@@ -266,27 +279,27 @@ fn is_valid(validity: &Validity, now: UnixTime) -> Result<(), Error> {
     }
 }
 
-/// The public key of a certificate of any version.
+/// Returns the public key of a certificate of any X.509 version.
 fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
     let key = x509_cert::Certificate::from_der(certificate)
         .and_then(|it| it.tbs_certificate.subject_public_key_info.to_der());
     key.map(Into::into).map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))
 }
 
-/// The bytes of a certificate that its signature covers.
+/// Returns the bytes of a certificate that its signature covers.
 fn signed_part<'a>(certificate: &'a CertificateDer<'_>) -> der::Result<&'a [u8]> {
     let mut reader = SliceReader::new(certificate)?;
     der::Header::decode(&mut reader)?;
     reader.tlv_bytes()
 }
 
-/// What is inside the outermost item.
+/// Returns the content octets of a DER item.
 fn contents(item: &[u8]) -> Option<&[u8]> {
     der::asn1::AnyRef::from_der(item).ok().map(|item| item.value())
 }
 
-/// webpki's refusal in rustls' words, which decide the alert that the client gets.
-fn refusal(error: webpki::Error) -> Error {
+/// Converts an error of webpki to one of rustls, which determines the alert that the client receives.
+fn to_rustls_error(error: webpki::Error) -> Error {
     use webpki::Error as E;
     Error::InvalidCertificate(match error {
         E::BadDer | E::BadDerTime | E::TrailingData(_) => CertificateError::BadEncoding,
@@ -298,3 +311,6 @@ fn refusal(error: webpki::Error) -> Error {
         other => CertificateError::Other(OtherError(Arc::new(other))),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,24 +47,17 @@ impl std::error::Error for FrameError {}
 
 /// Reads one whole request message into `buf`, replacing what it held.
 ///
-/// `limit` caps the message, its eight header bytes included. `begun` is called once, after the first byte:
-/// until then the peer is idle, from then on it owes the rest.
+/// `limit` is the maximum length of the message, including its eight header bytes.
 ///
 /// # Errors
 /// [`FrameError`]; the stream's position is then inside a message, and only closing it is left.
-pub fn read_frame(
-    stream: &mut impl Read,
-    buf: &mut Vec<u8>,
-    limit: usize,
-    begun: impl FnOnce(),
-) -> Result<(), FrameError> {
+pub fn read_frame(stream: &mut impl Read, buf: &mut Vec<u8>, limit: usize) -> Result<(), FrameError> {
     buf.clear();
     let mut header = [0; 8];
     let (first, rest) = header.split_at_mut(1);
     if !fill(stream, first)? {
         return Err(FrameError::Closed);
     }
-    begun();
     if !fill(stream, rest)? {
         return Err(FrameError::Cut);
     }
@@ -103,7 +96,7 @@ mod tests {
 
     fn read(mut bytes: &[u8], limit: usize) -> Result<Vec<u8>, FrameError> {
         let mut buf = vec![1, 2, 3];
-        read_frame(&mut bytes, &mut buf, limit, || ())?;
+        read_frame(&mut bytes, &mut buf, limit)?;
         Ok(buf)
     }
 
@@ -111,7 +104,7 @@ mod tests {
     fn reads_a_message_and_leaves_the_next() {
         let mut stream: &[u8] = &[0x42, 0, 0x78, 1, 0, 0, 0, 2, 9, 9, 0x42];
         let mut buf = Vec::new();
-        read_frame(&mut stream, &mut buf, 64, || ()).unwrap();
+        read_frame(&mut stream, &mut buf, 64).unwrap();
         assert_eq!(buf, [0x42, 0, 0x78, 1, 0, 0, 0, 2, 9, 9]);
         assert_eq!(stream, [0x42]);
     }
@@ -121,7 +114,7 @@ mod tests {
         let told = [0x42, 0, 0x78, 1, 0x7F, 0xFF, 0xFF, 0xFF, 1];
         assert!(matches!(read(&told, 1 << 20), Err(FrameError::TooLong { .. })));
         let mut buf = Vec::new();
-        assert!(matches!(read_frame(&mut &told[..], &mut buf, usize::MAX, || ()), Err(FrameError::Cut)));
+        assert!(matches!(read_frame(&mut &told[..], &mut buf, usize::MAX), Err(FrameError::Cut)));
         assert!(buf.capacity() < 2 * CHUNK, "{}", buf.capacity());
     }
 

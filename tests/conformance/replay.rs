@@ -19,7 +19,7 @@ use super::{issued, provided};
 use crate::corpus::{algorithm, length, message_of, template, usage};
 use crate::harness::{self, Client, Credential, Embedded, Pki};
 use crate::https;
-use crate::listener::{Asked, Listener};
+use crate::listener::{Listener, ServerRequest};
 
 /// How long a step is sent again that waits for time to pass or for work to be done.
 const WAIT: Duration = Duration::from_secs(10);
@@ -192,7 +192,7 @@ impl Listening {
         loop {
             let (request, answer) =
                 self.received.recv_timeout(WAIT).map_err(|_| "the server sends nothing".to_owned())?;
-            let asked = Asked::read(&request);
+            let asked = ServerRequest::read(&request);
             let request =
                 Node::read(&xml::encode(&request).map_err(|error| format!("the request: {error}"))?);
             let about_the_client = ["DiscoverVersions", "Query"].map(Some);

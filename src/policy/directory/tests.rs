@@ -1,15 +1,15 @@
-//! Scans of a directory that changes. What a scan says is compared as text: it is what the log shows.
+//! Scans of a directory that changes. The tests compare events by their text, as the log shows it.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Directory, Event, MAX_FILE, SETTLING};
+use super::{Directory, Event, MAX_FILE, TIMESTAMP_RESOLUTION};
 use crate::kmip::enums::{ObjectType, Operation};
 use crate::policy::{Permission, Policies};
 
-/// A new directory below the system's temporary one, removed when dropped.
+/// A new directory in the system's temporary directory, removed when dropped.
 pub(in crate::policy) struct Folder(PathBuf);
 
 impl Folder {
@@ -42,7 +42,7 @@ impl Drop for Folder {
     }
 }
 
-/// A policy whose answer for Get on symmetric keys tells it from others.
+/// Returns the text of a policy that is recognizable by its permission for Get on symmetric keys.
 fn policy(name: &str, get: Permission) -> String {
     let get = match get {
         Permission::AllowAll => "ALLOW_ALL",
@@ -56,21 +56,21 @@ const ALL: Permission = Permission::AllowAll;
 const OWNER: Permission = Permission::AllowOwner;
 const NONE: Permission = Permission::DisallowAll;
 
-/// A folder, its scans, and the policies as the last scan left them.
-struct Watched {
+/// A policy directory with the policies of its last scan.
+struct ScannedDirectory {
     folder: Folder,
     directory: Directory,
     policies: Policies,
 }
 
-impl Watched {
+impl ScannedDirectory {
     fn new(name: &str) -> Self {
         let folder = Folder::new(name);
         let directory = Directory::new(folder.path());
         Self { folder, directory, policies: Policies::builtin() }
     }
 
-    /// The lines that a scan logs, without the folder's path.
+    /// Scans the directory and returns the log lines, without the folder's path.
     fn scan(&mut self) -> Vec<String> {
         self.scan_at(SystemTime::now())
     }
@@ -85,273 +85,273 @@ impl Watched {
         scan.events.iter().map(line).collect()
     }
 
-    /// What policy `name` says of Get; `None` where there is no such policy.
-    fn says(&self, name: &str) -> Option<Permission> {
+    /// Returns the permission of policy `name` for Get, or `None` if the policy does not exist.
+    fn permission(&self, name: &str) -> Option<Permission> {
         let policy = self.policies.policy(name)?;
         Some(policy.permission(None, ObjectType::SymmetricKey, Operation::Get))
     }
 }
 
 #[test]
-fn additions_changes_and_removals_are_seen_and_told_once() {
-    let mut watched = Watched::new("changes");
-    assert_eq!(watched.scan(), [""; 0]);
-    watched.folder.write("a.json", &policy("p", ALL));
-    assert_eq!(watched.scan(), ["INFO Loading policy file a.json", "INFO Loaded policy \"p\""]);
-    assert_eq!(watched.says("p"), Some(ALL));
-    assert_eq!(watched.scan(), [""; 0]);
-    watched.folder.write("a.json", &policy("q", OWNER));
+fn reports_additions_changes_and_removals_once() {
+    let mut scanned = ScannedDirectory::new("changes");
+    assert_eq!(scanned.scan(), [""; 0]);
+    scanned.folder.write("a.json", &policy("p", ALL));
+    assert_eq!(scanned.scan(), ["INFO Loading policy file a.json", "INFO Loaded policy \"p\""]);
+    assert_eq!(scanned.permission("p"), Some(ALL));
+    assert_eq!(scanned.scan(), [""; 0]);
+    scanned.folder.write("a.json", &policy("q", OWNER));
     assert_eq!(
-        watched.scan(),
+        scanned.scan(),
         ["INFO Loading policy file a.json", "INFO Loaded policy \"q\"", "INFO Removed policy \"p\""]
     );
-    assert_eq!((watched.says("p"), watched.says("q")), (None, Some(OWNER)));
-    watched.folder.remove("a.json");
-    assert_eq!(watched.scan(), ["INFO Policy file a.json is gone", "INFO Removed policy \"q\""]);
-    assert_eq!((watched.says("q"), watched.says("default")), (None, Some(OWNER)));
-    assert_eq!(watched.scan(), [""; 0]);
+    assert_eq!((scanned.permission("p"), scanned.permission("q")), (None, Some(OWNER)));
+    scanned.folder.remove("a.json");
+    assert_eq!(scanned.scan(), ["INFO Policy file a.json was removed", "INFO Removed policy \"q\""]);
+    assert_eq!((scanned.permission("q"), scanned.permission("default")), (None, Some(OWNER)));
+    assert_eq!(scanned.scan(), [""; 0]);
 }
 
 #[test]
-fn only_names_that_end_in_json_count() {
-    let mut watched = Watched::new("names");
+fn ignores_files_whose_names_do_not_end_in_json() {
+    let mut scanned = ScannedDirectory::new("names");
     for name in ["a.jso", "b.json.bak", "c.JSON", "json", "d.json~"] {
-        watched.folder.write(name, &policy("p", ALL));
+        scanned.folder.write(name, &policy("p", ALL));
     }
-    assert_eq!(watched.scan(), [""; 0]);
-    watched.folder.write(".json", &policy("p", ALL));
-    assert_eq!(watched.scan().len(), 2);
+    assert_eq!(scanned.scan(), [""; 0]);
+    scanned.folder.write(".json", &policy("p", ALL));
+    assert_eq!(scanned.scan().len(), 2);
 }
 
 #[test]
-fn broken_file_keeps_what_it_defined_and_is_told_once() {
-    let mut watched = Watched::new("broken");
-    watched.folder.write("a.json", &policy("p", ALL));
-    watched.scan();
-    watched.folder.write("a.json", "{\n\"p\": }");
-    let error =
-        "ERROR policy file a.json, line 2, column 6: expected value; what it defined before stays in force";
-    assert_eq!(watched.scan(), ["INFO Loading policy file a.json", error]);
-    assert_eq!(watched.scan(), [""; 0]);
-    assert_eq!(watched.says("p"), Some(ALL));
-    watched.folder.write("a.json", &policy("p", OWNER));
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(OWNER));
+fn invalid_file_keeps_its_policies_and_is_reported_once() {
+    let mut scanned = ScannedDirectory::new("broken");
+    scanned.folder.write("a.json", &policy("p", ALL));
+    scanned.scan();
+    scanned.folder.write("a.json", "{\n\"p\": }");
+    let error = "ERROR policy file a.json, line 2, column 6: expected value; what it defined before stays in force \
+         until the file is corrected";
+    assert_eq!(scanned.scan(), ["INFO Loading policy file a.json", error]);
+    assert_eq!(scanned.scan(), [""; 0]);
+    assert_eq!(scanned.permission("p"), Some(ALL));
+    scanned.folder.write("a.json", &policy("p", OWNER));
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(OWNER));
 }
 
 #[test]
-fn file_that_is_broken_from_the_start_loads_when_it_is_mended() {
-    let mut watched = Watched::new("mended");
-    watched.folder.write("a.json", "");
-    watched.folder.write("b.json", &policy("q", ALL));
-    assert_eq!(watched.scan().iter().filter(|line| line.starts_with("ERROR")).count(), 1);
-    assert_eq!((watched.says("p"), watched.says("q")), (None, Some(ALL)));
-    watched.folder.write("a.json", &policy("p", ALL));
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(ALL));
+fn initially_invalid_file_is_loaded_when_corrected() {
+    let mut scanned = ScannedDirectory::new("mended");
+    scanned.folder.write("a.json", "");
+    scanned.folder.write("b.json", &policy("q", ALL));
+    assert_eq!(scanned.scan().iter().filter(|line| line.starts_with("ERROR")).count(), 1);
+    assert_eq!((scanned.permission("p"), scanned.permission("q")), (None, Some(ALL)));
+    scanned.folder.write("a.json", &policy("p", ALL));
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(ALL));
 }
 
 #[test]
-fn broken_file_that_is_removed_takes_its_policies_along() {
-    let mut watched = Watched::new("broken-removed");
-    watched.folder.write("a.json", &policy("p", ALL));
-    watched.scan();
-    watched.folder.write("a.json", "?");
-    watched.scan();
-    watched.folder.remove("a.json");
-    watched.scan();
-    assert_eq!(watched.says("p"), None);
+fn removal_of_an_invalid_file_removes_its_policies() {
+    let mut scanned = ScannedDirectory::new("broken-removed");
+    scanned.folder.write("a.json", &policy("p", ALL));
+    scanned.scan();
+    scanned.folder.write("a.json", "?");
+    scanned.scan();
+    scanned.folder.remove("a.json");
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), None);
 }
 
 #[test]
-fn reserved_names_are_ignored_with_a_warning() {
-    let mut watched = Watched::new("reserved");
+fn ignores_reserved_names_with_a_warning() {
+    let mut scanned = ScannedDirectory::new("reserved");
     let both = format!(
         "{},{}",
         policy("default", ALL).trim_end_matches('}'),
         policy("public", ALL).trim_start_matches('{')
     );
     let both = both.replacen("ALLOW_ALL\"", "ALLOW_ALL\"}}}", 1);
-    watched.folder.write("a.json", &both);
+    scanned.folder.write("a.json", &both);
     assert_eq!(
-        watched.scan(),
+        scanned.scan(),
         [
             "INFO Loading policy file a.json",
-            "WARN Policy \"default\" of a.json is ignored: the name is reserved",
-            "WARN Policy \"public\" of a.json is ignored: the name is reserved"
+            "WARN Policy \"default\" of a.json is ignored: the name is reserved; rename it",
+            "WARN Policy \"public\" of a.json is ignored: the name is reserved; rename it"
         ]
     );
-    assert_eq!((watched.says("default"), watched.says("public")), (Some(OWNER), Some(NONE)));
+    assert_eq!((scanned.permission("default"), scanned.permission("public")), (Some(OWNER), Some(NONE)));
 }
 
 #[test]
 fn newer_file_overrides_and_its_removal_restores_the_older() {
-    let mut watched = Watched::new("collision");
-    watched.folder.write("b.json", &policy("p", ALL));
-    watched.scan();
-    watched.folder.write("a.json", &policy("p", NONE));
+    let mut scanned = ScannedDirectory::new("collision");
+    scanned.folder.write("b.json", &policy("p", ALL));
+    scanned.scan();
+    scanned.folder.write("a.json", &policy("p", NONE));
     assert_eq!(
-        watched.scan(),
+        scanned.scan(),
         [
             "INFO Loading policy file a.json",
             "INFO Loaded policy \"p\"",
             "INFO Policy \"p\" of a.json overrides that of b.json"
         ]
     );
-    assert_eq!(watched.says("p"), Some(NONE));
-    watched.folder.remove("a.json");
-    let lines = ["INFO Policy file a.json is gone", "INFO Policy \"p\" of b.json is in force again"];
-    assert_eq!(watched.scan(), lines);
-    assert_eq!(watched.says("p"), Some(ALL));
+    assert_eq!(scanned.permission("p"), Some(NONE));
+    scanned.folder.remove("a.json");
+    let lines = ["INFO Policy file a.json was removed", "INFO Policy \"p\" of b.json is in force again"];
+    assert_eq!(scanned.scan(), lines);
+    assert_eq!(scanned.permission("p"), Some(ALL));
 }
 
 #[test]
-fn policy_taken_out_of_the_newer_file_restores_the_older() {
-    let mut watched = Watched::new("restore");
-    watched.folder.write("a.json", &policy("p", ALL));
-    watched.folder.write("b.json", &policy("p", OWNER));
-    watched.folder.write("c.json", &policy("p", NONE));
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(NONE), "files of one scan load in the order of their names");
-    watched.folder.write("c.json", &policy("q", NONE));
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(OWNER));
-    watched.folder.write("b.json", "{}");
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(ALL));
+fn policy_removed_from_the_newer_file_restores_the_older() {
+    let mut scanned = ScannedDirectory::new("restore");
+    scanned.folder.write("a.json", &policy("p", ALL));
+    scanned.folder.write("b.json", &policy("p", OWNER));
+    scanned.folder.write("c.json", &policy("p", NONE));
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(NONE), "files of one scan load in the order of their names");
+    scanned.folder.write("c.json", &policy("q", NONE));
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(OWNER));
+    scanned.folder.write("b.json", "{}");
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(ALL));
 }
 
 #[test]
-fn waiting_policy_that_its_file_gives_up_or_changes_does_not_return_as_it_was() {
-    let mut watched = Watched::new("stale");
-    watched.folder.write("a.json", &policy("p", ALL));
-    watched.folder.write("b.json", &policy("p", NONE));
-    watched.scan();
-    watched.folder.write("a.json", &policy("q", ALL));
-    watched.scan();
-    watched.folder.remove("b.json");
-    watched.scan();
-    assert_eq!(watched.says("p"), None);
+fn overridden_policy_that_changes_does_not_return_in_its_old_version() {
+    let mut scanned = ScannedDirectory::new("stale");
+    scanned.folder.write("a.json", &policy("p", ALL));
+    scanned.folder.write("b.json", &policy("p", NONE));
+    scanned.scan();
+    scanned.folder.write("a.json", &policy("q", ALL));
+    scanned.scan();
+    scanned.folder.remove("b.json");
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), None);
 }
 
 #[test]
-fn file_that_changes_again_becomes_the_newest() {
-    let mut watched = Watched::new("newest");
-    watched.folder.write("a.json", &policy("p", ALL));
-    watched.folder.write("b.json", &policy("p", NONE));
-    watched.scan();
-    watched.folder.write("a.json", &policy("p", OWNER));
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(OWNER));
-    watched.folder.remove("a.json");
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(NONE));
+fn changed_file_becomes_the_newest() {
+    let mut scanned = ScannedDirectory::new("newest");
+    scanned.folder.write("a.json", &policy("p", ALL));
+    scanned.folder.write("b.json", &policy("p", NONE));
+    scanned.scan();
+    scanned.folder.write("a.json", &policy("p", OWNER));
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(OWNER));
+    scanned.folder.remove("a.json");
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(NONE));
 }
 
 #[test]
 fn file_replaced_by_an_older_one_is_read_again() {
-    let mut watched = Watched::new("older");
+    let mut scanned = ScannedDirectory::new("older");
     let now = SystemTime::now();
-    watched.folder.write("a.json", &policy("p", ALL));
-    watched.folder.set_modified("a.json", now - Duration::from_secs(60));
-    watched.scan();
-    watched.folder.write("new", &policy("p", OWNER));
-    watched.folder.set_modified("new", now - Duration::from_secs(600));
-    fs::rename(watched.folder.path().join("new"), watched.folder.path().join("a.json")).unwrap();
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(OWNER));
+    scanned.folder.write("a.json", &policy("p", ALL));
+    scanned.folder.set_modified("a.json", now - Duration::from_secs(60));
+    scanned.scan();
+    scanned.folder.write("new", &policy("p", OWNER));
+    scanned.folder.set_modified("new", now - Duration::from_secs(600));
+    fs::rename(scanned.folder.path().join("new"), scanned.folder.path().join("a.json")).unwrap();
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(OWNER));
 }
 
 #[test]
-fn change_that_shows_in_no_stamp_is_seen_while_the_stamp_is_young() {
-    let mut watched = Watched::new("young");
+fn detects_changes_with_equal_metadata_within_the_timestamp_resolution() {
+    let mut scanned = ScannedDirectory::new("young");
     let time = SystemTime::now();
     let (one, other) = (policy("p", ALL), policy("q", ALL));
     assert_eq!(one.len(), other.len());
-    let write = |watched: &Watched, text: &str| {
-        watched.folder.write("a.json", text);
-        watched.folder.set_modified("a.json", time);
+    let write = |scanned: &ScannedDirectory, text: &str| {
+        scanned.folder.write("a.json", text);
+        scanned.folder.set_modified("a.json", time);
     };
-    write(&watched, &one);
-    watched.scan_at(time);
-    write(&watched, &other);
-    assert_eq!(watched.scan_at(time + SETTLING).len(), 3);
-    assert_eq!((watched.says("p"), watched.says("q")), (None, Some(ALL)));
-    // Settles without a change; from then on the stamp alone counts.
-    assert_eq!(watched.scan_at(time + SETTLING * 2), [""; 0]);
-    write(&watched, &one);
-    assert_eq!(watched.scan_at(time + SETTLING * 2), [""; 0]);
+    write(&scanned, &one);
+    scanned.scan_at(time);
+    write(&scanned, &other);
+    assert_eq!(scanned.scan_at(time + TIMESTAMP_RESOLUTION).len(), 3);
+    assert_eq!((scanned.permission("p"), scanned.permission("q")), (None, Some(ALL)));
+    // From now on, only the stamp is compared.
+    assert_eq!(scanned.scan_at(time + TIMESTAMP_RESOLUTION * 2), [""; 0]);
+    write(&scanned, &one);
+    assert_eq!(scanned.scan_at(time + TIMESTAMP_RESOLUTION * 2), [""; 0]);
 }
 
 #[test]
-fn what_is_no_regular_file_is_told_once_and_disturbs_no_other_file() {
-    let mut watched = Watched::new("irregular");
-    fs::create_dir(watched.folder.path().join("a.json")).unwrap();
-    symlink("/dev/zero", watched.folder.path().join("b.json")).unwrap();
-    symlink("nowhere", watched.folder.path().join("c.json")).unwrap();
-    watched.folder.write("d.json", &policy("p", ALL));
-    let lines = watched.scan();
+fn irregular_file_is_reported_once_and_other_files_are_loaded() {
+    let mut scanned = ScannedDirectory::new("irregular");
+    fs::create_dir(scanned.folder.path().join("a.json")).unwrap();
+    symlink("/dev/zero", scanned.folder.path().join("b.json")).unwrap();
+    symlink("nowhere", scanned.folder.path().join("c.json")).unwrap();
+    scanned.folder.write("d.json", &policy("p", ALL));
+    let lines = scanned.scan();
     assert!(lines[0].starts_with("ERROR policy file a.json is no regular file"), "{lines:?}");
     assert!(lines[1].starts_with("ERROR policy file b.json is no regular file"), "{lines:?}");
-    assert_eq!((lines.len(), watched.says("p")), (4, Some(ALL)));
-    assert_eq!(watched.scan(), [""; 0]);
+    assert_eq!((lines.len(), scanned.permission("p")), (4, Some(ALL)));
+    assert_eq!(scanned.scan(), [""; 0]);
 }
 
 #[test]
-fn link_is_followed_when_its_target_changes() {
-    let mut watched = Watched::new("link");
+fn follows_a_link_whose_target_changes() {
+    let mut scanned = ScannedDirectory::new("link");
     for (name, get) in [("one", ALL), ("two", OWNER)] {
-        watched.folder.write(name, &policy("p", get));
+        scanned.folder.write(name, &policy("p", get));
     }
-    let link = watched.folder.path().join("p.json");
+    let link = scanned.folder.path().join("p.json");
     symlink("one", &link).unwrap();
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(ALL));
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(ALL));
     fs::remove_file(&link).unwrap();
     symlink("two", &link).unwrap();
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(OWNER));
-    watched.folder.remove("two");
-    watched.scan();
-    assert_eq!(watched.says("p"), None);
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(OWNER));
+    scanned.folder.remove("two");
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), None);
 }
 
 #[test]
-fn file_larger_than_the_bound_is_refused() {
-    let mut watched = Watched::new("large");
-    watched.folder.write("a.json", "");
-    let file = File::options().append(true).open(watched.folder.path().join("a.json")).unwrap();
+fn rejects_file_above_the_size_limit() {
+    let mut scanned = ScannedDirectory::new("large");
+    scanned.folder.write("a.json", "");
+    let file = File::options().append(true).open(scanned.folder.path().join("a.json")).unwrap();
     file.set_len(MAX_FILE + 1).unwrap();
-    let lines = watched.scan();
+    let lines = scanned.scan();
     assert!(lines[0].contains("a.json is larger than 16777216 bytes"), "{lines:?}");
-    assert_eq!(watched.scan(), [""; 0]);
+    assert_eq!(scanned.scan(), [""; 0]);
 }
 
 #[test]
-fn file_that_cannot_be_read_is_told_once_and_loads_when_it_can() {
-    let mut watched = Watched::new("unreadable");
-    let file = watched.folder.path().join("a.json");
+fn unreadable_file_is_reported_once_and_loaded_when_readable() {
+    let mut scanned = ScannedDirectory::new("unreadable");
+    let file = scanned.folder.path().join("a.json");
     symlink("a.json", &file).unwrap();
-    let lines = watched.scan();
+    let lines = scanned.scan();
     assert!(lines[0].starts_with("ERROR policy file a.json cannot be read: "), "{lines:?}");
-    assert_eq!(watched.scan(), [""; 0]);
+    assert_eq!(scanned.scan(), [""; 0]);
     fs::remove_file(&file).unwrap();
-    watched.folder.write("a.json", &policy("p", ALL));
-    watched.scan();
-    assert_eq!(watched.says("p"), Some(ALL));
+    scanned.folder.write("a.json", &policy("p", ALL));
+    scanned.scan();
+    assert_eq!(scanned.permission("p"), Some(ALL));
 }
 
 #[test]
-fn directory_that_cannot_be_listed_keeps_its_policies_and_is_told_once() {
-    let mut watched = Watched::new("directory");
-    watched.folder.write("a.json", &policy("p", ALL));
-    watched.scan();
-    let (path, aside) = (watched.folder.path().to_owned(), watched.folder.path().with_extension("aside"));
+fn unreadable_directory_keeps_its_policies_and_is_reported_once() {
+    let mut scanned = ScannedDirectory::new("directory");
+    scanned.folder.write("a.json", &policy("p", ALL));
+    scanned.scan();
+    let (path, aside) = (scanned.folder.path().to_owned(), scanned.folder.path().with_extension("aside"));
     fs::rename(&path, &aside).unwrap();
-    let lines = watched.scan();
+    let lines = scanned.scan();
     assert!(lines[0].starts_with("WARN policy directory ") && lines.len() == 1, "{lines:?}");
-    assert_eq!((watched.scan(), watched.says("p")), (vec![], Some(ALL)));
+    assert_eq!((scanned.scan(), scanned.permission("p")), (vec![], Some(ALL)));
     fs::rename(&aside, &path).unwrap();
-    assert!(watched.scan()[0].ends_with("can be read again"));
-    assert_eq!((watched.scan(), watched.says("p")), (vec![], Some(ALL)));
+    assert!(scanned.scan()[0].ends_with("can be read again"));
+    assert_eq!((scanned.scan(), scanned.permission("p")), (vec![], Some(ALL)));
 }
