@@ -10,7 +10,7 @@ use getopts::{Matches, Options};
 use kmip_server::internals::config::Config;
 use kmip_server::internals::explain::{self, Explained, Explanation};
 use kmip_server::internals::settings::options::{self, Argument, CommandOption};
-use kmip_server::internals::settings::{self, Settings};
+use kmip_server::internals::settings::{self, OptionForm, Settings};
 
 const WRONG_COMMAND_LINE: u8 = 2;
 const OTHER_FAILURE: u8 = 1;
@@ -94,7 +94,7 @@ pub(crate) fn settings(matches: &Matches) -> Result<Settings, settings::Error> {
         None if default.exists() => Settings::from_file(default)?,
         None => Settings::default(),
     };
-    for setting in settings::SETTINGS.iter().filter(|setting| setting.letter.is_some()) {
+    for setting in settings::SETTINGS.iter().filter(|setting| setting.option != OptionForm::None) {
         if let Some(value) = last(setting.name) {
             settings.option(setting.name, &value)?;
         }

@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::compatibility::Compatibility;
+
 /// The TLS versions that the server accepts.
 ///
 /// ```
@@ -262,6 +264,8 @@ config! {
         enable_tls_client_auth: bool = true,
         /// Whether the Credential of a request distinguishes users that share a certificate.
         enable_credential_identity: bool = true,
+        /// Whose behaviour the server has if PyKMIP and the standard differ.
+        compatibility: Compatibility = Compatibility::default(),
         /// The least severe level that is logged.
         logging_level: Level = Level::default(),
         /// Overrides for the server information that clients query.

@@ -32,13 +32,15 @@
 //! `ttlv < {kmip, clock} < {encoding, crypto} < x509 < {store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < api < bin`
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
-//! only `bin` uses `hardening`; every layer may use `secret`. ARCHITECTURE.md describes the layers.
+//! only `bin` uses `hardening`; every layer may use `secret`, `lock`, `bounded_map` and `compatibility`. ARCHITECTURE.md
+//! describes the layers.
 
 mod api;
 mod auth;
 mod backup;
 mod bounded_map;
 mod clock;
+mod compatibility;
 mod config;
 mod crypto;
 mod dispatch;
@@ -60,6 +62,7 @@ pub mod ttlv;
 mod x509;
 
 pub use api::{Error, Server};
+pub use compatibility::Compatibility;
 pub use config::{
     Announcement, AuthPlugin, AuthSuite, ClientEndpoint, Config, ConfigBuilder, Level, Section,
 };
@@ -80,7 +83,7 @@ pub mod internals {
     }
 
     expose! {
-        auth backup clock config crypto dispatch engine explain hardening logging operations pki policy secret server settings
+        auth backup clock compatibility config crypto dispatch engine explain hardening logging operations pki policy secret server settings
         store x509
     }
 }

@@ -12,7 +12,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use table::{DefaultValue, SECTIONS, SETTINGS, SectionKind, Setting};
+pub use table::{DefaultValue, OptionForm, SECTIONS, SETTINGS, SectionKind, Setting};
 pub use value::{InvalidValue, Kind};
 
 use crate::config::{AuthPlugin, Config, Section};

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use kmip_server::internals::config::Config;
 use kmip_server::internals::settings::options::{CERTIFICATE_OPTIONS, CommandOption, server_options};
-use kmip_server::internals::settings::{DefaultValue, SECTIONS, SETTINGS, SectionKind, Setting};
+use kmip_server::internals::settings::{DefaultValue, OptionForm, SECTIONS, SETTINGS, SectionKind, Setting};
 
 /// The width of a comment in the example file.
 const WIDTH: usize = 118;
@@ -102,7 +102,11 @@ fn default(setting: &Setting) -> String {
 }
 
 fn facts(setting: &Setting) -> String {
-    let option = setting.letter.map(|letter| format!(" Option: -{letter}.")).unwrap_or_default();
+    let option = match setting.option {
+        OptionForm::None => String::new(),
+        OptionForm::Long => format!(" Option: --{}.", setting.name),
+        OptionForm::Letter(letter) => format!(" Option: -{letter}."),
+    };
     format!(
         "Allowed: {}. Default: {}.{option} Since {}.",
         setting.kind.values(),
@@ -158,7 +162,11 @@ fn the_page_of_settings_describes_every_setting() {
     let mut text =
         "| Setting | Allowed values | Default | Option | Since |\n|---|---|---|---|---|\n".to_owned();
     for setting in SETTINGS {
-        let option = setting.letter.map(|letter| format!("`-{letter}`")).unwrap_or_default();
+        let option = match setting.option {
+            OptionForm::None => String::new(),
+            OptionForm::Long => format!("`--{}`", setting.name),
+            OptionForm::Letter(letter) => format!("`-{letter}`"),
+        };
         let (name, values, since) = (setting.name, escaped(setting.kind.values()), setting.since);
         writeln!(text, "| [`{name}`](#{name}) | {values} | {} | {option} | {since} |", default(setting))
             .unwrap();

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use kmip_server::Compatibility;
 use kmip_server::internals::auth::Peer;
 use kmip_server::internals::config::Config;
 use kmip_server::internals::dispatch::{Reply, Respond};
@@ -263,9 +264,11 @@ impl Pki {
         Self { folder, ca, server, client }
     }
 
+    /// Settings of a server with the standard's behaviour, in memory.
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::new(self.folder.path("server.pem"), self.folder.path("ca.pem"));
         config.port = 0;
+        config.compatibility = Compatibility::Standard;
         config.key_path = Some(self.folder.path("server.key"));
         config.log_path = self.folder.path("server.log");
         config.database_path = ":memory:".into();

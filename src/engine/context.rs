@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::auth::Identity;
+use crate::compatibility::Behavior;
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
@@ -56,6 +57,8 @@ pub struct Context<'a> {
     pub now: DateTime,
     /// What all requests share.
     pub services: &'a Services,
+    /// Whether PyKMIP's or the standard's behaviour applies to the request.
+    pub compatibility: Behavior,
     pub(super) policies: Arc<Policies>,
     scope: Scope<'a>,
     placeholder: Option<Id>,
@@ -102,6 +105,7 @@ impl<'a> Context<'a> {
             version,
             now: services.clock.now(),
             services,
+            compatibility: services.compatibility.in_version(version.major, version.minor),
             policies: services.policies.snapshot(),
             scope,
             placeholder: None,

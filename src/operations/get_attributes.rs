@@ -1,5 +1,6 @@
 //! Get Attributes (KMIP 1.4 §4.12, 2.1 §6.1.20): returns the values of an object's attributes.
 
+use crate::compatibility::Difference;
 use crate::engine::{Context, failed};
 use crate::kmip::attributes::{AttributeList, AttributeReference};
 use crate::kmip::enums::ResultReason;
@@ -34,7 +35,9 @@ impl Operation for GetAttributes {
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         let mut references = request.attribute_references;
-        if let Some(twice) = repeated(&references) {
+        if !cx.compatibility.has(Difference::RepeatedAttributeName)
+            && let Some(twice) = repeated(&references)
+        {
             return Err(failed(
                 ResultReason::InvalidMessage,
                 format!("The request names the {twice} attribute twice."),

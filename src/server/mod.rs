@@ -159,6 +159,7 @@ impl Server {
         services.authority = authority;
         services.announced = announced;
         services.notifications = notifications;
+        services.compatibility = config.compatibility;
         let dispatcher = Arc::new(Dispatcher::new(services, authenticator(config)));
         let server = Self::bind_with(config, Arc::clone(&dispatcher) as _)?;
         let endpoints = config.client_endpoints.clone();

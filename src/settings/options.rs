@@ -2,7 +2,7 @@
 //! docs/command-line.md and the manual page follow from it. Options that set a setting come from its row in
 //! [`SETTINGS`].
 
-use super::table::SETTINGS;
+use super::table::{OptionForm, SETTINGS};
 
 /// One command line option.
 #[derive(Clone, Copy, Debug)]
@@ -213,8 +213,13 @@ pub const CERTIFICATE_OPTIONS: &[CommandOption] = &[
 
 /// Returns the options of the server: those of the settings first.
 pub fn server_options() -> impl Iterator<Item = CommandOption> {
-    let of_settings = SETTINGS.iter().filter(|setting| setting.letter.is_some()).map(|setting| {
-        row(setting.letter, setting.name, Argument::Repeatable("VALUE"), setting.help, setting.since)
+    let of_settings = SETTINGS.iter().filter_map(|setting| {
+        let letter = match setting.option {
+            OptionForm::None => return None,
+            OptionForm::Long => None,
+            OptionForm::Letter(letter) => Some(letter),
+        };
+        Some(row(letter, setting.name, Argument::Repeatable("VALUE"), setting.help, setting.since))
     });
     of_settings.chain(OTHERS.iter().copied())
 }

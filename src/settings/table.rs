@@ -8,8 +8,8 @@ use super::value::Kind;
 pub struct Setting {
     /// The name in the settings file, and of the long option.
     pub name: &'static str,
-    /// The letter of the command line option, if there is one.
-    pub letter: Option<char>,
+    /// The command line option that sets the setting, too.
+    pub option: OptionForm,
     /// The kind, which determines the allowed values, and the field of `Config`.
     pub kind: Kind,
     /// The default.
@@ -22,6 +22,17 @@ pub struct Setting {
     pub details: &'static str,
     /// The version of this server that introduced the setting.
     pub since: &'static str,
+}
+
+/// The command line option of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionForm {
+    /// No option.
+    None,
+    /// The name of the setting after two hyphens.
+    Long,
+    /// The same, or this letter after one hyphen.
+    Letter(char),
 }
 
 /// The value of a setting that neither the file nor the command line contains.
@@ -41,7 +52,7 @@ pub enum DefaultValue {
 pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "hostname",
-        letter: Some('n'),
+        option: OptionForm::Letter('n'),
         kind: Kind::Text(|config| &mut config.hostname),
         default: DefaultValue::Required,
         example: Some("127.0.0.1"),
@@ -51,7 +62,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "port",
-        letter: Some('p'),
+        option: OptionForm::Letter('p'),
         kind: Kind::Port(|config| &mut config.port),
         default: DefaultValue::Required,
         example: Some("5696"),
@@ -61,7 +72,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "certificate_path",
-        letter: Some('c'),
+        option: OptionForm::Letter('c'),
         kind: Kind::File(|config| &mut config.certificate_path),
         default: DefaultValue::Required,
         example: Some("/etc/pykmip/server.pem"),
@@ -71,7 +82,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "key_path",
-        letter: Some('k'),
+        option: OptionForm::Letter('k'),
         kind: Kind::OptionalFile(|config| &mut config.key_path),
         default: DefaultValue::Unset("the file of certificate_path contains the key"),
         example: Some("/etc/pykmip/server.key"),
@@ -81,7 +92,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "ca_path",
-        letter: Some('a'),
+        option: OptionForm::Letter('a'),
         kind: Kind::File(|config| &mut config.ca_path),
         default: DefaultValue::Required,
         example: Some("/etc/pykmip/ca.pem"),
@@ -92,7 +103,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "auth_suite",
-        letter: Some('s'),
+        option: OptionForm::Letter('s'),
         kind: Kind::AuthSuite(|config| &mut config.auth_suite),
         default: DefaultValue::RequiredInFile,
         example: Some("Basic"),
@@ -102,7 +113,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "policy_path",
-        letter: Some('o'),
+        option: OptionForm::Letter('o'),
         kind: Kind::OptionalPath(|config| &mut config.policy_path),
         default: DefaultValue::Unset("only the built-in policies default and public exist"),
         example: None,
@@ -112,7 +123,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "live_policies",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::Boolean(|config| &mut config.live_policies),
         default: DefaultValue::Value,
         example: None,
@@ -122,7 +133,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "enable_tls_client_auth",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::Boolean(|config| &mut config.enable_tls_client_auth),
         default: DefaultValue::Value,
         example: None,
@@ -132,7 +143,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "enable_credential_identity",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::Boolean(|config| &mut config.enable_credential_identity),
         default: DefaultValue::Value,
         example: None,
@@ -143,8 +154,19 @@ pub const SETTINGS: &[Setting] = &[
         since: "0.1.0",
     },
     Setting {
+        name: "compatibility",
+        option: OptionForm::Long,
+        kind: Kind::Compatibility(|config| &mut config.compatibility),
+        default: DefaultValue::Value,
+        example: None,
+        help: "Whose behaviour the server has if PyKMIP and the standard differ: PyKMIP or Standard.",
+        details: "COMPATIBILITY.md lists the differences. Requests of KMIP 2.1, which PyKMIP does not support, always \
+                  get the standard's behaviour.",
+        since: "0.1.0",
+    },
+    Setting {
         name: "tls_cipher_suites",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::Names(|config| &mut config.tls_cipher_suites),
         default: DefaultValue::Unset("the server offers every suite of the list below"),
         example: None,
@@ -165,7 +187,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "logging_level",
-        letter: Some('v'),
+        option: OptionForm::Letter('v'),
         kind: Kind::Level(|config| &mut config.logging_level),
         default: DefaultValue::Value,
         example: None,
@@ -176,7 +198,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "database_path",
-        letter: Some('d'),
+        option: OptionForm::Letter('d'),
         kind: Kind::Path(|config| &mut config.database_path),
         default: DefaultValue::Value,
         example: None,
@@ -187,7 +209,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "key_encryption_key_path",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::OptionalFile(|config| &mut config.key_encryption_key_path),
         default: DefaultValue::Unset("the database stores the objects in clear"),
         example: None,
@@ -200,7 +222,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "status_path",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::OptionalPath(|config| &mut config.status_path),
         default: DefaultValue::Unset("the server writes no such file"),
         example: None,
@@ -211,7 +233,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "certify_ca_certificate",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::OptionalFile(|config| &mut config.certify_ca_certificate),
         default: DefaultValue::Unset(
             "the server creates a CA at the first use and stores it in the database",
@@ -225,7 +247,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "certify_ca_key",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::OptionalFile(|config| &mut config.certify_ca_key),
         default: DefaultValue::Unset("the file of certify_ca_certificate contains the key"),
         example: None,
@@ -235,7 +257,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "announced_profiles",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::Profiles(|config| &mut config.announced.profiles),
         default: DefaultValue::Unset("Query returns the profiles that the server meets"),
         example: None,
@@ -250,7 +272,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "announced_manufacturer",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::OptionalText(|config| &mut config.announced.manufacturer),
         default: DefaultValue::Unset("kmip-server"),
         example: None,
@@ -260,7 +282,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "announced_product",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::OptionalText(|config| &mut config.announced.product),
         default: DefaultValue::Unset("kmip-server"),
         example: None,
@@ -270,7 +292,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "announced_version",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::OptionalText(|config| &mut config.announced.version),
         default: DefaultValue::Unset("the version of this server"),
         example: None,
@@ -280,7 +302,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "announced_pkcs11_version",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::OptionalText(|config| &mut config.announced.pkcs11_version),
         default: DefaultValue::Unset("3.0"),
         example: None,
@@ -290,7 +312,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "client_endpoints",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::Endpoints(|config| &mut config.client_endpoints),
         default: DefaultValue::Unset("the server sends no requests"),
         example: None,
@@ -303,7 +325,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "max_connections",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::Count(|config| &mut config.max_connections),
         default: DefaultValue::Value,
         example: None,
@@ -313,7 +335,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "max_request_size",
-        letter: None,
+        option: OptionForm::None,
         kind: Kind::Count(|config| &mut config.max_request_size),
         default: DefaultValue::Value,
         example: None,

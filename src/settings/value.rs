@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::compatibility::Compatibility;
 use crate::config::{AuthSuite, ClientEndpoint, Config, Level};
 
 /// The field of [`Config`] that a setting fills.
@@ -25,6 +26,8 @@ pub enum Kind {
     Boolean(Field<bool>),
     /// A set of TLS versions.
     AuthSuite(Field<AuthSuite>),
+    /// PyKMIP's or the standard's behaviour, in any case.
+    Compatibility(Field<Compatibility>),
     /// A logging level, in any case.
     Level(Field<Level>),
     /// The path of an existing file.
@@ -75,6 +78,7 @@ impl Kind {
             Self::Count(_) => "a number above zero",
             Self::Boolean(_) => "True or False",
             Self::AuthSuite(_) => "Basic, TLS1.2 or TLS1.3",
+            Self::Compatibility(_) => "PyKMIP or Standard",
             Self::Level(_) => "DEBUG, INFO, WARNING, ERROR or CRITICAL",
             Self::File(_) | Self::OptionalFile(_) => "the path of an existing file",
             Self::Path(_) | Self::OptionalPath(_) => "a path",
@@ -99,6 +103,10 @@ impl Kind {
             Self::Boolean(field) => *field(config) = boolean(value).ok_or_else(expected)?,
             Self::AuthSuite(field) => {
                 let found = AuthSuite::NAMES.iter().find(|(name, _)| *name == value);
+                *field(config) = found.ok_or_else(expected)?.1;
+            }
+            Self::Compatibility(field) => {
+                let found = Compatibility::NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(value));
                 *field(config) = found.ok_or_else(expected)?.1;
             }
             Self::Level(field) => {
@@ -131,6 +139,7 @@ impl Kind {
             Self::Count(field) => field(config).to_string(),
             Self::Boolean(field) => (if *field(config) { "True" } else { "False" }).to_owned(),
             Self::AuthSuite(field) => name_of(AuthSuite::NAMES, *field(config)),
+            Self::Compatibility(field) => field(config).to_string(),
             Self::Level(field) => name_of(Level::NAMES, *field(config)),
             Self::File(field) | Self::Path(field) => path(field(config)),
             Self::OptionalFile(field) | Self::OptionalPath(field) => {

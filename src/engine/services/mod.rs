@@ -11,6 +11,7 @@ mod streams;
 pub mod tickets;
 
 use crate::clock::Clock;
+use crate::compatibility::Compatibility;
 use crate::policy::PolicyStore;
 use crate::store::{self, Store};
 
@@ -37,6 +38,8 @@ pub struct Services {
     pub authority: Authority,
     /// What Query reports about the server.
     pub announced: Announced,
+    /// Whose behaviour the server has if PyKMIP and the standard differ.
+    pub compatibility: Compatibility,
     /// The tickets of users who logged in.
     pub tickets: Tickets,
     /// The rotation of default members of object groups.
@@ -58,6 +61,7 @@ impl Services {
             streams: Streams::default(),
             authority: Authority::own(),
             announced: Announced::default(),
+            compatibility: Compatibility::Standard,
             tickets: Tickets::default(),
             group_rotation: GroupRotation::default(),
             jobs: Jobs::default(),

@@ -1,0 +1,128 @@
+//! The differences between PyKMIP's behaviour and the standard's: one row per difference, and which of the two applies.
+//!
+//! A setting selects PyKMIP's behaviour (the default) or the standard's for requests of KMIP 1.0 to 2.0. PyKMIP does
+//! not support later versions, so the standard's behaviour always applies to them.
+
+use std::fmt;
+
+/// Whose behaviour the server has if PyKMIP and the standard differ: the setting `compatibility`.
+///
+/// ```
+/// use kmip_server::{Compatibility, Config};
+///
+/// let config = Config::builder("server.pem", "ca.pem").compatibility(Compatibility::Standard).build();
+/// assert_eq!(config.compatibility.to_string(), "Standard");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compatibility {
+    /// The behaviour of PyKMIP 0.11.
+    #[default]
+    PyKmip,
+    /// The behaviour of the OASIS test cases and the specification.
+    Standard,
+}
+
+impl Compatibility {
+    /// The values of the setting.
+    pub const NAMES: [(&'static str, Self); 2] = [("PyKMIP", Self::PyKmip), ("Standard", Self::Standard)];
+
+    /// Returns the behaviour for requests of the version `major.minor`.
+    pub fn in_version(self, major: i32, minor: i32) -> Behavior {
+        Behavior { compatibility: self, version: (major, minor) }
+    }
+}
+
+impl fmt::Display for Compatibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::NAMES.iter().find(|(_, value)| value == self);
+        f.write_str(name.map_or("", |(name, _)| name))
+    }
+}
+
+/// The behaviour for one request: the setting and the version of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behavior {
+    compatibility: Compatibility,
+    version: (i32, i32),
+}
+
+impl Behavior {
+    /// Returns whether PyKMIP's behaviour applies in this respect.
+    pub fn has(self, difference: Difference) -> bool {
+        let (since, until) = difference.versions();
+        self.compatibility == Compatibility::PyKmip && since <= self.version && self.version <= until
+    }
+}
+
+/// What a difference is about.
+#[derive(Debug)]
+pub struct Row {
+    /// The difference.
+    pub difference: Difference,
+    /// The name of the variant.
+    pub name: &'static str,
+    /// The first version in which the behaviours differ.
+    pub since: (i32, i32),
+    /// The last version in which they differ.
+    pub until: (i32, i32),
+    /// What PyKMIP 0.11 does.
+    pub pykmip: &'static str,
+    /// What the standard requires.
+    pub standard: &'static str,
+    /// The clause or the test case that requires it.
+    pub source: &'static str,
+}
+
+/// Declares [`Difference`] and its [`ROWS`]: name, versions, PyKMIP's behaviour, the standard's behaviour, source.
+macro_rules! differences {
+    ($($name:ident $since:tt..=$until:tt: $pykmip:literal; $standard:literal; $source:literal;)*) => {
+        /// A respect in which PyKMIP and the standard differ.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Difference {
+            $(#[doc = concat!("PyKMIP: ", $pykmip, " Standard: ", $standard)] $name,)*
+        }
+
+        /// All differences, in the order of the variants.
+        pub const ROWS: &[Row] = &[$(Row {
+            difference: Difference::$name,
+            name: stringify!($name),
+            since: $since,
+            until: $until,
+            pykmip: $pykmip,
+            standard: $standard,
+            source: $source,
+        },)*];
+
+        impl Difference {
+            /// Returns the first and the last version in which the behaviours differ.
+            fn versions(self) -> ((i32, i32), (i32, i32)) {
+                match self {
+                    $(Self::$name => ($since, $until),)*
+                }
+            }
+        }
+    };
+}
+
+// The rows are grouped by what a request is about: messages, attributes, objects, searches, cryptography.
+differences! {
+    RepeatedAttributeName (1, 0)..=(2, 0):
+        "Get Attributes that names an attribute twice returns it.";
+        "Such a request is refused with Invalid Message.";
+        "KMIP 1.4 §4.12";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pykmips_behavior_ends_with_the_last_version_that_it_supports() {
+        let has = |compatibility: Compatibility, major, minor| {
+            compatibility.in_version(major, minor).has(Difference::RepeatedAttributeName)
+        };
+        assert!(has(Compatibility::PyKmip, 1, 0) && has(Compatibility::PyKmip, 2, 0));
+        assert!(!has(Compatibility::PyKmip, 2, 1) && !has(Compatibility::Standard, 1, 4));
+        assert!(ROWS.iter().all(|row| row.since <= row.until && row.until <= (2, 0)));
+    }
+}
