@@ -269,7 +269,7 @@ impl<'a> Context<'a> {
         }
         access::admit_all(self.identity, Operation::Locate)?;
         let query = Query {
-            asker: self.identity.principal.clone(),
+            requester: self.identity.principal.clone(),
             grants: access::grants(&self.policies, self.identity, Operation::Locate),
             criteria: search.criteria,
             storage: search.storage,

@@ -391,7 +391,7 @@ fn grants_limit_what_is_found(store: &dyn Store) {
     for (grants, expected) in cases {
         for more in [None, Some(value("Name", &testing::name("k"))), Some(Criterion::State(State::Active))] {
             let query = Query {
-                asker: "ann".into(),
+                requester: "ann".into(),
                 grants: grants.clone(),
                 criteria: more.into_iter().collect(),
                 count: true,
@@ -411,7 +411,7 @@ fn the_wider_of_two_grants_counts(store: &dyn Store) {
         object_type: ObjectType::SymmetricKey,
         owner_only,
     });
-    let mut query = Query { asker: "ann".into(), grants: grants.to_vec(), ..everybody() };
+    let mut query = Query { requester: "ann".into(), grants: grants.to_vec(), ..everybody() };
     assert_eq!(store.locate(&query).unwrap().ids, [his.id]);
     query.criteria = vec![Criterion::Identifier(his.id)];
     assert_eq!(store.locate(&query).unwrap().ids, [his.id]);
@@ -436,7 +436,7 @@ fn many_policies_are_searched_as_few_are(store: &dyn Store) {
     for criteria in [vec![], vec![value("Name", &testing::name("k"))], vec![Criterion::State(State::Active)]]
     {
         let query = |count| Query {
-            asker: "ann".into(),
+            requester: "ann".into(),
             grants: grants(count),
             criteria: criteria.clone(),
             order: Order::NewestFirst,

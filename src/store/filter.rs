@@ -1,4 +1,4 @@
-//! What Locate asks the store for (KMIP 1.4 §4.9, 2.1 §6.1.28): who asks, which values, which page.
+//! Queries of Locate (KMIP 1.4 §4.9, 2.1 §6.1.28): requester, criteria, page.
 
 use crate::kmip::Principal;
 use crate::kmip::attributes::{Attribute, AttributeDefinition};
@@ -7,91 +7,90 @@ use crate::ttlv::DateTime;
 
 use super::{Id, Record, SortKey};
 
-/// One question. An object is found when a grant covers it, every criterion holds, and the storage mask
-/// has the place where it is kept.
+/// A query. An object matches if a grant covers it, every criterion holds, and the storage mask contains its storage
+/// status.
 #[derive(Clone, Debug)]
 pub struct Query {
-    /// Who asks: whom [`Grant::owner_only`] compares the owner with.
-    pub asker: Principal,
-    /// What the asker may see at all.
+    /// The requester. [`Grant::owner_only`] compares it with the owner of an object.
+    pub requester: Principal,
+    /// The objects that the requester may see.
     pub grants: Vec<Grant>,
-    /// What has to hold, all of it.
+    /// The criteria. All of them must hold.
     pub criteria: Vec<Criterion>,
-    /// Where to look: on-line, archived, destroyed.
+    /// The storage statuses to search: on-line, archived, destroyed.
     pub storage: StorageStatusMask,
-    /// The moment at which states are judged: an activation or deactivation date that has come counts.
+    /// The time at which states are evaluated; see [`Record::state_at`].
     pub now: DateTime,
-    /// How many objects to leave out at the beginning.
+    /// The number of matching objects before the page.
     pub offset: u64,
-    /// How many objects to give at the most; none for all.
+    /// The maximum number of objects, or `None` for all.
     pub limit: Option<u64>,
-    /// Which of them come first.
+    /// The order of the objects.
     pub order: Order,
-    /// Whether to count all that match, the pages before and after included.
+    /// Whether to count all matching objects.
     pub count: bool,
 }
 
 impl Query {
-    /// Whether the object is one of those that the query asks for, whatever the page: what a store has to
-    /// find, said once and plainly.
+    /// Whether the object matches, on any page. This is the definition that every store implements.
     pub fn matches(&self, record: &Record) -> bool {
         self.storage.0 & record.storage().0 != 0
-            && self.grants.iter().any(|grant| grant.covers(record, &self.asker))
+            && self.grants.iter().any(|grant| grant.covers(record, &self.requester))
             && self.criteria.iter().all(|criterion| criterion.holds(record, self.now))
     }
 }
 
-/// The order of an answer: by Initial Date, and of one second by number. Objects without date are the oldest.
+/// The order of a result, by [`SortKey`]. Objects without Initial Date are the oldest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// As Locate tells what it finds.
+    /// The order of Locate.
     #[default]
     NewestFirst,
-    /// As a group hands out its members.
+    /// The order in which a group serves its members.
     OldestFirst,
 }
 
-/// Lets the asker see the objects of one policy and one type.
+/// The permission to see the objects of one policy and one type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The policy's name.
+    /// The name of the policy.
     pub policy: String,
-    /// The objects' type.
+    /// The type of the objects.
     pub object_type: ObjectType,
-    /// Whether only those that the asker owns.
+    /// Whether the permission covers only the objects that the requester owns.
     pub owner_only: bool,
 }
 
 impl Grant {
-    fn covers(&self, record: &Record, asker: &Principal) -> bool {
+    fn covers(&self, record: &Record, requester: &Principal) -> bool {
         self.policy == record.policy()
             && self.object_type == record.object_type
-            && (!self.owner_only || asker.is_same_owner_as(&record.owner))
+            && (!self.owner_only || requester.is_same_owner_as(&record.owner))
     }
 }
 
-/// One condition. An object without the attribute in question does not meet it.
+/// A condition. An object without the attribute does not meet it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Criterion {
-    /// The object has that identifier.
+    /// The object has this number.
     Identifier(Id),
     /// The object follows this sort key in the order of [`Order::OldestFirst`].
     After(SortKey),
-    /// No object can match: what was asked for is no value that an object can have.
+    /// No object matches, because no object can have the requested value.
     Nothing,
-    /// The object is in that state at [`Query::now`].
+    /// The object is in this state at [`Query::now`].
     State(State),
-    /// The object's mask has every bit of this one.
+    /// The Cryptographic Usage Mask contains every bit of this one.
     UsageMask(i32),
-    /// The object's date of that row lies between the two, both included.
+    /// The date attribute lies between the two dates, inclusive.
     Between(&'static AttributeDefinition, DateTime, DateTime),
-    /// One of the object's values of the attribute's row equals this one, as a whole and as it is stored;
-    /// the Attribute Index does not matter. [`Criterion::State`] is the one that looks at the clock.
+    /// One value of the attribute equals this one in its stored form. The Attribute Index is not compared. This
+    /// criterion compares the stored state; [`Criterion::State`] compares the state at [`Query::now`].
     Equals(Attribute),
 }
 
 impl Criterion {
-    /// Whether the object meets it at `now`.
+    /// Whether the object meets the criterion at `now`.
     pub fn holds(&self, record: &Record, now: DateTime) -> bool {
         let attributes = &record.attributes;
         match self {
@@ -113,11 +112,11 @@ impl Criterion {
     }
 }
 
-/// What was found.
+/// The result of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Located {
-    /// The objects of the page, in the order that was asked for.
+    /// The objects of the page, in order.
     pub ids: Vec<Id>,
-    /// How many match in all, where the query asked for it.
+    /// The number of all matching objects, if the query counts them.
     pub total: Option<u64>,
 }

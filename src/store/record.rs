@@ -1,4 +1,4 @@
-//! A managed object as the store keeps it.
+//! A managed object with its owner and attributes.
 
 use std::fmt;
 
@@ -8,22 +8,21 @@ use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Object, Principal};
 use crate::ttlv::DateTime;
 
-/// The policy of objects that name none.
+/// The operation policy of an object without Operation Policy Name.
 pub const DEFAULT_POLICY: &str = "default";
 
-/// The server's number of an object: 1, 2, 3 …, never given twice. Its decimal digits are the object's
-/// Unique Identifier.
+/// The number of an object: 1, 2, 3 …, never assigned twice. Its decimal digits are the Unique Identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub u64);
 
 impl Id {
-    /// The largest number that a client may choose for an object that it brings. New objects get numbers above it
-    /// then, and of those as many are left: the store counts to 2^63 - 1.
+    /// The highest number that a client may choose for an imported object. New objects get higher numbers then, and
+    /// as many remain: the store counts to 2^63 - 1.
     pub const LARGEST_CHOSEN: Self = Self(1 << 62);
 
-    /// The object that a Unique Identifier names; none for a text that this server never gave.
+    /// Returns the number in a Unique Identifier, or `None` for a text that this server never assigns.
     pub fn parse(text: &str) -> Option<Self> {
-        // What parses and begins so is what `Display` writes.
+        // `u64::from_str` also accepts a sign and leading zeros, which `Display` never writes.
         text.starts_with(|first| matches!(first, '1'..='9')).then(|| text.parse().ok().map(Self)).flatten()
     }
 }
@@ -49,30 +48,30 @@ pub struct SortKey {
     pub id: Id,
 }
 
-/// A managed object: who owns it, what is known about it, and the object itself.
+/// A managed object with its owner and attributes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// Its number.
     pub id: Id,
-    /// Who made it.
+    /// The principal that created it.
     pub owner: Principal,
-    /// What it is. Kept apart from the attributes, because every decision about access asks for it.
+    /// Its Object Type. A separate field, because every access decision reads it.
     pub object_type: ObjectType,
     /// Its attributes; Unique Identifier, Object Type and Operation Policy Name among them.
     pub attributes: Attributes,
-    /// The object; none once it is destroyed.
+    /// The object, or `None` after Destroy.
     pub object: Option<Object>,
 }
 
 impl Record {
-    /// The name of the operation policy that says who may do what with the object.
+    /// Returns the name of its operation policy.
     pub fn policy(&self) -> &str {
         self.attributes.operation_policy_name.as_deref().unwrap_or(DEFAULT_POLICY)
     }
 
-    /// The state at `now`: a Pre-Active object whose Activation Date has come is Active, and an Active one
-    /// whose Deactivation Date has come is Deactivated (KMIP 1.4 §3.22, transitions 4 and 6; 2.1 §4.57).
-    /// Clients read the state, and nothing writes it at the moment when a date comes.
+    /// Returns the state at `now`. A Pre-Active object becomes Active at its Activation Date, and an Active one
+    /// becomes Deactivated at its Deactivation Date (KMIP 1.4 §3.22, transitions 4 and 6; 2.1 §4.57). The stored
+    /// state does not change at these times.
     pub fn state_at(&self, now: DateTime) -> Option<State> {
         let has_come = |date: Option<DateTime>| date.is_some_and(|date| date <= now);
         let begun = match self.attributes.state? {
@@ -90,8 +89,8 @@ impl Record {
         SortKey { initial_date: self.attributes.initial_date, id: self.id }
     }
 
-    /// Where the object is kept, one bit: destroyed (by its state, or by its Destroy Date where it has no
-    /// state), archived (it has an Archive Date), else on-line.
+    /// Returns the storage status as one bit: destroyed (by its state, or by its Destroy Date if it has no state),
+    /// archived (if it has an Archive Date), else on-line.
     pub fn storage(&self) -> StorageStatusMask {
         let attributes = &self.attributes;
         match attributes.state {
@@ -108,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_server_wrote_is_an_identifier() {
+    fn parses_only_the_identifiers_that_display_writes() {
         assert_eq!(Id::parse("12"), Some(Id(12)));
         for text in ["", "0", "-1", "+1", "01", " 1", "1 ", "one", "99999999999999999999"] {
             assert_eq!(Id::parse(text), None, "{text:?}");

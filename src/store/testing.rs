@@ -108,7 +108,7 @@ pub(crate) fn everybody() -> Query {
         owner_only: false,
     });
     Query {
-        asker: "ann".into(),
+        requester: "ann".into(),
         grants: grants.collect(),
         criteria: Vec::new(),
         storage: StorageStatusMask(7),
@@ -326,7 +326,7 @@ pub(crate) fn random_query(random: &mut Random, records: &[Record]) -> Query {
     }
     let criteria = (0..random.below(4)).map(|_| random_criterion(random, records)).collect();
     Query {
-        asker: random_principal(random),
+        requester: random_principal(random),
         grants,
         criteria,
         storage: StorageStatusMask(random.one_of(&[1, 1, 3, 4, 7])),

@@ -1,5 +1,5 @@
-//! What the database's columns and its index of values hold of an object: read off the stored bytes of its
-//! attributes, so that they cannot tell anything else than these.
+//! The columns and index values of an object. They are derived from the stored bytes of its attributes, so that they
+//! cannot differ from these.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +13,9 @@ use crate::ttlv::{Error, Item, ItemType, Reader, STORED, Tag};
 pub(super) struct Column {
     /// The attribute.
     pub tag: Tag,
-    /// The column's name; the index of a date is called `object_by_` and that name.
+    /// The name of the column. The index of a date is named `object_by_` plus this name.
     pub name: &'static str,
-    /// Whether it holds dates.
+    /// Whether it contains dates.
     pub date: bool,
 }
 
@@ -28,15 +28,14 @@ impl Column {
         Self { tag, name, date: false }
     }
 
-    /// The column of the attribute of that tag.
+    /// Returns the column of the attribute with this tag, or `None`.
     pub(super) fn of(tag: Tag) -> Option<&'static Self> {
         COLUMNS.iter().find(|column| column.tag == tag)
     }
 }
 
-/// The attributes with columns of their own: those that the order of answers, states, storage and ranges
-/// of dates need, and those that clients filter by together with others. A new one is a row here and a
-/// step of the schema.
+/// The attributes with a column: those that order, state, storage status and date ranges need, and those that clients
+/// combine with other criteria. A new one needs a row here and a step of the schema.
 pub(super) static COLUMNS: &[Column] = &[
     Column::date(Tag::InitialDate, INITIAL_DATE),
     Column::number(Tag::State, "state"),
@@ -56,45 +55,44 @@ pub(super) static COLUMNS: &[Column] = &[
     Column::number(Tag::CryptographicUsageMask, "cryptographic_usage_mask"),
 ];
 
-/// The column that Locate's answers are ordered by.
+/// The column that orders the results of Locate.
 pub(super) const INITIAL_DATE: &str = "initial_date";
 
-/// What [`INITIAL_DATE`] holds of an object that has none, so that it comes last. No clock shows it.
+/// The value of [`INITIAL_DATE`] for an object without Initial Date. It sorts as the oldest; no clock returns it.
 pub(super) const UNDATED: i64 = i64::MIN;
 
-/// How much of a value the index keeps, in bytes: names and the like fit, and a long one is told from others
-/// with the same beginning by its attribute's bytes. SQLite's index pages hold a quarter of 4 KiB without
-/// overflow.
+/// The maximum length of an index key in bytes. Names fit; a query for a longer value also compares the stored
+/// attributes. An entry of up to a quarter of SQLite's 4 KiB page needs no overflow page.
 pub(super) const MAX_KEY: usize = 512;
 
-/// The part of a stored value that the index keeps.
+/// Returns the index key of a stored value.
 pub(super) fn key(stored: &[u8]) -> &[u8] {
     stored.get(..MAX_KEY).unwrap_or(stored)
 }
 
-/// The columns that the record gives, before those that its attributes give.
+/// The columns that do not come from attributes. They precede those that do.
 const OF_RECORD: [&str; 5] = ["owner", "credential", "policy", "object_type", "storage"];
 
-/// The names of all scalar columns, in the order of [`Columns::scalars`].
+/// Returns the names of all scalar columns, in the order of [`Columns::scalars`].
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     OF_RECORD.into_iter().chain(COLUMNS.iter().map(|column| column.name))
 }
 
-/// The scalar columns of an object, and its rows in the index of values.
+/// The scalar columns of an object and its keys in the index of values.
 pub(super) struct Columns {
-    /// The values of the columns that [`names`] lists.
+    /// The values of the columns in the order of [`names`].
     pub scalars: Vec<Sql>,
-    /// What the column [`INITIAL_DATE`] holds: it stands in each row of the index too.
+    /// The value of the column [`INITIAL_DATE`], which each index row contains too.
     pub initial_date: i64,
-    /// Tag and key of each indexed value, each once.
+    /// The tag and key of each indexed value, without duplicates.
     pub values: BTreeSet<(Tag, Vec<u8>)>,
 }
 
 impl Columns {
-    /// Those of `record`, whose attributes are stored as `attributes`.
+    /// Returns the columns of `record`, whose stored attributes are `attributes`.
     ///
     /// # Errors
-    /// Where these are no stored attributes.
+    /// Returns an error if `attributes` are not stored attributes.
     pub(super) fn of(record: &Record, attributes: &[u8]) -> Result<Self, Error> {
         let mut numbers: Vec<Option<i64>> = vec![None; COLUMNS.len()];
         for item in items(attributes)? {
@@ -123,10 +121,10 @@ impl Columns {
     }
 }
 
-/// Tag and key of each indexed value in `attributes`, stored attributes; each once.
+/// Returns the tag and key of each indexed value in the stored attributes, without duplicates.
 ///
 /// # Errors
-/// Where these are no stored attributes.
+/// Returns an error if `attributes` are not stored attributes.
 pub(super) fn indexed(attributes: &[u8]) -> Result<BTreeSet<(Tag, Vec<u8>)>, Error> {
     let mut values = BTreeSet::new();
     for item in items(attributes)? {
@@ -138,10 +136,10 @@ pub(super) fn indexed(attributes: &[u8]) -> Result<BTreeSet<(Tag, Vec<u8>)>, Err
     Ok(values)
 }
 
-/// Whether one of the values in `attributes`, stored attributes, is exactly `value`, a stored item.
+/// Whether the stored attributes contain the stored item `value`.
 ///
 /// # Errors
-/// Where these are no stored attributes.
+/// Returns an error if `attributes` are not stored attributes.
 pub(super) fn has_value(attributes: &[u8], value: &[u8]) -> Result<bool, Error> {
     for item in items(attributes)? {
         if item?.wire == value {
@@ -151,10 +149,10 @@ pub(super) fn has_value(attributes: &[u8], value: &[u8]) -> Result<bool, Error> 
     Ok(false)
 }
 
-/// The number in an item that has one.
+/// Returns the number in an item.
 ///
 /// # Errors
-/// [`Error::WrongType`] for any other item.
+/// Returns [`Error::WrongType`] if the type of the item is not numeric.
 pub(super) fn number_of(item: &Item<'_>) -> Result<i64, Error> {
     let wrong = Error::WrongType { tag: item.tag, expected: ItemType::LongInteger, found: item.kind };
     match item.kind {
@@ -166,7 +164,7 @@ pub(super) fn number_of(item: &Item<'_>) -> Result<i64, Error> {
     .map_err(|_| wrong)
 }
 
-/// The items of stored attributes.
+/// Returns the items of stored attributes.
 fn items(attributes: &[u8]) -> Result<impl Iterator<Item = Result<Item<'_>, Error>>, Error> {
     let mut items = Reader::new(attributes, STORED).require(Tag::Attributes)?.structure()?;
     Ok(std::iter::from_fn(move || items.next().transpose()))

@@ -1,5 +1,4 @@
-//! The database file: what it has to be before anything of ours touches it, and how connections to it are
-//! set up.
+//! The database file: the checks before it is opened, and the configuration of connections.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -17,77 +16,77 @@ use super::columns;
 use super::schema::{self, Step};
 use crate::store::Error;
 
-/// Who may read and write a file that holds keys: its owner. SQLite gives the files that it puts beside
-/// the database (`-wal`, `-shm`, `-journal`) the mode of the database.
+/// The mode of a database file: only its owner may read and write it. SQLite copies the mode to the files that it
+/// creates beside the database (`-wal`, `-shm`, `-journal`).
 const MODE: u32 = 0o600;
 
-/// How long a statement waits for a lock that another process holds, such as a backup. Our own threads
-/// never wait for each other here.
+/// The maximum time that a statement waits for a lock of another process, such as a backup. The threads of this
+/// server do not wait for each other here.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// How long whoever needs the file for himself waits for others to leave it: a server that stops is gone by then.
+/// The maximum time to wait for exclusive access: a server that is stopping exits within this time.
 const ALONE: Duration = Duration::from_secs(1);
 
-/// What he keeps in memory of it, in KiB: a large store grows at many places of its indexes at once.
+/// The page cache of an exclusive connection in KiB: an import changes many pages of the indexes of a large store.
 const ALONE_CACHE_KIB: i64 = 65_536;
 
-/// Prepared statements kept by each connection: the fixed ones, and the shapes of query that are in use.
+/// The number of prepared statements that each connection caches: the fixed ones, and the query plans in use.
 const STATEMENTS: usize = 64;
 
-/// Pages that the writer keeps in memory, in KiB: the upper levels of all indexes of a large store.
+/// The page cache of the write connection in KiB: enough for the upper levels of all indexes of a large store.
 const WRITER_CACHE_KIB: i64 = 4096;
 
-/// The same for one that reads everything once.
+/// The page cache of a connection that reads every object once, in KiB.
 const SNAPSHOT_CACHE_KIB: i64 = 512;
 
-/// The function that criteria without column and index ask: `has_value(attributes, value)`.
+/// The SQL function for criteria without column and index: `has_value(attributes, value)`.
 const HAS_VALUE: &str = "has_value";
 
-/// Tables that tell the database of the server that this one replaces.
+/// The tables by which a database of PyKMIP's server is recognized.
 const PYKMIP_TABLES: [&str; 3] = ["managed_objects", "crypto_objects", "keys"];
 
-/// The connection that writes, to the file at `path`: made where it is missing or empty, brought to the
-/// newest version where it is older, refused without a change to it where it is anything else.
+/// Opens the write connection to the file at `path`. A missing or empty file becomes a new database, an older database
+/// is migrated, and any other file is refused without a change.
 ///
 /// # Errors
-/// What the file is instead, and whatever the operating system or SQLite finds wrong with it.
+/// Returns an error that states what the file is, or why the operating system or SQLite refuses it.
 pub(super) fn open_writer(path: &Path, steps: &[Step]) -> Result<Connection, Error> {
-    if make_sure_it_exists(path)? {
+    if create_if_missing(path)? {
         refuse_if_foreign(path, steps)?;
     }
     let opening = |why| Error::sqlite("open the database", why);
     let database = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, "").map_err(opening)?;
     set_up_writer(&database).map_err(opening)?;
-    bring_up_to_date(path, database, steps)
+    migrate(path, database, steps)
 }
 
-/// The same, for somebody who needs the file for himself alone.
+/// Opens a write connection as [`open_writer`] does, with exclusive access to the file.
 ///
 /// # Errors
-/// As [`open_writer`], and [`Error::InUse`] where somebody else has the file open.
+/// Returns [`Error::InUse`] if another process has the file open, and the errors of [`open_writer`].
 pub(super) fn open_alone(path: &Path, steps: &[Step]) -> Result<Connection, Error> {
-    if make_sure_it_exists(path)? {
+    if create_if_missing(path)? {
         refuse_if_foreign(path, steps)?;
     }
     let opening = |why| Error::sqlite("open the database", why);
     let database = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, "").map_err(opening)?;
     set_up_writer(&database).map_err(opening)?;
     database.busy_timeout(ALONE).map_err(opening)?;
-    // Before anything is read: a connection that has begun to share the file goes on with it.
+    // Before the first read: a connection that has read in shared mode stays in it.
     database.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(opening)?;
     database.pragma_update(None, "cache_size", -ALONE_CACHE_KIB).map_err(opening)?;
     database.execute_batch("BEGIN EXCLUSIVE; COMMIT").map_err(|why| match why.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::InUse { path: path.to_owned() },
         _ => opening(why),
     })?;
-    bring_up_to_date(path, database, steps)
+    migrate(path, database, steps)
 }
 
-/// A connection to the file at `path`, which has to be a store of ours, that reads one snapshot of it: nothing is
-/// made or brought up to date, and whoever writes meanwhile is not held up.
+/// Opens a connection that reads one snapshot of the database at `path`. It creates and migrates nothing, and does not
+/// block writers.
 ///
 /// # Errors
-/// As [`open_writer`].
+/// Returns an error if the file is missing, and the errors of [`open_writer`].
 pub(super) fn open_snapshot(path: &Path, steps: &[Step]) -> Result<Connection, Error> {
     let failed = |why| Error::File { path: path.to_owned(), why: Arc::new(why) };
     if !fs::metadata(path).map_err(failed)?.is_file() {
@@ -95,15 +94,15 @@ pub(super) fn open_snapshot(path: &Path, steps: &[Step]) -> Result<Connection, E
     }
     refuse_if_foreign(path, steps)?;
     let opening = |why| Error::sqlite("open the database", why);
-    // With the right to write, as only so the last one to close the file puts its log away.
+    // Read-write, because only then the last connection that closes checkpoints the write-ahead log.
     let database = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, "").map_err(opening)?;
     set_up_reader(&database, SNAPSHOT_CACHE_KIB).map_err(opening)?;
     database.execute_batch("BEGIN").map_err(opening)?;
-    // The first look at a table takes the snapshot.
+    // The first read of a table takes the snapshot.
     refuse_stamps(path, &database, steps)?;
     let (_, version) = schema::stamps(&database).map_err(opening)?;
     if version < schema::version_of(steps) {
-        // Brought up to date in a transaction that never ends well: nothing of it stays.
+        // The migration runs in a transaction that is never committed.
         database.execute_batch("ROLLBACK; BEGIN IMMEDIATE").map_err(opening)?;
         refuse_stamps(path, &database, steps)?;
         let (_, version) = schema::stamps(&database).map_err(opening)?;
@@ -114,9 +113,9 @@ pub(super) fn open_snapshot(path: &Path, steps: &[Step]) -> Result<Connection, E
     Ok(database)
 }
 
-fn bring_up_to_date(path: &Path, mut database: Connection, steps: &[Step]) -> Result<Connection, Error> {
-    // What was read above was the file alone. A transaction that a crash cut off is undone by now, and a
-    // newer version may have been in the write-ahead log.
+fn migrate(path: &Path, mut database: Connection, steps: &[Step]) -> Result<Connection, Error> {
+    // The earlier check read the file without its write-ahead log, which may contain a newer version. By now SQLite has
+    // also rolled back a transaction that a crash interrupted.
     refuse_stamps(path, &database, steps)?;
     schema::migrate(&mut database, steps)
         .map_err(|why| Error::sqlite("bring the database up to date", why))?;
@@ -129,24 +128,24 @@ fn bring_up_to_date(path: &Path, mut database: Connection, steps: &[Step]) -> Re
     Ok(database)
 }
 
-/// How a reader opens the file at `path`: the name for SQLite, the flags for it.
+/// Returns the URI and the flags of a read connection to the file at `path`.
 pub(super) fn reader(path: &Path) -> (String, OpenFlags) {
     (uri(path, ""), flags(OpenFlags::SQLITE_OPEN_READ_ONLY))
 }
 
-/// Sets a new reader up, with so many KiB of pages in memory.
+/// Configures a read connection with a page cache of `cache_kib` KiB.
 pub(super) fn set_up_reader(database: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     set_up(database, cache_kib)
 }
 
-/// Sets the connection that writes up.
+/// Configures the write connection.
 pub(super) fn set_up_writer(database: &Connection) -> rusqlite::Result<()> {
     set_up(database, WRITER_CACHE_KIB)?;
-    // A commit is on the disk when it returns, not only after the next checkpoint.
+    // A commit is flushed when it returns, not only at the next checkpoint.
     database.pragma_update(None, "synchronous", "FULL")?;
-    // What a destroyed key leaves in a page is overwritten with zeros, in free pages too.
+    // Deleted content, such as a destroyed key, is overwritten with zeros.
     database.pragma_update(None, "secure_delete", "ON")?;
-    // A savepoint keeps the pages it changes. They hold keys, and temporary files are outside of our care.
+    // A statement journal may contain keys, so it must not be a temporary file.
     database.pragma_update(None, "temp_store", "MEMORY")
 }
 
@@ -154,10 +153,10 @@ fn set_up(database: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     database.busy_timeout(BUSY)?;
     database.set_prepared_statement_cache_capacity(STATEMENTS);
     database.pragma_update(None, "cache_size", -cache_kib)?;
-    // Every question is told its way, so values need not be looked at for one: with them, each would be prepared
-    // anew for each value.
+    // Each query names its access path. Without this setting, SQLite prepares a statement again when its parameters
+    // change, to choose a path by their values.
     database.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // Nothing in the file itself is to be trusted more than its bytes: no functions in its schema.
+    // The schema of the file is not trusted: it must not call functions.
     database.pragma_update(None, "trusted_schema", false)?;
     let flags =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
@@ -167,8 +166,8 @@ fn set_up(database: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     })
 }
 
-/// Makes a missing file, empty; tells whether there is anything in it already.
-fn make_sure_it_exists(path: &Path) -> Result<bool, Error> {
+/// Creates an empty file if it is missing. Returns whether the file has content.
+fn create_if_missing(path: &Path) -> Result<bool, Error> {
     let failed = |why| Error::File { path: path.to_owned(), why: Arc::new(why) };
     let size = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => metadata.len(),
@@ -178,38 +177,39 @@ fn make_sure_it_exists(path: &Path) -> Result<bool, Error> {
             if let Some(directory) = directory.filter(|directory| !directory.exists()) {
                 return Err(Error::NoDirectory { path: directory.to_owned() });
             }
-            make(path).map_err(failed)?;
+            create(path).map_err(failed)?;
             0
         }
         Err(why) => return Err(failed(why)),
     };
     if size == 0 {
-        // An empty file may belong to somebody else who gave us the right to write to it; then its mode is
-        // theirs to choose.
+        // This fails for an empty file of another user that this process may write to. Its owner chooses the mode then.
         let _ = fs::set_permissions(path, Permissions::from_mode(MODE));
     }
     Ok(size > 0)
 }
 
-fn make(path: &Path) -> io::Result<()> {
+fn create(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
-    // The umask may have taken bits away that we need.
+    // The umask may have removed bits of the mode.
     file.set_permissions(Permissions::from_mode(MODE))
 }
 
-/// Looks at the file in a way that leaves no trace: read-only, without locks, without its log.
+/// Refuses a file that is not a database of this server. The check is read-only, takes no locks and ignores the
+/// write-ahead log.
 pub(super) fn refuse_if_foreign(path: &Path, steps: &[Step]) -> Result<(), Error> {
-    let looking = |why: rusqlite::Error| match why.sqlite_error_code() {
+    let failed = |why: rusqlite::Error| match why.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => Error::NotADatabase { path: path.to_owned() },
-        _ => Error::sqlite("look at the database", why),
+        _ => Error::sqlite("inspect the database", why),
     };
-    let database = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, "?immutable=1").map_err(looking)?;
-    // A file that a crash cut off is shorter than its header says; that is no reason not to look at the header.
-    database.pragma_update(None, "writable_schema", true).map_err(looking)?;
-    let (application, _) = schema::stamps(&database).map_err(looking)?;
+    let database = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, "?immutable=1").map_err(failed)?;
+    // Without this pragma, SQLite refuses a file that is shorter than its header states, as a crash can leave it.
+    database.pragma_update(None, "writable_schema", true).map_err(failed)?;
+    let (application, _) = schema::stamps(&database).map_err(failed)?;
     if application != schema::APPLICATION {
-        let marks = "SELECT count(*) = 3 FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?2, ?3)";
-        let pykmip = database.query_row(marks, PYKMIP_TABLES, |row| row.get(0)).map_err(looking)?;
+        let recognize =
+            "SELECT count(*) = 3 FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?2, ?3)";
+        let pykmip = database.query_row(recognize, PYKMIP_TABLES, |row| row.get(0)).map_err(failed)?;
         let path = path.to_owned();
         return Err(if pykmip {
             Error::PykmipDatabase { path }
@@ -220,10 +220,11 @@ pub(super) fn refuse_if_foreign(path: &Path, steps: &[Step]) -> Result<(), Error
     refuse_stamps(path, &database, steps)
 }
 
+/// Refuses a database with the application ID of another program or with a newer version.
 pub(super) fn refuse_stamps(path: &Path, database: &Connection, steps: &[Step]) -> Result<(), Error> {
-    let looking = |why| Error::sqlite("look at the database", why);
-    let (application, version) = schema::stamps(database).map_err(looking)?;
-    if application != schema::APPLICATION && !schema::is_empty(database).map_err(looking)? {
+    let failed = |why| Error::sqlite("inspect the database", why);
+    let (application, version) = schema::stamps(database).map_err(failed)?;
+    if application != schema::APPLICATION && !schema::is_empty(database).map_err(failed)? {
         return Err(Error::Foreign { path: path.to_owned(), application });
     }
     let newest = schema::version_of(steps);
@@ -233,17 +234,18 @@ pub(super) fn refuse_stamps(path: &Path, database: &Connection, steps: &[Step]) 
     Ok(())
 }
 
-/// A connection to the file at `path`, which has to be there.
+/// Opens a connection to the existing file at `path`.
 pub(super) fn connect(path: &Path, mode: OpenFlags, query: &str) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(uri(path, query), flags(mode))
 }
 
-/// A connection is used by one thread at a time, so SQLite need not lock it. It must not make the file: we do.
+/// Returns the flags of a connection. One thread at a time uses a connection, so SQLite need not lock it. SQLite must
+/// not create the file, because it would choose the mode.
 fn flags(mode: OpenFlags) -> OpenFlags {
     mode | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-/// The path as a URI. SQLite takes a bare name that looks like a URI for one, and `:memory:` for no file.
+/// Returns the path as a URI. SQLite interprets a plain name that starts with `file:` as a URI, and `:memory:` as no file.
 fn uri(path: &Path, query: &str) -> String {
     let mut uri = String::from(if path.is_absolute() { "file://" } else { "file:" });
     for byte in path.as_os_str().as_bytes() {
@@ -263,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_path_is_a_file_to_sqlite() {
+    fn encodes_every_path_as_a_file_uri() {
         let uris = [
             ("/var/a b?.db", "file:///var/a%20b%3F.db"),
             ("//x/y", "file:////x/y"),

@@ -1,4 +1,4 @@
-//! What an asker may see, as SQL: a condition on any row, or the runs of the indexes that hold just that.
+//! The objects that a requester may see, as SQL: a condition on a row, or index ranges that contain exactly these.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,27 @@ use crate::kmip::Principal;
 use crate::kmip::enums::ObjectType;
 use crate::store::Query;
 
-/// How many conditions stand on one level of an expression: SQLite takes 1000 levels, and a chain of ORs is
-/// as deep as it is long.
+/// The maximum number of terms in one chain of ORs. SQLite limits expressions to 1000 levels, and a chain is as deep
+/// as it is long.
 const MAX_TERMS: usize = 100;
 
-/// Who may be seen: for each policy and type whether only the asker's own. A type that two grants name is
-/// seen by the wider.
+/// The grants of a query: for each policy and type, whether the requester sees only its own objects. If two grants
+/// cover a type, the wider one counts.
 pub(super) struct Visibility<'q> {
-    asker: &'q Principal,
+    requester: &'q Principal,
     owner_only: BTreeMap<(&'q str, ObjectType), bool>,
 }
 
-/// A part of the objects that lies side by side in an index.
-pub(super) struct Scope {
-    /// The index; with `_state` after it, the one that has the stored state as well.
+/// A contiguous range of an index.
+pub(super) struct IndexRange {
+    /// The index. The one with the suffix `_state` also contains the stored state.
     pub index: &'static str,
-    /// Its rows, up to where it was stored.
+    /// The condition on its rows, except for the storage status.
     pub condition: String,
 }
 
 impl<'q> Visibility<'q> {
-    /// The grants of `query`, for objects of the type `only` where one is given.
+    /// Returns the grants of `query`, limited to the type `only` if there is one.
     pub(super) fn of(query: &'q Query, only: Option<ObjectType>) -> Self {
         let mut owner_only = BTreeMap::new();
         for grant in &query.grants {
@@ -36,10 +36,10 @@ impl<'q> Visibility<'q> {
                 *of_all &= grant.owner_only;
             }
         }
-        Self { asker: &query.asker, owner_only }
+        Self { requester: &query.requester, owner_only }
     }
 
-    /// Whether nothing may be seen.
+    /// Whether the requester may see no object.
     pub(super) fn is_empty(&self) -> bool {
         self.owner_only.is_empty()
     }
@@ -47,8 +47,8 @@ impl<'q> Visibility<'q> {
     /// The condition of [`Principal::is_same_owner_as`] for the row `o`. The index contains the user; the
     /// credential only filters the rows that the index returns.
     fn owned(&self, sql: &mut Values) -> String {
-        let user = sql.add(self.asker.user.clone());
-        match &self.asker.credential {
+        let user = sql.add(self.requester.user.clone());
+        match &self.requester.credential {
             None => format!("o.owner = {user}"),
             Some(credential) => {
                 let credential = sql.add(credential.clone());
@@ -57,9 +57,9 @@ impl<'q> Visibility<'q> {
         }
     }
 
-    /// Whether the row `o` may be seen.
+    /// Returns the condition that the requester may see the row `o`.
     pub(super) fn condition(&self, sql: &mut Values) -> String {
-        // Types as bits, by policy: those that anybody may see, and those that their owner may see.
+        // Bit masks of object types by policy: visible to every requester, and visible to the owner.
         let mut masks: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
         for ((policy, object_type), owner_only) in &self.owner_only {
             let (all, own) = masks.entry(policy).or_default();
@@ -76,23 +76,23 @@ impl<'q> Visibility<'q> {
         any(&terms.collect::<Vec<_>>())
     }
 
-    /// The objects that may be seen, each policy and type apart.
-    pub(super) fn scopes(&self, sql: &mut Values) -> Vec<Scope> {
+    /// Returns one range for each policy and type.
+    pub(super) fn ranges(&self, sql: &mut Values) -> Vec<IndexRange> {
         let mut policies = BTreeMap::new();
         let owned = self.owned(sql);
-        let scopes = self.owner_only.iter().map(|((policy, object_type), owner_only)| {
+        let ranges = self.owner_only.iter().map(|((policy, object_type), owner_only)| {
             let policy = policies.entry(policy).or_insert_with(|| sql.add((*policy).to_owned()));
             let condition = format!("o.policy = {policy} AND o.object_type = {}", object_type.to_wire());
-            Scope::of(*owner_only, &owned, &condition)
+            IndexRange::of(*owner_only, &owned, &condition)
         });
-        scopes.collect()
+        ranges.collect()
     }
 
-    /// The same in two parts at the most, whose order is not that of the answer: all that anybody may see,
-    /// and all that its owner may see.
-    pub(super) fn joint_scopes(&self, sql: &mut Values) -> Vec<Scope> {
+    /// Returns at most two ranges: all objects that are visible to every requester, and all that are visible to the
+    /// owner. Their rows are not in the order of the result.
+    pub(super) fn combined_ranges(&self, sql: &mut Values) -> Vec<IndexRange> {
         let owned = self.owned(sql);
-        let mut scopes = Vec::new();
+        let mut ranges = Vec::new();
         for wanted in [false, true] {
             let pairs = self.owner_only.iter().filter(|(_, owner_only)| **owner_only == wanted);
             let pairs = pairs.map(|((policy, object_type), _)| {
@@ -101,14 +101,14 @@ impl<'q> Visibility<'q> {
             let pairs = pairs.collect::<Vec<_>>().join(", ");
             if !pairs.is_empty() {
                 let condition = format!("(o.policy, o.object_type) IN (VALUES {pairs})");
-                scopes.push(Scope::of(wanted, &owned, &condition));
+                ranges.push(IndexRange::of(wanted, &owned, &condition));
             }
         }
-        scopes
+        ranges
     }
 }
 
-impl Scope {
+impl IndexRange {
     fn of(owner_only: bool, owned: &str, condition: &str) -> Self {
         match owner_only {
             true => Self { index: "object_by_owner", condition: format!("{owned} AND {condition}") },
@@ -117,7 +117,7 @@ impl Scope {
     }
 }
 
-/// Whether one of `terms` holds.
+/// Returns the disjunction of `terms`.
 fn any(terms: &[String]) -> String {
     let levels: Vec<_> = terms.chunks(MAX_TERMS).map(|terms| format!("({})", terms.join(" OR "))).collect();
     format!("({})", levels.join(" OR "))

@@ -1,4 +1,4 @@
-//! What a file would be to a server that starts on it, found out without a change to it.
+//! Inspects a database file without changing it, as `--check-config` needs.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,31 +13,31 @@ use super::{file, schema, seal};
 use crate::store::Error;
 use crate::store::sealing::{KeyEncryptionKey, Sealing};
 
-/// What a server would find, and do with it.
+/// The result of an inspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inspection {
-    /// Nothing: it would make a new store.
+    /// There is no database: a server would create one.
     New,
-    /// A store.
+    /// A store of this server.
     Ours {
-        /// How many objects it has; none where that cannot be told without a change: a crash left something to do.
+        /// The number of objects, or `None` if a crash left a write-ahead log that only a writer can recover.
         objects: Option<u64>,
-        /// Whether an older version wrote it, so that it would be brought up to date.
+        /// Whether an older version wrote it, so that a server would migrate it.
         is_older: bool,
         /// Whether the objects are sealed.
         is_sealed: bool,
     },
-    /// A database of PyKMIP's server, which would be taken over.
+    /// A database of PyKMIP's server, which a server would import.
     Pykmip {
-        /// How many objects it has.
+        /// The number of objects.
         objects: u64,
     },
 }
 
-/// Looks at the file at `path`, which a server opens with `key`.
+/// Inspects the file at `path`, which a server opens with `key`.
 ///
 /// # Errors
-/// Those of a server that starts on it.
+/// Returns the error that a server would report that starts on the file.
 pub fn inspect(
     path: &Path,
     key: Option<&KeyEncryptionKey>,
@@ -46,7 +46,7 @@ pub fn inspect(
     let failed = |why| Error::File { path: path.to_owned(), why: Arc::new(why) };
     match fs::metadata(path) {
         Err(why) if why.kind() == ErrorKind::NotFound => {
-            return look_at_folder(path).map(|()| Inspection::New);
+            return check_directory(path).map(|()| Inspection::New);
         }
         Err(why) => return Err(failed(why)),
         Ok(metadata) if !metadata.is_file() => return Err(failed(ErrorKind::IsADirectory.into())),
@@ -59,25 +59,25 @@ pub fn inspect(
     }
     match file::refuse_if_foreign(path, schema::STEPS) {
         Err(Error::PykmipDatabase { .. }) => {
-            return pykmip_import::try_out(path, complete).map(|objects| Inspection::Pykmip { objects });
+            return pykmip_import::check(path, complete).map(|objects| Inspection::Pykmip { objects });
         }
         other => other?,
     }
-    look_at_folder(path)?;
-    let looking = |why| Error::sqlite("look at the database", why);
-    // The log holds what the file does not have yet. It can be read with what SQLite keeps beside it, which is there
-    // while a server runs and after a crash; elsewhere the file is whole.
+    check_directory(path)?;
+    let failed = |why| Error::sqlite("inspect the database", why);
+    // The write-ahead log contains commits that are not in the file yet. It can be read together with the shared
+    // memory file, which exists while a server runs and after a crash. Otherwise the file is complete.
     let (has_log, has_index) = (is_filled(path, "-wal"), is_filled(path, "-shm"));
     let query = if has_log && has_index { "" } else { "?immutable=1" };
-    let database = file::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, query).map_err(looking)?;
+    let database = file::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, query).map_err(failed)?;
     file::refuse_stamps(path, &database, schema::STEPS)?;
-    let (_, version) = schema::stamps(&database).map_err(looking)?;
+    let (_, version) = schema::stamps(&database).map_err(failed)?;
     let is_sealed = match (seal::wrapped_key(&database)?, key) {
         (None, _) => false,
         (Some(wrapped), Some(key)) => key.open(Sealing::Database, &wrapped).map(|_| true)?,
         (Some(_), None) => return Err(Error::NeedsKey { path: path.to_owned() }),
     };
-    let objects = if has_log && !has_index { None } else { Some(count(&database).map_err(looking)?) };
+    let objects = if has_log && !has_index { None } else { Some(count(&database).map_err(failed)?) };
     Ok(Inspection::Ours { objects, is_older: version < schema::version_of(schema::STEPS), is_sealed })
 }
 
@@ -86,8 +86,8 @@ fn count(database: &Connection) -> rusqlite::Result<u64> {
     count.map(i64::unsigned_abs)
 }
 
-/// The folder of the database, in which files come and go.
-fn look_at_folder(path: &Path) -> Result<(), Error> {
+/// Checks that the server can create files in the directory of the database.
+fn check_directory(path: &Path) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.exists() {
         return Err(Error::NoDirectory { path: folder.to_owned() });
@@ -96,8 +96,8 @@ fn look_at_folder(path: &Path) -> Result<(), Error> {
     allowed.map_err(|why| Error::File { path: path.to_owned(), why: Arc::new(why) })
 }
 
-fn is_filled(path: &Path, ending: &str) -> bool {
+fn is_filled(path: &Path, suffix: &str) -> bool {
     let mut name = path.as_os_str().to_owned();
-    name.push(ending);
+    name.push(suffix);
     fs::metadata(PathBuf::from(name)).is_ok_and(|metadata| metadata.len() > 0)
 }

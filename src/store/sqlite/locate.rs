@@ -1,75 +1,72 @@
-//! Locate as SQL: one statement that gives the page, with policy, owner, order and page said in it.
+//! Locate as SQL: one statement returns the page; it contains grants, criteria, order and limits.
 //!
-//! Every question is given its way through the indexes, as the database keeps no statistics to choose one by:
+//! Each statement names its access path, because the database has no statistics to choose one:
 //!
-//! 1. an identifier: the one row;
-//! 2. an indexed value (a name, a group, a custom attribute …): its rows in the index of values, which lie
-//!    in the order of the answer;
-//! 3. a date other than the Initial Date: the index of that date, sorted afterwards;
-//! 4. else what the asker may see: one run of an index for each policy, type and stored state that can
-//!    match, each in the order of the answer, merged.
+//! 1. an identifier: the primary key;
+//! 2. an indexed value (a name, a group, a custom attribute …): the index of values, in the order of the result;
+//! 3. a date other than the Initial Date: the index of that date, followed by a sort;
+//! 4. otherwise the grants: one index range for each policy, type and stored state that can match, each in the order
+//!    of the result, merged.
 //!
-//! In the ways 1, 2 and 4 the database stops at the end of the page. What else is asked filters on the way.
+//! With the paths 1, 2 and 4, SQLite stops at the end of the page. All other criteria filter the rows of the path.
 
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params_from_iter};
 
 use super::columns::{self, Column, INITIAL_DATE, MAX_KEY, UNDATED};
-use super::grants::{Scope, Visibility};
+use super::grants::{IndexRange, Visibility};
 use crate::kmip::attributes::Attribute;
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::store::{Criterion, Error, Id, Located, Order, Query};
 use crate::ttlv::{DateTime, Reader, STORED, Tag};
 
-/// How many runs are merged at the most. Each is a piece of SQL to prepare, and SQLite merges 500 at the
-/// most; with more policies they are searched together and sorted.
-const MAX_RUNS: usize = 64;
+/// The maximum number of index ranges to merge. Each adds SQL to prepare, and SQLite merges at most 500. If there are
+/// more, combined ranges are searched and sorted.
+const MAX_RANGES: usize = 64;
 
-/// The objects that answer `query`.
+/// Returns the objects that match `query`.
 pub(super) fn locate(database: &Connection, query: &Query) -> Result<Located, Error> {
-    match Question::of(query) {
-        Some(question) => {
-            answer(database, query, &question).map_err(|why| Error::sqlite("locate objects", why))
-        }
+    match QueryPlan::of(query) {
+        Some(plan) => execute(database, query, &plan).map_err(|why| Error::sqlite("locate objects", why)),
         None => Ok(Located { ids: Vec::new(), total: query.count.then_some(0) }),
     }
 }
 
-fn answer(database: &Connection, query: &Query, question: &Question) -> rusqlite::Result<Located> {
-    // One snapshot for the page and the count; a change has one already.
+fn execute(database: &Connection, query: &Query, plan: &QueryPlan) -> rusqlite::Result<Located> {
+    // One snapshot for the page and the count; within a transaction there is one already.
     let snapshot = (query.count && database.is_autocommit()).then(|| database.unchecked_transaction());
     let snapshot = snapshot.transpose()?;
     let total = if query.count {
-        let mut count = database.prepare_cached(&question.count())?;
-        Some(count.query_row(params_from_iter(&question.values), |row| row.get::<_, i64>(0))?)
+        let mut count = database.prepare_cached(&plan.count())?;
+        Some(count.query_row(params_from_iter(&plan.values), |row| row.get::<_, i64>(0))?)
     } else {
         None
     };
     let limit = query.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
     let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
     let bounds = [Sql::Integer(limit), Sql::Integer(offset)];
-    let mut page = database.prepare_cached(&question.page())?;
-    let rows = page.query_map(params_from_iter(question.values.iter().chain(&bounds)), |row| row.get(0))?;
+    let mut page = database.prepare_cached(&plan.page())?;
+    let rows = page.query_map(params_from_iter(plan.values.iter().chain(&bounds)), |row| row.get(0))?;
     let ids = rows.map(|id: rusqlite::Result<i64>| id.map(|id| Id(id.unsigned_abs())));
     let ids = ids.collect::<rusqlite::Result<_>>()?;
     drop(snapshot);
     Ok(Located { ids, total: total.map(i64::unsigned_abs) })
 }
 
-/// A query as SQL.
-pub(super) struct Question {
-    /// All that match, in no order: columns `id` and `initial_date`.
+/// The SQL of a query.
+pub(super) struct QueryPlan {
+    /// Selects `id` and `initial_date` of all matching objects, without order.
     select: String,
-    /// What its `?1`, `?2` … stand for.
+    /// The values of its parameters `?1`, `?2` …
     values: Vec<Sql>,
     order: Order,
 }
 
-impl Question {
-    /// None where nothing can match.
+impl QueryPlan {
+    /// Returns the plan of `query`, or `None` if no object can match.
     pub(super) fn of(query: &Query) -> Option<Self> {
         let grants = Visibility::of(query, types(&query.criteria));
-        let way = Way::of(&query.criteria);
+        let path = AccessPath::of(&query.criteria);
         if grants.is_empty() || query.criteria.iter().any(|criterion| matches!(criterion, Criterion::Nothing))
         {
             return None;
@@ -78,17 +75,17 @@ impl Question {
         let now = sql.add(query.now.0);
         let mut filters = String::new();
         for (position, criterion) in query.criteria.iter().enumerate() {
-            if way.position != Some(position) || way.is_rough() {
+            if path.position != Some(position) || path.is_rough() {
                 filters.push_str(" AND ");
                 filters.push_str(&filter(criterion, &now, &mut sql)?);
             }
         }
-        let select = match way.kind {
-            Kind::Runs(state) => runs(query.storage, &grants, state, &now, &filters, &mut sql)?,
+        let select = match path.source {
+            Source::Grants(state) => ranges(query.storage, &grants, state, &now, &filters, &mut sql)?,
             direct => {
                 let (from, condition) = direct.start(&mut sql)?;
-                // Rows of the index of values are in the order of the answer, told by their own columns.
-                let row = if matches!(direct, Kind::Value(_)) { "v" } else { "o" };
+                // The index of values is in the order of the result by its own columns.
+                let row = if matches!(direct, Source::Value(_)) { "v" } else { "o" };
                 let storage = sql.add(i64::from(query.storage.0));
                 let seen = grants.condition(&mut sql);
                 format!(
@@ -100,7 +97,7 @@ impl Question {
         Some(Self { select, values: sql.0, order: query.order })
     }
 
-    /// The statement that gives one page; limit and offset are its last values.
+    /// Returns the statement for one page. Limit and offset are its last parameters.
     pub(super) fn page(&self) -> String {
         let next = self.values.len() + 1;
         let order = match self.order {
@@ -110,63 +107,65 @@ impl Question {
         format!("{} ORDER BY {order} LIMIT ?{next} OFFSET ?{}", self.select, next + 1)
     }
 
-    /// The values that the statements have in common.
+    /// The parameters that both statements share.
     #[cfg(test)]
     pub(super) fn values(&self) -> &[Sql] {
         &self.values
     }
 
-    /// The statement that counts all that match.
+    /// Returns the statement that counts all matching objects.
     pub(super) fn count(&self) -> String {
         format!("SELECT count(*) FROM ({})", self.select)
     }
 }
 
-/// The values of a statement that is being written.
+/// The parameters of a statement under construction.
 #[derive(Default)]
 pub(super) struct Values(Vec<Sql>);
 
 impl Values {
-    /// Adds a value; gives the text that stands for it.
+    /// Adds a value and returns its placeholder.
     pub(super) fn add(&mut self, value: impl Into<Sql>) -> String {
         self.0.push(value.into());
         format!("?{}", self.0.len())
     }
 }
 
-/// The way to the objects: which criterion leads, and how.
-struct Way<'q> {
+/// The access path of a query.
+struct AccessPath<'q> {
+    /// The criterion that selects the path, or `None` if the grants do.
     position: Option<usize>,
-    kind: Kind<'q>,
+    source: Source<'q>,
 }
 
-enum Kind<'q> {
+/// The table or index that an access path starts from.
+enum Source<'q> {
     Identifier(Id),
     Value(&'q Attribute),
     Date(&'static Column, DateTime, DateTime),
-    Runs(Option<State>),
+    Grants(Option<State>),
 }
 
-impl<'q> Way<'q> {
-    /// The narrowest that a criterion offers.
+impl<'q> AccessPath<'q> {
+    /// Returns the narrowest path that a criterion offers.
     fn of(criteria: &'q [Criterion]) -> Self {
         let offered = criteria.iter().enumerate().filter_map(|(position, criterion)| {
-            let (breadth, kind) = Kind::of(criterion)?;
-            Some((breadth, Self { position: Some(position), kind }))
+            let (breadth, source) = Source::of(criterion)?;
+            Some((breadth, Self { position: Some(position), source }))
         });
         let narrowest = offered.min_by_key(|(breadth, _)| *breadth);
-        narrowest.map_or(Self { position: None, kind: Kind::Runs(None) }, |(_, way)| way)
+        narrowest.map_or(Self { position: None, source: Source::Grants(None) }, |(_, path)| path)
     }
 
-    /// Whether the way also leads to objects that do not meet its criterion.
+    /// Whether the path also returns objects that do not meet its criterion.
     fn is_rough(&self) -> bool {
-        matches!(&self.kind, Kind::Value(value) if value.stored().len() > MAX_KEY)
+        matches!(&self.source, Source::Value(value) if value.stored().len() > MAX_KEY)
     }
 }
 
-impl<'q> Kind<'q> {
-    /// The way that a criterion offers, and how many objects it may lead past: a guess that names are rare,
-    /// groups are large, and states larger.
+impl<'q> Source<'q> {
+    /// Returns the source that a criterion offers, with a rank by the expected number of rows: names are rare, groups
+    /// are large, states are larger.
     fn of(criterion: &'q Criterion) -> Option<(u8, Self)> {
         match criterion {
             Criterion::Identifier(id) => Some((0, Self::Identifier(*id))),
@@ -183,12 +182,12 @@ impl<'q> Kind<'q> {
                 let column = Column::of(row.tag).filter(|column| column.date)?;
                 (column.name != INITIAL_DATE).then_some((4, Self::Date(column, *from, *to)))
             }
-            Criterion::State(state) => Some((5, Self::Runs(Some(*state)))),
+            Criterion::State(state) => Some((5, Self::Grants(Some(*state)))),
             Criterion::After(_) | Criterion::Nothing | Criterion::UsageMask(_) => None,
         }
     }
 
-    /// What to select from, and which rows of it.
+    /// Returns the FROM clause and the condition on its rows.
     fn start(&self, sql: &mut Values) -> Option<(String, String)> {
         match self {
             Self::Identifier(id) => {
@@ -198,7 +197,7 @@ impl<'q> Kind<'q> {
             Self::Value(value) => {
                 let tag = sql.add(i64::from(value.row.tag.0));
                 let key = sql.add(columns::key(value.stored()).to_vec());
-                // A cross join is what SQLite never turns round.
+                // SQLite does not reorder the tables of a cross join.
                 let from = "attribute_value AS v CROSS JOIN object AS o ON o.id = v.id";
                 Some((from.to_owned(), format!("v.tag = {tag} AND v.value = {key}")))
             }
@@ -206,13 +205,13 @@ impl<'q> Kind<'q> {
                 let from_index = format!("object AS o INDEXED BY object_by_{}", column.name);
                 Some((from_index, between(column.name, *from, *to, sql)))
             }
-            Self::Runs(_) => None,
+            Self::Grants(_) => None,
         }
     }
 }
 
-/// The runs of indexes that hold what the asker may see, each in the order of the answer.
-fn runs(
+/// Returns the union of the index ranges of `grants`, each in the order of the result.
+fn ranges(
     storage: StorageStatusMask,
     grants: &Visibility,
     state: Option<State>,
@@ -220,52 +219,52 @@ fn runs(
     filters: &str,
     sql: &mut Values,
 ) -> Option<String> {
-    let places: Vec<i32> =
-        STORAGE.iter().map(|place| place.0).filter(|place| storage.0 & place != 0).collect();
+    let statuses: Vec<i32> =
+        STORAGE.iter().map(|status| status.0).filter(|status| storage.0 & status != 0).collect();
     let states = state.map_or(vec![(String::new(), "")], |state| {
         let stored = stored_states(state, now).into_iter();
         stored
             .map(|(stored, when)| (format!(" AND o.state = {} AND {when}", stored.to_wire()), "_state"))
             .collect()
     });
-    let mut scopes = grants.scopes(sql);
-    if scopes.len() * places.len() * states.len() > MAX_RUNS {
-        scopes = grants.joint_scopes(sql);
+    let mut ranges = grants.ranges(sql);
+    if ranges.len() * statuses.len() * states.len() > MAX_RANGES {
+        ranges = grants.combined_ranges(sql);
     }
-    let mut runs = Vec::new();
-    for Scope { index, condition } in &scopes {
-        for place in &places {
+    let mut selects = Vec::new();
+    for IndexRange { index, condition } in &ranges {
+        for status in &statuses {
             for (state, suffix) in &states {
-                runs.push(format!(
+                selects.push(format!(
                     "SELECT o.id AS id, o.initial_date AS initial_date FROM object AS o INDEXED BY {index}{suffix} \
-                     WHERE o.storage = {place} AND {condition}{state}{filters}"
+                     WHERE o.storage = {status} AND {condition}{state}{filters}"
                 ));
             }
         }
     }
-    (!runs.is_empty()).then(|| runs.join(" UNION ALL "))
+    (!selects.is_empty()).then(|| selects.join(" UNION ALL "))
 }
 
-/// The bits of a storage mask that an object can have.
+/// The storage statuses that an object can have.
 const STORAGE: [StorageStatusMask; 3] = [
     StorageStatusMask::ON_LINE_STORAGE,
     StorageStatusMask::ARCHIVAL_STORAGE,
     StorageStatusMask::DESTROYED_STORAGE,
 ];
 
-/// One criterion as a condition on the row `o`; none where nothing can meet it.
+/// Returns a criterion as a condition on the row `o`, or `None` if no object can meet it.
 fn filter(criterion: &Criterion, now: &str, sql: &mut Values) -> Option<String> {
     Some(match criterion {
         Criterion::Nothing => return None,
         Criterion::Identifier(id) => format!("o.id = {}", sql.add(i64::try_from(id.0).ok()?)),
-        Criterion::After(place) => {
-            let date = sql.add(place.initial_date.map_or(UNDATED, |date| date.0.max(UNDATED + 1)));
-            format!("(o.initial_date, o.id) > ({date}, {})", sql.add(i64::try_from(place.id.0).ok()?))
+        Criterion::After(key) => {
+            let date = sql.add(key.initial_date.map_or(UNDATED, |date| date.0.max(UNDATED + 1)));
+            format!("(o.initial_date, o.id) > ({date}, {})", sql.add(i64::try_from(key.id.0).ok()?))
         }
         Criterion::State(state) => {
             let stored = stored_states(*state, now).into_iter();
-            let ways = stored.map(|(stored, when)| format!("o.state = {} AND {when}", stored.to_wire()));
-            format!("({})", ways.collect::<Vec<_>>().join(" OR "))
+            let terms = stored.map(|(stored, when)| format!("o.state = {} AND {when}", stored.to_wire()));
+            format!("({})", terms.collect::<Vec<_>>().join(" OR "))
         }
         Criterion::UsageMask(mask) => {
             let mask = sql.add(i64::from(*mask));
@@ -280,7 +279,7 @@ fn filter(criterion: &Criterion, now: &str, sql: &mut Values) -> Option<String> 
 }
 
 fn between(column: &str, from: DateTime, to: DateTime, sql: &mut Values) -> String {
-    // The undated have the smallest number, and no date.
+    // An object without the date has the smallest number in its column.
     let (from, to) = (sql.add(from.0.max(UNDATED + 1)), sql.add(to.0));
     format!("o.{column} >= {from} AND o.{column} <= {to}")
 }
@@ -303,8 +302,8 @@ fn equals(value: &Attribute, sql: &mut Values) -> Option<String> {
     Some(format!("has_value(o.attributes, {})", sql.add(stored.to_vec())))
 }
 
-/// The stored states that are `state` at the moment `now`, each under a condition on its dates: the same as
-/// [`crate::store::Record::state_at`], asked the other way round.
+/// Returns the stored states that are `state` at `now`, each with its condition on the dates: the inverse of
+/// [`crate::store::Record::state_at`].
 fn stored_states(state: State, now: &str) -> Vec<(State, String)> {
     let begun = format!("o.activation_date <= {now}");
     let over = format!("o.deactivation_date <= {now}");
@@ -324,7 +323,7 @@ fn stored_states(state: State, now: &str) -> Vec<(State, String)> {
     }
 }
 
-/// The types that the criteria leave; none for all.
+/// Returns the object type that the criteria require, or `None` if they allow every type.
 fn types(criteria: &[Criterion]) -> Option<ObjectType> {
     criteria.iter().find_map(|criterion| match criterion {
         Criterion::Equals(value) if value.row.tag == Tag::ObjectType => value.read().ok(),
@@ -332,7 +331,7 @@ fn types(criteria: &[Criterion]) -> Option<ObjectType> {
     })
 }
 
-/// The number that an attribute's value is.
+/// Returns the number in an attribute value.
 fn number(value: &Attribute) -> Option<i64> {
     let item = Reader::new(value.stored(), STORED).next().ok()??;
     columns::number_of(&item).ok()

@@ -1,9 +1,9 @@
-//! Taking over a database of the server that this one replaces: its objects become ours, in the same file, with
-//! their numbers; its own tables stay as they are.
+//! The import of a database of PyKMIP's server: its objects are added to the same file with their numbers; its tables
+//! stay unchanged.
 //!
-//! It is one transaction, and all objects are read and completed once before the first of them is written, so
-//! that a file which cannot be taken over is left as it was. Objects are read one at a time: memory does not grow
-//! with the file. What PyKMIP's columns say is read here; what follows from an object is added by the caller.
+//! The import is one transaction. All objects are read and completed once before the first is written, so that a
+//! database that cannot be imported stays unchanged. Objects are read one at a time: memory use does not grow with the
+//! file. This module reads PyKMIP's columns; the caller adds the attributes that follow from an object.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,59 +25,59 @@ use crate::secret::Secret;
 use crate::store::{Error, Id, Obstacle, Record};
 use crate::ttlv::{BigInteger, DateTime};
 
-/// After how many objects the log tells how far it is.
+/// The number of objects between two log messages about the progress.
 const PROGRESS: u64 = 100_000;
 
 /// The logger of this file.
 const LOG: &str = "kmip.server.store";
 
-/// An object as PyKMIP's database tells it.
+/// An object in PyKMIP's database.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Its number.
     pub id: Id,
-    /// The user who made it; none where the server did not know.
+    /// The user that created it, or `None` if PyKMIP recorded none.
     pub owner: Option<String>,
     /// The object.
     pub object: Object,
-    /// When it was made.
+    /// Its Initial Date.
     pub initial_date: DateTime,
     /// The name of its operation policy.
     pub operation_policy_name: Option<String>,
-    /// Its names, in their order.
+    /// Its Names, in order.
     pub names: Vec<Name>,
     /// Its object groups, in their order.
     pub object_groups: Vec<String>,
-    /// Its application specific information, in its order.
+    /// Its Application Specific Information, in order.
     pub application_specific_information: Vec<ApplicationSpecificInformation>,
-    /// What it may be used for; none for objects without a mask.
+    /// Its Cryptographic Usage Mask, or `None` for a type without one.
     pub cryptographic_usage_mask: Option<CryptographicUsageMask>,
-    /// Its state; none for objects without one.
+    /// Its State, or `None` for a type without one.
     pub state: Option<State>,
     /// Whether it is sensitive.
     pub sensitive: bool,
 }
 
-/// Makes a record of what was found.
+/// A function that turns an object of PyKMIP into a record.
 pub type Complete<'a> = &'a dyn Fn(Found) -> Result<Record, Refusal>;
 
-/// Takes the database at `path` over; it has been recognised as PyKMIP's.
+/// Imports the database at `path`, which was recognized as PyKMIP's.
 ///
 /// # Errors
-/// [`Error::TakeOver`] for what the database is not or an object cannot be, and what SQLite finds wrong.
+/// Returns [`Error::TakeOver`] if the database or an object is not valid, and an error if SQLite fails.
 pub(super) fn import(path: &Path, steps: &[Step], complete: Complete<'_>) -> Result<(), Error> {
     let stopped = |(object, why)| Error::TakeOver { path: path.to_owned(), object, why };
     let failed = |why: rusqlite::Error| match why.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => stopped((None, unreadable(why))),
-        _ => Error::sqlite("take the database of PyKMIP's server over", why),
+        _ => Error::sqlite("import the database of PyKMIP's server", why),
     };
     let mut database = file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, "").map_err(failed)?;
     file::set_up_writer(&database).map_err(failed)?;
-    // Sorting the names of a large store must not take memory; what is sorted holds no keys.
+    // The names of a large store are sorted on disk, not in memory. They contain no keys.
     database.pragma_update(None, "temp_store", "FILE").map_err(failed)?;
     let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     if schema::stamps(&transaction).map_err(failed)?.0 == schema::APPLICATION {
-        // Another process was faster.
+        // Another process has imported it.
         return Ok(());
     }
     let (source, count) = examine(&transaction, complete).map_err(stopped)?;
@@ -101,45 +101,45 @@ pub(super) fn import(path: &Path, steps: &[Step], complete: Complete<'_>) -> Res
     Ok(())
 }
 
-/// Finds out whether the database at `path`, which has been recognised as PyKMIP's, can be taken over, without a
-/// change to it; tells how many objects it has.
+/// Checks without a change whether the database at `path`, which was recognized as PyKMIP's, can be imported. Returns
+/// the number of its objects.
 ///
 /// # Errors
-/// [`Error::TakeOver`].
-pub(super) fn try_out(path: &Path, complete: Complete<'_>) -> Result<u64, Error> {
+/// Returns [`Error::TakeOver`] if it cannot be imported.
+pub(super) fn check(path: &Path, complete: Complete<'_>) -> Result<u64, Error> {
     let stopped = |(object, why)| Error::TakeOver { path: path.to_owned(), object, why };
     let database = file::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, "");
     let database = database.map_err(|why| stopped((None, unreadable(why))))?;
     examine(&database, complete).map(|(_, count)| count).map_err(stopped)
 }
 
-/// Reads and completes every object.
+/// Reads and completes every object. Returns the statements and the number of objects.
 fn examine(database: &Connection, complete: Complete<'_>) -> Result<(Source, u64), (Option<Id>, Obstacle)> {
-    check_whole(database).map_err(|why| (None, why))?;
+    check_integrity(database).map_err(|why| (None, why))?;
     let source = Source::of(database).map_err(|why| (None, why))?;
-    let try_out = |found| complete(found).map(drop).map_err(Obstacle::Refused);
-    let count = source.for_each(database, try_out)?;
+    let check = |found| complete(found).map(drop).map_err(Obstacle::Refused);
+    let count = source.for_each(database, check)?;
     Ok((source, count))
 }
 
-/// Has SQLite read every page: a file that was cut off or overwritten is not taken over in part.
-fn check_whole(database: &Connection) -> Result<(), Obstacle> {
+/// Makes SQLite read every page, so that a truncated or overwritten file is not imported in part.
+fn check_integrity(database: &Connection) -> Result<(), Obstacle> {
     let found: String = database
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|why| Obstacle::Damaged(why.to_string()))?;
     if found == "ok" { Ok(()) } else { Err(Obstacle::Damaged(found)) }
 }
 
-/// A table of PyKMIP's with a row for an object.
+/// A table of PyKMIP with one row per object.
 struct Table {
     name: &'static str,
-    /// Its short name in the statement.
+    /// Its alias in the statement.
     alias: &'static str,
-    /// The columns that it cannot be without.
+    /// The columns that every version of PyKMIP creates.
     needed: &'static [&'static str],
-    /// Those that not every version of PyKMIP made.
+    /// The columns that only some versions create.
     optional: &'static [&'static str],
-    /// Whether the early versions have no such table.
+    /// Whether early versions lack the table.
     late: bool,
 }
 
@@ -228,8 +228,8 @@ const TABLES: &[Table] = &[
     Table { name: "opaque_objects", alias: "o", needed: &["uid", "opaque_type"], optional: &[], late: false },
 ];
 
-/// The statements that read a database, by what its version of PyKMIP made of it. All give their rows in the
-/// order of the objects' numbers, so that they are read side by side, each once.
+/// The statements that read a database, according to its version of PyKMIP. All return their rows in the order of
+/// object numbers, so that one pass reads them side by side.
 struct Source {
     objects: String,
     names: Option<&'static str>,
@@ -246,18 +246,20 @@ const INFORMATION: &str = "SELECT l.managed_object_id, i.application_namespace, 
                            ON i.id = l.app_specific_info_id ORDER BY l.managed_object_id, i.id";
 
 impl Source {
-    /// Looks which tables and columns there are.
+    /// Returns the statements for the tables and columns of `database`.
     fn of(database: &Connection) -> Result<Self, Obstacle> {
         let mut columns = Vec::new();
         let mut joins = String::new();
         for table in TABLES {
-            let there = columns_of(database, table.name)?;
-            let is_absent = there.is_empty() && table.late;
-            if let Some(column) = table.needed.iter().find(|column| !is_absent && !there.contains(**column)) {
+            let existing = columns_of(database, table.name)?;
+            let is_absent = existing.is_empty() && table.late;
+            if let Some(column) =
+                table.needed.iter().find(|column| !is_absent && !existing.contains(**column))
+            {
                 return Err(Obstacle::NoColumn { table: table.name, column });
             }
             let all = table.needed.iter().chain(table.optional).filter(|column| **column != "uid");
-            columns.extend(all.map(|column| match there.contains(*column) {
+            columns.extend(all.map(|column| match existing.contains(*column) {
                 true => format!("{}.{column} AS {column}", table.alias),
                 false => format!("NULL AS {column}"),
             }));
@@ -279,32 +281,32 @@ impl Source {
         })
     }
 
-    /// Shows every object to `job`, in the order of their numbers; tells how many there are, or which object
-    /// was in the way and why.
+    /// Calls `job` with every object, in the order of numbers. Returns the number of objects, or the reason why the
+    /// database cannot be imported, with the object.
     fn for_each(
         &self,
         database: &Connection,
         mut job: impl FnMut(Found) -> Result<(), Obstacle>,
     ) -> Result<u64, (Option<Id>, Obstacle)> {
-        let whole = |why| (None, unreadable(why));
-        let prepare = |sql: Option<&str>| sql.map(|sql| database.prepare(sql)).transpose().map_err(whole);
+        let damaged = |why| (None, unreadable(why));
+        let prepare = |sql: Option<&str>| sql.map(|sql| database.prepare(sql)).transpose().map_err(damaged);
         let (mut names, mut groups) = (prepare(self.names)?, prepare(self.groups)?);
         let mut information = prepare(self.information)?;
-        let mut names = Beside::of(names.as_mut(), name).map_err(|why| (None, why))?;
+        let mut names = Joined::of(names.as_mut(), name).map_err(|why| (None, why))?;
         let mut groups =
-            Beside::of(groups.as_mut(), |row| column(row, "object_group")).map_err(|why| (None, why))?;
+            Joined::of(groups.as_mut(), |row| column(row, "object_group")).map_err(|why| (None, why))?;
         let mut information =
-            Beside::of(information.as_mut(), application_information).map_err(|why| (None, why))?;
+            Joined::of(information.as_mut(), application_information).map_err(|why| (None, why))?;
 
         let mut count = 0;
-        let mut objects = database.prepare(&self.objects).map_err(whole)?;
-        let mut rows = objects.query([]).map_err(whole)?;
-        while let Some(row) = rows.next().map_err(whole)? {
-            let number: i64 = row.get("uid").map_err(whole)?;
+        let mut objects = database.prepare(&self.objects).map_err(damaged)?;
+        let mut rows = objects.query([]).map_err(damaged)?;
+        while let Some(row) = rows.next().map_err(damaged)? {
+            let number: i64 = row.get("uid").map_err(damaged)?;
             let id =
                 Id(u64::try_from(number)
                     .map_err(|_| (None, Obstacle::Value { column: "uid".to_owned() }))?);
-            let mut show = || {
+            let mut process = || {
                 job(Found {
                     names: names.of_object(number)?,
                     object_groups: groups.of_object(number)?,
@@ -312,13 +314,13 @@ impl Source {
                     ..found(id, row)?
                 })
             };
-            show().map_err(|why| (Some(id), why))?;
+            process().map_err(|why| (Some(id), why))?;
             count += 1;
         }
         Ok(count)
     }
 
-    /// Has our numbers go on where PyKMIP's stood: those of objects that it destroyed do not come again.
+    /// Continues the numbers of PyKMIP: those of objects that it destroyed are not assigned again.
     fn carry_counter(&self, database: &Connection) -> rusqlite::Result<()> {
         if self.counted {
             database.execute(
@@ -331,25 +333,25 @@ impl Source {
     }
 }
 
-/// Rows that belong to objects, read beside them.
-struct Beside<'s, T> {
+/// The rows of a table that belong to objects, read in one pass with them.
+struct Joined<'s, T> {
     rows: Option<Rows<'s>>,
     read: fn(&Row<'_>) -> Result<T, Obstacle>,
     next: Option<(i64, T)>,
 }
 
-impl<'s, T> Beside<'s, T> {
+impl<'s, T> Joined<'s, T> {
     fn of(
         statement: Option<&'s mut Statement<'_>>,
         read: fn(&Row<'_>) -> Result<T, Obstacle>,
     ) -> Result<Self, Obstacle> {
         let rows = statement.map(|statement| statement.query([])).transpose().map_err(unreadable)?;
-        let mut beside = Self { rows, read, next: None };
-        beside.advance()?;
-        Ok(beside)
+        let mut joined = Self { rows, read, next: None };
+        joined.advance()?;
+        Ok(joined)
     }
 
-    /// What belongs to the object of that number; what belongs to none before it is passed over.
+    /// Returns the values of the object with this number. Rows of lower numbers that belong to no object are skipped.
     fn of_object(&mut self, number: i64) -> Result<Vec<T>, Obstacle> {
         let mut values = Vec::new();
         while let Some((of, value)) = self.next.take_if(|(of, _)| *of <= number) {
@@ -365,7 +367,7 @@ impl<'s, T> Beside<'s, T> {
         let Some(rows) = &mut self.rows else { return Ok(()) };
         self.next = None;
         if let Some(row) = rows.next().map_err(unreadable)? {
-            // A row that belongs to no object at all comes first, and is passed over.
+            // A row without an object number sorts first and is skipped.
             let of = row.get::<_, Option<i64>>(0).map_err(unreadable)?.unwrap_or(i64::MIN);
             self.next = Some((of, (self.read)(row)?));
         }
@@ -373,7 +375,7 @@ impl<'s, T> Beside<'s, T> {
     }
 }
 
-/// The names of a table's columns; none where there is no such table.
+/// Returns the column names of a table, or none if the table does not exist.
 fn columns_of(database: &Connection, table: &str) -> Result<BTreeSet<String>, Obstacle> {
     let names = database.prepare("SELECT name FROM pragma_table_info(?1)").and_then(|mut statement| {
         let names = statement.query_map([table], |row| row.get(0))?;
@@ -386,7 +388,7 @@ fn unreadable(why: rusqlite::Error) -> Obstacle {
     Obstacle::Damaged(why.to_string())
 }
 
-/// An object's row of all tables but those beside it.
+/// Decodes the row of an object, without the values of joined tables.
 fn found(id: Id, row: &Row<'_>) -> Result<Found, Obstacle> {
     let object_type: ObjectType = needed(row, "object_type", enumeration(ObjectType::from_wire))?;
     Ok(Found {
@@ -429,7 +431,7 @@ fn object(object_type: ObjectType, row: &Row<'_>) -> Result<Object, Obstacle> {
         }),
         ObjectType::SecretData => Object::SecretData(SecretData {
             secret_data_type: needed(row, "data_type", enumeration(SecretDataType::from_wire))?,
-            // PyKMIP keeps no format of secret data and gives them out as opaque bytes.
+            // PyKMIP stores no Key Format Type of Secret Data and returns it as Opaque.
             key_block: KeyBlock {
                 key_format_type: KeyFormatType::Opaque,
                 key_compression_type: None,
@@ -477,7 +479,7 @@ fn key_block(row: &Row<'_>, value: Vec<u8>) -> Result<KeyBlock, Obstacle> {
     })
 }
 
-/// What wraps a key or vouches for it; none where nothing names it.
+/// Returns the key information of a wrapping or MAC key, or `None` if no column names such a key.
 fn key_information(row: &Row<'_>, prefix: &str) -> Result<Option<KeyInformation>, Obstacle> {
     let Some(identifier) = column::<Option<String>>(row, &format!("{prefix}_unique_identifier"))? else {
         return Ok(None);
@@ -549,13 +551,15 @@ fn application_information(row: &Row<'_>) -> Result<ApplicationSpecificInformati
     })
 }
 
-/// A column's value, of the type that it has to be of.
+/// Returns the value of a column.
+///
+/// # Errors
+/// Returns [`Obstacle::Value`] if the value has another type.
 fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Result<T, Obstacle> {
     row.get(name).map_err(|_| Obstacle::Value { column: name.to_owned() })
 }
 
-/// A number that is an entry of an enumeration, or some other thing that `read` makes of it. PyKMIP writes
-/// nothing, or -1, where there is none.
+/// Returns a numeric column as `read` converts it, or `None` for NULL and -1, which PyKMIP writes for no value.
 fn optional<T>(
     row: &Row<'_>,
     name: &str,
@@ -566,7 +570,7 @@ fn optional<T>(
     number.map(|number| read(number).ok_or_else(wrong)).transpose()
 }
 
-/// The same where there has to be one.
+/// As [`optional`], for a column that must have a value.
 fn needed<T>(row: &Row<'_>, name: &str, read: impl FnOnce(i64) -> Option<T>) -> Result<T, Obstacle> {
     optional(row, name, read)?.ok_or_else(|| Obstacle::Value { column: name.to_owned() })
 }

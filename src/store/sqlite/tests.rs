@@ -8,7 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::columns::COLUMNS;
 use super::committed::{MAX_SEARCHERS, READER_WAIT};
-use super::locate::Question;
+use super::locate::QueryPlan;
 use super::schema::{APPLICATION, STEPS, Step};
 use super::*;
 use crate::kmip::Principal;
@@ -205,8 +205,8 @@ fn a_database_of_version_4_knows_no_credentials_and_its_objects_are_every_ones_o
     let new = add(&store, Record { owner: owner.clone(), ..key("new") });
     let grants = everybody().grants.into_iter().map(|grant| Grant { owner_only: true, ..grant }).collect();
     let of = |credential: &str| {
-        let asker = Principal { credential: Some(credential.to_owned()), ..owner.clone() };
-        store.locate(&Query { asker, grants: Vec::clone(&grants), ..everybody() }).unwrap().ids
+        let requester = Principal { credential: Some(credential.to_owned()), ..owner.clone() };
+        store.locate(&Query { requester, grants: Vec::clone(&grants), ..everybody() }).unwrap().ids
     };
     assert_eq!((of("user x"), of("user y")), (vec![record.id, new.id], vec![record.id]));
 }
@@ -385,11 +385,11 @@ fn ordinary() -> Query {
 }
 
 fn plan(database: &Connection, query: &Query) -> Vec<String> {
-    let question = Question::of(query).unwrap();
-    let text = format!("EXPLAIN QUERY PLAN {}", question.page());
+    let query_plan = QueryPlan::of(query).unwrap();
+    let text = format!("EXPLAIN QUERY PLAN {}", query_plan.page());
     let mut statement = database.prepare(&text).unwrap();
     let page = [10.into(), 0.into()];
-    let values = params_from_iter(question.values().iter().chain(&page));
+    let values = params_from_iter(query_plan.values().iter().chain(&page));
     statement.query_map(values, |row| row.get(3)).unwrap().map(Result::unwrap).collect()
 }
 
