@@ -154,7 +154,7 @@ fn invalid_http_request_receives_a_status_and_ends_the_connection() {
             "10000",
         ),
         (format!("POST /kmip HTTP/1.1\r\n{}", xml("<RequestMessage>")), "400", "RequestMessage"),
-        (format!("POST /kmip HTTP/1.1\r\n{}", xml("<Nothing/>")), "400", "Nothing is no tag"),
+        (format!("POST /kmip HTTP/1.1\r\n{}", xml("<Nothing/>")), "400", "Nothing is not a tag"),
     ] {
         let mut client = pki.connect(server.port, &pki.client);
         client.send(request.as_bytes()).unwrap();

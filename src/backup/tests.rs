@@ -356,7 +356,7 @@ fn lines_with_a_right_check_are_judged_by_what_they_say() {
     };
     for (line, text) in [
         (object("07", opaque), "\"id\" is no identifier"),
-        (object("7", "\"object\":1"), "holds what it has no place for"),
+        (object("7", "\"object\":1"), "contains something other than items"),
         (object("7", "\"more\":1"), "\"object\" is missing"),
         (object("7", &format!("{opaque},\"more\":1")), "\"more\" is not known"),
         (object("7", opaque).replace("Opaque Object", "Secret Data"), "\"object\" is of another type"),

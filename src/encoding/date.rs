@@ -1,51 +1,53 @@
-//! Moments as xsd:dateTime (Additional Message Encodings 1.0 §4.1.6.11 and §6.1.6.11): `2001-01-01T10:00:00+10:00`.
+//! Date-Times as xsd:dateTime, such as `2001-01-01T10:00:00+10:00` (Additional Message Encodings 1.0 §4.1.6.11 and
+//! §6.1.6.11), and as HTTP dates.
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// The days of four centuries, after which the Gregorian calendar repeats.
+/// The days in 400 years, the period of the Gregorian calendar.
 const ERA: i64 = 146_097;
 
-/// From 0000-03-01 to 1970-01-01, in days. Years that begin in March have their leap day at the end.
+/// The days from 0000-03-01 to 1970-01-01. The calculations begin years in March, so that the leap day is the last day.
 const EPOCH: i64 = 719_468;
 
-/// The moment, in seconds since 1970-01-01 00:00 UTC. Without a zone it is taken as UTC; fractions of a second are
-/// cut off, as the standard has none.
+/// Parses an xsd:dateTime into seconds since 1970-01-01 00:00 UTC. The default time zone is UTC; fractions of a second
+/// are discarded, because a Date-Time has none.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let (date, time) = text.split_once('T')?;
     let (negative, date) = date.strip_prefix('-').map_or((false, date), |rest| (true, rest));
     let mut parts = date.split('-');
-    let (year, month, day) = (parts.next()?, two(parts.next()?)?, two(parts.next()?)?);
+    let (year, month, day) = (parts.next()?, two_digits(parts.next()?)?, two_digits(parts.next()?)?);
     if parts.next().is_some() || year.len() < 4 {
         return None;
     }
     let year = digits(year)?;
     let year = if negative { -year } else { year };
-    if !(1..=12).contains(&month) || day < 1 || day > days_of(year, month) {
+    if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
         return None;
     }
 
-    let (time, offset) = zone(time)?;
+    let (time, offset) = split_zone(time)?;
     let (time, fraction) = time.split_once('.').map_or((time, "0"), |(time, fraction)| (time, fraction));
     digits(fraction.get(..1)?)?;
     let mut parts = time.split(':');
-    let (hour, minute, second) = (two(parts.next()?)?, two(parts.next()?)?, two(parts.next()?)?);
+    let (hour, minute, second) =
+        (two_digits(parts.next()?)?, two_digits(parts.next()?)?, two_digits(parts.next()?)?);
     if parts.next().is_some() || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let seconds = i128::from(days(year, month, day)?) * i128::from(DAY);
+    let seconds = i128::from(days_since_epoch(year, month, day)?) * i128::from(DAY);
     i64::try_from(seconds + i128::from(hour * HOUR + minute * MINUTE + second - offset)).ok()
 }
 
-/// The moment in UTC.
+/// Prints a Date-Time as xsd:dateTime in UTC.
 pub(super) fn print(seconds: i64) -> String {
-    let (year, month, day) = civil(seconds.div_euclid(DAY));
+    let (year, month, day) = civil_date(seconds.div_euclid(DAY));
     let sign = if year < 0 { "-" } else { "" };
     format!("{sign}{:04}-{month:02}-{day:02}T{}+00:00", year.abs(), time_of_day(seconds))
 }
 
-/// The moment as HTTP has it (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Prints a Date-Time as an HTTP date, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
 pub(super) fn print_for_http(seconds: i64) -> String {
     const WEEK: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const YEAR: [&str; 12] =
@@ -53,7 +55,7 @@ pub(super) fn print_for_http(seconds: i64) -> String {
     let name =
         |names: &[&'static str], at: i64| usize::try_from(at).ok().and_then(|at| names.get(at).copied());
     let days = seconds.div_euclid(DAY);
-    let (year, month, day) = civil(days);
+    let (year, month, day) = civil_date(days);
     let (weekday, month) = (name(&WEEK, days.rem_euclid(7)), name(&YEAR, month - 1));
     let (weekday, month) = (weekday.unwrap_or_default(), month.unwrap_or_default());
     format!("{weekday}, {day:02} {month} {year:04} {} GMT", time_of_day(seconds))
@@ -64,8 +66,8 @@ fn time_of_day(seconds: i64) -> String {
     format!("{:02}:{:02}:{:02}", rest / HOUR, rest % HOUR / MINUTE, rest % MINUTE)
 }
 
-/// Year, month and day, so many days after 1970-01-01.
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Returns year, month and day of the date `days` days after 1970-01-01.
+fn civil_date(days: i64) -> (i64, i64, i64) {
     let shifted = days + EPOCH;
     let (era, day_of_era) = (shifted.div_euclid(ERA), shifted.rem_euclid(ERA));
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -76,8 +78,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// What stands before the zone, and the zone's offset from UTC in seconds.
-fn zone(time: &str) -> Option<(&str, i64)> {
+/// Splits the time zone off, and returns the rest and the offset from UTC in seconds.
+fn split_zone(time: &str) -> Option<(&str, i64)> {
     if let Some(time) = time.strip_suffix('Z') {
         return Some((time, 0));
     }
@@ -87,7 +89,7 @@ fn zone(time: &str) -> Option<(&str, i64)> {
     let (time, zone) = time.split_at(at);
     let (sign, zone) = zone.split_at(1);
     let (hours, minutes) = zone.split_once(':')?;
-    let (hours, minutes) = (two(hours)?, two(minutes)?);
+    let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
     if hours > 14 || minutes > 59 {
         return None;
     }
@@ -95,8 +97,8 @@ fn zone(time: &str) -> Option<(&str, i64)> {
     Some((time, if sign == "-" { -offset } else { offset }))
 }
 
-/// The days since 1970-01-01.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+/// Returns the days from 1970-01-01 to a date.
+fn days_since_epoch(year: i64, month: i64, day: i64) -> Option<i64> {
     let year = year.checked_sub(i64::from(month <= 2))?;
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let month_from_march = (month + 9) % 12;
@@ -105,7 +107,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     era.checked_mul(ERA)?.checked_add(day_of_era - EPOCH)
 }
 
-fn days_of(year: i64, month: i64) -> i64 {
+fn days_in_month(year: i64, month: i64) -> i64 {
     match month {
         4 | 6 | 9 | 11 => 30,
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -114,11 +116,11 @@ fn days_of(year: i64, month: i64) -> i64 {
     }
 }
 
-fn two(text: &str) -> Option<i64> {
+fn two_digits(text: &str) -> Option<i64> {
     if text.len() == 2 { digits(text) } else { None }
 }
 
-/// A number without sign.
+/// Parses a number without a sign.
 fn digits(text: &str) -> Option<i64> {
     if text.bytes().all(|digit| digit.is_ascii_digit()) { text.parse().ok() } else { None }
 }
@@ -128,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_zones_and_cuts_fractions_off() {
+    fn parses_zones_and_discards_fractions() {
         for (text, seconds) in [
             ("1970-01-01T00:00:00Z", 0),
             ("2001-01-01T10:00:00+10:00", 0x3a4f_c880),
@@ -142,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_no_calendar_has() {
+    fn rejects_invalid_dates() {
         for text in [
             "",
             "2001-01-01",
@@ -163,13 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn prints_dates_as_http_has_them() {
+    fn prints_http_dates() {
         assert_eq!(print_for_http(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(print_for_http(0), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 
     #[test]
-    fn prints_what_it_reads_back() {
+    fn parses_printed_dates() {
         assert_eq!(print(0x4F9A_54E5), "2012-04-27T08:12:21+00:00");
         for seconds in
             [0, -1, 951_782_400, 1_709_164_799, i64::MAX, i64::MIN, -62_167_219_201, 253_402_300_800]

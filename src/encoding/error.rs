@@ -1,74 +1,84 @@
-//! What can be wrong with text that claims to be a message: one variant each, wording beside it. Values are left
-//! out, as they may be keys.
+//! Errors of the XML and JSON encodings. They do not contain values, because values may be keys.
 
 use std::fmt;
 
 use crate::ttlv::{self, ItemType};
 
-/// How much of a name that a client made up is repeated, in characters.
-const REPEATED: usize = 64;
+/// The maximum length of a client's name in an error, in characters.
+const MAX_NAME: usize = 64;
 
-/// A violation of the notation, or of what an item can hold.
+/// A violation of XML, of JSON, or of the encoding of messages in them.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::encoding::{Error, json, xml};
+///
+/// let error = xml::decode(b"<Nothing/>").unwrap_err();
+/// assert_eq!(error, Error::UnknownTag { element: "Nothing".to_owned() });
+/// assert_eq!(json::decode(b"{").unwrap_err().to_string(), "the JSON is malformed at line 1, column 1");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Error {
     /// The text is not UTF-8.
     NotUtf8,
-    /// The text is no XML, or has what a message has no place for.
+    /// The text is not XML, or contains a construct that messages do not use.
     Xml {
-        /// The innermost element that was begun; empty before the first.
+        /// The innermost open element; empty before the first.
         element: String,
-        /// What is wrong.
+        /// The error of the XML parser.
         why: String,
     },
-    /// The text is no JSON.
+    /// The text is not JSON.
     Json {
-        /// Where, counted from 1.
+        /// The line of the error, counted from 1.
         line: usize,
-        /// Likewise.
+        /// The column of the error, counted from 1.
         column: usize,
     },
-    /// There is no message.
+    /// The text or the TTLV contains no item.
     Empty,
-    /// An element or a tag that no version of the standard has.
+    /// No version of the standard defines the tag.
     UnknownTag {
-        /// Its name.
+        /// The name of the tag.
         element: String,
     },
-    /// A type that the standard does not have.
+    /// The standard does not define the type of the item.
     UnknownType {
-        /// The element.
+        /// The name of the element, or the tag in JSON.
         element: String,
     },
-    /// An item that is no structure has no value.
+    /// The item is not a Structure and has no value.
     NoValue {
-        /// The element.
+        /// The name of the element, or the tag in JSON.
         element: String,
     },
-    /// The value cannot be one of its type.
+    /// The value is invalid for the type.
     BadValue {
-        /// The element.
+        /// The name of the element, or the tag in JSON.
         element: String,
         /// The type.
         kind: ItemType,
     },
-    /// A structure that holds something else than items, or another item with items in it.
+    /// A Structure contains something other than items, or an item of another type contains items.
     Misplaced {
-        /// The element.
+        /// The name of the element, or the tag in JSON.
         element: String,
     },
-    /// Structures nested deeper than [`ttlv::MAX_DEPTH`].
+    /// Structures are nested deeper than [`ttlv::MAX_DEPTH`].
     TooDeep {
-        /// The element at the bound.
+        /// The element at the maximum depth.
         element: String,
     },
-    /// Bytes to be spelled are no TTLV.
+    /// The bytes to convert are not valid TTLV.
     Ttlv(ttlv::Error),
 }
 
 impl Error {
-    /// The name of an element as an error may repeat it.
+    /// Truncates the name of an element to the length that an error may contain.
     pub(super) fn name(element: &str) -> String {
-        element.chars().take(REPEATED).collect()
+        element.chars().take(MAX_NAME).collect()
     }
 }
 
@@ -76,15 +86,20 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUtf8 => f.write_str("the text is not UTF-8"),
-            Self::Xml { element, why } if element.is_empty() => write!(f, "the XML is broken: {why}"),
-            Self::Xml { element, why } => write!(f, "the XML is broken at {element}: {why}"),
-            Self::Json { line, column } => write!(f, "the JSON is broken in line {line}, column {column}"),
-            Self::Empty => f.write_str("the text holds no message"),
-            Self::UnknownTag { element } => write!(f, "{element} is no tag of the standard"),
+            Self::Xml { element, why } if element.is_empty() => write!(f, "the XML is malformed: {why}"),
+            Self::Xml { element, why } => write!(f, "the XML is malformed at {element}: {why}"),
+            Self::Json { line, column } => write!(f, "the JSON is malformed at line {line}, column {column}"),
+            Self::Empty => f.write_str("the text contains no message"),
+            Self::UnknownTag { element } => {
+                write!(
+                    f,
+                    "{element} is not a tag of the standard; write its name, or 0x and six hexadecimal digits"
+                )
+            }
             Self::UnknownType { element } => write!(f, "{element} has an unknown type"),
             Self::NoValue { element } => write!(f, "{element} has no value"),
-            Self::BadValue { element, kind } => write!(f, "{element} has a value that is no {kind}"),
-            Self::Misplaced { element } => write!(f, "{element} holds what it has no place for"),
+            Self::BadValue { element, kind } => write!(f, "{element} has a value that is not a valid {kind}"),
+            Self::Misplaced { element } => write!(f, "{element} contains something other than items"),
             Self::TooDeep { element } => {
                 write!(f, "{element} is nested deeper than {} structures", ttlv::MAX_DEPTH)
             }
@@ -93,7 +108,14 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Ttlv(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 impl From<ttlv::Error> for Error {
     fn from(error: ttlv::Error) -> Self {

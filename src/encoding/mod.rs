@@ -1,9 +1,23 @@
-//! Messages as XML and as JSON: the same items as in TTLV, spelled in text (KMIP Additional Message Encodings 1.0
-//! §4.1 and §6.1, KMIP Profiles 2.1 §5.4 and §5.5).
+//! XML and JSON encodings of KMIP messages (Additional Message Encodings 1.0 §4.1 and §6.1, KMIP Profiles 2.1 §5.4 and
+//! §5.5).
 //!
-//! Any item can be spelled, known or not. What an item means in its place is left to [`crate::kmip`]; only names are
-//! looked up there. [`xml`] and [`json`] know the two notations, `value` the notation of values, `names` that of
-//! tags and numbers.
+//! [`xml`] and [`json`] convert between text and TTLV bytes. They convert any item, including those with tags that the
+//! standard does not define; they do not check whether a message is valid, which [`crate::kmip`] does.
+//!
+//! # Examples
+//!
+//! ```
+//! use kmip_server::encoding::{json, xml};
+//! use kmip_server::ttlv::{Tag, V1_2, Value, Writer};
+//!
+//! let mut writer = Writer::new(V1_2);
+//! "7".to_owned().encode(Tag::UniqueIdentifier, &mut writer);
+//! let message = writer.into_bytes();
+//!
+//! assert_eq!(xml::encode(&message)?, r#"<UniqueIdentifier type="TextString" value="7"/>"#);
+//! assert_eq!(json::encode(&message)?, r#"{"tag":"UniqueIdentifier","type":"TextString","value":"7"}"#);
+//! # Ok::<(), kmip_server::encoding::Error>(())
+//! ```
 
 mod date;
 mod error;
@@ -14,34 +28,7 @@ pub mod xml;
 
 pub use error::Error;
 
-/// A moment as the Date field of HTTP has it (RFC 9110 §5.6.7).
-pub(crate) fn http_date(moment: crate::ttlv::DateTime) -> String {
-    date::print_for_http(moment.0)
-}
-
-/// The element or object that holds an item of a tag without name in the general form of XML (§6.1.6).
-const GENERAL_ELEMENT: &str = "TTLV";
-
-/// What the values of a structure's `AttributeValue` mean: a 1.x attribute is told by its name alone, and the type
-/// and the enumeration of its value follow from it (KMIP 1.4 §2.1.1).
-#[derive(Clone, Copy, Default)]
-struct Siblings {
-    attribute: Option<crate::ttlv::Tag>,
-}
-
-impl Siblings {
-    /// Takes note of an item of the structure.
-    fn note(&mut self, tag: crate::ttlv::Tag, text: &str) {
-        if tag == crate::ttlv::Tag::AttributeName {
-            self.attribute = names::attribute(text);
-        }
-    }
-
-    /// The tag that the value of an item behind `tag` is named after.
-    fn meaning(self, tag: crate::ttlv::Tag) -> crate::ttlv::Tag {
-        match self.attribute {
-            Some(attribute) if tag == crate::ttlv::Tag::AttributeValue => attribute,
-            _ => tag,
-        }
-    }
+/// Returns `time` in the format of the HTTP header field Date (RFC 9110 §5.6.7).
+pub(crate) fn http_date(time: crate::ttlv::DateTime) -> String {
+    date::print_for_http(time.0)
 }

@@ -1,14 +1,14 @@
-//! The names of tags, types, enumerations and masks as text has them: the standard's, normalised
-//! (Additional Message Encodings 1.0 §4.1.3), and which enumeration belongs to which tag.
+//! Names of tags, types, enumeration entries and mask bits in XML and JSON: those of the standard, normalised
+//! (Additional Message Encodings 1.0 §4.1.3).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::kmip::attributes::AttributeDefinition;
 use crate::kmip::enums::*;
-use crate::ttlv::{ItemType as Kind, Tag};
+use crate::ttlv::{self, Tag};
 
-/// The standard's name in CamelCase, by the six rules of §4.1.3.
+/// Converts a name of the standard to CamelCase by the six rules of §4.1.3.
 pub(super) fn normalise(name: &str) -> String {
     let characters: Vec<char> =
         name.chars().map(|character| if matches!(character, '(' | ')') { ' ' } else { character }).collect();
@@ -44,7 +44,7 @@ fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_'
 }
 
-/// Names and numbers of one set.
+/// The normalised names and the numbers of one enumeration, one mask, or all tags.
 struct Names {
     numbers: HashMap<String, u32>,
     names: HashMap<u32, String>,
@@ -52,97 +52,122 @@ struct Names {
 
 impl Names {
     fn new(entries: impl Iterator<Item = (u32, &'static str)>) -> Self {
-        let mut set = Self { numbers: HashMap::new(), names: HashMap::new() };
+        let mut names = Self { numbers: HashMap::new(), names: HashMap::new() };
         for (number, name) in entries {
             let name = normalise(name);
-            set.numbers.entry(name.clone()).or_insert(number);
-            set.names.entry(number).or_insert(name);
+            names.numbers.entry(name.clone()).or_insert(number);
+            names.names.entry(number).or_insert(name);
         }
-        set
+        names
     }
 }
 
 static TAGS: LazyLock<Names> =
     LazyLock::new(|| Names::new(Tag::all().filter_map(|tag| Some((tag.0, tag.name()?)))));
 
-/// The tag of an element: its normalised name, `x` and six hex digits, or the same behind `0x`.
+/// Returns the tag with the normalised name `text`, or with the number after `x` or `0x` in six hexadecimal digits.
 pub(super) fn tag(text: &str) -> Option<Tag> {
     if let Some(number) = TAGS.numbers.get(text) {
         return Some(Tag(*number));
     }
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix(['x', 'X']))?;
-    let plain = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if plain { u32::from_str_radix(digits, 16).ok().map(Tag) } else { None }
+    let is_number = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if is_number { u32::from_str_radix(digits, 16).ok().map(Tag) } else { None }
 }
 
-/// The normalised name of a tag that the standard has.
+/// Returns the normalised name of a tag of the standard.
 pub(super) fn tag_name(tag: Tag) -> Option<&'static str> {
     TAGS.names.get(&tag.0).map(String::as_str)
 }
 
-/// The tag that a 1.x attribute of that name has in 2.x, whose values are the same.
-pub(super) fn attribute(name: &str) -> Option<Tag> {
+/// Returns the tag of 2.x for the 1.x attribute with this name.
+fn attribute_tag(name: &str) -> Option<Tag> {
     AttributeDefinition::named(name).map(|row| row.tag).or_else(|| Tag::named(name))
 }
 
-/// The type of that normalised name.
-pub(super) fn kind(text: &str) -> Option<Kind> {
-    Kind::ALL.into_iter().find(|kind| kind_name(*kind) == text)
+/// Returns the item type with this normalised name.
+pub(super) fn item_type(text: &str) -> Option<ttlv::ItemType> {
+    ttlv::ItemType::ALL.into_iter().find(|item_type| item_type_name(*item_type) == text)
 }
 
-/// The normalised name of a type.
-pub(super) fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Structure => "Structure",
-        Kind::Integer => "Integer",
-        Kind::LongInteger => "LongInteger",
-        Kind::BigInteger => "BigInteger",
-        Kind::Enumeration => "Enumeration",
-        Kind::Boolean => "Boolean",
-        Kind::TextString => "TextString",
-        Kind::ByteString => "ByteString",
-        Kind::DateTime => "DateTime",
-        Kind::Interval => "Interval",
-        Kind::DateTimeExtended => "DateTimeExtended",
+/// Returns the normalised name of an item type.
+pub(super) fn item_type_name(item_type: ttlv::ItemType) -> &'static str {
+    use ttlv::ItemType as T;
+    match item_type {
+        T::Structure => "Structure",
+        T::Integer => "Integer",
+        T::LongInteger => "LongInteger",
+        T::BigInteger => "BigInteger",
+        T::Enumeration => "Enumeration",
+        T::Boolean => "Boolean",
+        T::TextString => "TextString",
+        T::ByteString => "ByteString",
+        T::DateTime => "DateTime",
+        T::Interval => "Interval",
+        T::DateTimeExtended => "DateTimeExtended",
     }
 }
 
-/// The number of an entry of the enumeration that belongs to `tag`.
+/// Returns the number of an entry of the enumeration of `tag`.
 pub(super) fn number(tag: Tag, name: &str) -> Option<u32> {
-    set(tag)?.numbers.get(name).copied()
+    enumeration(tag)?.numbers.get(name).copied()
 }
 
-/// The name of an entry of the enumeration that belongs to `tag`.
+/// Returns the name of an entry of the enumeration of `tag`.
 pub(super) fn name(tag: Tag, number: u32) -> Option<&'static str> {
-    set(tag)?.names.get(&number).map(String::as_str)
+    enumeration(tag)?.names.get(&number).map(String::as_str)
 }
 
-fn set(tag: Tag) -> Option<&'static Names> {
+fn enumeration(tag: Tag) -> Option<&'static Names> {
     match tag {
-        // Attributes of 2.x are referred to by the number of their tag (2.1 §7.3).
+        // An Attribute Reference is the number of a tag (2.1 §5.5).
         Tag::AttributeReference | Tag::Tag => Some(&*TAGS),
         _ => ENUMERATIONS.get(&tag),
     }
 }
 
-/// Whether the Integers behind `tag` are masks.
+/// Returns whether Integers with the tag `tag` are bit masks.
 pub(super) fn is_mask(tag: Tag) -> bool {
     MASKS.contains_key(&tag)
 }
 
-/// The bit of that name in the masks behind `tag`.
+/// Returns the bit with this name in the mask of `tag`.
 pub(super) fn bit(tag: Tag, name: &str) -> Option<u32> {
     MASKS.get(&tag)?.numbers.get(name).copied()
 }
 
-/// The name of a bit in the masks behind `tag`.
+/// Returns the name of a bit in the mask of `tag`.
 pub(super) fn bit_name(tag: Tag, bit: u32) -> Option<&'static str> {
     MASKS.get(&tag)?.names.get(&bit).map(String::as_str)
 }
 
+/// Determines the meaning of an Attribute Value of 1.x, whose enumeration follows from the Attribute Name before it in
+/// the same structure (KMIP 1.4 §2.1.1).
+#[derive(Clone, Copy, Default)]
+pub(super) struct AttributeContext {
+    attribute: Option<Tag>,
+}
+
+impl AttributeContext {
+    /// Records an item of the structure.
+    pub(super) fn record(&mut self, tag: Tag, text: &str) {
+        if tag == Tag::AttributeName {
+            self.attribute = attribute_tag(text);
+        }
+    }
+
+    /// Returns the tag that determines the enumeration or mask of the item with the tag `tag`.
+    pub(super) fn meaning(self, tag: Tag) -> Tag {
+        match self.attribute {
+            Some(attribute) if tag == Tag::AttributeValue => attribute,
+            _ => tag,
+        }
+    }
+}
+
 macro_rules! enumerations {
     ($($Tag:ident => $Enum:ident,)*) => {
-        /// The enumeration of each tag that has one.
+        /// The enumerations by tag.
         static ENUMERATIONS: LazyLock<HashMap<Tag, Names>> = LazyLock::new(|| {
             HashMap::from([
                 $((Tag::$Tag, Names::new($Enum::ALL.iter().map(|entry| (entry.to_wire(), entry.name())))),)*
@@ -222,7 +247,7 @@ enumerations! {
 
 macro_rules! masks {
     ($($Tag:ident => $Mask:ident,)*) => {
-        /// The mask of each tag that has one.
+        /// The bit masks by tag.
         static MASKS: LazyLock<HashMap<Tag, Names>> = LazyLock::new(|| {
             HashMap::from([
                 $((Tag::$Tag, Names::new($Mask::ALL.iter().map(|(bit, name, _)| (bit.0.cast_unsigned(), *name)))),)*
@@ -263,19 +288,22 @@ mod tests {
     }
 
     #[test]
-    fn no_two_tags_share_a_name_and_no_number_of_an_enumeration_is_without_one() {
+    fn tags_have_distinct_names_and_every_entry_has_a_name() {
         assert_eq!(TAGS.numbers.len(), Tag::all().count());
-        for (tag, set) in ENUMERATIONS.iter().chain(MASKS.iter()) {
-            assert!(!set.numbers.is_empty(), "{tag}");
-            assert!(set.names.iter().all(|(number, name)| set.numbers.get(name) == Some(number)), "{tag}");
+        for (tag, names) in ENUMERATIONS.iter().chain(MASKS.iter()) {
+            assert!(!names.numbers.is_empty(), "{tag}");
+            assert!(
+                names.names.iter().all(|(number, name)| names.numbers.get(name) == Some(number)),
+                "{tag}"
+            );
         }
     }
 
     #[test]
-    fn every_tag_that_bears_the_name_of_an_enumeration_has_it() {
+    fn finds_tags_and_enumeration_entries_by_name_and_number() {
         assert_eq!(number(Tag::ObjectType, "SymmetricKey"), Some(2));
         assert_eq!(name(Tag::AttributeReference, Tag::State.0), Some("State"));
-        assert_eq!(attribute("X.509 Certificate Issuer"), Some(Tag::X509CertificateIssuer));
+        assert_eq!(attribute_tag("X.509 Certificate Issuer"), Some(Tag::X509CertificateIssuer));
         assert_eq!(tag("X540001"), Some(Tag(0x54_0001)));
         assert_eq!(tag("0x540001"), Some(Tag(0x54_0001)));
         assert_eq!(tag("X54"), None);

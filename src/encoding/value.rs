@@ -1,4 +1,4 @@
-//! The values of items as text: what XML and JSON have in common (Additional Message Encodings 1.0 §4.1.6, §6.1.6).
+//! Values as text, for XML and JSON (Additional Message Encodings 1.0 §4.1.6 and §6.1.6).
 
 use std::fmt::Write;
 
@@ -7,8 +7,8 @@ use base16ct::{lower, mixed};
 use super::{date, names};
 use crate::ttlv::{ItemType, Tag};
 
-/// The bytes of a value of type `kind` that is spelled `text`; `meaning` names its enumeration or mask. None where
-/// the text cannot be such a value.
+/// Returns the bytes of the value of type `kind` with the text `text`, or `None` if the text is invalid. `meaning` is
+/// the tag that determines the enumeration or mask.
 pub(super) fn parse(kind: ItemType, meaning: Tag, text: &str) -> Option<Vec<u8>> {
     Some(match kind {
         ItemType::Structure => return None,
@@ -16,7 +16,7 @@ pub(super) fn parse(kind: ItemType, meaning: Tag, text: &str) -> Option<Vec<u8>>
         ItemType::LongInteger | ItemType::DateTimeExtended => long(text)?.to_be_bytes().to_vec(),
         ItemType::BigInteger => {
             let bytes = mixed::decode_vec(text.strip_prefix("0x").unwrap_or(text)).ok()?;
-            // The sign is in the first bit, so that its place must not be guessed.
+            // The first bit is the sign, so that padding here could change the number.
             if bytes.is_empty() || !bytes.len().is_multiple_of(8) {
                 return None;
             }
@@ -40,8 +40,8 @@ pub(super) fn parse(kind: ItemType, meaning: Tag, text: &str) -> Option<Vec<u8>>
     })
 }
 
-/// The bytes of a value of type `kind` that is a number in JSON.
-pub(super) fn of_number(kind: ItemType, number: i64) -> Option<Vec<u8>> {
+/// Returns the bytes of the value of type `kind` that JSON contains as a number, or `None` if it is out of range.
+pub(super) fn from_number(kind: ItemType, number: i64) -> Option<Vec<u8>> {
     Some(match kind {
         ItemType::Integer => i32::try_from(number).ok()?.to_be_bytes().to_vec(),
         ItemType::LongInteger | ItemType::BigInteger | ItemType::DateTimeExtended => {
@@ -52,35 +52,35 @@ pub(super) fn of_number(kind: ItemType, number: i64) -> Option<Vec<u8>> {
     })
 }
 
-/// A value as it is written: JSON has numbers and truth values of its own.
-pub(super) enum Written {
-    /// Text, in XML always.
+/// A value in one of the types of JSON. XML prints each of them as text.
+pub(super) enum Scalar {
+    /// A string.
     Text(String),
     /// A number.
     Number(i64),
-    /// A truth value.
+    /// A Boolean.
     Boolean(bool),
 }
 
-/// The value `bytes` of type `kind`, parts of a mask joined by `separator`.
-pub(super) fn print(kind: ItemType, meaning: Tag, bytes: &[u8], separator: char) -> Written {
+/// Converts the value `bytes` of type `kind`, with `separator` between the bits of a mask.
+pub(super) fn print(kind: ItemType, meaning: Tag, bytes: &[u8], separator: char) -> Scalar {
     let number = bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     let low = u32::from_be_bytes(bytes.last_chunk().copied().unwrap_or_default());
     match kind {
         ItemType::Integer if names::is_mask(meaning) && low != 0 => {
-            Written::Text(mask(meaning, low, separator))
+            Scalar::Text(mask(meaning, low, separator))
         }
-        ItemType::Integer => Written::Number(low.cast_signed().into()),
-        ItemType::LongInteger | ItemType::DateTimeExtended => Written::Number(number.cast_signed()),
-        ItemType::Interval => Written::Number(low.into()),
-        ItemType::Boolean => Written::Boolean(number != 0),
+        ItemType::Integer => Scalar::Number(low.cast_signed().into()),
+        ItemType::LongInteger | ItemType::DateTimeExtended => Scalar::Number(number.cast_signed()),
+        ItemType::Interval => Scalar::Number(low.into()),
+        ItemType::Boolean => Scalar::Boolean(number != 0),
         ItemType::Enumeration => {
-            Written::Text(names::name(meaning, low).map_or_else(|| format!("0x{low:08x}"), str::to_owned))
+            Scalar::Text(names::name(meaning, low).map_or_else(|| format!("0x{low:08x}"), str::to_owned))
         }
-        ItemType::TextString => Written::Text(String::from_utf8_lossy(bytes).into_owned()),
-        ItemType::DateTime => Written::Text(date::print(number.cast_signed())),
+        ItemType::TextString => Scalar::Text(String::from_utf8_lossy(bytes).into_owned()),
+        ItemType::DateTime => Scalar::Text(date::print(number.cast_signed())),
         ItemType::BigInteger | ItemType::ByteString | ItemType::Structure => {
-            Written::Text(lower::encode_string(bytes))
+            Scalar::Text(lower::encode_string(bytes))
         }
     }
 }
@@ -99,7 +99,7 @@ fn integer(meaning: Tag, text: &str) -> Option<i32> {
     Some(mask.cast_signed())
 }
 
-/// The names of the bits; a hex number for those without.
+/// Returns the names of the bits, and one hexadecimal number for the bits without a name.
 fn mask(meaning: Tag, bits: u32, separator: char) -> String {
     let mut text = String::new();
     let mut unnamed = 0;
@@ -115,7 +115,7 @@ fn mask(meaning: Tag, bits: u32, separator: char) -> String {
             text.push(separator);
         }
         // Writing to a String cannot fail.
-        let _written = write!(text, "0x{unnamed:08x}");
+        let _ = write!(text, "0x{unnamed:08x}");
     }
     text
 }
@@ -124,7 +124,7 @@ fn long(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| hex64(text))
 }
 
-/// The XML Schema's words for truth values, and JSON's hex form of them.
+/// Parses a Boolean of XML Schema, or its hexadecimal form in JSON.
 fn boolean(text: &str) -> Option<bool> {
     match text {
         "true" | "1" | "0x0000000000000001" => Some(true),
@@ -135,17 +135,17 @@ fn boolean(text: &str) -> Option<bool> {
 
 fn hex32(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("0x")?;
-    if plain(digits, 8) { u32::from_str_radix(digits, 16).ok() } else { None }
+    if is_hex(digits, 8) { u32::from_str_radix(digits, 16).ok() } else { None }
 }
 
 fn hex64(text: &str) -> Option<i64> {
     let digits = text.strip_prefix("0x")?;
-    if plain(digits, 16) { u64::from_str_radix(digits, 16).ok().map(u64::cast_signed) } else { None }
+    if is_hex(digits, 16) { u64::from_str_radix(digits, 16).ok().map(u64::cast_signed) } else { None }
 }
 
-/// Whether there are hex digits only, not more than `most`.
-fn plain(digits: &str, most: usize) -> bool {
-    (1..=most).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+/// Returns whether `digits` is one to `maximum` hexadecimal digits.
+fn is_hex(digits: &str, maximum: usize) -> bool {
+    (1..=maximum).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_are_read_by_name_by_number_and_mixed() {
+    fn parses_masks_of_names_and_numbers() {
         for text in [
             "Encrypt Decrypt CertificateSign",
             "Encrypt|Decrypt|CertificateSign",
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_its_type_cannot_hold() {
+    fn rejects_values_that_are_invalid_for_their_type() {
         for (kind, text) in [
             (ItemType::Integer, "2147483648"),
             (ItemType::Integer, "0x100000000"),
