@@ -1,5 +1,5 @@
-//! Date-Times as xsd:dateTime, such as `2001-01-01T10:00:00+10:00` (Additional Message Encodings 1.0 §4.1.6.11 and
-//! §6.1.6.11), and as HTTP dates.
+//! Date-Times as xsd:dateTime, such as `2001-01-01T10:00:00+10:00` (Additional Message Encodings 1.0
+//! §4.1.6.11 and §6.1.6.11), and as HTTP dates.
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -8,11 +8,12 @@ const DAY: i64 = 24 * HOUR;
 /// The days in 400 years, the period of the Gregorian calendar.
 const ERA: i64 = 146_097;
 
-/// The days from 0000-03-01 to 1970-01-01. The calculations begin years in March, so that the leap day is the last day.
+/// The days from 0000-03-01 to 1970-01-01. The calculations begin years in March, so that the leap day is the
+/// last day.
 const EPOCH: i64 = 719_468;
 
-/// Parses an xsd:dateTime into seconds since 1970-01-01 00:00 UTC. The default time zone is UTC; fractions of a second
-/// are discarded, because a Date-Time has none.
+/// Parses an xsd:dateTime into seconds since 1970-01-01 00:00 UTC. The default time zone is UTC; fractions of
+/// a second are discarded, because a Date-Time has none.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let (date, time) = text.split_once('T')?;
     let (negative, date) = date.strip_prefix('-').map_or((false, date), |rest| (true, rest));

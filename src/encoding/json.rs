@@ -1,5 +1,5 @@
-//! Messages in JSON: one object per item, with the members `tag`, `type` and `value` (Additional Message Encodings 1.0
-//! §4.1).
+//! Messages in JSON: one object per item, with the members `tag`, `type` and `value` (Additional Message
+//! Encodings 1.0 §4.1).
 
 use serde_json::{Map, Value, json};
 
@@ -8,14 +8,16 @@ use super::value::{self, Scalar};
 use super::{Error, names};
 use crate::ttlv::{Item, ItemType, MAX_DEPTH, Reader, Tag, V1_0, Writer};
 
-/// The magnitude from which numbers are written in hexadecimal, because JSON parsers may support only 53 bits (§4.1.6.5).
+/// The magnitude from which numbers are written in hexadecimal, because JSON parsers may support only 53 bits
+/// (§4.1.6.5).
 const HEX_THRESHOLD: u64 = 1 << 52;
 
 /// Converts a JSON document with one item, and the items in it, to TTLV.
 ///
 /// # Errors
-/// Returns an [`Error`] with the tag of the item if the JSON is malformed, contains something other than items, has
-/// unknown names, or has values that are invalid for their types. Values are never part of an error.
+/// Returns an [`Error`] with the tag of the item if the JSON is malformed, contains something other than
+/// items, has unknown names, or has values that are invalid for their types. Values are never part of an
+/// error.
 ///
 /// # Examples
 ///

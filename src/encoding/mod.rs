@@ -1,8 +1,9 @@
-//! XML and JSON encodings of KMIP messages (Additional Message Encodings 1.0 §4.1 and §6.1, KMIP Profiles 2.1 §5.4 and
-//! §5.5).
+//! XML and JSON encodings of KMIP messages (Additional Message Encodings 1.0 §4.1 and §6.1, KMIP Profiles 2.1
+//! §5.4 and §5.5).
 //!
-//! [`xml`] and [`json`] convert between text and TTLV bytes. They convert any item, including those with tags that the
-//! standard does not define; they do not check whether a message is valid, which [`crate::kmip`] does.
+//! [`xml`] and [`json`] convert between text and TTLV bytes. They convert any item, including those with tags
+//! that the standard does not define; they do not check whether a message is valid, which [`crate::kmip`]
+//! does.
 //!
 //! # Examples
 //!

@@ -65,7 +65,8 @@ impl Names {
 static TAGS: LazyLock<Names> =
     LazyLock::new(|| Names::new(Tag::all().filter_map(|tag| Some((tag.0, tag.name()?)))));
 
-/// Returns the tag with the normalised name `text`, or with the number after `x` or `0x` in six hexadecimal digits.
+/// Returns the tag with the normalised name `text`, or with the number after `x` or `0x` in six hexadecimal
+/// digits.
 pub(super) fn tag(text: &str) -> Option<Tag> {
     if let Some(number) = TAGS.numbers.get(text) {
         return Some(Tag(*number));
@@ -141,8 +142,8 @@ pub(super) fn bit_name(tag: Tag, bit: u32) -> Option<&'static str> {
     MASKS.get(&tag)?.names.get(&bit).map(String::as_str)
 }
 
-/// Determines the meaning of an Attribute Value of 1.x, whose enumeration follows from the Attribute Name before it in
-/// the same structure (KMIP 1.4 §2.1.1).
+/// Determines the meaning of an Attribute Value of 1.x, whose enumeration follows from the Attribute Name
+/// before it in the same structure (KMIP 1.4 §2.1.1).
 #[derive(Clone, Copy, Default)]
 pub(super) struct AttributeContext {
     attribute: Option<Tag>,

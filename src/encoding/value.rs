@@ -7,8 +7,8 @@ use base16ct::{lower, mixed};
 use super::{date, names};
 use crate::ttlv::{ItemType, Tag};
 
-/// Returns the bytes of the value of type `kind` with the text `text`, or `None` if the text is invalid. `meaning` is
-/// the tag that determines the enumeration or mask.
+/// Returns the bytes of the value of type `kind` with the text `text`, or `None` if the text is invalid.
+/// `meaning` is the tag that determines the enumeration or mask.
 pub(super) fn parse(kind: ItemType, meaning: Tag, text: &str) -> Option<Vec<u8>> {
     Some(match kind {
         ItemType::Structure => return None,
@@ -40,7 +40,8 @@ pub(super) fn parse(kind: ItemType, meaning: Tag, text: &str) -> Option<Vec<u8>>
     })
 }
 
-/// Returns the bytes of the value of type `kind` that JSON contains as a number, or `None` if it is out of range.
+/// Returns the bytes of the value of type `kind` that JSON contains as a number, or `None` if it is out of
+/// range.
 pub(super) fn from_number(kind: ItemType, number: i64) -> Option<Vec<u8>> {
     Some(match kind {
         ItemType::Integer => i32::try_from(number).ok()?.to_be_bytes().to_vec(),

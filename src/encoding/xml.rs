@@ -1,4 +1,5 @@
-//! Messages in XML: one element per item, with its type and value as attributes (Additional Message Encodings 1.0 §6.1).
+//! Messages in XML: one element per item, with its type and value as attributes (Additional Message Encodings
+//! 1.0 §6.1).
 
 use std::fmt::Write;
 
@@ -16,8 +17,9 @@ const GENERAL_ELEMENT: &str = "TTLV";
 /// Converts one XML element, with the elements in it, to TTLV.
 ///
 /// # Errors
-/// Returns an [`Error`] with the name of the element if the XML is malformed, contains something other than items, has
-/// unknown names, or has values that are invalid for their types. Values are never part of an error.
+/// Returns an [`Error`] with the name of the element if the XML is malformed, contains something other than
+/// items, has unknown names, or has values that are invalid for their types. Values are never part of an
+/// error.
 ///
 /// # Examples
 ///
@@ -90,8 +92,8 @@ struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Reads the next start tag in the element `parent`, and whether it is an empty-element tag. Returns `None` at the end
-    /// of `parent`.
+    /// Reads the next start tag in the element `parent`, and whether it is an empty-element tag. Returns
+    /// `None` at the end of `parent`.
     fn element(&mut self, parent: &str) -> Result<Option<(Element, bool)>, Error> {
         loop {
             match self.event(parent)? {

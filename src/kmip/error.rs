@@ -1,5 +1,5 @@
-//! The only error that reaches the wire: a Result Reason and a Result Message
-//! (KMIP 1.4 §6.10, §6.11 and §11; 2.1 §9.20, §9.21 and §11.48).
+//! The error that responses contain: a Result Reason and a Result Message (KMIP 1.4 §6.10, §6.11 and §11; 2.1
+//! §9.17, §9.18 and §11.46).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,46 +7,62 @@ use std::fmt;
 use crate::kmip::enums::ResultReason;
 use crate::ttlv::Version;
 
-/// Why an operation failed, in the protocol's own terms. What a client must not learn is left out of
-/// `message` and goes to the log.
+/// The reason of a failed operation, as a response contains it.
+///
+/// `message` contains nothing that the client must not know; the log contains the details.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::kmip::Error;
+/// use kmip_server::kmip::enums::ResultReason;
+/// use kmip_server::ttlv::{V1_2, V2_1};
+///
+/// let error = Error::new(ResultReason::ObjectNotFound, "Could not locate object: 7");
+/// assert_eq!(error.reason_in(V2_1), ResultReason::ObjectNotFound);
+/// assert_eq!(error.reason_in(V1_2), ResultReason::ItemNotFound, "1.2 does not define the other");
+/// assert_eq!(error.to_string(), "Object Not Found: Could not locate object: 7");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// The class of the failure.
+    /// The Result Reason.
     pub reason: ResultReason,
-    /// One sentence for people.
+    /// The Result Message: one sentence for people.
     pub message: Cow<'static, str>,
-    /// What versions say that do not have `reason` yet, where it is not the nearest in meaning.
-    before: Option<ResultReason>,
-    /// The first version that is told `reason`, where it is not the one that brought it.
+    /// The reason for versions that do not define `reason`, if it is not the default one.
+    fallback: Option<ResultReason>,
+    /// The first version that uses `reason`, if it is not the first that defines it.
     from: Option<Version>,
 }
 
 impl Error {
-    /// A failure for that reason, told as `message`.
+    /// Creates an error with this Result Reason and this Result Message.
     pub fn new(reason: ResultReason, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, message: message.into(), before: None, from: None }
+        Self { reason, message: message.into(), fallback: None, from: None }
     }
 
-    /// The same failure, told for the reason `before` in the versions that do not have the reason yet.
-    pub fn with_fallback(self, before: ResultReason) -> Self {
-        Self { before: Some(before), ..self }
+    /// Sets the reason for the versions that do not define the reason of this error.
+    #[must_use]
+    pub fn with_fallback(self, fallback: ResultReason) -> Self {
+        Self { fallback: Some(fallback), ..self }
     }
 
-    /// The same failure, told for its reason only from `version` on: up to 2.0, clients know those that the server
-    /// which this one replaces gives.
+    /// Sets the first version that uses the reason of this error. PyKMIP's clients, which support versions up
+    /// to 2.0, expect the reasons of PyKMIP's server.
+    #[must_use]
     pub fn from_version(self, version: Version) -> Self {
         Self { from: Some(version), ..self }
     }
 
-    /// The reason as `version` can say it: what a later version brought becomes what the failure says of
-    /// itself, or else the nearest reason of 1.0.
+    /// Returns the Result Reason for a response of `version`: if `version` does not define the reason of this
+    /// error, the one of [`Error::with_fallback`] or the nearest reason of 1.0.
     pub fn reason_in(&self, version: Version) -> ResultReason {
         use ResultReason as R;
         if self.from.unwrap_or(self.reason.since()) <= version {
             return self.reason;
         }
-        if let Some(before) = self.before.filter(|before| before.since() <= version) {
-            return before;
+        if let Some(fallback) = self.fallback.filter(|fallback| fallback.since() <= version) {
+            return fallback;
         }
         match self.reason {
             R::EncodingOptionError | R::KeyWrapTypeNotSupported => R::FeatureNotSupported,
@@ -103,18 +119,18 @@ mod tests {
     use crate::ttlv::{SUPPORTED, V1_0, V1_4, V2_0};
 
     #[test]
-    fn every_reason_can_be_said_in_every_version() {
+    fn every_version_defines_the_reason_that_it_receives() {
         for reason in ResultReason::ALL {
             for version in SUPPORTED {
-                let said = Error::new(*reason, "").reason_in(version);
-                assert!(said.since() <= version, "{reason} is said as {said} in {version}");
+                let reason_sent = Error::new(*reason, "").reason_in(version);
+                assert!(reason_sent.since() <= version, "{reason} becomes {reason_sent} in {version}");
             }
         }
         assert_eq!(Error::new(ResultReason::Sensitive, "").reason_in(V1_0), ResultReason::PermissionDenied);
     }
 
     #[test]
-    fn a_failure_can_name_the_reason_of_older_versions_itself() {
+    fn an_error_can_set_the_reason_for_older_versions() {
         let error = Error::new(ResultReason::WrongKeyLifecycleState, "");
         assert_eq!(error.reason_in(V1_4), ResultReason::IllegalOperation);
         let error = error.with_fallback(ResultReason::PermissionDenied);

@@ -1,4 +1,4 @@
-//! Key blocks: how keys stand in messages, plain or wrapped (KMIP 1.4 §2.1.3 to §2.1.6, 2.1 §3.1 to §3.3).
+//! Key blocks: the encoding of keys, wrapped or not (KMIP 1.4 §2.1.3 to §2.1.6, 2.1 §3.1 to §3.3 and §7.18).
 
 use crate::kmip::attributes::AttributeList;
 use crate::kmip::enums::*;
@@ -9,7 +9,8 @@ use crate::secret::Secret;
 use crate::ttlv::{Error, Field, Item, ItemType, Reader, Tag, Value, Version, Writer};
 
 structure! {
-    /// Encryption Key Information, and by the same rows MAC/Signature Key Information.
+    /// Encryption Key Information and MAC/Signature Key Information, which have the same fields (KMIP 1.4
+    /// §2.1.5, 2.1 §3.3).
     pub struct KeyInformation {
         UniqueIdentifier => unique_identifier: UniqueIdentifier,
         CryptographicParameters => cryptographic_parameters: Option<CryptographicParameters>,
@@ -17,7 +18,7 @@ structure! {
 }
 
 structure! {
-    /// Key Wrapping Data (1.4 §2.1.5, 2.1 §3.3): how the key value was wrapped.
+    /// Key Wrapping Data: the method and keys by which a key value is wrapped (KMIP 1.4 §2.1.5, 2.1 §3.3).
     pub struct KeyWrappingData {
         WrappingMethod => wrapping_method: WrappingMethod,
         EncryptionKeyInformation => encryption_key_information: Option<KeyInformation>,
@@ -29,7 +30,8 @@ structure! {
 }
 
 structure! {
-    /// Key Wrapping Specification (1.4 §2.1.6, 2.1 §7.24): how a key value is to be wrapped.
+    /// Key Wrapping Specification: the method and keys by which the server must wrap a key value (KMIP 1.4
+    /// §2.1.6, 2.1 §7.18).
     pub struct KeyWrappingSpecification {
         WrappingMethod => wrapping_method: WrappingMethod,
         EncryptionKeyInformation => encryption_key_information: Option<KeyInformation>,
@@ -39,37 +41,37 @@ structure! {
     }
 }
 
-/// Key Value: the key material and the attributes that belong to it, or both wrapped into bytes.
+/// Key Value: key material with attributes, or the wrapped encoding of both (KMIP 1.4 §2.1.4, 2.1 §3.2).
 #[derive(Clone, Debug, PartialEq)]
 pub enum KeyValue {
-    /// A structure; the material in it may be wrapped (Encoding Option: No Encoding).
+    /// A structure. The key material may be wrapped (Encoding Option: No Encoding).
     Plain {
-        /// The key.
+        /// The key material.
         material: KeyMaterial,
-        /// Attributes that travel with it.
+        /// The attributes of the key value.
         attributes: AttributeList,
     },
-    /// A whole Key Value structure, wrapped (Encoding Option: TTLV Encoding).
+    /// A wrapped Key Value structure (Encoding Option: TTLV Encoding).
     Wrapped(Secret),
 }
 
 impl KeyValue {
-    /// Key material without attributes.
+    /// Creates a key value without attributes.
     pub fn of(material: KeyMaterial) -> Self {
         Self::Plain { material, attributes: AttributeList::default() }
     }
 
-    /// The whole item, as TTLV Encoding wraps it.
+    /// Returns the encoding of the item, which TTLV Encoding wraps.
     pub fn to_bytes(&self, version: Version) -> Secret {
         let mut writer = Writer::new(version);
         self.encode(&mut writer);
         Secret::new(writer.into_bytes())
     }
 
-    /// Reads what [`KeyValue::to_bytes`] wrote, for a key block of that format.
+    /// Decodes the result of [`KeyValue::to_bytes`], with key material of the format `format`.
     ///
     /// # Errors
-    /// Whatever is wrong with the bytes.
+    /// Returns an [`Error`] if the encoding is invalid.
     pub fn parse(format: KeyFormatType, bytes: &[u8], version: Version) -> Result<Self, Error> {
         let mut reader = Reader::new(bytes, version);
         let value = Self::decode(format, &reader.require(Tag::KeyValue)?)?;
@@ -101,25 +103,26 @@ impl KeyValue {
     }
 }
 
-/// Key Block.
+/// Key Block (KMIP 1.4 §2.1.3, 2.1 §3.1).
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyBlock {
-    /// The form of the key material.
+    /// The format of the key material.
     pub key_format_type: KeyFormatType,
-    /// How an elliptic curve's point is compressed.
+    /// The compression of the elliptic curve point of a public key.
     pub key_compression_type: Option<KeyCompressionType>,
-    /// The key; absent where it is kept somewhere else (Key Value Location).
+    /// The key value; absent if it is stored elsewhere (Key Value Location).
     pub key_value: Option<KeyValue>,
-    /// What the key is for; secret data and wrapped keys may leave it out.
+    /// The algorithm of the key; optional for secret data and wrapped keys.
     pub cryptographic_algorithm: Option<CryptographicAlgorithm>,
-    /// Bits.
+    /// The length of the key in bits.
     pub cryptographic_length: Option<i32>,
-    /// How the key value is wrapped; absent for a plain one.
+    /// The wrapping of the key value; absent if it is not wrapped.
     pub key_wrapping_data: Option<KeyWrappingData>,
 }
 
 impl KeyBlock {
-    /// The bytes of the key material, where it is bytes.
+    /// Returns the bytes of the key material or of the wrapped key value, or `None` if the key material is a
+    /// structure.
     pub fn bytes(&self) -> Option<&Secret> {
         match &self.key_value {
             Some(KeyValue::Plain { material: KeyMaterial::Bytes(bytes), .. } | KeyValue::Wrapped(bytes)) => {

@@ -1,4 +1,4 @@
-//! Key Material: the key itself, as opaque bytes or as numbers (KMIP 1.4 §2.1.7, 2.1 §3.4 to §3.12).
+//! Key Material: a key as bytes or as a transparent key structure (KMIP 1.4 §2.1.7, 2.1 §3.4 to §3.12).
 
 use crate::kmip::enums::{KeyFormatType, RecommendedCurve};
 use crate::kmip::macros::structure;
@@ -6,14 +6,14 @@ use crate::secret::Secret;
 use crate::ttlv::{BigInteger, Error, Item, ItemType, Tag, Value, Writer};
 
 structure! {
-    /// Transparent Symmetric Key.
+    /// Transparent Symmetric Key (KMIP 1.4 §2.1.7.1, 2.1 §3.4).
     pub struct SymmetricKeyMaterial {
         Key => key: Secret,
     }
 }
 
 structure! {
-    /// Transparent DSA Private Key.
+    /// Transparent DSA Private Key (KMIP 1.4 §2.1.7.2, 2.1 §3.5).
     pub struct DsaPrivateKeyMaterial {
         P => p: BigInteger,
         Q => q: BigInteger,
@@ -23,7 +23,7 @@ structure! {
 }
 
 structure! {
-    /// Transparent DSA Public Key.
+    /// Transparent DSA Public Key (KMIP 1.4 §2.1.7.3, 2.1 §3.6).
     pub struct DsaPublicKeyMaterial {
         P => p: BigInteger,
         Q => q: BigInteger,
@@ -33,7 +33,7 @@ structure! {
 }
 
 structure! {
-    /// Transparent RSA Private Key.
+    /// Transparent RSA Private Key (KMIP 1.4 §2.1.7.4, 2.1 §3.7).
     pub struct RsaPrivateKeyMaterial {
         Modulus => modulus: BigInteger,
         PrivateExponent => private_exponent: Option<BigInteger>,
@@ -47,7 +47,7 @@ structure! {
 }
 
 structure! {
-    /// Transparent RSA Public Key.
+    /// Transparent RSA Public Key (KMIP 1.4 §2.1.7.5, 2.1 §3.8).
     pub struct RsaPublicKeyMaterial {
         Modulus => modulus: BigInteger,
         PublicExponent => public_exponent: BigInteger,
@@ -55,7 +55,7 @@ structure! {
 }
 
 structure! {
-    /// Transparent DH Private Key.
+    /// Transparent DH Private Key (KMIP 1.4 §2.1.7.6, 2.1 §3.9).
     pub struct DhPrivateKeyMaterial {
         P => p: BigInteger,
         Q => q: Option<BigInteger>,
@@ -66,7 +66,7 @@ structure! {
 }
 
 structure! {
-    /// Transparent DH Public Key.
+    /// Transparent DH Public Key (KMIP 1.4 §2.1.7.7, 2.1 §3.10).
     pub struct DhPublicKeyMaterial {
         P => p: BigInteger,
         Q => q: Option<BigInteger>,
@@ -77,7 +77,8 @@ structure! {
 }
 
 structure! {
-    /// Transparent EC Private Key, and the ECDSA, ECDH and ECMQV forms that it replaced.
+    /// Transparent EC Private Key, and the formats for ECDSA, ECDH and ECMQV that it replaced (KMIP 1.4
+    /// §2.1.7.14, 2.1 §3.11).
     pub struct EcPrivateKeyMaterial {
         RecommendedCurve => recommended_curve: RecommendedCurve,
         D => d: BigInteger,
@@ -85,35 +86,47 @@ structure! {
 }
 
 structure! {
-    /// Transparent EC Public Key, and the ECDSA, ECDH and ECMQV forms that it replaced.
+    /// Transparent EC Public Key, and the formats for ECDSA, ECDH and ECMQV that it replaced (KMIP 1.4
+    /// §2.1.7.15, 2.1 §3.12).
     pub struct EcPublicKeyMaterial {
         RecommendedCurve => recommended_curve: RecommendedCurve,
         QString => q_string: Vec<u8>,
     }
 }
 
-/// Key Material, in the form that the key block's Key Format Type tells.
+/// Key Material, in the format that the Key Format Type of the key block states (KMIP 1.4 §2.1.7, 2.1 §3.4 to
+/// §3.12).
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "the standard's names; each holds the form of that name")]
 pub enum KeyMaterial {
-    /// Raw, Opaque, PKCS#1, PKCS#8, X.509, EC Private Key, and any form when it is wrapped.
+    /// Raw, Opaque, PKCS#1, PKCS#8, X.509 or EC Private Key, and any format if the key is wrapped.
     Bytes(Secret),
+    /// Transparent Symmetric Key.
     SymmetricKey(SymmetricKeyMaterial),
+    /// Transparent DSA Private Key.
     DsaPrivateKey(DsaPrivateKeyMaterial),
+    /// Transparent DSA Public Key.
     DsaPublicKey(DsaPublicKeyMaterial),
+    /// Transparent RSA Private Key.
     RsaPrivateKey(RsaPrivateKeyMaterial),
+    /// Transparent RSA Public Key.
     RsaPublicKey(RsaPublicKeyMaterial),
+    /// Transparent DH Private Key.
     DhPrivateKey(DhPrivateKeyMaterial),
+    /// Transparent DH Public Key.
     DhPublicKey(DhPublicKeyMaterial),
+    /// Transparent EC, ECDSA, ECDH or ECMQV Private Key.
     EcPrivateKey(EcPrivateKeyMaterial),
+    /// Transparent EC, ECDSA, ECDH or ECMQV Public Key.
     EcPublicKey(EcPublicKeyMaterial),
 }
 
 impl KeyMaterial {
-    /// Reads the material of a key block of that format. Bytes are taken in any format: a wrapped key's are.
+    /// Decodes the key material of a key block with the format `format`. Bytes are accepted in every format,
+    /// because a wrapped key is bytes.
     ///
     /// # Errors
-    /// A structure in a format that has none, and whatever is wrong with the structure.
+    /// Returns an [`Error`] if the item is a structure and the format has none, or if the structure is
+    /// invalid.
     pub(super) fn decode(format: KeyFormatType, item: &Item<'_>) -> Result<Self, Error> {
         use KeyFormatType as F;
         if item.kind == ItemType::ByteString {
@@ -141,7 +154,7 @@ impl KeyMaterial {
         }
     }
 
-    /// Writes the material as the Key Material item of a key value.
+    /// Writes the Key Material item of a key value.
     pub fn encode(&self, writer: &mut Writer) {
         let tag = Tag::KeyMaterial;
         match self {

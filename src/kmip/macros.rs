@@ -1,9 +1,8 @@
-//! The declarations that the tables of this layer are written in: `wire_enum!`, `wire_mask!` and `structure!`.
-//!
-//! They declare; what they declare behaves by the generic code of [`crate::ttlv`].
+//! Macros that declare enumerations, bit masks and structures, and generate their encoding: `wire_enum!`,
+//! `wire_mask!` and `structure!`.
 
-/// Declares an enumeration of the standard: each entry with its wire value, the standard's name and its
-/// first version. Reading a value that is not listed is an error.
+/// Declares an enumeration: each entry with its number, its name in the standard and its first version.
+/// Decoding an undeclared number returns an error.
 macro_rules! wire_enum {
     ($(#[$meta:meta])* pub enum $Name:ident { $($Entry:ident = $value:literal $text:literal $since:ident,)* }) => {
         $(#[$meta])*
@@ -12,25 +11,25 @@ macro_rules! wire_enum {
         pub enum $Name { $(#[doc = $text] $Entry = $value,)* }
 
         impl $Name {
-            /// Every entry, in the order of its wire value.
+            /// Every entry, in ascending order of its number.
             pub const ALL: &'static [Self] = &[$(Self::$Entry,)*];
 
-            /// The entry of a wire value.
+            /// Returns the entry with the number `value`, or `None` if the standard defines none.
             pub const fn from_wire(value: u32) -> Option<Self> {
                 match value { $($value => Some(Self::$Entry),)* _ => None }
             }
 
-            /// The wire value.
+            /// Returns the number of the entry.
             pub const fn to_wire(self) -> u32 {
                 self as u32
             }
 
-            /// The name, as the standard writes it.
+            /// Returns the name of the entry in the standard.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$Entry => $text,)* }
             }
 
-            /// The version whose table first has the entry.
+            /// Returns the first version that defines the entry.
             pub const fn since(self) -> $crate::ttlv::Version {
                 match self { $(Self::$Entry => $crate::ttlv::$since,)* }
             }
@@ -55,8 +54,7 @@ macro_rules! wire_enum {
     };
 }
 
-/// Declares a bit mask of the standard: an Integer whose bits have names and first versions. Bits without
-/// a name are kept.
+/// Declares a bit mask: an Integer whose bits have names and first versions. Undeclared bits are preserved.
 macro_rules! wire_mask {
     ($(#[$meta:meta])* pub struct $Name:ident { $($ENTRY:ident = $value:literal $text:literal $since:ident,)* }) => {
         $(#[$meta])*
@@ -66,11 +64,11 @@ macro_rules! wire_mask {
         impl $Name {
             $(#[doc = $text] pub const $ENTRY: Self = Self($value);)*
 
-            /// Every bit with the standard's name for it and its first version.
+            /// Every bit, with its name in the standard and its first version.
             pub const ALL: &'static [(Self, &'static str, $crate::ttlv::Version)] =
                 &[$((Self::$ENTRY, $text, $crate::ttlv::$since),)*];
 
-            /// Whether every bit of `other` is set.
+            /// Returns whether every bit of `other` is set.
             pub const fn contains(self, other: Self) -> bool {
                 self.0 & other.0 == other.0
             }
@@ -95,13 +93,13 @@ macro_rules! wire_mask {
     };
 }
 
-/// Declares a structure of the standard: a row an item, in wire order, as `Tag => field: Type`. A row may
-/// state the versions that have it, as `Tag[V1_3..] => …`; in other versions it is neither read nor written,
-/// and its field is the default. A row `Tag[V1_3.., lenient] => …` is read in every version: some clients send it
-/// to servers of all of them.
+/// Declares a structure: one row `Tag => field: Type` per item, in the order of the encoding. A row
+/// `Tag[V1_3..] => …` is read and written only in these versions; in others, the field has its default. A row
+/// `Tag[V1_3.., lenient] => …` is written only in these versions and read in all, because some clients send
+/// it in every version.
 ///
 /// `pub rows` instead of `pub struct` declares consecutive rows that several structures share. Such a structure
-/// includes them as one row, whose tag is that of the first of them: `CorrelationValue => part: PartIndicators`.
+/// includes them as one row with the tag of the first of them: `CorrelationValue => part: PartIndicators`.
 macro_rules! structure {
     ($(#[$meta:meta])* pub rows $Name:ident { $($(#[$row:meta])* $Tag:ident $([$versions:expr $(, $lenient:ident)?])? => $field:ident: $Type:ty,)* }) => {
         $(#[$meta])*
@@ -128,7 +126,7 @@ macro_rules! structure {
         }
 
         impl $crate::ttlv::Value for $Name {
-            #[allow(unused_mut, unused_variables, reason = "a structure without rows reads and writes nothing")]
+            #[allow(unused_mut, unused_variables, reason = "a structure can have no rows")]
             fn decode(item: &$crate::ttlv::Item<'_>) -> Result<Self, $crate::ttlv::Error> {
                 let mut rows = item.structure()?;
                 let value = Self {
@@ -138,7 +136,7 @@ macro_rules! structure {
                 Ok(value)
             }
 
-            #[allow(unused_variables, reason = "a structure without rows reads and writes nothing")]
+            #[allow(unused_variables, reason = "a structure can have no rows")]
             fn encode(&self, tag: $crate::ttlv::Tag, writer: &mut $crate::ttlv::Writer) {
                 writer.structure(tag, |writer| {
                     $(structure!(@write writer $Tag $([$versions])? self.$field);)*
@@ -165,7 +163,7 @@ macro_rules! structure {
 
 pub(crate) use {structure, wire_enum, wire_mask};
 
-/// The number of an Enumeration item.
+/// Returns the number of an Enumeration item.
 pub(crate) fn enumeration(item: &crate::ttlv::Item<'_>) -> Result<u32, crate::ttlv::Error> {
     use crate::ttlv::{Error, ItemType};
     let bytes = item.expect(ItemType::Enumeration)?;

@@ -1,4 +1,4 @@
-//! Messages: headers and batch items, without their payloads (KMIP 1.4 §6 and §7, 2.1 §8 and §9).
+//! Message headers and batch items, without their payloads (KMIP 1.4 §6 and §7, 2.1 §8 and §9).
 
 use crate::kmip::enums::*;
 use crate::kmip::macros::structure;
@@ -6,10 +6,10 @@ use crate::kmip::structures::{Authentication, MessageExtension, Nonce, ProtocolV
 use crate::ttlv::{DateTime, Error, Field, Item, Reader, Tag, V1_2, V1_4, V2_0, Value, Version, Writer};
 
 structure! {
-    /// Request Header.
+    /// Request Header (KMIP 1.4 §7.1, 2.1 §8.2).
     pub struct RequestHeader {
         ProtocolVersion => protocol_version: ProtocolVersion,
-        /// Bytes.
+        /// In bytes.
         MaximumResponseSize => maximum_response_size: Option<i32>,
         ClientCorrelationValue[V1_4..] => client_correlation_value: Option<String>,
         ServerCorrelationValue[V1_4..] => server_correlation_value: Option<String>,
@@ -25,7 +25,7 @@ structure! {
 }
 
 impl RequestHeader {
-    /// The header of a request for so many items that asks for nothing else.
+    /// Creates the header of a request with `batch_count` items and without optional fields.
     pub fn new(version: Version, batch_count: i32) -> Self {
         Self {
             protocol_version: version.into(),
@@ -45,7 +45,7 @@ impl RequestHeader {
 }
 
 structure! {
-    /// Response Header.
+    /// Response Header (KMIP 1.4 §7.1, 2.1 §8.5).
     pub struct ResponseHeader {
         ProtocolVersion => protocol_version: ProtocolVersion,
         TimeStamp => time_stamp: DateTime,
@@ -58,7 +58,7 @@ structure! {
     }
 }
 
-/// Asynchronous Indicator: a Boolean in 1.x (1.4 §6.7), an Enumeration in 2.x (2.1 §9.2).
+/// Asynchronous Indicator: a Boolean in 1.x (KMIP 1.4 §6.7), an Enumeration in 2.x (2.1 §9.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asynchronous(pub AsynchronousIndicator);
 
@@ -67,8 +67,8 @@ impl Value for Asynchronous {
         if item.version() >= V2_0 {
             return Value::decode(item).map(Self);
         }
-        let asked = bool::decode(item)?;
-        Ok(Self(if asked { AsynchronousIndicator::Optional } else { AsynchronousIndicator::Prohibited }))
+        let is_allowed = bool::decode(item)?;
+        Ok(Self(if is_allowed { AsynchronousIndicator::Optional } else { AsynchronousIndicator::Prohibited }))
     }
 
     fn encode(&self, tag: Tag, writer: &mut Writer) {
@@ -80,17 +80,17 @@ impl Value for Asynchronous {
     }
 }
 
-/// A request's Batch Item, its payload still as it came.
+/// A Batch Item of a request, with its payload not yet decoded (KMIP 1.4 §6.15, 2.1 §8.3).
 pub struct RequestItem<'a> {
-    /// The number of the operation; no version need know it.
+    /// The number of the operation, which may be unknown.
     pub operation: u32,
-    /// Whether the client wants to be spared the payload of the answer (2.0 §8.1).
+    /// Whether the server omits the output data from the response (since 2.0).
     pub ephemeral: Option<bool>,
-    /// By what the client tells items of a batch apart.
+    /// The Unique Batch Item ID, by which the client assigns responses to requests.
     pub unique_batch_item_id: Option<Vec<u8>>,
     /// The Request Payload.
     pub payload: Item<'a>,
-    /// What vendors add.
+    /// The extensions of vendors.
     pub message_extensions: Vec<MessageExtension>,
 }
 
@@ -98,7 +98,7 @@ impl<'a> RequestItem<'a> {
     /// Reads the next Batch Item of a request.
     ///
     /// # Errors
-    /// Whatever is wrong with the item, or that there is none.
+    /// Returns [`Error::Missing`] if there is none, and another [`Error`] if the item is invalid.
     pub fn read(reader: &mut Reader<'a>) -> Result<Self, Error> {
         let mut rows = reader.require(Tag::BatchItem)?.structure()?;
         let operation = super::macros::enumeration(&rows.require(Tag::Operation)?)?;

@@ -1,4 +1,4 @@
-//! Managed objects: what the server keeps for its clients (KMIP 1.4 §2.2, 2.1 §2).
+//! Managed objects (KMIP 1.4 §2.2, 2.1 §2).
 
 use crate::kmip::attributes::AttributeList;
 use crate::kmip::enums::*;
@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use crate::ttlv::{BigInteger, Error, Field, Item, Reader, Tag, Value, Writer};
 
 structure! {
-    /// Certificate.
+    /// Certificate (KMIP 1.4 §2.2.1, 2.1 §2.1).
     pub struct Certificate {
         CertificateType => certificate_type: CertificateType,
         CertificateValue => certificate_value: Vec<u8>,
@@ -16,7 +16,7 @@ structure! {
 }
 
 structure! {
-    /// Certificate Request (2.0).
+    /// Certificate Request (KMIP 2.1 §2.2).
     pub struct CertificateRequest {
         CertificateRequestType => certificate_request_type: CertificateRequestType,
         CertificateRequestValue => certificate_request_value: Vec<u8>,
@@ -24,14 +24,14 @@ structure! {
 }
 
 structure! {
-    /// Symmetric Key, Public Key or Private Key: a key block.
+    /// Symmetric Key, Public Key or Private Key (KMIP 1.4 §2.2.2 to §2.2.4, 2.1 §2.5, §2.6 and §2.9).
     pub struct Key {
         KeyBlock => key_block: KeyBlock,
     }
 }
 
 structure! {
-    /// Split Key: one part of a key that was split among several.
+    /// Split Key: one share of a split key (KMIP 1.4 §2.2.5, 2.1 §2.8).
     pub struct SplitKey {
         SplitKeyParts => split_key_parts: i32,
         KeyPartIdentifier => key_part_identifier: i32,
@@ -43,14 +43,14 @@ structure! {
 }
 
 structure! {
-    /// Template (1.x): attributes to make objects by.
+    /// Template: attributes for new objects, in 1.x only (KMIP 1.4 §2.2.6).
     pub struct Template {
         Attributes => attributes: AttributeList,
     }
 }
 
 structure! {
-    /// Secret Data: a shared secret that is no key.
+    /// Secret Data: a secret other than a key, such as a password (KMIP 1.4 §2.2.7, 2.1 §2.7).
     pub struct SecretData {
         SecretDataType => secret_data_type: SecretDataType,
         KeyBlock => key_block: KeyBlock,
@@ -58,7 +58,7 @@ structure! {
 }
 
 structure! {
-    /// Opaque Object: bytes that the server cannot interpret.
+    /// Opaque Object: bytes that the server does not interpret (KMIP 1.4 §2.2.8, 2.1 §2.3).
     pub struct OpaqueObject {
         OpaqueDataType => opaque_data_type: OpaqueDataType,
         OpaqueDataValue => opaque_data_value: Secret,
@@ -66,31 +66,68 @@ structure! {
 }
 
 structure! {
-    /// PGP Key (1.2).
+    /// PGP Key, since 1.2 (KMIP 1.4 §2.2.9, 2.1 §2.4).
     pub struct PgpKey {
         PgpKeyVersion => pgp_key_version: i32,
         KeyBlock => key_block: KeyBlock,
     }
 }
 
-/// A managed object.
+/// A managed object (KMIP 1.4 §2.2, 2.1 §2).
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::Secret;
+/// use kmip_server::kmip::enums::{KeyFormatType, ObjectType};
+/// use kmip_server::kmip::{Key, KeyBlock, KeyMaterial, KeyValue, Object};
+/// use kmip_server::ttlv::{Field, Reader, Tag, V1_2, Writer};
+///
+/// let key = Object::SymmetricKey(Key {
+///     key_block: KeyBlock {
+///         key_format_type: KeyFormatType::Raw,
+///         key_compression_type: None,
+///         key_value: Some(KeyValue::of(KeyMaterial::Bytes(Secret::new(vec![7; 16])))),
+///         cryptographic_algorithm: None,
+///         cryptographic_length: None,
+///         key_wrapping_data: None,
+///     },
+/// });
+/// let mut writer = Writer::new(V1_2);
+/// key.write(Tag::SymmetricKey, &mut writer);
+/// let bytes = writer.into_bytes();
+///
+/// let read: Object = Field::read(Tag::SymmetricKey, &mut Reader::new(&bytes, V1_2))?;
+/// assert_eq!(read.object_type(), ObjectType::SymmetricKey);
+/// assert_eq!(read.key_block().and_then(KeyBlock::bytes).map(Secret::len), Some(16));
+/// # Ok::<(), kmip_server::ttlv::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "the standard's names; each holds the object of that name")]
 pub enum Object {
+    /// A Certificate.
     Certificate(Certificate),
+    /// A Symmetric Key.
     SymmetricKey(Key),
+    /// A Public Key.
     PublicKey(Key),
+    /// A Private Key.
     PrivateKey(Key),
+    /// A Split Key.
     SplitKey(SplitKey),
+    /// A Template, in 1.x only.
     Template(Template),
+    /// Secret Data.
     SecretData(SecretData),
+    /// An Opaque Object.
     OpaqueObject(OpaqueObject),
+    /// A PGP Key.
     PgpKey(PgpKey),
+    /// A Certificate Request, since 2.0.
     CertificateRequest(CertificateRequest),
 }
 
 impl Object {
-    /// What the object is.
+    /// Returns the Object Type.
     pub fn object_type(&self) -> ObjectType {
         match self {
             Self::Certificate(_) => ObjectType::Certificate,
@@ -106,7 +143,7 @@ impl Object {
         }
     }
 
-    /// The key block, of objects that have one.
+    /// Returns the key block, or `None` if the type of the object has none.
     pub fn key_block(&self) -> Option<&KeyBlock> {
         match self {
             Self::SymmetricKey(key) | Self::PublicKey(key) | Self::PrivateKey(key) => Some(&key.key_block),
@@ -120,7 +157,7 @@ impl Object {
         }
     }
 
-    /// The same, to change it.
+    /// Returns the key block mutably, or `None` if the type of the object has none.
     pub fn key_block_mut(&mut self) -> Option<&mut KeyBlock> {
         match self {
             Self::SymmetricKey(key) | Self::PublicKey(key) | Self::PrivateKey(key) => {
@@ -168,7 +205,7 @@ impl Object {
     }
 }
 
-/// The object's own tag says what it is: the tag that the row is declared under is not looked at.
+/// The tag of the item determines the type of the object; the tag of the field is ignored.
 impl Field for Option<Object> {
     fn read(_: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
         let mut ahead = *reader;

@@ -1,37 +1,48 @@
-//! Who makes objects and who asks for them (KMIP Profiles 2.1 §3.1.3): the user of the client certificate, and whom
-//! the credential in the header of a request names.
+//! Principals (KMIP Profiles 2.1 §3.1.3).
 
-/// One who makes objects and asks for them.
+/// The owner of objects and the sender of requests: the user of the client certificate, and the user or
+/// device of the credential in the request header.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::kmip::Principal;
+///
+/// let owner = Principal { user: "app".to_owned(), credential: Some("user ann".to_owned()) };
+/// assert!(owner.is_same_owner_as(&"app".into()), "a request without credential");
+/// assert!(!owner.is_same_owner_as(&"other".into()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The user of the client certificate: the identity that TLS has proven.
+    /// The user of the client certificate, which TLS authenticates.
     pub user: String,
-    /// Whom the request's credential names, in the form of [`super::structures::Credential::named`]; none where a
-    /// request has no such credential. Nobody has proven it: it tells those apart who share a certificate.
+    /// The user or device that the credential of the request names, such as `user ann`; `None` if the request
+    /// has no such credential. It is not authenticated: it only distinguishes clients that share a
+    /// certificate.
     pub credential: Option<String>,
 }
 
 impl Principal {
-    /// Whether what `other` made is this one's: the user is the same, and no two credentials tell them apart. Who
-    /// comes without credential is every one of the user's, as a client that begins or ceases to send one has to
-    /// find what it made.
+    /// Returns whether objects of `other` belong to this principal: the users are the same, and the
+    /// credentials do not differ. A principal without credential owns all objects of the user, so that a
+    /// client still has its objects when it begins or ceases to send a credential.
     pub fn is_same_owner_as(&self, other: &Self) -> bool {
-        let apart = match (&self.credential, &other.credential) {
+        let differs = match (&self.credential, &other.credential) {
             (Some(own), Some(others)) => own != others,
             _ => false,
         };
-        self.user == other.user && !apart
+        self.user == other.user && !differs
     }
 }
 
-/// The user of that name, without a credential.
+/// Creates a principal without credential.
 impl From<String> for Principal {
     fn from(user: String) -> Self {
         Self { user, credential: None }
     }
 }
 
-/// The user of that name, without a credential.
+/// Creates a principal without credential.
 impl From<&str> for Principal {
     fn from(user: &str) -> Self {
         user.to_owned().into()
@@ -43,19 +54,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_credentials_tell_apart_who_share_a_certificate_and_none_tells_nobody_apart() {
-        let of = |user: &str, credential: Option<&str>| Principal {
+    fn different_credentials_distinguish_owners_and_an_absent_credential_matches_all() {
+        let principal = |user: &str, credential: Option<&str>| Principal {
             user: user.to_owned(),
             credential: credential.map(str::to_owned),
         };
         for (one, other, same) in [
-            (of("a", None), of("a", None), true),
-            (of("a", Some("x")), of("a", Some("x")), true),
-            (of("a", Some("x")), of("a", Some("y")), false),
-            (of("a", Some("x")), of("a", None), true),
-            (of("a", None), of("a", Some("x")), true),
-            (of("a", None), of("b", None), false),
-            (of("a", Some("x")), of("b", Some("x")), false),
+            (principal("a", None), principal("a", None), true),
+            (principal("a", Some("x")), principal("a", Some("x")), true),
+            (principal("a", Some("x")), principal("a", Some("y")), false),
+            (principal("a", Some("x")), principal("a", None), true),
+            (principal("a", None), principal("a", Some("x")), true),
+            (principal("a", None), principal("b", None), false),
+            (principal("a", Some("x")), principal("b", Some("x")), false),
         ] {
             assert_eq!(one.is_same_owner_as(&other), same, "{one:?} {other:?}");
         }

@@ -1,5 +1,5 @@
-//! The requests that a server sends to a client: their payloads (KMIP 1.4 §5, 2.1 §6.2). Those of Discover Versions
-//! and Query are the ones that clients send.
+//! Payloads of server-to-client operations (KMIP 1.4 §5, 2.1 §6.2). Discover Versions and Query have the same
+//! payloads as the requests of clients.
 
 use crate::kmip::Object;
 use crate::kmip::attributes::{AttributeChanges, AttributeList};
@@ -8,7 +8,7 @@ use crate::kmip::macros::structure;
 use crate::kmip::structures::UniqueIdentifier;
 
 structure! {
-    /// Notify (1.4 §5.1, 2.1 §6.2.2): attributes of an object have changed.
+    /// Request payload of Notify: attributes of an object have changed (KMIP 1.4 §5.1, 2.1 §6.2.2).
     pub struct NotifyRequest {
         UniqueIdentifier => unique_identifier: UniqueIdentifier,
         Attributes => changes: AttributeChanges,
@@ -16,7 +16,7 @@ structure! {
 }
 
 structure! {
-    /// Put (1.4 §5.2, 2.1 §6.2.3): an object, new or in the place of another.
+    /// Request payload of Put: a new object, or the replacement of an object (KMIP 1.4 §5.2, 2.1 §6.2.3).
     pub struct PutRequest {
         UniqueIdentifier => unique_identifier: UniqueIdentifier,
         PutFunction => put_function: PutFunction,

@@ -37,8 +37,8 @@ const MASKED: &[Tag] = &[
 
 /// Returns `message`, encoded for `version`, as an indented tree with one line per item.
 ///
-/// The values of key material, passwords and data are replaced by their length. If the encoding is invalid, the last
-/// line contains the error after `!!`.
+/// The values of key material, passwords and data are replaced by their length. If the encoding is invalid,
+/// the last line contains the error after `!!`.
 ///
 /// # Examples
 ///

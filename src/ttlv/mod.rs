@@ -1,7 +1,7 @@
 //! TTLV (tag, type, length, value): the binary encoding of KMIP messages (KMIP 1.4 §9.1, 2.1 §10.1).
 //!
-//! [`Reader`] and [`Writer`] handle items; [`Value`] and [`Field`] convert them from and to Rust types. This module
-//! defines tags, types and protocol versions; [`crate::kmip`] defines the contents of each structure.
+//! [`Reader`] and [`Writer`] handle items; [`Value`] and [`Field`] convert them from and to Rust types. This
+//! module defines tags, types and protocol versions; [`crate::kmip`] defines the contents of each structure.
 //!
 //! # Examples
 //!
@@ -48,6 +48,6 @@ pub use writer::Writer;
 
 /// The maximum depth of nested structures.
 ///
-/// The deepest message of the standard has 9 levels. The bound prevents a hostile message from exhausting the stack
-/// of a thread.
+/// The deepest message of the standard has 9 levels. The bound prevents a hostile message from exhausting the
+/// stack of a thread.
 pub const MAX_DEPTH: u8 = 32;

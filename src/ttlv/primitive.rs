@@ -10,8 +10,8 @@ use crate::secret::Secret;
 
 /// A value that is encoded as one item (KMIP 1.4 §9.1.1.4, 2.1 §10.1.4).
 ///
-/// `i32` is an Integer, `i64` a Long Integer, `bool` a Boolean, `String` a Text String and `Vec<u8>` a Byte String. The
-/// enumerations, bit masks and structures of [`crate::kmip`] implement this trait too.
+/// `i32` is an Integer, `i64` a Long Integer, `bool` a Boolean, `String` a Text String and `Vec<u8>` a Byte
+/// String. The enumerations, bit masks and structures of [`crate::kmip`] implement this trait too.
 ///
 /// # Examples
 ///
@@ -41,7 +41,8 @@ pub trait Value: Sized {
     fn encode(&self, tag: Tag, writer: &mut Writer);
 }
 
-/// A field of a structure: a required value (`T`), an optional value (`Option<T>`), or any number of values (`Vec<T>`).
+/// A field of a structure: a required value (`T`), an optional value (`Option<T>`), or any number of values
+/// (`Vec<T>`).
 ///
 /// # Examples
 ///
@@ -235,8 +236,8 @@ impl Value for Interval {
     }
 }
 
-/// A Big Integer: a number of any size, in two's complement, big-endian, and sign-extended to a multiple of eight bytes
-/// (KMIP 1.4 §9.1.1.4, 2.1 §1.5).
+/// A Big Integer: a number of any size, in two's complement, big-endian, and sign-extended to a multiple of
+/// eight bytes (KMIP 1.4 §9.1.1.4, 2.1 §1.5).
 ///
 /// Big Integers are components of keys: the bytes are zeroed on drop, and `Debug` prints only their number.
 ///

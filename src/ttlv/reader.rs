@@ -1,7 +1,7 @@
 //! Reading items from a buffer (KMIP 1.4 §9.1.1, 2.1 §10.1).
 //!
-//! The reader allocates nothing: a value is a slice of the received bytes. A caller that opens a structure calls
-//! [`Reader::finish`] after the last item, which returns an error if items are left.
+//! The reader allocates nothing: a value is a slice of the received bytes. A caller that opens a structure
+//! calls [`Reader::finish`] after the last item, which returns an error if items are left.
 
 use super::{Error, ItemType, MAX_DEPTH, Tag, Version};
 

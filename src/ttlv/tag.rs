@@ -6,8 +6,9 @@ use super::version::*;
 
 /// A tag: the three-byte number that identifies an item (KMIP 1.4 §9.1.1.1, 2.1 §10.1.1).
 ///
-/// The associated constants are the tags of the standard, under its names without blanks. A tag that the standard does
-/// not define, such as that of a vendor extension, has no name and prints as a hexadecimal number.
+/// The associated constants are the tags of the standard, under its names without blanks. A tag that the
+/// standard does not define, such as that of a vendor extension, has no name and prints as a hexadecimal
+/// number.
 ///
 /// # Examples
 ///
@@ -41,8 +42,8 @@ impl Tag {
         TABLE.iter().map(|(tag, ..)| *tag)
     }
 
-    /// Returns the name of the tag in the standard, such as `Unique Identifier`, or `None` if it is not a tag of the
-    /// standard.
+    /// Returns the name of the tag in the standard, such as `Unique Identifier`, or `None` if it is not a tag
+    /// of the standard.
     pub fn name(self) -> Option<&'static str> {
         self.row().map(|(_, name, _)| *name)
     }

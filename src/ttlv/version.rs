@@ -1,7 +1,7 @@
 //! Protocol versions (KMIP 1.4 §6.1, 2.1 §9.16).
 //!
-//! The tables of tags (`tag.rs`), enumerations (`kmip/enums`) and structures (the ranged rows of `structure!`) state
-//! the versions that define each entry.
+//! The tables of tags (`tag.rs`), enumerations (`kmip/enums`) and structures (the ranged rows of
+//! `structure!`) state the versions that define each entry.
 
 use std::fmt;
 
@@ -32,9 +32,11 @@ impl Version {
         Self { major, minor }
     }
 
-    /// Returns the version whose rules apply to messages of this version: 2.1 for 3.0, otherwise the version itself.
+    /// Returns the version whose rules apply to messages of this version: 2.1 for 3.0, otherwise the version
+    /// itself.
     ///
-    /// The server processes the part of 3.0 that is the same as in 2.1; it does not implement what 3.0 changed.
+    /// The server processes the part of 3.0 that is the same as in 2.1; it does not implement what 3.0
+    /// changed.
     pub fn processed_as(self) -> Self {
         if self == V3_0 { V2_1 } else { self }
     }
@@ -62,12 +64,13 @@ pub const V2_1: Version = Version::new(2, 1);
 /// KMIP 3.0: [processed as](Version::processed_as) 2.1, and not one of the [`SUPPORTED`] versions.
 pub const V3_0: Version = Version::new(3, 0);
 
-/// The version of objects and attributes in the store: it has every row of every structure and attribute table, in the
-/// form of 2.x, including rows that a later version removed. Never sent to or accepted from a peer.
+/// The version of objects and attributes in the store: it has every row of every structure and attribute
+/// table, in the form of 2.x, including rows that a later version removed. Never sent to or accepted from a
+/// peer.
 pub const STORED: Version = Version::new(i32::MAX, 0);
 
-/// The versions that the server supports, in descending order, as Discover Versions lists them (1.4 §4.26, 2.1
-/// §6.1.16).
+/// The versions that the server supports, in descending order, as Discover Versions lists them (1.4 §4.26,
+/// 2.1 §6.1.16).
 pub const SUPPORTED: [Version; 7] = [V2_1, V2_0, V1_4, V1_3, V1_2, V1_1, V1_0];
 
 impl fmt::Display for Version {

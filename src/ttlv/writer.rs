@@ -40,8 +40,8 @@ impl Writer {
         Self { buf, version }
     }
 
-    /// Returns the bytes that `write` writes, zeroed on drop. The buffer has room for almost every key, because growing
-    /// it would leave a copy of the key in freed memory.
+    /// Returns the bytes that `write` writes, zeroed on drop. The buffer has room for almost every key,
+    /// because growing it would leave a copy of the key in freed memory.
     pub(crate) fn wiped(version: Version, write: impl FnOnce(&mut Self)) -> Zeroizing<Vec<u8>> {
         let mut writer = Self::reusing(Vec::with_capacity(KEY_CAPACITY), version);
         write(&mut writer);
@@ -81,7 +81,8 @@ impl Writer {
 
     /// Writes one item and pads `value` with zeros to a multiple of eight bytes.
     ///
-    /// The caller ensures that `value` is valid for the type; [`Value::encode`](super::Value::encode) does so.
+    /// The caller ensures that `value` is valid for the type; [`Value::encode`](super::Value::encode) does
+    /// so.
     pub fn item(&mut self, tag: Tag, kind: ItemType, value: &[u8]) {
         let padded = value.len().next_multiple_of(8);
         self.buf.reserve(8 + padded);
@@ -107,7 +108,8 @@ impl Writer {
     }
 }
 
-/// Returns the four bytes of an item's length. No value reaches 4 GiB, because messages are limited to a fraction of it.
+/// Returns the four bytes of an item's length. No value reaches 4 GiB, because messages are limited to a
+/// fraction of it.
 fn length_field(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }

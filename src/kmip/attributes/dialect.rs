@@ -1,9 +1,9 @@
-//! The one place where KMIP 1.x meets 2.x: how attributes stand in messages.
+//! The two encodings of attributes.
 //!
-//! In 1.x an attribute is a structure of name, index and value (1.4 §2.1.1), and several of them stand in a
-//! Template-Attribute (§2.1.8) or bare in the payload; in 2.x it is its value behind its own tag, in an
-//! Attributes structure (2.1 §5.1 to §5.6). The types of this file read and write both, by the version of
-//! the message; everybody else sees one typed model.
+//! In 1.x, an attribute is a structure of name, index and value (KMIP 1.4 §2.1.1), and several attributes are
+//! in a Template-Attribute (§2.1.8) or directly in the payload. In 2.x, an attribute is its value with a tag
+//! of its own, in an Attributes structure (2.1 §5.1 to §5.7). The types of this file read and write both, by
+//! the version of the message.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,43 +13,57 @@ use crate::ttlv::{Error, Field, Item, ItemType, Reader, STORED, Tag, V1_0, V2_0,
 
 use super::{AttributeDefinition, Attributes};
 
-/// What separates the vendor from the name in a custom attribute's 1.x name: `x-NAME` is NAME of vendor `x`.
+/// The separator of vendor and name in the name of a 1.x custom attribute: `x-NAME` is NAME of the vendor
+/// `x`.
 const CUSTOM_SEPARATOR: char = '-';
 
-/// The vendors whose attributes have a 1.x name: `x` for what clients define, `y` for what servers define
-/// (1.4 §3.39).
+/// The vendors of 1.x custom attributes: `x` for clients, `y` for servers (KMIP 1.4 §3.39).
 const CUSTOM_VENDORS: [&str; 2] = ["x", "y"];
 
-/// Room for a value that spares most of them a second allocation, in bytes: a name of 40 letters fits.
-const VALUE_ROOM: usize = 96;
+/// The initial capacity for an encoded value in bytes, enough for a Name of 40 letters.
+const VALUE_CAPACITY: usize = 96;
 
-/// One value of one attribute, as it stands in a message.
+/// One value of an attribute (KMIP 1.4 §2.1.1, 2.1 §5.1).
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::kmip::attributes::{Attribute, AttributeDefinition};
+/// use kmip_server::ttlv::Tag;
+///
+/// let comment = AttributeDefinition::of(Tag::Comment).expect("Comment is an attribute");
+/// let attribute = Attribute::of(comment, &"for backups".to_owned());
+/// assert_eq!(attribute.name(), "Comment");
+/// assert_eq!(attribute.read::<String>()?, "for backups");
+/// # Ok::<(), kmip_server::ttlv::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attribute {
-    /// Which attribute it is.
+    /// The definition of the attribute.
     pub row: &'static AttributeDefinition,
-    /// The Attribute Index, where the message gives one; 2.x never does.
+    /// The Attribute Index, if the message contains one; 2.x has none.
     pub index: Option<i32>,
-    /// The value as one item behind the attribute's tag, in the stored form.
+    /// The value as one item with the tag of the attribute, encoded for [`STORED`].
     value: Vec<u8>,
 }
 
 impl Attribute {
-    /// The attribute of `row` whose value `item` holds.
+    /// Reads the value `item` of the attribute `row`.
     fn decode(row: &'static AttributeDefinition, index: Option<i32>, item: &Item<'_>) -> Result<Self, Error> {
         let mut writer = Writer::new(STORED);
         row.recode(item, row.tag, &mut writer)?;
         Ok(Self { row, index, value: writer.into_bytes() })
     }
 
-    /// The attribute of `row` with that value; `T` has to be the row's type.
+    /// Creates a value of the attribute `row`. `T` must be the type of the attribute.
     pub fn of<T: Value>(row: &'static AttributeDefinition, value: &T) -> Self {
         let mut writer = Writer::new(STORED);
         value.encode(row.tag, &mut writer);
         Self { row, index: None, value: writer.into_bytes() }
     }
 
-    /// The attribute of `row` whose value `raw` is; none where the row's type is another.
+    /// Creates a value of the attribute `row` from `raw`, or returns `None` if the attribute has another
+    /// type.
     pub fn of_raw(row: &'static AttributeDefinition, raw: &Raw) -> Option<Self> {
         let mut writer = Writer::new(STORED);
         raw.encode(row.tag, &mut writer);
@@ -58,33 +72,34 @@ impl Attribute {
         Self::decode(row, None, &item).ok()
     }
 
-    /// The same, where clients do not look for an index that is 0: it goes without saying (1.4 §2.1.1).
+    /// Removes an Attribute Index of 0, which is the default (KMIP 1.4 §2.1.1).
     #[must_use]
     pub fn without_zero_index(mut self) -> Self {
         self.index = self.index.filter(|index| *index > 0);
         self
     }
 
-    /// The value as one item, whatever its type.
+    /// Returns the value as an item of any type.
     pub fn raw(&self) -> Raw {
         let read = self.item().and_then(|item| Raw::decode(&item));
-        read.expect("the value was written as one whole item")
+        read.expect("the value is one encoded item")
     }
 
-    /// The value, read as a `T`.
+    /// Decodes the value as a `T`.
     ///
     /// # Errors
-    /// Where `T` is not the row's type.
+    /// Returns an [`Error`] if `T` is not the type of the attribute.
     pub fn read<T: Value>(&self) -> Result<T, Error> {
         self.item().and_then(|item| T::decode(&item))
     }
 
-    /// The value in the stored form: one item behind the attribute's tag. Equal values have equal bytes.
+    /// Returns the value as one item with the tag of the attribute, encoded for [`STORED`]. Equal values have
+    /// equal bytes.
     pub fn stored(&self) -> &[u8] {
         &self.value
     }
 
-    /// The name by which 1.x calls it.
+    /// Returns the Attribute Name in 1.x.
     pub fn name(&self) -> Cow<'static, str> {
         match self.vendor() {
             Some(vendor) => custom_name(&vendor).into(),
@@ -92,7 +107,7 @@ impl Attribute {
         }
     }
 
-    /// The value, where it is one that a vendor or a client named.
+    /// Returns the value of a vendor attribute, or `None` for an attribute of the standard.
     fn vendor(&self) -> Option<VendorAttribute> {
         self.row.is_vendor().then(|| self.read().ok()).flatten()
     }
@@ -103,9 +118,9 @@ impl Attribute {
 
     fn write_value(&self, tag: Tag, writer: &mut Writer) {
         match self.item() {
-            // Versions differ in what a structure holds, and in nothing else of a value.
+            // The encoding depends on the version only for structures.
             Ok(item) if item.kind != ItemType::Structure => writer.encoded(tag, item.wire),
-            // The bytes were written by this very row, so reading them again cannot fail.
+            // The same definition wrote the bytes, so that reading them cannot fail.
             Ok(item) => drop(self.row.recode(&item, tag, writer)),
             Err(_) => {}
         }
@@ -128,13 +143,15 @@ impl Attribute {
             };
             return Ok(Self { index, ..Self::of(vendor_row(), &value) });
         }
-        let row = AttributeDefinition::named(&name)
-            .ok_or(Error::Invalid { tag: Tag::AttributeName, why: "there is no attribute of that name" })?;
+        let row = AttributeDefinition::named(&name).ok_or(Error::Invalid {
+            tag: Tag::AttributeName,
+            why: "the standard defines no attribute with this name",
+        })?;
         Self::decode(row, index, &value)
     }
 
-    /// Reads the value of a 1.x Attribute structure that has no name. The standard wants one, and some clients leave
-    /// it out; what the value is made of may still say which attribute it is. None where it may be several.
+    /// Reads the value of a 1.x Attribute structure without Attribute Name, which some clients omit. Returns
+    /// `None` unless the value is valid for exactly one attribute.
     fn read_nameless(index: Option<i32>, value: &Item<'_>) -> Option<Self> {
         value.structure().ok()?.peek().ok()??;
         let rows = super::TABLE.iter().filter(|row| row.exists_in(value.version()) && !row.is_vendor());
@@ -148,7 +165,7 @@ impl Attribute {
             let vendor = self.vendor();
             let name = vendor.as_ref().map_or(Cow::Borrowed(self.row.name), |it| custom_name(it).into());
             writer.item(Tag::AttributeName, ItemType::TextString, name.as_bytes());
-            // In 1.0 an index that is 0 goes without saying.
+            // In 1.0, an index of 0 is omitted.
             if let Some(index) = self.index.filter(|index| *index != 0 || writer.version() > V1_0) {
                 index.encode(Tag::AttributeIndex, writer);
             }
@@ -159,7 +176,7 @@ impl Attribute {
         });
     }
 
-    /// Reads a 2.x value behind its own tag.
+    /// Reads a 2.x value with the tag of its attribute.
     fn read_tagged(within: Tag, item: &Item<'_>) -> Result<Self, Error> {
         match AttributeDefinition::of(item.tag) {
             Some(row) if row.exists_in(item.version()) => Self::decode(row, None, item),
@@ -174,8 +191,8 @@ impl fmt::Debug for Attribute {
     }
 }
 
-/// Several attributes as a bare run of 1.x Attribute structures, or a 2.x Attributes structure: what Locate
-/// asks for and Get Attributes answers.
+/// A list of attributes: consecutive Attribute structures in 1.x (KMIP 1.4 §2.1.1), an Attributes structure
+/// in 2.x (2.1 §5.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttributeList(pub Vec<Attribute>);
 
@@ -199,12 +216,13 @@ impl Field for AttributeList {
     }
 }
 
-/// The attributes that a client wants on a new object: a 1.x Template-Attribute, or a 2.x Attributes structure.
+/// The attributes of a new object: a Template-Attribute in 1.x (KMIP 1.4 §2.1.8), an Attributes structure in
+/// 2.x (2.1 §5.1 to §5.4).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TemplateAttribute {
-    /// The names of the templates to start from; 1.x only.
+    /// The names of templates, in 1.x only.
     pub templates: Vec<Name>,
-    /// The attributes, in the order they were given.
+    /// The attributes, in the order of the message.
     pub attributes: Vec<Attribute>,
 }
 
@@ -250,11 +268,11 @@ impl Field for Option<TemplateAttribute> {
     }
 }
 
-/// One attribute: a 1.x Attribute structure, or a 2.x structure of the field's own tag (New Attribute,
-/// Current Attribute) with one value in it.
+/// A field with one attribute: an Attribute structure in 1.x, and in 2.x a structure with the tag of the
+/// field, such as New Attribute, that contains one value (KMIP 2.1 §5.6 and §5.7).
 impl Field for Attribute {
     fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
-        let missing = Error::Missing { tag: one_tag(tag, reader.version()), found: reader.peek()? };
+        let missing = Error::Missing { tag: attribute_tag(tag, reader.version()), found: reader.peek()? };
         Option::<Self>::read(tag, reader)?.ok_or(missing)
     }
 
@@ -269,7 +287,7 @@ impl Field for Attribute {
 
 impl Field for Option<Attribute> {
     fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
-        let Some(item) = reader.take(one_tag(tag, reader.version()))? else { return Ok(None) };
+        let Some(item) = reader.take(attribute_tag(tag, reader.version()))? else { return Ok(None) };
         if item.version() < V2_0 {
             return Attribute::read_named(&item).map(Some);
         }
@@ -286,19 +304,31 @@ impl Field for Option<Attribute> {
     }
 }
 
-/// Says which attribute is meant: a 1.x Attribute Name, or a 2.x Attribute Reference (a tag, or a vendor's name).
+/// A reference to an attribute: an Attribute Name in 1.x (KMIP 1.4 §2.1.1), and an Attribute Reference in
+/// 2.x, which is a tag or a vendor with a name (2.1 §5.5).
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::kmip::attributes::AttributeReference;
+///
+/// let custom = AttributeReference::named("x-colour");
+/// assert_eq!(custom, AttributeReference::Vendor("x".to_owned(), "colour".to_owned()));
+/// assert!(matches!(AttributeReference::named("State"), AttributeReference::Standard(_)));
+/// assert!(AttributeReference::named("Weight").row().is_none());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttributeReference {
     /// An attribute of the standard.
     Standard(&'static AttributeDefinition),
     /// A vendor attribute, by vendor and name.
     Vendor(String, String),
-    /// A name or a tag that no attribute has.
+    /// A name or a tag of no attribute.
     Unknown(String),
 }
 
 impl AttributeReference {
-    /// The attribute of that 1.x name.
+    /// Creates a reference to the attribute with this 1.x name.
     pub fn named(name: &str) -> Self {
         match (custom(name), AttributeDefinition::named(name)) {
             (Some((vendor, name)), _) => Self::Vendor(vendor.to_owned(), name.to_owned()),
@@ -307,7 +337,7 @@ impl AttributeReference {
         }
     }
 
-    /// What refers to the attribute that `attribute` is a value of.
+    /// Creates a reference to the attribute of the value `attribute`.
     pub fn to(attribute: &Attribute) -> Self {
         match attribute.vendor() {
             Some(vendor) => Self::Vendor(vendor.vendor_identification, vendor.attribute_name),
@@ -315,7 +345,7 @@ impl AttributeReference {
         }
     }
 
-    /// The row that tells the attribute's rules; none for an unknown one.
+    /// Returns the definition of the attribute, or `None` if it is unknown.
     pub fn row(&self) -> Option<&'static AttributeDefinition> {
         match self {
             Self::Standard(row) => Some(row),
@@ -337,7 +367,7 @@ impl AttributeReference {
         let vendor = String::decode(&rows.require(Tag::VendorIdentification)?)?;
         let name = String::decode(&rows.require(Tag::AttributeName)?)?;
         rows.finish()?;
-        // PyKMIP's client refers to attributes of the standard in this way too.
+        // PyKMIP's client also refers to attributes of the standard in this way.
         Ok(AttributeDefinition::named(&name).map_or(Self::Vendor(vendor, name), Self::Standard))
     }
 
@@ -398,7 +428,7 @@ impl Field for Option<AttributeReference> {
 }
 
 impl Value for Attributes {
-    /// Reads an Attributes structure in the form of 2.x, or in the stored form.
+    /// Reads an Attributes structure of 2.x or of [`STORED`].
     fn decode(item: &Item<'_>) -> Result<Self, Error> {
         let mut attributes = Self::default();
         let mut values = item.structure()?;
@@ -422,49 +452,51 @@ impl Value for Attributes {
 }
 
 impl Attributes {
-    /// Adds a value; a single-valued attribute is replaced.
+    /// Adds a value; replaces the value of a single-valued attribute.
     pub fn push(&mut self, attribute: &Attribute) {
         if let Ok(item) = attribute.item() {
-            // The value was read by this very row before, so reading it again cannot fail.
+            // The same definition wrote the bytes, so that reading them cannot fail.
             let _ = attribute.row.slot_mut(self).push(&item);
         }
     }
 
-    /// Replaces the value at `index` of the attribute's slot; false where there is none.
+    /// Replaces the value at `index`. Returns `false` if there is none.
     pub fn replace(&mut self, index: usize, attribute: &Attribute) -> bool {
         let replaced = attribute.item().and_then(|item| attribute.row.slot_mut(self).replace(index, &item));
         replaced.unwrap_or(false)
     }
 
-    /// The values that `reference` means, with their positions in the slot. An Attribute Index is given where the
-    /// attribute can have several values, counted per name for vendor attributes (1.4 §2.1.1). That the first
-    /// value's is 0 goes without saying, as in the standard's test cases; clients of PyKMIP look for it all the
-    /// same, in the attributes that its server keeps.
+    /// Returns the values of the attribute `reference`, with their positions in its slot.
+    ///
+    /// Values of an attribute that can have several contain an Attribute Index, counted per name for vendor
+    /// attributes (KMIP 1.4 §2.1.1). An index of 0 is omitted, as in the test cases of the standard, except
+    /// in the attributes that PyKMIP's server supports: its clients expect the index.
     pub fn values(&self, reference: &AttributeReference) -> Vec<(usize, Attribute)> {
         let Some(row) = reference.row() else { return Vec::new() };
         let all = self.of_row(row).enumerate();
-        let meant = all.filter(|(_, value)| !row.is_vendor() || AttributeReference::to(value) == *reference);
-        let looked_for =
+        let values = all.filter(|(_, value)| !row.is_vendor() || AttributeReference::to(value) == *reference);
+        let always_indexed =
             matches!(row.tag, Tag::Name | Tag::ObjectGroup | Tag::ApplicationSpecificInformation);
-        let indexed = meant.enumerate().map(|(index, (position, value))| {
-            let told = row.multiple && (index > 0 || looked_for);
-            let index = told.then(|| i32::try_from(index).unwrap_or(i32::MAX));
+        let indexed = values.enumerate().map(|(index, (position, value))| {
+            let has_index = row.multiple && (index > 0 || always_indexed);
+            let index = has_index.then(|| i32::try_from(index).unwrap_or(i32::MAX));
             (position, Attribute { index, ..value })
         });
         indexed.collect()
     }
 
-    /// Every value of one row, in order, without index.
+    /// Returns every value of the attribute `row` in order, without Attribute Index.
     pub fn of_row(&self, row: &'static AttributeDefinition) -> impl Iterator<Item = Attribute> {
         let slot = row.slot(self);
         (0..slot.count()).map(move |index| {
-            let mut writer = Writer::reusing(Vec::with_capacity(VALUE_ROOM), STORED);
+            let mut writer = Writer::reusing(Vec::with_capacity(VALUE_CAPACITY), STORED);
             slot.write(index, row.tag, &mut writer);
             Attribute { row, index: None, value: writer.into_bytes() }
         })
     }
 
-    /// What refers to each attribute that has a value and that `version` has, each once, in table order.
+    /// Returns a reference to each attribute that has a value and that `version` defines, in the order of the
+    /// table.
     pub fn references(&self, version: Version) -> Vec<AttributeReference> {
         let mut references = Vec::new();
         for row in super::TABLE.iter().filter(|row| row.exists_in(version)) {
@@ -482,7 +514,7 @@ impl Attributes {
         references
     }
 
-    /// Those that Get Attributes tells in `version` to whoever names none.
+    /// Returns the references for a Get Attributes request of `version` that names no attributes.
     pub fn reported_by_default(&self, version: Version) -> Vec<AttributeReference> {
         let mut references = self.references(version);
         references.retain(|reference| reference.row().is_some_and(|row| row.is_reported_by_default(version)));
@@ -509,7 +541,7 @@ fn write_all(attributes: &[Attribute], tag: Tag, writer: &mut Writer) {
     }
 }
 
-/// The tag under which 1.x has what 2.x calls `tag`.
+/// Returns the tag in `version` of the field with the 2.x tag `tag`.
 fn template_tag(tag: Tag, version: Version) -> Tag {
     match tag {
         _ if version >= V2_0 => tag,
@@ -520,7 +552,7 @@ fn template_tag(tag: Tag, version: Version) -> Tag {
     }
 }
 
-fn one_tag(tag: Tag, version: Version) -> Tag {
+fn attribute_tag(tag: Tag, version: Version) -> Tag {
     if version >= V2_0 { tag } else { Tag::Attribute }
 }
 
@@ -528,7 +560,7 @@ fn reference_tag(tag: Tag, version: Version) -> Tag {
     if version >= V2_0 { tag } else { Tag::AttributeName }
 }
 
-/// Vendor and name of a custom attribute, by its 1.x name.
+/// Splits the 1.x name of a custom attribute into vendor and name.
 fn custom(name: &str) -> Option<(&str, &str)> {
     name.split_once(CUSTOM_SEPARATOR).filter(|(vendor, _)| CUSTOM_VENDORS.contains(vendor))
 }
@@ -538,7 +570,7 @@ fn custom_name(vendor: &VendorAttribute) -> String {
 }
 
 fn vendor_row() -> &'static AttributeDefinition {
-    AttributeDefinition::of(Tag::Attribute).expect("the table ends with the row of vendor attributes")
+    AttributeDefinition::of(Tag::Attribute).expect("the table contains the vendor attributes")
 }
 
 #[cfg(test)]
@@ -548,7 +580,7 @@ mod tests {
     use crate::kmip::structures::CryptographicParameters;
     use crate::ttlv::V1_2;
 
-    /// An Attribute structure of 1.2 without a name.
+    /// Reads an Attribute structure of 1.2 without Attribute Name.
     fn nameless(value: impl Fn(&mut Writer)) -> Result<Attribute, Error> {
         let mut writer = Writer::new(V1_2);
         writer.structure(Tag::Attribute, value);
@@ -557,7 +589,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_without_a_name_is_told_by_its_value_where_only_one_can_have_that() {
+    fn accepts_an_attribute_without_name_if_its_value_is_valid_for_one_attribute() {
         let parameters = CryptographicParameters {
             padding_method: Some(PaddingMethod::Pss),
             hashing_algorithm: Some(HashingAlgorithm::Sha256),
@@ -569,16 +601,16 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_without_a_name_is_refused_where_it_could_be_several() {
-        let refused = |outcome: Result<Attribute, Error>| {
+    fn rejects_an_attribute_without_name_if_its_value_is_valid_for_several_or_none() {
+        let assert_rejected = |outcome: Result<Attribute, Error>| {
             assert!(matches!(outcome, Err(Error::Missing { tag: Tag::AttributeName, .. })), "{outcome:?}");
         };
-        refused(nameless(|writer| 128.encode(Tag::AttributeValue, writer)));
-        refused(nameless(|writer| "text".to_owned().encode(Tag::AttributeValue, writer)));
-        refused(nameless(|writer| writer.structure(Tag::AttributeValue, |_| ())));
+        assert_rejected(nameless(|writer| 128.encode(Tag::AttributeValue, writer)));
+        assert_rejected(nameless(|writer| "text".to_owned().encode(Tag::AttributeValue, writer)));
+        assert_rejected(nameless(|writer| writer.structure(Tag::AttributeValue, |_| ())));
         let unknown = |writer: &mut Writer| {
             writer.structure(Tag::AttributeValue, |writer| 1.encode(Tag::BatchCount, writer));
         };
-        refused(nameless(unknown));
+        assert_rejected(nameless(unknown));
     }
 }

@@ -1,14 +1,25 @@
-//! What may be done with an attribute, and by whom: the columns of the standard's tables of rules.
+//! Attribute rules: the columns of the rule tables of the standard (KMIP 1.4 §3, 2.1 §4).
 
 use crate::kmip::enums::ObjectType;
 use crate::ttlv::Version;
 
 /// A set of object types.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::kmip::attributes::ObjectTypes;
+/// use kmip_server::kmip::enums::ObjectType;
+///
+/// let keys = ObjectTypes::of(&[ObjectType::PublicKey, ObjectType::PrivateKey]);
+/// assert!(keys.contains(ObjectType::PublicKey));
+/// assert!(!keys.contains(ObjectType::Certificate));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectTypes(u16);
 
 impl ObjectTypes {
-    /// The set of `types`.
+    /// Creates the set of `types`.
     pub const fn of(types: &[ObjectType]) -> Self {
         let mut bits = 0;
         let mut rest = types;
@@ -19,55 +30,56 @@ impl ObjectTypes {
         Self(bits)
     }
 
-    /// The types of both sets.
+    /// Returns the union of both sets.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether the set has the type.
+    /// Returns whether the set contains `object_type`.
     pub const fn contains(self, object_type: ObjectType) -> bool {
         self.0 & (1 << object_type.to_wire()) != 0
     }
 }
 
-/// Who gives an attribute its first value.
+/// The party that sets the initial value of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The server alone.
+    /// Only the server.
     Server,
-    /// A client alone.
+    /// Only a client.
     Client,
-    /// Either.
+    /// The server or a client.
     Both,
 }
 
-/// The rules of one attribute. Where the standard's versions, its test cases and the server that this one
-/// replaces differ, the row is the widest that all of them allow.
+/// The rules of one attribute. If the versions of the standard, its test cases and PyKMIP's server differ,
+/// the rules are the most permissive of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// The objects that can have it.
+    /// The object types that can have the attribute.
     pub applies_to: ObjectTypes,
-    /// Who gives it its first value.
+    /// The party that sets the initial value.
     pub origin: Origin,
-    /// Whether every object it applies to has a value.
+    /// Whether every object of these types has a value.
     pub always: bool,
-    /// Whether a client may change it.
+    /// Whether a client can modify the value.
     pub client_may_modify: bool,
-    /// Whether a client may delete it.
+    /// Whether a client can delete the value.
     pub client_may_delete: bool,
-    /// The last version that has it, where a later one dropped it.
+    /// The last version that defines the attribute, if a later one removed it.
     pub until: Option<Version>,
-    /// The version that first marks it deprecated.
+    /// The first version that deprecates the attribute.
     pub deprecated: Option<Version>,
-    /// Whether the store keeps an index of its values for Locate.
+    /// Whether the store has an index of the values for Locate.
     pub indexed: bool,
-    /// The first version in which Get Attributes tells it to those who name no attributes, where that is not
-    /// its own first one. PyKMIP's clients, which speak 1.2 unless told otherwise, cannot read a reply with it.
+    /// The first version in which Get Attributes returns the attribute to a request that names none, if it is
+    /// not the first version that defines it. PyKMIP's clients, which use 1.2 by default, cannot read
+    /// responses that contain it.
     pub reported_by_default_from: Option<Version>,
 }
 
 impl Rules {
-    /// A value that only the server sets, on every kind of object.
+    /// Only the server sets the value; every object type can have it.
     pub const SERVER: Self = Self {
         applies_to: ALL,
         origin: Origin::Server,
@@ -80,38 +92,38 @@ impl Rules {
         reported_by_default_from: None,
     };
 
-    /// The same, present on every object that it applies to.
+    /// Only the server sets the value; every object has it.
     pub const ALWAYS: Self = Self { always: true, ..Self::SERVER };
 
-    /// A value that a client sets, changes and deletes.
+    /// A client can set, modify and delete the value.
     pub const CLIENT: Self =
         Self { origin: Origin::Both, client_may_modify: true, client_may_delete: true, ..Self::SERVER };
 
-    /// A value that a client may give when the object is made, and not change.
+    /// A client can set the value on creation, and cannot modify it.
     pub const ON_CREATION: Self = Self { origin: Origin::Both, ..Self::SERVER };
 }
 
 use ObjectType as T;
 
-/// Every object.
+/// All object types.
 pub(super) const ALL: ObjectTypes = ObjectTypes(u16::MAX);
 /// Certificates.
 pub(super) const CERTIFICATES: ObjectTypes = ObjectTypes::of(&[T::Certificate]);
-/// Keys, and the templates that keys are made by.
+/// Keys and templates.
 pub(super) const KEYS: ObjectTypes =
     ObjectTypes::of(&[T::SymmetricKey, T::PublicKey, T::PrivateKey, T::SplitKey, T::PgpKey, T::Template]);
-/// Keys of a pair.
+/// Public keys, private keys and templates.
 pub(super) const ASYMMETRIC_KEYS: ObjectTypes = ObjectTypes::of(&[T::PublicKey, T::PrivateKey, T::Template]);
-/// Objects with a value that stands in a key block.
+/// Objects with a key block.
 pub(super) const KEY_VALUES: ObjectTypes =
     ObjectTypes::of(&[T::SymmetricKey, T::PublicKey, T::PrivateKey, T::SplitKey, T::SecretData, T::PgpKey]);
-/// Cryptographic objects: those with a life cycle.
+/// Cryptographic objects: those with a State.
 pub(super) const CRYPTOGRAPHIC: ObjectTypes =
     KEY_VALUES.and(CERTIFICATES).and(ObjectTypes::of(&[T::CertificateRequest]));
 /// Cryptographic objects and templates.
 pub(super) const CRYPTOGRAPHIC_AND_TEMPLATES: ObjectTypes =
     CRYPTOGRAPHIC.and(ObjectTypes::of(&[T::Template]));
-/// Cryptographic objects and opaque ones.
+/// Cryptographic objects and opaque objects.
 pub(super) const CRYPTOGRAPHIC_AND_OPAQUE: ObjectTypes =
     CRYPTOGRAPHIC.and(ObjectTypes::of(&[T::OpaqueObject]));
 /// Opaque objects.

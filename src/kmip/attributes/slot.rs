@@ -1,37 +1,36 @@
-//! How an attribute's values are kept: none or one (`Option<T>`), or any number in order (`Vec<T>`).
-//!
-//! All behaviour of attributes that does not depend on what they mean is here, once, for both shapes.
+//! Access to the values of an attribute, independent of their type: at most one (`Option<T>`), or any number
+//! (`Vec<T>`).
 
 use crate::ttlv::{Error, Item, Tag, Value, Writer};
 
-/// The values of one attribute of one object, whatever their type.
+/// The values of one attribute of one object, independent of their type.
 pub trait Slot {
-    /// How many values there are.
+    /// Returns the number of values.
     fn count(&self) -> usize;
 
-    /// Adds the value of `item` as the last one; a single-valued attribute is replaced.
+    /// Appends the value of `item`; replaces the value of a single-valued attribute.
     ///
     /// # Errors
-    /// Whatever the attribute's type finds wrong with the item.
+    /// Returns an [`Error`] if the item is invalid for the type of the attribute.
     fn push(&mut self, item: &Item<'_>) -> Result<(), Error>;
 
-    /// Replaces the value at `index`; false where there is none.
+    /// Replaces the value at `index`. Returns `false` if there is none.
     ///
     /// # Errors
-    /// Whatever the attribute's type finds wrong with the item.
+    /// Returns an [`Error`] if the item is invalid for the type of the attribute.
     fn replace(&mut self, index: usize, item: &Item<'_>) -> Result<bool, Error>;
 
-    /// Takes the value at `index` away; false where there is none.
+    /// Removes the value at `index`. Returns `false` if there is none.
     fn remove(&mut self, index: usize) -> bool;
 
-    /// Takes all values away.
+    /// Removes all values.
     fn clear(&mut self);
 
-    /// Writes the value at `index`, if there is one, as an item behind `tag`.
+    /// Writes the value at `index`, if there is one, as an item with the tag `tag`.
     fn write(&self, index: usize, tag: Tag, writer: &mut Writer);
 }
 
-/// The shape of a slot, told by its type.
+/// The type and number of the values of a slot.
 pub trait Shape {
     /// The type of one value.
     type Of: Value;
@@ -97,11 +96,11 @@ impl<T: Value> Slot for Vec<T> {
     }
 
     fn remove(&mut self, index: usize) -> bool {
-        let there = index < self.len();
-        if there {
+        let exists = index < self.len();
+        if exists {
             Vec::remove(self, index);
         }
-        there
+        exists
     }
 
     fn clear(&mut self) {

@@ -1,5 +1,5 @@
-//! THE table of attributes: a row each, with its type, tag, name, first version and rules
-//! (KMIP 1.4 §3, 2.1 §4). Adding an attribute is one row.
+//! The table of attributes: type, tag, name, first version and rules of each (KMIP 1.4 §3, 2.1 §4). A new
+//! attribute is one row.
 
 use crate::kmip::enums::*;
 use crate::kmip::structures::*;
@@ -10,17 +10,28 @@ use crate::ttlv::{
 use super::rules::*;
 use super::slot::{Shape, Slot};
 
-/// One row of the table.
+/// The definition of one attribute.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::kmip::attributes::AttributeDefinition;
+/// use kmip_server::ttlv::{Tag, V1_2, V1_4};
+///
+/// let comment = AttributeDefinition::named("Comment").expect("Comment is an attribute");
+/// assert_eq!((comment.tag, comment.multiple), (Tag::Comment, false));
+/// assert!(comment.exists_in(V1_4) && !comment.exists_in(V1_2));
+/// ```
 pub struct AttributeDefinition {
-    /// The tag of the attribute's values in 2.x.
+    /// The tag of the values in 2.x.
     pub tag: Tag,
-    /// The name, by which 1.x calls it.
+    /// The Attribute Name in 1.x.
     pub name: &'static str,
-    /// The version that brought it.
+    /// The first version that defines the attribute.
     pub since: Version,
-    /// Whether an object may have several values.
+    /// Whether an object can have several values.
     pub multiple: bool,
-    /// What may be done with it.
+    /// The rules.
     pub rules: Rules,
     slot: fn(&Attributes) -> &dyn Slot,
     slot_mut: fn(&mut Attributes) -> &mut dyn Slot,
@@ -29,13 +40,15 @@ pub struct AttributeDefinition {
 
 macro_rules! attributes {
     ($($field:ident: $Type:ty = $Tag:ident $name:literal $since:ident, $base:ident { $($rule:ident: $value:expr),* };)*) => {
-        /// The attributes of one object.
+        /// The attributes of one object (KMIP 1.4 §3, 2.1 §4).
+        ///
+        /// In 2.x and in the store, it is the Attributes structure (2.1 §5.1).
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Attributes {
             $(#[doc = $name] pub $field: $Type,)*
         }
 
-        /// Every attribute, in the order in which they are listed to clients.
+        /// Every attribute, in the order in which responses list them.
         pub static TABLE: &[AttributeDefinition] = &[$(AttributeDefinition {
             tag: Tag::$Tag,
             name: $name,
@@ -51,10 +64,11 @@ macro_rules! attributes {
         },)*];
 
         impl Attributes {
-            /// Adds the value of `item`, whose tag says which attribute it is; false where none has that tag.
+            /// Adds the value of `item` to the attribute with its tag. Returns `false` if no attribute has
+            /// the tag.
             ///
             /// # Errors
-            /// Whatever the attribute's type finds wrong with the item.
+            /// Returns an [`Error`] if the item is invalid for the type of the attribute.
             pub(super) fn push_item(&mut self, item: &Item<'_>) -> Result<bool, Error> {
                 match item.tag {
                     $(Tag::$Tag => Slot::push(&mut self.$field, item)?,)*
@@ -67,46 +81,47 @@ macro_rules! attributes {
 }
 
 impl AttributeDefinition {
-    /// The attribute of that tag.
+    /// Returns the attribute with this tag, or `None`.
     pub fn of(tag: Tag) -> Option<&'static AttributeDefinition> {
         TABLE.iter().find(|row| row.tag == tag)
     }
 
-    /// The attribute of that name, as 1.x writes it. Custom attributes are not found by theirs.
+    /// Returns the attribute of the standard with this 1.x name, or `None`.
     pub fn named(name: &str) -> Option<&'static AttributeDefinition> {
         TABLE.iter().find(|row| row.name == name && !row.is_vendor())
     }
 
-    /// Whether `version` has the attribute.
+    /// Returns whether `version` defines the attribute.
     pub fn exists_in(&self, version: Version) -> bool {
         self.since <= version
             && self.rules.until.is_none_or(|until| version <= until || version == crate::ttlv::STORED)
     }
 
-    /// Whether Get Attributes tells it to those who name no attributes, in `version`.
+    /// Returns whether Get Attributes of `version` returns the attribute to a request that names none.
     pub fn is_reported_by_default(&self, version: Version) -> bool {
         self.exists_in(version) && self.rules.reported_by_default_from.is_none_or(|from| from <= version)
     }
 
-    /// Whether this is the row of all vendor (custom) attributes.
+    /// Returns whether this is the definition of all vendor attributes (custom attributes in 1.x).
     pub fn is_vendor(&self) -> bool {
         self.tag == Tag::Attribute
     }
 
-    /// The values that `attributes` has for it.
+    /// Returns the values of the attribute in `attributes`.
     pub fn slot<'a>(&self, attributes: &'a Attributes) -> &'a dyn Slot {
         (self.slot)(attributes)
     }
 
-    /// The same, to change them.
+    /// Returns the values of the attribute in `attributes` mutably.
     pub fn slot_mut<'a>(&self, attributes: &'a mut Attributes) -> &'a mut dyn Slot {
         (self.slot_mut)(attributes)
     }
 
-    /// Reads `item` as a value of the attribute and writes it again, in the writer's version and behind `tag`.
+    /// Decodes `item` as a value of the attribute and writes it with the tag `tag` for the version of
+    /// `writer`.
     ///
     /// # Errors
-    /// Whatever the attribute's type finds wrong with the item.
+    /// Returns an [`Error`] if the item is invalid for the type of the attribute.
     pub fn recode(&self, item: &Item<'_>, tag: Tag, writer: &mut Writer) -> Result<(), Error> {
         (self.recode)(item, tag, writer)
     }
@@ -224,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_has_a_tag_of_the_standard_and_its_name() {
+    fn every_attribute_has_a_tag_of_the_standard_and_its_name() {
         for row in TABLE {
             let name = row.tag.name().unwrap();
             assert!(row.is_vendor() || row.name == name, "{} is called {name}", row.name);
@@ -233,24 +248,25 @@ mod tests {
     }
 
     #[test]
-    fn no_row_can_be_deleted_by_a_client_that_must_always_be_there() {
+    fn clients_cannot_delete_mandatory_attributes() {
         for row in TABLE {
             assert!(!(row.rules.always && row.rules.client_may_delete), "{row:?}");
         }
     }
 
     #[test]
-    fn what_clients_in_the_field_cannot_read_is_told_unasked_from_a_later_version_on() {
-        let told = |name, version| AttributeDefinition::named(name).unwrap().is_reported_by_default(version);
-        assert!(told("State", V1_0) && told("Link", V1_0) && told("Comment", V1_4));
-        assert!(!told("Revocation Reason", V1_4) && told("Revocation Reason", V2_0));
-        assert!(!told("X.509 Certificate Subject", V1_3) && told("X.509 Certificate Subject", V1_4));
-        assert!(!told("Comment", V1_2), "1.2 does not have it");
-        assert!(!told("Certificate Subject", V2_0), "2.0 has dropped it");
+    fn reports_attributes_that_older_clients_cannot_read_by_default_only_in_later_versions() {
+        let reported =
+            |name, version| AttributeDefinition::named(name).unwrap().is_reported_by_default(version);
+        assert!(reported("State", V1_0) && reported("Link", V1_0) && reported("Comment", V1_4));
+        assert!(!reported("Revocation Reason", V1_4) && reported("Revocation Reason", V2_0));
+        assert!(!reported("X.509 Certificate Subject", V1_3) && reported("X.509 Certificate Subject", V1_4));
+        assert!(!reported("Comment", V1_2), "1.2 does not define it");
+        assert!(!reported("Certificate Subject", V2_0), "2.0 removed it");
     }
 
     #[test]
-    fn rows_that_a_version_dropped_do_not_exist_there() {
+    fn removed_attributes_do_not_exist_in_later_versions() {
         let row = AttributeDefinition::named("Certificate Identifier").unwrap();
         assert!(row.exists_in(V1_4) && !row.exists_in(V2_0));
         assert!(row.exists_in(crate::ttlv::STORED));

@@ -1,9 +1,9 @@
-//! What attributes may say.
+//! Enumerations of attribute values.
 
 use crate::kmip::macros::wire_enum;
 
 wire_enum! {
-    /// State.
+    /// State: a state in the life cycle of an object (KMIP 1.4 §9.1.3.2.18, 2.1 §11.55).
     pub enum State {
         PreActive = 0x00000001 "Pre-Active" V1_0,
         Active = 0x00000002 "Active" V1_0,
@@ -15,7 +15,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Name Type.
+    /// Name Type: the type of a Name (KMIP 1.4 §9.1.3.2.11, 2.1 §11.31).
     pub enum NameType {
         UninterpretedTextString = 0x00000001 "Uninterpreted Text String" V1_0,
         Uri = 0x00000002 "URI" V1_0,
@@ -23,7 +23,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Alternative Name Type.
+    /// Alternative Name Type: the type of an Alternative Name (KMIP 1.4 §9.1.3.2.34, 2.1 §11.2).
     pub enum AlternativeNameType {
         UninterpretedTextString = 0x00000001 "Uninterpreted Text String" V1_2,
         Uri = 0x00000002 "URI" V1_2,
@@ -36,7 +36,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Link Type.
+    /// Link Type: the relation between linked objects (KMIP 1.4 §9.1.3.2.20, 2.1 §11.28).
     pub enum LinkType {
         CertificateLink = 0x00000101 "Certificate Link" V1_0,
         PublicKeyLink = 0x00000102 "Public Key Link" V1_0,
@@ -56,7 +56,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Revocation Reason Code.
+    /// Revocation Reason Code: the reason of a Revoke request (KMIP 1.4 §9.1.3.2.19, 2.1 §11.48).
     pub enum RevocationReasonCode {
         Unspecified = 0x00000001 "Unspecified" V1_0,
         KeyCompromise = 0x00000002 "Key Compromise" V1_0,
@@ -69,7 +69,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Usage Limits Unit.
+    /// Usage Limits Unit: the unit of Usage Limits (KMIP 1.4 §9.1.3.2.31, 2.1 §11.60).
     pub enum UsageLimitsUnit {
         Byte = 0x00000001 "Byte" V1_0,
         Object = 0x00000002 "Object" V1_0,
@@ -77,7 +77,8 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Object Group Member.
+    /// Object Group Member: the members of an Object Group that Locate returns (KMIP 1.4 §9.1.3.2.33, 2.1
+    /// §11.33).
     pub enum ObjectGroupMember {
         GroupMemberFresh = 0x00000001 "Group Member Fresh" V1_1,
         GroupMemberDefault = 0x00000002 "Group Member Default" V1_1,
@@ -85,7 +86,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Rotate Name Type.
+    /// Rotate Name Type: the type of a Rotate Name (KMIP 2.1 §11.51).
     pub enum RotateNameType {
         UninterpretedTextString = 0x00000001 "Uninterpreted Text String" V2_1,
         Uri = 0x00000002 "URI" V2_1,
@@ -93,7 +94,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Adjustment Type.
+    /// Adjustment Type: the calculation of Adjust Attribute (KMIP 2.1 §11.1).
     pub enum AdjustmentType {
         Increment = 0x00000001 "Increment" V2_0,
         Decrement = 0x00000002 "Decrement" V2_0,

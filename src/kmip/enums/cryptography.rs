@@ -1,9 +1,9 @@
-//! Algorithms, modes, curves and what random numbers are made by.
+//! Enumerations of algorithms, modes and random number generators.
 
 use crate::kmip::macros::wire_enum;
 
 wire_enum! {
-    /// Cryptographic Algorithm.
+    /// Cryptographic Algorithm: a cryptographic algorithm (KMIP 1.4 §9.1.3.2.13, 2.1 §11.12).
     pub enum CryptographicAlgorithm {
         Des = 0x00000001 "DES" V1_0,
         TripleDes = 0x00000002 "3DES" V1_0,
@@ -65,7 +65,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Block Cipher Mode.
+    /// Block Cipher Mode: a mode of operation of a block cipher (KMIP 1.4 §9.1.3.2.14, 2.1 §11.6).
     pub enum BlockCipherMode {
         Cbc = 0x00000001 "CBC" V1_0,
         Ecb = 0x00000002 "ECB" V1_0,
@@ -89,7 +89,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Padding Method.
+    /// Padding Method: a padding of plaintexts or signatures (KMIP 1.4 §9.1.3.2.15, 2.1 §11.37).
     pub enum PaddingMethod {
         None = 0x00000001 "None" V1_0,
         Oaep = 0x00000002 "OAEP" V1_0,
@@ -105,7 +105,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Hashing Algorithm.
+    /// Hashing Algorithm: a hash function (KMIP 1.4 §9.1.3.2.16, 2.1 §11.21).
     pub enum HashingAlgorithm {
         Md2 = 0x00000001 "MD2" V1_0,
         Md4 = 0x00000002 "MD4" V1_0,
@@ -128,7 +128,8 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Digital Signature Algorithm.
+    /// Digital Signature Algorithm: a signature algorithm with its hash function (KMIP 1.4 §9.1.3.2.7, 2.1
+    /// §11.16).
     pub enum DigitalSignatureAlgorithm {
         Md2WithRsaEncryption = 0x00000001 "MD2 with RSA Encryption" V1_1,
         Md5WithRsaEncryption = 0x00000002 "MD5 with RSA Encryption" V1_1,
@@ -153,14 +154,14 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Mask Generator.
+    /// Mask Generator: a mask generation function (KMIP 1.4 §9.1.3.2.49, 2.1 §11.30).
     pub enum MaskGenerator {
         Mgf1 = 0x00000001 "MGF1" V1_4,
     }
 }
 
 wire_enum! {
-    /// Derivation Method.
+    /// Derivation Method: a key derivation function (KMIP 1.4 §9.1.3.2.21, 2.1 §11.14).
     pub enum DerivationMethod {
         Pbkdf2 = 0x00000001 "PBKDF2" V1_0,
         Hash = 0x00000002 "HASH" V1_0,
@@ -176,7 +177,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// RNG Algorithm.
+    /// RNG Algorithm: a class of random number generators (KMIP 1.4 §9.1.3.2.37, 2.1 §11.49).
     pub enum RngAlgorithm {
         Unspecified = 0x00000001 "Unspecified" V1_3,
         Fips186_2 = 0x00000002 "FIPS 186-2" V1_3,
@@ -188,7 +189,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// DRBG Algorithm.
+    /// DRBG Algorithm: a deterministic random bit generator (KMIP 1.4 §9.1.3.2.38, 2.1 §11.17).
     pub enum DrbgAlgorithm {
         Unspecified = 0x00000001 "Unspecified" V1_3,
         DualEc = 0x00000002 "Dual-EC" V1_3,
@@ -199,7 +200,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// FIPS186 Variation.
+    /// FIPS186 Variation: a variation of the generator of FIPS 186 (KMIP 1.4 §9.1.3.2.39, 2.1 §11.20).
     pub enum Fips186Variation {
         Unspecified = 0x00000001 "Unspecified" V1_3,
         GpXOriginal = 0x00000002 "GP x-Original" V1_3,
@@ -212,7 +213,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// RNG Mode.
+    /// RNG Mode: the use of a random number generator by clients (KMIP 1.4 §9.1.3.2.46, 2.1 §11.50).
     pub enum RngMode {
         Unspecified = 0x00000001 "Unspecified" V1_3,
         SharedInstantiation = 0x00000002 "Shared Instantiation" V1_3,
@@ -221,7 +222,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Validity Indicator.
+    /// Validity Indicator: the result of a validation or verification (KMIP 1.4 §9.1.3.2.23, 2.1 §11.61).
     pub enum ValidityIndicator {
         Valid = 0x00000001 "Valid" V1_0,
         Invalid = 0x00000002 "Invalid" V1_0,
@@ -230,7 +231,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Unwrap Mode.
+    /// Unwrap Mode: the treatment of wrapped keys by a server (KMIP 1.4 §9.1.3.2.43, 2.1 §11.59).
     pub enum UnwrapMode {
         Unspecified = 0x00000001 "Unspecified" V1_3,
         Processed = 0x00000002 "Processed" V1_3,
@@ -239,7 +240,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Shredding Algorithm.
+    /// Shredding Algorithm: the algorithm by which a server shreds keys (KMIP 1.4 §9.1.3.2.45, 2.1 §11.53).
     pub enum ShreddingAlgorithm {
         Unspecified = 0x00000001 "Unspecified" V1_3,
         Cryptographic = 0x00000002 "Cryptographic" V1_3,
@@ -248,7 +249,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Destroy Action.
+    /// Destroy Action: the effect of Destroy (KMIP 1.4 §9.1.3.2.44, 2.1 §11.15).
     pub enum DestroyAction {
         Unspecified = 0x00000001 "Unspecified" V1_3,
         KeyMaterialDeleted = 0x00000002 "Key Material Deleted" V1_3,

@@ -1,9 +1,9 @@
-//! Recommended curves (KMIP 1.4 §9.1.3.2.5, 2.1 §11.46).
+//! Recommended curves (KMIP 1.4 §9.1.3.2.5, 2.1 §11.45).
 
 use crate::kmip::macros::wire_enum;
 
 wire_enum! {
-    /// Recommended Curve.
+    /// Recommended Curve: an elliptic curve (KMIP 1.4 §9.1.3.2.5, 2.1 §11.45).
     pub enum RecommendedCurve {
         P192 = 0x00000001 "P-192" V1_0,
         K163 = 0x00000002 "K-163" V1_0,

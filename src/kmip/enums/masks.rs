@@ -3,7 +3,7 @@
 use crate::kmip::macros::wire_mask;
 
 wire_mask! {
-    /// The bits of a Cryptographic Usage Mask.
+    /// Cryptographic Usage Mask: the operations that a key is for (KMIP 1.4 §9.1.3.3.1, 2.1 §12.1).
     pub struct CryptographicUsageMask {
         SIGN = 0x00000001 "Sign" V1_0,
         VERIFY = 0x00000002 "Verify" V1_0,
@@ -33,7 +33,7 @@ wire_mask! {
 }
 
 wire_mask! {
-    /// The bits of a Storage Status Mask.
+    /// Storage Status Mask: the storage that Locate searches (KMIP 1.4 §9.1.3.3.2, 2.1 §12.3).
     pub struct StorageStatusMask {
         ON_LINE_STORAGE = 0x00000001 "On-line storage" V1_0,
         ARCHIVAL_STORAGE = 0x00000002 "Archival storage" V1_0,
@@ -42,7 +42,7 @@ wire_mask! {
 }
 
 wire_mask! {
-    /// The bits of a Protection Storage Mask.
+    /// Protection Storage Mask: the properties of the storage that protects an object (KMIP 2.1 §12.2).
     pub struct ProtectionStorageMask {
         SOFTWARE = 0x00000001 "Software" V2_0,
         HARDWARE = 0x00000002 "Hardware" V2_0,

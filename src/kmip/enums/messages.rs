@@ -1,9 +1,9 @@
-//! What messages, operations and sessions say.
+//! Enumerations of messages, operations and connections.
 
 use crate::kmip::macros::wire_enum;
 
 wire_enum! {
-    /// Operation.
+    /// Operation: an operation (KMIP 1.4 §9.1.3.2.27, 2.1 §11.36).
     pub enum Operation {
         Create = 0x00000001 "Create" V1_0,
         CreateKeyPair = 0x00000002 "Create Key Pair" V1_0,
@@ -68,7 +68,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Result Status.
+    /// Result Status: the status of a response batch item (KMIP 1.4 §9.1.3.2.28, 2.1 §11.47).
     pub enum ResultStatus {
         Success = 0x00000000 "Success" V1_0,
         OperationFailed = 0x00000001 "Operation Failed" V1_0,
@@ -78,7 +78,8 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Batch Error Continuation Option.
+    /// Batch Error Continuation Option: the treatment of a batch after an item has failed (KMIP 1.4
+    /// §9.1.3.2.30, 2.1 §11.5).
     pub enum BatchErrorContinuationOption {
         Continue = 0x00000001 "Continue" V1_0,
         Stop = 0x00000002 "Stop" V1_0,
@@ -87,7 +88,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Cancellation Result.
+    /// Cancellation Result: the result of Cancel (KMIP 1.4 §9.1.3.2.25, 2.1 §11.7).
     pub enum CancellationResult {
         Canceled = 0x00000001 "Canceled" V1_0,
         UnableToCancel = 0x00000002 "Unable to Cancel" V1_0,
@@ -98,7 +99,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Put Function.
+    /// Put Function: whether Put sends a new object or a replacement (KMIP 1.4 §9.1.3.2.26, 2.1 §11.43).
     pub enum PutFunction {
         New = 0x00000001 "New" V1_0,
         Replace = 0x00000002 "Replace" V1_0,
@@ -106,7 +107,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Query Function.
+    /// Query Function: a set of information that Query returns (KMIP 1.4 §9.1.3.2.24, 2.1 §11.44).
     pub enum QueryFunction {
         QueryOperations = 0x00000001 "Query Operations" V1_0,
         QueryObjects = 0x00000002 "Query Objects" V1_0,
@@ -126,7 +127,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Credential Type.
+    /// Credential Type: the type of a Credential (KMIP 1.4 §9.1.3.2.1, 2.1 §11.11).
     pub enum CredentialType {
         UsernameAndPassword = 0x00000001 "Username and Password" V1_0,
         Device = 0x00000002 "Device" V1_1,
@@ -138,7 +139,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Attestation Type.
+    /// Attestation Type: the type of an attestation (KMIP 1.4 §9.1.3.2.36, 2.1 §11.4).
     pub enum AttestationType {
         TpmQuote = 0x00000001 "TPM Quote" V1_2,
         TcgIntegrityReport = 0x00000002 "TCG Integrity Report" V1_2,
@@ -147,7 +148,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Asynchronous Indicator.
+    /// Asynchronous Indicator: whether a client accepts asynchronous responses (KMIP 2.1 §11.3).
     pub enum AsynchronousIndicator {
         Mandatory = 0x00000001 "Mandatory" V2_0,
         Optional = 0x00000002 "Optional" V2_0,
@@ -156,7 +157,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Endpoint Role.
+    /// Endpoint Role: the role of an endpoint of a connection (KMIP 2.1 §11.19).
     pub enum EndpointRole {
         Client = 0x00000001 "Client" V2_0,
         Server = 0x00000002 "Server" V2_0,
@@ -164,14 +165,14 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Ticket Type.
+    /// Ticket Type: the type of a Ticket (KMIP 2.1 §11.57).
     pub enum TicketType {
         Login = 0x00000001 "Login" V2_0,
     }
 }
 
 wire_enum! {
-    /// Interop Function.
+    /// Interop Function: a function of the Interop operation (KMIP 2.1 §11.22).
     pub enum InteropFunction {
         Begin = 0x00000001 "Begin" V2_0,
         End = 0x00000002 "End" V2_0,
@@ -180,7 +181,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The entries that may stand for Data.
+    /// Data: an entry refers to data of an earlier batch item (KMIP 2.1 §11.13).
     pub enum DataValue {
         Decrypt = 0x00000001 "Decrypt" V2_0,
         Encrypt = 0x00000002 "Encrypt" V2_0,
@@ -193,7 +194,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The entries that may stand for a Unique Identifier.
+    /// Unique Identifier: an entry refers to an object of an earlier batch item (KMIP 2.1 §11.58).
     pub enum UniqueIdentifierValue {
         IdPlaceholder = 0x00000001 "ID Placeholder" V2_0,
         Certify = 0x00000002 "Certify" V2_0,
@@ -216,7 +217,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Processing Stage.
+    /// Processing Stage: the stage of an asynchronous request (KMIP 2.1 §11.40).
     pub enum ProcessingStage {
         Submitted = 0x00000001 "Submitted" V2_1,
         InProcess = 0x00000002 "In Process" V2_1,
@@ -225,7 +226,8 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Client Registration Method.
+    /// Client Registration Method: a method by which clients register with a server (KMIP 1.4 §9.1.3.2.47,
+    /// 2.1 §11.10).
     pub enum ClientRegistrationMethod {
         Unspecified = 0x00000001 "Unspecified" V1_3,
         ServerPreGenerated = 0x00000002 "Server Pre-Generated" V1_3,
@@ -236,7 +238,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Validation Authority Type.
+    /// Validation Authority Type: the authority that validated a server (KMIP 1.4 §9.1.3.2.40, 2.1 §11.63).
     pub enum ValidationAuthorityType {
         Unspecified = 0x00000001 "Unspecified" V1_3,
         NistCmvp = 0x00000002 "NIST CMVP" V1_3,
@@ -245,7 +247,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Validation Type.
+    /// Validation Type: the kind of a validation (KMIP 1.4 §9.1.3.2.41, 2.1 §11.64).
     pub enum ValidationType {
         Unspecified = 0x00000001 "Unspecified" V1_3,
         Hardware = 0x00000002 "Hardware" V1_3,
@@ -256,7 +258,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Item Type.
+    /// Item Type: an item type, as Extension Information numbers it (KMIP 2.1 §11.23).
     pub enum ItemType {
         Structure = 0x00000001 "Structure" V1_0,
         Integer = 0x00000002 "Integer" V1_0,

@@ -1,9 +1,9 @@
-//! What objects are and in which form their values stand.
+//! Enumerations of managed objects and their formats.
 
 use crate::kmip::macros::wire_enum;
 
 wire_enum! {
-    /// Object Type.
+    /// Object Type: the type of a managed object (KMIP 1.4 §9.1.3.2.12, 2.1 §11.34).
     pub enum ObjectType {
         Certificate = 0x00000001 "Certificate" V1_0,
         SymmetricKey = 0x00000002 "Symmetric Key" V1_0,
@@ -19,7 +19,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Certificate Type.
+    /// Certificate Type: the type of a certificate (KMIP 1.4 §9.1.3.2.6, 2.1 §11.9).
     pub enum CertificateType {
         X509 = 0x00000001 "X.509" V1_0,
         Pgp = 0x00000002 "PGP" V1_0,
@@ -27,7 +27,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Certificate Request Type.
+    /// Certificate Request Type: the type of a certificate request (KMIP 1.4 §9.1.3.2.22, 2.1 §11.8).
     pub enum CertificateRequestType {
         Crmf = 0x00000001 "CRMF" V1_0,
         Pkcs10 = 0x00000002 "PKCS#10" V1_0,
@@ -37,7 +37,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Secret Data Type.
+    /// Secret Data Type: the type of secret data (KMIP 1.4 §9.1.3.2.9, 2.1 §11.52).
     pub enum SecretDataType {
         Password = 0x00000001 "Password" V1_0,
         Seed = 0x00000002 "Seed" V1_0,
@@ -45,7 +45,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Key Format Type.
+    /// Key Format Type: the format of key material (KMIP 1.4 §9.1.3.2.3, 2.1 §11.25).
     pub enum KeyFormatType {
         Raw = 0x00000001 "Raw" V1_0,
         Opaque = 0x00000002 "Opaque" V1_0,
@@ -74,7 +74,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Key Compression Type.
+    /// Key Compression Type: the compression of an elliptic curve point (KMIP 1.4 §9.1.3.2.2, 2.1 §11.24).
     pub enum KeyCompressionType {
         EcPublicKeyTypeUncompressed = 0x00000001 "EC Public Key Type Uncompressed" V1_0,
         EcPublicKeyTypeX9_62CompressedPrime = 0x00000002 "EC Public Key Type X9.62 Compressed Prime" V1_0,
@@ -84,7 +84,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Key Role Type.
+    /// Key Role Type: the role of a key in payment systems (KMIP 1.4 §9.1.3.2.17, 2.1 §11.26).
     pub enum KeyRoleType {
         Bdk = 0x00000001 "BDK" V1_0,
         Cvk = 0x00000002 "CVK" V1_0,
@@ -114,7 +114,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Key Value Location Type.
+    /// Key Value Location Type: the type of a Key Value Location (KMIP 1.4 §9.1.3.2.35, 2.1 §11.27).
     pub enum KeyValueLocationType {
         UninterpretedTextString = 0x00000001 "Uninterpreted Text String" V1_2,
         Uri = 0x00000002 "URI" V1_2,
@@ -122,7 +122,8 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Key Wrap Type.
+    /// Key Wrap Type: whether Get returns the key wrapped as it was registered (KMIP 1.4 §9.1.3.2.48, 2.1
+    /// §11.29).
     pub enum KeyWrapType {
         NotWrapped = 0x00000001 "Not Wrapped" V1_4,
         AsRegistered = 0x00000002 "As Registered" V1_4,
@@ -130,7 +131,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Wrapping Method.
+    /// Wrapping Method: the protection of a wrapped key (KMIP 1.4 §9.1.3.2.4, 2.1 §11.62).
     pub enum WrappingMethod {
         Encrypt = 0x00000001 "Encrypt" V1_0,
         MacSign = 0x00000002 "MAC/sign" V1_0,
@@ -141,7 +142,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Encoding Option.
+    /// Encoding Option: the encoding of a key value before wrapping (KMIP 1.4 §9.1.3.2.32, 2.1 §11.18).
     pub enum EncodingOption {
         NoEncoding = 0x00000001 "No Encoding" V1_1,
         TtlvEncoding = 0x00000002 "TTLV Encoding" V1_1,
@@ -149,7 +150,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Split Key Method.
+    /// Split Key Method: the method by which a key is split (KMIP 1.4 §9.1.3.2.8, 2.1 §11.54).
     pub enum SplitKeyMethod {
         Xor = 0x00000001 "XOR" V1_0,
         PolynomialSharingGf2_16 = 0x00000002 "Polynomial Sharing GF (2^16)" V1_0,
@@ -159,7 +160,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// NIST Key Type.
+    /// NIST Key Type: a key type of NIST SP 800-57 (KMIP 2.1 §11.32).
     pub enum NistKeyType {
         PrivateSignatureKey = 0x00000001 "Private signature key" V2_0,
         PublicSignatureVerificationKey = 0x00000002 "Public signature verification key" V2_0,
@@ -184,7 +185,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Protection Level.
+    /// Protection Level: the protection that an object requires (KMIP 2.1 §11.42).
     pub enum ProtectionLevel {
         High = 0x00000001 "High" V2_0,
         Low = 0x00000002 "Low" V2_0,

@@ -1,9 +1,10 @@
-//! Functions and results of PKCS#11 as KMIP numbers them (2.1 §11.38 and §11.39).
+//! Functions and return codes of PKCS#11 (KMIP 2.1 §11.38 and §11.39).
 
 use crate::kmip::macros::wire_enum;
 
 wire_enum! {
-    /// PKCS#11 Function: the place of a function in `CK_FUNCTION_LIST_3_0` (PKCS#11 3.0 §5), counted from 1.
+    /// PKCS#11 Function: the position of a function in `CK_FUNCTION_LIST_3_0`, counted from 1 (KMIP 2.1
+    /// §11.38, PKCS#11 3.0 §5).
     pub enum Pkcs11Function {
         CInitialize = 0x00000001 "C_Initialize" V2_0,
         CFinalize = 0x00000002 "C_Finalize" V2_0,
@@ -101,7 +102,8 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// PKCS#11 Return Code: the values of `CK_RV` (PKCS#11 3.0 §5.1), without their prefix `CKR_`.
+    /// PKCS#11 Return Code: the values of `CK_RV`, without the prefix `CKR_` (KMIP 2.1 §11.39, PKCS#11 3.0
+    /// §5.1).
     pub enum Pkcs11ReturnCode {
         Ok = 0x00000000 "OK" V2_0,
         Cancel = 0x00000001 "CANCEL" V2_0,

@@ -1,9 +1,9 @@
-//! Profile names (KMIP 1.4 §9.1.3.2.42, 2.1 §11.43).
+//! Profile names (KMIP 1.4 §9.1.3.2.42, 2.1 §11.41).
 
 use crate::kmip::macros::wire_enum;
 
 wire_enum! {
-    /// Profile Name.
+    /// Profile Name: a profile that a server conforms to (KMIP 1.4 §9.1.3.2.42, 2.1 §11.41).
     pub enum ProfileName {
         BaselineServerBasicKmipV1_2 = 0x00000001 "Baseline Server Basic KMIP v1.2" V1_3,
         BaselineServerTlsV1_2KmipV1_2 = 0x00000002 "Baseline Server TLS v1.2 KMIP v1.2" V1_3,

@@ -1,9 +1,9 @@
-//! Result reasons (KMIP 1.4 §9.1.3.2.29, 2.1 §11.48).
+//! Result reasons (KMIP 1.4 §9.1.3.2.29, 2.1 §11.46).
 
 use crate::kmip::macros::wire_enum;
 
 wire_enum! {
-    /// Result Reason.
+    /// Result Reason: the reason of a failed operation (KMIP 1.4 §9.1.3.2.29, 2.1 §11.46).
     pub enum ResultReason {
         ItemNotFound = 0x00000001 "Item Not Found" V1_0,
         ResponseTooLarge = 0x00000002 "Response Too Large" V1_0,

@@ -1,8 +1,9 @@
-//! Enumerations without an entry of the standard: every number is a vendor's.
+//! Enumerations for which the standard defines no entries.
 
 use crate::ttlv::{Error, Item, Tag, Value, Writer};
 
-/// Opaque Data Type: the standard lists none, so that every number is a vendor's.
+/// Opaque Data Type: the standard defines no entries, so vendors assign all numbers (KMIP 1.4 §9.1.3.2.10,
+/// 2.1 §11.35).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OpaqueDataType(pub u32);
 

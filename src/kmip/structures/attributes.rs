@@ -1,4 +1,4 @@
-//! The structures that attributes hold (KMIP 1.4 §3, 2.1 §4).
+//! Structures of attribute values (KMIP 1.4 §3, 2.1 §4), and of Derive Key (1.4 §4.6, 2.1 §7.12).
 
 use crate::kmip::enums::*;
 use crate::kmip::macros::structure;
@@ -7,7 +7,7 @@ use crate::ttlv::{V1_1, V1_2, V1_4};
 use super::{Raw, UniqueIdentifier};
 
 structure! {
-    /// Name (1.4 §3.2, 2.1 §4.34): what a client calls an object by.
+    /// Name: a name that a client gives to an object (KMIP 1.4 §3.2, 2.1 §4.32).
     pub struct Name {
         NameValue => name_value: String,
         NameType => name_type: NameType,
@@ -15,7 +15,7 @@ structure! {
 }
 
 structure! {
-    /// Alternative Name (1.4 §3.40, 2.1 §4.2).
+    /// Alternative Name (KMIP 1.4 §3.40, 2.1 §4.2).
     pub struct AlternativeName {
         AlternativeNameValue => alternative_name_value: String,
         AlternativeNameType => alternative_name_type: AlternativeNameType,
@@ -23,8 +23,8 @@ structure! {
 }
 
 structure! {
-    /// Cryptographic Parameters (1.4 §3.6, 2.1 §4.16): how a key is to be used. PyKMIP's client sends the fields of
-    /// 1.2 in 1.0 and 1.1, too.
+    /// Cryptographic Parameters: the mode and parameters of a cryptographic operation (KMIP 1.4 §3.6, 2.1
+    /// §4.16). PyKMIP's client sends the fields of 1.2 also in 1.0 and 1.1.
     #[derive(Default)]
     pub struct CryptographicParameters {
         BlockCipherMode => block_cipher_mode: Option<BlockCipherMode>,
@@ -34,18 +34,18 @@ structure! {
         DigitalSignatureAlgorithm[V1_2.., lenient] => digital_signature_algorithm: Option<DigitalSignatureAlgorithm>,
         CryptographicAlgorithm[V1_2.., lenient] => cryptographic_algorithm: Option<CryptographicAlgorithm>,
         RandomIv[V1_2.., lenient] => random_iv: Option<bool>,
-        /// Bits.
+        /// In bits.
         IvLength[V1_2.., lenient] => iv_length: Option<i32>,
-        /// Bytes.
+        /// In bytes.
         TagLength[V1_2.., lenient] => tag_length: Option<i32>,
-        /// Bits.
+        /// In bits.
         FixedFieldLength[V1_2.., lenient] => fixed_field_length: Option<i32>,
-        /// Bits.
+        /// In bits.
         InvocationFieldLength[V1_2.., lenient] => invocation_field_length: Option<i32>,
-        /// Bits.
+        /// In bits.
         CounterLength[V1_2.., lenient] => counter_length: Option<i32>,
         InitialCounterValue[V1_2.., lenient] => initial_counter_value: Option<i32>,
-        /// Bytes.
+        /// In bytes.
         SaltLength[V1_4..] => salt_length: Option<i32>,
         MaskGenerator[V1_4..] => mask_generator: Option<MaskGenerator>,
         MaskGeneratorHashingAlgorithm[V1_4..] => mask_generator_hashing_algorithm: Option<HashingAlgorithm>,
@@ -55,16 +55,17 @@ structure! {
 }
 
 structure! {
-    /// Cryptographic Domain Parameters (1.4 §3.7, 2.1 §4.14).
+    /// Cryptographic Domain Parameters (KMIP 1.4 §3.7, 2.1 §4.14).
     pub struct CryptographicDomainParameters {
-        /// Bits.
+        /// In bits.
         Qlength => qlength: Option<i32>,
         RecommendedCurve => recommended_curve: Option<RecommendedCurve>,
     }
 }
 
 structure! {
-    /// X.509 Certificate Identifier (1.4 §3.10, 2.1 §4.62): DER of the issuer's name, and the serial number.
+    /// X.509 Certificate Identifier: the issuer name in DER and the serial number (KMIP 1.4 §3.10, 2.1
+    /// §4.61).
     pub struct X509CertificateIdentifier {
         IssuerDistinguishedName => issuer_distinguished_name: Vec<u8>,
         CertificateSerialNumber => certificate_serial_number: Vec<u8>,
@@ -72,7 +73,7 @@ structure! {
 }
 
 structure! {
-    /// X.509 Certificate Subject (1.4 §3.11, 2.1 §4.64): DER of the names.
+    /// X.509 Certificate Subject: names in DER (KMIP 1.4 §3.11, 2.1 §4.63).
     pub struct X509CertificateSubject {
         SubjectDistinguishedName => subject_distinguished_name: Vec<u8>,
         SubjectAlternativeName => subject_alternative_name: Vec<Vec<u8>>,
@@ -80,7 +81,7 @@ structure! {
 }
 
 structure! {
-    /// X.509 Certificate Issuer (1.4 §3.12, 2.1 §4.63): DER of the names.
+    /// X.509 Certificate Issuer: names in DER (KMIP 1.4 §3.12, 2.1 §4.62).
     pub struct X509CertificateIssuer {
         IssuerDistinguishedName => issuer_distinguished_name: Vec<u8>,
         IssuerAlternativeName => issuer_alternative_name: Vec<Vec<u8>>,
@@ -88,7 +89,7 @@ structure! {
 }
 
 structure! {
-    /// Certificate Identifier (1.4 §3.13), deprecated since 1.1.
+    /// Certificate Identifier (KMIP 1.4 §3.13), deprecated since 1.1.
     pub struct CertificateIdentifier {
         Issuer => issuer: String,
         SerialNumber => serial_number: Option<String>,
@@ -96,7 +97,7 @@ structure! {
 }
 
 structure! {
-    /// Certificate Subject (1.4 §3.14), deprecated since 1.1.
+    /// Certificate Subject (KMIP 1.4 §3.14), deprecated since 1.1.
     pub struct CertificateSubject {
         CertificateSubjectDistinguishedName => certificate_subject_distinguished_name: String,
         CertificateSubjectAlternativeName => certificate_subject_alternative_name: Vec<String>,
@@ -104,7 +105,7 @@ structure! {
 }
 
 structure! {
-    /// Certificate Issuer (1.4 §3.15), deprecated since 1.1.
+    /// Certificate Issuer (KMIP 1.4 §3.15), deprecated since 1.1.
     pub struct CertificateIssuer {
         CertificateIssuerDistinguishedName => certificate_issuer_distinguished_name: String,
         CertificateIssuerAlternativeName => certificate_issuer_alternative_name: Vec<String>,
@@ -112,7 +113,7 @@ structure! {
 }
 
 structure! {
-    /// Digest (1.4 §3.17, 2.1 §4.20): the hash of the key material, secret data or certificate.
+    /// Digest: the hash of key material, secret data or a certificate (KMIP 1.4 §3.17, 2.1 §4.21).
     pub struct Digest {
         HashingAlgorithm => hashing_algorithm: HashingAlgorithm,
         DigestValue => digest_value: Option<Vec<u8>>,
@@ -121,7 +122,7 @@ structure! {
 }
 
 structure! {
-    /// Usage Limits (1.4 §3.21, 2.1 §4.60): how much a key may still be used for.
+    /// Usage Limits: the amount of use that is left for a key (KMIP 1.4 §3.21, 2.1 §4.59).
     pub struct UsageLimits {
         UsageLimitsTotal => usage_limits_total: i64,
         UsageLimitsCount => usage_limits_count: Option<i64>,
@@ -130,7 +131,7 @@ structure! {
 }
 
 structure! {
-    /// Revocation Reason (1.4 §3.31, 2.1 §4.47).
+    /// Revocation Reason (KMIP 1.4 §3.31, 2.1 §4.47).
     pub struct RevocationReason {
         RevocationReasonCode => revocation_reason_code: RevocationReasonCode,
         RevocationMessage => revocation_message: Option<String>,
@@ -138,7 +139,7 @@ structure! {
 }
 
 structure! {
-    /// Link (1.4 §3.35, 2.1 §4.32): points from an object to one that belongs to it.
+    /// Link: a reference to a related object (KMIP 1.4 §3.35, 2.1 §4.31).
     pub struct Link {
         LinkType => link_type: LinkType,
         LinkedObjectIdentifier => linked_object_identifier: UniqueIdentifier,
@@ -153,7 +154,7 @@ impl Link {
 }
 
 structure! {
-    /// Application Specific Information (1.4 §3.36, 2.1 §4.5).
+    /// Application Specific Information (KMIP 1.4 §3.36, 2.1 §4.4).
     pub struct ApplicationSpecificInformation {
         ApplicationNamespace => application_namespace: String,
         ApplicationData => application_data: Option<String>,
@@ -161,7 +162,7 @@ structure! {
 }
 
 structure! {
-    /// Key Value Location (1.4 §3.42, 2.1 §4.28).
+    /// Key Value Location (KMIP 1.4 §3.42, 2.1 §4.27).
     pub struct KeyValueLocation {
         KeyValueLocationValue => key_value_location_value: String,
         KeyValueLocationType => key_value_location_type: KeyValueLocationType,
@@ -169,11 +170,11 @@ structure! {
 }
 
 structure! {
-    /// RNG Parameters (1.4 §2.1.18, 2.1 §7.34): how random numbers are made.
+    /// RNG Parameters: the random number generator of a server (KMIP 1.4 §2.1.18, 2.1 §7.36).
     pub struct RngParameters {
         RngAlgorithm => rng_algorithm: RngAlgorithm,
         CryptographicAlgorithm => cryptographic_algorithm: Option<CryptographicAlgorithm>,
-        /// Bits.
+        /// In bits.
         CryptographicLength => cryptographic_length: Option<i32>,
         HashingAlgorithm => hashing_algorithm: Option<HashingAlgorithm>,
         DrbgAlgorithm => drbg_algorithm: Option<DrbgAlgorithm>,
@@ -184,7 +185,7 @@ structure! {
 }
 
 structure! {
-    /// Rotate Name (2.1 §4.53).
+    /// Rotate Name (KMIP 2.1 §4.53).
     pub struct RotateName {
         RotateNameValue => rotate_name_value: String,
         RotateNameType => rotate_name_type: RotateNameType,
@@ -192,8 +193,8 @@ structure! {
 }
 
 structure! {
-    /// Vendor Attribute (2.1 §4.61): an attribute that the standard does not know. In 1.x it is a
-    /// Custom Attribute (1.4 §3.39) whose name begins with `x-` or `y-`.
+    /// Vendor Attribute: an attribute that the standard does not define (KMIP 2.1 §4.60). In 1.x, it is a
+    /// Custom Attribute with a name that begins with `x-` or `y-` (1.4 §3.39).
     pub struct VendorAttribute {
         VendorIdentification => vendor_identification: String,
         AttributeName => attribute_name: String,
@@ -202,7 +203,7 @@ structure! {
 }
 
 structure! {
-    /// Derivation Parameters (1.4 §4.6, 2.1 §7.16). Salt and Iteration Count belong to PBKDF2 only.
+    /// Derivation Parameters (KMIP 1.4 §4.6, 2.1 §7.12). Only PBKDF2 uses Salt and Iteration Count.
     pub struct DerivationParameters {
         CryptographicParameters => cryptographic_parameters: Option<CryptographicParameters>,
         InitializationVector => initialization_vector: Option<Vec<u8>>,
@@ -218,7 +219,7 @@ mod tests {
     use crate::ttlv::{Field, Reader, Tag, V1_0, Writer};
 
     #[test]
-    fn later_fields_of_cryptographic_parameters_are_read_in_every_version_and_not_written() {
+    fn reads_later_fields_of_cryptographic_parameters_in_every_version_and_does_not_write_them() {
         let parameters = CryptographicParameters {
             block_cipher_mode: Some(BlockCipherMode::Cbc),
             cryptographic_algorithm: Some(CryptographicAlgorithm::Aes),

@@ -1,5 +1,5 @@
-//! Credentials and message extensions: what a header may prove and what a batch item may add
-//! (KMIP 1.4 §2.1.2, §6.16; 2.1 §9.11, §9.14).
+//! Structures of message headers and batch items: credentials, protocol versions and message extensions (KMIP
+//! 1.4 §2.1.2 and §6, 2.1 §9).
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use crate::ttlv::{DateTime, Error, Item, Tag, Value, Writer};
 
 use super::Raw;
 
-/// A Text String that nobody should see: zeroed when it is dropped, printed as its length.
+/// A secret Text String: zeroed on drop; `Debug` prints only its length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
 
 impl SecretText {
-    /// The text, for the one who has to compare it.
+    /// Returns the text.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -51,7 +51,7 @@ impl Value for SecretText {
 }
 
 structure! {
-    /// Credential Value of Username and Password.
+    /// Credential Value of the type Username and Password (KMIP 1.4 §2.1.2, 2.1 §9.11).
     pub struct UsernameAndPassword {
         Username => username: String,
         Password => password: Option<SecretText>,
@@ -59,7 +59,7 @@ structure! {
 }
 
 structure! {
-    /// Credential Value of Device.
+    /// Credential Value of the type Device (KMIP 1.4 §2.1.2, 2.1 §9.11).
     pub struct DeviceCredential {
         DeviceSerialNumber => device_serial_number: Option<String>,
         Password => password: Option<SecretText>,
@@ -71,7 +71,7 @@ structure! {
 }
 
 structure! {
-    /// Nonce (1.4 §2.1.14, 2.1 §9.15).
+    /// Nonce (KMIP 1.4 §2.1.14, 2.1 §9.14).
     pub struct Nonce {
         NonceId => nonce_id: Vec<u8>,
         NonceValue => nonce_value: Vec<u8>,
@@ -79,7 +79,7 @@ structure! {
 }
 
 structure! {
-    /// Credential Value of Attestation.
+    /// Credential Value of the type Attestation (KMIP 1.4 §2.1.2, 2.1 §9.11).
     pub struct AttestationCredential {
         Nonce => nonce: Nonce,
         AttestationType => attestation_type: AttestationType,
@@ -89,7 +89,7 @@ structure! {
 }
 
 structure! {
-    /// Credential Value of One Time Password (2.0).
+    /// Credential Value of the type One Time Password (KMIP 2.1 §9.11).
     pub struct OneTimePasswordCredential {
         Username => username: String,
         Password => password: Option<SecretText>,
@@ -98,7 +98,7 @@ structure! {
 }
 
 structure! {
-    /// Credential Value of Hashed Password (2.0).
+    /// Credential Value of the type Hashed Password (KMIP 2.1 §9.11).
     pub struct HashedPasswordCredential {
         Username => username: String,
         TimeStamp => time_stamp: DateTime,
@@ -108,7 +108,7 @@ structure! {
 }
 
 structure! {
-    /// Ticket (2.1 §7.39).
+    /// Ticket (KMIP 2.1 §7.39).
     pub struct Ticket {
         TicketType => ticket_type: TicketType,
         TicketValue => ticket_value: Vec<u8>,
@@ -116,59 +116,84 @@ structure! {
 }
 
 structure! {
-    /// Credential Value of Ticket (2.0).
+    /// Credential Value of the type Ticket (KMIP 2.1 §9.11).
     pub struct TicketCredential {
         Ticket => ticket: Ticket,
     }
 }
 
-/// Credential (1.4 §2.1.2, 2.1 §9.11): the type, and the value that goes with it.
+/// Credential: a Credential Type with its Credential Value (KMIP 1.4 §2.1.2, 2.1 §9.11).
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::kmip::structures::{Authentication, Credential, UsernameAndPassword};
+/// use kmip_server::ttlv::{Field, Reader, Tag, V1_2, Writer};
+///
+/// let credential = Credential::UsernameAndPassword(UsernameAndPassword {
+///     username: "ann".to_owned(),
+///     password: Some("secret".to_owned().into()),
+/// });
+/// let authentication = Authentication { credentials: vec![credential] };
+/// let mut writer = Writer::new(V1_2);
+/// authentication.write(Tag::Authentication, &mut writer);
+/// let bytes = writer.into_bytes();
+/// let read = Authentication::read(Tag::Authentication, &mut Reader::new(&bytes, V1_2))?;
+/// assert_eq!(read, authentication);
+/// # Ok::<(), kmip_server::ttlv::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "the standard's names; each holds the value its type calls for")]
 pub enum Credential {
+    /// Username and Password.
     UsernameAndPassword(UsernameAndPassword),
+    /// Device.
     Device(DeviceCredential),
+    /// Attestation, since 1.2.
     Attestation(AttestationCredential),
+    /// One Time Password, since 2.0.
     OneTimePassword(OneTimePasswordCredential),
+    /// Hashed Password, since 2.0.
     HashedPassword(HashedPasswordCredential),
+    /// Ticket, since 2.0.
     Ticket(TicketCredential),
 }
 
 impl Credential {
-    /// Whom the credential names, in a form that is different for different ones; none where it names nobody, as a
-    /// ticket or an attestation. Secrets and what changes from request to request are no part of it.
+    /// Returns a text that is unique to the user or device that the credential names, or `None` if it names
+    /// none, as a Ticket or an Attestation. The text contains no secrets and nothing that changes from
+    /// request to request.
     ///
-    /// A device is named by its serial number and its identifier, which belong to it; where it has neither, by the
-    /// machine, the network or the medium that it is in (1.4 §2.1.2 leaves open which of them is unique).
-    pub fn named(&self) -> Option<String> {
+    /// A device is identified by its serial number and its device identifier, or else by its machine, network
+    /// or media identifier (KMIP 1.4 §2.1.2 does not state which of them are unique).
+    pub(crate) fn principal_name(&self) -> Option<String> {
         let user = |name: &str| (!name.is_empty()).then(|| format!("user {name}"));
         match self {
             Self::UsernameAndPassword(value) => user(&value.username),
             Self::OneTimePassword(value) => user(&value.username),
             Self::HashedPassword(value) => user(&value.username),
-            Self::Device(device) => device.named(),
+            Self::Device(device) => device.principal_name(),
             Self::Attestation(_) | Self::Ticket(_) => None,
         }
     }
 }
 
 impl DeviceCredential {
-    fn named(&self) -> Option<String> {
-        let own = [
+    fn principal_name(&self) -> Option<String> {
+        let fields = [
             ("serial number", &self.device_serial_number),
             ("identifier", &self.device_identifier),
             ("machine", &self.machine_identifier),
             ("network", &self.network_identifier),
             ("medium", &self.media_identifier),
         ];
-        let mut given = own.iter().enumerate().filter_map(|(at, (name, value))| {
+        let mut present = fields.iter().enumerate().filter_map(|(at, (name, value))| {
             let value = value.as_deref().filter(|value| !value.is_empty())?;
-            // Quoted, so that no value can look like another field.
+            // Quotes prevent a value from imitating another field.
             Some((at, format!("{name} {value:?}")))
         });
-        let (first, mut text) = given.next()?;
+        let (first, mut text) = present.next()?;
         if first == 0
-            && let Some((1, identifier)) = given.next()
+            && let Some((1, identifier)) = present.next()
         {
             text = format!("{text} {identifier}");
         }
@@ -221,21 +246,22 @@ impl Value for Credential {
 }
 
 structure! {
-    /// Authentication (1.4 §6.6, 2.1 §9.4).
+    /// Authentication (KMIP 1.4 §6.6, 2.1 §9.4).
     pub struct Authentication {
         Credential => credentials: Vec<Credential>,
     }
 }
 
 impl Authentication {
-    /// Whom the credentials name: the first that names somebody counts.
-    pub fn named(&self) -> Option<String> {
-        self.credentials.iter().find_map(Credential::named)
+    /// Returns the text of [`Credential::principal_name`] for the first credential that names a user or a
+    /// device.
+    pub(crate) fn principal_name(&self) -> Option<String> {
+        self.credentials.iter().find_map(Credential::principal_name)
     }
 }
 
 structure! {
-    /// Message Extension (1.4 §6.16, 2.1 §9.14).
+    /// Message Extension (KMIP 1.4 §6.16, 2.1 §9.13).
     pub struct MessageExtension {
         VendorIdentification => vendor_identification: String,
         CriticalityIndicator => criticality_indicator: bool,
@@ -244,7 +270,7 @@ structure! {
 }
 
 structure! {
-    /// Protocol Version (1.4 §6.1, 2.1 §9.17).
+    /// Protocol Version (KMIP 1.4 §6.1, 2.1 §9.16).
     pub struct ProtocolVersion {
         ProtocolVersionMajor => major: i32,
         ProtocolVersionMinor => minor: i32,
@@ -272,7 +298,8 @@ mod tests {
         Credential::UsernameAndPassword(UsernameAndPassword { username: name.to_owned(), password })
     }
 
-    /// Serial number, identifier, network, machine and medium of a device; `-` is left out.
+    /// Creates a device from its serial number, device, network, machine and media identifier; `-` means
+    /// absent.
     fn device(fields: [&str; 5]) -> Option<String> {
         let [serial, identifier, network, machine, media] =
             fields.map(|field| (field != "-").then(|| field.to_owned()));
@@ -284,32 +311,32 @@ mod tests {
             machine_identifier: machine,
             media_identifier: media,
         })
-        .named()
+        .principal_name()
     }
 
     #[test]
-    fn a_credential_names_a_user_or_a_device_and_never_tells_a_password() {
-        assert_eq!(user("ann", "one").named().as_deref(), Some("user ann"));
-        assert_eq!(user("ann", "one").named(), user("ann", "two").named());
-        assert_eq!(user("", "one").named(), None);
+    fn names_the_user_or_device_of_a_credential_without_its_password() {
+        assert_eq!(user("ann", "one").principal_name().as_deref(), Some("user ann"));
+        assert_eq!(user("ann", "one").principal_name(), user("ann", "two").principal_name());
+        assert_eq!(user("", "one").principal_name(), None);
         assert_eq!(device(["-"; 5]), None);
         assert_eq!(device(["", "-", "-", "-", "-"]), None);
-        let whole = device(["s", "i", "n", "m", "d"]).unwrap();
-        assert_eq!(whole, r#"device serial number "s" identifier "i""#);
+        let full = device(["s", "i", "n", "m", "d"]).unwrap();
+        assert_eq!(full, r#"device serial number "s" identifier "i""#);
         assert_eq!(device(["s", "-", "n", "m", "d"]).as_deref(), Some(r#"device serial number "s""#));
         assert_eq!(device(["-", "i", "n", "m", "d"]).as_deref(), Some(r#"device identifier "i""#));
         assert_eq!(device(["-", "-", "n", "m", "d"]).as_deref(), Some(r#"device machine "m""#));
-        assert_ne!(device([r#"s" identifier "i"#, "-", "-", "-", "-"]), Some(whole));
-        assert_ne!(user("device machine \"m\"", "").named(), device(["-", "-", "-", "m", "-"]));
+        assert_ne!(device([r#"s" identifier "i"#, "-", "-", "-", "-"]), Some(full));
+        assert_ne!(user("device machine \"m\"", "").principal_name(), device(["-", "-", "-", "m", "-"]));
     }
 
     #[test]
-    fn the_first_credential_that_names_somebody_counts() {
+    fn names_the_principal_of_the_first_credential_that_has_one() {
         let ticket = Credential::Ticket(TicketCredential {
             ticket: Ticket { ticket_type: TicketType::Login, ticket_value: vec![1] },
         });
         let credentials = vec![ticket, user("ann", ""), user("bob", "")];
-        assert_eq!(Authentication { credentials }.named().as_deref(), Some("user ann"));
-        assert_eq!(Authentication { credentials: Vec::new() }.named(), None);
+        assert_eq!(Authentication { credentials }.principal_name().as_deref(), Some("user ann"));
+        assert_eq!(Authentication { credentials: Vec::new() }.principal_name(), None);
     }
 }

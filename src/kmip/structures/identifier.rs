@@ -1,24 +1,34 @@
-//! Unique Identifier: the name by which the server knows an object (KMIP 1.4 §3.1, 2.1 §4.59).
+//! Unique Identifier (KMIP 1.4 §3.1, 2.1 §4.58).
 
 use std::fmt;
 
 use crate::kmip::enums::UniqueIdentifierValue;
 use crate::ttlv::{Error, Item, ItemType, Tag, V2_0, Value, Writer};
 
-/// Names an object: by its identifier, or from 2.0 on by what an earlier item of the batch made.
+/// Unique Identifier: identifies an object, since 2.0 also as the result of an earlier batch item (KMIP 1.4
+/// §3.1, 2.1 §4.58).
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::kmip::structures::UniqueIdentifier;
+///
+/// assert_eq!(UniqueIdentifier::from("7".to_owned()).text(), Some("7"));
+/// assert_eq!(UniqueIdentifier::Item(-1).text(), None, "the object of the preceding batch item");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UniqueIdentifier {
-    /// The identifier that the server gave the object.
+    /// The identifier that the server assigned to the object.
     Text(String),
-    /// The object that a batch item of that kind left behind (2.0 §4.59).
+    /// The object of the last batch item with this operation (since 2.0).
     Placeholder(UniqueIdentifierValue),
-    /// The object that the batch item of that number, counted from zero, left behind; negative numbers
-    /// count back from the item itself (2.0 §4.59).
+    /// The object of the batch item with this index, counted from zero; a negative number is relative to the
+    /// current item (since 2.0).
     Item(i32),
 }
 
 impl UniqueIdentifier {
-    /// The identifier, where it is one.
+    /// Returns the identifier, or `None` if this is a reference to a batch item.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),

@@ -1,11 +1,11 @@
-//! What Query tells about the server (KMIP 1.4 §2.1.9 to §2.1.22 and §4.25, 2.1 §7).
+//! Structures of Query responses (KMIP 1.4 §2.1.9 to §2.1.21 and §4.25, 2.1 §7).
 
 use crate::kmip::enums::*;
 use crate::kmip::macros::structure;
 use crate::ttlv::{V1_1, V2_0, V2_1};
 
 structure! {
-    /// Extension Information (1.4 §2.1.9, 2.1 §7.18).
+    /// Extension Information (KMIP 1.4 §2.1.9, 2.1 §7.13).
     pub struct ExtensionInformation {
         ExtensionName => extension_name: String,
         ExtensionTag => extension_tag: Option<i32>,
@@ -14,7 +14,7 @@ structure! {
 }
 
 structure! {
-    /// Server Information (1.4 §4.25, 2.1 §7.38).
+    /// Server Information (KMIP 1.4 §4.25, 2.1 §7.37).
     #[derive(Default)]
     pub struct ServerInformation {
         ServerName[V1_1..] => server_name: Option<String>,
@@ -30,7 +30,7 @@ structure! {
 }
 
 structure! {
-    /// Profile Version (2.1 §7.32).
+    /// Profile Version (KMIP 2.1 §7.32).
     pub struct ProfileVersion {
         ProfileVersionMajor => profile_version_major: i32,
         ProfileVersionMinor => profile_version_minor: i32,
@@ -38,7 +38,7 @@ structure! {
 }
 
 structure! {
-    /// Profile Information (1.4 §2.1.19, 2.1 §7.31).
+    /// Profile Information (KMIP 1.4 §2.1.19, 2.1 §7.31).
     pub struct ProfileInformation {
         ProfileName => profile_name: ProfileName,
         ProfileVersion[V2_1..] => profile_version: Option<ProfileVersion>,
@@ -48,7 +48,7 @@ structure! {
 }
 
 structure! {
-    /// Validation Information (1.4 §2.1.20, 2.1 §7.41).
+    /// Validation Information (KMIP 1.4 §2.1.20, 2.1 §7.41).
     pub struct ValidationInformation {
         ValidationAuthorityType => validation_authority_type: ValidationAuthorityType,
         ValidationAuthorityCountry => validation_authority_country: Option<String>,
@@ -65,7 +65,7 @@ structure! {
 }
 
 structure! {
-    /// Capability Information (1.4 §2.1.21, 2.1 §7.5).
+    /// Capability Information (KMIP 1.4 §2.1.21, 2.1 §7.5).
     #[derive(Default)]
     pub struct CapabilityInformation {
         StreamingCapability => streaming_capability: Option<bool>,
@@ -82,14 +82,14 @@ structure! {
 }
 
 structure! {
-    /// Object Groups (2.1 §7.23).
+    /// Object Groups (KMIP 2.1 §7.23).
     pub struct ObjectGroups {
         ObjectGroup => groups: Vec<String>,
     }
 }
 
 structure! {
-    /// Protection Storage Masks (2.1 §7.33): the kinds of storage that will do, in order of preference.
+    /// Protection Storage Masks: acceptable kinds of storage in order of preference (KMIP 2.1 §7.33).
     pub struct ProtectionStorageMasks {
         ProtectionStorageMask => masks: Vec<ProtectionStorageMask>,
     }

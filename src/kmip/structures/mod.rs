@@ -1,5 +1,20 @@
-//! The structures of the standard, a row an item, in wire order. Attribute values, what keys are wrapped
-//! with, what Query tells, what a header proves; keys and objects are in [`super::key_block`] and [`super::object`].
+//! Structures of attributes, credentials, rights and Query responses. [`super::Object`] and
+//! [`super::KeyBlock`] contain the structures of managed objects.
+//!
+//! # Examples
+//!
+//! ```
+//! use kmip_server::kmip::enums::NameType;
+//! use kmip_server::kmip::structures::Name;
+//! use kmip_server::ttlv::{Field, Reader, Tag, V1_2, Writer};
+//!
+//! let name = Name { name_value: "backup key".to_owned(), name_type: NameType::UninterpretedTextString };
+//! let mut writer = Writer::new(V1_2);
+//! name.write(Tag::Name, &mut writer);
+//! let bytes = writer.into_bytes();
+//! assert_eq!(Name::read(Tag::Name, &mut Reader::new(&bytes, V1_2))?, name);
+//! # Ok::<(), kmip_server::ttlv::Error>(())
+//! ```
 
 mod attributes;
 mod credential;

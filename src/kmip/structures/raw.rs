@@ -1,25 +1,38 @@
-//! Items whose tag and type the standard leaves open: kept as they came.
+//! Items of any tag and type, stored without interpretation.
 
 use crate::ttlv::{Error, Item, ItemType, Reader, STORED, Tag, Value, Writer};
 
-/// Any one item, as it stands on the wire, its encoding checked to the innermost value.
+/// One item of any type, with a valid encoding.
+///
+/// # Examples
+///
+/// ```
+/// use kmip_server::kmip::structures::Raw;
+/// use kmip_server::ttlv::ItemType;
+///
+/// let raw = Raw::of(&42);
+/// assert_eq!(raw.kind(), Some(ItemType::Integer));
+/// assert_eq!(raw.read::<i32>()?, 42);
+/// assert!(raw.read::<String>().is_err());
+/// # Ok::<(), kmip_server::ttlv::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raw {
     wire: Vec<u8>,
 }
 
 impl Raw {
-    /// The item that holds `value`.
+    /// Creates the item with the value `value`.
     pub fn of<T: Value>(value: &T) -> Self {
         let mut writer = Writer::new(STORED);
         value.encode(Tag::AttributeValue, &mut writer);
         Self { wire: writer.into_bytes() }
     }
 
-    /// The value, read as a `T`.
+    /// Decodes the value as a `T`.
     ///
     /// # Errors
-    /// Whatever `T` finds wrong with it.
+    /// Returns the errors of `T::decode`.
     pub fn read<T: Value>(&self) -> Result<T, Error> {
         let mut reader = Reader::new(&self.wire, STORED);
         match reader.next()? {
@@ -28,7 +41,7 @@ impl Raw {
         }
     }
 
-    /// How the item is encoded.
+    /// Returns the type of the item.
     pub fn kind(&self) -> Option<ItemType> {
         Reader::new(&self.wire, STORED).next().ok().flatten().map(|item| item.kind)
     }

@@ -1,4 +1,5 @@
-//! Rights: what a user lets whoever has a ticket do in its name (KMIP 2.1 §7.21, §7.25, §7.34, §7.35).
+//! Rights: the operations and objects that a user delegates by a ticket (KMIP 2.1 §7.21, §7.25, §7.34 and
+//! §7.35).
 
 use super::{ObjectGroups, UniqueIdentifier, UsageLimits};
 use crate::kmip::enums::Operation;
@@ -6,21 +7,21 @@ use crate::kmip::macros::structure;
 use crate::ttlv::V2_1;
 
 structure! {
-    /// Operations (2.1 §7.25).
+    /// Operations (KMIP 2.1 §7.25).
     pub struct Operations {
         Operation => operations: Vec<Operation>,
     }
 }
 
 structure! {
-    /// Objects (2.1 §7.21).
+    /// Objects (KMIP 2.1 §7.21).
     pub struct Objects {
         UniqueIdentifier => objects: Vec<UniqueIdentifier>,
     }
 }
 
 structure! {
-    /// Right (2.1 §7.34): what is left out is not restricted.
+    /// Right: an absent field is no restriction (KMIP 2.1 §7.34).
     pub struct Right {
         UsageLimits => usage_limits: Option<UsageLimits>,
         Operations => operations: Option<Operations>,
@@ -30,47 +31,47 @@ structure! {
 }
 
 structure! {
-    /// Rights (2.1 §7.35): one of them is enough.
+    /// Rights: an operation is permitted if at least one of them permits it (KMIP 2.1 §7.35).
     pub struct Rights {
         Right => rights: Vec<Right>,
     }
 }
 
-/// What an operation is done to, as far as rights speak of it.
+/// The object of an operation, for a check of rights.
 #[derive(Clone, Copy, Debug)]
-pub struct RightsTarget<'a> {
-    /// The identifier of the object; none for one that is not there yet, and for all that there are.
-    pub identifier: Option<&'a str>,
-    /// The groups that it is in.
-    pub groups: &'a [String],
+pub(crate) struct RightsTarget<'a> {
+    /// The identifier of the object; `None` for a new object, and for all objects.
+    pub(crate) identifier: Option<&'a str>,
+    /// The Object Groups of the object.
+    pub(crate) groups: &'a [String],
 }
 
 impl Right {
-    fn is_to(&self, operation: Operation) -> bool {
+    fn includes_operation(&self, operation: Operation) -> bool {
         self.operations.as_ref().is_none_or(|named| named.operations.contains(&operation))
     }
 
-    fn is_about(&self, subject: RightsTarget<'_>) -> bool {
+    fn includes_target(&self, target: RightsTarget<'_>) -> bool {
         let object = self.objects.as_ref().is_none_or(|named| {
-            subject.identifier.is_some_and(|id| named.objects.iter().any(|object| object.text() == Some(id)))
+            target.identifier.is_some_and(|id| named.objects.iter().any(|object| object.text() == Some(id)))
         });
         let group = self
             .object_groups
             .as_ref()
-            .is_none_or(|named| named.groups.iter().any(|group| subject.groups.contains(group)));
+            .is_none_or(|named| named.groups.iter().any(|group| target.groups.contains(group)));
         object && group
     }
 }
 
 impl Rights {
-    /// Whether there is anything that the operation may be done to.
-    pub fn permit(&self, operation: Operation) -> bool {
-        self.rights.iter().any(|right| right.is_to(operation))
+    /// Returns whether the operation is permitted for at least one object.
+    pub(crate) fn permit(&self, operation: Operation) -> bool {
+        self.rights.iter().any(|right| right.includes_operation(operation))
     }
 
-    /// Whether the operation may be done to that.
-    pub fn permit_to(&self, operation: Operation, subject: RightsTarget<'_>) -> bool {
-        self.rights.iter().any(|right| right.is_to(operation) && right.is_about(subject))
+    /// Returns whether the operation is permitted for `target`.
+    pub(crate) fn permit_to(&self, operation: Operation, target: RightsTarget<'_>) -> bool {
+        self.rights.iter().any(|right| right.includes_operation(operation) && right.includes_target(target))
     }
 }
 
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn one_right_has_to_allow_the_operation_and_its_object_at_once() {
+    fn a_single_right_must_include_both_the_operation_and_the_object() {
         let first = right(Some(&[Operation::Get]), Some("1"), None);
         let rights = Rights { rights: vec![first, right(Some(&[Operation::Encrypt]), None, Some("lent"))] };
         let lent = ["lent".to_owned()];
@@ -101,12 +102,12 @@ mod tests {
         assert!(!rights.permit_to(Operation::Get, two(&lent)));
         assert!(rights.permit_to(Operation::Encrypt, two(&lent)));
         let new = |groups| RightsTarget { identifier: None, groups };
-        assert!(!rights.permit_to(Operation::Get, new(&[])), "no new object is one that is named");
+        assert!(!rights.permit_to(Operation::Get, new(&[])), "a new object has no identifier yet");
         assert!(rights.permit_to(Operation::Encrypt, new(&lent)));
     }
 
     #[test]
-    fn what_is_left_out_is_not_restricted_and_no_right_allows_nothing() {
+    fn absent_fields_do_not_restrict_and_empty_rights_permit_nothing() {
         let all = Rights { rights: vec![right(None, None, None)] };
         let anything = RightsTarget { identifier: None, groups: &[] };
         assert!(all.permit_to(Operation::Destroy, anything));
