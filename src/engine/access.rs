@@ -1,4 +1,5 @@
-//! The gate: no record without a decision (KMIP 1.4 §3.18; PyKMIP server documentation, "Access Control").
+//! Access control: the only source of [`Granted`] records (KMIP 1.4 §3.18; PyKMIP server documentation, "Access
+//! Control").
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -14,10 +15,9 @@ use crate::ttlv::DateTime;
 use super::error::{failed, not_found, refused};
 use super::lifecycle;
 
-/// A record that its policy allows the asker to have, for the operation that was asked about. Only
-/// this file makes one.
+/// A record that the requester may access: its operation policy allows the operation. Only this file creates one.
 ///
-/// A context has one to give, and asks the policy first:
+/// A [`Context`](super::Context) returns one after it has checked the policy:
 ///
 /// ```
 /// use kmip_server::internals::engine::{Context, Granted};
@@ -28,7 +28,7 @@ use super::lifecycle;
 /// }
 /// ```
 ///
-/// Nobody else can make one of a record,
+/// No other code can create one from a record,
 ///
 /// ```compile_fail,E0423
 /// fn grant(record: kmip_server::internals::store::Record) -> kmip_server::internals::engine::Granted {
@@ -36,13 +36,13 @@ use super::lifecycle;
 /// }
 /// ```
 ///
-/// nor decide without the gate,
+/// or call the access decision,
 ///
 /// ```compile_fail,E0432
 /// use kmip_server::internals::engine::access::decide;
 /// ```
 ///
-/// and an operation cannot go around its context, whose way to the store is its own.
+/// and an operation cannot bypass its context, whose access to the store is private.
 ///
 /// ```compile_fail,E0616
 /// fn read(cx: &mut kmip_server::internals::engine::Context<'_>) {
@@ -50,7 +50,7 @@ use super::lifecycle;
 /// }
 /// ```
 ///
-/// What is opened for reading cannot be changed: a change goes through the context again.
+/// An opened record is read-only: a change requires the context again.
 ///
 /// ```compile_fail,E0594
 /// fn rename(granted: &mut kmip_server::internals::engine::Granted) {
@@ -61,7 +61,7 @@ use super::lifecycle;
 pub struct Granted(Arc<Record>);
 
 impl Granted {
-    /// The record itself, to change it or to take it apart.
+    /// Returns the record, to change it or to move its fields out.
     pub fn into_record(self) -> Record {
         Arc::unwrap_or_clone(self.0)
     }
@@ -75,10 +75,10 @@ impl Deref for Granted {
     }
 }
 
-/// The entries of a policy that judge an operation: its own where the policy has one. Those in use seldom have one for
-/// using a key: whoever may read a key may use it then. Nor do they know the operations that came later: exporting and
-/// validating are reading, and adjusting an attribute is modifying it.
-pub(super) fn judged_as(operation: Operation) -> Entries {
+/// Returns the entries of a policy that apply to an operation: its own entry, otherwise that of a related operation.
+/// Most policies in use have no entries for the cryptographic operations and for operations of later versions: a
+/// requester that may get a key may then also use and export it.
+fn policy_entries(operation: Operation) -> Entries {
     let otherwise = match operation {
         Operation::Encrypt
         | Operation::Decrypt
@@ -92,62 +92,61 @@ pub(super) fn judged_as(operation: Operation) -> Entries {
         | Operation::Export
         | Operation::Validate => Operation::Get,
         Operation::AdjustAttribute => Operation::ModifyAttribute,
-        // What is imported over an object leaves nothing of it.
+        // An import that replaces an object destroys its value.
         Operation::Import => Operation::Destroy,
-        // Each makes a certificate of the object and notes it on the object.
+        // Both add a link to the certified object.
         Operation::Certify | Operation::ReCertify => Operation::AddAttribute,
         other => other,
     };
     Entries { own: operation, fallback: otherwise }
 }
 
-/// Gives the record out if its policy allows `operation` on it; otherwise nothing of it.
+/// Returns the record if its policy allows `operation`, and if the ticket of a delegate allows it as well.
 pub(super) fn decide(
     policies: &Policies,
     identity: &Identity,
     operation: Operation,
     record: Arc<Record>,
 ) -> Option<Granted> {
-    // Whoever acts for another needs a right to it as well.
-    let delegated = identity.delegate.as_ref().is_none_or(|delegate| {
+    let allowed_by_ticket = identity.delegate.as_ref().is_none_or(|delegate| {
         let identifier = record.id.to_string();
         let groups = &record.attributes.object_group;
         delegate.rights.permit_to(operation, RightsTarget { identifier: Some(&identifier), groups })
     });
-    let allowed = delegated
+    let allowed = allowed_by_ticket
         && policies.permits(
             record.policy(),
             &identity.principal,
             identity.groups.as_deref(),
             Some(&record.owner),
             record.object_type,
-            judged_as(operation),
+            policy_entries(operation),
         );
     allowed.then_some(Granted(record))
 }
 
-/// Whether the asker may add those objects by `operation`: whoever acts for another needs a right to do so, in the
-/// groups that it names where it names some.
+/// Checks that the ticket of a delegate allows to add these objects by `operation`. A right that names groups covers only
+/// objects in these groups.
 ///
 /// # Errors
-/// Permission Denied.
+/// Returns Permission Denied.
 pub(super) fn admit_new(
     identity: &Identity,
     operation: Option<Operation>,
     records: &[Record],
 ) -> Result<(), Error> {
     let Some(delegate) = &identity.delegate else { return Ok(()) };
-    let may = |record: &Record| {
+    let is_allowed = |record: &Record| {
         let subject = RightsTarget { identifier: None, groups: &record.attributes.object_group };
         operation.is_some_and(|operation| delegate.rights.permit_to(operation, subject))
     };
-    if records.iter().all(may) { Ok(()) } else { Err(no_right()) }
+    if records.iter().all(is_allowed) { Ok(()) } else { Err(no_right()) }
 }
 
-/// Whether the asker may do `operation` to whatever there is.
+/// Checks that the ticket of a delegate allows `operation` on all objects.
 ///
 /// # Errors
-/// Permission Denied.
+/// Returns Permission Denied.
 pub(super) fn admit_all(identity: &Identity, operation: Operation) -> Result<(), Error> {
     let all = RightsTarget { identifier: None, groups: &[] };
     match &identity.delegate {
@@ -156,36 +155,40 @@ pub(super) fn admit_all(identity: &Identity, operation: Operation) -> Result<(),
     }
 }
 
-/// Whether the asker may do `operation` at all. Rights are not handed on, and no ticket comes of a ticket.
+/// Checks that the ticket of a delegate allows `operation` on some object. A delegate cannot obtain further tickets.
 ///
 /// # Errors
-/// Permission Denied.
+/// Returns Permission Denied.
 pub(super) fn admit_operation(identity: &Identity, operation: Operation) -> Result<(), Error> {
-    let from_ticket = matches!(operation, Operation::Login | Operation::DelegatedLogin);
+    let issues_ticket = matches!(operation, Operation::Login | Operation::DelegatedLogin);
     match &identity.delegate {
-        Some(delegate) if from_ticket || !delegate.rights.permit(operation) => Err(no_right()),
+        Some(delegate) if issues_ticket || !delegate.rights.permit(operation) => Err(no_right()),
         _ => Ok(()),
     }
 }
 
 fn no_right() -> Error {
-    failed(ResultReason::PermissionDenied, "The ticket in the request gives no right to do that.")
+    failed(
+        ResultReason::PermissionDenied,
+        "The ticket in the request contains no right to this operation on this object.",
+    )
 }
 
-/// Who asks, by which policies, and when: what every way to a record goes through.
+/// The policies, the requester and the time of an access decision.
 pub(super) struct Gate<'a> {
     pub(super) policies: &'a Policies,
     pub(super) identity: &'a Identity,
     pub(super) now: DateTime,
-    /// What is being done, where an item of a request is.
+    /// The operation of the current batch item, if there is one.
     pub(super) doing: Option<Operation>,
 }
 
 impl Gate<'_> {
-    /// The record that was read for `text`, in its state of this moment, if its policy allows `operation`.
+    /// Returns the record with its current state, if its policy allows `operation`. `text` is its identifier in error
+    /// messages.
     ///
     /// # Errors
-    /// Object Not Found (before 2.1 Item Not Found), Permission Denied.
+    /// Returns Object Not Found (before 2.1 Item Not Found) if `record` is `None`, and Permission Denied.
     pub(super) fn permit(
         &self,
         record: Option<Arc<Record>>,
@@ -199,10 +202,11 @@ impl Gate<'_> {
         decide(self.policies, self.identity, operation, record).ok_or_else(|| refused(text))
     }
 
-    /// The same, if it is not archived where the operation needs more than its attributes.
+    /// Returns the same as [`Gate::permit`], unless the object is archived and the operation needs more than its
+    /// attributes.
     ///
     /// # Errors
-    /// Those of [`Gate::permit`], and Object Archived.
+    /// Returns the errors of [`Gate::permit`], and Object Archived.
     pub(super) fn admit(
         &self,
         record: Option<Arc<Record>>,
@@ -217,15 +221,15 @@ impl Gate<'_> {
     }
 }
 
-/// Whether an operation needs nothing of an object but its attributes, so that the object may be archived
-/// (1.4 §4.22). Of an archived object, attributes can be read and nothing can be changed.
+/// Returns whether an operation is allowed on an archived object (1.4 §4.22), whose attributes can be read and not
+/// changed.
 fn works_on_archived(operation: Operation) -> bool {
     matches!(operation, Operation::GetAttributes | Operation::GetAttributeList | Operation::Recover)
 }
 
-/// What the asker may see of the store, for a question about many objects.
+/// Returns the grants that restrict a query for many objects to those that the requester may access.
 pub(super) fn grants(policies: &Policies, identity: &Identity, operation: Operation) -> Vec<Grant> {
-    let permissions = policies.permissions(identity.groups.as_deref(), judged_as(operation));
+    let permissions = policies.permissions(identity.groups.as_deref(), policy_entries(operation));
     let grants = permissions.into_iter().map(|(policy, object_type, permission)| Grant {
         policy: policy.to_owned(),
         object_type,

@@ -1,4 +1,4 @@
-//! The attributes that a certificate tells about itself (KMIP 1.4 §3.8 to §3.16, 2.1 §4.8 to §4.10, §4.62 to §4.64).
+//! The attributes that follow from a certificate (KMIP 1.4 §3.8 to §3.16, 2.1 §4.8 to §4.10, §4.62 to §4.64).
 
 use crate::kmip::Certificate;
 use crate::kmip::attributes::Attributes;
@@ -6,7 +6,7 @@ use crate::kmip::enums::CertificateType;
 use crate::kmip::structures::*;
 use crate::x509::{self, DistinguishedName, NameAttribute};
 
-/// Sets what can be read from the certificate. A certificate that cannot be read keeps its type and its length.
+/// Sets the attributes that the certificate contains. If it cannot be parsed, sets only its type and its length.
 pub(super) fn describe(certificate: &Certificate, attributes: &mut Attributes) {
     let der = &certificate.certificate_value;
     attributes.certificate_type = Some(certificate.certificate_type);
@@ -46,7 +46,7 @@ fn describe_issuer(issuer: &DistinguishedName, read: &x509::Certificate, attribu
         certificate_issuer_distinguished_name: text,
         certificate_issuer_alternative_name: Vec::new(),
     });
-    let of = |sort| issuer.texts(sort).map(str::to_owned).collect();
+    let of = |name_attribute| issuer.texts(name_attribute).map(str::to_owned).collect();
     attributes.certificate_issuer_cn = of(NameAttribute::CommonName);
     attributes.certificate_issuer_o = of(NameAttribute::Organization);
     attributes.certificate_issuer_ou = of(NameAttribute::OrganizationalUnit);
@@ -70,7 +70,7 @@ fn describe_subject(subject: &DistinguishedName, read: &x509::Certificate, attri
         certificate_subject_distinguished_name: subject.to_string(),
         certificate_subject_alternative_name: Vec::new(),
     });
-    let of = |sort| subject.texts(sort).map(str::to_owned).collect();
+    let of = |name_attribute| subject.texts(name_attribute).map(str::to_owned).collect();
     attributes.certificate_subject_cn = of(NameAttribute::CommonName);
     attributes.certificate_subject_o = of(NameAttribute::Organization);
     attributes.certificate_subject_ou = of(NameAttribute::OrganizationalUnit);

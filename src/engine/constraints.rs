@@ -1,9 +1,9 @@
-//! What new objects have to be (KMIP 2.1 §6.1.22, §6.1.52 and §7.6): constraints that a user sets on what that user
-//! makes, kept in the store until others take their place.
+//! Constraints that a user sets on the objects that this user creates (KMIP 2.1 §6.1.22, §6.1.52 and §7.6). The store
+//! keeps them until the user sets others.
 //!
-//! A constraint is about objects of its types and groups; one that names no types is about all of them. Those that
-//! name a group of the object come before those that name none: an exception goes before the rule. Of those that are
-//! about an object, it has to meet one: it has every value that the constraint has.
+//! A constraint applies to the object types and groups that it names, and to all types if it names none. Constraints that
+//! name a group of the object take precedence over those that name no group. The object must meet at least one of the
+//! applicable constraints: it has every attribute value of the constraint.
 
 use crate::kmip::attributes::AttributeList;
 use crate::kmip::enums::{ObjectType, ResultReason};
@@ -16,7 +16,7 @@ use crate::ttlv::{Reader, STORED, Tag, V2_1, Value, Writer};
 use super::context::Context;
 use super::error::{failed, invalid_field};
 
-/// How many constraints a user can have: each new object is held to all of them.
+/// The maximum number of constraints per user, because every new object is checked against each of them.
 pub const MAX_CONSTRAINTS: usize = 64;
 
 structure! {
@@ -44,20 +44,21 @@ structure! {
 }
 
 impl Constraint {
-    fn is_about_type(&self, object_type: ObjectType) -> bool {
+    fn applies_to_type(&self, object_type: ObjectType) -> bool {
         self.object_types.as_ref().is_none_or(|types| types.types.contains(&object_type))
     }
 
-    fn is_about_group_of(&self, record: &Record) -> bool {
+    fn applies_to_group_of(&self, record: &Record) -> bool {
         let groups = &record.attributes.object_group;
-        self.object_groups.as_ref().is_some_and(|named| named.groups.iter().any(|it| groups.contains(it)))
+        self.object_groups
+            .as_ref()
+            .is_some_and(|named| named.groups.iter().any(|group| groups.contains(group)))
     }
 
     fn is_met_by(&self, record: &Record) -> bool {
-        self.attributes
-            .0
-            .iter()
-            .all(|wanted| record.attributes.of_row(wanted.row).any(|there| there.stored() == wanted.stored()))
+        self.attributes.0.iter().all(|required| {
+            record.attributes.of_row(required.row).any(|own| own.stored() == required.stored())
+        })
     }
 }
 
@@ -65,44 +66,47 @@ impl Constraints {
     /// Checks a new object.
     ///
     /// # Errors
-    /// Constraint Violation (before 2.1 Permission Denied).
+    /// Returns Constraint Violation (before 2.1 Permission Denied).
     fn check(&self, record: &Record) -> Result<(), Error> {
-        let typed = || self.constraints.iter().filter(|it| it.is_about_type(record.object_type));
-        let mut about: Vec<_> = typed().filter(|it| it.is_about_group_of(record)).collect();
-        if about.is_empty() {
-            about = typed().filter(|it| it.object_groups.is_none()).collect();
+        let of_type = || self.constraints.iter().filter(|it| it.applies_to_type(record.object_type));
+        let mut applicable: Vec<_> = of_type().filter(|it| it.applies_to_group_of(record)).collect();
+        if applicable.is_empty() {
+            applicable = of_type().filter(|it| it.object_groups.is_none()).collect();
         }
-        if about.is_empty() || about.iter().any(|it| it.is_met_by(record)) {
+        if applicable.is_empty() || applicable.iter().any(|it| it.is_met_by(record)) {
             return Ok(());
         }
-        Err(failed(ResultReason::ConstraintViolation, "The object meets none of the constraints set for it."))
+        Err(failed(
+            ResultReason::ConstraintViolation,
+            "The object meets none of the constraints that apply to it; see Get Constraints.",
+        ))
     }
 
-    fn encode_kept(&self) -> Secret {
+    fn to_stored(&self) -> Secret {
         let mut writer = Writer::new(STORED);
         self.encode(Tag::Constraints, &mut writer);
         Secret::new(writer.into_bytes())
     }
 
-    fn decode_kept(kept: &Secret) -> Result<Self, Error> {
-        let read = Reader::new(kept.expose(), STORED).require(Tag::Constraints);
-        read.and_then(|item| Self::decode(&item)).map_err(|why| {
-            log::error!(target: "kmip.server.engine", "Kept constraints cannot be read: {why}");
-            failed(ResultReason::GeneralFailure, "The constraints cannot be read. See the server log.")
+    fn from_stored(stored: &Secret) -> Result<Self, Error> {
+        let read = Reader::new(stored.expose(), STORED).require(Tag::Constraints);
+        read.and_then(|item| Self::decode(&item)).map_err(|error| {
+            log::error!(target: "kmip.server.engine", "The stored constraints are malformed: {error}");
+            failed(ResultReason::GeneralFailure, "The stored constraints are malformed. See the server log.")
         })
     }
 }
 
-/// The constraints on what `user` makes.
+/// Returns the constraints of `user`.
 fn of(transaction: &mut dyn Transaction, user: &str) -> Result<Constraints, Error> {
-    let kept = transaction.server_state(&kept_as(user))?;
-    kept.as_ref().map_or_else(|| Ok(Constraints::default()), Constraints::decode_kept)
+    let stored = transaction.server_state(&state_name(user))?;
+    stored.as_ref().map_or_else(|| Ok(Constraints::default()), Constraints::from_stored)
 }
 
 /// Checks new objects of `user`.
 ///
 /// # Errors
-/// Constraint Violation (before 2.1 Permission Denied), and where the store fails.
+/// Returns Constraint Violation (before 2.1 Permission Denied), and the errors of the store.
 pub(super) fn check<'a>(
     transaction: &mut dyn Transaction,
     user: &str,
@@ -112,37 +116,40 @@ pub(super) fn check<'a>(
     records.into_iter().try_for_each(|record| constraints.check(record))
 }
 
-/// Under which name the store keeps them.
-fn kept_as(user: &str) -> String {
+/// Returns the name of the server state that contains the constraints of `user`.
+fn state_name(user: &str) -> String {
     format!("constraints of {user}")
 }
 
 impl Context<'_> {
-    /// The constraints on what the asker makes.
+    /// Returns the requester's constraints.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns the errors of the store.
     pub fn constraints(&mut self) -> Result<Constraints, Error> {
         let identity = self.identity;
         self.transact(|transaction| of(transaction, &identity.principal.user))
     }
 
-    /// Puts these in the place of the constraints that there are. What is there already stays as it is.
+    /// Replaces the requester's constraints. Existing objects are not checked.
     ///
     /// # Errors
-    /// Invalid Field for more than [`MAX_CONSTRAINTS`] and for an attribute that 2.1 does not have, and where the
-    /// store fails.
+    /// Returns Invalid Field for more than [`MAX_CONSTRAINTS`] and for an attribute that 2.1 does not have, and the
+    /// errors of the store.
     pub fn set_constraints(&mut self, constraints: &Constraints) -> Result<(), Error> {
         if constraints.constraints.len() > MAX_CONSTRAINTS {
-            return Err(invalid_field(format!("There can be {MAX_CONSTRAINTS} constraints at the most.")));
+            return Err(invalid_field(format!(
+                "The request contains {} constraints; the limit is {MAX_CONSTRAINTS}.",
+                constraints.constraints.len()
+            )));
         }
         let attributes = constraints.constraints.iter().flat_map(|it| &it.attributes.0);
         if let Some(unknown) = attributes.into_iter().find(|attribute| !attribute.row.exists_in(V2_1)) {
             return Err(invalid_field(format!("KMIP 2.1 has no {} attribute.", unknown.name())));
         }
-        let (identity, kept) = (self.identity, constraints.encode_kept());
+        let (identity, stored) = (self.identity, constraints.to_stored());
         self.transact(|transaction| {
-            Ok(transaction.set_server_state(&kept_as(&identity.principal.user), &kept)?)
+            Ok(transaction.set_server_state(&state_name(&identity.principal.user), &stored)?)
         })
     }
 }
@@ -172,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constraint_of_the_group_goes_before_one_of_none() {
+    fn constraints_of_a_group_take_precedence() {
         use ObjectType::{PublicKey, SymmetricKey};
         let keys = || Some(vec![SymmetricKey]);
         let set = Constraints {
@@ -188,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn one_of_several_constraints_is_enough_and_without_types_all_are_meant() {
+    fn one_met_constraint_suffices_and_a_constraint_without_types_applies_to_all() {
         let set = Constraints { constraints: vec![constraint(None, None, 128), constraint(None, None, 256)] };
         for (length, allowed) in [(128, true), (192, false), (256, true)] {
             for object_type in [ObjectType::SymmetricKey, ObjectType::SecretData] {
                 assert_eq!(set.check(&object(object_type, None, length)).is_ok(), allowed, "{length}");
             }
         }
-        let kept = set.encode_kept();
-        assert_eq!(Constraints::decode_kept(&kept).unwrap(), set);
+        let stored = set.to_stored();
+        assert_eq!(Constraints::from_stored(&stored).unwrap(), set);
     }
 }

@@ -1,5 +1,5 @@
-//! A private key in a PKCS#12 container, with its certificates (KMIP 1.4 §4.11, 2.1 §6.1.19): found by the links of
-//! the key, under the password that it links to; and the way back, of one that is registered (1.4 §4.3).
+//! PKCS#12 containers: export of a private key with its certificates under the password that its links name (KMIP 1.4
+//! §4.11, 2.1 §6.1.19), and the parts of a registered container (1.4 §4.3).
 
 use crate::crypto::pkcs12::{self, Contents};
 use crate::kmip::attributes::Attributes;
@@ -18,32 +18,32 @@ use super::error::{failed, wrong_state};
 use super::key::{self, PlainKey};
 use super::lifecycle;
 
-/// The longest chain of certificates: more than any that is in use, and a circle of links ends.
+/// The maximum length of a certificate chain, longer than those in use. It also ends a cycle of links.
 const MAX_CHAIN: usize = 16;
 
-/// The private key with those attributes as a container.
+/// Returns the private key as a PKCS#12 container with its certificates.
 ///
 /// # Errors
-/// Key Format Type Not Supported for another object, and for a key without a link to its password; Wrong Key
-/// Lifecycle State (before 2.0 Permission Denied) for a password that is not active; those of [`Context::open`] for
-/// what is linked and cannot be had.
+/// Returns Key Format Type Not Supported for any other object and for a key without a link to a password, Wrong Key
+/// Lifecycle State (before 2.0 Permission Denied) if the password is not active, and the errors of [`Context::open`] for
+/// the linked objects.
 pub(super) fn pkcs12(
     cx: &mut Context<'_>,
     object: &Object,
     attributes: &Attributes,
 ) -> Result<Object, Error> {
-    let unfit = |why| failed(ResultReason::KeyFormatTypeNotSupported, why);
+    let unsupported = |message| failed(ResultReason::KeyFormatTypeNotSupported, message);
     let (Object::PrivateKey(_), Ok(key)) = (object, PlainKey::read(object)) else {
-        return Err(unfit("Only a private key that the server can read is given in a PKCS#12 container."));
+        return Err(unsupported("Only a private key that the server can parse has the format PKCS#12."));
     };
     let Ok(KeyMaterial::Bytes(key)) = key.write(KeyFormatType::Pkcs8, false) else {
-        return Err(unfit("The key has no PKCS#8 form, which a PKCS#12 container holds."));
+        return Err(unsupported("The key has no PKCS#8 encoding, which a PKCS#12 container requires."));
     };
     let password = linked(attributes, LinkType::Pkcs12PasswordLink).ok_or_else(|| {
-        unfit("A key in a PKCS#12 container needs a link to the password of the container.")
+        unsupported("The format PKCS#12 requires a PKCS#12 Password Link from the key to its password.")
     })?;
-    let password = password_of(cx, &password)?;
-    let certificates = chain(cx, attributes)?;
+    let password = open_password(cx, &password)?;
+    let certificates = certificate_chain(cx, attributes)?;
     let friendly_name = attributes.pkcs12_friendly_name.as_deref();
     let contents = Contents { key: &key, certificates: &certificates, friendly_name };
     let container = cx.with_cpu_permit(|| Ok(pkcs12::write(&contents, password.expose())?))?;
@@ -58,30 +58,30 @@ pub(super) fn pkcs12(
     Ok(Object::PrivateKey(Key { key_block }))
 }
 
-/// What a container is taken apart into, and what each part is called.
+/// The parts of a container.
 #[derive(Debug)]
 pub struct Unpacked {
     /// The private key, in PKCS#8.
     pub key: Object,
-    /// What the container calls the key by.
+    /// The friendly name of the key.
     pub friendly_name: Option<String>,
-    /// The certificates, the key's own first, and what the container calls each by.
+    /// The certificates with their friendly names; the key's own certificate comes first.
     pub certificates: Vec<(Object, Option<String>)>,
 }
 
-/// The parts of a container that is registered as a private key with a link to its password. None for any other
-/// object, and for a container without such a link, which is kept as it came.
+/// Returns the parts of a container that a client registers as a private key with a link to its password, or `None` for
+/// any other object. A container without such a link is stored unchanged.
 ///
 /// # Errors
-/// Wrong Key Lifecycle State (before 2.0 Permission Denied) for a password that is not active, those of
-/// [`Context::open`] for one that cannot be had, Cryptographic Failure for a container that cannot be taken apart.
+/// Returns Wrong Key Lifecycle State (before 2.0 Permission Denied) if the password is not active, Cryptographic Failure
+/// if the container cannot be opened, and the errors of [`Context::open`] for the password.
 pub fn unpack(
     cx: &mut Context<'_>,
     object: &Object,
-    given: &RequestedAttributes,
+    requested: &RequestedAttributes,
 ) -> Result<Option<Unpacked>, Error> {
     let Object::PrivateKey(Key { key_block: block }) = object else { return Ok(None) };
-    let links: Vec<Link> = given.all(Tag::Link);
+    let links: Vec<Link> = requested.all(Tag::Link);
     let password = links.into_iter().find(|link| link.link_type == LinkType::Pkcs12PasswordLink);
     let (Some(password), KeyFormatType::Pkcs12, None) =
         (password, block.key_format_type, &block.key_wrapping_data)
@@ -92,10 +92,9 @@ pub fn unpack(
         Some(KeyValue::Wrapped(bytes) | KeyValue::Plain { material: KeyMaterial::Bytes(bytes), .. }) => bytes,
         _ => return Ok(None),
     };
-    let password = password_of(cx, &password.linked_object_identifier)?;
-    let name: Option<String> = given.read(Tag::Pkcs12FriendlyName);
-    let opened =
-        cx.with_cpu_permit(|| Ok(pkcs12::open(container.expose(), password.expose(), name.as_deref())?))?;
+    let password = open_password(cx, &password.linked_object_identifier)?;
+    let name: Option<String> = requested.read(Tag::Pkcs12FriendlyName);
+    let opened = cx.with_cpu_permit(|| Ok(pkcs12::open(container.expose(), password.expose(), name.as_deref())?))?;
     let key_block = KeyBlock {
         key_format_type: KeyFormatType::Pkcs8,
         key_compression_type: None,
@@ -115,19 +114,23 @@ pub fn unpack(
     }))
 }
 
-/// Links the key of a container to its first certificate, and each certificate to the next, as
-/// [`LinkType::Pkcs12CertificateLink`] has it (1.4 §3.35).
-pub fn chain_up(records: &mut [Record]) {
+/// Links the key of a container to its first certificate, and each certificate to the next, by
+/// [`LinkType::Pkcs12CertificateLink`] (1.4 §3.35).
+pub fn link_chain(records: &mut [Record]) {
     let ids: Vec<_> = records.iter().map(|record| record.id).collect();
     for (record, next) in records.iter_mut().zip(ids.iter().skip(1)) {
         record.attributes.link.push(Link::new(LinkType::Pkcs12CertificateLink, *next));
     }
 }
 
-fn password_of(cx: &mut Context<'_>, identifier: &UniqueIdentifier) -> Result<Secret, Error> {
+/// Returns the password that a link names.
+fn open_password(cx: &mut Context<'_>, identifier: &UniqueIdentifier) -> Result<Secret, Error> {
     let record = cx.open(Some(identifier), Operation::Get)?;
     if record.object_type != ObjectType::SecretData {
-        return Err(failed(ResultReason::InvalidField, "The password of a container has to be secret data."));
+        return Err(failed(
+            ResultReason::InvalidField,
+            "The password of a container must be a Secret Data object.",
+        ));
     }
     if !lifecycle::is_destroyed(&record) && record.attributes.state != Some(State::Active) {
         return Err(wrong_state("The password of the container is not active."));
@@ -135,8 +138,8 @@ fn password_of(cx: &mut Context<'_>, identifier: &UniqueIdentifier) -> Result<Se
     key::bytes(lifecycle::object(&record)?)
 }
 
-/// The certificate of the key, or of its public half, and those above it.
-fn chain(cx: &mut Context<'_>, attributes: &Attributes) -> Result<Vec<Vec<u8>>, Error> {
+/// Returns the certificate chain of the key: its own certificate or that of its public key, then those of the issuers.
+fn certificate_chain(cx: &mut Context<'_>, attributes: &Attributes) -> Result<Vec<Vec<u8>>, Error> {
     let mut next = certificate_link(attributes);
     if next.is_none()
         && let Some(public) = linked(attributes, LinkType::PublicKeyLink)
@@ -148,7 +151,7 @@ fn chain(cx: &mut Context<'_>, attributes: &Attributes) -> Result<Vec<Vec<u8>>, 
     while let Some(identifier) = next {
         let record = cx.open(Some(&identifier), Operation::Get)?;
         let Some(Object::Certificate(certificate)) = &record.object else { break };
-        // One that signed itself may link to itself.
+        // A self-signed certificate can link to itself.
         if certificates.len() == MAX_CHAIN || certificates.contains(&certificate.certificate_value) {
             break;
         }
@@ -163,7 +166,7 @@ fn certificate_link(attributes: &Attributes) -> Option<UniqueIdentifier> {
         .or_else(|| linked(attributes, LinkType::CertificateLink))
 }
 
-fn linked(attributes: &Attributes, kind: LinkType) -> Option<UniqueIdentifier> {
-    let link = attributes.link.iter().find(|link| link.link_type == kind)?;
+fn linked(attributes: &Attributes, link_type: LinkType) -> Option<UniqueIdentifier> {
+    let link = attributes.link.iter().find(|link| link.link_type == link_type)?;
     Some(link.linked_object_identifier.clone())
 }

@@ -1,8 +1,9 @@
-//! What new objects have where their client does not say (KMIP 2.1 §6.1.53, §7.11 and §7.22): defaults that a user
-//! sets for what that user makes, kept in the store until others take their place.
+//! Defaults that a user sets for the attributes of the objects that this user creates (KMIP 2.1 §6.1.53, §7.11 and
+//! §7.22). The store keeps them until the user sets others.
 //!
-//! Defaults are about objects of their types and groups. Those that name a group of the object go before those that
-//! name none, and what a client gives goes before both. Of several for one attribute, the first counts.
+//! Object Defaults apply to the object types and groups that they name. Requested attributes take precedence over the
+//! defaults for a group of the object, and these over the defaults that name no group. If several set one attribute, the
+//! first one applies.
 
 use crate::kmip::attributes::{AttributeDefinition, AttributeList, Attributes, Origin};
 use crate::kmip::enums::{ObjectType, ResultReason};
@@ -17,11 +18,11 @@ use super::context::Context;
 use super::creation::RequestedAttributes;
 use super::error::{failed, invalid_field};
 
-/// How many Object Defaults a user can have: each new object is looked up in all of them.
+/// The maximum number of Object Defaults per user, because every new object is matched against each of them.
 pub const MAX_DEFAULTS: usize = 64;
 
 structure! {
-    /// Object Defaults (2.1 §7.22): about one type, or about several.
+    /// Object Defaults (2.1 §7.22) for one or several object types.
     pub struct ObjectDefaults {
         ObjectType => object_type: Option<ObjectType>,
         ObjectTypes => object_types: Option<ObjectTypes>,
@@ -44,26 +45,28 @@ impl ObjectDefaults {
         self.object_type.iter().chain(several).copied()
     }
 
+    /// Checks that the defaults name an object type and contain only attributes that clients of 2.1 can set.
+    ///
     /// # Errors
-    /// Invalid Field without a type and for an attribute that no client can give, Invalid Object Type for one that
-    /// 2.1 does not have.
+    /// Returns Invalid Field without an object type and for an attribute that no client can set, and Invalid Object
+    /// Type for a type that 2.1 does not have.
     fn check(&self) -> Result<(), Error> {
         if self.types().next().is_none() {
-            return Err(invalid_field("Object Defaults have to say which Object Type they are about."));
+            return Err(invalid_field("Object Defaults must contain an Object Type."));
         }
-        if let Some(gone) = self.types().find(|object_type| *object_type == ObjectType::Template) {
+        if let Some(template) = self.types().find(|object_type| *object_type == ObjectType::Template) {
             return Err(failed(
                 ResultReason::InvalidObjectType,
-                format!("KMIP 2.1 has no objects of the type {gone}."),
+                format!("KMIP 2.1 has no objects of the type {template}."),
             ));
         }
-        let wrong =
+        let not_settable =
             self.attributes.0.iter().find(|attribute| {
                 !attribute.row.exists_in(V2_1) || attribute.row.rules.origin == Origin::Server
             });
-        match wrong {
+        match not_settable {
             Some(attribute) => Err(invalid_field(format!(
-                "The {} attribute cannot be a default: no client of KMIP 2.1 gives it to an object.",
+                "The {} attribute cannot have a default, because clients of KMIP 2.1 cannot set it.",
                 attribute.name()
             ))),
             None => Ok(()),
@@ -72,90 +75,93 @@ impl ObjectDefaults {
 }
 
 impl DefaultsInformation {
-    /// What is given, and what of the defaults it leaves open, of the attributes that are `open` to defaults.
+    /// Adds the defaults that apply to an object of this type, for the attributes that `may_default` accepts.
     fn complete(
         &self,
-        given: RequestedAttributes,
+        requested: RequestedAttributes,
         object_type: ObjectType,
-        open: impl Fn(&'static AttributeDefinition) -> bool,
+        may_default: impl Fn(&'static AttributeDefinition) -> bool,
     ) -> RequestedAttributes {
-        let groups: Vec<String> = given.all(Tag::ObjectGroup);
-        let about = |grouped: bool| {
-            let typed = self.objects.iter().filter(|it| it.types().any(|named| named == object_type));
-            let meant = typed.filter(|it| match &it.object_groups {
+        let groups: Vec<String> = requested.all(Tag::ObjectGroup);
+        let applicable = |grouped: bool| {
+            let of_type = self.objects.iter().filter(|it| it.types().any(|named| named == object_type));
+            let of_group = of_type.filter(|it| match &it.object_groups {
                 Some(named) => grouped && named.groups.iter().any(|group| groups.contains(group)),
                 None => !grouped,
             });
-            meant.collect::<Vec<_>>()
+            of_group.collect::<Vec<_>>()
         };
-        about(true).into_iter().chain(about(false)).fold(given, |given, defaults| {
-            let known = defaults.attributes.0.iter().filter(|attribute| {
-                open(attribute.row) && attribute.row.rules.applies_to.contains(object_type)
+        applicable(true).into_iter().chain(applicable(false)).fold(requested, |requested, defaults| {
+            let attributes = defaults.attributes.0.iter().filter(|attribute| {
+                may_default(attribute.row) && attribute.row.rules.applies_to.contains(object_type)
             });
-            given.or(&known.cloned().collect())
+            requested.or(&attributes.cloned().collect())
         })
     }
 
-    fn encode_kept(&self) -> Secret {
+    fn to_stored(&self) -> Secret {
         let mut writer = Writer::new(STORED);
         self.encode(Tag::DefaultsInformation, &mut writer);
         Secret::new(writer.into_bytes())
     }
 
-    fn decode_kept(kept: &Secret) -> Result<Self, Error> {
-        let read = Reader::new(kept.expose(), STORED).require(Tag::DefaultsInformation);
-        read.and_then(|item| Self::decode(&item)).map_err(|why| {
-            log::error!(target: "kmip.server.engine", "Kept defaults cannot be read: {why}");
-            failed(ResultReason::GeneralFailure, "The defaults cannot be read. See the server log.")
+    fn from_stored(stored: &Secret) -> Result<Self, Error> {
+        let read = Reader::new(stored.expose(), STORED).require(Tag::DefaultsInformation);
+        read.and_then(|item| Self::decode(&item)).map_err(|error| {
+            log::error!(target: "kmip.server.engine", "The stored defaults are malformed: {error}");
+            failed(ResultReason::GeneralFailure, "The stored defaults are malformed. See the server log.")
         })
     }
 }
 
-/// Under which name the store keeps them.
-fn kept_as(user: &str) -> String {
+/// Returns the name of the server state that contains the defaults of `user`.
+fn state_name(user: &str) -> String {
     format!("defaults of {user}")
 }
 
 impl Context<'_> {
-    /// The defaults of what the asker makes.
+    /// Returns the requester's defaults.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns the errors of the store.
     pub fn defaults(&mut self) -> Result<DefaultsInformation, Error> {
-        let kept = self.read_server_state(&kept_as(&self.identity.principal.user))?;
-        kept.as_ref().map_or_else(|| Ok(DefaultsInformation::default()), DefaultsInformation::decode_kept)
+        let stored = self.read_server_state(&state_name(&self.identity.principal.user))?;
+        stored.as_ref().map_or_else(|| Ok(DefaultsInformation::default()), DefaultsInformation::from_stored)
     }
 
-    /// Puts these in the place of the defaults that there are. What is there already stays as it is.
+    /// Replaces the requester's defaults. Existing objects do not change.
     ///
     /// # Errors
-    /// Invalid Field for more than [`MAX_DEFAULTS`], without an object type, and for an attribute that no client can
-    /// give; Invalid Object Type for one that 2.1 does not have; and where the store fails.
+    /// Returns Invalid Field for more than [`MAX_DEFAULTS`], without an object type, and for an attribute that no client
+    /// can set; Invalid Object Type for a type that 2.1 does not have; and the errors of the store.
     pub fn set_defaults(&mut self, defaults: &DefaultsInformation) -> Result<(), Error> {
         if defaults.objects.len() > MAX_DEFAULTS {
-            return Err(invalid_field(format!("There can be {MAX_DEFAULTS} Object Defaults at the most.")));
+            return Err(invalid_field(format!(
+                "The request contains {} Object Defaults; the limit is {MAX_DEFAULTS}.",
+                defaults.objects.len()
+            )));
         }
         defaults.objects.iter().try_for_each(ObjectDefaults::check)?;
-        let (name, kept) = (kept_as(&self.identity.principal.user), defaults.encode_kept());
-        self.transact(|transaction: &mut dyn Transaction| Ok(transaction.set_server_state(&name, &kept)?))
+        let (name, stored) = (state_name(&self.identity.principal.user), defaults.to_stored());
+        self.transact(|transaction: &mut dyn Transaction| Ok(transaction.set_server_state(&name, &stored)?))
     }
 
-    /// What is given for a new object, and of the asker's defaults what it leaves open and the request's version has.
-    /// What the object tells of itself needs no default: `told` has it.
+    /// Adds the requester's defaults to the requested attributes of a new object, except attributes that the request's
+    /// version does not have and those that follow from the object itself, which are `derived`.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns the errors of the store.
     pub fn complete(
         &mut self,
-        given: RequestedAttributes,
+        requested: RequestedAttributes,
         object_type: ObjectType,
-        told: Option<&Attributes>,
+        derived: Option<&Attributes>,
     ) -> Result<RequestedAttributes, Error> {
         let version = self.version;
-        let open = |row: &'static AttributeDefinition| {
-            row.exists_in(version) && told.is_none_or(|told| told.of_row(row).next().is_none())
+        let may_default = |row: &'static AttributeDefinition| {
+            row.exists_in(version) && derived.is_none_or(|derived| derived.of_row(row).next().is_none())
         };
-        Ok(self.defaults()?.complete(given, object_type, open))
+        Ok(self.defaults()?.complete(requested, object_type, may_default))
     }
 }
 
@@ -182,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_goes_before_the_group_and_the_group_before_the_rest() {
+    fn requested_attributes_override_group_defaults_and_these_the_others() {
         let comment = attribute(Tag::Comment, &"default".to_owned());
         let set = DefaultsInformation {
             objects: vec![
@@ -190,9 +196,9 @@ mod tests {
                 defaults(&[ObjectType::SymmetricKey], Some("strong"), vec![length(256)]),
             ],
         };
-        let completed = |given: &[Attribute], object_type| {
-            let given = set.complete(given.iter().cloned().collect(), object_type, |_| true);
-            (given.read::<i32>(Tag::CryptographicLength), given.read::<String>(Tag::Comment))
+        let completed = |requested: &[Attribute], object_type| {
+            let attributes = set.complete(requested.iter().cloned().collect(), object_type, |_| true);
+            (attributes.read::<i32>(Tag::CryptographicLength), attributes.read::<String>(Tag::Comment))
         };
         let strong = attribute(Tag::ObjectGroup, &"strong".to_owned());
         let comment = || Some("default".to_owned());
@@ -203,15 +209,17 @@ mod tests {
         );
         assert_eq!(completed(&[strong, length(192)], ObjectType::SymmetricKey), (Some(192), comment()));
         assert_eq!(completed(&[], ObjectType::SecretData), (None, None));
-        let old = set.complete(RequestedAttributes::default(), ObjectType::SymmetricKey, |row| {
+        let without_comment = set.complete(RequestedAttributes::default(), ObjectType::SymmetricKey, |row| {
             row.tag != Tag::Comment
         });
-        assert!(!old.has_any(&[Tag::Comment]) && old.has_any(&[Tag::CryptographicLength]));
-        assert_eq!(DefaultsInformation::decode_kept(&set.encode_kept()).unwrap(), set);
+        assert!(
+            !without_comment.has_any(&[Tag::Comment]) && without_comment.has_any(&[Tag::CryptographicLength])
+        );
+        assert_eq!(DefaultsInformation::from_stored(&set.to_stored()).unwrap(), set);
     }
 
     #[test]
-    fn defaults_are_about_types_and_have_what_clients_give() {
+    fn rejects_defaults_without_types_and_attributes_that_clients_cannot_set() {
         let reason = |defaults: ObjectDefaults| defaults.check().map_err(|error| error.reason);
         let keys = [ObjectType::SymmetricKey];
         assert_eq!(reason(defaults(&keys, None, vec![length(128)])), Ok(()));

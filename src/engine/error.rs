@@ -1,4 +1,4 @@
-//! How failures of the layers below reach a client: one total mapping each, and the words for the common ones.
+//! The conversion of errors of the lower layers into KMIP errors, and constructors of the common KMIP errors.
 
 use std::borrow::Cow;
 
@@ -8,47 +8,48 @@ use crate::kmip::enums::ResultReason;
 use crate::store;
 use crate::ttlv::V2_1;
 
-/// A failure for that reason.
+/// Returns an error with this Result Reason.
 pub fn failed(reason: ResultReason, message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(reason, message)
 }
 
-/// Something in the request cannot be.
+/// Returns the error for an invalid request: Invalid Field.
 pub fn invalid_field(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ResultReason::InvalidField, message)
 }
 
-/// No object has that identifier: Object Not Found, before 2.1 Item Not Found. PyKMIP's clients, up to 2.0, read
-/// both the reason and this text.
+/// Returns the error for an unknown identifier: Object Not Found, before 2.1 Item Not Found. PyKMIP's clients, up to
+/// 2.0, parse the reason and this message.
 pub fn not_found(identifier: &str) -> Error {
-    let told = format!("Could not locate object: {identifier}");
-    Error::new(ResultReason::ObjectNotFound, told).from_version(V2_1)
+    let message = format!("Could not locate object: {identifier}");
+    Error::new(ResultReason::ObjectNotFound, message).from_version(V2_1)
 }
 
-/// Of the object nothing but its attributes is left: Object Destroyed, before 2.1 Item Not Found with the words
-/// of [`not_found`].
+/// Returns the error for a destroyed object: Object Destroyed, before 2.1 Item Not Found with the message of
+/// [`not_found`].
 pub fn destroyed(identifier: &str) -> Error {
-    let told = format!("Could not locate object: {identifier}");
-    Error::new(ResultReason::ObjectDestroyed, told).from_version(V2_1)
+    let message = format!("Could not locate object: {identifier}");
+    Error::new(ResultReason::ObjectDestroyed, message).from_version(V2_1)
 }
 
-/// The object's state does not allow it: Wrong Key Lifecycle State, before 2.0 Permission Denied.
+/// Returns the error for an object in the wrong state: Wrong Key Lifecycle State, before 2.0 Permission Denied.
 pub fn wrong_state(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ResultReason::WrongKeyLifecycleState, message).with_fallback(ResultReason::PermissionDenied)
 }
 
-/// The object's policy does not allow it. Clients read this text, which tells no more than [`not_found`].
+/// Returns the error for an object whose policy does not allow the operation: Permission Denied. The message, which
+/// clients parse, reveals no more than that of [`not_found`].
 pub fn refused(identifier: &str) -> Error {
     Error::new(ResultReason::PermissionDenied, format!("Could not locate object: {identifier}"))
 }
 
-/// The longest text that goes to the log, in bytes: no request fills the log's file.
+/// The maximum length of a logged text, in bytes, so that a single request cannot fill the log.
 const MAX_LOGGED: usize = 4_096;
 
-/// Checks the length of a text that a client wants in the log.
+/// Checks the length of a text that a client sends for the log.
 ///
 /// # Errors
-/// Invalid Field where it is longer than 4096 bytes.
+/// Returns Invalid Field if it is longer than 4096 bytes.
 pub fn bounded_text(name: &str, text: &str) -> Result<(), Error> {
     if text.len() <= MAX_LOGGED {
         return Ok(());
@@ -68,9 +69,9 @@ impl From<crypto::Error> for Error {
 }
 
 impl From<store::Error> for Error {
-    /// A client learns that the store failed; why is for the log.
+    /// Logs the cause, which a client must not see.
     fn from(error: store::Error) -> Self {
-        log::error!(target: "kmip.server.engine", "The store failed: {error}");
+        log::error!(target: "kmip.server.engine", "A store operation failed: {error}");
         Self::new(ResultReason::GeneralFailure, "The server's store failed. See the server log.")
     }
 }
@@ -82,7 +83,7 @@ mod tests {
     use crate::ttlv::{SUPPORTED, V2_0};
 
     #[test]
-    fn failures_that_2_x_names_more_exactly_keep_their_reasons_before() {
+    fn reasons_that_2_x_adds_have_a_fallback_for_earlier_versions() {
         let cases = [
             (not_found("1"), V2_1, ResultReason::ItemNotFound, ResultReason::ObjectNotFound),
             (destroyed("1"), V2_1, ResultReason::ItemNotFound, ResultReason::ObjectDestroyed),
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_cryptographic_error_has_its_reason() {
+    fn maps_every_kind_of_cryptographic_error_to_a_reason() {
         let cases = [
             (
                 crypto::Error::KeyLength { algorithm: CryptographicAlgorithm::Aes, bits: 7 },

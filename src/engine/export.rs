@@ -62,8 +62,8 @@ impl GetOptions {
                 "A Key Wrapping Specification and the Key Wrap Type As Registered contradict each other.",
             ));
         }
-        let shape = wrapping::shape(&object);
+        let registered_field = wrapping::wrapped_field(&object);
         object = key::convert(wrapping::unwrap(cx, object)?, self.format, self.compression)?;
-        wrapping::wrap(cx, object, shape, &attributes, specification)
+        wrapping::wrap(cx, object, registered_field, &attributes, specification)
     }
 }

@@ -1,7 +1,8 @@
-//! Wrapping: keys that travel encrypted, signed or both (KMIP 1.4 §2.1.5, §2.1.6 and §4.11, 2.1 §3.3 and §6.1.19).
+//! Key wrapping: encryption of keys, and MACs and signatures over them (KMIP 1.4 §2.1.5, §2.1.6 and §4.11, 2.1 §3.3 and
+//! §6.1.19).
 //!
-//! Keys wrap by AES key wrap; a MAC is an HMAC or a CMAC, a signature any that the cryptography makes. Which key may
-//! wrap is judged as for every other use.
+//! Encryption is AES key wrap, a MAC is an HMAC or a CMAC, and a signature is any that [`crate::crypto`] supports.
+//! [`usage::check`] decides whether a key may wrap, as for every other use.
 
 use crate::crypto::sign::{SignatureInput, Signing};
 use crate::crypto::wrap::{self as aes, Wrapping};
@@ -16,7 +17,7 @@ use crate::kmip::{
 };
 use crate::secret::Secret;
 use crate::store::Record;
-use crate::ttlv::{V2_1, Version};
+use crate::ttlv::V2_1;
 
 use super::access::Granted;
 use super::context::Context;
@@ -24,40 +25,41 @@ use super::error::{failed, invalid_field};
 use super::usage::{self, Amount, Use};
 use super::{key, lifecycle};
 
-/// How a wrapped value stands in its key block.
+/// The field of a Key Block that contains the wrapped bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// The Key Value is the wrapped bytes.
-    Value,
-    /// The Key Material in the Key Value is: so PyKMIP gives it, and so some clients register it.
-    Material,
+pub enum WrappedField {
+    /// The Key Value, as the standard defines it.
+    KeyValue,
+    /// The Key Material inside a Key Value structure, as PyKMIP returns it and some clients register it.
+    KeyMaterial,
 }
 
-/// The shape in which a wrapped key came; none for a key in the clear.
-pub fn shape(object: &Object) -> Option<Shape> {
+/// Returns the field that contains the wrapped bytes of a registered key, or `None` if the key is not wrapped.
+pub fn wrapped_field(object: &Object) -> Option<WrappedField> {
     let block = object.key_block().filter(|block| block.key_wrapping_data.is_some())?;
     match block.key_value.as_ref()? {
-        KeyValue::Wrapped(_) => Some(Shape::Value),
-        KeyValue::Plain { .. } => Some(Shape::Material),
+        KeyValue::Wrapped(_) => Some(WrappedField::KeyValue),
+        KeyValue::Plain { .. } => Some(WrappedField::KeyMaterial),
     }
 }
 
-/// Wraps the object's key value as the specification says; `attributes` are those that it may name.
+/// Wraps the object's Key Value according to the specification, which can name some of `attributes`.
 ///
-/// Without encoding, a key that came wrapped keeps the `shape` in which it came. Any other has the standard's, but
-/// PyKMIP's where the wrapping key has no Cryptographic Parameters: the standard demands that it has some, and with
-/// PyKMIP it cannot, so that the clients of each get what they read.
+/// With the encoding option No Encoding, a key that was registered wrapped keeps its `registered_field`. Otherwise the
+/// wrapped bytes are the Key Value, as the standard defines it; they are the Key Material, as in PyKMIP, if the wrapping
+/// key has no Cryptographic Parameters. The standard requires them and PyKMIP cannot store them, so the clients of both
+/// get the form that they read.
 ///
 /// # Errors
-/// PyKMIP's reasons: Operation Not Supported for the method; Permission Denied for a specification without the key
-/// that the method needs; Item Not Found for a wrapping key that the asker cannot have (from 2.1 on the reasons
-/// that say more); those of [`usage::check`]; Illegal Operation for attributes without an encoding that could hold
-/// them, and for objects without a key; Encoding Option Error for a transparent key that is to be wrapped without
-/// encoding; Invalid Field and Cryptographic Failure of the computation.
+/// Returns PyKMIP's reasons: Operation Not Supported for the wrapping method; Permission Denied if the specification
+/// lacks information about a key that the method requires; Item Not Found if the requester cannot access the wrapping
+/// key (from 2.1 on a more precise reason); Illegal Operation (from 2.1 on Encoding Option Error) for attributes with No
+/// Encoding; Illegal Operation for an object without a key; Encoding Option Error for a transparent key with No
+/// Encoding; and the errors of [`usage::check`], of [`usage::count`] and of the computation.
 pub fn wrap(
     cx: &mut Context<'_>,
     mut object: Object,
-    shape: Option<Shape>,
+    registered_field: Option<WrappedField>,
     attributes: &Attributes,
     specification: &KeyWrappingSpecification,
 ) -> Result<Object, Error> {
@@ -68,14 +70,16 @@ pub fn wrap(
             format!("The wrapping method {method} is not supported."),
         ));
     }
-    let encryption = match needed(method, Part::Encryption, &specification.encryption_key_information)? {
-        Some(information) => Some(WrappingKey::encrypting(cx, information, Use::Wrap)?),
-        None => None,
-    };
-    let signature = match needed(method, Part::Signature, &specification.mac_signature_key_information)? {
-        Some(information) => Some(WrappingKey::signing(cx, information)?),
-        None => None,
-    };
+    let encryption =
+        match required(method, KeyPurpose::Encryption, &specification.encryption_key_information)? {
+            Some(information) => Some(WrappingKey::for_encryption(cx, information, Use::Wrap)?),
+            None => None,
+        };
+    let signature =
+        match required(method, KeyPurpose::Signature, &specification.mac_signature_key_information)? {
+            Some(information) => Some(WrappingKey::for_signing(cx, information)?),
+            None => None,
+        };
     let names = &specification.attribute_names;
     let encoding = specification.encoding_option;
     if !names.is_empty() && encoding == Some(EncodingOption::NoEncoding) {
@@ -84,74 +88,81 @@ pub fn wrap(
         } else {
             ResultReason::IllegalOperation
         };
-        return Err(failed(reason, "Attributes are wrapped with the key in TTLV Encoding only."));
+        return Err(failed(reason, "Attributes can be wrapped with the key in TTLV Encoding only."));
     }
     let Some(block) = object.key_block_mut() else {
-        return Err(failed(ResultReason::IllegalOperation, "The object has no key that could be wrapped."));
+        return Err(failed(
+            ResultReason::IllegalOperation,
+            "The object contains no key that can be wrapped.",
+        ));
     };
     let plain = encode(cx, block, attributes, names, encoding)?;
-    let (value, code) = apply(method, plain, encryption.as_ref(), signature.as_ref())?;
-    let uses = encryption.iter().map(|tool| (tool, Use::Wrap));
-    for (tool, purpose) in uses.chain(signature.iter().map(|tool| (tool, tool.signs()))) {
-        usage::count(cx, &tool.record, Operation::Get, purpose, Amount::first(value.len()))?;
+    let (value, mac_signature) = protect(method, plain, encryption.as_ref(), signature.as_ref())?;
+    let uses = encryption.iter().map(|key| (key, Use::Wrap));
+    for (key, purpose) in uses.chain(signature.iter().map(|key| (key, key.signing_use()))) {
+        usage::count(cx, &key.record, Operation::Get, purpose, Amount::first(value.len()))?;
     }
-    let standard = |tool: &WrappingKey| !tool.record.attributes.cryptographic_parameters.is_empty();
-    let shape = match encoding {
-        Some(EncodingOption::NoEncoding) => shape.unwrap_or_else(|| {
-            if encryption.as_ref().is_none_or(standard) { Shape::Value } else { Shape::Material }
+    let has_parameters = |key: &WrappingKey| !key.record.attributes.cryptographic_parameters.is_empty();
+    let field = match encoding {
+        Some(EncodingOption::NoEncoding) => registered_field.unwrap_or_else(|| {
+            if encryption.as_ref().is_none_or(has_parameters) {
+                WrappedField::KeyValue
+            } else {
+                WrappedField::KeyMaterial
+            }
         }),
-        Some(EncodingOption::TtlvEncoding) | None => Shape::Value,
+        Some(EncodingOption::TtlvEncoding) | None => WrappedField::KeyValue,
     };
-    block.key_value = Some(match shape {
-        Shape::Value => KeyValue::Wrapped(value),
-        Shape::Material => KeyValue::of(KeyMaterial::Bytes(value)),
+    block.key_value = Some(match field {
+        WrappedField::KeyValue => KeyValue::Wrapped(value),
+        WrappedField::KeyMaterial => KeyValue::of(KeyMaterial::Bytes(value)),
     });
     block.key_wrapping_data = Some(KeyWrappingData {
         wrapping_method: method,
         encryption_key_information: encryption.and(specification.encryption_key_information.clone()),
         mac_signature_key_information: signature.and(specification.mac_signature_key_information.clone()),
-        mac_signature: code,
+        mac_signature,
         iv_counter_nonce: None,
         encoding_option: encoding,
     });
     Ok(object)
 }
 
-/// The object with its key value in the clear. The key that wrapped it has to be one that the asker may use for
-/// unwrapping, or for wrapping: the server does for itself what the client could do with the key.
+/// Returns the object with its Key Value unwrapped. The requester must be allowed to use the wrapping key for unwrapping
+/// or for wrapping.
 ///
 /// # Errors
-/// Item Not Found where the wrapping key is not at hand, those of [`usage::check`], Cryptographic Failure where the
-/// value was changed or wrapped by another key.
+/// Returns Item Not Found if the requester cannot access the wrapping key (from 2.1 on a more precise reason),
+/// Cryptographic Failure if the value was modified or wrapped with another key, and the errors of [`usage::check`].
 pub fn unwrap(cx: &mut Context<'_>, mut object: Object) -> Result<Object, Error> {
     let Some(block) = object.key_block_mut() else { return Ok(object) };
     let Some(data) = block.key_wrapping_data.take() else { return Ok(object) };
     let method = data.wrapping_method;
-    let encryption = match needed(method, Part::Encryption, &data.encryption_key_information)? {
-        Some(information) => Some(WrappingKey::encrypting(cx, information, Use::Unwrap)?),
+    let encryption = match required(method, KeyPurpose::Encryption, &data.encryption_key_information)? {
+        Some(information) => Some(WrappingKey::for_encryption(cx, information, Use::Unwrap)?),
         None => None,
     };
-    let signature = match needed(method, Part::Signature, &data.mac_signature_key_information)? {
-        Some(information) => Some(WrappingKey::verifying(cx, information)?),
+    let signature = match required(method, KeyPurpose::Signature, &data.mac_signature_key_information)? {
+        Some(information) => Some(WrappingKey::for_verification(cx, information)?),
         None => None,
     };
     let value = block.bytes().ok_or_else(|| {
-        failed(ResultReason::KeyValueNotPresent, "The wrapped value of the key is not kept by this server.")
+        failed(ResultReason::KeyValueNotPresent, "This server does not store the key's wrapped value.")
     })?;
-    let code = data.mac_signature.as_deref().unwrap_or_default();
-    let check = |value: &[u8]| match &signature {
-        Some(tool) => tool.verify(value, code),
+    let mac_signature = data.mac_signature.as_deref().unwrap_or_default();
+    let verify = |value: &[u8]| match &signature {
+        Some(key) => key.verify(value, mac_signature),
         None => Ok(()),
     };
     if method != WrappingMethod::MacSignThenEncrypt {
-        check(value.expose())?;
+        verify(value.expose())?;
     }
     let plain = match &encryption {
-        Some(tool) => aes::unwrap(&tool.wrapping(), value.expose())?,
+        Some(key) => aes::unwrap(&key.wrapping(), value.expose())?,
         None => value.clone(),
     };
     if method == WrappingMethod::MacSignThenEncrypt {
-        check(plain.expose())?;
+        verify(plain.expose())?;
     }
     block.key_value = Some(match data.encoding_option {
         Some(EncodingOption::NoEncoding) => KeyValue::of(KeyMaterial::Bytes(plain)),
@@ -159,7 +170,7 @@ pub fn unwrap(cx: &mut Context<'_>, mut object: Object) -> Result<Object, Error>
             KeyValue::parse(block.key_format_type, plain.expose(), cx.version).map_err(|_| {
                 failed(
                     ResultReason::CryptographicFailure,
-                    "What was wrapped is no Key Value in TTLV Encoding.",
+                    "The unwrapped bytes are not a Key Value in TTLV Encoding.",
                 )
             })?
         }
@@ -167,44 +178,48 @@ pub fn unwrap(cx: &mut Context<'_>, mut object: Object) -> Result<Object, Error>
     Ok(object)
 }
 
-/// The part that a wrapping key plays.
+/// The purpose of a key in a Key Wrapping Specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum KeyPurpose {
     Encryption,
     Signature,
 }
 
-/// The information about the key of that part, where the method needs it.
-fn needed(
+/// Returns the information about the key for this purpose, if the method requires such a key.
+///
+/// # Errors
+/// Returns Permission Denied if the information is required and absent, and Operation Not Supported for the method
+/// TR-31.
+fn required(
     method: WrappingMethod,
-    part: Part,
-    given: &Option<KeyInformation>,
+    purpose: KeyPurpose,
+    information: &Option<KeyInformation>,
 ) -> Result<Option<&KeyInformation>, Error> {
-    let wanted = match method {
-        WrappingMethod::Encrypt => part == Part::Encryption,
-        WrappingMethod::MacSign => part == Part::Signature,
+    let is_required = match method {
+        WrappingMethod::Encrypt => purpose == KeyPurpose::Encryption,
+        WrappingMethod::MacSign => purpose == KeyPurpose::Signature,
         WrappingMethod::EncryptThenMacSign | WrappingMethod::MacSignThenEncrypt => true,
         WrappingMethod::Tr31 => {
             return Err(failed(ResultReason::OperationNotSupported, "TR-31 key blocks are not supported."));
         }
     };
-    match (wanted, given) {
+    match (is_required, information) {
         (false, _) => Ok(None),
         (true, Some(information)) => Ok(Some(information)),
         (true, None) => {
-            let what = match part {
-                Part::Encryption => "Encryption Key Information",
-                Part::Signature => "MAC/Signature Key Information",
+            let name = match purpose {
+                KeyPurpose::Encryption => "Encryption Key Information",
+                KeyPurpose::Signature => "MAC/Signature Key Information",
             };
             Err(failed(
                 ResultReason::PermissionDenied,
-                format!("The wrapping method {method} needs {what}, which is not given."),
+                format!("The wrapping method {method} requires {name}, which the request does not contain."),
             ))
         }
     }
 }
 
-/// The bytes that are wrapped: the key material as it is, or the whole Key Value with the attributes it is to carry.
+/// Returns the bytes to wrap: the Key Material, or the Key Value with the named attributes.
 fn encode(
     cx: &Context<'_>,
     block: &KeyBlock,
@@ -212,54 +227,58 @@ fn encode(
     names: &[String],
     encoding: Option<EncodingOption>,
 ) -> Result<Secret, Error> {
-    let Some(KeyValue::Plain { material, attributes: carried }) = &block.key_value else {
-        return Err(failed(ResultReason::KeyValueNotPresent, "The key's value is not kept by this server."));
+    let Some(KeyValue::Plain { material, attributes: present }) = &block.key_value else {
+        return Err(failed(ResultReason::KeyValueNotPresent, "This server does not store the key's value."));
     };
     match (encoding, material) {
         (Some(EncodingOption::NoEncoding), KeyMaterial::Bytes(bytes)) => Ok(bytes.clone()),
         (Some(EncodingOption::NoEncoding), _) => Err(failed(
             ResultReason::EncodingOptionError,
-            "A transparent key is no Byte String; it is wrapped in TTLV Encoding only.",
+            "A transparent key is not a Byte String; it can be wrapped in TTLV Encoding only.",
         )),
         (Some(EncodingOption::TtlvEncoding) | None, material) => {
-            let mut carried = carried.clone();
-            carried.0.extend(selected(attributes, names)?.0);
-            let value = KeyValue::Plain { material: material.clone(), attributes: carried };
+            let mut included = present.clone();
+            included.0.extend(select(attributes, names)?.0);
+            let value = KeyValue::Plain { material: material.clone(), attributes: included };
             Ok(value.to_bytes(cx.version))
         }
     }
 }
 
-/// The attributes of those names. A name that the object has no attribute for names nothing.
-fn selected(attributes: &Attributes, names: &[String]) -> Result<AttributeList, Error> {
+/// Returns the attributes with these names. A name of an attribute that the object does not have selects nothing.
+fn select(attributes: &Attributes, names: &[String]) -> Result<AttributeList, Error> {
     if names.len() > MAX_NAMES {
-        return Err(invalid_field("The Key Wrapping Specification names too many attributes."));
+        return Err(invalid_field(format!(
+            "The Key Wrapping Specification names {} attributes; the limit is {MAX_NAMES}.",
+            names.len()
+        )));
     }
     let references = names.iter().map(|name| AttributeReference::named(name));
     let values = references.flat_map(|reference| attributes.values(&reference)).map(|(_, value)| value);
     Ok(AttributeList(values.map(Attribute::without_zero_index).collect()))
 }
 
-/// More names than there are attributes, so that a request cannot grow the answer without end.
+/// The maximum number of attribute names, so that repeated names cannot enlarge the response without limit. The standard
+/// defines fewer attributes.
 const MAX_NAMES: usize = 256;
 
-/// The value and its MAC or signature.
-fn apply(
+/// Returns the value, encrypted if there is an encryption key, and its MAC or signature, if there is a signature key.
+fn protect(
     method: WrappingMethod,
     plain: Secret,
     encryption: Option<&WrappingKey>,
     signature: Option<&WrappingKey>,
 ) -> Result<(Secret, Option<Vec<u8>>), Error> {
     let value = match encryption {
-        Some(tool) => Secret::new(aes::wrap(&tool.wrapping(), plain.expose())?),
+        Some(key) => Secret::new(aes::wrap(&key.wrapping(), plain.expose())?),
         None => plain.clone(),
     };
     let signed = if method == WrappingMethod::MacSignThenEncrypt { &plain } else { &value };
-    let code = signature.map(|tool| tool.sign(signed.expose())).transpose()?;
-    Ok((value, code))
+    let mac_signature = signature.map(|key| key.sign(signed.expose())).transpose()?;
+    Ok((value, mac_signature))
 }
 
-/// A key at work.
+/// A key that encrypts another key or protects its integrity.
 struct WrappingKey {
     record: Granted,
     parameters: CryptographicParameters,
@@ -267,26 +286,29 @@ struct WrappingKey {
 }
 
 impl WrappingKey {
-    /// The key that encrypts or decrypts.
-    fn encrypting(cx: &mut Context<'_>, information: &KeyInformation, purpose: Use) -> Result<Self, Error> {
+    /// Opens the key that encrypts or decrypts.
+    fn for_encryption(
+        cx: &mut Context<'_>,
+        information: &KeyInformation,
+        purpose: Use,
+    ) -> Result<Self, Error> {
         let record = open(cx, information)?;
-        let judged = usage::check(&record, purpose, cx.version, cx.now);
-        match judged {
+        match usage::check(&record, purpose, cx.version, cx.now) {
             Err(_) if purpose == Use::Unwrap => usage::check(&record, Use::Wrap, cx.version, cx.now)?,
-            judged => judged?,
+            result => result?,
         }
         Self::of(record, information)
     }
 
-    /// The key that makes a MAC or a signature.
-    fn signing(cx: &mut Context<'_>, information: &KeyInformation) -> Result<Self, Error> {
+    /// Opens the key that generates a MAC or a signature.
+    fn for_signing(cx: &mut Context<'_>, information: &KeyInformation) -> Result<Self, Error> {
         let record = open(cx, information)?;
         usage::check(&record, signing_use(&record), cx.version, cx.now)?;
         Self::of(record, information)
     }
 
-    /// The key that checks a MAC or a signature: the same key, or the public half of the pair that signed.
-    fn verifying(cx: &mut Context<'_>, information: &KeyInformation) -> Result<Self, Error> {
+    /// Opens the key that verifies a MAC or a signature: the key of the MAC, or the public key of the signature.
+    fn for_verification(cx: &mut Context<'_>, information: &KeyInformation) -> Result<Self, Error> {
         let record = open(cx, information)?;
         let purpose = match record.object_type {
             ObjectType::SymmetricKey | ObjectType::SecretData => Use::MacVerify,
@@ -296,7 +318,7 @@ impl WrappingKey {
             Err(_) if purpose == Use::MacVerify => {
                 usage::check(&record, Use::MacGenerate, cx.version, cx.now)?;
             }
-            judged => judged?,
+            result => result?,
         }
         Self::of(record, information)
     }
@@ -316,36 +338,36 @@ impl WrappingKey {
         }
     }
 
-    fn signs(&self) -> Use {
+    fn signing_use(&self) -> Use {
         signing_use(&self.record)
     }
 
     fn sign(&self, value: &[u8]) -> Result<Vec<u8>, Error> {
-        if self.signs() == Use::MacGenerate {
+        if self.signing_use() == Use::MacGenerate {
             return Ok(mac::compute(self.mac_algorithm()?, Key(self.bytes.expose()), value)?);
         }
         Ok(sign::sign(&self.signature(), SignatureInput::Data(value))?)
     }
 
-    fn verify(&self, value: &[u8], code: &[u8]) -> Result<(), Error> {
-        let right = if self.signs() == Use::MacGenerate {
-            mac::verify(self.mac_algorithm()?, Key(self.bytes.expose()), value, code)?
+    fn verify(&self, value: &[u8], mac_signature: &[u8]) -> Result<(), Error> {
+        let is_valid = if self.signing_use() == Use::MacGenerate {
+            mac::verify(self.mac_algorithm()?, Key(self.bytes.expose()), value, mac_signature)?
         } else {
-            sign::verify(&self.signature(), SignatureInput::Data(value), code)?
+            sign::verify(&self.signature(), SignatureInput::Data(value), mac_signature)?
         };
-        if right {
+        if is_valid {
             Ok(())
         } else {
             Err(failed(
                 ResultReason::CryptographicFailure,
-                "The MAC or signature of the wrapped key is wrong.",
+                "The MAC or signature of the wrapped key is invalid.",
             ))
         }
     }
 
     fn mac_algorithm(&self) -> Result<CryptographicAlgorithm, Error> {
         usage::algorithm(&self.parameters, &self.record).ok_or_else(|| {
-            invalid_field("The algorithm of the MAC is said neither by the request nor by the key.")
+            invalid_field("Neither the request nor the key states the Cryptographic Algorithm of the MAC.")
         })
     }
 
@@ -370,20 +392,20 @@ fn signing_use(record: &Record) -> Use {
     }
 }
 
-/// The wrapping key, if the asker may have it. Up to 2.0 one that is refused is told as one that does not exist, as
-/// PyKMIP does.
+/// Returns the wrapping key.
+///
+/// # Errors
+/// Returns Item Not Found, as in PyKMIP, if the requester cannot access the key; from 2.1 on Wrapping Object Not Found,
+/// Wrapping Object Archived or Wrapping Object Destroyed.
 fn open(cx: &mut Context<'_>, information: &KeyInformation) -> Result<Granted, Error> {
     let version = cx.version;
-    let missing = || {
-        let reason = table(version, ResultReason::WrappingObjectNotFound, ResultReason::ItemNotFound);
-        failed(reason, "Wrapping key does not exist.")
-    };
     let opened = cx.open(Some(&information.unique_identifier), Operation::Get);
     let granted = opened.map_err(|error| match error.reason {
         ResultReason::ObjectArchived if version >= V2_1 => {
             failed(ResultReason::WrappingObjectArchived, "The wrapping key is archived.")
         }
-        _ => missing(),
+        _ if version >= V2_1 => failed(ResultReason::WrappingObjectNotFound, NO_WRAPPING_KEY),
+        _ => failed(ResultReason::ItemNotFound, NO_WRAPPING_KEY),
     })?;
     if version >= V2_1 && lifecycle::is_destroyed(&granted) {
         return Err(failed(ResultReason::WrappingObjectDestroyed, "The wrapping key is destroyed."));
@@ -391,7 +413,5 @@ fn open(cx: &mut Context<'_>, information: &KeyInformation) -> Result<Granted, E
     Ok(granted)
 }
 
-/// The reason of the standard's own table from 2.1 on, and PyKMIP's before.
-fn table(version: Version, standard: ResultReason, pykmip: ResultReason) -> ResultReason {
-    if version >= V2_1 { standard } else { pykmip }
-}
+/// PyKMIP's message for a wrapping key that the requester cannot access.
+const NO_WRAPPING_KEY: &str = "Wrapping key does not exist.";

@@ -1,32 +1,32 @@
-//! What clients are told of the server where its administrator chose it: for people who test what their clients make
-//! of such answers. Nothing here changes what the server does.
+//! The server information that Query returns. An administrator can configure it, to test how clients process it; it does
+//! not change the behaviour of the server.
 
 use crate::kmip::enums::ProfileName;
 use crate::kmip::structures::ValidationInformation;
 
-/// What Query, and C_GetInfo of PKCS#11, tell of the server.
+/// The server information that Query, and C_GetInfo of PKCS#11, return.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Announced {
-    /// The profiles, in this order; `None` for those that the server's own tables meet.
+    /// The profiles in this order; `None` selects the profiles that the server implements.
     pub profiles: Option<Vec<Profile>>,
-    /// The validations of the product. The server knows of none.
+    /// The validations of the product; by default none.
     pub validations: Vec<ValidationInformation>,
-    /// Who made the server.
+    /// The manufacturer of the server.
     pub manufacturer: String,
-    /// What it is.
+    /// The product name.
     pub product: String,
-    /// Which one: two numbers, and more behind them.
+    /// The product version, which begins with two numbers.
     pub version: String,
-    /// The version of PKCS#11 that C_GetInfo tells.
+    /// The version of PKCS#11 that C_GetInfo returns.
     pub pkcs11_version: (u8, u8),
-    /// What Query calls maker and version together.
+    /// The Vendor Identification of Query.
     pub vendor_identification: String,
 }
 
-/// A profile and where it is served.
+/// A profile and the address that supports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// Which one.
+    /// Profile Name.
     pub name: ProfileName,
     /// Server URI.
     pub uri: Option<String>,
@@ -34,11 +34,11 @@ pub struct Profile {
     pub port: Option<u16>,
 }
 
-/// What this server is called.
+/// The name of this server.
 const PRODUCT: &str = "kmip-server";
 
 impl Default for Announced {
-    /// The server as it is.
+    /// Returns the information about this build of the server.
     fn default() -> Self {
         Self {
             profiles: None,
@@ -46,7 +46,7 @@ impl Default for Announced {
             manufacturer: PRODUCT.to_owned(),
             product: PRODUCT.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            // KMIP 2.1 speaks of PKCS#11 3.0.
+            // KMIP 2.1 refers to PKCS#11 3.0.
             pkcs11_version: (3, 0),
             vendor_identification: format!("{PRODUCT} {}", env!("CARGO_PKG_VERSION")),
         }
