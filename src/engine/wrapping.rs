@@ -415,3 +415,6 @@ fn open(cx: &mut Context<'_>, information: &KeyInformation) -> Result<Granted, E
 
 /// PyKMIP's message for a wrapping key that the requester cannot access.
 const NO_WRAPPING_KEY: &str = "Wrapping key does not exist.";
+
+#[cfg(test)]
+mod tests;

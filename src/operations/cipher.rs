@@ -210,7 +210,8 @@ impl CipherKey {
             (_, Direction::Encrypt) => {
                 let iv = self.random_iv(inputs)?;
                 let cipher = self.cipher(Inputs { iv: inputs.iv.or(iv.as_deref()), ..inputs });
-                let encrypted = symmetric::encrypt(&cipher, data).map_err(refused)?;
+                let encrypted =
+                    symmetric::encrypt(&cipher, data).map_err(|error| not_started(inputs, error))?;
                 return Ok(Output {
                     data: Some(encrypted.data),
                     iv: iv.or(encrypted.iv),
@@ -218,9 +219,8 @@ impl CipherKey {
                     state: None,
                 });
             }
-            (_, Direction::Decrypt) => {
-                symmetric::decrypt(&self.cipher(inputs), data, inputs.tag).map_err(refused)?
-            }
+            (_, Direction::Decrypt) => symmetric::decrypt(&self.cipher(inputs), data, inputs.tag)
+                .map_err(|error| not_started(inputs, error))?,
         };
         Ok(Output { data: Some(data), ..Output::default() })
     }
@@ -242,13 +242,14 @@ impl CipherKey {
             (_, Direction::Encrypt) => {
                 let iv = self.random_iv(inputs)?;
                 let cipher = self.cipher(Inputs { iv: inputs.iv.or(iv.as_deref()), ..inputs });
-                let parts = symmetric::CipherContext::encrypt(&cipher).map_err(refused)?;
+                let parts =
+                    symmetric::CipherContext::encrypt(&cipher).map_err(|error| not_started(inputs, error))?;
                 let iv = iv.or_else(|| parts.iv().map(<[u8]>::to_vec));
                 (parts, iv)
             }
             (_, Direction::Decrypt) => {
                 let parts = symmetric::CipherContext::decrypt(&self.cipher(inputs), inputs.tag);
-                (parts.map_err(refused)?, None)
+                (parts.map_err(|error| not_started(inputs, error))?, None)
             }
         };
         let data = unless_empty(parts.update(data.expose()).map_err(refused)?);
@@ -344,6 +345,18 @@ pub(super) fn append(data: &Secret, part: &[u8]) -> Result<Secret, Error> {
     Ok(Secret::new([data.expose(), part].concat()))
 }
 
+/// Converts the error of a symmetric computation that did not start. PyKMIP checks the additional data before the mode,
+/// so additional data without a usable mode is the reported error.
+fn not_started(inputs: Inputs<'_>, error: crypto::Error) -> Error {
+    use crypto::Error::{Missing, Mode, Unexpected};
+    refused(match error {
+        Missing(Parameter::BlockCipherMode) | Mode { .. } if inputs.additional_data.is_some() => {
+            Unexpected(Parameter::AdditionalData)
+        }
+        error => error,
+    })
+}
+
 /// Converts the error of a symmetric computation. The standard's test cases expect Invalid Message for a decryption
 /// without an IV, and General Failure for an unsupported tag length; PyKMIP returns the same in part.
 fn refused(error: crypto::Error) -> Error {
@@ -353,4 +366,32 @@ fn refused(error: crypto::Error) -> Error {
         error => return error.into(),
     };
     failed(reason, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_additional_data_before_an_unusable_mode() {
+        let message = |mode, additional_data| {
+            let cipher = symmetric::Cipher {
+                algorithm: CryptographicAlgorithm::Aes,
+                key: crypto::Key(&[7; 16]),
+                mode,
+                padding: None,
+                iv: None,
+                additional_data,
+                tag_length: None,
+            };
+            let inputs = Inputs { iv: None, additional_data, tag: None };
+            let error = symmetric::encrypt(&cipher, b"data").unwrap_err();
+            not_started(inputs, error).message.to_string()
+        };
+        let expected = crypto::Error::Unexpected(Parameter::AdditionalData).to_string();
+        for mode in [None, Some(BlockCipherMode::Pcbc), Some(BlockCipherMode::Cbc)] {
+            assert_eq!(message(mode, Some(b"")), expected, "{mode:?}");
+            assert_ne!(message(mode, None), expected, "{mode:?}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The parameters of an encryption or decryption, and the checks on them in the order of PyKMIP's server.
+//! The parameters of an encryption or decryption, and the checks on them.
 
 use super::{block, padding};
 use crate::crypto::{Error, Key, Parameter, Purpose, symmetric_key};
@@ -89,7 +89,7 @@ impl Cipher<'_> {
         if padding::supports(padding) { Ok(padding) } else { Err(Error::Padding { padding, purpose }) }
     }
 
-    /// Checks the algorithm, the key, the additional data and the mode, in this order.
+    /// Checks the algorithm, the key, the mode and the additional data.
     pub(super) fn construction(&self, purpose: Purpose) -> Result<Construction, Error> {
         use CryptographicAlgorithm::{Aes, ChaCha20, ChaCha20Poly1305, Rc4};
         let stream = match self.algorithm {
@@ -106,24 +106,23 @@ impl Cipher<'_> {
             return Err(Error::key_bytes(self.algorithm, self.key.0));
         }
         let construction = match (stream, self.mode, self.algorithm) {
-            (Some(construction), _, _) => Ok(construction),
-            (None, None, _) => Err(Error::Missing(Parameter::BlockCipherMode)),
-            (None, Some(BlockCipherMode::Gcm), Aes) => Ok(Construction::OneShot(OneShot::Gcm)),
-            (None, Some(BlockCipherMode::Ccm), Aes) => Ok(Construction::OneShot(OneShot::Ccm)),
-            (None, Some(BlockCipherMode::Xts), Aes) => Ok(Construction::OneShot(OneShot::Xts)),
+            (Some(construction), _, _) => construction,
+            (None, None, _) => return Err(Error::Missing(Parameter::BlockCipherMode)),
+            (None, Some(BlockCipherMode::Gcm), Aes) => Construction::OneShot(OneShot::Gcm),
+            (None, Some(BlockCipherMode::Ccm), Aes) => Construction::OneShot(OneShot::Ccm),
+            (None, Some(BlockCipherMode::Xts), Aes) => Construction::OneShot(OneShot::Xts),
             (None, Some(BlockCipherMode::NISTKeyWrap), Aes) => {
-                Ok(Construction::OneShot(OneShot::KeyWrap { padded: false }))
+                Construction::OneShot(OneShot::KeyWrap { padded: false })
             }
             (None, Some(BlockCipherMode::AESKeyWrapPadding), Aes) => {
-                Ok(Construction::OneShot(OneShot::KeyWrap { padded: true }))
+                Construction::OneShot(OneShot::KeyWrap { padded: true })
             }
-            (None, Some(mode), _) if block::supports(mode) => Ok(Construction::Block(mode)),
-            (None, Some(mode), algorithm) => Err(Error::Mode { algorithm, mode }),
+            (None, Some(mode), _) if block::supports(mode) => Construction::Block(mode),
+            (None, Some(mode), algorithm) => return Err(Error::Mode { algorithm, mode }),
         };
-        // PyKMIP checks the additional data before the mode.
-        if self.additional_data.is_some() && !construction.is_ok_and(Construction::is_aead) {
+        if self.additional_data.is_some() && !construction.is_aead() {
             return Err(Error::Unexpected(Parameter::AdditionalData));
         }
-        construction
+        Ok(construction)
     }
 }

@@ -334,7 +334,7 @@ fn refuses_tags_iv_data_and_additional_data_that_were_changed() {
 }
 
 #[test]
-fn judges_parameters_in_pykmips_order() {
+fn rejects_unsuitable_parameters() {
     let good = vectors::key(16);
     let refused = |cipher: Cipher<'_>| encrypt(&cipher, b"data").unwrap_err();
     let aes = cipher(Aes, &good);
@@ -343,7 +343,7 @@ fn judges_parameters_in_pykmips_order() {
     let short = Cipher { additional_data: Some(b""), ..cipher(Aes, b"short") };
     assert_eq!(refused(short), Error::KeyBytes { algorithm: Aes, bits: 40 });
     assert_eq!(
-        refused(Cipher { additional_data: Some(b""), ..aes }),
+        refused(Cipher { mode: Some(Cbc), additional_data: Some(b""), ..aes }),
         Error::Unexpected(Parameter::AdditionalData)
     );
     assert_eq!(refused(aes), Error::Missing(Parameter::BlockCipherMode));
