@@ -94,7 +94,8 @@ pub fn unpack(
     };
     let password = open_password(cx, &password.linked_object_identifier)?;
     let name: Option<String> = requested.read(Tag::Pkcs12FriendlyName);
-    let opened = cx.with_cpu_permit(|| Ok(pkcs12::open(container.expose(), password.expose(), name.as_deref())?))?;
+    let opened =
+        cx.with_cpu_permit(|| Ok(pkcs12::open(container.expose(), password.expose(), name.as_deref())?))?;
     let key_block = KeyBlock {
         key_format_type: KeyFormatType::Pkcs8,
         key_compression_type: None,
