@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::auth::{Identity, Peer};
 use crate::engine::services::jobs::{JobOutcome, Polled};
-use crate::engine::{Context, Noticed, Services};
+use crate::engine::{Context, Services};
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
 use crate::kmip::{Error, RequestItem};
 use crate::operations::{Entry, Payload, Prepared, Reply};
@@ -73,12 +73,22 @@ impl Item {
         (self.operation.to_wire(), self.id.clone())
     }
 
+    /// Returns a copy, which executes the item again in a transaction that is repeated.
+    fn duplicate(&self) -> Self {
+        let work = match &self.work {
+            Work::Execute(prepared) => Work::Execute(prepared.duplicate()),
+            Work::Unknown => Work::Unknown,
+            Work::CriticalExtension => Work::CriticalExtension,
+        };
+        Self { operation: self.operation, id: self.id.clone(), work, correlation: self.correlation.clone() }
+    }
+
     fn execute(self, cx: &mut Context<'_>) -> ItemResult {
         let Self { operation, id, work, correlation } = self;
         let canceled = correlation.is_some_and(|correlation| !cx.services.jobs.begin(&correlation));
         if let Err(error) = cx.begin_item(operation) {
             let outcome = ItemOutcome::Failed(error);
-            return ItemResult { operation, id, objects: Vec::new(), outcome, changes: 0..0 };
+            return ItemResult { operation, id, objects: Vec::new(), outcome, transactions: 0..0 };
         }
         let outcome = match work {
             _ if canceled => ItemOutcome::Failed(Error::new(
@@ -92,7 +102,13 @@ impl Item {
                         Polled::Pending => ItemOutcome::Pending(correlation),
                         Polled::Finished(outcome) => ItemOutcome::of(outcome),
                     };
-                    return ItemResult { operation, id, objects: cx.take_touched(), outcome, changes: 0..0 };
+                    return ItemResult {
+                        operation,
+                        id,
+                        objects: cx.take_touched(),
+                        outcome,
+                        transactions: 0..0,
+                    };
                 }
                 Err(error) => ItemOutcome::Failed(error),
             },
@@ -109,7 +125,7 @@ impl Item {
                 "The item has a critical message extension that this server does not know.",
             )),
         };
-        ItemResult { operation, id, objects: cx.take_touched(), outcome, changes: 0..0 }
+        ItemResult { operation, id, objects: cx.take_touched(), outcome, transactions: 0..0 }
     }
 }
 
@@ -144,7 +160,7 @@ pub(super) struct ItemResult {
     objects: Vec<String>,
     outcome: ItemOutcome,
     /// The numbers of its changes.
-    changes: Range<usize>,
+    transactions: Range<usize>,
 }
 
 impl ItemResult {
@@ -193,7 +209,13 @@ impl ItemResult {
 
     /// A result that is not there yet.
     pub(super) fn pending(operation: Operation, id: Option<Vec<u8>>, correlation: Vec<u8>) -> Self {
-        Self { operation, id, objects: Vec::new(), outcome: ItemOutcome::Pending(correlation), changes: 0..0 }
+        Self {
+            operation,
+            id,
+            objects: Vec::new(),
+            outcome: ItemOutcome::Pending(correlation),
+            transactions: 0..0,
+        }
     }
 
     /// The same, to be kept until its client asks for it.
@@ -292,20 +314,17 @@ pub(super) fn process(
     if option != BatchErrorContinuationOption::Undo {
         let mut cx = Context::pipelined(services, identity, version);
         let mut results = process_in_order(&mut cx, items, option);
-        for lost in cx.settle() {
-            let its = results.iter_mut().filter(|result| result.changes.contains(&lost.change));
+        for lost in cx.take_lost() {
+            let its = results.iter_mut().filter(|result| result.transactions.contains(&lost.number));
             its.filter(|result| !result.has_failed())
                 .for_each(|result| result.outcome = ItemOutcome::Failed(lost.error.clone()));
         }
         return results;
     }
     let identifications: Vec<_> = items.iter().map(|item| (item.operation, item.id.clone())).collect();
-    let mut items = Some(items);
     let mut results = Vec::new();
-    let mut noticed = Noticed::default();
     let kept = Context::atomically(services, identity, version, &mut |cx| {
-        results = process_in_order(cx, items.take().unwrap_or_default(), option);
-        noticed = cx.take_noticed();
+        results = process_in_order(cx, items.iter().map(Item::duplicate).collect(), option);
         if results.last().is_some_and(ItemResult::has_failed) { Outcome::Rollback } else { Outcome::Commit }
     });
     if let Err(error) = kept {
@@ -314,14 +333,13 @@ pub(super) fn process(
             id,
             objects: Vec::new(),
             outcome: ItemOutcome::Failed(error.clone()),
-            changes: 0..0,
+            transactions: 0..0,
         };
         return identifications.into_iter().map(failed).collect();
     }
     if results.last().is_some_and(ItemResult::has_failed) {
         return results.into_iter().map(ItemResult::undone).collect();
     }
-    noticed.post(services);
     results
 }
 
@@ -333,9 +351,9 @@ fn process_in_order(
     let mut results = Vec::with_capacity(items.len());
     let (alone, mut room) = (items.len() == 1, MAX_RESPONSE);
     for item in items {
-        let before = cx.changes();
+        let before = cx.transactions_started();
         let mut result = item.execute(cx);
-        result.changes = before..cx.changes();
+        result.transactions = before..cx.transactions_started();
         if !alone {
             result.keep_within(&mut room, cx.version);
         }

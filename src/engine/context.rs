@@ -1,8 +1,8 @@
-//! What one request works with: who asks, in which version, and the ways to the store.
+//! The view that one request has of the server: the gate, identifiers and the ID Placeholder, transactions, the clock.
 //!
-//! Reading goes through [`Context::open`] and [`Context::locate`], changing through [`Context::modify`] and
-//! [`Context::insert`]; each is one change that is durable when it returns, or part of a batch that is kept
-//! or undone as a whole.
+//! [`Context::open`] and [`Context::locate`] read; [`Context::modify`] and [`Context::insert`] change. Each change is
+//! one transaction: durable when the method returns, durable before the response is sent, or enclosed by the
+//! transaction of the whole batch.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,92 +14,93 @@ use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdent
 use crate::kmip::structures::UniqueIdentifier;
 use crate::policy::Policies;
 use crate::secret::Secret;
-use crate::store::{self, Criterion, Id, Located, Order, Outcome, Query, Record, Store, Transaction};
+use crate::store::{self, Criterion, Id, Located, Order, Outcome, Query, Record, Transaction};
 use crate::ttlv::{DateTime, V2_1, Version};
 
 use super::access::{self, Gate, Granted};
+use super::commit_pipeline::{CommitPipeline, LostTransaction};
 use super::cpu_permits;
 use super::error::{failed, invalid_field, not_found};
 use super::lifecycle;
-use super::run::{Lost, Run};
+use super::scope::{CommitMode, Scope};
 use super::services::Services;
 use super::services::notifications::{Addressed, ChangeRecorder};
 
-/// How many objects one Locate finds at the most. So many identifiers fill the largest response; a client that
-/// has more of them asks for them page by page.
+/// The number of objects that one Locate returns. Their identifiers fill the largest response; a client with more
+/// objects requests them page by page.
 pub const MAX_LOCATED: u64 = 1 << 20;
 
-/// How many criteria one Locate may have: more than there are attributes, and few enough for each store to ask
-/// them in one question.
+/// The number of criteria of one Locate: more than there are attributes, and few enough for one query of each store.
 pub const MAX_CRITERIA: usize = 256;
 
-/// How many heavy jobs a batch may have that is kept or undone as a whole: nobody else can change the store
-/// while it runs.
+/// The number of jobs that compute for long in a batch with Undo, which blocks all other transactions while it runs.
 pub const MAX_HEAVY_IN_BATCH: u32 = 8;
-
-/// How changes reach the store.
-enum Scope<'a> {
-    /// Each change for itself.
-    Each(&'a dyn Store),
-    /// Each change for itself, all of them on the disk at the end.
-    Run(Run<'a>),
-    /// All changes of a batch together.
-    Batch(&'a mut dyn Transaction),
-}
 
 /// One request's view of the server, from its first batch item to its last.
 pub struct Context<'a> {
-    /// Who asks.
+    /// The identity of the requester.
     pub identity: &'a Identity,
-    /// The version of the request, and of its response.
+    /// The version of the request and of its response.
     pub version: Version,
-    /// When the request came: the one clock reading of the request.
+    /// The time of the request, the same for all its batch items.
     pub now: DateTime,
     /// What all requests share.
     pub services: &'a Services,
     /// Whether PyKMIP's or the standard's behaviour applies to the request.
     pub compatibility: Behavior,
     pub(super) policies: Arc<Policies>,
-    scope: Scope<'a>,
+    scope: Box<dyn Scope + 'a>,
     placeholder: Option<Id>,
-    left_behind: Vec<(UniqueIdentifierValue, Id)>,
+    /// The objects that the batch items so far created or located, with the Unique Identifier placeholder of each.
+    batch_objects: Vec<(UniqueIdentifierValue, Id)>,
     heavy_jobs: u32,
     touched: Vec<String>,
-    /// The operation of the item that is being done.
-    pub(super) doing: Option<Operation>,
-    /// What owners are to be told when the change of that number is durable.
-    noticed: Vec<(usize, Addressed)>,
+    /// The operation of the current batch item.
+    operation: Option<Operation>,
+    /// Notifications of transactions that are not durable yet, with the numbers of the transactions.
+    notifications: Vec<(usize, Addressed)>,
 }
 
 impl<'a> Context<'a> {
-    /// A context whose changes are durable one by one.
+    /// Creates a context whose transactions are durable one by one.
     pub fn new(services: &'a Services, identity: &'a Identity, version: Version) -> Self {
-        Self::scoped(services, identity, version, Scope::Each(services.store.as_ref()))
+        Self::scoped(services, identity, version, Box::new(services.store.as_ref()))
     }
 
-    /// A context whose changes are made one by one and durable after [`Context::settle`].
+    /// Creates a context whose transactions are durable after [`Context::take_lost`].
     pub fn pipelined(services: &'a Services, identity: &'a Identity, version: Version) -> Self {
-        let store = services.store.as_ref();
-        Self::scoped(services, identity, version, Scope::Run(Run::new(store)))
+        let pipeline = CommitPipeline::new(services.store.as_ref());
+        Self::scoped(services, identity, version, Box::new(pipeline))
     }
 
-    /// Runs `job` in a context whose changes are one transaction, and commits or rolls it back as `job` returns.
+    /// Runs `job` in a context whose changes are one transaction, which commits or rolls back as `job` returns. A store
+    /// may repeat `job`, in a new context.
     ///
     /// # Errors
-    /// Returns General Failure if the store fails; no change is kept then.
+    /// Returns General Failure if the store fails; none of the changes is kept then.
     pub fn atomically(
         services: &Services,
         identity: &Identity,
         version: Version,
         job: &mut dyn FnMut(&mut Context<'_>) -> Outcome,
     ) -> Result<(), Error> {
+        let mut notifications = Vec::new();
         services.store.change(&mut |transaction| {
-            job(&mut Context::scoped(services, identity, version, Scope::Batch(transaction)))
+            let mut cx = Context::scoped(services, identity, version, Box::new(transaction));
+            let outcome = job(&mut cx);
+            notifications = if outcome == Outcome::Commit { cx.notifications } else { Vec::new() };
+            outcome
         })?;
+        notifications.into_iter().for_each(|(_, notification)| services.notifications.post(notification));
         Ok(())
     }
 
-    fn scoped(services: &'a Services, identity: &'a Identity, version: Version, scope: Scope<'a>) -> Self {
+    fn scoped(
+        services: &'a Services,
+        identity: &'a Identity,
+        version: Version,
+        scope: Box<dyn Scope + 'a>,
+    ) -> Self {
         Self {
             identity,
             version,
@@ -109,54 +110,49 @@ impl<'a> Context<'a> {
             policies: services.policies.snapshot(),
             scope,
             placeholder: None,
-            left_behind: Vec::new(),
+            batch_objects: Vec::new(),
             heavy_jobs: 0,
             touched: Vec::new(),
-            doing: None,
-            noticed: Vec::new(),
+            operation: None,
+            notifications: Vec::new(),
         }
     }
 
-    /// Begins an item of that operation.
+    /// Begins a batch item with that operation.
     ///
     /// # Errors
-    /// Permission Denied where the asker acts for another who gave it no right to do so.
+    /// Returns Permission Denied if the request contains a ticket without the right to the operation.
     pub fn begin_item(&mut self, operation: Operation) -> Result<(), Error> {
-        self.doing = Some(operation);
+        self.operation = Some(operation);
         access::admit_operation(self.identity, operation)
     }
 
-    /// The object that `identifier` names, or the ID Placeholder where there is none, if its policy allows
-    /// `operation`. Its state is the one of this moment.
+    /// Returns the object that `identifier`, or else the ID Placeholder, names, in its state at the time of the request,
+    /// if its policy allows `operation`.
     ///
     /// # Errors
-    /// Object Not Found (before 2.1 Item Not Found), Permission Denied, Object Archived where an archived object
-    /// cannot serve.
+    /// Returns Object Not Found (before 2.1 Item Not Found), Permission Denied, or Object Archived if the operation
+    /// needs more than attributes.
     pub fn open(
         &mut self,
         identifier: Option<&UniqueIdentifier>,
         operation: Operation,
     ) -> Result<Granted, Error> {
         let (id, text) = self.resolve(identifier)?;
-        let record = match &mut self.scope {
-            Scope::Each(store) => store.read(id)?,
-            Scope::Run(run) => run.read(id)?,
-            Scope::Batch(transaction) => transaction.read(id)?,
-        };
+        let record = self.scope.read(id)?;
         self.gate(&self.policies).admit(record, &text, operation)
     }
 
-    /// Changes the object that `identifier` names, or the ID Placeholder where there is none, if its policy
-    /// allows `operation`. The change sees the state of this moment, is kept with a new Last Change Date, and
-    /// nothing is kept where it fails.
+    /// Changes the object that `identifier`, or else the ID Placeholder, names, and its Last Change Date, in one
+    /// transaction, if its policy allows `operation`.
     ///
     /// # Errors
-    /// Those of [`Context::open`], and those of `change`.
+    /// Returns the errors of [`Context::open`] and of `change`; the object is unchanged then.
     pub fn modify<T>(
         &mut self,
         identifier: Option<&UniqueIdentifier>,
         operation: Operation,
-        change: impl FnOnce(&mut Record, DateTime) -> Result<T, Error>,
+        mut change: impl FnMut(&mut Record, DateTime) -> Result<T, Error>,
     ) -> Result<(Id, T), Error> {
         let now = self.now;
         let change = |record: &mut Record| {
@@ -167,14 +163,15 @@ impl<'a> Context<'a> {
         self.update(identifier, operation, change, |transaction, record| transaction.update(record))
     }
 
-    /// Notes that the object was given to a client: the group_rotation of its groups move on, and it is no longer Fresh
-    /// (1.4 §3.34). That is no change of the object, so its Last Change Date stays. A member of a group is not given
-    /// before that is on the disk, because nobody else may draw it; what is in no group is drawn from none, and
-    /// does not wait. A disk that is full is no reason to keep a key from who needs it: where the store fails,
-    /// the object is given and stays Fresh, and the log tells why. In a batch, a change that is lost is its item's.
+    /// Records that a client gets the object: the rotation of its groups moves, and it is no longer Fresh (1.4 §3.34).
+    /// Fresh does not count as a change, so Last Change Date stays.
+    ///
+    /// The record of a group member is durable before the client gets it, so that no other client draws the member. An
+    /// object in no group is never drawn, so its record is written lazily. If the store fails, the client gets the
+    /// object all the same and the object stays Fresh; the log contains the reason.
     ///
     /// # Errors
-    /// Item Not Found and Permission Denied, where somebody was faster to destroy it or to close it off.
+    /// Returns Item Not Found or Permission Denied if another request destroyed or restricted the object meanwhile.
     pub fn serve(&mut self, granted: &Granted, operation: Operation) -> Result<(), Error> {
         self.rotate_groups(granted);
         if granted.attributes.fresh != Some(true) {
@@ -185,84 +182,72 @@ impl<'a> Context<'a> {
             record.attributes.fresh = Some(false);
             Ok(())
         };
-        let noted = self.update(Some(&identifier), operation, change, |transaction, record| {
+        let recorded = self.update(Some(&identifier), operation, change, |transaction, record| {
             if record.attributes.object_group.is_empty() {
                 transaction.update_lazily(record)
             } else {
                 transaction.update(record)
             }
         });
-        match noted {
+        match recorded {
             Err(error) if error.reason != ResultReason::GeneralFailure => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// How many changes were begun so far in a context that [`Context::pipelined`] made.
-    pub fn changes(&self) -> usize {
-        if let Scope::Run(run) = &self.scope { run.begun() } else { 0 }
+    /// Returns the number of transactions so far in a context of [`Context::pipelined`].
+    pub fn transactions_started(&self) -> usize {
+        self.scope.transactions_started()
     }
 
-    /// Waits until every change is on the disk; those that were lost instead. Owners are told of the others.
-    pub fn settle(&mut self) -> Vec<Lost> {
-        let Scope::Run(run) = &mut self.scope else { return Vec::new() };
-        let lost = run.take_lost();
-        for (change, notification) in self.noticed.drain(..) {
-            if lost.iter().all(|lost| lost.change != change) {
+    /// Waits until every transaction is durable and returns the lost ones. Queues the notifications of the others.
+    pub fn take_lost(&mut self) -> Vec<LostTransaction> {
+        let lost = self.scope.take_lost();
+        for (number, notification) in self.notifications.drain(..) {
+            if lost.iter().all(|lost| lost.number != number) {
                 self.services.notifications.post(notification);
             }
         }
         lost
     }
 
-    /// What owners are to be told of the changes of a batch, once it is kept as a whole.
-    pub fn take_noticed(&mut self) -> Noticed {
-        Noticed(self.noticed.drain(..).map(|(_, notification)| notification).collect())
-    }
-
-    /// Does work that takes a processor for long, such as making an RSA key, when it is its turn. It has to be
-    /// done before the change that needs it begins.
+    /// Runs a job that computes for long, such as making an RSA key, with a CPU permit. The job must run before the
+    /// transaction that needs its result.
     ///
     /// # Errors
-    /// Those of `job`, and Operation Not Supported where a batch that is kept or undone as a whole has more than
-    /// [`MAX_HEAVY_IN_BATCH`].
+    /// Returns the errors of `job`, and Operation Not Supported for more than [`MAX_HEAVY_IN_BATCH`] jobs in a batch
+    /// with Undo.
     pub fn with_cpu_permit<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        match self.scope {
-            Scope::Each(_) | Scope::Run(_) => cpu_permits::with_permit(job),
-            // It holds the store, for which others wait: it does not wait for them.
-            Scope::Batch(_) if self.heavy_jobs < MAX_HEAVY_IN_BATCH => {
-                self.heavy_jobs += 1;
-                job()
-            }
-            Scope::Batch(_) => Err(failed(
-                ResultReason::OperationNotSupported,
-                format!(
-                    "A batch with Undo can make or derive {MAX_HEAVY_IN_BATCH} keys of kinds that take long."
-                ),
-            )),
+        if !self.is_in_transaction() {
+            return cpu_permits::with_permit(job);
         }
+        if self.heavy_jobs >= MAX_HEAVY_IN_BATCH {
+            let message = format!(
+                "A batch with Undo can make or derive {MAX_HEAVY_IN_BATCH} keys of kinds that take long."
+            );
+            return Err(failed(ResultReason::OperationNotSupported, message));
+        }
+        // The open transaction blocks all others, so the job does not wait for a permit.
+        self.heavy_jobs += 1;
+        job()
     }
 
-    /// Whether all changes of the batch are one, for which others that change something wait.
-    pub fn holds_the_store(&self) -> bool {
-        matches!(self.scope, Scope::Batch(_))
+    /// Returns whether the whole batch is one open transaction, which blocks other transactions.
+    pub fn is_in_transaction(&self) -> bool {
+        self.scope.commit_mode() == CommitMode::Enclosed
     }
 
-    /// What the server keeps for itself under that name.
+    /// Returns the server state of that name.
     pub(super) fn read_server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
-        Ok(match &mut self.scope {
-            Scope::Each(store) => store.server_state(name)?,
-            Scope::Run(run) => run.server_state(name)?,
-            Scope::Batch(transaction) => transaction.server_state(name)?,
-        })
+        Ok(self.scope.server_state(name)?)
     }
 
-    /// The objects that the asker may locate and that meet the criteria.
+    /// Returns the objects that the requester may locate and that meet the criteria.
     ///
     /// # Errors
-    /// Permission Denied where the asker acts for another who did not give it the right to locate whatever there is,
-    /// Invalid Field for more than [`MAX_CRITERIA`], Response Too Large where there are more than [`MAX_LOCATED`]
-    /// and the client wants all of them, and where the store fails.
+    /// Returns Permission Denied if the request contains a ticket without the right to locate any object, Invalid Field
+    /// for more than [`MAX_CRITERIA`], Response Too Large if more than [`MAX_LOCATED`] objects match and the client
+    /// requests all of them, and General Failure if the store fails.
     pub fn locate(&mut self, search: Search) -> Result<Located, Error> {
         if search.criteria.len() > MAX_CRITERIA {
             return Err(invalid_field(format!("A Locate can ask for {MAX_CRITERIA} values at the most.")));
@@ -279,11 +264,7 @@ impl<'a> Context<'a> {
             order: search.order,
             count: search.count,
         };
-        let found = match &mut self.scope {
-            Scope::Each(store) => store.locate(&query)?,
-            Scope::Run(run) => run.locate(&query)?,
-            Scope::Batch(transaction) => transaction.locate(&query)?,
-        };
+        let found = self.scope.locate(&query)?;
         if found.ids.len() as u64 > MAX_LOCATED {
             return Err(failed(
                 ResultReason::ResponseTooLarge,
@@ -293,30 +274,30 @@ impl<'a> Context<'a> {
         Ok(found)
     }
 
-    /// Returns the monotonic time, which lifetimes are measured by.
+    /// Returns the monotonic time, by which lifetimes are measured.
     pub fn instant(&self) -> Instant {
         self.services.clock.instant()
     }
 
-    /// Leaves an object to the items that follow in the batch: as the ID Placeholder, and as what an
-    /// operation of that kind made.
+    /// Makes an object the ID Placeholder, and the one that the Unique Identifier placeholder of that kind names in the
+    /// following items of the batch.
     pub fn leave(&mut self, kind: UniqueIdentifierValue, id: Id) {
         self.placeholder = Some(id);
-        self.left_behind.push((kind, id));
+        self.batch_objects.push((kind, id));
     }
 
-    /// Leaves an object in the ID Placeholder that no operation made.
+    /// Makes an object that no operation created the ID Placeholder.
     pub fn leave_placeholder(&mut self, id: Id) {
         self.placeholder = Some(id);
     }
 
-    /// Leaves nothing in the ID Placeholder: what a Locate that does not find exactly one object does.
+    /// Clears the ID Placeholder, as a Locate that does not return exactly one object does.
     pub fn leave_nothing(&mut self) {
         self.placeholder = None;
     }
 
-    /// The objects that were asked for or made since the last call, each once, in the order of that: what an
-    /// audit tells of an operation. What no object has ever been called is among them as it was asked for.
+    /// Returns the objects that were requested or created since the last call, each once and in that order, for the
+    /// audit log. An identifier that no object can have is listed as requested.
     pub fn take_touched(&mut self) -> Vec<String> {
         std::mem::take(&mut self.touched)
     }
@@ -338,9 +319,9 @@ impl<'a> Context<'a> {
                 self.placeholder
             }
             Some(UniqueIdentifier::Placeholder(kind)) => {
-                self.left_behind.iter().rev().find(|(made, _)| made == kind).map(|(_, id)| *id)
+                self.batch_objects.iter().rev().find(|(made, _)| made == kind).map(|(_, id)| *id)
             }
-            Some(UniqueIdentifier::Item(number)) => self.numbered(*number),
+            Some(UniqueIdentifier::Item(number)) => self.object_of_item(*number),
         };
         let id = id.ok_or_else(|| match identifier {
             Some(identifier) => not_found(&identifier.to_string()),
@@ -355,29 +336,29 @@ impl<'a> Context<'a> {
         Ok((id, text))
     }
 
-    /// What the item of that number left behind: counted from the first, or backwards from the last.
-    fn numbered(&self, number: i32) -> Option<Id> {
-        let at = match usize::try_from(number) {
+    /// Returns the object with that number among those of the batch, counted from the first or backwards from the last.
+    fn object_of_item(&self, number: i32) -> Option<Id> {
+        let position = match usize::try_from(number) {
             Ok(from_first) => from_first,
-            Err(_) => self.left_behind.len().checked_sub(number.unsigned_abs() as usize)?,
+            Err(_) => self.batch_objects.len().checked_sub(number.unsigned_abs() as usize)?,
         };
-        self.left_behind.get(at).map(|(_, id)| *id)
+        self.batch_objects.get(position).map(|(_, id)| *id)
     }
 
-    /// The gate of this request. A change takes the policies with it, as the context is in use meanwhile.
+    /// Returns the gate of this request. The policies are a parameter, because a transaction borrows the context.
     pub(super) fn gate<'p>(&self, policies: &'p Policies) -> Gate<'p>
     where
         'a: 'p,
     {
-        Gate { policies, identity: self.identity, now: self.now, doing: self.doing }
+        Gate { policies, identity: self.identity, now: self.now, doing: self.operation }
     }
 
     fn update<T>(
         &mut self,
         identifier: Option<&UniqueIdentifier>,
         operation: Operation,
-        change: impl FnOnce(&mut Record) -> Result<T, Error>,
-        keep: impl FnOnce(&mut dyn Transaction, Record) -> Result<(), store::Error>,
+        mut change: impl FnMut(&mut Record) -> Result<T, Error>,
+        write: impl Fn(&mut dyn Transaction, Record) -> Result<(), store::Error>,
     ) -> Result<(Id, T), Error> {
         let (id, text) = self.resolve(identifier)?;
         let policies = Arc::clone(&self.policies);
@@ -385,72 +366,57 @@ impl<'a> Context<'a> {
         self.transact(|transaction| {
             let mut record = gate.admit(transaction.read(id)?, &text, operation)?.into_record();
             let outcome = change(&mut record)?;
-            keep(transaction, record)?;
+            write(transaction, record)?;
             Ok((id, outcome))
         })
     }
 
-    /// Runs `job` as one change: kept whole, or not at all.
+    /// Runs `job` as one transaction, which commits if `job` succeeds. A store may repeat `job` if the transaction
+    /// conflicts with another one.
     pub(super) fn transact<T>(
         &mut self,
-        job: impl FnOnce(&mut dyn Transaction) -> Result<T, Error>,
+        mut job: impl FnMut(&mut dyn Transaction) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut job = Some(job);
-        let mut outcome = None;
-        let recorder = ChangeRecorder { notifications: &self.services.notifications, version: self.version };
-        let mut seen = Vec::new();
-        let mut run = |transaction: &mut dyn Transaction| {
-            outcome = job.take().map(|job| job(transaction));
-            if !matches!(outcome, Some(Ok(_))) {
-                return Outcome::Rollback;
-            }
-            seen = recorder.record(transaction.writes());
-            Outcome::Commit
-        };
-        let number = self.changes();
-        match &mut self.scope {
-            Scope::Each(store) => store.change(&mut run)?,
-            Scope::Run(batch) => batch.begin(&mut run)?,
-            Scope::Batch(transaction) => transaction.nested(&mut run)?,
-        }
-        let outcome = outcome
+        let services = self.services;
+        let recorder = ChangeRecorder { notifications: &services.notifications, version: self.version };
+        let number = self.scope.transactions_started();
+        let mut result = None;
+        let mut notifications = Vec::new();
+        self.scope.transact(&mut |transaction| {
+            let returned = job(transaction);
+            let outcome = if returned.is_ok() { Outcome::Commit } else { Outcome::Rollback };
+            result = Some(returned);
+            notifications = match outcome {
+                Outcome::Commit => recorder.record(transaction.writes()),
+                Outcome::Rollback => Vec::new(),
+            };
+            outcome
+        })?;
+        let value = result
             .unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))?;
-        match self.scope {
-            Scope::Each(_) => {
-                seen.into_iter().for_each(|notification| self.services.notifications.post(notification))
-            }
-            Scope::Run(_) | Scope::Batch(_) => {
-                self.noticed.extend(seen.into_iter().map(|notification| (number, notification)));
-            }
+        if self.scope.commit_mode() == CommitMode::Immediate {
+            notifications.into_iter().for_each(|notification| services.notifications.post(notification));
+        } else {
+            let numbered = notifications.into_iter().map(|notification| (number, notification));
+            self.notifications.extend(numbered);
         }
-        Ok(outcome)
+        Ok(value)
     }
 }
 
-/// What owners are to be told of a batch that is kept or undone as a whole.
-#[derive(Debug, Default)]
-pub struct Noticed(Vec<Addressed>);
-
-impl Noticed {
-    /// Queues it, because the batch is kept.
-    pub fn post(self, services: &Services) {
-        self.0.into_iter().for_each(|notification| services.notifications.post(notification));
-    }
-}
-
-/// What Locate asks for; who asks is added by [`Context::locate`].
+/// The query of a Locate; [`Context::locate`] adds the requester.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// What has to hold.
+    /// The conditions that an object must meet.
     pub criteria: Vec<Criterion>,
-    /// Where to look.
+    /// The storage locations to search.
     pub storage: StorageStatusMask,
-    /// How many to leave out at the beginning.
+    /// The number of matches to skip.
     pub offset: u64,
-    /// How many to give at the most.
+    /// The number of matches to return, or `None` for all.
     pub limit: Option<u64>,
-    /// Which of them come first.
+    /// The order of the matches.
     pub order: Order,
-    /// Whether to count all that match.
+    /// Whether to count all matches.
     pub count: bool,
 }

@@ -22,7 +22,7 @@ impl Context<'_> {
     pub fn insert(&mut self, new: RecordWithoutId) -> Result<Id, Error> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
-        let id = self.transact(|transaction| add_one(transaction, &gate, new))?;
+        let id = self.transact(|transaction| add_one(transaction, &gate, new.clone()))?;
         self.touch(&id.to_string());
         Ok(id)
     }
@@ -35,12 +35,12 @@ impl Context<'_> {
     pub fn insert_linked(
         &mut self,
         new: Vec<RecordWithoutId>,
-        link: impl FnOnce(&mut [Record]),
+        mut link: impl FnMut(&mut [Record]),
     ) -> Result<Vec<Id>, Error> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
         let ids = self.transact(|transaction| {
-            let records = new.into_iter().map(|new| Ok(new.with_id(transaction.next_id()?)));
+            let records = new.iter().map(|new| Ok(new.clone().with_id(transaction.next_id()?)));
             let mut records = records.collect::<Result<Vec<_>, Error>>()?;
             link(&mut records);
             let ids: Vec<_> = records.iter().map(|record| record.id).collect();
@@ -65,7 +65,7 @@ impl Context<'_> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
         let id = self.transact(|transaction| {
-            let id = add_one(transaction, &gate, new)?;
+            let id = add_one(transaction, &gate, new.clone())?;
             for other in others {
                 let other_record = transaction.read(*other)?;
                 let mut record = gate.permit(other_record, &other.to_string(), operation)?.into_record();
@@ -88,7 +88,7 @@ impl Context<'_> {
     pub fn insert_replacements(
         &mut self,
         old: &[(Id, Operation)],
-        replace: impl FnOnce(Vec<(Record, Id)>) -> Result<Vec<(Record, Record)>, Error>,
+        mut replace: impl FnMut(Vec<(Record, Id)>) -> Result<Vec<(Record, Record)>, Error>,
     ) -> Result<Vec<Id>, Error> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
@@ -128,7 +128,7 @@ impl Context<'_> {
         &mut self,
         identifier: &UniqueIdentifier,
         replace: bool,
-        build: impl FnOnce(Id, Option<&Record>) -> Result<Record, Error>,
+        mut build: impl FnMut(Id, Option<&Record>) -> Result<Record, Error>,
     ) -> Result<Id, Error> {
         let requested = match identifier {
             UniqueIdentifier::Text(text) => Id::parse(text),
@@ -138,6 +138,7 @@ impl Context<'_> {
         let gate = self.gate(&policies);
         let mut replaced = None;
         let id = self.transact(|transaction| {
+            replaced = None;
             let existing = match requested {
                 Some(id) => transaction.read(id)?,
                 None => None,

@@ -5,6 +5,7 @@
 
 mod access;
 mod certificates;
+mod commit_pipeline;
 pub mod constraints;
 pub mod container;
 mod context;
@@ -22,7 +23,7 @@ pub mod one_time_pad;
 pub mod pykmip_import;
 pub mod quantum;
 pub mod replacement;
-mod run;
+mod scope;
 mod service_calls;
 pub mod services;
 pub mod usage;
@@ -30,9 +31,9 @@ pub mod usage_limits;
 pub mod wrapping;
 
 pub use access::Granted;
-pub use context::{Context, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, Noticed, Search};
+pub use commit_pipeline::LostTransaction;
+pub use context::{Context, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, Search};
 pub use cpu_permits::cpu_permits;
 pub use creation::{NewObject, RequestedAttributes, Requester};
 pub use error::{bounded_text, destroyed, failed, invalid_field, not_found, refused, wrong_state};
-pub use run::Lost;
 pub use services::{Announced, AnnouncedProfile, Authority, Services};

@@ -108,7 +108,7 @@ pub fn decrypt(
 /// Marks the next `count` bytes of the pad as used in the store, and returns the first position.
 fn advance(cx: &mut Context<'_>, pad: &Secret, direction: Direction, count: usize) -> Result<usize, Error> {
     // Undoing the batch would reset the position, although the client has received data encrypted with these bytes.
-    if cx.holds_the_store() {
+    if cx.is_in_transaction() {
         let message = "A one-time pad cannot be used in a batch that may be undone.";
         return Err(failed(ResultReason::OperationNotSupported, message));
     }

@@ -40,7 +40,8 @@ impl Operation for DeleteAttribute {
         let Request { unique_identifier, current, reference, index } = request;
         let (id, attribute) = cx.modify(unique_identifier.as_ref(), Self::CODE, |record, _| {
             // If a 2.x request contains both, the value takes precedence over the reference.
-            let reference = current.as_ref().map(AttributeReference::to).or(reference).ok_or_else(|| {
+            let reference = current.as_ref().map(AttributeReference::to).or_else(|| reference.clone());
+            let reference = reference.ok_or_else(|| {
                 failed(ResultReason::InvalidMessage, "The request names no attribute to delete.")
             })?;
             let which = match &current {

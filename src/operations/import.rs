@@ -58,7 +58,7 @@ impl Operation for Import {
         let (requester, version) = (Requester::of(cx), cx.version);
         let replace = request.replace_existing == Some(true);
         let id = cx.import(&request.unique_identifier, replace, |id, old| {
-            import::record(object, &request.attributes.0, (id, old), &requester, version)
+            import::record(object.clone(), &request.attributes.0, (id, old), &requester, version)
         })?;
         cx.leave(UniqueIdentifierValue::Import, id);
         Ok(Response { unique_identifier: id.into() })

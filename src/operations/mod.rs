@@ -79,24 +79,27 @@ pub trait Operation {
     /// The operation's value in the Operation enumeration.
     const CODE: enums::Operation;
     /// The Request Payload.
-    type Request: Value + Send + 'static;
+    type Request: Value + Clone + Send + 'static;
     /// The Response Payload.
     type Response: Value + Send + 'static;
 
-    /// Does it.
+    /// Executes the operation.
     ///
     /// # Errors
-    /// What the client is told; nothing of the operation is kept then.
+    /// Returns the error for the response; none of the operation's changes is kept then.
     fn execute(cx: &mut Context<'_>, request: Self::Request) -> Result<Self::Response, Error>;
 }
 
 /// An operation whose payload has been read, ready to run.
 pub trait Prepared: Send {
-    /// Does it.
+    /// Executes the operation.
     ///
     /// # Errors
-    /// As [`Operation::execute`].
+    /// Returns the errors of [`Operation::execute`].
     fn execute(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error>;
+
+    /// Returns a copy, which executes the operation again in a transaction that is repeated.
+    fn duplicate(&self) -> Box<dyn Prepared>;
 }
 
 /// The result of a successful operation.
@@ -216,9 +219,13 @@ const fn entry<O: Operation + 'static>() -> Entry {
 
 struct Request<O: Operation>(O::Request);
 
-impl<O: Operation> Prepared for Request<O> {
+impl<O: Operation + 'static> Prepared for Request<O> {
     fn execute(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error> {
         let response = O::execute(cx, self.0)?;
         Ok(Reply::Done(Box::new(move |writer| response.encode(Tag::ResponsePayload, writer))))
+    }
+
+    fn duplicate(&self) -> Box<dyn Prepared> {
+        Box::new(Self(self.0.clone()))
     }
 }

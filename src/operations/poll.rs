@@ -26,8 +26,12 @@ impl Prepared for Request {
     fn execute(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error> {
         let correlation = self.asynchronous_correlation_value;
         // An atomic batch holds the transaction lock, which the operation may wait for.
-        let patience = if cx.holds_the_store() { Duration::ZERO } else { POLL_WAIT };
+        let patience = if cx.is_in_transaction() { Duration::ZERO } else { POLL_WAIT };
         let (operation, polled) = cx.services.jobs.poll(&cx.identity.principal, &correlation, patience)?;
         Ok(Reply::Of { operation, polled, correlation })
+    }
+
+    fn duplicate(&self) -> Box<dyn Prepared> {
+        Box::new(self.clone())
     }
 }

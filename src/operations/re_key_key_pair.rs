@@ -52,9 +52,9 @@ impl Operation for ReKeyKeyPair {
             };
             replacement::check_replaceable(&old, ObjectType::PrivateKey)?;
             replacement::check_replaceable(&old_public, ObjectType::PublicKey)?;
-            let mut new = replacement::replace(&mut old, id, private_key, &private, &requester)?;
+            let mut new = replacement::replace(&mut old, id, private_key.clone(), &private, &requester)?;
             let mut new_public =
-                replacement::replace(&mut old_public, public_id, public_key, &public, &requester)?;
+                replacement::replace(&mut old_public, public_id, public_key.clone(), &public, &requester)?;
             pair.complete(&mut new_public, &mut new);
             new.attributes.link.insert(0, Link::new(LinkType::PublicKeyLink, public_id));
             new_public.attributes.link.insert(0, Link::new(LinkType::PrivateKeyLink, id));

@@ -1,0 +1,100 @@
+//! The transactions of a batch that fail one by one: each starts before the earlier ones are durable, and all are
+//! durable before the response is sent.
+
+use std::sync::Arc;
+
+use crate::kmip::Error;
+use crate::secret::Secret;
+use crate::store::{self, Id, Located, Outcome, PendingCommit, Query, Record, Store, Transaction};
+
+use super::scope::{CommitMode, Scope};
+
+/// The transactions of one batch, whose commits the store performs while later items of the batch execute.
+pub(super) struct CommitPipeline<'a> {
+    store: &'a dyn Store,
+    /// The commits that are not known to be durable, with the numbers of their transactions.
+    pending: Vec<(usize, Box<dyn PendingCommit + 'a>)>,
+    started: usize,
+    lost: Vec<LostTransaction>,
+}
+
+/// A transaction that was executed and whose commit failed.
+#[derive(Debug)]
+pub struct LostTransaction {
+    /// The number of transactions that started before it.
+    pub number: usize,
+    /// The failure of the store.
+    pub error: Error,
+}
+
+impl<'a> CommitPipeline<'a> {
+    pub(super) fn new(store: &'a dyn Store) -> Self {
+        Self { store, pending: Vec::new(), started: 0, lost: Vec::new() }
+    }
+
+    /// Waits for all pending commits.
+    fn wait(&mut self) -> Result<(), store::Error> {
+        let mut outcome = Ok(());
+        for (number, pending) in self.pending.drain(..) {
+            if let Err(error) = pending.wait() {
+                self.lost.push(LostTransaction { number, error: error.clone().into() });
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+}
+
+impl Scope for CommitPipeline<'_> {
+    /// A read after a transaction of the batch runs as a transaction too, because other reads need not see commits
+    /// that are pending.
+    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, store::Error> {
+        if self.pending.is_empty() {
+            return self.store.read(id);
+        }
+        let mut record = Ok(None);
+        self.transact(&mut |transaction| {
+            record = transaction.read(id);
+            Outcome::Commit
+        })?;
+        record
+    }
+
+    /// Waits for the pending commits instead of searching in a transaction, which would block other transactions.
+    fn locate(&mut self, query: &Query) -> Result<Located, store::Error> {
+        self.wait()?;
+        self.store.locate(query)
+    }
+
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, store::Error> {
+        if self.pending.is_empty() {
+            return self.store.server_state(name);
+        }
+        let mut state = Ok(None);
+        self.transact(&mut |transaction| {
+            state = transaction.server_state(name);
+            Outcome::Commit
+        })?;
+        state
+    }
+
+    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), store::Error> {
+        self.pending.push((self.started, self.store.begin(job)?));
+        self.started += 1;
+        Ok(())
+    }
+
+    fn commit_mode(&self) -> CommitMode {
+        CommitMode::Pipelined
+    }
+
+    fn transactions_started(&self) -> usize {
+        self.started
+    }
+
+    fn take_lost(&mut self) -> Vec<LostTransaction> {
+        // The failures are in `lost`.
+        drop(self.wait());
+        std::mem::take(&mut self.lost)
+    }
+}

@@ -1,0 +1,91 @@
+//! The ways in which the reads and transactions of a request reach the store.
+
+use std::sync::Arc;
+
+use crate::secret::Secret;
+use crate::store::{self, Id, Located, Outcome, Query, Record, Store, Transaction};
+
+use super::commit_pipeline::LostTransaction;
+
+/// When the transactions of a scope become durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CommitMode {
+    /// Before [`Scope::transact`] returns.
+    Immediate,
+    /// Before [`Scope::take_lost`] returns, one by one.
+    Pipelined,
+    /// With the transaction that encloses them, or not at all.
+    Enclosed,
+}
+
+/// What a request reads from and writes to: the store, a pipeline of commits, or an open transaction.
+pub(super) trait Scope {
+    /// Returns the record with this identifier, as the transactions of the scope left it.
+    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, store::Error>;
+
+    /// Returns the objects that match `query`, as the transactions of the scope left them.
+    fn locate(&mut self, query: &Query) -> Result<Located, store::Error>;
+
+    /// Returns the server state of that name, as the transactions of the scope left it.
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, store::Error>;
+
+    /// Runs `job` as one transaction. A store may repeat `job` if it conflicts with another transaction.
+    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), store::Error>;
+
+    /// Returns when the transactions become durable.
+    fn commit_mode(&self) -> CommitMode;
+
+    /// Returns the number of transactions that were started in a pipeline.
+    fn transactions_started(&self) -> usize {
+        0
+    }
+
+    /// Waits for the commits of a pipeline and returns the transactions that were lost.
+    fn take_lost(&mut self) -> Vec<LostTransaction> {
+        Vec::new()
+    }
+}
+
+impl Scope for &dyn Store {
+    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, store::Error> {
+        Store::read(*self, id)
+    }
+
+    fn locate(&mut self, query: &Query) -> Result<Located, store::Error> {
+        Store::locate(*self, query)
+    }
+
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, store::Error> {
+        Store::server_state(*self, name)
+    }
+
+    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), store::Error> {
+        self.change(job)
+    }
+
+    fn commit_mode(&self) -> CommitMode {
+        CommitMode::Immediate
+    }
+}
+
+impl Scope for &mut dyn Transaction {
+    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, store::Error> {
+        Transaction::read(*self, id)
+    }
+
+    fn locate(&mut self, query: &Query) -> Result<Located, store::Error> {
+        Transaction::locate(*self, query)
+    }
+
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, store::Error> {
+        Transaction::server_state(*self, name)
+    }
+
+    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), store::Error> {
+        self.nested(job)
+    }
+
+    fn commit_mode(&self) -> CommitMode {
+        CommitMode::Enclosed
+    }
+}
