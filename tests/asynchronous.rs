@@ -1,4 +1,4 @@
-//! Requests that are answered before they are done: what is pending, who may ask for it, what is left of it.
+//! Asynchronous operations over TLS: pending responses, Poll, Cancel, access and limits.
 
 use kmip_server::kmip::attributes::AttributeList;
 use kmip_server::kmip::enums::{
@@ -34,7 +34,7 @@ fn about(caller: &mut Caller, version: Version, operation: Operation, correlatio
     })
 }
 
-/// Polls until there is an end.
+/// Polls until the operation is complete.
 fn end(caller: &mut Caller, version: Version, correlation: &[u8]) -> Answer {
     within(|| {
         let answer = about(caller, version, Operation::Poll, correlation);
@@ -70,7 +70,7 @@ fn locate(writer: &mut Writer) {
 }
 
 #[test]
-fn an_operation_that_may_take_long_is_pending_and_told_by_a_poll() {
+fn returns_pending_for_a_long_operation_and_its_result_to_poll() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -81,14 +81,14 @@ fn an_operation_that_may_take_long_is_pending_and_told_by_a_poll() {
         let answer = end(&mut john, version, &jobs[0]);
         assert_eq!(answer.id(), key);
         assert_eq!(answer.operation, Some(Operation::Locate));
-        // It is told once.
+        // Poll returns the result once.
         let reason = if version < V2_0 {
             ResultReason::ItemNotFound
         } else {
             ResultReason::InvalidAsynchronousCorrelationValue
         };
         assert_eq!(about(&mut john, version, Operation::Poll, &jobs[0]).refused(), reason);
-        // What is done at once is not put off.
+        // Fast operations are not asynchronous.
         let at_once = ask(&mut john, version, optional, &[(Operation::Create, &create)]);
         let made = at_once[0].id();
         john.ask(version, Operation::Destroy, |writer| corpus::id(&made, writer)).done();
@@ -96,7 +96,7 @@ fn an_operation_that_may_take_long_is_pending_and_told_by_a_poll() {
 }
 
 #[test]
-fn a_client_of_2_x_can_insist_and_nobody_can_for_what_is_about_asynchronous_operations() {
+fn clients_of_2_x_can_require_asynchronous_processing_except_of_poll_and_cancel() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -108,7 +108,7 @@ fn a_client_of_2_x_can_insist_and_nobody_can_for_what_is_about_asynchronous_oper
     assert_eq!(refused[0].refused(), ResultReason::InvalidMessage);
     let prohibited = ask(&mut john, V2_1, AsynchronousIndicator::Prohibited, &[(Operation::Locate, &locate)]);
     prohibited[0].done();
-    // A failure is told by the Poll, with its reason.
+    // Poll returns a failure with its Result Reason.
     let gone = |writer: &mut Writer| corpus::id("999", writer);
     let jobs = pending(&ask(&mut john, V2_1, mandatory, &[(Operation::Activate, &gone)]));
     let failed = end(&mut john, V2_1, &jobs[0]);
@@ -117,7 +117,7 @@ fn a_client_of_2_x_can_insist_and_nobody_can_for_what_is_about_asynchronous_oper
 }
 
 #[test]
-fn a_batch_keeps_its_order_and_its_placeholder_and_stops_where_it_fails() {
+fn an_asynchronous_batch_preserves_order_and_id_placeholder_and_stops_at_a_failure() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -144,7 +144,7 @@ fn a_batch_keeps_its_order_and_its_placeholder_and_stops_where_it_fails() {
 }
 
 #[test]
-fn what_only_reads_can_be_canceled_until_it_was_told() {
+fn read_only_operations_can_be_canceled_until_poll_returns_the_result() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -166,7 +166,7 @@ fn what_only_reads_can_be_canceled_until_it_was_told() {
     }
     let jobs =
         pending(&ask(&mut john, V2_1, AsynchronousIndicator::Mandatory, &[(Operation::Create, &create)]));
-    // Whatever is said of a Create, it is true: either the key is not there, or it was completed.
+    // Cancel of a Create reports truthfully whether the key exists.
     let result = about(&mut john, V2_1, Operation::Cancel, &jobs[0]);
     let result = result.all::<CancellationResult>(Tag::CancellationResult)[0];
     match result {
@@ -185,7 +185,7 @@ fn what_only_reads_can_be_canceled_until_it_was_told() {
 }
 
 #[test]
-fn an_operation_is_for_the_user_who_asked_for_it_from_any_connection() {
+fn only_the_requesting_user_can_poll_from_any_connection() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -213,7 +213,7 @@ fn an_operation_is_for_the_user_who_asked_for_it_from_any_connection() {
 }
 
 #[test]
-fn whoever_leaves_too_many_behind_is_refused_or_served_at_once() {
+fn a_user_with_too_many_pending_operations_is_refused_or_served_synchronously() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -230,7 +230,7 @@ fn whoever_leaves_too_many_behind_is_refused_or_served_at_once() {
 }
 
 #[test]
-fn what_was_done_is_kept_when_the_server_ends() {
+fn completed_asynchronous_operations_are_durable_when_the_server_stops() {
     let pki = Pki::new();
     let mut config = pki.config();
     config.database_path = pki.folder.path("objects");
@@ -244,12 +244,12 @@ fn what_was_done_is_kept_when_the_server_ends() {
     let server = Live::start(&config);
     let mut john = server.caller(&pki, &pki.client);
     assert_eq!(john.ask(V2_1, Operation::Locate, locate).ids(), [key]);
-    // Correlation values do not outlast the server: their results were in its memory.
+    // Correlation values do not survive a restart, because their results are only in memory.
     let gone = about(&mut john, V2_1, Operation::Poll, &jobs[0]).refused();
     assert_eq!(gone, ResultReason::InvalidAsynchronousCorrelationValue);
 }
 
-/// One Asynchronous Request of an answer.
+/// One Asynchronous Request of a response.
 struct Listed {
     correlation: Vec<u8>,
     operation: Operation,

@@ -1,4 +1,4 @@
-//! `--export` and `--import` of the built program: what one server kept another has, whole; while clients write, too.
+//! `--export` and `--import` of the executable, also while clients write.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Runs what has to succeed, and gives what it says.
+/// Runs a command that must succeed, and returns its output.
 fn done(arguments: &[&str]) -> String {
     let output = run(arguments);
     let error = String::from_utf8(output.stderr).unwrap();
@@ -34,7 +34,7 @@ fn done(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs what has to fail with that code, and gives its one line.
+/// Runs a command that must fail with this exit code, and returns its one line of output.
 fn refused(code: i32, arguments: &[&str]) -> String {
     let output = run(arguments);
     let error = String::from_utf8(output.stderr).unwrap();
@@ -43,7 +43,7 @@ fn refused(code: i32, arguments: &[&str]) -> String {
     error
 }
 
-/// Every row of every table, as SQLite spells it.
+/// Returns every row of every table as SQL text.
 fn rows(database: &Path) -> BTreeMap<String, Vec<String>> {
     let database = Connection::open(database).unwrap();
     let names = |sql: &str| -> Vec<String> {
@@ -65,7 +65,7 @@ fn get(client: &mut Client, object: &str) -> Option<Vec<u8>> {
     first(&client.exchange(&request).unwrap(), Tag::KeyMaterial)
 }
 
-/// The arguments of a server of `pki` on that database.
+/// Returns the arguments of a server with the certificates of `pki` and this database.
 fn serving(pki: &Pki, database: &Path) -> Vec<String> {
     let mut options = pki.options();
     options.extend(["-d".to_owned(), text(database).to_owned()]);
@@ -73,7 +73,7 @@ fn serving(pki: &Pki, database: &Path) -> Vec<String> {
 }
 
 #[test]
-fn all_that_a_server_keeps_comes_out_and_goes_into_another_one() {
+fn exports_all_data_and_imports_it_into_another_server() {
     let folder = Folder::new();
     let path = |name: &str| folder.path(name).display().to_string();
     let (from, file, to, seal) = (path("from"), path("export"), path("to"), path("seal"));
@@ -111,7 +111,7 @@ fn all_that_a_server_keeps_comes_out_and_goes_into_another_one() {
 }
 
 #[test]
-fn the_settings_say_which_database_and_which_key() {
+fn export_and_import_use_the_database_and_seal_key_of_the_settings() {
     let pki = Pki::new();
     let path = |name: &str| pki.folder.path(name).display().to_string();
     pki.folder.write("kek", [7; 32]);
@@ -125,7 +125,7 @@ fn the_settings_say_which_database_and_which_key() {
         let request = message_of(V1_2, None, &[(Operation::Register, |w: &mut Writer| register(&given, w))]);
         let mut client = pki.connect(server.port, &pki.client);
         assert_eq!(statuses(&client.exchange(&request).unwrap()), [ResultStatus::Success]);
-        // A server that runs does not mind an export, and keeps an import out.
+        // A running server allows an export and prevents an import.
         done(&["-f", &settings, "-d", &one, "--export", &file]);
         let error = refused(1, &["-f", &settings, "-d", &one, "--import", &file]);
         assert!(error.contains("stop the server"), "{error}");
@@ -142,7 +142,7 @@ fn the_settings_say_which_database_and_which_key() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_in_one_line() {
+fn reports_invalid_exports_and_imports_in_one_line() {
     let folder = Folder::new();
     let path = |name: &str| folder.path(name).display().to_string();
     let (database, file) = (path("database"), path("file"));
@@ -166,11 +166,11 @@ fn what_cannot_be_is_refused_in_one_line() {
 }
 
 #[test]
-fn a_backup_under_load_has_every_write_that_was_acknowledged_before_it_began() {
+fn an_export_under_load_contains_every_write_acknowledged_before_it_began() {
     let pki = Pki::new();
     let database = pki.folder.path("live");
     let server = Running::start(serving(&pki, &database));
-    // What was acknowledged: the key of each object.
+    // The keys of the acknowledged objects.
     let acknowledged: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::default();
     let over = AtomicBool::new(false);
     let mut backups = Vec::new();
@@ -214,7 +214,7 @@ fn a_backup_under_load_has_every_write_that_was_acknowledged_before_it_began() {
         for (object, key) in before {
             assert_eq!(get(&mut client, object).as_ref(), Some(key), "round {round}, object {object}");
         }
-        // What came meanwhile is there as it is or not at all.
+        // An object of a concurrent write is either complete or absent.
         let there = all.iter().filter(|(object, key)| match get(&mut client, object) {
             Some(found) => found == **key || panic!("round {round}, object {object} is another"),
             None => false,
@@ -222,7 +222,7 @@ fn a_backup_under_load_has_every_write_that_was_acknowledged_before_it_began() {
         assert!(there.count() >= before.len());
         assert!(rows(&restored)["object"].len() >= before.len());
     }
-    // The server that was backed up has everything, and goes on.
+    // The exported server still has all objects and accepts writes.
     let mut client = pki.connect(server.port, &pki.client);
     for (object, key) in &all {
         assert_eq!(get(&mut client, object).as_ref(), Some(key));

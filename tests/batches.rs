@@ -1,4 +1,4 @@
-//! Batches and the disk: the changes of one request share their flush, and no answer goes out before it.
+//! Batches and commits: the changes of one request share one commit, and the response follows the commit.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,18 +16,18 @@ use kmip_server::ttlv::{Field, Tag, V1_4, Writer};
 
 use crate::corpus::{self, algorithm, length, message_of, named, peer, statuses, template, usage};
 
-/// What a store was asked to do.
+/// A call of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Read,
     Locate,
-    /// A change that is durable when it returns.
+    /// A transaction that is durable when the call returns.
     Change,
     Begin,
     Settle,
 }
 
-/// A store that takes down what it is asked for, and may lose what was begun.
+/// A store that records its calls and can fail commits.
 #[derive(Clone, Default)]
 struct Watched {
     objects: Arc<Memory>,
@@ -82,7 +82,7 @@ impl PendingCommit for Begun<'_> {
 
 type Item<'a> = (Operation, &'a dyn Fn(&mut Writer));
 
-/// What became of the items of a batch, and what the store was asked for meanwhile.
+/// Returns the results of the items of a batch and the calls of the store.
 fn batch(
     store: &Watched,
     option: BatchErrorContinuationOption,
@@ -98,7 +98,7 @@ fn create(writer: &mut Writer) {
     template(Tag::Attributes, &[algorithm(), length(128), usage(0xC), named("one")], writer);
 }
 
-/// Of the ID Placeholder.
+/// Writes an empty payload, which refers to the ID Placeholder.
 fn nothing(_: &mut Writer) {}
 
 const CREATE: Item<'_> = (Operation::Create, &create);
@@ -110,7 +110,7 @@ use BatchErrorContinuationOption::{Continue, Stop};
 use ResultStatus::{OperationFailed, Success};
 
 #[test]
-fn the_changes_of_a_batch_are_settled_together_at_its_end() {
+fn commits_the_changes_of_a_batch_together_at_its_end() {
     let (statuses, asked) = batch(&Watched::default(), Stop, &[CREATE, ACTIVATE, GET, CREATE]);
     assert_eq!(statuses, [Success; 4]);
     let changes = asked.iter().filter(|asked| **asked == Asked::Begin).count();
@@ -119,12 +119,12 @@ fn the_changes_of_a_batch_are_settled_together_at_its_end() {
 }
 
 #[test]
-fn a_request_of_one_item_is_a_change_by_itself() {
+fn commits_a_request_of_one_item_on_its_own() {
     assert_eq!(batch(&Watched::default(), Stop, &[CREATE]), (vec![Success], vec![Asked::Change]));
 }
 
 #[test]
-fn a_search_sees_what_the_batch_did_before_it() {
+fn locate_finds_the_changes_of_earlier_items_of_the_batch() {
     let locate = |writer: &mut Writer| corpus::flat(&[named("one")], writer);
     let items = [CREATE, (Operation::Locate, &locate as &dyn Fn(&mut Writer)), GET];
     let (statuses, asked) = batch(&Watched::default(), Stop, &items);
@@ -133,7 +133,7 @@ fn a_search_sees_what_the_batch_did_before_it() {
 }
 
 #[test]
-fn a_failed_item_takes_nothing_with_it() {
+fn a_failed_item_does_not_roll_back_other_items() {
     let store = Watched::default();
     let (statuses, _) = batch(&store, Continue, &[CREATE, ACTIVATE, ACTIVATE, GET]);
     assert_eq!(statuses, [Success, Success, OperationFailed, Success]);
@@ -143,7 +143,7 @@ fn a_failed_item_takes_nothing_with_it() {
 }
 
 #[test]
-fn changes_that_the_disk_lost_are_not_acknowledged() {
+fn does_not_acknowledge_changes_whose_commit_failed() {
     let store = Watched::default();
     *store.loses.lock().unwrap() = true;
     let (statuses, _) = batch(&store, Continue, &[VERSIONS, CREATE, VERSIONS, CREATE]);
@@ -155,7 +155,7 @@ fn changes_that_the_disk_lost_are_not_acknowledged() {
 }
 
 #[test]
-fn nobody_is_told_of_changes_that_the_disk_lost() {
+fn does_not_notify_clients_of_changes_whose_commit_failed() {
     let store = Watched::default();
     let policies = PolicyStore::fixed(Policies::builtin());
     let notifications = Notifications::of(["John Doe".to_owned()]);

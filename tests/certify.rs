@@ -1,4 +1,4 @@
-//! Certify and Re-certify over TLS: the certificates, what belongs to them, whom they refuse, what lasts.
+//! Certify and Re-certify over TLS: certificates, links, access and restarts.
 
 use kmip_server::internals::secret::Secret;
 use kmip_server::internals::x509::{self, NameAttribute};
@@ -17,7 +17,7 @@ use crate::corpus::{attribute, id, named, template, usage};
 use crate::dialogue::{Answer, Caller, Live};
 use crate::harness::{Authority, Pki};
 
-/// A key pair, its request, and the number of its public key.
+/// A key pair, its certificate request, and the identifier of its public key.
 struct Subject {
     key: KeyPair,
     request: Vec<u8>,
@@ -107,7 +107,7 @@ fn pkcs10(subject: &Subject) -> Option<(CertificateRequestType, &[u8])> {
 }
 
 #[test]
-fn a_certificate_is_made_of_a_request_and_linked_with_its_key() {
+fn certifies_a_request_and_links_the_certificate_with_its_key() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -133,7 +133,7 @@ fn a_certificate_is_made_of_a_request_and_linked_with_its_key() {
 }
 
 #[test]
-fn a_certificate_is_made_of_a_public_key_alone() {
+fn certifies_a_public_key_without_a_request() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -164,7 +164,7 @@ fn a_certificate_is_made_of_a_public_key_alone() {
 }
 
 #[test]
-fn a_certificate_is_made_of_a_request_that_is_kept_or_alone() {
+fn certifies_a_stored_request_and_a_request_without_a_stored_key() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -190,7 +190,7 @@ fn a_certificate_is_made_of_a_request_that_is_kept_or_alone() {
 }
 
 #[test]
-fn a_renewed_certificate_takes_over_names_links_and_dates() {
+fn re_certify_transfers_names_links_and_dates() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -237,7 +237,7 @@ fn a_renewed_certificate_takes_over_names_links_and_dates() {
 }
 
 #[test]
-fn what_cannot_be_certified_is_refused() {
+fn rejects_invalid_certification_requests() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -292,7 +292,7 @@ fn what_cannot_be_certified_is_refused() {
 }
 
 #[test]
-fn certifying_is_for_the_owner_of_the_key() {
+fn only_the_owner_of_a_key_can_certify_it() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -304,14 +304,14 @@ fn certifying_is_for_the_owner_of_the_key() {
     let made = ask(&mut john, V1_4, Operation::Certify, &subject.id, request, &[]).id();
     let refused = ask(&mut jane, V1_4, Operation::ReCertify, &made, None, &[]).refused();
     assert_eq!(refused, ResultReason::PermissionDenied);
-    // Nothing was changed by what was refused.
+    // Rejected requests changed nothing.
     assert_eq!(links(&mut john, V1_4, &made), [(LinkType::PublicKeyLink, subject.id.clone())]);
-    // Certificates are public.
+    // Every user can get certificates.
     assert!(!certificate(&mut jane, V1_4, &made).is_empty());
 }
 
 #[test]
-fn the_authority_outlasts_the_server_and_is_no_object() {
+fn the_authority_survives_a_restart_and_is_not_a_managed_object() {
     let pki = Pki::new();
     let mut config = pki.config();
     config.database_path = pki.folder.path("objects");
@@ -357,7 +357,7 @@ fn the_authority_of_the_settings_signs_unless_clients_are_trusted_by_it() {
     let read = x509::Certificate::read(&certificate(&mut john, V1_4, &made));
     assert_eq!(read.issuer.unwrap().to_string(), "CN=Certify CA");
 
-    // The authority of the clients, and one below it.
+    // The authority of the clients, and an intermediate authority.
     for trusted in [&pki.ca, &pki.ca.intermediate("Below")] {
         config.certify_ca_certificate = Some(pki.folder.write("trusted.pem", trusted.pem()));
         config.certify_ca_key = Some(pki.folder.write("trusted.key", trusted.credential.key_pem()));

@@ -1,4 +1,4 @@
-//! Set Constraints and Get Constraints over TLS: what they hold new objects to, whom they are about, what lasts.
+//! Set Constraints and Get Constraints over TLS: effect on new objects, scope and restarts.
 
 use kmip_server::internals::engine::constraints::{Constraint, Constraints, ObjectTypes};
 use kmip_server::kmip::attributes::{Attribute, AttributeList};
@@ -41,7 +41,7 @@ pub(crate) fn constraint(group: Option<&str>, bits: i32) -> Constraint {
 }
 
 #[test]
-fn new_objects_are_held_to_the_constraints_of_who_makes_them() {
+fn new_objects_must_meet_the_constraints_of_their_creator() {
     let pki = Pki::new();
     let mut config = pki.config();
     config.database_path = pki.folder.path("objects");
@@ -56,7 +56,7 @@ fn new_objects_are_held_to_the_constraints_of_who_makes_them() {
         assert_eq!(john.get(V2_1, &before).object_type(), ObjectType::SymmetricKey);
         create(&mut john, V2_1, 192, None).id()
     };
-    // They outlast the server, and are about what other versions make, too.
+    // They survive a restart and apply to requests of other versions too.
     let server = Live::start(&config);
     let mut john = server.caller(&pki, &pki.client);
     assert_eq!(told(&mut john), constraints);
@@ -86,7 +86,7 @@ fn new_objects_are_held_to_the_constraints_of_who_makes_them() {
 }
 
 #[test]
-fn a_key_takes_the_place_of_another_only_if_it_meets_the_constraints() {
+fn a_replacement_key_must_meet_the_constraints() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -99,7 +99,7 @@ fn a_key_takes_the_place_of_another_only_if_it_meets_the_constraints() {
 }
 
 #[test]
-fn constraints_have_a_bound_and_are_2_1_only() {
+fn constraints_have_a_size_limit_and_exist_only_in_2_1() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);

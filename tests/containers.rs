@@ -1,4 +1,5 @@
-//! PKCS#12 containers that are registered: taken apart into a key and its certificates (KMIP 1.4 §4.3, §3.35).
+//! Registered PKCS#12 containers, which the server splits into a key and certificates (KMIP 1.4 §3.35 and
+//! §4.3).
 
 use kmip_server::internals::crypto::pkcs12::{self, Contents};
 use kmip_server::internals::crypto::rsa;
@@ -16,7 +17,7 @@ use crate::dialogue::{Answer, Caller, Live, block};
 use crate::harness::{Authority, Pki};
 use crate::settings::with;
 
-/// A key, certificates and the container of all of them.
+/// A key, its certificates and a container with all of them.
 struct Packed {
     key: Secret,
     certificates: Vec<Vec<u8>>,
@@ -67,7 +68,7 @@ fn bytes(object: &Object) -> Vec<u8> {
 }
 
 #[test]
-fn a_container_becomes_its_key_and_certificates_and_stays_so() {
+fn splits_a_container_into_its_key_and_certificates() {
     let pki = Pki::new();
     let config = with(pki.config(), |it| it.database_path = pki.folder.path("store"));
     let packed = packed(b"password");
@@ -102,7 +103,7 @@ fn a_container_becomes_its_key_and_certificates_and_stays_so() {
         assert_eq!(called(&mut john, key).as_deref(), Some("alias"));
         assert_eq!(called(&mut john, own).as_deref(), Some("alias"));
         assert_eq!(called(&mut john, above), None);
-        // What is packed again has the same in it.
+        // A container that the server creates has the same contents.
         let again = john.ask(V1_4, Operation::Get, |writer| {
             id(key, writer);
             KeyFormatType::Pkcs12.write(Tag::KeyFormatType, writer);
@@ -115,7 +116,7 @@ fn a_container_becomes_its_key_and_certificates_and_stays_so() {
 }
 
 #[test]
-fn a_container_is_opened_by_an_active_password_of_the_asker_alone() {
+fn opens_a_container_only_with_an_active_password_of_the_requester() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -138,14 +139,14 @@ fn a_container_is_opened_by_an_active_password_of_the_asker_alone() {
     for broken in [&packed.container[..100], b"no container", b""] {
         assert_eq!(refused(&mut john, V1_4, broken, &right), ResultReason::CryptographicFailure);
     }
-    // Nothing was kept of any of them.
+    // The server stored no part of any of them.
     let kept = john.ask(V1_4, Operation::Locate, |_| ()).ids();
     assert_eq!(kept.len(), 3, "{kept:?}");
     assert!(jane.ask(V1_4, Operation::Locate, |_| ()).ids().is_empty());
 }
 
 #[test]
-fn the_certificates_are_under_the_policy_and_in_the_groups_of_the_key() {
+fn certificates_of_a_container_have_the_policy_and_groups_of_the_key() {
     let pki = Pki::new();
     let folder = pki.folder.path("policies");
     std::fs::create_dir(&folder).unwrap();
@@ -172,7 +173,7 @@ fn the_certificates_are_under_the_policy_and_in_the_groups_of_the_key() {
 }
 
 #[test]
-fn a_container_without_a_link_to_its_password_is_kept_as_it_came() {
+fn stores_a_container_without_password_link_unchanged() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);

@@ -1,7 +1,7 @@
-//! A valid request of every operation, in every version that has it, and the objects that these requests speak
-//! of. Whoever tests with mutated, cut or mixed requests begins here.
+//! The corpus: valid requests of every operation in every version that defines it, and the objects that these
+//! requests use. Tests with mutated, truncated or combined requests start from it.
 //!
-//! A new operation joins by a row of [`ROWS`]; a test fails for as long as it has none.
+//! A new operation needs a row in [`ROWS`]; a test fails without it.
 
 use std::sync::OnceLock;
 
@@ -44,15 +44,15 @@ pub(crate) use objects::{aes_key, objects, register, register_as};
 pub(crate) use parameters::ecb;
 use parameters::{mac, signature};
 
-/// One valid Request Payload.
+/// A valid request payload.
 pub(crate) struct Row {
-    /// The operation that it is for.
+    /// The operation.
     pub(crate) operation: Operation,
-    /// Writes its items, in the form of the writer's version.
+    /// Writes the items of the payload for the version of the writer.
     items: fn(&mut Writer),
-    /// Whether doing it takes a thousand times as long as another.
+    /// Whether the operation needs a thousand times the time of others.
     pub(crate) heavy: bool,
-    /// From which version on it is refused all the same, because it needs what the answer to another request gives.
+    /// The first version that rejects it, because it depends on the response to another request.
     refused: Option<Version>,
 }
 
@@ -78,7 +78,7 @@ const fn refused_from(version: Version, operation: Operation, items: fn(&mut Wri
     Row { operation, items, heavy: false, refused: Some(version) }
 }
 
-/// The objects of [`dispatcher`], by their numbers.
+/// The identifiers of the objects of [`dispatcher`].
 pub(crate) const AES: &str = "1";
 const HMAC: &str = "2";
 const PASSWORD: &str = "3";
@@ -86,15 +86,15 @@ const PRIVATE: &str = "4";
 const PUBLIC: &str = "5";
 pub(crate) const CERTIFICATE: &str = "6";
 const OPAQUE: &str = "7";
-/// Two parts of a key, which are enough.
+/// Two parts of a split key, which meet the threshold.
 const PART: &str = "8";
 const OTHER_PART: &str = "9";
-/// The only one that is pre-active.
+/// The only pre-active object.
 const UNUSED: &str = "10";
-/// How many there are.
+/// The number of objects.
 pub(crate) const OBJECTS: u64 = 10;
 
-/// A valid request of each operation; of some, several.
+/// At least one valid request of each operation.
 pub(crate) static ROWS: &[Row] = &[
     row(Operation::Create, |writer| {
         ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
@@ -348,7 +348,7 @@ pub(crate) static ROWS: &[Row] = &[
     }),
 ];
 
-/// Every valid request: the operation, the version, the message, and whether it is heavy.
+/// Returns every valid request with its row, version and message.
 pub(crate) fn requests() -> impl Iterator<Item = (&'static Row, Version, Vec<u8>)> {
     let rows = ROWS.iter().filter(|row| OPERATIONS.iter().any(|entry| entry.code == row.operation));
     rows.flat_map(|row| {
@@ -357,7 +357,7 @@ pub(crate) fn requests() -> impl Iterator<Item = (&'static Row, Version, Vec<u8>
     })
 }
 
-/// A batch of some rows, all kept or none.
+/// Returns a batch of five operations for each version.
 pub(crate) fn batches() -> impl Iterator<Item = (Version, Vec<u8>)> {
     SUPPORTED.into_iter().map(|version| {
         let of = |operation| ROWS.iter().find(|row| row.operation == operation).unwrap();
@@ -372,13 +372,13 @@ pub(crate) fn batches() -> impl Iterator<Item = (Version, Vec<u8>)> {
     })
 }
 
-/// One request message of those payloads.
+/// Returns a request message with the payloads of `rows`.
 pub(crate) fn message(version: Version, rows: &[&Row]) -> Vec<u8> {
     let items: Vec<_> = rows.iter().map(|row| (row.operation, row.items)).collect();
     message_of(version, None, &items)
 }
 
-/// One request message of items that `write` writes.
+/// Returns a request message with the items that `write` writes.
 pub(crate) fn message_of(
     version: Version,
     option: Option<BatchErrorContinuationOption>,
@@ -387,12 +387,12 @@ pub(crate) fn message_of(
     message_under(version, header(version, option), items)
 }
 
-/// A request header that asks for nothing but `option`.
+/// Returns a request header without optional fields except `option`.
 pub(crate) fn header(version: Version, option: Option<BatchErrorContinuationOption>) -> RequestHeader {
     RequestHeader { batch_error_continuation_option: option, ..RequestHeader::new(version, 0) }
 }
 
-/// One request message of those items, under that header but for the count.
+/// Returns a request message with these items and this header, whose Batch Count is corrected.
 pub(crate) fn message_under(
     version: Version,
     header: RequestHeader,
@@ -415,18 +415,18 @@ pub(crate) fn message_under(
     writer.into_bytes()
 }
 
-/// A dispatcher on a store in memory that holds the objects that the requests speak of.
+/// Returns a dispatcher with an in-memory store that contains the objects of the corpus.
 pub(crate) fn dispatcher() -> Dispatcher {
     dispatcher_on(Box::new(Memory::new()))
 }
 
-/// A dispatcher on that store as it is.
+/// Returns a dispatcher with this store.
 pub(crate) fn bare_dispatcher(store: Box<dyn Store>) -> Dispatcher {
     let policies = PolicyStore::fixed(Policies::builtin());
     Dispatcher::new(Services::new(store, policies), Authenticator::new(true, Vec::new()))
 }
 
-/// The same on any empty store.
+/// Returns a dispatcher with this empty store and the objects of the corpus.
 pub(crate) fn dispatcher_on(store: Box<dyn Store>) -> Dispatcher {
     let dispatcher = bare_dispatcher(store);
     for object in objects() {
@@ -437,7 +437,7 @@ pub(crate) fn dispatcher_on(store: Box<dyn Store>) -> Dispatcher {
     dispatcher
 }
 
-/// Who asks.
+/// Returns the client of the requests.
 pub(crate) fn peer() -> &'static Peer {
     static PEER: OnceLock<Peer> = OnceLock::new();
     PEER.get_or_init(|| {
@@ -447,7 +447,7 @@ pub(crate) fn peer() -> &'static Peer {
     })
 }
 
-/// What became of each item of a response; panics where it is no response message.
+/// Returns the result of each item of a response; panics if the bytes are not a response message.
 pub(crate) fn statuses(response: &[u8]) -> Vec<ResultStatus> {
     let mut outer = Reader::new(response, V1_2);
     let mut rows = outer.require(Tag::ResponseMessage).unwrap().structure().unwrap();
@@ -466,7 +466,7 @@ pub(crate) fn statuses(response: &[u8]) -> Vec<ResultStatus> {
     statuses
 }
 
-/// The value of the first item of that tag, wherever it stands in the message.
+/// Returns the value of the first item with this tag at any depth of the message.
 pub(crate) fn first(message: &[u8], tag: Tag) -> Option<Vec<u8>> {
     fn within(mut rows: Reader<'_>, tag: Tag) -> Option<Vec<u8>> {
         while let Some(item) = rows.next().unwrap() {
@@ -485,34 +485,34 @@ pub(crate) fn first(message: &[u8], tag: Tag) -> Option<Vec<u8>> {
     within(Reader::new(message, V1_2), tag)
 }
 
-/// A message as people read it.
+/// Returns a message as a printed tree.
 pub(crate) fn text(message: &[u8]) -> String {
     kmip_server::ttlv::dump(message, V1_2)
 }
 
-/// The Unique Identifier row.
+/// Writes a Unique Identifier.
 pub(crate) fn id(id: &str, writer: &mut Writer) {
     UniqueIdentifier::Text(id.to_owned()).write(Tag::UniqueIdentifier, writer);
 }
 
-/// A value of the attribute of that tag.
+/// Returns a value of the attribute with this tag.
 pub(crate) fn attribute(tag: Tag, value: &impl Value) -> Attribute {
     Attribute::of(AttributeDefinition::of(tag).unwrap(), value)
 }
 
-/// The Name attribute.
+/// Returns a Name attribute.
 pub(crate) fn named(name: &str) -> Attribute {
     let name = Name { name_value: name.to_owned(), name_type: NameType::UninterpretedTextString };
     attribute(Tag::Name, &name)
 }
 
-/// Attributes of a new object.
+/// Writes the attributes of a new object.
 pub(crate) fn template(tag: Tag, attributes: &[Attribute], writer: &mut Writer) {
     let template = TemplateAttribute { templates: Vec::new(), attributes: attributes.to_vec() };
     template.write(tag, writer);
 }
 
-/// Attributes that an object is to have.
+/// Writes a list of attributes.
 pub(crate) fn flat(attributes: &[Attribute], writer: &mut Writer) {
     AttributeList(attributes.to_vec()).write(Tag::Attributes, writer);
 }
@@ -544,7 +544,7 @@ fn every_operation_has_a_request_in_the_corpus() {
 }
 
 #[test]
-fn every_request_of_the_corpus_succeeds_in_every_version_that_has_it() {
+fn every_request_of_the_corpus_succeeds_in_every_version_that_defines_it() {
     let mut count = 0;
     for (row, version, request) in requests() {
         let reply = dispatcher().respond(&request, peer());

@@ -1,4 +1,4 @@
-//! What was acknowledged is there again: after a restart, and after the process was killed at any moment.
+//! Durability: acknowledged writes survive a restart and a kill at any moment.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,10 +12,10 @@ use crate::corpus::{self, algorithm, length, named, template, usage};
 use crate::dialogue::{Answer, Caller};
 use crate::harness::{Pki, Running, within};
 
-/// How many writes are acknowledged before the kill: every connection is in the middle of it then.
+/// The number of acknowledged writes before the kill, which is high enough that every connection is writing.
 const ENOUGH: usize = 30;
 
-/// The executable on a database file of that PKI's folder.
+/// Starts the executable with a database in the folder of the PKI.
 fn start(pki: &Pki) -> Running {
     let database = pki.folder.path("kmip.database").display().to_string();
     let mut options = pki.options();
@@ -44,7 +44,7 @@ fn all(client: &mut Caller) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_write_of_a_tenth_of_a_second_ago_survives_a_kill() {
+fn an_acknowledged_write_survives_a_kill_100_milliseconds_later() {
     let pki = Pki::new();
     let mut server = start(&pki);
     let mut client = connect(&pki, server.port);
@@ -65,7 +65,7 @@ fn a_write_of_a_tenth_of_a_second_ago_survives_a_kill() {
 }
 
 #[test]
-fn whatever_was_acknowledged_survives_a_kill_in_the_middle_of_writing() {
+fn acknowledged_writes_survive_a_kill_under_load() {
     let pki = Pki::new();
     let mut server = start(&pki);
     let port = server.port;
@@ -77,7 +77,7 @@ fn whatever_was_acknowledged_survives_a_kill_in_the_middle_of_writing() {
                 scope.spawn(move || {
                     let mut client = connect(pki, port);
                     let mut ids = Vec::new();
-                    // Until the server is gone.
+                    // Ends when the server is killed.
                     while let Ok(id) = create(&mut client, &format!("{writer}, {}", ids.len())) {
                         ids.push(id);
                         written.fetch_add(1, Ordering::Relaxed);
@@ -98,7 +98,7 @@ fn whatever_was_acknowledged_survives_a_kill_in_the_middle_of_writing() {
     let mut client = connect(&pki, server.port);
     let there = all(&mut client);
     assert!(there.is_superset(&acknowledged), "lost: {:?}", acknowledged.difference(&there));
-    // A write may have been kept without its answer getting out, one for each connection.
+    // One write per connection may be durable although the kill prevented its response.
     assert!(there.len() <= acknowledged.len() + unanswered, "{} more", there.len() - acknowledged.len());
     for id in &there {
         assert_eq!(get(&mut client, id).status, ResultStatus::Success, "object {id} is whole");
@@ -106,7 +106,7 @@ fn whatever_was_acknowledged_survives_a_kill_in_the_middle_of_writing() {
 }
 
 #[test]
-fn a_restart_keeps_every_object_with_every_attribute() {
+fn every_object_and_attribute_survives_a_restart() {
     let pki = Pki::new();
     let mut server = start(&pki);
     let mut client = connect(&pki, server.port);

@@ -1,4 +1,4 @@
-//! Set Defaults over TLS: what new objects get where their client says nothing, whose defaults these are, what lasts.
+//! Set Defaults over TLS: effect on new objects, scope and restarts.
 
 use kmip_server::internals::engine::constraints::ObjectTypes;
 use kmip_server::internals::engine::defaults::{DefaultsInformation, ObjectDefaults};
@@ -40,7 +40,7 @@ fn create(caller: &mut Caller, version: Version, given: &[Attribute]) -> Answer 
     caller.ask(version, Operation::Create, |writer| create_payload(given, writer))
 }
 
-/// The length of a key, in bits.
+/// Returns the length of a key in bits.
 fn bits(caller: &mut Caller, answer: &Answer) -> Option<i32> {
     caller.attribute(V2_1, &answer.id(), Tag::CryptographicLength)
 }
@@ -65,7 +65,7 @@ fn keys() -> DefaultsInformation {
 }
 
 #[test]
-fn new_objects_get_the_defaults_of_who_makes_them_where_nothing_is_given() {
+fn new_objects_have_the_defaults_of_their_creator_for_absent_attributes() {
     let pki = Pki::new();
     let mut config = pki.config();
     config.database_path = pki.folder.path("objects");
@@ -76,7 +76,7 @@ fn new_objects_get_the_defaults_of_who_makes_them_where_nothing_is_given() {
         assert_eq!(told(&mut john), []);
         set(&mut john, Some(&keys())).done();
     }
-    // They outlast the server, and are about what other versions make, too.
+    // They survive a restart and apply to requests of other versions too.
     let server = Live::start(&config);
     let mut john = server.caller(&pki, &pki.client);
     assert_eq!(told(&mut john), [keys()]);
@@ -97,7 +97,7 @@ fn new_objects_get_the_defaults_of_who_makes_them_where_nothing_is_given() {
 }
 
 #[test]
-fn what_a_registered_object_tells_of_itself_is_no_matter_of_defaults() {
+fn defaults_do_not_override_attributes_that_a_registered_object_implies() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -115,10 +115,10 @@ fn what_a_registered_object_tells_of_itself_is_no_matter_of_defaults() {
 }
 
 #[test]
-fn pairs_have_the_defaults_of_either_key_and_a_batch_those_that_it_sets() {
+fn key_pairs_have_the_defaults_of_each_key_and_batches_use_the_defaults_they_set() {
     let pki = Pki::new();
     let mut config = pki.config();
-    // In a file, what a batch changes is not seen by readers before its end.
+    // In a database file, readers see the changes of a batch only after its end.
     config.database_path = pki.folder.path("objects");
     let server = Live::start(&config);
     let mut john = server.caller(&pki, &pki.client);
@@ -144,7 +144,7 @@ fn pairs_have_the_defaults_of_either_key_and_a_batch_those_that_it_sets() {
 }
 
 #[test]
-fn defaults_that_nothing_can_have_are_refused_and_are_2_1_only() {
+fn rejects_defaults_that_no_object_can_have_and_defaults_before_2_1() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);

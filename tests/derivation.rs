@@ -1,4 +1,4 @@
-//! Derive Key over TLS: what it makes by each method, whom it refuses, what lasts.
+//! Derive Key over TLS: known answers of each method, access and restarts.
 
 use kmip_server::internals::secret::Secret;
 use kmip_server::kmip::Object;
@@ -32,7 +32,7 @@ struct Ask {
 }
 
 impl Ask {
-    /// An AES key of 128 bits by `method` with SHA-256.
+    /// Creates a request for an AES key of 128 bits by `method` with SHA-256.
     fn new(base: &str, method: DerivationMethod) -> Self {
         Self {
             made: ObjectType::SymmetricKey,
@@ -67,7 +67,7 @@ impl Ask {
         })
     }
 
-    /// The bytes of what is derived.
+    /// Returns the bytes of the derived object.
     fn derived(&self, caller: &mut Caller, version: Version) -> Vec<u8> {
         let made = self.send(caller, version).id();
         bytes(&caller.get(version, &made))
@@ -95,10 +95,10 @@ fn secret(caller: &mut Caller, version: Version, bytes: &[u8]) -> String {
     caller.register(version, &Object::SecretData(secret), &[usage(DERIVE)]).id()
 }
 
-/// SHA-256 and HMAC-SHA-256 of FIPS 180-4 and RFC 2104 by Python's hashlib, PBKDF2 of RFC 6070 and RFC 7914 §11,
-/// AES of FIPS 197.
+/// SHA-256 and HMAC-SHA-256 of FIPS 180-4 and RFC 2104 by Python's hashlib, PBKDF2 of RFC 6070 and RFC 7914
+/// §11, AES of FIPS 197.
 #[test]
-fn derives_known_answers_by_every_method_in_every_version() {
+fn derives_known_answers_with_every_method_in_every_version() {
     use DerivationMethod::*;
     let pki = Pki::new();
     let server = Live::start(&pki.config());
@@ -110,7 +110,7 @@ fn derives_known_answers_by_every_method_in_every_version() {
         assert_eq!(hashed, hex("a8faed6abbf35c12a4b26e40f6feb19d"), "{version}");
         let coded = Ask::new(&key, Hmac).data(&[1, 2]).derived(&mut john, version);
         assert_eq!(coded, hex("1e15c1f1da233629f770fb0a04a5020e"), "{version}");
-        // With a salt, be it empty, it is HKDF.
+        // With a salt, even an empty one, it is HKDF.
         let mut hkdf = Ask::new(&key, Hmac).data(&[1, 2]);
         hkdf.parameters.salt = Some(Vec::new());
         assert_eq!(hkdf.derived(&mut john, version), hex("5e46820a3e7e3f7abf0f0f8803e7f7a7"), "{version}");
@@ -119,7 +119,7 @@ fn derives_known_answers_by_every_method_in_every_version() {
         pbkdf2.parameters.salt = Some(b"salt".to_vec());
         pbkdf2.parameters.iteration_count = Some(1);
         assert_eq!(pbkdf2.derived(&mut john, version), hex("55ac046e56e3089fec1691c22544b605"), "{version}");
-        // Without a hash it is that of the standard.
+        // Without a Hashing Algorithm, it is the default of the standard.
         let password = secret(&mut john, version, b"password");
         pbkdf2.bases = vec![password];
         pbkdf2.parameters.cryptographic_parameters = None;
@@ -146,7 +146,7 @@ fn derives_known_answers_by_every_method_in_every_version() {
             ask.derived(&mut john, version)
         });
         assert!(counted[0] != counted[1] && counted[1] != counted[2]);
-        // Without data from the request, that of a second object is taken.
+        // Without derivation data in the request, the server uses that of a second object.
         let data = secret(&mut john, version, &[1, 2]);
         let mut two = Ask::new(&key, Hmac);
         two.bases.push(data);
@@ -155,7 +155,7 @@ fn derives_known_answers_by_every_method_in_every_version() {
 }
 
 #[test]
-fn key_agreement_gives_both_sides_the_same_key() {
+fn key_agreement_derives_the_same_key_on_both_sides() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -195,7 +195,7 @@ fn key_agreement_gives_both_sides_the_same_key() {
 }
 
 #[test]
-fn what_is_derived_has_its_attributes_and_links_to_where_it_comes_from() {
+fn derived_objects_have_their_attributes_and_links_to_the_base_object() {
     let pki = Pki::new();
     let mut config = pki.config();
     config.database_path = pki.folder.path("kmip.db");
@@ -234,7 +234,7 @@ fn what_is_derived_has_its_attributes_and_links_to_where_it_comes_from() {
 }
 
 #[test]
-fn what_cannot_be_derived_is_refused_and_leaves_nothing() {
+fn rejects_invalid_derivations_without_creating_an_object() {
     use DerivationMethod::*;
     use ResultReason as R;
     let pki = Pki::new();

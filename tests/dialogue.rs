@@ -1,4 +1,4 @@
-//! A whole server behind TLS, and clients that ask it for one operation after the other and read the answers.
+//! A server in this process, and clients that send it requests over TLS.
 
 use std::thread::JoinHandle;
 
@@ -16,7 +16,7 @@ use kmip_server::ttlv::{Field, Item, ItemType, Reader, Tag, Value, Version, Writ
 use crate::corpus::message_of;
 use crate::harness::{Client, Credential, Pki};
 
-/// The server of `config`, in this process; gone with it.
+/// A running server, which stops on drop.
 pub(crate) struct Live {
     pub(crate) port: u16,
     shutdown: Shutdown,
@@ -30,7 +30,7 @@ impl Live {
         Self { port, shutdown, thread: Some(std::thread::spawn(move || server.run())) }
     }
 
-    /// A client of it.
+    /// Connects a client.
     pub(crate) fn caller(&self, pki: &Pki, credential: &Credential) -> Caller {
         Caller { client: pki.connect(self.port, credential) }
     }
@@ -45,18 +45,18 @@ impl Drop for Live {
     }
 }
 
-/// A client with its connection.
+/// A connected client.
 pub(crate) struct Caller {
     client: Client,
 }
 
 impl Caller {
-    /// One on a connection to any server.
+    /// Creates a client of any server.
     pub(crate) fn new(client: Client) -> Self {
         Self { client }
     }
 
-    /// Asks for one operation, of a server that may be gone.
+    /// Requests one operation from a server that may have stopped.
     pub(crate) fn try_ask(
         &mut self,
         version: Version,
@@ -67,12 +67,12 @@ impl Caller {
         Ok(answers(version, &response).remove(0))
     }
 
-    /// Whether the server ends the connection.
+    /// Returns whether the server closes the connection.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.client.is_closed()
     }
 
-    /// Asks for one operation.
+    /// Requests one operation.
     pub(crate) fn ask(
         &mut self,
         version: Version,
@@ -82,13 +82,13 @@ impl Caller {
         self.send(version, &message_of(version, None, &[(operation, payload)])).remove(0)
     }
 
-    /// Sends a request message, and gives what became of its items.
+    /// Sends a request message and returns the results of its items.
     pub(crate) fn send(&mut self, version: Version, request: &[u8]) -> Vec<Answer> {
         let response = self.client.exchange(request).unwrap();
         answers(version, &response)
     }
 
-    /// The attributes of an object.
+    /// Returns the attributes of an object.
     pub(crate) fn attributes(&mut self, version: Version, id: &str) -> Vec<Attribute> {
         let answer = self.ask(version, Operation::GetAttributes, |writer| crate::corpus::id(id, writer));
         let payload = answer.done();
@@ -98,19 +98,19 @@ impl Caller {
         AttributeList::read(Tag::Attributes, &mut rows).unwrap().0
     }
 
-    /// One attribute of an object, where it has it.
+    /// Returns one attribute of an object, or `None` if it has none.
     pub(crate) fn attribute<T: Value>(&mut self, version: Version, id: &str, tag: Tag) -> Option<T> {
         let attributes = self.attributes(version, id);
         let found = attributes.iter().find(|attribute| attribute.row.tag == tag)?;
         Some(found.read().unwrap())
     }
 
-    /// An object itself.
+    /// Returns an object.
     pub(crate) fn get(&mut self, version: Version, id: &str) -> Object {
         self.ask(version, Operation::Get, |writer| crate::corpus::id(id, writer)).object()
     }
 
-    /// Registers an object with those attributes.
+    /// Registers an object with these attributes.
     pub(crate) fn register(&mut self, version: Version, object: &Object, attributes: &[Attribute]) -> Answer {
         self.ask(version, Operation::Register, |writer| {
             object.object_type().write(Tag::ObjectType, writer);
@@ -120,7 +120,7 @@ impl Caller {
     }
 }
 
-/// A key of those bytes.
+/// Returns a raw symmetric key with these bytes.
 pub(crate) fn key(
     format: KeyFormatType,
     algorithm: CryptographicAlgorithm,
@@ -131,7 +131,7 @@ pub(crate) fn key(
     Key { key_block: KeyBlock { cryptographic_algorithm, cryptographic_length, ..block(format, bytes) } }
 }
 
-/// A key block of those bytes, which says nothing of them.
+/// Returns a key block with these bytes and without algorithm and length.
 pub(crate) fn block(format: KeyFormatType, bytes: Vec<u8>) -> KeyBlock {
     KeyBlock {
         key_format_type: format,
@@ -143,7 +143,7 @@ pub(crate) fn block(format: KeyFormatType, bytes: Vec<u8>) -> KeyBlock {
     }
 }
 
-/// What became of one item of a request.
+/// The result of one item of a request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) version: Version,
@@ -151,26 +151,26 @@ pub(crate) struct Answer {
     pub(crate) status: ResultStatus,
     pub(crate) reason: Option<ResultReason>,
     pub(crate) message: Option<String>,
-    /// The wire form of the Response Payload, its header included.
+    /// The encoded Response Payload, with its item header.
     pub(crate) payload: Vec<u8>,
     /// The Asynchronous Correlation Value.
     pub(crate) correlation: Option<Vec<u8>>,
 }
 
 impl Answer {
-    /// The payload of a success.
+    /// Returns the payload of a successful item.
     pub(crate) fn done(&self) -> &[u8] {
         assert_eq!(self.status, ResultStatus::Success, "{self:?}");
         &self.payload
     }
 
-    /// The reason of a failure.
+    /// Returns the Result Reason of a failed item.
     pub(crate) fn refused(&self) -> ResultReason {
         assert_eq!(self.status, ResultStatus::OperationFailed, "{self:?}");
         self.reason.unwrap()
     }
 
-    /// The items of the payload of that tag, in their order.
+    /// Returns the items of the payload with this tag, in their order.
     pub(crate) fn all<T: Value>(&self, tag: Tag) -> Vec<T> {
         let mut outer = Reader::new(self.done(), self.version);
         let mut rows = outer.require(Tag::ResponsePayload).unwrap().structure().unwrap();
@@ -183,7 +183,7 @@ impl Answer {
         values
     }
 
-    /// The object of a Get.
+    /// Returns the object of a Get response.
     pub(crate) fn object(&self) -> Object {
         let mut rows = Reader::new(self.done(), self.version);
         let mut rows = rows.require(Tag::ResponsePayload).unwrap().structure().unwrap();
@@ -192,12 +192,12 @@ impl Answer {
         Object::read(Tag::default(), &mut rows).unwrap()
     }
 
-    /// The Unique Identifiers of the payload.
+    /// Returns the Unique Identifiers of the payload.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.all::<UniqueIdentifier>(Tag::UniqueIdentifier).iter().map(ToString::to_string).collect()
     }
 
-    /// The only one.
+    /// Returns the only Unique Identifier of the payload.
     pub(crate) fn id(&self) -> String {
         let ids = self.ids();
         assert_eq!(ids.len(), 1, "{ids:?}");
@@ -205,7 +205,7 @@ impl Answer {
     }
 }
 
-/// What a response message says of the items of its request.
+/// Returns the results of the items of a response message.
 pub(crate) fn answers(version: Version, response: &[u8]) -> Vec<Answer> {
     let mut outer = Reader::new(response, version);
     let mut rows = outer.require(Tag::ResponseMessage).unwrap().structure().unwrap();

@@ -1,5 +1,6 @@
-//! That nobody gets a record without a decision: the examples of `src/engine/access.rs` that must not compile fail for
-//! the reason that stands beside them. A stable rustdoc sees only that they fail, which a slip of the pen does as well.
+//! Access control by types: the `compile_fail` examples of `src/engine/access.rs` fail with the error code
+//! that is written beside them. Stable rustdoc checks only that they fail, which a typing error would cause
+//! as well.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::time::SystemTime;
 
 use crate::harness::Folder;
 
-/// The examples of a source that must not compile, with the codes of their errors.
+/// Returns the `compile_fail` examples of a source file with their error codes.
 fn examples(source: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut lines = source.lines().map(|line| line.trim_start_matches("///"));
@@ -21,7 +22,7 @@ fn examples(source: &str) -> Vec<(String, String)> {
     found
 }
 
-/// This crate as the tests link it: the library that was built last, in the folder of this executable.
+/// Returns the library of this crate: the one built last, in the folder of this executable.
 fn library(folder: &Path) -> PathBuf {
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let libraries = files.filter(|path| {
@@ -33,7 +34,7 @@ fn library(folder: &Path) -> PathBuf {
     libraries.max_by_key(built).expect("the tests link it")
 }
 
-/// What the compiler says of a source.
+/// Returns the output of the compiler for a source.
 fn compile(source: &str) -> String {
     let executable = std::env::current_exe().unwrap();
     let folder = executable.parent().unwrap();
@@ -52,7 +53,7 @@ fn compile(source: &str) -> String {
 }
 
 #[test]
-fn a_record_without_a_decision_does_not_compile_for_that_reason() {
+fn access_to_a_record_without_a_permission_check_does_not_compile() {
     let source =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/access.rs")).unwrap();
     let examples = examples(&source);
@@ -65,7 +66,7 @@ fn a_record_without_a_decision_does_not_compile_for_that_reason() {
             "{code} is expected of\n{example}\n{said}"
         );
     }
-    // With nothing forbidden in it, the compiler has nothing to say.
+    // The same source without the error compiles.
     let said = compile(
         "pub fn owner(granted: &kmip_server::internals::engine::Granted) -> &str { &granted.owner.user }",
     );

@@ -1,4 +1,4 @@
-//! Groups of objects: their fresh members, and the default one that goes round (KMIP 1.4 §3.33, §4.9).
+//! Object groups: fresh members and the rotation of the default member (KMIP 1.4 §3.33 and §4.9).
 
 use kmip_server::kmip::Object;
 use kmip_server::kmip::attributes::Attribute;
@@ -45,7 +45,7 @@ const DEFAULT: ObjectGroupMember = ObjectGroupMember::GroupMemberDefault;
 const FRESH: ObjectGroupMember = ObjectGroupMember::GroupMemberFresh;
 
 #[test]
-fn the_default_member_goes_round_with_each_get() {
+fn the_default_group_member_rotates_with_each_get() {
     let (_live, mut john, mut jane) = callers();
     let members: Vec<_> = (0..3).map(|_| join(&mut john, "round")).collect();
     join(&mut john, "other");
@@ -56,14 +56,14 @@ fn the_default_member_goes_round_with_each_get() {
         john.get(V1_4, &member[0]);
     }
     assert!(locate(&mut jane, V1_4, DEFAULT, &[group("round")]).is_empty(), "the policy holds");
-    // The next in turn is destroyed: the one behind it follows.
+    // The next member is destroyed, so that the one after it follows.
     john.ask(V1_4, Operation::Destroy, |writer| id(&members[1], writer)).done();
     assert_eq!(locate(&mut john, V1_4, DEFAULT, &[group("round")]), members[2..]);
     assert!(locate(&mut john, V1_4, DEFAULT, &[group("none")]).is_empty());
 }
 
 #[test]
-fn there_is_one_default_member_whatever_the_page() {
+fn locate_returns_one_default_member_regardless_of_paging() {
     let (_live, mut john, _) = callers();
     let members: Vec<_> = (0..2).map(|_| join(&mut john, "pages")).collect();
     let mut page = |offset: i32, most: i32| {
@@ -81,7 +81,7 @@ fn there_is_one_default_member_whatever_the_page() {
 }
 
 #[test]
-fn the_default_group_is_never_out_of_fresh_keys_and_no_other_is_filled() {
+fn creates_fresh_keys_only_for_the_default_group() {
     let (_live, mut john, mut jane) = callers();
     let [first] = &locate(&mut john, V1_1, FRESH, &[group("default")])[..] else { panic!("one key") };
     assert_eq!(&locate(&mut john, V2_1, FRESH, &[group("default")])[0], first, "it is still fresh");
@@ -97,7 +97,7 @@ fn the_default_group_is_never_out_of_fresh_keys_and_no_other_is_filled() {
 }
 
 #[test]
-fn no_key_is_made_that_is_not_what_was_looked_for() {
+fn creates_no_fresh_key_that_does_not_match_the_search() {
     let (_live, mut john, _) = callers();
     let length = |bits: i32| attribute(Tag::CryptographicLength, &bits);
     let of_type = |object_type: ObjectType| attribute(Tag::ObjectType, &object_type);

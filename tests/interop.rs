@@ -1,12 +1,10 @@
-//! PyKMIP's client, PyKMIP's own tests, and the comparison with PyKMIP's server, run against this server's
-//! executable.
+//! Interoperability with PyKMIP: its client, its own tests and its server's results, against the executable.
 //!
-//! The tests themselves are Python, in `tests/interop/`; this module makes their environment
-//! (once, under the target folder), starts them one at a time, bounds their time, and fails with
-//! what they printed. It leaves PKI, configuration and the starting of servers to them.
+//! The tests are Python files in `tests/interop/`, which create certificates, settings and servers. This
+//! module creates their Python environment once, under the target folder, runs one test at a time with a time
+//! limit, and reports their output on failure.
 //!
-//! `KMIP_SERVER_BINARY` names another executable than the one built with these tests, so that
-//! `make test` can point them at the release build.
+//! `KMIP_SERVER_BINARY` names another executable, so that `make test` can test the release build.
 
 use std::env;
 use std::fs::{self, File};
@@ -21,7 +19,7 @@ use std::time::{Duration, Instant};
 const PREPARE_LIMIT: Duration = Duration::from_secs(1200);
 
 /// The Python side bounds each of its tests (`LIMIT_SECONDS` in conftest.py) and cleans up when it
-/// does; this bound is for a Python that no longer does anything.
+/// does; this bound is for a Python process that hangs.
 const RUN_LIMIT: Duration = Duration::from_secs(1000);
 
 /// PyKMIP's functional tests need fixed paths and a fixed port, and two servers beside each other
@@ -86,7 +84,7 @@ fn the_python_package_starts_servers_and_leaves_none_behind() {
     assert!(passes_in(&package.join("tests"), "", Some(&package)), "what failed stands above");
 }
 
-/// Runs one Python test file of these tests, or one test of it, and prints what it says.
+/// Runs one Python test file, or one test of it, and prints its output.
 fn passes(test: &str) -> bool {
     passes_in(&scripts(), test, None)
 }

@@ -1,4 +1,4 @@
-//! Keys over TLS in every Key Format Type: what is registered, made and converted, and what is refused.
+//! Keys over TLS in every Key Format Type: registration, creation, conversion and failures.
 
 use kmip_server::internals::crypto::rsa;
 use kmip_server::kmip::attributes::Attribute;
@@ -49,7 +49,7 @@ fn make_pair(caller: &mut Caller, version: Version, common: &[Attribute]) -> Ans
     })
 }
 
-/// The private and the public key of a pair that was made.
+/// Creates a key pair and returns the private and the public key.
 fn pair(caller: &mut Caller, version: Version, common: &[Attribute]) -> (String, String) {
     let answer = make_pair(caller, version, common);
     let one = |tag| answer.all::<String>(tag).remove(0);
@@ -65,7 +65,7 @@ fn on_curve(algorithm: CryptographicAlgorithm, curve: RecommendedCurve) -> Vec<A
 }
 
 #[test]
-fn every_form_of_a_key_can_be_registered_and_gives_every_other() {
+fn registers_every_key_format_and_converts_it_to_every_other() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -118,7 +118,7 @@ fn every_form_of_a_key_can_be_registered_and_gives_every_other() {
 }
 
 #[test]
-fn what_has_no_format_or_no_point_is_refused() {
+fn rejects_unsupported_formats_and_invalid_points() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -145,7 +145,7 @@ fn what_has_no_format_or_no_point_is_refused() {
 }
 
 #[test]
-fn points_are_compressed_where_that_is_wanted() {
+fn compresses_elliptic_curve_points_on_request() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -163,7 +163,7 @@ fn points_are_compressed_where_that_is_wanted() {
         panic!("{transparent:?}")
     };
     assert_eq!((point.recommended_curve, point.q_string.len()), (RecommendedCurve::Secp256K1, 33));
-    // What is registered compressed is computed with all the same.
+    // The server can use a key that is registered compressed.
     let again = john.register(V1_4, &short, &[usage(2)]).id();
     let uncompressed = KeyCompressionType::EcPublicKeyTypeUncompressed;
     let back = compressed(&mut john, V1_4, &again, Some(F::X509), uncompressed).object();
@@ -174,7 +174,7 @@ fn points_are_compressed_where_that_is_wanted() {
 }
 
 #[test]
-fn pairs_are_made_on_every_curve_and_say_which() {
+fn creates_key_pairs_on_every_curve_and_reports_the_curve() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -226,7 +226,7 @@ fn pairs_are_made_on_every_curve_and_say_which() {
 }
 
 #[test]
-fn made_keys_have_the_default_format_of_the_version_or_the_one_asked_for() {
+fn created_keys_have_the_default_or_the_requested_key_format() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -244,7 +244,7 @@ fn made_keys_have_the_default_format_of_the_version_or_the_one_asked_for() {
         assert_eq!(block(&john.get(version, &public)).key_format_type, public_format, "{version}");
     }
     let asked = [ec.as_slice(), &[attribute(Tag::KeyFormatType, &F::Pkcs8)]].concat();
-    // One format for both halves: a public key has no PKCS#8.
+    // One format for both keys is rejected, because a public key has no PKCS#8.
     assert_eq!(make_pair(&mut john, V2_1, &asked).refused(), ResultReason::KeyFormatTypeNotSupported);
     let create = |writer: &mut Writer| {
         ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
@@ -261,7 +261,7 @@ fn made_keys_have_the_default_format_of_the_version_or_the_one_asked_for() {
 }
 
 #[test]
-fn a_registered_key_tells_its_algorithm_and_length_itself() {
+fn derives_algorithm_and_length_from_a_registered_key() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -275,7 +275,7 @@ fn a_registered_key_tells_its_algorithm_and_length_itself() {
 }
 
 #[test]
-fn secret_data_is_made_from_1_3_on_and_has_a_length_of_whole_bytes() {
+fn creates_secret_data_since_1_3_with_a_length_in_whole_bytes() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -299,7 +299,7 @@ fn secret_data_is_made_from_1_3_on_and_has_a_length_of_whole_bytes() {
 }
 
 #[test]
-fn a_private_key_is_given_in_a_container_under_the_password_that_it_links_to() {
+fn returns_a_private_key_as_a_container_with_the_linked_password() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -339,7 +339,7 @@ fn a_private_key_is_given_in_a_container_under_the_password_that_it_links_to() {
         let id = linked(&mut john, &links);
         assert_eq!(get(&mut john, V1_4, &id, F::Pkcs12).refused(), reason, "{links:?}");
     }
-    // Nobody gets a key under a password of somebody else.
+    // The password of another user cannot protect a container.
     let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
     let theirs = linked(&mut jane, &whole);
     assert_eq!(get(&mut jane, V1_4, &theirs, F::Pkcs12).refused(), ResultReason::PermissionDenied);

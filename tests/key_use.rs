@@ -1,5 +1,5 @@
-//! Using keys over TLS: Encrypt, Decrypt, Sign, Signature Verify, MAC, MAC Verify and Hash. Whom they refuse and
-//! why, what limits and dates do, and how an operation comes in parts.
+//! Cryptographic operations over TLS: Encrypt, Decrypt, Sign, Signature Verify, MAC, MAC Verify and Hash.
+//! Access, Usage Limits, dates and multi-part operations.
 
 use kmip_server::internals::clock::Clock;
 use kmip_server::internals::crypto::{Purpose, rsa};
@@ -31,7 +31,7 @@ const IV: [u8; 16] = [9; 16];
 const TEXT: &[u8] = b"thirty-two bytes of plain text..";
 const EVERYTHING: i32 = 0xF_FFFF;
 
-/// A server with a policy that lets everybody get keys, and do nothing else with them.
+/// Starts a server with a policy that permits every user only to get keys.
 fn sharing(pki: &Pki) -> Live {
     let types = ["SYMMETRIC_KEY", "PUBLIC_KEY", "PRIVATE_KEY"];
     let types = types.map(|name| format!(r#""{name}": {{"GET": "ALLOW_ALL"}}"#)).join(", ");
@@ -44,7 +44,7 @@ fn sharing(pki: &Pki) -> Live {
     Live::start(&config)
 }
 
-/// A request of any of these operations; what is absent is left out.
+/// A request of any of these operations; absent fields are omitted.
 #[derive(Clone, Default)]
 struct Ask {
     key: String,
@@ -99,7 +99,7 @@ fn bytes(answer: &Answer, tag: Tag) -> Vec<u8> {
     only(answer, tag)
 }
 
-/// An operation, what is asked of it, and keys that it takes and does not take.
+/// An operation with a request, and keys that it accepts and rejects.
 struct Verb {
     operation: Operation,
     parameters: CryptographicParameters,
@@ -162,7 +162,7 @@ impl Verb {
 }
 
 #[test]
-fn every_refusal_has_the_reason_of_its_version() {
+fn every_failure_has_the_result_reason_of_its_version() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -186,7 +186,7 @@ fn every_refusal_has_the_reason_of_its_version() {
                     ready(&mut john, version, object, &[])
                 };
                 let expected = from_2_1(ResultReason::InvalidObjectType, ResultReason::PermissionDenied);
-                // Keys of a pair encrypt and decrypt, but only with RSA.
+                // Only RSA key pairs encrypt and decrypt.
                 let reason = refused(&mut john, verb.ask(&key));
                 let pair = matches!(object.object_type(), ObjectType::PublicKey | ObjectType::PrivateKey);
                 let expected =
@@ -201,7 +201,7 @@ fn every_refusal_has_the_reason_of_its_version() {
             let expected = from_2_1(table, ResultReason::PermissionDenied);
             assert_eq!(refused(&mut john, verb.ask(&key)), expected, "{about}: mask");
             let key = ready(&mut john, version, &verb.key, &[]);
-            // The default policy gives public keys to everybody.
+            // The default policy permits every user to get public keys.
             if verb.operation == Operation::SignatureVerify {
                 verb.ask(&key).send(&mut jane, version, verb.operation).done();
             } else {
@@ -215,7 +215,7 @@ fn every_refusal_has_the_reason_of_its_version() {
 }
 
 #[test]
-fn whom_the_policy_lets_get_a_key_may_use_it() {
+fn users_with_permission_to_get_a_key_can_use_it() {
     let pki = Pki::new();
     let server = sharing(&pki);
     let mut john = server.caller(&pki, &pki.client);
@@ -234,7 +234,7 @@ fn whom_the_policy_lets_get_a_key_may_use_it() {
 }
 
 #[test]
-fn limits_are_counted_down_by_what_succeeds_and_by_nothing_else() {
+fn only_successful_operations_reduce_usage_limits() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -273,7 +273,7 @@ fn limits_are_counted_down_by_what_succeeds_and_by_nothing_else() {
     let key = ready(&mut john, V1_4, &private, &[limits(2, UsageLimitsUnit::Object)]);
     let ask = Ask::of(&key, Some(rsa_sha256()));
     ask.send(&mut john, V1_4, Operation::Sign).done();
-    // However many parts it comes in, it is one object.
+    // A multi-part operation counts as one object.
     let first = Ask { init: Some(true), ..ask.clone() }.send(&mut john, V1_4, Operation::Sign);
     let correlation = Some(bytes(&first, Tag::CorrelationValue));
     Ask { correlation, last: Some(true), ..ask.clone() }.send(&mut john, V1_4, Operation::Sign).done();
@@ -282,7 +282,7 @@ fn limits_are_counted_down_by_what_succeeds_and_by_nothing_else() {
 }
 
 #[test]
-fn dates_and_states_bound_what_a_key_may_do() {
+fn dates_and_states_restrict_the_use_of_a_key() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -319,7 +319,7 @@ fn dates_and_states_bound_what_a_key_may_do() {
 }
 
 #[test]
-fn keys_that_are_archived_or_kept_elsewhere_are_out_of_reach() {
+fn archived_keys_and_keys_without_value_cannot_be_used() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -338,7 +338,7 @@ fn keys_that_are_archived_or_kept_elsewhere_are_out_of_reach() {
 }
 
 #[test]
-fn keys_in_transparent_form_compute_what_others_do() {
+fn transparent_keys_compute_the_same_results_as_other_formats() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -375,7 +375,7 @@ fn keys_in_transparent_form_compute_what_others_do() {
 }
 
 #[test]
-fn a_batch_makes_a_key_and_uses_it() {
+fn a_batch_creates_a_key_and_uses_it_by_the_id_placeholder() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -403,7 +403,7 @@ fn a_batch_makes_a_key_and_uses_it() {
 }
 
 #[test]
-fn keys_that_are_wrapped_are_not_computed_with() {
+fn wrapped_keys_cannot_be_used() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -423,7 +423,7 @@ fn keys_that_are_wrapped_are_not_computed_with() {
 }
 
 #[test]
-fn parameters_come_from_the_request_or_the_key_or_are_the_usual_ones() {
+fn parameters_come_from_the_request_then_the_key_then_the_defaults() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -440,7 +440,7 @@ fn parameters_come_from_the_request_or_the_key_or_are_the_usual_ones() {
     assert_eq!(encrypted(&mut john, &own, None), in_ecb);
     assert_eq!(encrypted(&mut john, &own, Some(cbc())), in_cbc);
 
-    // Signing has no usual parameters, and a MAC falls back on the key's algorithm.
+    // Signing has no default parameters, and a MAC uses the algorithm of the key.
     let (private, _) = pair();
     let key = ready(&mut john, V1_2, &private, &[]);
     let answer = Ask::of(&key, None).send(&mut john, V1_2, Operation::Sign);
@@ -453,7 +453,7 @@ fn parameters_come_from_the_request_or_the_key_or_are_the_usual_ones() {
 }
 
 #[test]
-fn an_iv_is_made_and_told_where_none_is_given() {
+fn encrypt_generates_and_returns_an_iv_if_the_request_has_none() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -483,7 +483,7 @@ fn an_iv_is_made_and_told_where_none_is_given() {
 }
 
 #[test]
-fn authenticated_encryption_gives_nothing_out_that_was_changed() {
+fn authenticated_decryption_returns_no_data_that_was_modified() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -532,7 +532,7 @@ fn an_rsa_pair_encrypts_decrypts_signs_and_verifies() {
         let data = bytes(&encrypted, Tag::Data);
         let ask = Ask { data: Some(data.clone()), ..Ask::of(&private, Some(parameters.clone())) };
         assert_eq!(bytes(&ask.send(&mut john, V1_4, Operation::Decrypt), Tag::Data), TEXT);
-        // In parts it is the same, held until the end.
+        // In parts, the result is the same and follows the last part.
         let (start, rest) = data.split_at(100);
         let first = Ask { data: Some(start.to_vec()), init: Some(true), ..ask.clone() };
         let first = first.send(&mut john, V1_4, Operation::Decrypt);
@@ -554,7 +554,7 @@ fn an_rsa_pair_encrypts_decrypts_signs_and_verifies() {
         let answer = Ask { proof: None, ..ask }.send(&mut john, V1_4, Operation::SignatureVerify);
         assert_eq!(answer.refused(), ResultReason::InvalidMessage);
     }
-    // A digest of the client's own stands for the data.
+    // A digest from the client replaces the data.
     let digest = kmip_server::internals::crypto::hash::digest(HashingAlgorithm::Sha256, TEXT).unwrap();
     let ask = Ask { data: None, digested: Some(digest), ..Ask::of(&private, Some(rsa_sha256())) };
     let signed = ask.send(&mut john, V1_4, Operation::Sign);
@@ -568,7 +568,7 @@ fn an_rsa_pair_encrypts_decrypts_signs_and_verifies() {
 }
 
 #[test]
-fn random_bytes_are_given_in_bounds_and_seeds_are_not_used() {
+fn rng_retrieve_limits_its_length_and_rng_seed_uses_no_seed() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);

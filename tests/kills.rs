@@ -1,7 +1,7 @@
-//! Round after round, clients write in every way there is, the server is killed at any moment, and what was
-//! acknowledged has to be there and whole, while nothing that was not is half there.
+//! Durability over many rounds: clients write by every kind of request while the server is killed.
+//! Afterwards, every acknowledged write is complete, and every other write is complete or absent.
 //!
-//! Three rounds here; `make crash ROUNDS=100` runs as many as are asked for. All of them on one database.
+//! The default is three rounds; `make crash ROUNDS=100` runs 100. All rounds use one database.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,36 +21,36 @@ use crate::corpus::{
 };
 use crate::harness::{Client, Draw, Pki, Running};
 
-/// The rounds where nobody asks for another number.
+/// The default number of rounds.
 const ROUNDS: u64 = 3;
-/// Clients that write at the same time.
+/// The number of clients.
 const WRITERS: u64 = 4;
-/// What a round's server lives at the least and at the most, in milliseconds.
+/// The minimum and maximum time from start to kill in milliseconds.
 const LIFE: (u64, u64) = (30, 300);
 
-/// An object as its writer knows it.
+/// The expected state of an object.
 #[derive(Clone, Debug, PartialEq)]
 struct Known {
     name: String,
-    /// The key, where the client gave it.
+    /// The key bytes, if the client registered them.
     key: Option<Vec<u8>>,
     destroyed: bool,
 }
 
-/// A change that was sent and not answered.
+/// A change without a response.
 #[derive(Debug)]
 enum Unanswered {
-    /// One or several objects of those names, all of them or none.
+    /// One or several new objects with these names: all or none exist.
     Made(Vec<String>),
-    /// The object has the one name or the other.
+    /// The object has one name or the other.
     Renamed(String, String),
-    /// The object is destroyed or it is not.
+    /// The object is destroyed or not.
     Destroyed(String),
-    /// Nothing comes of it.
+    /// No change is expected.
     Undone,
 }
 
-/// What one writer did until the server was gone.
+/// The writes of one client until the kill.
 #[derive(Default)]
 struct Writing {
     objects: BTreeMap<String, Known>,
@@ -60,7 +60,7 @@ struct Writing {
 }
 
 impl Writing {
-    /// Writes until the server is gone.
+    /// Writes until the server is killed.
     fn go(mut self, client: &mut Client, mut draw: Draw, prefix: &str) -> Self {
         for number in 0.. {
             let name = format!("{prefix}.{number}");
@@ -121,7 +121,7 @@ impl Writing {
         Ok(())
     }
 
-    /// A batch of two new objects, both or none.
+    /// Sends a batch of two new objects: both or none exist afterwards.
     fn make_two(&mut self, client: &mut Client, name: String) -> io::Result<()> {
         let names = vec![format!("{name}.a"), format!("{name}.b")];
         self.unanswered = Some(Unanswered::Made(names.clone()));
@@ -137,7 +137,7 @@ impl Writing {
         Ok(())
     }
 
-    /// A batch whose last item fails, so that the first is taken back.
+    /// Sends a batch whose last item fails, so that the server undoes the first.
     fn make_and_undo(&mut self, client: &mut Client, name: String) -> io::Result<()> {
         self.unanswered = Some(Unanswered::Undone);
         self.undone.push(name.clone());
@@ -163,7 +163,7 @@ impl Writing {
         assert!(self.objects.insert(object.clone(), known).is_none(), "{object} was given twice");
     }
 
-    /// Compares with a server that has just started.
+    /// Compares the expected state with a restarted server.
     fn check(&mut self, client: &mut Client) {
         for name in &self.undone {
             assert_eq!(locate(client, name).unwrap(), Vec::<String>::new(), "{name} was undone");
@@ -215,7 +215,7 @@ fn create(name: &str) -> impl Fn(&mut Writer) + use<> {
     }
 }
 
-/// Sends what has to succeed, where there is an answer at all.
+/// Sends a request that must succeed if there is a response.
 fn done(client: &mut Client, request: &[u8]) -> io::Result<Vec<u8>> {
     let answer = client.exchange(request)?;
     assert_eq!(statuses(&answer), [ResultStatus::Success], "{}", crate::corpus::text(&answer));
@@ -229,7 +229,7 @@ fn made(answer: &[u8]) -> String {
 fn locate(client: &mut Client, name: &str) -> io::Result<Vec<String>> {
     let payload = |w: &mut Writer| {
         2.write(Tag::MaximumItems, w);
-        // Destroyed ones as well.
+        // Including destroyed objects.
         7.write(Tag::StorageStatusMask, w);
         flat(&[named(name)], w);
     };
@@ -253,7 +253,7 @@ fn state(client: &mut Client, object: &str) -> Option<State> {
     State::from_wire(u32::from_be_bytes(state.try_into().unwrap()))
 }
 
-/// SQLite's own opinion of the database as the kill left it, on a copy: the server gets the original.
+/// Runs SQLite's integrity check on a copy of the database, so that the server recovers the original.
 fn assert_sound(pki: &Pki) {
     for ending in ["", "-wal"] {
         let from = pki.folder.path(&format!("kmip.database{ending}"));
@@ -267,7 +267,7 @@ fn assert_sound(pki: &Pki) {
 }
 
 #[test]
-fn kills_lose_nothing_and_leave_nothing_half_done() {
+fn kills_lose_no_acknowledged_write_and_leave_no_partial_write() {
     let rounds = std::env::var("KMIP_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let pki = Pki::new();
     let database = pki.folder.path("kmip.database").display().to_string();

@@ -1,6 +1,6 @@
-//! The operations of an object's life over TLS that PyKMIP's server does not have: Archive, Recover, Check, Obtain
-//! Lease, Get Usage Allocation, Re-key, Re-key Key Pair, Adjust Attribute; and those that speak of no object: Set
-//! Endpoint Role, Log, Interop, Ping. Whom they refuse and why, and what lasts.
+//! Life cycle operations over TLS that PyKMIP's server lacks (Archive, Recover, Check, Obtain Lease, Get
+//! Usage Allocation, Re-key, Re-key Key Pair, Adjust Attribute), and operations without an object (Set
+//! Endpoint Role, Log, Interop, Ping): results, failures, access and restarts.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::corpus::{algorithm, attribute, id, length, named, template, usage};
 use crate::dialogue::{Answer, Caller, Live, key};
 use crate::harness::Pki;
 
-/// An operation on one object, and what it needs besides it.
+/// An operation on one object, with its other items.
 struct Verb {
     operation: Operation,
     since: Version,
@@ -101,7 +101,7 @@ fn pick<T>(version: Version, since: Version, from_then: T, before: T) -> T {
     if version >= since { from_then } else { before }
 }
 
-/// A folder of policies: everybody may do that with symmetric keys.
+/// Creates a folder with a policy that permits every user these operations with symmetric keys.
 fn policies(pki: &Pki, operation: Operation) -> PathBuf {
     let spelled = operation.name().to_uppercase().replace('-', "").replace(' ', "_");
     let folder = pki.folder.path("policies");
@@ -114,7 +114,7 @@ fn policies(pki: &Pki, operation: Operation) -> PathBuf {
 }
 
 #[test]
-fn what_is_unknown_destroyed_archived_or_somebody_elses_is_refused_for_the_reason_of_the_version() {
+fn rejects_unknown_destroyed_archived_and_foreign_objects_with_the_reason_of_the_version() {
     use ResultReason as R;
     let pki = Pki::new();
     let server = Live::start(&pki.config());
@@ -150,11 +150,11 @@ fn what_is_unknown_destroyed_archived_or_somebody_elses_is_refused_for_the_reaso
 }
 
 #[test]
-fn a_policy_file_lets_others_do_what_it_names_and_nothing_else() {
+fn a_policy_file_permits_exactly_the_operations_it_lists() {
     for allowed in VERBS {
         let pki = Pki::new();
         let mut config = pki.config();
-        // Adjusting is judged as modifying is.
+        // Adjust Attribute has the permission of Modify Attribute.
         let entry = match allowed.operation {
             Operation::AdjustAttribute => Operation::ModifyAttribute,
             operation => operation,
@@ -178,7 +178,7 @@ fn a_policy_file_lets_others_do_what_it_names_and_nothing_else() {
 }
 
 #[test]
-fn check_tells_what_the_object_does_not_allow() {
+fn check_returns_the_constraints_that_the_object_does_not_meet() {
     use ResultReason as R;
     let pki = Pki::new();
     let server = Live::start(&pki.config());
@@ -203,7 +203,7 @@ fn check_tells_what_the_object_does_not_allow() {
 }
 
 #[test]
-fn allocations_count_down_and_are_refused_for_the_reason_of_the_version() {
+fn usage_allocations_decrease_and_fail_with_the_reason_of_the_version() {
     use ResultReason as R;
     let pki = Pki::new();
     let server = Live::start(&pki.config());
@@ -226,7 +226,7 @@ fn allocations_count_down_and_are_refused_for_the_reason_of_the_version() {
 }
 
 #[test]
-fn keys_are_replaced_only_by_keys_of_their_kind() {
+fn re_key_replaces_keys_only_by_keys_of_the_same_type() {
     use ResultReason as R;
     let pki = Pki::new();
     let server = Live::start(&pki.config());
@@ -272,7 +272,7 @@ fn keys_are_replaced_only_by_keys_of_their_kind() {
 }
 
 #[test]
-fn attributes_are_adjusted_where_a_client_may_change_them() {
+fn adjusts_only_attributes_that_clients_can_modify() {
     use ResultReason as R;
     let pki = Pki::new();
     let server = Live::start(&pki.config());
@@ -290,7 +290,7 @@ fn attributes_are_adjusted_where_a_client_may_change_them() {
 }
 
 #[test]
-fn what_was_archived_allocated_replaced_and_adjusted_is_so_after_a_restart() {
+fn archives_allocations_replacements_and_adjustments_survive_a_restart() {
     let pki = Pki::new();
     let mut config = pki.config();
     config.database_path = pki.folder.path("objects.db");
@@ -323,14 +323,14 @@ fn what_was_archived_allocated_replaced_and_adjusted_is_so_after_a_restart() {
         caller.attributes(V2_1, of).iter().any(|attribute| attribute.row.tag == Tag::Name)
     };
     assert!(has_name(&mut john, &renamed) && !has_name(&mut john, &named), "a name moves to the new key");
-    // A lease is as long as before, and says since when the object is as it is.
+    // A lease is as long as before and reports the Last Change Date.
     let lease = on(&mut john, V2_1, Operation::ObtainLease, &used);
     assert_eq!(lease.all::<Interval>(Tag::LeaseTime), [Interval(3_600)]);
     assert_eq!(
         lease.all::<DateTime>(Tag::LastChangeDate)[..],
         [john.attribute(V2_1, &used, Tag::LastChangeDate).unwrap()]
     );
-    // A key that is made after the restart takes none of the numbers.
+    // A key that is created after the restart has a new identifier.
     let made = john.ask(V2_1, Operation::Create, |writer| {
         ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
         template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], writer);
@@ -339,7 +339,7 @@ fn what_was_archived_allocated_replaced_and_adjusted_is_so_after_a_restart() {
 }
 
 #[test]
-fn operations_without_an_object_do_what_a_server_can_and_refuse_the_rest() {
+fn operations_without_an_object_succeed_if_supported_and_fail_otherwise() {
     use ResultReason as R;
     let pki = Pki::new();
     let server = Live::start(&pki.config());

@@ -1,4 +1,4 @@
-//! The tests of the whole: one module for each subject.
+//! Integration tests, one module per subject.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,7 +1,7 @@
-//! Broken requests: every beginning of every valid request, and 100,000 of them with something changed, through
-//! the dispatcher. None may meet a bug, take long, or go without an answer that can be read.
+//! Invalid requests: the dispatcher processes every prefix of every valid request, and 100,000 mutated
+//! requests. It must respond to each with a well-formed message, without a panic and within a time limit.
 //!
-//! The same requests in each run: what fails once fails again.
+//! The sequence of requests is the same in each run, so that failures are reproducible.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,17 +15,17 @@ use kmip_server::kmip::enums::ResultStatus;
 use crate::corpus::{batches, dispatcher, peer, requests, statuses, text};
 use crate::harness::{Draw, PATIENCE, resident};
 
-/// How many changed requests are tried; `KMIP_MUTATIONS` says another number.
+/// The number of mutated requests; `KMIP_MUTATIONS` overrides it.
 const MUTATIONS: usize = 100_000;
 /// How many requests share a dispatcher. What the requests before did to the objects is part of the test.
 const SHARED: usize = 64;
-/// Of the requests that make keys of pairs, one in so many is sent.
+/// The fraction of key pair requests that are sent: one in this number.
 const HEAVY: u64 = 40;
 /// What the process may grow by. The largest response is a part of it, and other tests run at the same time.
 const GROWTH: u64 = 256 << 20;
 
 #[test]
-fn the_beginnings_of_requests_are_answered_and_refused() {
+fn answers_truncated_requests_with_a_failure() {
     let bugs = Bugs::here();
     let dispatcher = dispatcher();
     let mut count = 0;
@@ -42,7 +42,7 @@ fn the_beginnings_of_requests_are_answered_and_refused() {
 }
 
 #[test]
-fn requests_with_something_changed_are_answered_without_a_bug() {
+fn answers_mutated_requests_without_a_panic() {
     let count = std::env::var("KMIP_MUTATIONS").map_or(MUTATIONS, |count| count.parse().unwrap());
     let bugs = Bugs::here();
     let mut draw = Draw::new(0x9e37_79b9_7f4a_7c15);
@@ -63,7 +63,7 @@ fn requests_with_something_changed_are_answered_without_a_bug() {
         for _ in 0..=draw.below(3) {
             mutate(&mut request, &light, &mut draw);
         }
-        // A connection hands on whole frames only.
+        // A connection passes only complete frames on.
         if let Some(length) = request.get(4..8) {
             let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
             if draw.below(8) > 0 && request.len() > 8 && length + 8 != request.len() {
@@ -93,7 +93,7 @@ fn answer(dispatcher: &Dispatcher, request: &[u8]) -> Vec<ResultStatus> {
     statuses(&reply.message)
 }
 
-/// Changes one thing, in the ways in which messages are wrong: bits, numbers, lengths, types, tags, order.
+/// Applies one mutation: of bits, numbers, lengths, types, tags or order.
 fn mutate(request: &mut Vec<u8>, others: &[Vec<u8>], draw: &mut Draw) {
     if request.len() < 16 {
         return;
@@ -118,7 +118,7 @@ fn mutate(request: &mut Vec<u8>, others: &[Vec<u8>], draw: &mut Draw) {
             request[word..word + 8].copy_from_slice(&draw.one_of(&numbers).to_be_bytes());
         }
         6 => {
-            // Another tag of the standard, at the place of one.
+            // Replaces a tag by another tag of the standard.
             let tag = 0x0042_0001 + u32::try_from(draw.below(0x170)).unwrap();
             request[word..word + 3].copy_from_slice(&tag.to_be_bytes()[1..]);
         }
@@ -151,11 +151,11 @@ fn mutate(request: &mut Vec<u8>, others: &[Vec<u8>], draw: &mut Draw) {
     request.truncate(64 << 10);
 }
 
-/// Panics on this thread: the dispatcher answers in spite of one, and no answer tells.
+/// Counts the panics of this thread, because the dispatcher catches them and responds.
 struct Bugs;
 
 thread_local! {
-    /// How many, where somebody counts.
+    /// The number of panics, if counting is enabled.
     static COUNT: Cell<Option<u64>> = const { Cell::new(None) };
 }
 

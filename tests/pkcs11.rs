@@ -33,7 +33,7 @@ fn initialize(caller: &mut Caller) -> Vec<u8> {
 }
 
 #[test]
-fn an_application_asks_for_information_between_its_beginning_and_its_end() {
+fn an_application_reads_information_between_initialize_and_finalize() {
     let (_live, mut john, mut jane) = callers();
     let application = initialize(&mut john);
     let other = initialize(&mut john);
@@ -61,7 +61,7 @@ fn an_application_asks_for_information_between_its_beginning_and_its_end() {
 }
 
 #[test]
-fn functions_that_need_a_slot_are_not_supported() {
+fn functions_that_need_a_slot_are_unsupported() {
     let (_live, mut john, _) = callers();
     let application = initialize(&mut john);
     let served = [F::CInitialize, F::CGetInfo, F::CFinalize];
@@ -72,7 +72,7 @@ fn functions_that_need_a_slot_are_not_supported() {
 }
 
 #[test]
-fn parameters_functions_and_interfaces_that_are_not_there_are_refused() {
+fn rejects_unknown_parameters_functions_and_interfaces() {
     let (_live, mut john, _) = callers();
     let application = initialize(&mut john);
     for (function, input) in

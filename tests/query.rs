@@ -1,5 +1,4 @@
-//! What Query tells about the server, in each version's own terms, over HTTPS in XML: what a client reads is what
-//! these tests read.
+//! Query responses of each version, read as XML over HTTPS.
 
 use kmip_server::internals::config::{Announcement, Section};
 
@@ -7,12 +6,12 @@ use crate::harness::{Embedded, Pki};
 use crate::https;
 use crate::settings::with;
 
-/// The XML of the answer to a Query of `functions` in `version`.
+/// Returns the response to a Query of `functions` in `version`, as XML.
 fn query(version: (u8, u8), functions: &[&str]) -> String {
     query_of(Announcement::default(), version, functions)
 }
 
-/// The same, of a server whose settings announce that.
+/// Returns the response of a server with these announcements in its settings.
 fn query_of(announced: Announcement, version: (u8, u8), functions: &[&str]) -> String {
     let pki = Pki::new();
     let server = Embedded::real(&with(pki.config(), |it| it.announced = announced));
@@ -32,7 +31,7 @@ fn query_of(announced: Announcement, version: (u8, u8), functions: &[&str]) -> S
 }
 
 #[test]
-fn profiles_have_the_names_of_the_version() {
+fn query_returns_the_profile_names_of_the_version() {
     let text = query((1, 4), &["QueryProfiles"]);
     assert!(
         text.contains("\"TapeLibraryServerKMIPV1_4\"") && text.contains("\"HTTPSServerKMIPV1_4\""),
@@ -47,7 +46,7 @@ fn profiles_have_the_names_of_the_version() {
 }
 
 #[test]
-fn what_the_server_does_not_have_is_not_told() {
+fn query_omits_what_the_server_does_not_support() {
     let text = query(
         (2, 1),
         &["QueryValidations", "QueryExtensionList", "QueryApplicationNamespaces", "QueryDefaultsInformation"],
@@ -56,7 +55,7 @@ fn what_the_server_does_not_have_is_not_told() {
 }
 
 #[test]
-fn capabilities_generators_and_storage_are_told_where_the_version_has_them() {
+fn query_returns_capabilities_generators_and_storage_in_versions_that_define_them() {
     let text = query((1, 4), &["QueryCapabilities", "QueryRNGs"]);
     assert!(text.contains("<BatchUndoCapability type=\"Boolean\" value=\"true\"/>"), "{text}");
     assert!(text.contains("<RNGAlgorithm type=\"Enumeration\" value=\"Unspecified\"/>"), "{text}");
@@ -67,7 +66,7 @@ fn capabilities_generators_and_storage_are_told_where_the_version_has_them() {
 }
 
 #[test]
-fn what_is_announced_is_told_in_place_of_what_the_server_knows_of_itself() {
+fn query_returns_announced_values_instead_of_built_in_values() {
     let lines = [
         "XML Server KMIP v1.4",
         "HTTPS Server at https://kmip.example/kmip port 5697",

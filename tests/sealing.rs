@@ -1,5 +1,5 @@
-//! Objects that are encrypted in the database: nothing of a key stands in its files, and no key but the right one
-//! opens it.
+//! Sealed objects: the database files contain no key material in the clear, and only the right seal key opens
+//! them.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -15,7 +15,7 @@ use crate::harness::{Client, Pki, Running};
 const FIRST: [u8; 32] = *b"thirty-two bytes of a first key.";
 const SECOND: [u8; 32] = *b"thirty-two bytes of another key!";
 
-/// The arguments of a server on one database, with the key file of that name.
+/// Returns the arguments of a server with this seal key file.
 fn arguments(pki: &Pki, key: Option<&str>) -> Vec<String> {
     let extra = key.map(|key| format!("key_encryption_key_path={}", pki.folder.path(key).display()));
     let settings = pki.settings(&extra.unwrap_or_default());
@@ -40,7 +40,7 @@ fn get(client: &mut Client, object: &str) -> Option<Vec<u8>> {
     first(&client.exchange(&request).unwrap(), Tag::KeyMaterial)
 }
 
-/// Whether `bytes` stand in the database or what SQLite keeps beside it.
+/// Returns whether the database files contain `bytes`.
 fn is_in_files(pki: &Pki, bytes: &[u8]) -> bool {
     ["", "-wal", "-shm"].into_iter().any(|ending| {
         let file = fs::read(pki.folder.path(&format!("kmip.database{ending}"))).unwrap_or_default();
@@ -48,14 +48,14 @@ fn is_in_files(pki: &Pki, bytes: &[u8]) -> bool {
     })
 }
 
-/// Stops the server in good order.
+/// Shuts the server down.
 fn stop(mut server: Running) {
     server.signal("TERM");
     assert_eq!(server.wait(), Some(0));
 }
 
 #[test]
-fn keys_are_sealed_from_the_start_on_that_a_key_is_named_and_no_other_key_opens_them() {
+fn seals_keys_once_a_seal_key_is_configured_and_opens_them_only_with_it() {
     let pki = Pki::new();
     pki.folder.write("first.key", FIRST);
     pki.folder.write("second.key", SECOND.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
@@ -85,7 +85,7 @@ fn keys_are_sealed_from_the_start_on_that_a_key_is_named_and_no_other_key_opens_
 }
 
 #[test]
-fn the_key_is_changed_whole_or_not_at_all() {
+fn changes_the_seal_key_atomically() {
     let pki = Pki::new();
     let keys = [pki.folder.write("0.key", FIRST), pki.folder.write("1.key", SECOND)];
     let material = *b"what both keys open, either way.";
@@ -101,7 +101,7 @@ fn the_key_is_changed_whole_or_not_at_all() {
             all.extend(["--rotate-key-encryption-key".to_owned(), to]);
             all
         };
-        // Killed at some moment of it, or not at all.
+        // Killed at some moment of the change, or not at all.
         let mut child = Command::new(env!("CARGO_BIN_EXE_run_server"))
             .args(change(current))
             .stdout(std::process::Stdio::null())
@@ -113,7 +113,7 @@ fn the_key_is_changed_whole_or_not_at_all() {
         }
         child.wait().unwrap();
         let opens = |key: usize| {
-            // A change from it to itself needs it and changes nothing.
+            // A change from a key to itself requires the key and changes nothing.
             let mut all = arguments(&pki, Some(&format!("{key}.key")));
             all.extend(["--rotate-key-encryption-key".to_owned(), keys[key].display().to_string()]);
             run(all).status.success()

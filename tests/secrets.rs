@@ -1,4 +1,4 @@
-//! Keys stay where they belong: out of the log at every level, in files for the owner only, out of core dumps.
+//! Protection of keys: logs do not contain them, and only the owner can read files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use crate::corpus::{aes_key, first, id, message_of, objects, register, requests,
 use crate::harness::{Client, Pki, Running};
 use crate::listener::{Listener, ServerRequest};
 
-/// Registers the objects of the corpus, and gives their key material.
+/// Registers the objects of the corpus and returns their key material.
 fn register_all(client: &mut Client) -> Vec<Vec<u8>> {
     let registered = objects().iter().map(|object| {
         let request = message_of(V1_2, None, &[(Operation::Register, |w: &mut Writer| register(object, w))]);
@@ -23,7 +23,7 @@ fn register_all(client: &mut Client) -> Vec<Vec<u8>> {
     registered.flatten().collect()
 }
 
-/// The ways in which bytes stand in a text.
+/// Returns the textual encodings of bytes.
 fn spellings(secret: &[u8]) -> Vec<String> {
     let hex = |secret: &[u8]| secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let pem = encode_string("SECRET", LineEnding::LF, secret).unwrap();
@@ -39,7 +39,7 @@ fn spellings(secret: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn no_key_of_a_whole_run_stands_in_the_log() {
+fn the_log_contains_no_key() {
     let pki = Pki::new();
     let listener = Listener::start(&pki, &pki.client, |request| Some(ServerRequest::read(request).done()));
     let ClientEndpoint { user, host, port } = listener.endpoint("John Doe");
@@ -54,7 +54,7 @@ fn no_key_of_a_whole_run_stands_in_the_log() {
         let request = message_of(V2_1, None, &[(Operation::Register, |w: &mut Writer| register(&key, w))]);
         assert_eq!(statuses(&client.exchange(&request).unwrap()), [ResultStatus::Success]);
         secrets.push(first(&request, Tag::KeyMaterial).unwrap());
-        // A request that is cut tells no more.
+        // A truncated request logs no more.
         let mut cut = request.clone();
         cut.truncate(request.len() - 8);
         let length = u32::try_from(cut.len() - 8).unwrap();
@@ -76,7 +76,7 @@ fn no_key_of_a_whole_run_stands_in_the_log() {
     let mut public = Vec::new();
     for number in 1..400 {
         let answer = client.exchange(&get(number)).unwrap();
-        // A public key is no secret: the certificates that were made of it show it.
+        // A public key is not secret: its certificates contain it.
         let list = if first(&answer, Tag::PublicKey).is_some() { &mut public } else { &mut secrets };
         list.extend(first(&answer, Tag::KeyMaterial));
     }
@@ -95,7 +95,7 @@ fn no_key_of_a_whole_run_stands_in_the_log() {
     assert!(log.contains("Key Material (Byte String): <"), "the log is one of DEBUG");
     assert!(log.contains("Request of the server:") && log.contains("operation=\"Put\""), "keys were put");
     for secret in secrets.iter().filter(|secret| secret.len() >= 8) {
-        // A part of a key is one too: the first bytes, and some from within.
+        // Parts of a key are secret too: the first bytes, and some from its middle.
         let from = secret.len() / 2;
         for part in [&secret[..], &secret[..8], &secret[from.min(secret.len() - 8)..][..8]] {
             for spelling in spellings(part).iter().filter(|it| it.len() >= 8) {
@@ -106,7 +106,7 @@ fn no_key_of_a_whole_run_stands_in_the_log() {
 }
 
 #[test]
-fn files_are_for_the_owner_whatever_the_umask() {
+fn files_are_readable_only_by_the_owner_regardless_of_the_umask() {
     for umask in ["000", "777"] {
         let pki = Pki::new();
         let (database, log) = (pki.folder.path("kmip.database"), pki.folder.path("server.log"));

@@ -1,5 +1,5 @@
-//! What fuzzing begins with: the requests of the corpus and the files of the project, written where `KMIP_SEEDS`
-//! says, a folder for each program in `fuzz/`. `make fuzz` asks for it.
+//! Seeds for fuzzing: writes the requests of the corpus and files of the project to the folder that
+//! `KMIP_SEEDS` names, with one folder per fuzz target. `make fuzz` uses it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,8 @@ use kmip_server::ttlv::{Field, STORED, Tag, V1_2, Writer};
 use crate::corpus::{batches, dispatcher_on, message_of, objects, register, requests};
 use crate::harness::{Authority, Folder, self_signed_version_1};
 
-/// The seeds of each program, and what the dispatcher of `request` is made of. `ca` issues the certificates.
+/// Returns the seeds of each fuzz target, and the inputs for the dispatcher of the target `request`. `ca`
+/// issues the certificates.
 fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let valid: Vec<_> =
         requests().map(|(.., request)| request).chain(batches().map(|(_, request)| request)).collect();
@@ -53,7 +54,7 @@ fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     ])
 }
 
-/// The lines of an export of all objects, without their checks.
+/// Returns the lines of an export of all objects, without their checksums.
 fn lines() -> Vec<Vec<u8>> {
     let folder = Folder::new();
     let (database, file) = (folder.path("database"), folder.path("export"));
@@ -64,21 +65,22 @@ fn lines() -> Vec<Vec<u8>> {
     lines.map(|(line, _)| format!("{line}}}").into_bytes()).collect()
 }
 
-/// An object as the database has it.
+/// Returns an object in the encoding of the database.
 fn stored(object: &Object) -> Vec<u8> {
     let mut writer = Writer::new(STORED);
     object.write(Tag::default(), &mut writer);
     writer.into_bytes()
 }
 
-/// A settings file without its comments, which are most of it.
+/// Returns a settings file with its commented settings enabled and without the explanations.
 fn settings(example: &[u8]) -> Vec<u8> {
     let lines = std::str::from_utf8(example).unwrap().lines().map(|line| line.trim_start_matches(['#', ' ']));
     let lines = lines.filter(|line| line.starts_with('[') || line.split(' ').next().unwrap().contains('='));
     lines.collect::<Vec<_>>().join("\n").into_bytes()
 }
 
-/// Some messages as bodies of HTTP, two in a stream, behind the place where the stream is cut in two.
+/// Returns HTTP requests with these messages, two per stream, each after the position at which the fuzz
+/// target splits the stream.
 fn posts(spelled: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let post = |body: &Vec<u8>| {
         let kind = if body.starts_with(b"<") { "text/xml" } else { "application/json" };
@@ -90,7 +92,7 @@ fn posts(spelled: &[Vec<u8>]) -> Vec<Vec<u8>> {
     pairs.chain([b"\0POST /kmip HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec()]).collect()
 }
 
-/// Keys in the forms that are read.
+/// Returns keys in all supported formats.
 fn keys() -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
     for object in objects() {
@@ -118,7 +120,7 @@ fn keys() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_fuzzed_program_has_seeds() {
+fn every_fuzz_target_has_seeds() {
     let ca = Authority::new("Root CA");
     let seeds = seeds(&ca);
     for program in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets")).unwrap() {

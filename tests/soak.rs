@@ -1,7 +1,7 @@
-//! Many clients for a long time: what was written is read back, nothing fails, and the server takes no more
-//! memory and no more descriptors at the end than at the beginning.
+//! Sustained load: many clients read their writes back without failures, and the memory and the file
+//! descriptors of the server do not grow.
 //!
-//! Some seconds here; `make soak SECONDS=600` for as long as it takes.
+//! The default is a few seconds; `make soak SECONDS=600` runs longer.
 
 use std::fs;
 use std::thread;
@@ -15,19 +15,19 @@ use crate::corpus::{
 };
 use crate::harness::{Client, Draw, Pki, Running};
 
-/// Where nobody asks for more.
+/// The default duration in seconds.
 const SECONDS: u64 = 3;
 const CLIENTS: u64 = 8;
-/// The clients of a long run.
+/// The number of clients of a long run.
 const MANY_CLIENTS: u64 = 64;
-/// From how many seconds on a run is a long one, whose memory is looked at.
+/// The minimum duration in seconds of a long run, in which the test checks the memory.
 const LONG: u64 = 60;
-/// What the memory may grow by after the first fifth of a long run, in bytes.
+/// The maximum growth of the memory after the first fifth of a long run in bytes.
 const GROWTH: u64 = 5 << 20;
-/// How many objects a client has at a time.
+/// The maximum number of objects of a client.
 const OBJECTS: usize = 20;
 
-/// One client's objects: identifier, key, name.
+/// The objects of one client: identifier, key and name.
 struct Load {
     client: Client,
     draw: Draw,
@@ -117,7 +117,7 @@ fn descriptors(server: &Running) -> usize {
 }
 
 #[test]
-fn a_mixed_load_goes_on_and_on() {
+fn a_long_mixed_load_causes_no_failures_and_no_growth() {
     let seconds = std::env::var("KMIP_SOAK_SECONDS").ok().and_then(|it| it.parse().ok()).unwrap_or(SECONDS);
     let clients = if seconds >= LONG { MANY_CLIENTS } else { CLIENTS };
     let pki = Pki::new();

@@ -1,4 +1,4 @@
-//! Create Split Key and Join Split Key over TLS: what they make, whom they refuse, what lasts.
+//! Create Split Key and Join Split Key over TLS: results, access and restarts.
 
 use kmip_server::kmip::enums::{
     CryptographicUsageMask, KeyFormatType, LinkType, ObjectType, Operation, ResultReason, SplitKeyMethod,
@@ -65,7 +65,7 @@ fn bytes(object: &Object) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_split_can_be_joined_in_every_way_and_version() {
+fn joins_split_keys_with_every_method_in_every_version() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -79,7 +79,7 @@ fn what_is_split_can_be_joined_in_every_way_and_version() {
             let key = put(&mut john, version, at);
             let whole = john.get(version, &key);
             for method in SplitKeyMethod::ALL {
-                // The field of a prime has no room for a private key of RSA.
+                // The prime field is too small for an RSA private key.
                 if (*method, object_type) == (FIELD, ObjectType::PrivateKey) {
                     continue;
                 }
@@ -97,7 +97,7 @@ fn what_is_split_can_be_joined_in_every_way_and_version() {
 }
 
 #[test]
-fn parts_say_what_they_are_and_have_the_attributes_of_their_key() {
+fn split_keys_report_their_parameters_and_have_the_attributes_of_their_key() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -120,7 +120,7 @@ fn parts_say_what_they_are_and_have_the_attributes_of_their_key() {
         let refused = john.ask(V2_1, Operation::Get, |writer| id(part, writer)).refused();
         assert_eq!(refused, ResultReason::Sensitive);
     }
-    // Nobody gets at a sensitive key by splitting and joining it.
+    // Splitting and joining a sensitive key does not reveal it.
     let joined = join(&mut john, V2_1, ObjectType::PrivateKey, &[&parts[0], &parts[2]]).id();
     assert_eq!(john.attribute(V2_1, &joined, Tag::Sensitive), Some(true));
     assert_eq!(john.attribute(V2_1, &joined, Tag::KeyFormatType), Some(KeyFormatType::Pkcs8));
@@ -139,7 +139,7 @@ fn parts_say_what_they_are_and_have_the_attributes_of_their_key() {
 }
 
 #[test]
-fn a_new_key_is_split_that_nobody_has_as_a_whole() {
+fn splits_a_new_key_without_storing_it() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -162,7 +162,7 @@ fn a_new_key_is_split_that_nobody_has_as_a_whole() {
 }
 
 #[test]
-fn too_few_parts_parts_of_several_keys_and_what_is_no_part_are_refused() {
+fn rejects_too_few_parts_parts_of_different_keys_and_other_objects() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -197,7 +197,7 @@ fn too_few_parts_parts_of_several_keys_and_what_is_no_part_are_refused() {
 }
 
 #[test]
-fn what_cannot_be_split_and_numbers_out_of_bounds_are_refused() {
+fn rejects_unsplittable_objects_and_numbers_out_of_range() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -218,7 +218,7 @@ fn what_cannot_be_split_and_numbers_out_of_bounds_are_refused() {
         });
         answer.refused()
     };
-    // 15 is no prime, 251 has no room for the key, and GF(2^8) has no other field.
+    // 15 is not a prime, 251 is smaller than the key, and GF(2^8) has no parameter.
     assert_eq!(by(&mut john, ObjectType::SplitKey, FIELD, &[15]), ResultReason::InvalidField);
     assert_eq!(by(&mut john, ObjectType::SplitKey, FIELD, &[251]), ResultReason::InvalidField);
     assert_eq!(by(&mut john, ObjectType::SplitKey, GF8, &[251]), ResultReason::InvalidField);
@@ -226,7 +226,7 @@ fn what_cannot_be_split_and_numbers_out_of_bounds_are_refused() {
 }
 
 #[test]
-fn splitting_and_joining_are_for_whom_the_policy_lets_read() {
+fn splitting_and_joining_require_permission_to_get() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -245,7 +245,7 @@ fn splitting_and_joining_are_for_whom_the_policy_lets_read() {
 }
 
 #[test]
-fn parts_outlast_the_server() {
+fn split_keys_survive_a_restart() {
     let pki = Pki::new();
     let mut config = pki.config();
     config.database_path = pki.folder.path("objects");

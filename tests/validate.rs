@@ -1,4 +1,4 @@
-//! Validate over TLS: chains of certificates that are given, kept or both, and what revoking one does.
+//! Validate over TLS: chains of transmitted and stored certificates, and revocation.
 
 use kmip_server::kmip::enums::{
     CertificateType, ObjectType, Operation, ResultReason, RevocationReasonCode, ValidityIndicator,
@@ -38,7 +38,7 @@ fn told(answer: &Answer) -> ValidityIndicator {
 }
 
 #[test]
-fn a_chain_is_validated_wherever_its_certificates_are() {
+fn validates_chains_of_stored_and_transmitted_certificates() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -66,14 +66,14 @@ fn a_chain_is_validated_wherever_its_certificates_are() {
             Some(DateTime(1_000)).write(Tag::CompromiseOccurrenceDate, writer);
         });
         revoked.done();
-        // Also where the same certificate is given beside it.
+        // Also if the request contains the same certificate.
         let answer = ask(&mut john, version, &[last, middle, root], &[&kept_middle], None);
         assert_eq!(self::told(&answer), ValidityIndicator::Invalid);
     }
 }
 
 #[test]
-fn a_certificate_of_the_servers_own_authority_needs_no_more() {
+fn validates_a_certificate_of_the_servers_authority_without_its_issuer() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -89,7 +89,7 @@ fn a_certificate_of_the_servers_own_authority_needs_no_more() {
 }
 
 #[test]
-fn what_is_no_chain_of_certificates_is_refused() {
+fn rejects_invalid_certificate_chains() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);

@@ -1,4 +1,4 @@
-//! The version that a request names: which are answered, by whose rules, and what Discover Versions says of them.
+//! Protocol versions: the accepted ones, their rules, and Discover Versions.
 
 use kmip_server::kmip::RequestHeader;
 use kmip_server::kmip::enums::{CryptographicAlgorithm, ObjectType, Operation, ResultReason};
@@ -11,7 +11,7 @@ use crate::corpus::{attribute, header, id, message_of, message_under, template};
 use crate::dialogue::{Answer, Caller, Live, answers};
 use crate::harness::Pki;
 
-/// The versions that the server answers with when the client names those.
+/// Returns the response of Discover Versions to a client that lists these versions.
 fn discovered(john: &mut Caller, version: Version, named: &[Version]) -> Vec<Version> {
     let answer = john.ask(version, Operation::DiscoverVersions, |writer| {
         for version in named {
@@ -21,7 +21,7 @@ fn discovered(john: &mut Caller, version: Version, named: &[Version]) -> Vec<Ver
     answer.all::<ProtocolVersion>(Tag::ProtocolVersion).into_iter().map(Version::from).collect()
 }
 
-/// The version in the header of a response, and its Server Correlation Value.
+/// Returns the version and the Server Correlation Value in the header of a response.
 fn header_of(response: &[u8]) -> (Version, Option<String>) {
     let mut rows = Reader::new(response, V2_1).require(Tag::ResponseMessage).unwrap().structure().unwrap();
     let mut rows = rows.require(Tag::ResponseHeader).unwrap().structure().unwrap();
@@ -36,7 +36,7 @@ fn header_of(response: &[u8]) -> (Version, Option<String>) {
 }
 
 #[test]
-fn a_request_that_names_3_0_is_answered_as_one_of_2_1_with_3_0_in_the_header() {
+fn processes_3_0_as_2_1_and_responds_with_3_0_in_the_header() {
     let pki = Pki::new();
     let live = Live::start(&pki.config());
     let mut client = pki.connect(live.port, &pki.client);
@@ -70,7 +70,7 @@ fn a_request_that_names_3_0_is_answered_as_one_of_2_1_with_3_0_in_the_header() {
 }
 
 #[test]
-fn discover_versions_tells_3_0_to_clients_that_name_it_and_to_no_others() {
+fn discover_versions_returns_3_0_only_to_clients_that_list_it() {
     let pki = Pki::new();
     let live = Live::start(&pki.config());
     let mut john = live.caller(&pki, &pki.client);
@@ -82,7 +82,7 @@ fn discover_versions_tells_3_0_to_clients_that_name_it_and_to_no_others() {
 }
 
 #[test]
-fn versions_that_nobody_knows_are_refused_in_1_0() {
+fn rejects_unknown_versions_with_a_response_of_1_0() {
     let pki = Pki::new();
     let live = Live::start(&pki.config());
     let mut client = pki.connect(live.port, &pki.client);

@@ -1,4 +1,4 @@
-//! Wrapped keys over TLS: what Get wraps, what Register keeps, what is unwrapped again, and what is refused.
+//! Wrapped keys over TLS: Get, Register, unwrapping and failures.
 
 use kmip_server::internals::crypto::wrap::{self, Wrapping};
 use kmip_server::internals::crypto::{Key as Bytes, mac};
@@ -52,7 +52,7 @@ fn information(id: &str, parameters: Option<CryptographicParameters>) -> Option<
     })
 }
 
-/// AES key wrap by that key, without encoding.
+/// Returns a specification of AES key wrap with this key and No Encoding.
 fn plainly(kek: &str) -> KeyWrappingSpecification {
     KeyWrappingSpecification {
         wrapping_method: WrappingMethod::Encrypt,
@@ -91,7 +91,7 @@ fn unwrapping(mode: BlockCipherMode) -> Wrapping<'static> {
 }
 
 #[test]
-fn wraps_the_vector_of_rfc_3394_in_the_shape_that_the_client_reads() {
+fn wraps_the_test_vector_of_rfc_3394() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -114,7 +114,7 @@ fn wraps_the_vector_of_rfc_3394_in_the_shape_that_the_client_reads() {
 }
 
 #[test]
-fn the_key_value_is_wrapped_with_its_attributes_where_no_encoding_is_named() {
+fn wraps_the_key_value_with_its_attributes_if_the_request_names_no_encoding() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -135,7 +135,7 @@ fn the_key_value_is_wrapped_with_its_attributes_where_no_encoding_is_named() {
         assert_eq!(material, KeyMaterial::Bytes(Secret::new(KEY.to_vec())));
         assert_eq!(attributes.0.len(), 1);
         assert_eq!(attributes.0[0].read(), Ok(CryptographicUsageMask(ENCRYPT)));
-        // What was wrapped can be registered, and is unwrapped for who asks.
+        // The wrapped key can be registered, and the server unwraps it on request.
         let again = john.register(version, &wrapped, &[usage(ENCRYPT)]).id();
         assert_eq!(john.get(version, &again), wrapped);
         if version == V1_4 {
@@ -147,7 +147,7 @@ fn the_key_value_is_wrapped_with_its_attributes_where_no_encoding_is_named() {
 }
 
 #[test]
-fn a_key_that_came_wrapped_is_given_as_it_came_unwrapped_or_wrapped_anew() {
+fn returns_a_wrapped_key_as_registered_unwrapped_or_rewrapped() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -171,7 +171,7 @@ fn a_key_that_came_wrapped_is_given_as_it_came_unwrapped_or_wrapped_anew() {
     assert_eq!(plain, aes(&KEY));
     assert_eq!(get(&mut john, V1_4, &key, &plainly(&kek)).object(), object);
 
-    // The wrapping key is somebody's: who may not have it does not get the key in the clear either.
+    // A user without access to the wrapping key cannot get the key unwrapped.
     let changed = {
         let mut changed = object.clone();
         let mut bytes = WRAPPED.to_vec();
@@ -190,7 +190,7 @@ fn a_key_that_came_wrapped_is_given_as_it_came_unwrapped_or_wrapped_anew() {
 }
 
 #[test]
-fn keys_are_signed_before_or_after_they_are_encrypted_or_instead() {
+fn wraps_with_mac_or_signature_before_after_or_instead_of_encryption() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -233,7 +233,7 @@ fn keys_are_signed_before_or_after_they_are_encrypted_or_instead() {
 }
 
 #[test]
-fn a_signature_of_a_private_key_is_checked_by_its_public_half() {
+fn verifies_the_signature_of_a_wrapped_key_with_the_public_key() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -261,7 +261,7 @@ fn a_signature_of_a_private_key_is_checked_by_its_public_half() {
 }
 
 #[test]
-fn what_cannot_wrap_is_refused_for_the_reason_of_the_version() {
+fn rejects_invalid_wrapping_with_the_reason_of_the_version() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -329,7 +329,7 @@ fn what_cannot_wrap_is_refused_for_the_reason_of_the_version() {
 }
 
 #[test]
-fn a_sensitive_key_leaves_encrypted_only_and_one_that_is_not_extractable_never() {
+fn returns_sensitive_keys_only_wrapped_and_unextractable_keys_never() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -352,7 +352,7 @@ fn a_sensitive_key_leaves_encrypted_only_and_one_that_is_not_extractable_never()
 }
 
 #[test]
-fn wrapping_counts_against_the_limits_of_the_wrapping_key_and_lasts() {
+fn wrapping_reduces_the_usage_limits_of_the_wrapping_key_durably() {
     let pki = Pki::new();
     let mut config = pki.config();
     config.database_path = pki.folder.path("kmip.db");

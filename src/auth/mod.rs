@@ -184,7 +184,8 @@ impl Authenticator {
             [name] => name.clone(),
             several => return Err(Error::SeveralCommonNames(several.len())),
         };
-        let credential = authentication.filter(|_| self.use_credentials).and_then(Authentication::principal_name);
+        let credential =
+            authentication.filter(|_| self.use_credentials).and_then(Authentication::principal_name);
         let length = credential.as_ref().map_or(0, String::len);
         if length > MAX_CREDENTIAL {
             return Err(Error::LongCredential(length));

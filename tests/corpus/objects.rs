@@ -1,4 +1,4 @@
-//! The objects that the requests of the corpus speak of.
+//! The objects of the corpus.
 
 use super::*;
 
@@ -13,14 +13,14 @@ pub(crate) fn register(given: &Given, writer: &mut Writer) {
     register_as(given, &[], writer);
 }
 
-/// The same with more attributes than its own.
+/// Writes a Register payload with additional attributes.
 pub(crate) fn register_as(given: &Given, more: &[Attribute], writer: &mut Writer) {
     given.object.object_type().write(Tag::ObjectType, writer);
     template(Tag::Attributes, &[&given.attributes, more].concat(), writer);
     given.object.write(Tag::default(), writer);
 }
 
-/// A raw AES key to register.
+/// Returns a raw AES key to register.
 pub(crate) fn aes_key(name: &str, bytes: Vec<u8>) -> Given {
     let bits = i32::try_from(bytes.len() * 8).unwrap();
     let object = Object::SymmetricKey(key(KeyFormatType::Raw, CryptographicAlgorithm::Aes, bits, bytes));
@@ -93,7 +93,7 @@ pub(crate) fn objects() -> &'static [Given] {
                 certificate_value: certificate,
             }),
             Object::OpaqueObject(OpaqueObject {
-                // A vendor's: the standard names no type of opaque data.
+                // The number of a vendor: the standard defines no Opaque Data Type.
                 opaque_data_type: OpaqueDataType(0x8000_0001),
                 opaque_data_value: Secret::new(vec![0x5C; 40]),
             }),
@@ -123,7 +123,7 @@ pub(crate) fn objects() -> &'static [Given] {
     })
 }
 
-/// More than any test uses up.
+/// Usage Limits that no test exhausts.
 fn limits() -> UsageLimits {
     UsageLimits {
         usage_limits_total: 1 << 40,

@@ -1,10 +1,10 @@
-//! The Cryptographic Parameters that the requests of the corpus have.
+//! The Cryptographic Parameters of the corpus.
 
 use kmip_server::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm, PaddingMethod};
 use kmip_server::kmip::structures::CryptographicParameters;
 use kmip_server::ttlv::{Field, Tag, Writer};
 
-/// Cryptographic Parameters of a cipher.
+/// Returns the Cryptographic Parameters of a cipher.
 pub(crate) fn ecb(writer: &mut Writer) {
     let parameters = CryptographicParameters {
         block_cipher_mode: Some(BlockCipherMode::Ecb),
@@ -15,7 +15,7 @@ pub(crate) fn ecb(writer: &mut Writer) {
     parameters.write(Tag::CryptographicParameters, writer);
 }
 
-/// Cryptographic Parameters of a signature.
+/// Returns the Cryptographic Parameters of a signature.
 pub(super) fn signature(writer: &mut Writer) {
     let parameters = CryptographicParameters {
         padding_method: Some(PaddingMethod::Pkcs1V1_5),
@@ -26,7 +26,7 @@ pub(super) fn signature(writer: &mut Writer) {
     parameters.write(Tag::CryptographicParameters, writer);
 }
 
-/// Cryptographic Parameters of a MAC.
+/// Returns the Cryptographic Parameters of a MAC.
 pub(super) fn mac(writer: &mut Writer) {
     let parameters = CryptographicParameters {
         cryptographic_algorithm: Some(CryptographicAlgorithm::HmacSha256),

@@ -1,4 +1,4 @@
-//! What the tests of using keys begin with: objects, parameters, and how they get to the server.
+//! Fixtures of the tests of cryptographic operations: objects and parameters.
 
 use super::*;
 

@@ -23,13 +23,13 @@ fn act(caller: &mut Caller, operation: Operation, key: &str, data: &[u8]) -> Ans
     Ask { data: Some(data.to_vec()), ..Ask::of(key, None) }.send(caller, V1_4, operation)
 }
 
-/// What zeros are encrypted to: the bytes of the pad.
+/// Encrypts zeros, which returns the bytes of the pad.
 fn encrypted(caller: &mut Caller, key: &str, count: usize) -> Vec<u8> {
     bytes(&act(caller, Operation::Encrypt, key, &vec![0; count]), Tag::Data)
 }
 
 #[test]
-fn a_pad_is_gone_through_once_each_way_and_then_used_up() {
+fn uses_each_byte_of_a_pad_once_per_direction() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -56,7 +56,7 @@ fn a_pad_is_gone_through_once_each_way_and_then_used_up() {
 }
 
 #[test]
-fn a_counter_decrypts_again_and_never_encrypts() {
+fn an_explicit_counter_can_decrypt_again_but_not_encrypt() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -77,13 +77,13 @@ fn a_counter_decrypts_again_and_never_encrypts() {
     assert_eq!(long.refused(), ResultReason::InvalidField);
     let chosen = at(&[0], 0..3).send(&mut john, V1_4, Operation::Encrypt);
     assert_eq!(chosen.refused(), ResultReason::InvalidField);
-    // The pad still stands at its beginning.
+    // The position in the pad is unchanged.
     let first = act(&mut john, Operation::Decrypt, &key, &message[..2]);
     assert_eq!(bytes(&first, Tag::Data), [0; 2]);
 }
 
 #[test]
-fn no_byte_is_used_again_after_a_restart_or_by_another_object() {
+fn never_reuses_pad_bytes_after_a_restart_or_for_another_object() {
     let pki = Pki::new();
     let config = with(pki.config(), |it| it.database_path = pki.folder.path("store"));
     let (one, other) = {
@@ -104,7 +104,7 @@ fn no_byte_is_used_again_after_a_restart_or_by_another_object() {
 }
 
 #[test]
-fn two_items_of_a_batch_use_different_bytes_and_none_may_be_undone() {
+fn batch_items_use_different_pad_bytes_that_cannot_be_rolled_back() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -123,7 +123,7 @@ fn two_items_of_a_batch_use_different_bytes_and_none_may_be_undone() {
 }
 
 #[test]
-fn a_pad_is_for_nothing_else_and_nothing_else_is_a_pad() {
+fn a_pad_has_no_other_use_and_no_other_key_is_a_pad() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);

@@ -1,8 +1,8 @@
-//! Operations in parts: what they come to, whose they are, and when they end.
+//! Multi-part operations: results, access and end.
 
 use super::*;
 
-/// Sends data in parts of `size` bytes, and gives what came out of each and the last answer.
+/// Sends data in parts of `size` bytes, and returns the output of each part and the last response.
 fn in_parts(caller: &mut Caller, operation: Operation, ask: &Ask, size: usize) -> (Vec<u8>, Answer) {
     let data = ask.data.clone().unwrap();
     let mut out = Vec::new();
@@ -19,7 +19,7 @@ fn in_parts(caller: &mut Caller, operation: Operation, ask: &Ask, size: usize) -
         out.extend(answer.all::<Vec<u8>>(Tag::Data).concat());
         correlation = Some(bytes(&answer, Tag::CorrelationValue));
     }
-    // The last part has no data, and may leave out which key it is for.
+    // The last part has no data and may omit the Unique Identifier.
     let last = Ask { correlation, last: Some(true), ..Ask::default() };
     let answer = last.send(caller, V1_4, operation);
     assert!(answer.all::<Vec<u8>>(Tag::CorrelationValue).is_empty());
@@ -27,7 +27,7 @@ fn in_parts(caller: &mut Caller, operation: Operation, ask: &Ask, size: usize) -
 }
 
 #[test]
-fn parts_come_to_what_the_whole_comes_to() {
+fn multi_part_operations_return_the_results_of_single_part_operations() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
@@ -70,7 +70,7 @@ fn parts_come_to_what_the_whole_comes_to() {
 }
 
 #[test]
-fn what_is_under_way_belongs_to_its_user_and_its_operation_and_ends() {
+fn a_multi_part_operation_belongs_to_its_user_and_operation() {
     let pki = Pki::new();
     let server = sharing(&pki);
     let mut john = server.caller(&pki, &pki.client);
@@ -95,7 +95,7 @@ fn what_is_under_way_belongs_to_its_user_and_its_operation_and_ends() {
     let answer = next.send(&mut john, V1_4, Operation::Encrypt);
     assert_eq!(answer.refused(), ResultReason::ItemNotFound);
 
-    // A part that names another key ends it, as every failure does.
+    // A part with another key ends the operation, as every failure does.
     let first = Ask { init: Some(true), ..ask.clone() }.send(&mut john, V1_4, Operation::Encrypt);
     let next = Ask { correlation: Some(bytes(&first, Tag::CorrelationValue)), ..ask.clone() };
     let strange = Ask { key: other, ..next.clone() };
@@ -111,7 +111,7 @@ fn what_is_under_way_belongs_to_its_user_and_its_operation_and_ends() {
 }
 
 #[test]
-fn a_key_that_is_revoked_meanwhile_stops_what_is_under_way() {
+fn revoking_the_key_stops_a_multi_part_operation() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
