@@ -1,11 +1,10 @@
-//! What sort of key DER bytes are, told from their outermost items. Whether the key is sound is left to whoever
-//! uses it.
+//! Recognizes the format of a DER-encoded key by its outermost elements, without validating the key.
 
 use x509_cert::der::{AnyRef, Decode, Encode, Reader, SliceReader, Tag, Tagged};
 
 use crate::kmip::enums::KeyFormatType;
 
-/// How many bytes the first item has, its header included; none where the bytes begin with no item.
+/// Returns the length in bytes of the first DER element, including its header, or `None` if it is incomplete.
 pub fn length(bytes: &[u8]) -> Option<usize> {
     let reader = SliceReader::new(bytes).ok()?;
     let header = reader.peek_header().ok()?;
@@ -13,7 +12,8 @@ pub fn length(bytes: &[u8]) -> Option<usize> {
     header_length.checked_add(usize::try_from(header.length).ok()?).filter(|length| *length <= bytes.len())
 }
 
-/// PKCS#8 (RFC 5208), PKCS#1 (RFC 8017 A.1.2) or ECPrivateKey (RFC 5915): each begins with a version.
+/// Recognizes PKCS#8 (RFC 5208), PKCS#1 (RFC 8017 §A.1.2) and ECPrivateKey (RFC 5915), each of which begins with a
+/// version. Returns `None` for other bytes.
 pub fn private_key(bytes: &[u8]) -> Option<KeyFormatType> {
     match items(bytes)?.as_slice() {
         [Tag::Integer, Tag::Sequence, ..] => Some(KeyFormatType::Pkcs8),
@@ -23,7 +23,7 @@ pub fn private_key(bytes: &[u8]) -> Option<KeyFormatType> {
     }
 }
 
-/// SubjectPublicKeyInfo (RFC 5280 §4.1) or PKCS#1 (RFC 8017 A.1.1).
+/// Recognizes SubjectPublicKeyInfo (RFC 5280 §4.1) and PKCS#1 (RFC 8017 §A.1.1). Returns `None` for other bytes.
 pub fn public_key(bytes: &[u8]) -> Option<KeyFormatType> {
     match items(bytes)?.as_slice() {
         [Tag::Sequence, Tag::BitString] => Some(KeyFormatType::X509),
@@ -32,7 +32,7 @@ pub fn public_key(bytes: &[u8]) -> Option<KeyFormatType> {
     }
 }
 
-/// The tags of the items of a sequence that is all there is; the first three are enough.
+/// Returns the tags of the first three elements of a SEQUENCE without trailing bytes.
 fn items(bytes: &[u8]) -> Option<Vec<Tag>> {
     let outer = AnyRef::from_der(bytes).ok().filter(|outer| outer.tag() == Tag::Sequence)?;
     let mut reader = SliceReader::new(outer.value()).ok()?;
@@ -49,7 +49,7 @@ mod tests {
     use crate::crypto::rsa;
 
     #[test]
-    fn tells_the_formats_of_keys_apart() {
+    fn recognizes_key_formats() {
         let pair = rsa::generate(512).unwrap();
         assert_eq!(private_key(pair.private_pkcs8.expose()), Some(KeyFormatType::Pkcs8));
         assert_eq!(public_key(&pair.public_pkcs1), Some(KeyFormatType::Pkcs1));
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn measures_the_first_item() {
+    fn returns_the_length_of_the_first_element() {
         assert_eq!(length(&[0x30, 1, 7, 0, 0]), Some(3));
         assert_eq!(length(&[0x30, 9, 7]), None);
         assert_eq!(length(&[]), None);

@@ -1,13 +1,12 @@
-//! Key derivation (KMIP 1.4 §4.9, 2.1 §6.1.12 and §7.12): encryption, hash, HMAC, PBKDF2 (RFC 8018 §5.2),
+//! Key derivation (KMIP 1.4 §4.6, 2.1 §6.1.14 and §7.12): encryption, hash, HMAC, PBKDF2 (RFC 8018 §5.2),
 //! HKDF (RFC 5869) and the three modes of NIST SP 800-108.
 //!
-//! Whatever a method gives is cut to the length asked for. PyKMIP's server takes the method HMAC for HKDF; the
-//! standard and its test cases take it for one HMAC. Here it is HKDF where there is a salt, for which the standard
-//! has no use, or more is wanted than one HMAC gives. Key agreement is [`super::ec::agree`]; the choice of the object
-//! that is derived from is left to the engine.
+//! The output of a method is truncated to the requested length. PyKMIP's server implements the method HMAC as HKDF; the
+//! standard and its test cases define it as one HMAC. Here it is HKDF if there is a salt, which the standard does not
+//! use, or if the requested length exceeds one HMAC. Key agreement is [`super::ec::agree`].
 //!
-//! PBKDF2 goes through ring and pbkdf2, HKDF through hkdf. The loops of SP 800-108 are composed of HMAC here:
-//! no package has the feedback and the double-pipeline mode, nor the counter mode for every hash.
+//! ring and pbkdf2 compute PBKDF2, and hkdf computes HKDF. This file implements SP 800-108 over HMAC, because no package
+//! has the feedback and double-pipeline modes, or the counter mode for every hash.
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -20,48 +19,49 @@ use crate::kmip::enums::{
 };
 use crate::secret::Secret;
 
-/// How something is derived, and from what.
+/// The parameters of a key derivation.
 #[derive(Clone, Copy, Debug)]
 pub struct Derivation<'a> {
-    /// The method.
+    /// The Derivation Method.
     pub method: DerivationMethod,
-    /// The length of what is derived, in bytes: 1 to [`MAX_LENGTH`].
+    /// The requested length, in bytes: 1 to [`MAX_LENGTH`].
     pub length: usize,
-    /// The key or the secret that is derived from; the method Hash may do without.
+    /// The key or secret to derive from; optional for the method Hash.
     pub key: Option<Key<'a>>,
-    /// Derivation Data: what is encrypted, hashed, or HKDF's info, or SP 800-108's Label || 00 || Context.
+    /// Derivation Data: the data to encrypt or hash, the info of HKDF, or Label || 00 || Context of SP 800-108.
     pub data: Option<&'a [u8]>,
-    /// The hash: needed by all methods but encryption. HKDF as a method of its own has SHA-256 without.
+    /// The hash; required by every method except Encrypt and HKDF, whose default is SHA-256.
     pub hash: Option<HashingAlgorithm>,
-    /// The salt of PBKDF2, which needs one, and of HKDF.
+    /// The salt: required by PBKDF2, optional for HKDF.
     pub salt: Option<&'a [u8]>,
-    /// PBKDF2's iterations, 1 to [`MAX_ITERATIONS`].
+    /// The number of iterations of PBKDF2: 1 to [`MAX_ITERATIONS`].
     pub iterations: Option<u32>,
-    /// The IV of encryption, and of SP 800-108's feedback mode.
+    /// The IV of the encryption, or of the feedback mode of SP 800-108.
     pub iv: Option<&'a [u8]>,
-    /// The algorithm of encryption.
+    /// The algorithm of the encryption.
     pub algorithm: Option<CryptographicAlgorithm>,
-    /// The mode of encryption.
+    /// The mode of the encryption.
     pub mode: Option<BlockCipherMode>,
-    /// The padding of encryption.
+    /// The padding of the encryption.
     pub padding: Option<PaddingMethod>,
 }
 
-/// The most that is derived, in bytes: no key is longer, and a client pays nothing for what it asks.
+/// The maximum length of the output, in bytes. No key is longer.
 pub const MAX_LENGTH: usize = 64 * 1024;
 
-/// The most iterations of PBKDF2: more than the strongest advice (OWASP's is 1,300,000, for SHA-1), and a second or
-/// two of one thread.
+/// The maximum number of iterations of PBKDF2. It exceeds OWASP's recommendation (1,300,000 for SHA-1) and takes a
+/// thread one or two seconds.
 pub const MAX_ITERATIONS: u32 = 2_000_000;
 
-/// The most HMACs that one PBKDF2 computes, which is iterations times blocks: bounds the two together.
+/// The maximum number of HMACs per PBKDF2, which is the product of iterations and output blocks.
 const MAX_PBKDF2_WORK: u64 = 2_000_000;
 
-/// Derives.
+/// Derives `derivation.length` bytes.
 ///
 /// # Errors
-/// Of the kind Parameters: what is missing, not offered, or outside of its bounds. Of the kind Failure:
-/// [`Error::Derived`] where the method gives less than was asked for (PyKMIP: Cryptographic Failure).
+/// Returns an error of the kind [`super::ErrorKind::InvalidParameter`] if a parameter is missing, not supported or out of
+/// range. Returns [`Error::Derived`], a Cryptographic Failure as in PyKMIP, if the method returns fewer bytes than
+/// requested.
 pub fn derive(derivation: &Derivation<'_>) -> Result<Secret, Error> {
     if !(1..=MAX_LENGTH).contains(&derivation.length) {
         return Err(Error::range(Parameter::CryptographicLength, derivation.length, 1, MAX_LENGTH));
@@ -132,13 +132,13 @@ impl Derivation<'_> {
     fn hkdf(&self, hash: Hash) -> Result<Vec<u8>, Error> {
         let key = self.key()?;
         let mut derived = vec![0; self.length];
-        let done = with_hash!(hash, <D> => {
+        let expanded = with_hash!(hash, <D> => {
             hkdf::Hkdf::<D>::new(self.salt, key).expand(self.data.unwrap_or_default(), &mut derived).is_ok()
         });
-        if done {
+        if expanded {
             Ok(derived)
         } else {
-            // RFC 5869 §2.3: a byte counts the blocks.
+            // RFC 5869 §2.3: the block counter has one byte.
             Err(Error::range(Parameter::CryptographicLength, self.length, 1, 255 * hash.length()))
         }
     }
@@ -172,12 +172,13 @@ impl Derivation<'_> {
         Ok(derived)
     }
 
-    /// NIST SP 800-108 §4.1 to §4.3 with HMAC and a counter of 32 bits before the fixed data.
+    /// The counter, feedback and double-pipeline modes of NIST SP 800-108 §4.1 to §4.3, with HMAC and a counter of 32 bits
+    /// before the fixed data.
     fn nist_800_108(&self) -> Result<Vec<u8>, Error> {
         let hmac = HmacKey::new(self.hash()?, self.key()?);
         let fixed = self.data.unwrap_or_default();
         let mut derived = Vec::with_capacity(self.length + Hash::Sha512.length());
-        let mut before = match self.method {
+        let mut previous = match self.method {
             DerivationMethod::Nist800_108F => self.iv.unwrap_or_default().to_vec(),
             _ => fixed.to_vec(),
         };
@@ -187,17 +188,17 @@ impl Derivation<'_> {
             let number = counter.to_be_bytes();
             match self.method {
                 DerivationMethod::Nist800_108F => {
-                    before = hmac.compute(&[&before, &number, fixed]);
-                    derived.extend_from_slice(&before);
+                    previous = hmac.compute(&[&previous, &number, fixed]);
+                    derived.extend_from_slice(&previous);
                 }
                 DerivationMethod::Nist800_108Dpi => {
-                    before = hmac.compute(&[&before]);
-                    derived.extend_from_slice(&hmac.compute(&[&before, &number, fixed]));
+                    previous = hmac.compute(&[&previous]);
+                    derived.extend_from_slice(&hmac.compute(&[&previous, &number, fixed]));
                 }
                 _ => derived.extend_from_slice(&hmac.compute(&[&number, fixed])),
             }
         }
-        before.zeroize();
+        previous.zeroize();
         Ok(derived)
     }
 }

@@ -1,31 +1,30 @@
-//! What can go wrong in cryptography: one variant each, wording beside it.
+//! The errors of the crypto layer and their messages.
 //!
-//! No variant carries bytes of a key or of data, so that no text can show them. [`Error::kind`] sorts the
-//! variants into the three results that a client can tell apart; the engine turns them into reasons.
+//! No variant contains bytes of a key or of data, so that no message can reveal them. [`Error::kind`] classifies the
+//! variants; the engine maps each class to a Result Reason.
 
 use std::fmt;
 
-use super::pkcs12::Fault;
 use crate::kmip::enums::{
     BlockCipherMode, CryptographicAlgorithm, DerivationMethod, DigitalSignatureAlgorithm, HashingAlgorithm,
     PaddingMethod, RecommendedCurve, WrappingMethod,
 };
 
-/// Whose fault an error is, and so what a client is told.
+/// The class of an error, which determines the Result Reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The request's parameters are missing, unsupported or do not fit each other: Invalid Field.
+    /// A parameter is missing, not supported, or conflicts with another: Invalid Field.
     InvalidParameter,
-    /// The parameters are fine, the computation failed: Cryptographic Failure.
+    /// The computation failed with valid parameters: Cryptographic Failure.
     Failure,
-    /// The key is of a sort that the operation cannot be done with.
+    /// The operation does not support this type of key: Permission Denied.
     WrongKey,
 }
 
-/// What a computation is for.
+/// The purpose of a computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Create, of a symmetric key.
+    /// Create a symmetric key.
     Create,
     /// Create Key Pair.
     CreateKeyPair,
@@ -37,17 +36,17 @@ pub enum Purpose {
     Sign,
     /// Signature Verify.
     Verify,
-    /// MAC and MAC Verify.
+    /// MAC or MAC Verify.
     Mac,
-    /// Hash, and the digest of an object.
+    /// Hash, or the digest of an object.
     Hash,
     /// Derive Key.
     Derive,
-    /// Wrapping a key.
+    /// Wrap a key.
     Wrap,
-    /// Unwrapping a key.
+    /// Unwrap a key.
     Unwrap,
-    /// Turning a key from one format into another.
+    /// Convert a key to another format.
     Convert,
 }
 
@@ -70,7 +69,7 @@ impl fmt::Display for Purpose {
     }
 }
 
-/// What a request may or has to say for a computation, by the standard's names (KMIP 1.4 §3.6, 2.1 §4.13).
+/// A parameter of a computation, under the name that KMIP gives it (1.4 §3.6, 2.1 §4.16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameter {
     /// Cryptographic Algorithm.
@@ -109,7 +108,7 @@ pub enum Parameter {
     CryptographicLength,
     /// Derivation Data.
     DerivationData,
-    /// The key, secret or shared secret that is derived from.
+    /// The key, secret or shared secret that a key is derived from.
     KeyMaterial,
     /// Salt.
     Salt,
@@ -160,14 +159,14 @@ impl fmt::Display for Parameter {
     }
 }
 
-/// The part that a key plays.
+/// The type of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRole {
-    /// A symmetric key, or a secret.
+    /// A symmetric key or a secret.
     Symmetric,
-    /// The public half of a pair.
+    /// The public key of a key pair.
     Public,
-    /// The private half of a pair.
+    /// The private key of a key pair.
     Private,
 }
 
@@ -181,150 +180,188 @@ impl fmt::Display for KeyRole {
     }
 }
 
-/// Why a computation was not done or did not succeed.
+/// The reason why a PKCS#12 container cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerFault {
+    /// The bytes are not a container, or an element of it is malformed.
+    Malformed,
+    /// The password is wrong, or the container was modified.
+    Password,
+    /// The protection is not supported: public-key modes, no protection, or another algorithm.
+    Protection,
+    /// It exceeds the maximum number of parts or of iterations.
+    Bounds,
+    /// It contains no private key.
+    NoKey,
+    /// It contains several private keys, and the requested name does not select exactly one.
+    SeveralKeys,
+}
+
+impl fmt::Display for ContainerFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "it is malformed",
+            Self::Password => "the password is wrong, or the container was modified",
+            Self::Protection => "its protection is not supported",
+            Self::Bounds => "it has too many parts or iterations",
+            Self::NoKey => "it contains no private key",
+            Self::SeveralKeys => {
+                "it contains several private keys; state the PKCS#12 Friendly Name of one of them"
+            }
+        })
+    }
+}
+
+impl From<ContainerFault> for Error {
+    fn from(fault: ContainerFault) -> Self {
+        Self::Container(fault)
+    }
+}
+
+/// The reason why a computation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// A parameter that the computation cannot do without is absent.
+    /// A required parameter is missing.
     Missing(Parameter),
-    /// A parameter that the computation has no use for is there.
+    /// The computation does not use this parameter.
     Unexpected(Parameter),
-    /// Two parameters, or a parameter and the key, contradict each other.
+    /// Two parameters, or a parameter and the key, conflict.
     Conflict {
-        /// The one.
+        /// One parameter.
         one: Parameter,
-        /// The other.
+        /// The other parameter.
         other: Parameter,
     },
-    /// A parameter's value, or its length in bytes or bits, is outside of what is allowed.
+    /// A number, or the length of a parameter in bytes or bits, is out of range.
     Range {
         /// The parameter.
         parameter: Parameter,
-        /// What it has.
+        /// The value or the length.
         value: u64,
-        /// The min that is allowed.
+        /// The minimum.
         min: u64,
         /// The maximum.
         max: u64,
     },
-    /// The algorithm does not do this, or nobody here does it with this algorithm.
+    /// The algorithm is not supported for this purpose.
     Algorithm {
         /// The algorithm.
         algorithm: CryptographicAlgorithm,
-        /// What it was wanted for.
+        /// The purpose.
         purpose: Purpose,
     },
-    /// The algorithm has no keys of this length.
+    /// The algorithm does not have keys of this length.
     KeyLength {
         /// The algorithm.
         algorithm: CryptographicAlgorithm,
-        /// The length asked for, in bits.
+        /// The requested length, in bits.
         bits: u32,
     },
-    /// The algorithm is not offered in this mode.
+    /// The algorithm is not supported in this mode.
     Mode {
         /// The algorithm.
         algorithm: CryptographicAlgorithm,
         /// The mode.
         mode: BlockCipherMode,
     },
-    /// The padding is not offered for this.
+    /// The padding is not supported for this purpose.
     Padding {
         /// The padding.
         padding: PaddingMethod,
-        /// What it was wanted for.
+        /// The purpose.
         purpose: Purpose,
     },
-    /// The hash is not offered for this.
+    /// The hash is not supported for this purpose.
     Hash {
         /// The hash.
         hash: HashingAlgorithm,
-        /// What it was wanted for.
+        /// The purpose.
         purpose: Purpose,
     },
-    /// The curve is not offered for this.
+    /// The curve is not supported for this purpose.
     Curve {
         /// The curve.
         curve: RecommendedCurve,
-        /// What it was wanted for.
+        /// The purpose.
         purpose: Purpose,
     },
-    /// The signature algorithm is not offered.
+    /// The signature algorithm is not supported.
     Signature(DigitalSignatureAlgorithm),
-    /// The derivation method is not offered.
+    /// The derivation method is not supported.
     Derivation(DerivationMethod),
-    /// The wrapping method is not offered.
+    /// The wrapping method is not supported.
     Wrapping(WrappingMethod),
-    /// The system gave no random bytes.
+    /// The operating system returned no random bytes.
     Random,
-    /// The library could not do it, and says no more.
+    /// The library failed and returned no reason.
     Failed(Purpose),
-    /// The bytes are no key of the algorithm.
+    /// The bytes are not a key of the algorithm.
     KeyBytes {
         /// The algorithm.
         algorithm: CryptographicAlgorithm,
-        /// How many bits there are.
+        /// The length of the bytes, in bits.
         bits: u64,
     },
-    /// The bytes are a key in no format that can be read. PyKMIP answers Invalid Field for a signing key and
-    /// Cryptographic Failure for every other.
+    /// The key is in no supported format. As in PyKMIP, the class is [`ErrorKind::InvalidParameter`] for a signing
+    /// key, and [`ErrorKind::Failure`] otherwise.
     Unreadable {
-        /// The sort of key that was expected.
+        /// The expected type of key.
         role: KeyRole,
-        /// What it was wanted for.
+        /// The purpose.
         purpose: Purpose,
     },
-    /// Without padding, data has to be a multiple of the block, or at min as long as one.
+    /// Without padding, the length of the data must be a multiple of the block, or at least one block.
     DataLength {
-        /// How many bytes there are.
+        /// The length, in bytes.
         length: u64,
-        /// The block, in bytes.
+        /// The block length, in bytes.
         block: u64,
     },
-    /// Data longer than the key can take.
+    /// The data exceeds the maximum length.
     DataTooLong {
-        /// How many bytes there are.
+        /// The length, in bytes.
         length: u64,
         /// The maximum, in bytes.
         max: u64,
     },
-    /// The method of derivation gives less than was asked for.
+    /// The derivation method returns fewer bytes than requested.
     Derived {
-        /// How many bytes it gives.
+        /// The length of its output, in bytes.
         length: u64,
-        /// How many were asked for.
+        /// The requested length, in bytes.
         wanted: u64,
     },
-    /// The tag, or the integrity check of a wrapped key, does not match.
+    /// The authentication tag, or the integrity check of a wrapped key, does not match.
     Authentication,
-    /// The padding is wrong after decryption. Says nothing about where, so that it is no oracle.
+    /// The padding is invalid after decryption. Without details, so that the error is not a padding oracle.
     Decryption,
-    /// Another sort of key is needed.
+    /// The operation requires another type of key.
     WrongKey {
-        /// What it was wanted for.
+        /// The purpose.
         purpose: Purpose,
-        /// The sort that is needed.
+        /// The required type.
         needed: KeyRole,
     },
-    /// The key cannot be expressed in the format that is wanted.
+    /// The key does not have the requested format.
     Inexpressible,
-    /// The size of a prime field is no prime.
+    /// The Prime Field Size is not a prime.
     NotAPrime,
-    /// Fewer shares of a secret than it takes to join them.
+    /// There are fewer shares of a secret than its threshold.
     TooFewShares {
-        /// How many different ones there are.
+        /// The number of different shares.
         given: usize,
         /// The threshold.
         needed: usize,
     },
-    /// Shares that are not all of one secret.
+    /// The shares do not belong to one secret.
     SharesDisagree,
-    /// The bytes are no request for a certificate, or one that its own key did not sign.
+    /// The bytes are not a certificate request, or its own key did not sign it.
     Request,
-    /// A PKCS#12 container cannot be taken apart.
-    Container(Fault),
-    /// The certificate of an authority and its private key do not belong together.
+    /// A PKCS#12 container cannot be opened.
+    Container(ContainerFault),
+    /// The certificate of an authority does not contain the public key of its private key.
     AuthorityKey,
-    /// A certificate's time would end before it begins, or is none that a certificate can have.
+    /// The validity of a certificate would end before it begins, or X.509 cannot express it.
     Validity,
 }
 
@@ -349,7 +386,7 @@ impl Error {
         Self::Derived { length: wide(length), wanted: wide(wanted) }
     }
 
-    /// Whose fault it is.
+    /// Returns the class of the error.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing(_)
@@ -395,16 +432,18 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(parameter) => write!(f, "{parameter} is needed and was not given"),
-            Self::Unexpected(parameter) => write!(f, "{parameter} does not belong to this computation"),
+            Self::Unexpected(parameter) => {
+                write!(f, "{parameter} is not used by this computation; leave it out")
+            }
             Self::Conflict { one, other } => write!(f, "{one} and {other} contradict each other"),
             Self::Range { parameter, value, min, max } => {
-                write!(f, "{parameter} is {value}, outside of {min} to {max}")
+                write!(f, "{parameter} is {value}, which is not between {min} and {max}")
             }
             Self::Algorithm { algorithm, purpose } => {
                 write!(f, "{} is not supported for {purpose}", algorithm.name())
             }
             Self::KeyLength { algorithm, bits } => {
-                write!(f, "{} has no keys of {bits} bits", algorithm.name())
+                write!(f, "{} does not have keys of {bits} bits", algorithm.name())
             }
             Self::Mode { algorithm, mode } => {
                 write!(f, "{} is not supported in the mode {}", algorithm.name(), mode.name())
@@ -421,38 +460,43 @@ impl fmt::Display for Error {
                 write!(f, "The derivation method {} is not supported", method.name())
             }
             Self::Wrapping(method) => write!(f, "The wrapping method {} is not supported", method.name()),
-            Self::Random => f.write_str("The system gave no random bytes"),
+            Self::Random => f.write_str("The operating system returned no random bytes"),
             Self::Failed(purpose) => write!(f, "The library failed at {purpose}"),
             Self::KeyBytes { algorithm, bits } => {
-                write!(f, "The key of {bits} bits is no {} key", algorithm.name())
+                write!(f, "The key of {bits} bits is not a key for {}", algorithm.name())
             }
             Self::Unreadable { role, .. } => {
-                write!(f, "The {role} key is in no format that can be read")
+                write!(f, "The {role} key is in no supported format")
             }
             Self::DataLength { length, block } => {
                 write!(f, "Data of {length} bytes does not fit blocks of {block} bytes without padding")
             }
             Self::DataTooLong { length, max } => {
-                write!(f, "Data of {length} bytes is longer than the {max} bytes that fit")
+                write!(f, "Data of {length} bytes exceeds the maximum of {max} bytes")
             }
             Self::Derived { length, wanted } => {
-                write!(f, "The derivation gives {length} bytes, fewer than the {wanted} asked for")
+                write!(
+                    f,
+                    "The derivation method returns {length} bytes, fewer than the {wanted} bytes requested"
+                )
             }
             Self::Authentication => f.write_str("The integrity check failed"),
             Self::Decryption => f.write_str("The data could not be decrypted"),
-            Self::WrongKey { purpose, needed } => write!(f, "A {needed} key is needed for {purpose}"),
-            Self::Inexpressible => f.write_str("The key cannot be expressed in the format wanted"),
-            Self::NotAPrime => f.write_str("The Prime Field Size is no prime"),
+            Self::WrongKey { purpose, needed } => write!(f, "A {needed} key is required for {purpose}"),
+            Self::Inexpressible => f.write_str("The key does not have the requested format"),
+            Self::NotAPrime => f.write_str("The Prime Field Size is not a prime"),
             Self::TooFewShares { given, needed } => {
-                write!(f, "The parts given are {given} of the {needed} that are needed")
+                write!(f, "{given} different parts were given, but {needed} are required")
             }
             Self::Request => {
                 f.write_str("The certificate request cannot be read, or is not signed by its own key")
             }
-            Self::Container(fault) => write!(f, "The PKCS#12 container is refused: {fault}"),
+            Self::Container(fault) => write!(f, "The PKCS#12 container cannot be opened: {fault}"),
             Self::AuthorityKey => f.write_str("The certificate and the private key do not belong together"),
-            Self::Validity => f.write_str("A certificate cannot be valid for that time"),
-            Self::SharesDisagree => f.write_str("The parts are not all of one secret"),
+            Self::Validity => {
+                f.write_str("The validity ends before it begins, or a certificate cannot express it")
+            }
+            Self::SharesDisagree => f.write_str("The parts do not belong to one secret"),
         }
     }
 }

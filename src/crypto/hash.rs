@@ -1,15 +1,12 @@
-//! Digests (FIPS 180-4, FIPS 202, RFC 1321), through ring where it has the hash and RustCrypto's crates
-//! where it has not.
-//!
-//! [`enum@Hash`] is the set of hashes that the rest of the layer computes with; MACs and key derivation over
-//! them are left to their own files.
+//! Message digests (FIPS 180-4, FIPS 202, RFC 1321). ring computes a hash if it supports it, a RustCrypto package
+//! otherwise.
 
 use sha2::Digest;
 
 use super::{Error, Purpose};
 use crate::kmip::enums::HashingAlgorithm;
 
-/// Evaluates `$body` with `$D` standing for RustCrypto's type of the hash.
+/// Evaluates `$body` with `$D` as RustCrypto's type of the hash.
 macro_rules! with_hash {
     ($hash:expr, <$D:ident> => $body:expr) => {{
         macro_rules! with {
@@ -37,9 +34,9 @@ macro_rules! with_hash {
 
 pub(crate) use with_hash;
 
-/// The hashes that are computed here.
+/// A supported hash algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names are those of the algorithms")]
 pub enum Hash {
     Md5,
     Sha1,
@@ -56,7 +53,7 @@ pub enum Hash {
 }
 
 impl Hash {
-    /// Every hash, in the order of the standard's enumeration.
+    /// Every hash, in the order of KMIP's Hashing Algorithm enumeration.
     pub const ALL: &'static [Self] = &[
         Self::Md5,
         Self::Sha1,
@@ -72,10 +69,10 @@ impl Hash {
         Self::Sha3_512,
     ];
 
-    /// The hash of the standard's entry, wanted for `purpose`.
+    /// Converts KMIP's Hashing Algorithm; `purpose` appears in the error.
     ///
     /// # Errors
-    /// [`Error::Hash`] for MD2, MD4, RIPEMD-160, Tiger and Whirlpool.
+    /// Returns [`Error::Hash`] for MD2, MD4, RIPEMD-160, Tiger and Whirlpool.
     pub const fn of(hash: HashingAlgorithm, purpose: Purpose) -> Result<Self, Error> {
         Ok(match hash {
             HashingAlgorithm::Md5 => Self::Md5,
@@ -98,7 +95,7 @@ impl Hash {
         })
     }
 
-    /// The standard's entry.
+    /// Returns KMIP's Hashing Algorithm.
     pub const fn entry(self) -> HashingAlgorithm {
         match self {
             Self::Md5 => HashingAlgorithm::Md5,
@@ -116,7 +113,7 @@ impl Hash {
         }
     }
 
-    /// The length of a digest, in bytes.
+    /// Returns the length of a digest, in bytes.
     pub const fn length(self) -> usize {
         match self {
             Self::Md5 => 16,
@@ -128,7 +125,7 @@ impl Hash {
         }
     }
 
-    /// The digest of `data`.
+    /// Returns the digest of `data`.
     pub fn digest(self, data: &[u8]) -> Vec<u8> {
         let ring = |algorithm| ring::digest::digest(algorithm, data).as_ref().to_vec();
         match self {
@@ -184,9 +181,10 @@ impl Absorb for ring::digest::Context {
     }
 }
 
-struct Other<D>(D);
+/// A digest that a RustCrypto package computes.
+struct RustCrypto<D>(D);
 
-impl<D: Digest + Send> Absorb for Other<D> {
+impl<D: Digest + Send> Absorb for RustCrypto<D> {
     fn absorb(&mut self, data: &[u8]) {
         self.0.update(data);
     }
@@ -196,11 +194,11 @@ impl<D: Digest + Send> Absorb for Other<D> {
     }
 }
 
-/// A digest of data that comes in parts.
+/// A digest of data that arrives in parts.
 pub struct Hasher(Box<dyn Absorb>);
 
 impl Hasher {
-    /// A digest of nothing yet.
+    /// Starts a digest over no data.
     pub fn new(hash: Hash) -> Self {
         let ring = match hash {
             Hash::Sha1 => Some(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY),
@@ -212,25 +210,25 @@ impl Hasher {
         };
         match ring {
             Some(algorithm) => Self(Box::new(ring::digest::Context::new(algorithm))),
-            None => with_hash!(hash, <D> => Self(Box::new(Other(D::new())))),
+            None => with_hash!(hash, <D> => Self(Box::new(RustCrypto(D::new())))),
         }
     }
 
-    /// Takes the next part.
+    /// Adds the next part of the data.
     pub fn update(&mut self, data: &[u8]) {
         self.0.absorb(data);
     }
 
-    /// The digest of all parts.
+    /// Returns the digest of all parts.
     pub fn finish(self) -> Vec<u8> {
         self.0.finish()
     }
 }
 
-/// The digest of `data` (KMIP 1.4 §3.17, §4.31).
+/// Returns the digest of `data` (KMIP 1.4 §3.17 and §4.37, 2.1 §6.1.24).
 ///
 /// # Errors
-/// [`Error::Hash`] for a hash that is not offered.
+/// Returns [`Error::Hash`] if the hash is not supported.
 pub fn digest(hash: HashingAlgorithm, data: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(Hash::of(hash, Purpose::Hash)?.digest(data))
 }
@@ -242,7 +240,7 @@ mod tests {
 
     /// RFC 1321 A.5 and the examples of FIPS 180-4 and FIPS 202 for "abc".
     #[test]
-    fn digests_abc_as_the_standards_do() {
+    fn digests_agree_with_their_standards() {
         let expected = [
             "900150983cd24fb0d6963f7d28e17f72",
             "a9993e364706816aba3e25717850c26c9cd0d89d",
@@ -264,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn states_the_length_that_its_digests_have() {
+    fn length_equals_that_of_the_digest() {
         for hash in Hash::ALL {
             assert_eq!(hash.digest(b"").len(), hash.length(), "{hash:?}");
             assert_eq!(Hash::of(hash.entry(), Purpose::Hash), Ok(*hash));
@@ -272,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_of_parts_is_the_digest_of_the_whole() {
+    fn multi_part_digest_equals_one_shot_digest() {
         for hash in Hash::ALL {
             let mut parts = Hasher::new(*hash);
             for part in [&b"a"[..], b"", b"bc"] {
@@ -283,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_hashes_that_no_package_here_has() {
+    fn rejects_unsupported_hashes() {
         let offered = HashingAlgorithm::ALL.iter().filter(|hash| digest(**hash, b"").is_ok()).count();
         assert_eq!(offered, Hash::ALL.len());
         let hash = HashingAlgorithm::Md2;

@@ -1,9 +1,7 @@
-//! PKCS#12 containers (RFC 7292): a private key and the certificates that go with it, under a password.
+//! PKCS#12 containers (RFC 7292): a private key and its certificate chain, protected by a password.
 //!
-//! The key and the certificates are encrypted by PBES2 with AES-256 (RFC 8018 §6.2) through pkcs5, the whole has an
-//! HMAC with SHA-256, whose key comes of pkcs12 (RFC 7292 B.2). These and not the older algorithms of the standard:
-//! every current library reads them. What others made is taken apart in `open`. Which key and which certificates, is
-//! left to the engine.
+//! pkcs5 encrypts the key and the certificates with PBES2 and AES-256-CBC (RFC 8018 §6.2). The integrity of the container
+//! is protected by HMAC-SHA-256, whose key pkcs12 derives (RFC 7292 §B.2). `open` reads containers of other programs.
 
 mod open;
 #[cfg(test)]
@@ -21,26 +19,27 @@ use super::mac::HmacKey;
 use super::{Error, Purpose, random};
 use crate::secret::Secret;
 
-pub use open::{Fault, Opened, OpenedCertificate, open};
+pub use super::error::ContainerFault;
+pub use open::{Opened, OpenedCertificate, open};
 
-/// What a container is made of.
+/// The contents of a container.
 #[derive(Clone, Copy, Debug)]
 pub struct Contents<'a> {
     /// The private key: DER of PKCS#8's PrivateKeyInfo.
     pub key: &'a Secret,
-    /// DER of the certificates: the key's own first, and then those above it.
+    /// DER of the certificates: that of the key first, and then its issuers.
     pub certificates: &'a [Vec<u8>],
-    /// What a person calls the key by.
+    /// The friendlyName attribute of the key (RFC 2985 §5.5.1).
     pub friendly_name: Option<&'a str>,
 }
 
-/// Iterations of each of the three derivations: tens of milliseconds.
+/// The iterations of each of the three key derivations, which take tens of milliseconds.
 const ITERATIONS: u16 = 20_000;
 
 /// The length of each salt, in bytes (RFC 7292 §4 and RFC 8018 §4.1: at least eight).
 const SALT: usize = 16;
 
-/// RFC 7292 §4.2, RFC 2315 §14, RFC 2985 §5.5 and §6.2, NIST's SHA-256.
+/// Object identifiers of RFC 7292 §4.2, RFC 2315 §14, RFC 2985 §5.5 and §6.2, and of SHA-1 and SHA-2.
 mod oid {
     use super::ObjectIdentifier;
 
@@ -60,14 +59,15 @@ mod oid {
     pub(super) const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
 }
 
-/// Makes a container: DER of PFX.
+/// Encodes a container: DER of PFX.
 ///
 /// # Errors
-/// [`Error::Failed`] for a password that is no UTF-8, and where a library could not; [`Error::Random`].
+/// Returns [`Error::Failed`] if the password is not UTF-8 or a library returns an error, and [`Error::Random`] if the
+/// operating system returns no random bytes.
 pub fn write(contents: &Contents<'_>, password: &[u8]) -> Result<Vec<u8>, Error> {
     let failed = Error::Failed(Purpose::Convert);
     let password = std::str::from_utf8(password).map_err(|_| failed)?;
-    // The digest of its certificate ties the key to it.
+    // The digest of the certificate is the localKeyId of key and certificate.
     let local = contents.certificates.first().map(|certificate| Hash::Sha1.digest(certificate));
     let own = attributes(contents.friendly_name, local.as_deref())?;
 
@@ -98,7 +98,7 @@ pub fn write(contents: &Contents<'_>, password: &[u8]) -> Result<Vec<u8>, Error>
     Ok(sequence(&[&integer(3), &whole, &mac]))
 }
 
-/// The algorithm, as DER of its identifier, and what was encrypted by it.
+/// Returns the DER of the AlgorithmIdentifier, and the ciphertext.
 fn encrypt(password: &str, data: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let failed = Error::Failed(Purpose::Convert);
     let salt = random::bytes(SALT)?;
@@ -110,7 +110,7 @@ fn encrypt(password: &str, data: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
     Ok((scheme.to_der().map_err(|_| failed)?, encrypted))
 }
 
-/// The HMAC of the authenticated safe (RFC 7292 §5.1).
+/// Returns the HMAC of the authenticated safe (RFC 7292 §5.1).
 fn code(password: &str, salt: &[u8], authenticated: &[u8]) -> Result<Vec<u8>, Error> {
     let (length, rounds) = (Hash::Sha256.length(), i32::from(ITERATIONS));
     let key = derive_key_utf8::<sha2::Sha256>(password, salt, Pkcs12KeyType::Mac, rounds, length);
@@ -118,7 +118,7 @@ fn code(password: &str, salt: &[u8], authenticated: &[u8]) -> Result<Vec<u8>, Er
     Ok(HmacKey::new(Hash::Sha256, &key).compute(&[authenticated]))
 }
 
-/// PKCS12Attributes, in the order of a DER set.
+/// Returns the PKCS12Attributes, in the order of a DER SET OF.
 fn attributes(name: Option<&str>, local: Option<&[u8]>) -> Result<Vec<u8>, Error> {
     let mut attributes = Vec::new();
     if let Some(name) = name {
@@ -134,13 +134,13 @@ fn attributes(name: Option<&str>, local: Option<&[u8]>) -> Result<Vec<u8>, Error
     Ok(attributes.concat())
 }
 
-/// A SafeBag; its attributes are left out where it has none.
+/// Returns a SafeBag, without the field for attributes if there are none.
 fn bag(kind: ObjectIdentifier, value: &[u8], attributes: &[u8]) -> Result<Vec<u8>, Error> {
     let attributes = if attributes.is_empty() { Vec::new() } else { item(SET, &[attributes]) };
     Ok(sequence(&[&object(kind)?, &item(EXPLICIT, &[value]), &attributes]))
 }
 
-/// A ContentInfo.
+/// Returns a ContentInfo.
 fn content(kind: ObjectIdentifier, value: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(sequence(&[&object(kind)?, &item(EXPLICIT, &[value])]))
 }
@@ -149,12 +149,12 @@ const OCTET_STRING: u8 = 0x04;
 const BMP_STRING: u8 = 0x1e;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
-/// `[0]`, around an item.
+/// An explicit `[0]`.
 const EXPLICIT: u8 = 0xa0;
-/// `[0]`, in place of an octet string's tag.
+/// An implicit `[0]` OCTET STRING.
 const IMPLICIT: u8 = 0x80;
 
-/// One item of DER (X.690 §8.1): the parts, one after the other, behind a tag.
+/// Returns a DER element (X.690 §8.1) whose contents are the concatenated parts.
 fn item(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let digits = length.to_be_bytes();
@@ -177,7 +177,7 @@ fn sequence(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 fn integer(value: u16) -> Vec<u8> {
-    // A zero before the digits keeps the number positive; DER wants no more of them than that.
+    // One leading zero byte keeps the number positive; DER permits no others.
     let [high, low] = value.to_be_bytes();
     match (high, low) {
         (0, low) if low < 0x80 => vec![0x02, 1, low],
@@ -198,7 +198,7 @@ mod tests {
     use crate::crypto::rsa;
 
     #[test]
-    fn the_key_comes_out_again_with_the_password_and_the_code_is_right() {
+    fn writes_the_key_encrypted_and_authenticated() {
         let pair = rsa::generate(512).unwrap();
         let certificates = [vec![0x30, 0x03, 0x02, 0x01, 0x07], vec![0x30, 0x00]];
         let contents =

@@ -1,34 +1,32 @@
-//! Random bytes from the operating system, through ring.
-//!
-//! What the bytes are for is left to the caller; keys go through [`super::symmetric_key`].
+//! Random bytes from the operating system, through ring. [`super::symmetric_key`] generates keys.
 
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::Error;
 use crate::secret::Secret;
 
-/// Fills `bytes`.
+/// Fills `bytes` with random bytes.
 ///
 /// # Errors
-/// [`Error::Random`] where the system has none to give.
+/// Returns [`Error::Random`] if the operating system returns an error.
 pub fn fill(bytes: &mut [u8]) -> Result<(), Error> {
     SystemRandom::new().fill(bytes).map_err(|_| Error::Random)
 }
 
-/// `length` bytes that may be shown: an IV, a salt, a nonce.
+/// Returns `length` random bytes that may become public, such as an IV, a salt or a nonce.
 ///
 /// # Errors
-/// [`Error::Random`] where the system has none to give.
+/// Returns [`Error::Random`] if the operating system returns an error.
 pub fn bytes(length: usize) -> Result<Vec<u8>, Error> {
     let mut bytes = vec![0; length];
     fill(&mut bytes)?;
     Ok(bytes)
 }
 
-/// `length` bytes that nobody should see.
+/// Returns `length` random bytes that remain secret.
 ///
 /// # Errors
-/// [`Error::Random`] where the system has none to give.
+/// Returns [`Error::Random`] if the operating system returns an error.
 pub fn secret(length: usize) -> Result<Secret, Error> {
     bytes(length).map(Secret::new)
 }
@@ -38,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gives_the_length_asked_for_and_never_the_same_twice() {
+    fn returns_the_requested_length_and_different_bytes() {
         for length in [0, 1, 16, 4096] {
             assert_eq!(bytes(length).unwrap().len(), length);
         }

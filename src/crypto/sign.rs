@@ -1,7 +1,7 @@
-//! Signing and verifying (KMIP 1.4 §4.31 and §4.32, 2.1 §6.1.51 and §6.1.52): finds the scheme that a request's
-//! parameters come to and hands the digest to the file of its algorithm.
+//! Digital signatures (KMIP 1.4 §4.31 and §4.32, 2.1 §6.1.55 and §6.1.56): selects the signature scheme from the
+//! parameters.
 //!
-//! Which key may sign, and which parameters apply where a request is silent, is left to the engine.
+//! The engine decides whether a key may sign, and supplies defaults for absent parameters.
 
 use super::hash::Hash;
 pub use super::hash::SignatureInput;
@@ -11,37 +11,40 @@ use crate::kmip::enums::{
     CryptographicAlgorithm, DigitalSignatureAlgorithm, HashingAlgorithm, PaddingMethod,
 };
 
-/// How something is signed.
+/// The parameters of a signature.
 #[derive(Clone, Copy, Debug)]
 pub struct Signing<'a> {
-    /// The key: private for signing, public for verifying, in any format that its file reads.
+    /// The private key to sign, or the public key to verify, in a format that `PrivateKey::read` or `PublicKey::read` of
+    /// its algorithm accepts.
     pub key: Key<'a>,
-    /// The algorithm and the hash in one.
+    /// The Digital Signature Algorithm, which names the algorithm and mostly the hash.
     pub signature: Option<DigitalSignatureAlgorithm>,
-    /// The algorithm; needed where `signature` is absent.
+    /// The algorithm; required if `signature` is absent.
     pub algorithm: Option<CryptographicAlgorithm>,
-    /// The hash; needed where `signature` is absent or names none. Ed25519 has its own, and ECDSA and RSA in
-    /// PKCS#1 v1.5 need none for a digest.
+    /// The hash; required if `signature` is absent or names no hash. Ed25519 ignores it, and ECDSA and RSA with PKCS#1
+    /// v1.5 do not require it for a digest.
     pub hash: Option<HashingAlgorithm>,
-    /// The padding; needed by RSA.
+    /// The padding; required for RSA.
     pub padding: Option<PaddingMethod>,
-    /// The hash of the mask of PSS: absent, or the same as `hash`.
+    /// The hash of the mask generation function of PSS: absent, or equal to `hash`.
     pub mask_hash: Option<HashingAlgorithm>,
-    /// The length of the salt of PSS, in bytes.
+    /// The length of the PSS salt, in bytes.
     pub salt_length: Option<usize>,
 }
 
-/// Signs `message`.
+/// Signs `message` and returns the signature: for RSA as long as the modulus, for ECDSA the DER of r and s (RFC 3279
+/// §2.2.3), for Ed25519 64 bytes.
 ///
 /// # Errors
-/// Of the kind Parameters, as PyKMIP has it: no signature algorithm and no algorithm with a hash; an algorithm
-/// that does not sign; a key that cannot be read; a padding that is missing or not for signing.
+/// Returns an error of the kind [`super::ErrorKind::InvalidParameter`], as PyKMIP does, if the signature algorithm, or the
+/// algorithm and hash, are missing or not supported, if the key cannot be read, or if the padding is missing or is
+/// not a signature padding.
 pub fn sign(signing: &Signing<'_>, message: SignatureInput<'_>) -> Result<Vec<u8>, Error> {
     let (family, hash) = signing.resolve(Purpose::Sign)?;
     match family {
         Family::Rsa if hash.is_none() => {
-            let digest = signing.bare(message)?;
-            rsa::sign_bare(&rsa::PrivateKey::read(signing.key.0, Purpose::Sign)?, digest)
+            let digest = signing.unprefixed_digest(message)?;
+            rsa::sign_unprefixed(&rsa::PrivateKey::read(signing.key.0, Purpose::Sign)?, digest)
         }
         Family::Rsa => {
             let hash = Hash::of(hash.ok_or(Error::Missing(Parameter::HashingAlgorithm))?, Purpose::Sign)?;
@@ -52,24 +55,24 @@ pub fn sign(signing: &Signing<'_>, message: SignatureInput<'_>) -> Result<Vec<u8
         Family::Curve(algorithm) => {
             let hash = hash.map(|hash| Hash::of(hash, Purpose::Sign)).transpose()?;
             let key = ec::PrivateKey::read(signing.key.0, Purpose::Sign)?;
-            fits(algorithm, key.curve(), Purpose::Sign)?;
+            check_curve(algorithm, key.curve(), Purpose::Sign)?;
             ec::sign(&key, hash, message)
         }
     }
 }
 
-/// Whether `signature` is the signature of `message`. Under a key of another algorithm, no signature is.
+/// Whether `signature` is the signature of `message`. With a key of another algorithm the result is `false`.
 ///
 /// # Errors
-/// As for [`sign`], but [`Error::Conflict`] where the signature algorithm and the algorithm or the hash beside
-/// it differ, and a key that cannot be read is of the kind Failure.
+/// Returns the errors of [`sign()`]; in addition [`Error::Conflict`] if the signature algorithm contradicts the algorithm
+/// or the hash. The error for an unreadable key is of the kind [`super::ErrorKind::Failure`].
 pub fn verify(signing: &Signing<'_>, message: SignatureInput<'_>, signature: &[u8]) -> Result<bool, Error> {
     let one = Parameter::DigitalSignatureAlgorithm;
-    if let Some((algorithm, hash)) = signing.signature.and_then(parts) {
-        if hash.zip(signing.hash).is_some_and(|(named, beside)| named != beside) {
+    if let Some((algorithm, hash)) = signing.signature.and_then(components) {
+        if hash.zip(signing.hash).is_some_and(|(named, given)| named != given) {
             return Err(Error::Conflict { one, other: Parameter::HashingAlgorithm });
         }
-        if signing.algorithm.is_some_and(|beside| family(beside) != family(algorithm)) {
+        if signing.algorithm.is_some_and(|given| family(given) != family(algorithm)) {
             return Err(Error::Conflict { one, other: Parameter::CryptographicAlgorithm });
         }
     }
@@ -77,9 +80,9 @@ pub fn verify(signing: &Signing<'_>, message: SignatureInput<'_>, signature: &[u
     let bytes = signing.key.0;
     match family {
         Family::Rsa if hash.is_none() => {
-            let digest = signing.bare(message)?;
+            let digest = signing.unprefixed_digest(message)?;
             match rsa::PublicKey::read(bytes, Purpose::Verify) {
-                Ok(key) => rsa::verify_bare(&key, digest, signature),
+                Ok(key) => rsa::verify_unprefixed(&key, digest, signature),
                 Err(_) if ec::PublicKey::read(bytes, Purpose::Verify).is_ok() => Ok(false),
                 Err(error) => Err(error),
             }
@@ -97,7 +100,7 @@ pub fn verify(signing: &Signing<'_>, message: SignatureInput<'_>, signature: &[u
             let hash = hash.map(|hash| Hash::of(hash, Purpose::Verify)).transpose()?;
             match ec::PublicKey::read(bytes, Purpose::Verify) {
                 Ok(key) => {
-                    fits(algorithm, key.curve(), Purpose::Verify)?;
+                    check_curve(algorithm, key.curve(), Purpose::Verify)?;
                     ec::verify(&key, hash, message, signature)
                 }
                 Err(_) if rsa::PublicKey::read(bytes, Purpose::Verify).is_ok() => Ok(false),
@@ -107,11 +110,11 @@ pub fn verify(signing: &Signing<'_>, message: SignatureInput<'_>, signature: &[u
     }
 }
 
-/// What signs.
+/// The signature algorithms with a common type of key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
     Rsa,
-    /// ECDSA or Ed25519: the key's curve says which, and the algorithm must not say otherwise.
+    /// ECDSA or Ed25519, depending on the curve of the key, which must match the algorithm.
     Curve(CryptographicAlgorithm),
 }
 
@@ -126,21 +129,20 @@ fn family(algorithm: CryptographicAlgorithm) -> Option<Family> {
     }
 }
 
-/// Ed25519 signs with keys of its own curve only; X25519 does not sign at all.
-fn fits(algorithm: CryptographicAlgorithm, curve: ec::Curve, purpose: Purpose) -> Result<(), Error> {
-    let fits = match algorithm {
+/// Checks that a key on `curve` supports the algorithm: Ed25519 requires its own curve, and X25519 has no signatures.
+fn check_curve(algorithm: CryptographicAlgorithm, curve: ec::Curve, purpose: Purpose) -> Result<(), Error> {
+    let supported = match algorithm {
         CryptographicAlgorithm::Ed25519 => curve == ec::Curve::Ed25519,
         _ => curve != ec::Curve::X25519,
     };
-    if fits { Ok(()) } else { Err(Error::Curve { curve: curve.entry(), purpose }) }
+    if supported { Ok(()) } else { Err(Error::Curve { curve: curve.entry(), purpose }) }
 }
 
 impl Signing<'_> {
-    /// The hash that data is hashed with before it is signed, for data that comes in parts; none for what signs
-    /// the data itself.
+    /// Returns the hash for data that arrives in parts, or `None` if the algorithm signs the data itself.
     ///
     /// # Errors
-    /// Those of [`sign()`] and [`verify`] that depend neither on the key nor on the padding.
+    /// Returns the errors of [`sign()`] and [`verify`] that depend neither on the key nor on the padding.
     pub fn hash(&self, purpose: Purpose) -> Result<Option<Hash>, Error> {
         match self.resolve(purpose)? {
             (Family::Curve(CryptographicAlgorithm::Ed25519), _) => Ok(None),
@@ -148,20 +150,20 @@ impl Signing<'_> {
         }
     }
 
-    /// The digest that is signed with RSA as it is, because nothing names its hash: PKCS#1 v1.5 needs none for it,
-    /// and is meant where no padding is named.
-    fn bare<'a>(&self, message: SignatureInput<'a>) -> Result<&'a [u8], Error> {
+    /// Returns the digest for an RSA signature without a hash algorithm. Only PKCS#1 v1.5, the default padding in this
+    /// case, permits that.
+    fn unprefixed_digest<'a>(&self, message: SignatureInput<'a>) -> Result<&'a [u8], Error> {
         match (message, self.padding) {
             (SignatureInput::Digest(digest), None | Some(PaddingMethod::Pkcs1V1_5)) => Ok(digest),
             _ => Err(Error::Missing(Parameter::HashingAlgorithm)),
         }
     }
 
-    /// Judges the algorithm and finds the hash.
+    /// Checks the algorithm, and returns it with the hash.
     fn resolve(&self, purpose: Purpose) -> Result<(Family, Option<HashingAlgorithm>), Error> {
         let (algorithm, hash) = match self.signature {
             Some(signature) => {
-                let (algorithm, hash) = parts(signature).ok_or(Error::Signature(signature))?;
+                let (algorithm, hash) = components(signature).ok_or(Error::Signature(signature))?;
                 (algorithm, hash.or(self.hash))
             }
             None => (self.algorithm.ok_or(Error::Missing(Parameter::CryptographicAlgorithm))?, self.hash),
@@ -186,9 +188,9 @@ impl Signing<'_> {
     }
 }
 
-/// The algorithm and the hash of a signature algorithm; the hash is absent where it is named beside it. None
-/// for what is not offered.
-const fn parts(
+/// Returns the algorithm and the hash of a Digital Signature Algorithm, which does not name the hash in every case, or
+/// `None` if it is not supported.
+const fn components(
     signature: DigitalSignatureAlgorithm,
 ) -> Option<(CryptographicAlgorithm, Option<HashingAlgorithm>)> {
     let hash = match signature {
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_on_curves_sign_by_algorithm_or_by_signature_algorithm() {
+    fn elliptic_curve_keys_sign_by_algorithm_or_signature_algorithm() {
         let data = SignatureInput::Data(b"data");
         let (private, public) = pair(ec::Curve::P256);
         for algorithm in [CryptographicAlgorithm::Ec, CryptographicAlgorithm::Ecdsa] {
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn no_signature_is_right_under_a_key_of_another_algorithm() {
+    fn signature_is_invalid_under_a_key_of_another_algorithm() {
         let (_, public) = pair(ec::Curve::P256);
         let pss =
             Signing { padding: Some(PaddingMethod::Pss), ..signing(&public, CryptographicAlgorithm::Rsa) };
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn curves_that_do_not_sign_are_refused() {
+    fn rejects_curves_without_signatures() {
         let (private, _) = pair(ec::Curve::X25519);
         let refused = sign(&signing(&private, CryptographicAlgorithm::Ec), SignatureInput::Data(b"data"));
         assert!(matches!(refused, Err(Error::Curve { .. })));

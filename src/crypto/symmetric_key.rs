@@ -1,19 +1,18 @@
-//! Which lengths a symmetric key of an algorithm may have, and making one.
+//! The key lengths of the symmetric algorithms, and key generation.
 //!
-//! Only the length is judged here; computing with keys is left to the files of the algorithms. The table has
-//! what PyKMIP's server creates, plus what the standard's own test cases create (3DES of 112 and 168 bits,
-//! SKIPJACK) and the keys of every other symmetric algorithm computed with here.
+//! The table contains what PyKMIP's server creates, what the standard's test cases create (3DES of 112 and 168 bits,
+//! SKIPJACK), and every other symmetric algorithm that this layer implements.
 
 use super::{Error, Purpose, random};
 use crate::kmip::enums::CryptographicAlgorithm::{self, *};
 use crate::secret::Secret;
 
-/// The lengths that keys of an algorithm have, in bits.
+/// The key lengths of an algorithm, in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lengths {
-    /// These and no others.
+    /// These lengths only.
     Listed(&'static [u32]),
-    /// Every whole number of bytes from the one to the other.
+    /// Every whole number of bytes in the range.
     Bytes {
         /// The shortest, in bits.
         min: u32,
@@ -32,18 +31,17 @@ impl Lengths {
     }
 }
 
-/// The longest HMAC key that is made, in bits. A key longer than the hash's block is hashed first (RFC 2104
-/// §2), so that nothing is gained above 144 bytes, the longest block; this leaves room and stops a request
-/// for gigabytes.
+/// The maximum length of a generated HMAC key, in bits. HMAC hashes keys that exceed the block of the hash (RFC 2104
+/// §2), at most 144 bytes; the bound permits more and rejects a request for gigabytes.
 pub const MAX_HMAC_KEY_BITS: u32 = 65_536;
 
-/// The shortest HMAC key that is made, in bits. RFC 2104 §3 allows any; below 40 bits none was ever usable.
+/// The minimum length of a generated HMAC key, in bits. RFC 2104 §3 has no minimum; shorter keys offer no security.
 pub const MIN_HMAC_KEY_BITS: u32 = 40;
 
 const HMAC: Lengths = Lengths::Bytes { min: MIN_HMAC_KEY_BITS, max: MAX_HMAC_KEY_BITS };
 
-/// Every algorithm that symmetric keys are made for. AES-512 is the pair of keys of AES-256 in XTS. 112 and
-/// 168 are the names that 3DES keys of 128 and 192 bits have where parity bits are not counted.
+/// The algorithms that have symmetric keys, with the lengths of their keys. AES of 512 bits is the pair of keys of
+/// AES-256 in XTS. 3DES of 112 and 168 bits is 128 and 192 bits without the parity bits.
 pub static LENGTHS: &[(CryptographicAlgorithm, Lengths)] = &[
     (Des, Lengths::Listed(&[56, 64])),
     (TripleDes, Lengths::Listed(&[64, 112, 128, 168, 192])),
@@ -68,30 +66,30 @@ pub static LENGTHS: &[(CryptographicAlgorithm, Lengths)] = &[
     (HmacSha3_512, HMAC),
 ];
 
-/// The lengths of an algorithm's keys; none where no symmetric keys are made for it.
+/// Returns the key lengths of an algorithm, or `None` if it has no symmetric keys.
 pub fn lengths(algorithm: CryptographicAlgorithm) -> Option<Lengths> {
     LENGTHS.iter().find(|(entry, _)| *entry == algorithm).map(|(_, lengths)| *lengths)
 }
 
-/// How many bytes a key of `bits` bits has.
+/// Returns the length in bytes of a key of `bits` bits.
 ///
 /// # Errors
-/// [`Error::Algorithm`] for an algorithm without symmetric keys, [`Error::KeyLength`] for a length that it
-/// does not have: PyKMIP's Invalid Field, both.
+/// Returns [`Error::Algorithm`] if the algorithm has no symmetric keys, and [`Error::KeyLength`] if it has none of
+/// this length. As in PyKMIP, both are Invalid Field.
 pub fn byte_length(algorithm: CryptographicAlgorithm, bits: u32) -> Result<usize, Error> {
     let lengths = lengths(algorithm).ok_or(Error::Algorithm { algorithm, purpose: Purpose::Create })?;
     if !lengths.allow(bits) {
         return Err(Error::KeyLength { algorithm, bits });
     }
-    // DES carries one parity bit in each byte (FIPS 46-3): 7 bits of key a byte where it is not counted.
-    let bits_a_byte = if bits.is_multiple_of(7) && matches!(algorithm, Des | TripleDes) { 7 } else { 8 };
-    usize::try_from(bits / bits_a_byte).map_err(|_| Error::KeyLength { algorithm, bits })
+    // Each byte of a DES key contains a parity bit (FIPS 46-3), which lengths that are multiples of 7 do not count.
+    let bits_per_byte = if bits.is_multiple_of(7) && matches!(algorithm, Des | TripleDes) { 7 } else { 8 };
+    usize::try_from(bits / bits_per_byte).map_err(|_| Error::KeyLength { algorithm, bits })
 }
 
-/// A new key of `bits` bits.
+/// Generates a key of `bits` bits.
 ///
 /// # Errors
-/// Those of [`byte_length`], and [`Error::Random`].
+/// Returns the errors of [`byte_length`], and [`Error::Random`] if the operating system returns an error.
 pub fn generate(algorithm: CryptographicAlgorithm, bits: u32) -> Result<Secret, Error> {
     random::secret(byte_length(algorithm, bits)?)
 }
@@ -123,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_parity_bits_of_des_where_the_length_does_not() {
+    fn adds_parity_bits_to_des_lengths_without_them() {
         for (algorithm, bits, bytes) in
             [(Des, 56, 8), (Des, 64, 8), (TripleDes, 112, 16), (TripleDes, 168, 24), (TripleDes, 192, 24)]
         {
@@ -132,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_lengths_that_an_algorithm_does_not_have() {
+    fn rejects_lengths_that_an_algorithm_does_not_have() {
         for (algorithm, bits) in
             [(Aes, 0), (Aes, 129), (Aes, 64), (TripleDes, 56), (Blowfish, 33), (Blowfish, 456), (Rc4, 48)]
         {
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_algorithms_without_symmetric_keys() {
+    fn rejects_algorithms_without_symmetric_keys() {
         for algorithm in [Rsa, Ecdsa, Sha3_256, McEliece] {
             assert_eq!(
                 generate(algorithm, 2048),

@@ -1,5 +1,5 @@
-//! AES key wrap (RFC 3394, NIST SP 800-38F §6.2) and AES key wrap with padding (RFC 5649, §6.3), through
-//! aes-kw.
+//! AES key wrap (RFC 3394, NIST SP 800-38F §6.2) and AES key wrap with padding (RFC 5649, NIST SP 800-38F §6.3),
+//! through aes-kw.
 
 use aes_kw::{KekAes128, KekAes192, KekAes256};
 use zeroize::Zeroizing;
@@ -8,24 +8,25 @@ use super::{Error, Parameter, Purpose};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, WrappingMethod};
 use crate::secret::Secret;
 
-/// How a key is wrapped.
+/// The parameters of key wrapping.
 #[derive(Clone, Copy, Debug)]
 pub struct Wrapping<'a> {
-    /// The method: Encrypt only.
+    /// The Wrapping Method; only Encrypt is supported.
     pub method: WrappingMethod,
-    /// The algorithm of the wrapping key: AES only.
+    /// The algorithm of the wrapping key; only AES is supported.
     pub algorithm: CryptographicAlgorithm,
-    /// The wrapping key.
+    /// The wrapping key, of 16, 24 or 32 bytes.
     pub key: super::Key<'a>,
-    /// The mode: NISTKeyWrap, or AESKeyWrapPadding.
+    /// The mode: NISTKeyWrap or AESKeyWrapPadding.
     pub mode: Option<BlockCipherMode>,
 }
 
-/// Wraps `material`, the key material or the encoded Key Value.
+/// Wraps `material`, the key material or the encoded Key Value. The result is at least 8 bytes longer.
 ///
 /// # Errors
-/// [`Error::Wrapping`] and [`Error::Mode`] for what is not offered (PyKMIP: Invalid Field); a failure where
-/// the wrapping key is none of AES or the material does not fit (PyKMIP: Cryptographic Failure).
+/// Returns [`Error::Wrapping`], [`Error::Algorithm`] or [`Error::Mode`] if the parameters are not supported (Invalid
+/// Field); [`Error::KeyBytes`] if the wrapping key is not an AES key, or [`Error::DataLength`] if the mode does not
+/// wrap material of this length (Cryptographic Failure).
 pub fn wrap(wrapping: &Wrapping<'_>, material: &[u8]) -> Result<Vec<u8>, Error> {
     aes_wrap(wrapping.key.0, material, wrapping.padded(Purpose::Wrap)?)
 }
@@ -33,7 +34,7 @@ pub fn wrap(wrapping: &Wrapping<'_>, material: &[u8]) -> Result<Vec<u8>, Error> 
 /// Unwraps `wrapped`.
 ///
 /// # Errors
-/// Those of [`wrap`], and [`Error::Authentication`] where the integrity check fails.
+/// Returns the errors of [`wrap`], and [`Error::Authentication`] if the integrity check fails.
 pub fn unwrap(wrapping: &Wrapping<'_>, wrapped: &[u8]) -> Result<Secret, Error> {
     aes_unwrap(wrapping.key.0, wrapped, wrapping.padded(Purpose::Unwrap)?)
 }
@@ -55,53 +56,53 @@ impl Wrapping<'_> {
     }
 }
 
-/// The unit of key wrapping, in bytes.
-const UNIT: usize = 8;
+/// The length of a semiblock, in bytes (NIST SP 800-38F §4.1).
+const SEMIBLOCK: usize = 8;
 
-/// The least that RFC 3394 wraps, in bytes (§2: n is at least 2).
-const LEAST: usize = 2 * UNIT;
+/// The shortest input of AES key wrap, in bytes (RFC 3394 §2: n is at least 2).
+const MIN_LENGTH: usize = 2 * SEMIBLOCK;
 
-/// Evaluates `$body` with `$kek` for the key.
+/// Evaluates `$body` with `$kek` as the key-encryption key.
 macro_rules! with_kek {
     ($key:expr, |$kek:ident| $body:expr) => {{
         let key: &[u8] = $key;
-        let wrong = || Error::key_bytes(CryptographicAlgorithm::Aes, key);
+        let invalid_key = || Error::key_bytes(CryptographicAlgorithm::Aes, key);
         match key.len() {
-            16 => KekAes128::try_from(key).map_err(|_| wrong()).and_then(|$kek| $body),
-            24 => KekAes192::try_from(key).map_err(|_| wrong()).and_then(|$kek| $body),
-            32 => KekAes256::try_from(key).map_err(|_| wrong()).and_then(|$kek| $body),
-            _ => Err(wrong()),
+            16 => KekAes128::try_from(key).map_err(|_| invalid_key()).and_then(|$kek| $body),
+            24 => KekAes192::try_from(key).map_err(|_| invalid_key()).and_then(|$kek| $body),
+            32 => KekAes256::try_from(key).map_err(|_| invalid_key()).and_then(|$kek| $body),
+            _ => Err(invalid_key()),
         }
     }};
 }
 
-/// Wraps by RFC 5649 where `padded`, by RFC 3394 otherwise.
+/// Wraps with RFC 5649 if `padded`, with RFC 3394 otherwise.
 pub(super) fn aes_wrap(key: &[u8], data: &[u8], padded: bool) -> Result<Vec<u8>, Error> {
-    let uneven = Error::data_length(data.len(), UNIT);
+    let length_error = Error::data_length(data.len(), SEMIBLOCK);
     if padded {
         if data.is_empty() {
-            return Err(uneven);
+            return Err(length_error);
         }
-        with_kek!(key, |kek| kek.wrap_with_padding_vec(data).map_err(|_| uneven))
+        with_kek!(key, |kek| kek.wrap_with_padding_vec(data).map_err(|_| length_error))
     } else {
-        if data.len() < LEAST {
-            return Err(uneven);
+        if data.len() < MIN_LENGTH {
+            return Err(length_error);
         }
-        with_kek!(key, |kek| kek.wrap_vec(data).map_err(|_| uneven))
+        with_kek!(key, |kek| kek.wrap_vec(data).map_err(|_| length_error))
     }
 }
 
-/// Unwraps by RFC 5649 where `padded`, by RFC 3394 otherwise.
+/// Unwraps with RFC 5649 if `padded`, with RFC 3394 otherwise.
 pub(super) fn aes_unwrap(key: &[u8], data: &[u8], padded: bool) -> Result<Secret, Error> {
-    let least = if padded { LEAST } else { LEAST + UNIT };
-    if data.len() < least || !data.len().is_multiple_of(UNIT) {
-        return Err(Error::data_length(data.len(), UNIT));
+    let min = if padded { MIN_LENGTH } else { MIN_LENGTH + SEMIBLOCK };
+    if data.len() < min || !data.len().is_multiple_of(SEMIBLOCK) {
+        return Err(Error::data_length(data.len(), SEMIBLOCK));
     }
-    let mut out = Zeroizing::new(vec![0; data.len() - UNIT]);
+    let mut out = Zeroizing::new(vec![0; data.len() - SEMIBLOCK]);
     let length = with_kek!(key, |kek| if padded {
         kek.unwrap_with_padding(data, &mut out).map(<[u8]>::len).map_err(|_| Error::Authentication)
     } else {
-        kek.unwrap(data, &mut out).map(|()| data.len() - UNIT).map_err(|_| Error::Authentication)
+        kek.unwrap(data, &mut out).map(|()| data.len() - SEMIBLOCK).map_err(|_| Error::Authentication)
     })?;
     out.truncate(length);
     Ok(Secret::new(std::mem::take(&mut *out)))
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_wrapped_keys_that_were_changed() {
+    fn rejects_modified_wrapped_keys() {
         let key = [7; 32];
         for mode in [BlockCipherMode::NISTKeyWrap, BlockCipherMode::AESKeyWrapPadding] {
             let wrapping = wrapping(&key, mode);
@@ -174,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_key_wrap_does_not_have() {
+    fn rejects_unsupported_parameters_and_lengths() {
         use BlockCipherMode::*;
         let key = [0; 16];
-        let uneven = |length| Err(Error::DataLength { length, block: 8 });
-        assert_eq!(wrap(&wrapping(&key, NISTKeyWrap), &[0; 15]), uneven(15));
-        assert_eq!(wrap(&wrapping(&key, NISTKeyWrap), &[0; 17]), uneven(17));
-        assert_eq!(wrap(&wrapping(&key, NISTKeyWrap), &[0; 8]), uneven(8));
-        assert_eq!(wrap(&wrapping(&key, AESKeyWrapPadding), b""), uneven(0));
+        let length_error = |length| Err(Error::DataLength { length, block: 8 });
+        assert_eq!(wrap(&wrapping(&key, NISTKeyWrap), &[0; 15]), length_error(15));
+        assert_eq!(wrap(&wrapping(&key, NISTKeyWrap), &[0; 17]), length_error(17));
+        assert_eq!(wrap(&wrapping(&key, NISTKeyWrap), &[0; 8]), length_error(8));
+        assert_eq!(wrap(&wrapping(&key, AESKeyWrapPadding), b""), length_error(0));
         let algorithm = CryptographicAlgorithm::Aes;
         assert_eq!(
             wrap(&wrapping(&[0; 15], NISTKeyWrap), &[0; 16]),

@@ -94,7 +94,7 @@ impl<'a> Link<'a> {
             None => true,
             Some(usage) => usage.is_ok_and(|usage| usage.key_cert_sign()),
         };
-        signs && path_len_constraint.is_none_or(|most| below <= usize::from(most))
+        signs && path_len_constraint.is_none_or(|max| below <= usize::from(max))
     }
 
     /// Whether it constrains the chain in a way that is not verified here.
@@ -339,8 +339,8 @@ mod tests {
         let usage = |usage| with_authority(move |params| params.key_usages = vec![usage]);
         assert_eq!(usage(KeyUsagePurpose::KeyCertSign), Validity::Valid);
         assert_eq!(usage(KeyUsagePurpose::DigitalSignature), Validity::Invalid);
-        for (most, expected) in [(0, Validity::Invalid), (1, Validity::Valid)] {
-            let root = signer("root", None, |params| params.is_ca = IsCa::Ca(Constraints::Constrained(most)));
+        for (max, expected) in [(0, Validity::Invalid), (1, Validity::Valid)] {
+            let root = signer("root", None, |params| params.is_ca = IsCa::Ca(Constraints::Constrained(max)));
             let middle = signer("middle", Some(&root), |_| ());
             let last = signer("last", Some(&middle), leaf);
             assert_eq!(validate(&[&last.der, &middle.der, &root.der], None, AT), expected);

@@ -1,11 +1,11 @@
-//! The curves that this server computes on, and their names.
+//! The supported elliptic curves and their names.
 
 use x509_cert::der::asn1::ObjectIdentifier;
 
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::{CryptographicAlgorithm, RecommendedCurve};
 
-/// A curve, and with the Edwards and Montgomery forms of Curve25519 also what its keys are for.
+/// An elliptic curve. Curve25519 has one variant per purpose, key agreement and signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Curve {
     /// NIST P-224.
@@ -26,7 +26,7 @@ pub enum Curve {
 
 use Curve::*;
 
-/// Curve, KMIP's name for it, bits, object identifier (RFC 5480 §2.1.1.1, SEC 2, RFC 8410 §3).
+/// Curve, KMIP's Recommended Curve, field size in bits, object identifier (RFC 5480 §2.1.1.1, SEC 2, RFC 8410 §3).
 const CURVES: &[(Curve, RecommendedCurve, u32, ObjectIdentifier)] = &[
     (P224, RecommendedCurve::P224, 224, ObjectIdentifier::new_unwrap("1.3.132.0.33")),
     (P256, RecommendedCurve::P256, 256, ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7")),
@@ -38,13 +38,13 @@ const CURVES: &[(Curve, RecommendedCurve, u32, ObjectIdentifier)] = &[
 ];
 
 impl Curve {
-    /// The curve that a request names by algorithm, Recommended Curve and length in bits. One of the last two is
-    /// enough, and Ed25519 needs neither; a length alone means the curve of NIST that has it.
+    /// Selects a curve by algorithm, Recommended Curve and length in bits. Either of the last two is sufficient, and Ed25519
+    /// requires neither; a length alone selects the NIST curve of that length.
     ///
     /// # Errors
-    /// [`Error::Algorithm`] for an algorithm without curves, [`Error::Curve`] for a curve that nobody here
-    /// computes on, [`Error::KeyLength`] for a length without a curve, [`Error::Conflict`] where curve and length
-    /// differ, [`Error::Missing`] where neither is given.
+    /// Returns [`Error::Algorithm`] if the algorithm has no curves, [`Error::Curve`] if the curve is not supported,
+    /// [`Error::KeyLength`] if no curve has the length, [`Error::Conflict`] if curve and length contradict each other,
+    /// and [`Error::Missing`] if both are absent.
     pub fn choose(
         algorithm: CryptographicAlgorithm,
         named: Option<RecommendedCurve>,
@@ -71,7 +71,8 @@ impl Curve {
         Ok(curve)
     }
 
-    /// The curve of KMIP's name. Keys on Curve25519 are for agreement unless their algorithm signs.
+    /// Converts KMIP's Recommended Curve, or returns `None` if it is not supported. Keys on Curve25519 are for key agreement
+    /// unless their algorithm is a signature algorithm.
     pub fn named(curve: RecommendedCurve, algorithm: CryptographicAlgorithm) -> Option<Self> {
         use CryptographicAlgorithm as A;
         let signs = matches!(algorithm, A::Ed25519 | A::Ecdsa);
@@ -82,17 +83,17 @@ impl Curve {
         }
     }
 
-    /// KMIP's name.
+    /// Returns KMIP's Recommended Curve.
     pub fn entry(self) -> RecommendedCurve {
         self.row().1
     }
 
-    /// The length of its keys, in bits: that of the field.
+    /// Returns the length of its keys in bits, which is that of the field.
     pub fn bits(self) -> u32 {
         self.row().2
     }
 
-    /// The algorithm that its keys are for, in KMIP's names.
+    /// Returns the Cryptographic Algorithm of its keys.
     pub const fn algorithm(self) -> CryptographicAlgorithm {
         match self {
             P224 | P256 | P384 | P521 | Secp256k1 => CryptographicAlgorithm::Ec,
@@ -101,7 +102,7 @@ impl Curve {
         }
     }
 
-    /// How many bytes an element of the field has; a private key has as many.
+    /// Returns the length in bytes of a field element and of a private key.
     pub const fn field_bytes(self) -> usize {
         match self {
             P224 => 28,
@@ -111,7 +112,7 @@ impl Curve {
         }
     }
 
-    /// Whether keys are points with two coordinates, in the forms of SEC 1; else they are bare bytes.
+    /// Whether public keys are points in the encodings of SEC 1, in contrast to the 32 bytes of Curve25519.
     pub const fn has_points(self) -> bool {
         !matches!(self, X25519 | Ed25519)
     }
@@ -129,7 +130,7 @@ impl Curve {
     }
 }
 
-/// Evaluates `$body`, an `Option`, with `$c` for the package of the curve; none for curves without points.
+/// Evaluates `$body`, an `Option`, with `$c` as the package of the curve, or to `None` for curves without points.
 macro_rules! with_curve {
     ($curve:expr, $c:ident => $body:expr) => {
         match $curve {

@@ -1,5 +1,5 @@
-//! Keys on elliptic curves in the formats of the standard: ECPrivateKey (RFC 5915), PKCS#8 (RFC 5208, RFC 8410),
-//! X.509 SubjectPublicKeyInfo (RFC 5480, RFC 8410), PEM of each, and bare points and numbers.
+//! The formats of elliptic curve keys: ECPrivateKey (RFC 5915), PKCS#8 (RFC 5208, RFC 8410), SubjectPublicKeyInfo (RFC
+//! 5480, RFC 8410), PEM of each, and raw points and scalars.
 
 use aws_lc_rs::agreement;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -20,7 +20,7 @@ const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     curve: Curve,
-    /// The uncompressed point (SEC 1 §2.3.3), or the bare bytes of Curve25519.
+    /// The uncompressed point (SEC 1 §2.3.3), or the 32 bytes of a Curve25519 key.
     point: Vec<u8>,
 }
 
@@ -28,15 +28,15 @@ pub struct PublicKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivateKey {
     curve: Curve,
-    /// The number, as long as the field, or the bare bytes of Curve25519.
+    /// The scalar, big-endian and as long as the field, or the 32 bytes of a Curve25519 key.
     scalar: Secret,
 }
 
 impl PublicKey {
-    /// Reads SubjectPublicKeyInfo, or PEM of it.
+    /// Decodes SubjectPublicKeyInfo in DER or PEM.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] for other bytes, and for points that are not on the curve.
+    /// Returns [`Error::Unreadable`] for other bytes and for points that are not on the curve.
     pub fn read(bytes: &[u8], purpose: Purpose) -> Result<Self, Error> {
         let unreadable = Error::Unreadable { role: KeyRole::Public, purpose };
         let decoded = pem(bytes);
@@ -46,10 +46,10 @@ impl PublicKey {
         Self::from_point(curve, info.subject_public_key.as_bytes().ok_or(unreadable)?, purpose)
     }
 
-    /// Makes a key of a point, compressed or not (SEC 1 §2.3.4), or of the bare bytes of Curve25519.
+    /// Creates a key from a point, compressed or uncompressed (SEC 1 §2.3.4), or from the 32 bytes of a Curve25519 key.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] for bytes that are no point of the curve.
+    /// Returns [`Error::Unreadable`] if the bytes are not a point on the curve.
     pub fn from_point(curve: Curve, point: &[u8], purpose: Purpose) -> Result<Self, Error> {
         let unreadable = Error::Unreadable { role: KeyRole::Public, purpose };
         let point = if curve.has_points() {
@@ -60,26 +60,25 @@ impl PublicKey {
         Ok(Self { curve, point: point.ok_or(unreadable)? })
     }
 
-    /// The curve.
+    /// Returns the curve.
     pub const fn curve(&self) -> Curve {
         self.curve
     }
 
-    /// The uncompressed point, or the bare bytes of Curve25519.
+    /// Returns the uncompressed point, or the 32 bytes of a Curve25519 key.
     pub fn point(&self) -> &[u8] {
         &self.point
     }
 
-    /// The compressed point; none on curves whose keys are bare bytes.
+    /// Returns the compressed point, or `None` for Curve25519.
     pub fn compressed_point(&self) -> Option<Vec<u8>> {
         encoded(self.curve, &self.point, true)
     }
 
-    /// DER of SubjectPublicKeyInfo, the point `compressed` where it can be.
+    /// Returns the DER of SubjectPublicKeyInfo, with a compressed point if `compressed`.
     ///
     /// # Errors
-    /// [`Error::Inexpressible`] for a compressed point where there is none, [`Error::Failed`] where the encoder
-    /// fails.
+    /// Returns [`Error::Inexpressible`] if the curve has no compressed points, and [`Error::Failed`] if the encoder fails.
     pub fn spki(&self, compressed: bool) -> Result<Vec<u8>, Error> {
         let failed = |_| Error::Failed(Purpose::Convert);
         let short =
@@ -94,10 +93,10 @@ impl PublicKey {
 }
 
 impl PrivateKey {
-    /// Reads ECPrivateKey with its curve, PKCS#8, or PEM of either. Nothing is decrypted.
+    /// Decodes ECPrivateKey with its curve or PKCS#8, in DER or PEM. Encrypted keys are not supported.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] for other bytes, and for numbers that are no key of the curve.
+    /// Returns [`Error::Unreadable`] for other bytes and for scalars that are not valid on the curve.
     pub fn read(bytes: &[u8], purpose: Purpose) -> Result<Self, Error> {
         let unreadable = Error::Unreadable { role: KeyRole::Private, purpose };
         let decoded = pem(bytes);
@@ -118,11 +117,10 @@ impl PrivateKey {
         }
     }
 
-    /// Makes a key of its number, big-endian, or of the bare bytes of Curve25519. Zeros may be missing at the
-    /// front of a number, or be too many.
+    /// Creates a key from its scalar, big-endian with any number of leading zeros, or from the 32 bytes of a Curve25519 key.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] for bytes that are no key of the curve.
+    /// Returns [`Error::Unreadable`] if the bytes are not a private key on the curve.
     pub fn from_scalar(curve: Curve, scalar: &[u8], purpose: Purpose) -> Result<Self, Error> {
         let unreadable = Error::Unreadable { role: KeyRole::Private, purpose };
         let length = curve.field_bytes();
@@ -135,34 +133,34 @@ impl PrivateKey {
         let mut padded = vec![0; missing];
         padded.extend_from_slice(digits);
         let key = Self { curve, scalar: Secret::new(padded) };
-        // A number has to be above zero and below the order; the public half exists for no other.
+        // A public key exists only for scalars between zero and the order of the curve.
         key.compute_point().ok_or(unreadable)?;
         Ok(key)
     }
 
-    /// The curve.
+    /// Returns the curve.
     pub const fn curve(&self) -> Curve {
         self.curve
     }
 
-    /// The number, as long as the field, or the bare bytes of Curve25519.
+    /// Returns the scalar, big-endian and as long as the field, or the 32 bytes of a Curve25519 key.
     pub const fn scalar(&self) -> &Secret {
         &self.scalar
     }
 
-    /// The public half.
+    /// Computes the public key.
     ///
     /// # Errors
-    /// None for a key that was made here.
+    /// Returns [`Error::Failed`] if the scalar is invalid, which the constructors exclude.
     pub fn public(&self) -> Result<PublicKey, Error> {
         let point = self.compute_point().ok_or(Error::Failed(Purpose::Convert))?;
         Ok(PublicKey { curve: self.curve, point })
     }
 
-    /// DER of ECPrivateKey, with its curve and its public half.
+    /// Returns the DER of ECPrivateKey, with the curve and the public key.
     ///
     /// # Errors
-    /// [`Error::Inexpressible`] for keys of Curve25519, which have no such form (RFC 8410 §7).
+    /// Returns [`Error::Inexpressible`] for Curve25519, which does not have this format (RFC 8410 §7).
     pub fn sec1(&self) -> Result<Secret, Error> {
         if !self.curve.has_points() {
             return Err(Error::Inexpressible);
@@ -170,10 +168,10 @@ impl PrivateKey {
         self.ec_private_key(Some(EcParameters::NamedCurve(self.curve.oid())))
     }
 
-    /// DER of PrivateKeyInfo.
+    /// Returns the DER of PrivateKeyInfo (PKCS#8).
     ///
     /// # Errors
-    /// [`Error::Failed`] where the encoder fails.
+    /// Returns [`Error::Failed`] if the encoder fails.
     pub fn pkcs8(&self) -> Result<Secret, Error> {
         let failed = |_| Error::Failed(Purpose::Convert);
         let inner = if self.curve.has_points() {
@@ -196,7 +194,7 @@ impl PrivateKey {
 
     fn compute_point(&self) -> Option<Vec<u8>> {
         let scalar = self.scalar.expose();
-        if let Some(algorithm) = super::fast_agreement(self.curve) {
+        if let Some(algorithm) = super::aws_agreement(self.curve) {
             let key = agreement::PrivateKey::from_private_key(algorithm, scalar).ok()?;
             return key.compute_public_key().ok().map(|point| point.as_ref().to_vec());
         }
@@ -212,7 +210,7 @@ impl PrivateKey {
     }
 }
 
-/// The point in the form that is wanted; none where the bytes are no point.
+/// Encodes a point as compressed or uncompressed. Returns `None` if the bytes are not a point on the curve.
 fn encoded(curve: Curve, point: &[u8], compressed: bool) -> Option<Vec<u8>> {
     use p256::elliptic_curve::sec1::ToEncodedPoint;
     with_curve!(curve, c => {

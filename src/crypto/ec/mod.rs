@@ -1,9 +1,8 @@
-//! Elliptic curves: making keys and agreeing on secrets (SEC 1, RFC 7748); the formats of keys and signatures
-//! have files of their own.
+//! Elliptic curves: key generation and key agreement (SEC 1, RFC 7748), key formats and signatures.
 //!
-//! What works on a private key goes through aws-lc-rs wherever it has the curve, in constant time. The packages of
-//! the curves read and write points, and do what aws-lc-rs does not: all of P-224, ECDH on secp256k1, and hashes
-//! that it does not sign a curve with.
+//! aws-lc-rs performs private-key operations in constant time on the curves that it supports. The RustCrypto packages
+//! decode and encode points, and implement P-224, ECDH on secp256k1, and ECDSA with the hashes that aws-lc-rs does not
+//! combine with a curve.
 
 mod curve;
 mod key;
@@ -23,13 +22,13 @@ pub(super) use sign::{sign, verify};
 
 use curve::with_curve;
 
-/// Makes a private key; its public half follows from it.
+/// Generates a private key, from which [`PrivateKey::public`] computes the public key.
 ///
 /// # Errors
-/// [`Error::Failed`] where the library could not.
+/// Returns [`Error::Failed`] if the library returns an error.
 pub fn generate(curve: Curve) -> Result<PrivateKey, Error> {
     let failed = Error::Failed(Purpose::CreateKeyPair);
-    if let Some(algorithm) = fast_agreement(curve) {
+    if let Some(algorithm) = aws_agreement(curve) {
         let key = agreement::PrivateKey::generate(algorithm).map_err(|_| failed)?;
         let scalar = if curve == Curve::X25519 {
             let seed: Curve25519SeedBin<'_> = key.as_be_bytes().map_err(|_| failed)?;
@@ -46,8 +45,8 @@ pub fn generate(curve: Curve) -> Result<PrivateKey, Error> {
         let bytes: Curve25519SeedBin<'_> = seed.as_be_bytes().map_err(|_| failed)?;
         return PrivateKey::from_scalar(curve, bytes.as_ref(), Purpose::CreateKeyPair);
     }
-    // FIPS 186-5 A.2.2: numbers are drawn until one is below the order; on these curves nearly every one is.
-    for _ in 0..DRAWS {
+    // Rejection sampling (FIPS 186-5 §A.2.2): on these curves, nearly every number is less than the order.
+    for _ in 0..MAX_SAMPLES {
         let candidate = random::secret(curve.field_bytes())?;
         if let Ok(key) = PrivateKey::from_scalar(curve, candidate.expose(), Purpose::CreateKeyPair) {
             return Ok(key);
@@ -56,38 +55,38 @@ pub fn generate(curve: Curve) -> Result<PrivateKey, Error> {
     Err(failed)
 }
 
-/// How often a private key is drawn before the source of random bytes counts as broken.
-const DRAWS: usize = 64;
+/// The maximum number of samples for a private key. More are a sign of a broken random number generator.
+const MAX_SAMPLES: usize = 64;
 
-/// The secret that both owners of a key come to: the x coordinate (SEC 1 §3.3.1), or what X25519 gives
-/// (RFC 7748 §6.1).
+/// Computes the shared secret of a key agreement: the x coordinate, big-endian and as long as the field (SEC 1 §3.3.1), or
+/// the 32 bytes of X25519 (RFC 7748 §6.1).
 ///
 /// # Errors
-/// [`Error::Curve`] for keys that do not agree (Ed25519 signs only), or are on two curves;
-/// [`Error::Failed`] where the point is none to agree with.
+/// Returns [`Error::Curve`] if the keys are on different curves or on Ed25519, and [`Error::Failed`] if the public point
+/// is not suitable.
 pub fn agree(private: &PrivateKey, public: &PublicKey) -> Result<Secret, Error> {
     let (curve, purpose) = (private.curve(), Purpose::Derive);
     if curve == Curve::Ed25519 || curve != public.curve() {
         return Err(Error::Curve { curve: public.curve().entry(), purpose });
     }
     let failed = Error::Failed(purpose);
-    if let Some(algorithm) = fast_agreement(curve) {
+    if let Some(algorithm) = aws_agreement(curve) {
         let own = agreement::PrivateKey::from_private_key(algorithm, private.scalar().expose())
             .map_err(|_| failed)?;
-        let theirs = UnparsedPublicKey::new(algorithm, public.point());
-        return agreement::agree(&own, theirs, failed, |secret| Ok(Secret::new(secret.to_vec())));
+        let peer = UnparsedPublicKey::new(algorithm, public.point());
+        return agreement::agree(&own, peer, failed, |secret| Ok(Secret::new(secret.to_vec())));
     }
     let agreed = with_curve!(curve, c => {
         let own = c::SecretKey::from_slice(private.scalar().expose()).map_err(|_| failed)?;
-        let theirs = c::PublicKey::from_sec1_bytes(public.point()).map_err(|_| failed)?;
-        let secret = c::ecdh::diffie_hellman(own.to_nonzero_scalar(), theirs.as_affine());
+        let peer = c::PublicKey::from_sec1_bytes(public.point()).map_err(|_| failed)?;
+        let secret = c::ecdh::diffie_hellman(own.to_nonzero_scalar(), peer.as_affine());
         Some(Zeroizing::new(secret.raw_secret_bytes().to_vec()))
     });
     agreed.map(|mut secret| Secret::new(std::mem::take(&mut *secret))).ok_or(failed)
 }
 
-/// The curve in aws-lc-rs' key agreement, where it has it.
-fn fast_agreement(curve: Curve) -> Option<&'static agreement::Algorithm> {
+/// Returns the key agreement algorithm of aws-lc-rs, or `None` if it does not support the curve.
+fn aws_agreement(curve: Curve) -> Option<&'static agreement::Algorithm> {
     match curve {
         Curve::P256 => Some(&agreement::ECDH_P256),
         Curve::P384 => Some(&agreement::ECDH_P384),

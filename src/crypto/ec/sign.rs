@@ -1,7 +1,7 @@
-//! Signatures: ECDSA (FIPS 186-5 §6), DER of r and s (RFC 3279 §2.2.3), and Ed25519 (RFC 8032 §5.1).
+//! Signatures: ECDSA (FIPS 186-5 §6) as DER of r and s (RFC 3279 §2.2.3), and Ed25519 (RFC 8032 §5.1).
 //!
-//! aws-lc-rs signs with the hashes that it pairs with a curve, in constant time; every other pair goes through the
-//! curve's own package. Verifying has nothing to hide: the packages do it.
+//! aws-lc-rs signs in constant time with the combinations of curve and hash that it supports, the RustCrypto package of
+//! the curve with the others. The RustCrypto packages verify ECDSA, because verification uses no secrets.
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, UnparsedPublicKey};
@@ -12,7 +12,7 @@ use super::{Curve, PrivateKey, PublicKey};
 use crate::crypto::hash::{Hash, SignatureInput};
 use crate::crypto::{Error, Parameter, Purpose};
 
-/// Signs. Data has to come with its hash; a digest may come without.
+/// Signs `message`. Data requires a hash, a digest does not.
 pub(in crate::crypto) fn sign(
     key: &PrivateKey,
     hash: Option<Hash>,
@@ -22,10 +22,10 @@ pub(in crate::crypto) fn sign(
     let curve = key.curve();
     if curve == Curve::Ed25519 {
         let pair = Ed25519KeyPair::from_seed_unchecked(key.scalar().expose()).map_err(|_| failed)?;
-        return Ok(pair.sign(bare(message)?).as_ref().to_vec());
+        return Ok(pair.sign(whole_message(message)?).as_ref().to_vec());
     }
     let hashed = hashed(hash, message)?;
-    if let Some((algorithm, digest)) = hash.and_then(|hash| fast(curve, hash))
+    if let Some((algorithm, digest)) = hash.and_then(|hash| aws_algorithms(curve, hash))
         && let Ok(digest) = digest::Digest::import_less_safe(&hashed, digest)
     {
         let public = key.public()?;
@@ -45,7 +45,7 @@ pub(in crate::crypto) fn sign(
     signed.ok_or(Error::Curve { curve: curve.entry(), purpose: Purpose::Sign })
 }
 
-/// Whether the signature is right. A signature that cannot be read is not.
+/// Whether the signature is valid. A malformed signature is not.
 pub(in crate::crypto) fn verify(
     key: &PublicKey,
     hash: Option<Hash>,
@@ -55,24 +55,24 @@ pub(in crate::crypto) fn verify(
     let curve = key.curve();
     if curve == Curve::Ed25519 {
         let key = UnparsedPublicKey::new(&signature::ED25519, key.point());
-        return Ok(key.verify(bare(message)?, signature).is_ok());
+        return Ok(key.verify(whole_message(message)?, signature).is_ok());
     }
     let unreadable = Error::Failed(Purpose::Verify);
     let hashed = padded(curve, hashed(hash, message)?);
-    let right = with_curve!(curve, c => {
+    let valid = with_curve!(curve, c => {
         use c::ecdsa::signature::hazmat::PrehashVerifier;
         let key = c::ecdsa::VerifyingKey::from_sec1_bytes(key.point()).map_err(|_| unreadable)?;
         Some(c::ecdsa::Signature::from_der(signature).is_ok_and(|signature| {
-            // secp256k1's package takes the lower of the two values of s only; both are right.
+            // The package k256 accepts only the lower of the two valid values of s.
             let signature = signature.normalize_s().unwrap_or(signature);
             key.verify_prehash(&hashed, &signature).is_ok()
         }))
     });
-    right.ok_or(Error::Curve { curve: curve.entry(), purpose: Purpose::Verify })
+    valid.ok_or(Error::Curve { curve: curve.entry(), purpose: Purpose::Verify })
 }
 
-/// Ed25519 hashes the whole message itself, twice: a digest in its place cannot be taken.
-fn bare(message: SignatureInput<'_>) -> Result<&[u8], Error> {
+/// Returns the data for Ed25519, which hashes the whole message twice and therefore does not support digests.
+fn whole_message(message: SignatureInput<'_>) -> Result<&[u8], Error> {
     match message {
         SignatureInput::Data(data) => Ok(data),
         SignatureInput::Digest(_) => Err(Error::Unexpected(Parameter::DigestedData)),
@@ -91,8 +91,8 @@ fn hashed(hash: Option<Hash>, message: SignatureInput<'_>) -> Result<Vec<u8>, Er
     }
 }
 
-/// A digest shorter than the field, with zeros before it: the same number (FIPS 186-5 §6.4.1), and the packages
-/// refuse less than half a field.
+/// Adds leading zeros to a digest shorter than the field. The number is the same (FIPS 186-5 §6.4.1), and the packages
+/// reject digests shorter than half the field.
 fn padded(curve: Curve, digest: Vec<u8>) -> Vec<u8> {
     match curve.field_bytes().checked_sub(digest.len()) {
         None | Some(0) => digest,
@@ -104,8 +104,11 @@ fn padded(curve: Curve, digest: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// The curve and the hash in aws-lc-rs, where it has the pair.
-fn fast(curve: Curve, hash: Hash) -> Option<(&'static EcdsaSigningAlgorithm, &'static digest::Algorithm)> {
+/// Returns the algorithms of aws-lc-rs, or `None` if it does not combine the curve with the hash.
+fn aws_algorithms(
+    curve: Curve,
+    hash: Hash,
+) -> Option<(&'static EcdsaSigningAlgorithm, &'static digest::Algorithm)> {
     Some(match (curve, hash) {
         (Curve::P256, Hash::Sha256) => (&signature::ECDSA_P256_SHA256_ASN1_SIGNING, &digest::SHA256),
         (Curve::P384, Hash::Sha384) => (&signature::ECDSA_P384_SHA384_ASN1_SIGNING, &digest::SHA384),

@@ -1,10 +1,8 @@
-//! Taking a container apart: what current and older programs make. The whole has to be one of DER, under a code that
-//! the password makes (RFC 7292 §5.1), with SHA-1 or SHA-2.
+//! Opens containers of current and older programs, in DER and with password integrity mode (RFC 7292 §5.1) over SHA-1 or
+//! SHA-2.
 //!
-//! Encryption is read by PBES2 with PBKDF2 and AES, and by the older algorithms of RFC 7292, Appendix C, but for RC4,
-//! which no program made containers with. A container says itself how often it hashes: all of it together has a bound.
-
-use std::fmt;
+//! Supports PBES2 with PBKDF2 and AES, and the algorithms of RFC 7292 Appendix C except RC4. A container states its
+//! iteration counts; the sum of all hashes is bounded.
 
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockDecryptMut, InnerIvInit};
@@ -31,6 +29,7 @@ use zeroize::Zeroizing;
 
 use super::oid;
 use crate::crypto::derive::MAX_ITERATIONS;
+use crate::crypto::error::ContainerFault;
 use crate::crypto::hash::Hash;
 use crate::crypto::mac::HmacKey;
 use crate::crypto::symmetric::{self, Cipher};
@@ -38,91 +37,54 @@ use crate::crypto::{Error, Key};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, PaddingMethod};
 use crate::secret::Secret;
 
-/// What comes out of a container.
+/// The contents of an opened container.
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// The private key: DER of PKCS#8's PrivateKeyInfo.
     pub key: Secret,
-    /// What the container calls the key by.
+    /// The friendlyName attribute of the key.
     pub friendly_name: Option<String>,
-    /// All certificates of the container: the key's own first, the others in their order.
+    /// All certificates of the container: that of the key first, the others in their order.
     pub certificates: Vec<OpenedCertificate>,
 }
 
-/// A certificate out of a container.
+/// A certificate of an opened container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenedCertificate {
-    /// Its DER.
+    /// DER of the certificate.
     pub der: Vec<u8>,
-    /// What the container calls it by.
+    /// The friendlyName attribute of the certificate.
     pub friendly_name: Option<String>,
 }
 
-/// Why a container cannot be taken apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The bytes are no container, or a part of it is not what it says.
-    Malformed,
-    /// The password is another one, or the container was changed.
-    Password,
-    /// It is protected in a way that is not read: by a public key, by nothing, or by an algorithm that is not there.
-    Protection,
-    /// It has more parts, or hashes more often, than is taken.
-    Bounds,
-    /// There is no private key in it.
-    NoKey,
-    /// There are several private keys in it, and none of them or several have the name that was asked for.
-    SeveralKeys,
-}
+/// The maximum number of parts and of objects in a container, more than a key and its certificate chain need.
+const MAX_PARTS: usize = 64;
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "it cannot be read",
-            Self::Password => "its password is another one, or it was changed",
-            Self::Protection => "the way in which it is protected is not supported",
-            Self::Bounds => "it has more parts or more iterations than are taken",
-            Self::NoKey => "there is no private key in it",
-            Self::SeveralKeys => {
-                "there are several private keys in it, and the PKCS#12 Friendly Name has to say which is meant"
-            }
-        })
-    }
-}
+/// The maximum number of hashes to open a container: that of the longest derivation that a client may request.
+const MAX_WORK: u64 = MAX_ITERATIONS as u64;
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Container(fault)
-    }
-}
-
-/// How many parts and how many objects a container may have: more than a chain of certificates and its key.
-const MOST_PARTS: usize = 64;
-
-/// How many hashes all of a container together may take: those of the longest derivation that a client may ask for.
-const MOST_WORK: u64 = MAX_ITERATIONS as u64;
-
-/// Takes a container apart. Where it holds several private keys, `name` is what the one is called that is meant.
+/// Opens a container with its password (UTF-8). If it contains several private keys, `name` selects one by its
+/// friendlyName.
 ///
 /// # Errors
-/// [`Error::Container`].
+/// Returns [`Error::Container`] with the reason.
 pub fn open(der: &[u8], password: &[u8], name: Option<&str>) -> Result<Opened, Error> {
-    let password = std::str::from_utf8(password).map_err(|_| Fault::Password)?;
-    let mut opening = Opening { password, work: MOST_WORK, keys: Vec::new(), certificates: Vec::new() };
-    opening.whole(der)?;
+    let password = std::str::from_utf8(password).map_err(|_| ContainerFault::Password)?;
+    let mut opening = Opening { password, work: MAX_WORK, keys: Vec::new(), certificates: Vec::new() };
+    opening.container(der)?;
     let Opening { keys, mut certificates, .. } = opening;
     let key = match keys.len() {
-        0 => return Err(Fault::NoKey.into()),
+        0 => return Err(ContainerFault::NoKey.into()),
         1 => keys.into_iter().next(),
         _ => {
             let mut named = keys.into_iter().filter(|key| name.is_some() && key.name.as_deref() == name);
             named.next().filter(|_| named.next().is_none())
         }
     };
-    let key = key.ok_or(Fault::SeveralKeys)?;
-    let own = certificates.iter().position(|it| it.local.is_some() && it.local == key.local);
-    if let Some(own) = own.and_then(|at| certificates.get_mut(..=at)) {
-        own.rotate_right(1);
+    let key = key.ok_or(ContainerFault::SeveralKeys)?;
+    let key_certificate = certificates.iter().position(|it| it.local.is_some() && it.local == key.local);
+    if let Some(first) = key_certificate.and_then(|at| certificates.get_mut(..=at)) {
+        first.rotate_right(1);
     }
     let certificates = certificates
         .into_iter()
@@ -130,44 +92,45 @@ pub fn open(der: &[u8], password: &[u8], name: Option<&str>) -> Result<Opened, E
     Ok(Opened { key: key.value, friendly_name: key.name, certificates: certificates.collect() })
 }
 
-/// A key or a certificate, and what its bag says of it.
+/// A key or a certificate, with the attributes of its bag.
 struct Found {
     value: Secret,
     name: Option<String>,
     local: Option<Vec<u8>>,
 }
 
-/// A container that is being taken apart.
+/// The state of opening a container.
 struct Opening<'a> {
     password: &'a str,
-    /// How many hashes are left.
+    /// The number of hashes that are still permitted.
     work: u64,
     keys: Vec<Found>,
     certificates: Vec<Found>,
 }
 
 impl Opening<'_> {
-    fn whole(&mut self, der: &[u8]) -> Result<(), Fault> {
-        let container = Pfx::from_der(der).map_err(|_| Fault::Malformed)?;
+    fn container(&mut self, der: &[u8]) -> Result<(), ContainerFault> {
+        let container = Pfx::from_der(der).map_err(|_| ContainerFault::Malformed)?;
         if container.auth_safe.content_type != oid::DATA {
-            return Err(Fault::Protection);
+            return Err(ContainerFault::Protection);
         }
         let safe = octets(&container.auth_safe.content)?;
-        self.check(&container.mac_data.ok_or(Fault::Protection)?, &safe)?;
+        self.check(&container.mac_data.ok_or(ContainerFault::Protection)?, &safe)?;
         let parts: Vec<ContentInfo> = read(&safe)?;
-        if parts.len() > MOST_PARTS {
-            return Err(Fault::Bounds);
+        if parts.len() > MAX_PARTS {
+            return Err(ContainerFault::Bounds);
         }
         for part in parts {
             let bags = match part.content_type {
                 oid::DATA => octets(&part.content)?,
                 oid::ENCRYPTED_DATA => {
-                    let encrypted: EncryptedData = part.content.decode_as().map_err(|_| Fault::Malformed)?;
+                    let encrypted: EncryptedData =
+                        part.content.decode_as().map_err(|_| ContainerFault::Malformed)?;
                     let encrypted = encrypted.enc_content_info;
-                    let data = encrypted.encrypted_content.ok_or(Fault::Malformed)?;
+                    let data = encrypted.encrypted_content.ok_or(ContainerFault::Malformed)?;
                     self.decrypt(&encrypted.content_enc_alg, data.as_bytes())?
                 }
-                _ => return Err(Fault::Protection),
+                _ => return Err(ContainerFault::Protection),
             };
             for bag in read::<Vec<SafeBag>>(&bags)? {
                 self.bag(&bag)?;
@@ -176,28 +139,29 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Looks at the code of the authenticated safe.
-    fn check(&mut self, mac: &MacData, safe: &[u8]) -> Result<(), Fault> {
+    /// Verifies the MAC of the authenticated safe.
+    fn check(&mut self, mac: &MacData, safe: &[u8]) -> Result<(), ContainerFault> {
         let hash = match mac.mac.algorithm.oid {
             oid::SHA1 => Hash::Sha1,
             oid::SHA256 => Hash::Sha256,
             oid::SHA384 => Hash::Sha384,
             oid::SHA512 => Hash::Sha512,
-            _ => return Err(Fault::Protection),
+            _ => return Err(ContainerFault::Protection),
         };
         let (salt, length) = (mac.mac_salt.as_bytes(), hash.length());
         let key = self.derive(hash, salt, Pkcs12KeyType::Mac, mac.iterations, length)?;
         let code = HmacKey::new(hash, &key).compute(&[safe]);
-        if bool::from(code.ct_eq(mac.mac.digest.as_bytes())) { Ok(()) } else { Err(Fault::Password) }
+        if bool::from(code.ct_eq(mac.mac.digest.as_bytes())) { Ok(()) } else { Err(ContainerFault::Password) }
     }
 
-    fn bag(&mut self, bag: &SafeBag) -> Result<(), Fault> {
-        if self.keys.len() + self.certificates.len() >= MOST_PARTS {
-            return Err(Fault::Bounds);
+    fn bag(&mut self, bag: &SafeBag) -> Result<(), ContainerFault> {
+        if self.keys.len() + self.certificates.len() >= MAX_PARTS {
+            return Err(ContainerFault::Bounds);
         }
-        let value = ContextSpecific::<Any>::from_der(&bag.bag_value).map_err(|_| Fault::Malformed)?.value;
-        let value = Zeroizing::new(value.to_der().map_err(|_| Fault::Malformed)?);
-        let (name, local) = said_of(bag);
+        let value =
+            ContextSpecific::<Any>::from_der(&bag.bag_value).map_err(|_| ContainerFault::Malformed)?.value;
+        let value = Zeroizing::new(value.to_der().map_err(|_| ContainerFault::Malformed)?);
+        let (name, local) = attributes_of(bag);
         let found = |value: Vec<u8>| Found { value: Secret::new(value), name, local };
         match bag.bag_id {
             oid::KEY => self.keys.push(found(value.to_vec())),
@@ -212,7 +176,7 @@ impl Opening<'_> {
                     self.certificates.push(found(certificate.cert_value.as_bytes().to_vec()));
                 }
             }
-            // Revocation lists and secrets are no objects here.
+            // Certificate revocation lists and secrets have no managed object.
             _ => {}
         }
         Ok(())
@@ -222,26 +186,32 @@ impl Opening<'_> {
         &mut self,
         algorithm: &AlgorithmIdentifierOwned,
         data: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let older = |key: usize| (key, 8);
+    ) -> Result<Zeroizing<Vec<u8>>, ContainerFault> {
+        // The lengths of key and IV, in bytes.
+        let pkcs12_pbe = |key: usize| (key, 8);
         let (key, iv) = match algorithm.oid {
-            PKCS_12_PBE_WITH_SHAAND3_KEY_TRIPLE_DES_CBC => older(24),
-            PKCS_12_PBE_WITH_SHAAND2_KEY_TRIPLE_DES_CBC | PKCS_12_PBE_WITH_SHAAND128_BIT_RC2_CBC => older(16),
-            PKCS_12_PBEWITH_SHAAND40_BIT_RC2_CBC => older(5),
+            PKCS_12_PBE_WITH_SHAAND3_KEY_TRIPLE_DES_CBC => pkcs12_pbe(24),
+            PKCS_12_PBE_WITH_SHAAND2_KEY_TRIPLE_DES_CBC | PKCS_12_PBE_WITH_SHAAND128_BIT_RC2_CBC => {
+                pkcs12_pbe(16)
+            }
+            PKCS_12_PBEWITH_SHAAND40_BIT_RC2_CBC => pkcs12_pbe(5),
             _ => return self.decrypt_pbes2(algorithm, data),
         };
-        let parameters = algorithm.parameters.as_ref().ok_or(Fault::Malformed)?;
-        let parameters: Pkcs12PbeParams = parameters.decode_as().map_err(|_| Fault::Malformed)?;
+        let parameters = algorithm.parameters.as_ref().ok_or(ContainerFault::Malformed)?;
+        let parameters: Pkcs12PbeParams = parameters.decode_as().map_err(|_| ContainerFault::Malformed)?;
         let (salt, rounds) = (parameters.salt.as_bytes(), parameters.iterations);
         let key = self.derive(Hash::Sha1, salt, Pkcs12KeyType::EncryptionKey, rounds, key)?;
         let iv = self.derive(Hash::Sha1, salt, Pkcs12KeyType::Iv, rounds, iv)?;
         match algorithm.oid {
             PKCS_12_PBE_WITH_SHAAND128_BIT_RC2_CBC | PKCS_12_PBEWITH_SHAAND40_BIT_RC2_CBC => {
                 let cipher = Rc2::new_with_eff_key_len(&key, key.len() * 8);
-                let mode = cbc::Decryptor::inner_iv_slice_init(cipher, &iv).map_err(|_| Fault::Malformed)?;
+                let mode = cbc::Decryptor::inner_iv_slice_init(cipher, &iv)
+                    .map_err(|_| ContainerFault::Malformed)?;
                 let mut buffer = Zeroizing::new(data.to_vec());
-                let length =
-                    mode.decrypt_padded_mut::<Pkcs7>(&mut buffer).map_err(|_| Fault::Malformed)?.len();
+                let length = mode
+                    .decrypt_padded_mut::<Pkcs7>(&mut buffer)
+                    .map_err(|_| ContainerFault::Malformed)?
+                    .len();
                 buffer.truncate(length);
                 Ok(buffer)
             }
@@ -255,7 +225,8 @@ impl Opening<'_> {
                     additional_data: None,
                     tag_length: None,
                 };
-                let decrypted = symmetric::decrypt(&cipher, data, None).map_err(|_| Fault::Malformed)?;
+                let decrypted =
+                    symmetric::decrypt(&cipher, data, None).map_err(|_| ContainerFault::Malformed)?;
                 Ok(Zeroizing::new(decrypted.expose().to_vec()))
             }
         }
@@ -265,22 +236,22 @@ impl Opening<'_> {
         &mut self,
         algorithm: &AlgorithmIdentifierOwned,
         data: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let der = algorithm.to_der().map_err(|_| Fault::Malformed)?;
-        let scheme = EncryptionScheme::from_der(&der).map_err(|_| Fault::Protection)?;
+    ) -> Result<Zeroizing<Vec<u8>>, ContainerFault> {
+        let der = algorithm.to_der().map_err(|_| ContainerFault::Malformed)?;
+        let scheme = EncryptionScheme::from_der(&der).map_err(|_| ContainerFault::Protection)?;
         let Some(Kdf::Pbkdf2(derivation)) = scheme.pbes2().map(|parameters| &parameters.kdf) else {
-            return Err(Fault::Protection);
+            return Err(ContainerFault::Protection);
         };
-        // Two blocks of SHA-1 make the longest key.
+        // The longest key needs two blocks of SHA-1.
         self.spend(u64::from(derivation.iteration_count) * 2)?;
         let decrypted = scheme.decrypt(self.password, data).map_err(|error| match error {
-            pkcs5::Error::UnsupportedAlgorithm { .. } => Fault::Protection,
-            _ => Fault::Malformed,
+            pkcs5::Error::UnsupportedAlgorithm { .. } => ContainerFault::Protection,
+            _ => ContainerFault::Malformed,
         })?;
         Ok(Zeroizing::new(decrypted))
     }
 
-    /// The derivation of RFC 7292, Appendix B.
+    /// Derives a key or an IV (RFC 7292 Appendix B).
     fn derive(
         &mut self,
         hash: Hash,
@@ -288,10 +259,11 @@ impl Opening<'_> {
         kind: Pkcs12KeyType,
         rounds: i32,
         length: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    ) -> Result<Zeroizing<Vec<u8>>, ContainerFault> {
         let blocks = length.div_ceil(hash.length().max(1)) as u64;
         self.spend(
-            u64::try_from(rounds).ok().filter(|rounds| *rounds > 0).ok_or(Fault::Malformed)? * blocks,
+            u64::try_from(rounds).ok().filter(|rounds| *rounds > 0).ok_or(ContainerFault::Malformed)?
+                * blocks,
         )?;
         let password = self.password;
         let derived = match hash {
@@ -299,28 +271,28 @@ impl Opening<'_> {
             Hash::Sha256 => derive_key_utf8::<sha2::Sha256>(password, salt, kind, rounds, length),
             Hash::Sha384 => derive_key_utf8::<sha2::Sha384>(password, salt, kind, rounds, length),
             Hash::Sha512 => derive_key_utf8::<sha2::Sha512>(password, salt, kind, rounds, length),
-            _ => return Err(Fault::Protection),
+            _ => return Err(ContainerFault::Protection),
         };
-        derived.map(Zeroizing::new).map_err(|_| Fault::Password)
+        derived.map(Zeroizing::new).map_err(|_| ContainerFault::Password)
     }
 
-    fn spend(&mut self, hashes: u64) -> Result<(), Fault> {
-        self.work = self.work.checked_sub(hashes).ok_or(Fault::Bounds)?;
+    fn spend(&mut self, hashes: u64) -> Result<(), ContainerFault> {
+        self.work = self.work.checked_sub(hashes).ok_or(ContainerFault::Bounds)?;
         Ok(())
     }
 }
 
-fn read<T: for<'d> Decode<'d>>(der: &[u8]) -> Result<T, Fault> {
-    T::from_der(der).map_err(|_| Fault::Malformed)
+fn read<T: for<'d> Decode<'d>>(der: &[u8]) -> Result<T, ContainerFault> {
+    T::from_der(der).map_err(|_| ContainerFault::Malformed)
 }
 
-fn octets(content: &Any) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let octets = content.decode_as::<OctetString>().map_err(|_| Fault::Malformed)?;
+fn octets(content: &Any) -> Result<Zeroizing<Vec<u8>>, ContainerFault> {
+    let octets = content.decode_as::<OctetString>().map_err(|_| ContainerFault::Malformed)?;
     Ok(Zeroizing::new(octets.into_bytes()))
 }
 
-/// The friendly name and the local key identifier of a bag, where they can be read.
-fn said_of(bag: &SafeBag) -> (Option<String>, Option<Vec<u8>>) {
+/// Returns the friendlyName and the localKeyId of a bag, as far as they are readable.
+fn attributes_of(bag: &SafeBag) -> (Option<String>, Option<Vec<u8>>) {
     let value = |kind: ObjectIdentifier| {
         let attribute = bag.bag_attributes.iter().flat_map(|all| all.iter()).find(|it| it.oid == kind)?;
         attribute.values.iter().next().cloned()
@@ -345,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_again() {
+    fn opens_what_write_encodes() {
         let (key, der) = container();
         let opened = open(&der, b"password", None).unwrap();
         assert_eq!(opened.key, key);
@@ -356,10 +328,10 @@ mod tests {
     }
 
     #[test]
-    fn another_password_and_every_change_are_refused() {
+    fn rejects_a_wrong_password_and_every_modification() {
         let (_, der) = container();
-        assert_eq!(open(&der, b"Password", None).unwrap_err(), Fault::Password.into());
-        assert_eq!(open(&der, &[0xff], None).unwrap_err(), Fault::Password.into());
+        assert_eq!(open(&der, b"Password", None).unwrap_err(), ContainerFault::Password.into());
+        assert_eq!(open(&der, &[0xff], None).unwrap_err(), ContainerFault::Password.into());
         for at in (0..der.len()).step_by(97) {
             let mut changed = der.clone();
             changed[at] ^= 0x10;
@@ -369,16 +341,16 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_hashes_for_ever_is_refused_at_once() {
+    fn rejects_excessive_iteration_counts() {
         let (_, der) = container();
         let mut mac = Pfx::from_der(&der).unwrap().mac_data.unwrap();
         mac.iterations = i32::MAX;
         let mut opening =
-            Opening { password: "password", work: MOST_WORK, keys: Vec::new(), certificates: Vec::new() };
-        assert_eq!(opening.check(&mac, b""), Err(Fault::Bounds));
+            Opening { password: "password", work: MAX_WORK, keys: Vec::new(), certificates: Vec::new() };
+        assert_eq!(opening.check(&mac, b""), Err(ContainerFault::Bounds));
         mac.iterations = 0;
-        assert_eq!(opening.check(&mac, b""), Err(Fault::Malformed));
-        assert_eq!(opening.spend(MOST_WORK), Ok(()));
-        assert_eq!(opening.spend(1), Err(Fault::Bounds));
+        assert_eq!(opening.check(&mac, b""), Err(ContainerFault::Malformed));
+        assert_eq!(opening.spend(MAX_WORK), Ok(()));
+        assert_eq!(opening.spend(1), Err(ContainerFault::Bounds));
     }
 }

@@ -1,8 +1,9 @@
-//! Containers that OpenSSL and a key store of Java made, under the password `password`: the same key on P-256, called
-//! `alias`, and its certificate, unless something else is said.
+//! Containers of OpenSSL and of Java's key store with the password `password`. Unless stated otherwise, each contains the
+//! same key on P-256 with the name `alias`, and its certificate.
 
-use super::open::{Fault, open};
+use super::open::open;
 use crate::crypto::Error;
+use crate::crypto::error::ContainerFault;
 use crate::crypto::test::hex;
 use crate::x509::{Certificate, NameAttribute};
 
@@ -188,7 +189,7 @@ fn containers_of_other_programs_give_their_key_and_certificates() {
         let [own, rest @ ..] = &opened.certificates[..] else { panic!("no certificate") };
         assert_eq!((&own.der, own.friendly_name.as_deref()), (&hex(CERTIFICATE), Some("alias")));
         assert_eq!(rest.len(), others);
-        assert_eq!(open(&hex(container), b"passwort", None).unwrap_err(), Fault::Password.into());
+        assert_eq!(open(&hex(container), b"passwort", None).unwrap_err(), ContainerFault::Password.into());
     }
 }
 
@@ -203,14 +204,14 @@ fn of_several_keys_the_name_says_which() {
     }
     for name in [None, Some("three")] {
         let refused = open(&hex(TWO_KEYS), b"password", name).unwrap_err();
-        assert_eq!(refused, Error::Container(Fault::SeveralKeys));
+        assert_eq!(refused, Error::Container(ContainerFault::SeveralKeys));
     }
 }
 
 #[test]
 fn a_container_that_nothing_vouches_for_is_refused() {
-    assert_eq!(open(&hex(WITHOUT_CODE), b"password", None).unwrap_err(), Fault::Protection.into());
+    assert_eq!(open(&hex(WITHOUT_CODE), b"password", None).unwrap_err(), ContainerFault::Protection.into());
     for short in [&[][..], &[0x30, 0x80], b"no container"] {
-        assert_eq!(open(short, b"password", None).unwrap_err(), Fault::Malformed.into());
+        assert_eq!(open(short, b"password", None).unwrap_err(), ContainerFault::Malformed.into());
     }
 }

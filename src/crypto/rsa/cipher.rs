@@ -1,8 +1,8 @@
 //! RSA encryption: OAEP and PKCS#1 v1.5 (RFC 8017 §7).
 //!
-//! A decryption with PKCS#1 v1.5 never fails because of its padding: it gives bytes that depend on the key and
-//! the cipher text only, so that nobody learns from it whether the padding was right (implicit rejection, as
-//! draft-irtf-cfrg-rsa-guidance describes it and OpenSSL computes it).
+//! A decryption with PKCS#1 v1.5 does not fail for invalid padding. It returns bytes that depend on the key and the
+//! ciphertext only, so that the result does not reveal whether the padding was valid (implicit rejection as in
+//! draft-irtf-cfrg-rsa-guidance and OpenSSL).
 
 use aws_lc_rs::rsa as aws;
 use rsa::Pkcs1v15Encrypt;
@@ -17,16 +17,16 @@ use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::{HashingAlgorithm, PaddingMethod};
 use crate::secret::Secret;
 
-/// How data is padded for RSA.
+/// The parameters of RSA encryption padding.
 #[derive(Clone, Copy, Debug)]
 pub struct Padding<'a> {
-    /// OAEP or PKCS#1 v1.5.
+    /// The method: OAEP or PKCS#1 v1.5.
     pub method: Option<PaddingMethod>,
-    /// The hash of OAEP, which needs one.
+    /// The hash; required for OAEP.
     pub hash: Option<HashingAlgorithm>,
-    /// The hash of OAEP's mask; absent, it is the hash of OAEP, as in PyKMIP.
+    /// The hash of the mask generation function of OAEP; `hash` if absent, as in PyKMIP.
     pub mask_hash: Option<HashingAlgorithm>,
-    /// OAEP's label, P Source; absent, it is empty.
+    /// The label of OAEP (P Source); empty if absent.
     pub label: Option<&'a [u8]>,
 }
 
@@ -48,7 +48,7 @@ impl Padding<'_> {
         }
     }
 
-    /// The padding for the package rsa, which takes labels of text only.
+    /// Converts the padding for the package rsa, which accepts only UTF-8 labels.
     fn portable(&self, hash: Hash, mask: Hash) -> Result<rsa::Oaep, Error> {
         let unsupported = Error::Unexpected(Parameter::Label);
         let label = std::str::from_utf8(self.label.unwrap_or_default()).map_err(|_| unsupported)?;
@@ -59,10 +59,10 @@ impl Padding<'_> {
     }
 }
 
-/// OAEP in aws-lc-rs, where it has it.
-fn fast(bits: u32, hash: Hash, mask: Hash) -> Option<&'static aws::OaepAlgorithm> {
+/// Returns OAEP of aws-lc-rs, or `None` if it does not support the combination.
+fn aws_oaep(bits: u32, hash: Hash, mask: Hash) -> Option<&'static aws::OaepAlgorithm> {
     match hash {
-        _ if hash != mask || bits < super::FAST_BITS => None,
+        _ if hash != mask || bits < super::AWS_MIN_BITS => None,
         Hash::Sha1 => Some(&aws::OAEP_SHA1_MGF1SHA1),
         Hash::Sha256 => Some(&aws::OAEP_SHA256_MGF1SHA256),
         Hash::Sha384 => Some(&aws::OAEP_SHA384_MGF1SHA384),
@@ -71,11 +71,12 @@ fn fast(bits: u32, hash: Hash, mask: Hash) -> Option<&'static aws::OaepAlgorithm
     }
 }
 
-/// Encrypts `data` with the public key in `key`.
+/// Encrypts `data` with the encoded public key `key`. The ciphertext is as long as the modulus.
 ///
 /// # Errors
-/// Of the kind Parameters for a padding or a hash that is missing or not offered; [`Error::Unreadable`];
-/// [`Error::DataTooLong`].
+/// Returns an error of the kind [`crate::crypto::ErrorKind::InvalidParameter`] if the padding or the hash is missing or not
+/// supported, [`Error::Unreadable`] if the key cannot be decoded, and [`Error::DataTooLong`] if the data does not fit
+/// the modulus.
 pub fn encrypt(key: &[u8], padding: &Padding<'_>, data: &[u8]) -> Result<Vec<u8>, Error> {
     let scheme = padding.scheme(Purpose::Encrypt)?;
     let key = PublicKey::read(key, Purpose::Encrypt)?;
@@ -90,7 +91,7 @@ pub fn encrypt(key: &[u8], padding: &Padding<'_>, data: &[u8]) -> Result<Vec<u8>
     let failed = Error::Failed(Purpose::Encrypt);
     match scheme {
         Scheme::Oaep { hash, mask } => {
-            if let Some(algorithm) = fast(key.bits, hash, mask) {
+            if let Some(algorithm) = aws_oaep(key.bits, hash, mask) {
                 let public = aws::PublicEncryptingKey::from_der(&key.spki()?).map_err(|_| failed)?;
                 let public = aws::OaepPublicEncryptingKey::new(public).map_err(|_| failed)?;
                 let mut out = vec![0; public.ciphertext_size()];
@@ -108,10 +109,10 @@ pub fn encrypt(key: &[u8], padding: &Padding<'_>, data: &[u8]) -> Result<Vec<u8>
     }
 }
 
-/// Decrypts `data` with the private key in `key`.
+/// Decrypts `data` with the encoded private key `key`.
 ///
 /// # Errors
-/// As [`encrypt`], and [`Error::Decryption`] for OAEP that does not fit and for data of the wrong length.
+/// Returns the errors of [`encrypt`], and [`Error::Decryption`] if the length of the data or the OAEP padding is invalid.
 pub fn decrypt(key: &[u8], padding: &Padding<'_>, data: &[u8]) -> Result<Secret, Error> {
     let scheme = padding.scheme(Purpose::Decrypt)?;
     let key = PrivateKey::read(key, Purpose::Decrypt)?;
@@ -121,8 +122,8 @@ pub fn decrypt(key: &[u8], padding: &Padding<'_>, data: &[u8]) -> Result<Secret,
     }
     match scheme {
         Scheme::Oaep { hash, mask } => {
-            if let Some(algorithm) = fast(key.bits, hash, mask) {
-                let private = decrypting(&key)?;
+            if let Some(algorithm) = aws_oaep(key.bits, hash, mask) {
+                let private = aws_decrypting_key(&key)?;
                 let private = aws::OaepPrivateDecryptingKey::new(private).map_err(|_| Error::Decryption)?;
                 let mut out = Zeroizing::new(vec![0; private.min_output_size()]);
                 let made = private.decrypt(algorithm, data, &mut out, padding.label);
@@ -135,23 +136,23 @@ pub fn decrypt(key: &[u8], padding: &Padding<'_>, data: &[u8]) -> Result<Secret,
             plain.map(Secret::new).map_err(|_| Error::Decryption)
         }
         Scheme::Pkcs1 => {
-            // Computed whether it is needed or not, so that the time is the same.
+            // Computed in every case, so that the duration does not depend on the padding.
             let rejection = rejection(&key, data, length)?;
-            Ok(pkcs1(&key, data)?.unwrap_or(rejection))
+            Ok(decrypt_pkcs1(&key, data)?.unwrap_or(rejection))
         }
     }
 }
 
-fn decrypting(key: &PrivateKey) -> Result<aws::PrivateDecryptingKey, Error> {
+fn aws_decrypting_key(key: &PrivateKey) -> Result<aws::PrivateDecryptingKey, Error> {
     aws::PrivateDecryptingKey::from_pkcs8(key.pkcs8()?.expose())
         .map_err(|_| Error::Unreadable { role: crate::crypto::KeyRole::Private, purpose: Purpose::Decrypt })
 }
 
-/// The data under PKCS#1 v1.5; none where the padding is wrong.
-fn pkcs1(key: &PrivateKey, data: &[u8]) -> Result<Option<Secret>, Error> {
-    if key.bits >= super::FAST_BITS {
+/// Decrypts with PKCS#1 v1.5. Returns `None` if the padding is invalid.
+fn decrypt_pkcs1(key: &PrivateKey, data: &[u8]) -> Result<Option<Secret>, Error> {
+    if key.bits >= super::AWS_MIN_BITS {
         let failed = Error::Failed(Purpose::Decrypt);
-        let private = aws::Pkcs1PrivateDecryptingKey::new(decrypting(key)?).map_err(|_| failed)?;
+        let private = aws::Pkcs1PrivateDecryptingKey::new(aws_decrypting_key(key)?).map_err(|_| failed)?;
         let mut out = Zeroizing::new(vec![0; private.min_output_size()]);
         let Some(made) = private.decrypt(data, &mut out).ok().map(|plain| plain.len()) else {
             return Ok(None);
@@ -164,7 +165,7 @@ fn pkcs1(key: &PrivateKey, data: &[u8]) -> Result<Option<Secret>, Error> {
     Ok(private.decrypt_blinded(&mut OsRng, Pkcs1v15Encrypt, data).ok().map(Secret::new))
 }
 
-/// What a cipher text with a wrong padding decrypts to (draft-irtf-cfrg-rsa-guidance §7).
+/// Returns the replacement for the plaintext if the padding is invalid (draft-irtf-cfrg-rsa-guidance §7).
 fn rejection(key: &PrivateKey, data: &[u8], length: usize) -> Result<Secret, Error> {
     let numbers = key.numbers()?;
     let exponent = numbers.private_exponent.ok_or(Error::Failed(Purpose::Decrypt))?;
@@ -184,14 +185,14 @@ fn rejection(key: &PrivateKey, data: &[u8], length: usize) -> Result<Secret, Err
         out.truncate(bytes);
         out
     };
-    // 128 candidates of two bytes each; the last that fits is the length.
-    let most = length.saturating_sub(2 + 8);
-    let mask = most.next_power_of_two().max(2) - 1;
-    let mask = if most.is_power_of_two() { 2 * most - 1 } else { mask };
+    // The length is the last of 128 candidates, of two bytes each, that fits.
+    let max = length.saturating_sub(2 + 8);
+    let mask = max.next_power_of_two().max(2) - 1;
+    let mask = if max.is_power_of_two() { 2 * max - 1 } else { mask };
     let candidates = stream(b"length", 256);
     let size = candidates.chunks_exact(2).fold(0, |size, pair| {
         let candidate = pair.iter().fold(0usize, |number, byte| number << 8 | usize::from(*byte)) & mask;
-        if candidate < most { candidate } else { size }
+        if candidate < max { candidate } else { size }
     });
     let mut message = stream(b"message", length);
     Ok(Secret::new(message.split_off(length.saturating_sub(size))))

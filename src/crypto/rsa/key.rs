@@ -1,7 +1,5 @@
-//! RSA keys in the formats of the standard: PKCS#1 and PKCS#8 (RFC 8017 A.1, RFC 5208), X.509
-//! SubjectPublicKeyInfo (RFC 5280 §4.1), PEM of each, and bare numbers.
-//!
-//! A key is kept as PKCS#1; reading checks that the numbers make a key.
+//! The formats of RSA keys: PKCS#1 and PKCS#8 (RFC 8017 §A.1, RFC 5208), SubjectPublicKeyInfo (RFC 5280 §4.1), PEM of
+//! each, and raw integers.
 
 use rsa::pkcs1::der::{Decode, Encode};
 use rsa::pkcs1::{self, EncodeRsaPrivateKey};
@@ -14,25 +12,24 @@ use crate::crypto::{Error, KeyRole, Purpose, pem};
 use crate::kmip::enums::CryptographicAlgorithm;
 use crate::secret::Secret;
 
-/// The longest modulus that the package rsa takes private keys of, in bits.
-pub(super) const RSA_MOST_PRIVATE: u32 = 4096;
+/// The longest modulus of a private key that the package rsa supports, in bits.
+pub(super) const RSA_MAX_BITS: u32 = 4096;
 
-/// A public key.
+/// A public key, stored as PKCS#1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     pub(super) pkcs1: Vec<u8>,
     pub(super) bits: u32,
 }
 
-/// A private key.
+/// A private key, stored as PKCS#1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivateKey {
     pub(super) pkcs1: Secret,
     pub(super) bits: u32,
 }
 
-/// The numbers of a private key, big-endian (KMIP 1.4 §2.1.7.4, 2.1 §3.3). What is absent is computed from the
-/// rest, as far as it can be.
+/// The integers of a private key, big-endian (KMIP 1.4 §2.1.7.4). [`PrivateKey::from_numbers`] computes absent ones.
 #[derive(Clone, Debug, Default)]
 pub struct PrivateNumbers {
     /// Modulus.
@@ -54,10 +51,11 @@ pub struct PrivateNumbers {
 }
 
 impl PublicKey {
-    /// Reads SubjectPublicKeyInfo, PKCS#1, or PEM of either.
+    /// Decodes SubjectPublicKeyInfo or PKCS#1, in DER or PEM.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] for other bytes, [`Error::KeyBytes`] for a modulus outside of the bounds.
+    /// Returns [`Error::Unreadable`] for other bytes, and [`Error::KeyBytes`] if the modulus has less than [`MIN_BITS`] or
+    /// more than [`MAX_BITS`] bits.
     pub fn read(bytes: &[u8], purpose: Purpose) -> Result<Self, Error> {
         let unreadable = Error::Unreadable { role: KeyRole::Public, purpose };
         let decoded = pem(bytes);
@@ -73,10 +71,10 @@ impl PublicKey {
         Ok(Self { bits: bits(key.modulus.as_bytes())?, pkcs1: pkcs1.to_vec() })
     }
 
-    /// Makes a key of its numbers, big-endian.
+    /// Creates a key from its integers, big-endian.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] for numbers that make no key, [`Error::KeyBytes`] as in [`PublicKey::read`].
+    /// Returns [`Error::Unreadable`] if the integers do not form a key, and [`Error::KeyBytes`] as [`PublicKey::read`].
     pub fn from_numbers(modulus: &[u8], exponent: &[u8]) -> Result<Self, Error> {
         let unreadable = |_| Error::Unreadable { role: KeyRole::Public, purpose: Purpose::Convert };
         let (modulus, exponent) = (trimmed(modulus), trimmed(exponent));
@@ -87,20 +85,20 @@ impl PublicKey {
         Ok(Self { pkcs1: key.to_der().map_err(unreadable)?, bits: bits(modulus)? })
     }
 
-    /// The length of the modulus, in bits.
+    /// Returns the length of the modulus, in bits.
     pub const fn bits(&self) -> u32 {
         self.bits
     }
 
-    /// DER of RSAPublicKey.
+    /// Returns the DER of RSAPublicKey (PKCS#1).
     pub fn pkcs1(&self) -> &[u8] {
         &self.pkcs1
     }
 
-    /// DER of SubjectPublicKeyInfo.
+    /// Returns the DER of SubjectPublicKeyInfo.
     ///
     /// # Errors
-    /// [`Error::Failed`] where the encoder fails.
+    /// Returns [`Error::Failed`] if the encoder fails.
     pub fn spki(&self) -> Result<Vec<u8>, Error> {
         let failed = |_| Error::Failed(Purpose::Convert);
         let key = spki::der::asn1::BitStringRef::from_bytes(&self.pkcs1).map_err(failed)?;
@@ -108,34 +106,35 @@ impl PublicKey {
         info.to_der().map_err(failed)
     }
 
-    /// The modulus and the public exponent, big-endian.
+    /// Returns the modulus and the public exponent, big-endian.
     ///
     /// # Errors
-    /// None for a key that was read here.
+    /// Returns [`Error::Failed`] if the stored key is malformed, which the constructors exclude.
     pub fn numbers(&self) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let failed = |_| Error::Failed(Purpose::Convert);
         let key = pkcs1::RsaPublicKey::from_der(&self.pkcs1).map_err(failed)?;
         Ok((key.modulus.as_bytes().to_vec(), key.public_exponent.as_bytes().to_vec()))
     }
 
-    /// The key for the package rsa.
+    /// Converts the key for the package rsa.
     pub(super) fn portable(&self, purpose: Purpose) -> Result<RsaPublicKey, Error> {
         let (modulus, exponent) = self.numbers()?;
-        let most = usize::try_from(MAX_BITS).unwrap_or(usize::MAX);
+        let max = usize::try_from(MAX_BITS).unwrap_or(usize::MAX);
         RsaPublicKey::new_with_max_size(
             BigUint::from_bytes_be(&modulus),
             BigUint::from_bytes_be(&exponent),
-            most,
+            max,
         )
         .map_err(|_| Error::Unreadable { role: KeyRole::Public, purpose })
     }
 }
 
 impl PrivateKey {
-    /// Reads PKCS#8, PKCS#1, or PEM of either. Nothing is decrypted: encrypted PKCS#8 is unreadable.
+    /// Decodes PKCS#8 or PKCS#1, in DER or PEM. Encrypted keys are not supported.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] for other bytes, [`Error::KeyBytes`] for a modulus outside of the bounds.
+    /// Returns [`Error::Unreadable`] for other bytes, and [`Error::KeyBytes`] if the modulus has less than [`MIN_BITS`] or
+    /// more than [`MAX_BITS`] bits.
     pub fn read(bytes: &[u8], purpose: Purpose) -> Result<Self, Error> {
         let unreadable = Error::Unreadable { role: KeyRole::Private, purpose };
         let decoded = pem(bytes);
@@ -149,20 +148,19 @@ impl PrivateKey {
         Ok(Self { bits: bits(key.modulus.as_bytes())?, pkcs1: Secret::new(pkcs1.to_vec()) })
     }
 
-    /// Makes a key of its numbers. Without a private exponent both primes and the public exponent are needed;
-    /// without primes the private exponent is.
+    /// Creates a key from its integers. They must contain the private exponent or both primes.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] for numbers that make no key, [`Error::KeyBytes`] as in [`PrivateKey::read`].
+    /// Returns [`Error::Unreadable`] if the integers do not form a key, and [`Error::KeyBytes`] as [`PrivateKey::read`].
     pub fn from_numbers(numbers: &PrivateNumbers) -> Result<Self, Error> {
         let unreadable = Error::Unreadable { role: KeyRole::Private, purpose: Purpose::Convert };
         let bits = bits(trimmed(&numbers.modulus))?;
-        if bits > RSA_MOST_PRIVATE {
-            return Self::of_all(numbers, bits).ok_or(unreadable);
+        if bits > RSA_MAX_BITS {
+            return Self::from_all_numbers(numbers, bits).ok_or(unreadable);
         }
         let number = |bytes: &[u8]| BigUint::from_bytes_be(bytes);
         let secret = |bytes: &Option<Secret>| bytes.as_ref().map(|bytes| number(bytes.expose()));
-        // KMIP 1.4 §2.1.7.4 leaves the public exponent out where it is known; it nearly always is 65537.
+        // KMIP 1.4 §2.1.7.4 makes the public exponent optional; it nearly always is 65537.
         let exponent = numbers.public_exponent.as_deref().map_or(BigUint::from(65_537u32), number);
         let key = match (secret(&numbers.private_exponent), secret(&numbers.p), secret(&numbers.q)) {
             (Some(private), Some(p), Some(q)) => {
@@ -182,8 +180,8 @@ impl PrivateKey {
         Ok(Self { pkcs1: Secret::new(der.as_bytes().to_vec()), bits })
     }
 
-    /// A key of all its numbers, none of them computed.
-    fn of_all(numbers: &PrivateNumbers, bits: u32) -> Option<Self> {
+    /// Creates a key from all of its integers without computing any. Returns `None` if one is absent.
+    fn from_all_numbers(numbers: &PrivateNumbers, bits: u32) -> Option<Self> {
         let uint = |bytes| pkcs1::UintRef::new(trimmed(bytes)).ok();
         let secret = |bytes: &'_ Option<Secret>| bytes.clone();
         let (d, p, q) = (secret(&numbers.private_exponent)?, secret(&numbers.p)?, secret(&numbers.q)?);
@@ -241,10 +239,10 @@ impl PrivateKey {
         })
     }
 
-    /// The public half.
+    /// Returns the public key.
     ///
     /// # Errors
-    /// None for a key that was read here.
+    /// Returns [`Error::Failed`] if the stored key is malformed, which the constructors exclude.
     pub fn public(&self) -> Result<PublicKey, Error> {
         let key = self.parsed()?;
         PublicKey::from_numbers(key.modulus.as_bytes(), key.public_exponent.as_bytes())
@@ -254,7 +252,7 @@ impl PrivateKey {
         pkcs1::RsaPrivateKey::from_der(self.pkcs1.expose()).map_err(|_| Error::Failed(Purpose::Convert))
     }
 
-    /// The key for the package rsa, which checks it.
+    /// Converts the key for the package rsa, which validates it.
     pub(super) fn portable(&self, purpose: Purpose) -> Result<RsaPrivateKey, Error> {
         use rsa::pkcs1::DecodeRsaPrivateKey;
         RsaPrivateKey::from_pkcs1_der(self.pkcs1.expose())
@@ -262,7 +260,7 @@ impl PrivateKey {
     }
 }
 
-/// How many bits a modulus has.
+/// Returns the length of a modulus in bits, if it is supported.
 fn bits(modulus: &[u8]) -> Result<u32, Error> {
     let first = modulus.first().map_or(8, |byte| byte.leading_zeros());
     let wide = u64::try_from(modulus.len()).unwrap_or(u64::MAX).saturating_mul(8);

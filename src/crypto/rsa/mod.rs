@@ -1,7 +1,7 @@
-//! RSA (RFC 8017): making key pairs; the formats of keys, encryption and signatures have files of their own.
+//! RSA (RFC 8017): key generation, key formats, encryption and signatures.
 //!
-//! Private-key work on keys of 2048 bits and more goes through aws-lc-rs wherever it has the hash; the rest
-//! goes through the package rsa, blinded.
+//! aws-lc-rs performs private-key operations on keys of at least 2048 bits if it supports the hash. The package rsa
+//! performs the others, with blinding.
 
 mod cipher;
 mod key;
@@ -25,22 +25,21 @@ pub use ready::forget;
 #[cfg(test)]
 pub(crate) use ready::is_ready;
 pub(crate) use sign::{Scheme, verify};
-pub(super) use sign::{sign, sign_bare, verify_bare};
+pub(super) use sign::{sign, sign_unprefixed, verify_unprefixed};
 
-/// The shortest modulus that aws-lc-rs computes with, in bits.
-const FAST_BITS: u32 = 2048;
+/// The shortest modulus that aws-lc-rs supports, in bits.
+const AWS_MIN_BITS: u32 = 2048;
 
-/// The shortest modulus, in bits: the shortest that PyKMIP's documentation offers.
+/// The shortest supported modulus, in bits, as in PyKMIP.
 pub const MIN_BITS: u32 = 512;
 
-/// The longest modulus, in bits: the longest that aws-lc-rs computes with, and longer ones would let a client
-/// buy minutes of computing with one request.
+/// The longest supported modulus, in bits, as in aws-lc-rs. Longer ones would permit requests that take minutes.
 pub const MAX_BITS: u32 = 8192;
 
 /// The bytes of a block that PKCS#1 v1.5 padding needs at least (RFC 8017 §7.2.1 and §9.2).
 const PKCS1_OVERHEAD: usize = 11;
 
-/// A new pair.
+/// A generated key pair.
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// The public key: DER of PKCS#1's RSAPublicKey, as PyKMIP stores it.
@@ -49,25 +48,24 @@ pub struct Pair {
     pub private_pkcs8: Secret,
 }
 
-/// Makes a pair with a modulus of `bits` bits and the public exponent 65537.
+/// Generates a key pair with a modulus of `bits` bits and the public exponent 65537.
 ///
-/// aws-lc-rs makes 2048, 3072, 4096 and 8192 bits, the package rsa every other length up to 4096.
+/// aws-lc-rs generates keys of 2048, 3072, 4096 and 8192 bits, and the package rsa those of other lengths up to 4096 bits.
 ///
 /// # Errors
-/// [`Error::KeyLength`] for other lengths (PyKMIP: Cryptographic Failure),
-/// [`Error::Failed`] where the library could not.
+/// Returns [`Error::KeyLength`] for other lengths, and [`Error::Failed`] if the library returns an error.
 pub fn generate(bits: u32) -> Result<Pair, Error> {
     match bits {
-        2048 => generate_fast(KeySize::Rsa2048),
-        3072 => generate_fast(KeySize::Rsa3072),
-        4096 => generate_fast(KeySize::Rsa4096),
-        8192 => generate_fast(KeySize::Rsa8192),
-        MIN_BITS..=key::RSA_MOST_PRIVATE => generate_any(bits),
+        2048 => generate_with_aws(KeySize::Rsa2048),
+        3072 => generate_with_aws(KeySize::Rsa3072),
+        4096 => generate_with_aws(KeySize::Rsa4096),
+        8192 => generate_with_aws(KeySize::Rsa8192),
+        MIN_BITS..=key::RSA_MAX_BITS => generate_with_rsa(bits),
         _ => Err(Error::KeyLength { algorithm: CryptographicAlgorithm::Rsa, bits }),
     }
 }
 
-fn generate_fast(size: KeySize) -> Result<Pair, Error> {
+fn generate_with_aws(size: KeySize) -> Result<Pair, Error> {
     let failed = |_| Error::Failed(Purpose::CreateKeyPair);
     let pair = KeyPair::generate(size).map_err(failed)?;
     let private = pair.as_der().map_err(failed)?;
@@ -77,7 +75,7 @@ fn generate_fast(size: KeySize) -> Result<Pair, Error> {
     })
 }
 
-fn generate_any(bits: u32) -> Result<Pair, Error> {
+fn generate_with_rsa(bits: u32) -> Result<Pair, Error> {
     let failed = Error::Failed(Purpose::CreateKeyPair);
     let bits = usize::try_from(bits).map_err(|_| failed)?;
     let private = rsa::RsaPrivateKey::new(&mut OsRng, bits).map_err(|_| failed)?;

@@ -1,8 +1,7 @@
 //! RSA signatures: PKCS#1 v1.5 and PSS (RFC 8017 §8).
 //!
-//! aws-lc-rs signs with SHA-256, SHA-384 and SHA-512 under keys of 2048 bits and more; every other hash and
-//! shorter keys go through the package rsa, blinded. Public-key work has nothing to hide: the package rsa
-//! verifies all.
+//! aws-lc-rs signs with SHA-256, SHA-384 and SHA-512 and keys of at least 2048 bits. The package rsa signs with other
+//! hashes and shorter keys, with blinding, and verifies all signatures.
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self, RsaPssSaltLength, RsaSignatureEncoding};
@@ -19,12 +18,12 @@ use crate::crypto::{Error, Parameter, Purpose};
 pub(crate) enum Scheme {
     /// RSASSA-PKCS1-v1_5.
     Pkcs1,
-    /// RSASSA-PSS, with the mask made by the same hash. Without a salt length, signing takes the longest salt
-    /// that fits, as PyKMIP does, and verifying takes the longest or one of the hash's length.
+    /// RSASSA-PSS with a salt length in bytes and one hash for message and mask. Without a salt length, signing uses
+    /// the longest salt that fits, as PyKMIP does, and verification accepts the longest and the length of the digest.
     Pss(Option<usize>),
 }
 
-/// Signs the digest.
+/// Signs a digest.
 pub(in crate::crypto) fn sign(
     key: &PrivateKey,
     scheme: Scheme,
@@ -35,7 +34,7 @@ pub(in crate::crypto) fn sign(
     if hashed.len() != hash.length() {
         return Err(Error::data_length(hashed.len(), hash.length()));
     }
-    if let Some((encoding, algorithm)) = fast(key.bits, scheme, hash) {
+    if let Some((encoding, algorithm)) = aws_algorithms(key.bits, scheme, hash) {
         let failed = Error::Failed(Purpose::Sign);
         let pair = ready::pair(key)?;
         let hashed = digest::Digest::import_less_safe(hashed, algorithm).map_err(|_| failed)?;
@@ -51,7 +50,7 @@ pub(in crate::crypto) fn sign(
     signed.map_err(|_| Error::Failed(Purpose::Sign))
 }
 
-/// Whether the signature of the digest is right.
+/// Whether the signature of the digest is valid.
 pub(crate) fn verify(
     key: &PublicKey,
     scheme: Scheme,
@@ -70,9 +69,8 @@ pub(crate) fn verify(
     }))
 }
 
-/// Signs a digest that names no hash, by PKCS#1 v1.5 without the DER that would name it: what PKCS#11 calls
-/// CKM_RSA_PKCS. No other package here has it.
-pub(in crate::crypto) fn sign_bare(key: &PrivateKey, digest: &[u8]) -> Result<Vec<u8>, Error> {
+/// Signs a digest with PKCS#1 v1.5 and without the DigestInfo prefix that names the hash (CKM_RSA_PKCS of PKCS#11).
+pub(in crate::crypto) fn sign_unprefixed(key: &PrivateKey, digest: &[u8]) -> Result<Vec<u8>, Error> {
     let key = key.portable(Purpose::Sign)?;
     key.sign_with_rng(&mut OsRng, Pkcs1v15Sign::new_unprefixed(), digest).map_err(|error| match error {
         rsa::Error::MessageTooLong => {
@@ -82,8 +80,8 @@ pub(in crate::crypto) fn sign_bare(key: &PrivateKey, digest: &[u8]) -> Result<Ve
     })
 }
 
-/// Whether the signature of a digest that names no hash is right.
-pub(in crate::crypto) fn verify_bare(
+/// Whether a signature of [`sign_unprefixed`] is valid.
+pub(in crate::crypto) fn verify_unprefixed(
     key: &PublicKey,
     digest: &[u8],
     signature: &[u8],
@@ -92,7 +90,7 @@ pub(in crate::crypto) fn verify_bare(
     Ok(key.verify(Pkcs1v15Sign::new_unprefixed(), digest, signature).is_ok())
 }
 
-/// The length of the salt in bytes; none for PKCS#1 v1.5 (RFC 8017 §9.1.1: the longest is emLen - hLen - 2).
+/// Returns the length of the salt in bytes, or `None` for PKCS#1 v1.5. The longest is emLen - hLen - 2 (RFC 8017 §9.1.1).
 fn salt(bits: u32, scheme: Scheme, hash: Hash) -> Result<Option<usize>, Error> {
     let Scheme::Pss(wanted) = scheme else { return Ok(None) };
     let encoded = usize::try_from(bits.saturating_sub(1).div_ceil(8)).unwrap_or_default();
@@ -104,15 +102,15 @@ fn salt(bits: u32, scheme: Scheme, hash: Hash) -> Result<Option<usize>, Error> {
     }
 }
 
-type Fast = (&'static RsaSignatureEncoding, &'static digest::Algorithm);
+type AwsAlgorithms = (&'static RsaSignatureEncoding, &'static digest::Algorithm);
 
-/// The scheme in aws-lc-rs, where it has it.
-fn fast(bits: u32, scheme: Scheme, hash: Hash) -> Option<Fast> {
+/// Returns the algorithms of aws-lc-rs, or `None` if it does not support the combination.
+fn aws_algorithms(bits: u32, scheme: Scheme, hash: Hash) -> Option<AwsAlgorithms> {
     const MAX: RsaPssSaltLength = RsaPssSaltLength::Max;
-    if bits < super::FAST_BITS {
+    if bits < super::AWS_MIN_BITS {
         return None;
     }
-    let own = matches!(scheme, Scheme::Pss(Some(length)) if length == hash.length());
+    let digest_length_salt = matches!(scheme, Scheme::Pss(Some(length)) if length == hash.length());
     Some(match (scheme, hash) {
         (Scheme::Pkcs1, Hash::Sha256) => (&signature::RSA_PKCS1_SHA256, &digest::SHA256),
         (Scheme::Pkcs1, Hash::Sha384) => (&signature::RSA_PKCS1_SHA384, &digest::SHA384),
@@ -126,14 +124,14 @@ fn fast(bits: u32, scheme: Scheme, hash: Hash) -> Option<Fast> {
         (Scheme::Pss(None), Hash::Sha512) => {
             (&const { signature::RSA_PSS_SHA512.with_pss_salt_length(MAX) }, &digest::SHA512)
         }
-        (_, Hash::Sha256) if own => (&signature::RSA_PSS_SHA256, &digest::SHA256),
-        (_, Hash::Sha384) if own => (&signature::RSA_PSS_SHA384, &digest::SHA384),
-        (_, Hash::Sha512) if own => (&signature::RSA_PSS_SHA512, &digest::SHA512),
+        (_, Hash::Sha256) if digest_length_salt => (&signature::RSA_PSS_SHA256, &digest::SHA256),
+        (_, Hash::Sha384) if digest_length_salt => (&signature::RSA_PSS_SHA384, &digest::SHA384),
+        (_, Hash::Sha512) if digest_length_salt => (&signature::RSA_PSS_SHA512, &digest::SHA512),
         _ => return None,
     })
 }
 
-/// The DER that stands before a digest in PKCS#1 v1.5 (RFC 8017 §9.2, RFC 8702 for SHA-3's identifiers).
+/// Returns PKCS#1 v1.5 with the DigestInfo prefix of the hash (RFC 8017 §9.2; NIST's identifiers for SHA-3).
 fn pkcs1(hash: Hash) -> Pkcs1v15Sign {
     const NIST: [u8; 8] = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02];
     let nist = |last| {

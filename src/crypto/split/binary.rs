@@ -1,20 +1,20 @@
-//! Shamir's polynomials over GF(2^8) and GF(2^16) (KMIP 2.1 §13.1). No table and no branch depends on a secret.
+//! Shamir's scheme over GF(2^8) and GF(2^16) (KMIP 2.1 §13.1). No memory access and no branch depends on a secret.
 
 use super::{Error, Secret, Share, random};
 
-/// x^8+x^4+x^3+x^2+1 without its first term.
+/// The polynomial x^8+x^4+x^3+x^2+1 without its first term.
 const REDUCTION: u8 = 0x1D;
 
-/// The m of GF(2^16) = GF(2^8)[y]/(y^2+y+m).
+/// The constant m of GF(2^16) = GF(2^8)[y]/(y^2+y+m).
 const M: u8 = 0x3A;
 
-/// A field of characteristic two, its elements as the low bits of a number; their sum is the XOR.
+/// A field of characteristic two. An element is the low bits of a number; addition is XOR.
 pub(super) trait Field {
-    /// How many bytes an element has.
+    /// The length of an element, in bytes.
     const BYTES: usize;
-    /// The product.
+    /// Returns the product of two elements.
     fn product(one: u16, other: u16) -> u16;
-    /// What gives 1 with the element; 0 for 0. Only points are inverted, which are public.
+    /// Returns the multiplicative inverse, or 0 for 0. Only share numbers, which are public, are inverted.
     fn inverse(element: u16) -> u16;
 }
 
@@ -42,17 +42,17 @@ impl Field for Gf16 {
     fn product(one: u16, other: u16) -> u16 {
         let ((r, s), (u, v)) = (halves(one), halves(other));
         let sv = product(s, v);
-        whole(product(r ^ s, u ^ v) ^ sv, product(product(r, u), M) ^ sv)
+        join_halves(product(r ^ s, u ^ v) ^ sv, product(product(r, u), M) ^ sv)
     }
 
     fn inverse(element: u16) -> u16 {
         let (u, v) = halves(element);
         let inverted = inverse(product(u ^ v, v) ^ product(M, product(u, u)));
-        whole(product(u, inverted), product(u ^ v, inverted))
+        join_halves(product(u, inverted), product(u ^ v, inverted))
     }
 }
 
-/// The product in GF(2^8), bit by bit.
+/// Returns the product in GF(2^8).
 fn product(one: u8, other: u8) -> u8 {
     let (mut sum, mut shifted) = (0, one);
     for bit in 0..8 {
@@ -62,12 +62,12 @@ fn product(one: u8, other: u8) -> u8 {
     sum
 }
 
-/// All ones where the lowest bit is set, else all zeros.
+/// Returns all ones if the lowest bit is set, all zeros otherwise.
 fn mask(bit: u8) -> u8 {
     (bit & 1).wrapping_neg()
 }
 
-/// element^254, which is element^-1.
+/// Returns the inverse in GF(2^8), which is element^254.
 fn inverse(element: u8) -> u8 {
     let (mut power, mut square) = (1, element);
     for _ in 1..8 {
@@ -82,7 +82,7 @@ fn halves(element: u16) -> (u8, u8) {
     (u, v)
 }
 
-fn whole(u: u8, v: u8) -> u16 {
+fn join_halves(u: u8, v: u8) -> u16 {
     u16::from_be_bytes([u, v])
 }
 
@@ -91,12 +91,12 @@ fn low(element: u16) -> u8 {
     low
 }
 
-/// The elements of bytes; a last odd byte of GF(2^16) is followed by a zero.
+/// Returns the elements that bytes encode. GF(2^16) pads an odd length with one zero byte.
 fn elements<F: Field>(bytes: &[u8]) -> impl Iterator<Item = u16> {
     bytes.chunks(F::BYTES).map(|chunk| match *chunk {
         [byte] if F::BYTES == 1 => byte.into(),
-        [u, v] => whole(u, v),
-        [u] => whole(u, 0),
+        [u, v] => join_halves(u, v),
+        [u] => join_halves(u, 0),
         _ => 0,
     })
 }
@@ -109,7 +109,7 @@ fn push<F: Field>(element: u16, bytes: &mut Vec<u8>) {
     bytes.push(v);
 }
 
-/// Horner's rule: the constant term is the secret, each further coefficient is random.
+/// Evaluates polynomials whose constant terms are the secret and whose other coefficients are random (Horner's method).
 pub(super) fn split<F: Field>(secret: &Secret, parts: usize, threshold: usize) -> Result<Vec<Secret>, Error> {
     let width = secret.len().next_multiple_of(F::BYTES);
     let rows = (1..threshold).map(|_| random::secret(width)).collect::<Result<Vec<_>, _>>()?;
@@ -129,7 +129,7 @@ pub(super) fn split<F: Field>(secret: &Secret, parts: usize, threshold: usize) -
     Ok(shares)
 }
 
-/// Lagrange's interpolation at 0 by the first `threshold` shares; the next one has to lie on their polynomials.
+/// Interpolates the first `threshold` shares at 0, and checks that the next share is on their polynomials.
 pub(super) fn join<F: Field>(shares: &[Share], threshold: usize) -> Result<Secret, Error> {
     let (base, others) = shares.split_at_checked(threshold).ok_or(Error::SharesDisagree)?;
     if let Some(other) = others.first()
@@ -161,7 +161,7 @@ fn at<F: Field>(base: &[Share], wanted: u16) -> Result<Secret, Error> {
     Ok(Secret::new(secret))
 }
 
-/// The number of a share as an element; the caller has seen that it is one.
+/// Returns the number of a share as an element. The caller checks its range.
 fn point(share: &Share) -> u16 {
     u16::try_from(share.number).unwrap_or(0)
 }
@@ -170,13 +170,13 @@ fn point(share: &Share) -> u16 {
 mod tests {
     use super::*;
 
-    /// The power that every element but 0 has as its inverse, by plain multiplication.
+    /// Computes a power by repeated multiplication.
     fn power<F: Field>(element: u16, exponent: u32) -> u16 {
         (0..exponent).fold(1, |power, _| F::product(power, element))
     }
 
     #[test]
-    fn every_element_but_zero_has_an_inverse() {
+    fn every_nonzero_element_has_an_inverse() {
         for element in 1..=u16::from(u8::MAX) {
             assert_eq!(Gf8::product(element, Gf8::inverse(element)), 1, "{element:#04x}");
         }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn products_are_those_of_the_fields() {
+    fn products_follow_the_field_laws() {
         // x^7 times x is x^8, which the modulus makes x^4+x^3+x^2+1.
         assert_eq!(Gf8::product(0x80, 2), 0x1D);
         // y squared is y + m.

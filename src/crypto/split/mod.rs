@@ -1,15 +1,11 @@
-//! Splitting a secret into shares and joining them again (KMIP 1.2 §2.2.5, 2.1 §13.1): by XOR, and by Shamir's
-//! polynomials over GF(2^8), GF(2^16) or a prime field.
+//! Secret sharing (KMIP 1.2 §2.2.5, 2.1 §13.1): XOR, and Shamir's scheme over GF(2^8), GF(2^16) or a prime field.
 //!
-//! A share is known by its number, the Key Part Identifier, which is the point where the polynomials are
-//! evaluated. Below the threshold, shares say nothing of the secret but its length. What is computed with a
-//! secret or a share takes a time that depends on lengths and numbers alone.
+//! The number of a share, its Key Part Identifier, is the point at which the polynomials are evaluated. Fewer shares than
+//! the threshold reveal nothing about the secret except its length. The duration of a computation depends on lengths
+//! and share numbers, but not on secret values.
 //!
-//! The field GF(2^8) is the one of 2.1 §13.1, x^8+x^4+x^3+x^2+1, in every version: the standard's own shares of
-//! 1.2 and 1.4 are in it, although the text of those versions names the field of AES. GF(2^16) is built on the
-//! same field, as 2.0 and 2.1 have it.
-//!
-//! Which object a share belongs to, and what the joined secret becomes, is left to the operations.
+//! GF(2^8) has the polynomial of 2.1 §13.1, x^8+x^4+x^3+x^2+1, in every version: the standard's shares of 1.2 and 1.4 use
+//! it, although the text of those versions names the field of AES. GF(2^16) extends the same field, as in 2.0 and 2.1.
 
 mod binary;
 mod prime;
@@ -20,35 +16,34 @@ use crate::secret::Secret;
 
 pub use prime::{MAX_PRIME_BITS, Prime};
 
-/// The most shares that a secret is split into, and the most that are joined: GF(2^8) has no more numbers, and
-/// each is an object in the store.
+/// The maximum number of shares to split a secret into or to join, as many as GF(2^8) has non-zero elements.
 pub const MAX_PARTS: usize = 255;
 
-/// The longest secret, in bytes: longer than the private key of every algorithm here.
+/// The maximum length of a secret, in bytes. No private key is longer.
 pub const MAX_SECRET: usize = 8192;
 
-/// The most that one split may cost: shares times threshold times bytes. A few tenths of a second; a secret of
-/// the full length can still be split into 45 shares that are all needed.
+/// The maximum work of one split: the product of shares, threshold and bytes, a few tenths of a second. It permits a
+/// secret of the maximum length with 45 shares that are all required.
 const MAX_WORK: usize = 16 << 20;
 
-/// How a secret is split.
+/// The method of splitting a secret.
 #[derive(Clone, Debug)]
 pub enum Scheme {
-    /// All shares are needed, and their XOR is the secret.
+    /// The secret is the XOR of all shares.
     Xor,
-    /// Polynomials over GF(2^8), one for each byte.
+    /// One polynomial over GF(2^8) per byte.
     Gf8,
-    /// Polynomials over GF(2^16), one for each two bytes; a last odd byte is followed by a zero.
+    /// One polynomial over GF(2^16) per two bytes; an odd length is padded with one zero byte.
     Gf16,
     /// One polynomial over the integers modulo a prime; shares are as long as the prime.
     PrimeField(Prime),
 }
 
 impl Scheme {
-    /// The scheme of a method; the prime is needed by the one that has one.
+    /// Returns the scheme of a Split Key Method.
     ///
     /// # Errors
-    /// A prime that is missing, or there without a use for it.
+    /// Returns [`Error::Missing`] if the prime field lacks its prime, and [`Error::Unexpected`] if another method has one.
     pub fn of(method: SplitKeyMethod, prime: Option<Prime>) -> Result<Self, Error> {
         match (method, prime) {
             (SplitKeyMethod::PolynomialSharingPrimeField, Some(prime)) => Ok(Self::PrimeField(prime)),
@@ -62,35 +57,35 @@ impl Scheme {
         }
     }
 
-    /// The largest number that a share can have.
-    fn most(&self) -> usize {
+    /// Returns the largest share number.
+    fn max_number(&self) -> usize {
         match self {
             Self::Gf16 => usize::from(u16::MAX),
             Self::Xor | Self::Gf8 => usize::from(u8::MAX),
-            Self::PrimeField(prime) => prime.most_share(),
+            Self::PrimeField(prime) => prime.max_number(),
         }
     }
 }
 
-/// One share.
+/// A share of a secret.
 #[derive(Clone, Debug)]
 pub struct Share {
-    /// Its number, from 1 on.
+    /// The share number, from 1.
     pub number: u32,
-    /// Its bytes.
+    /// The bytes of the share.
     pub value: Secret,
 }
 
-/// Splits `secret` into `parts` shares, numbered from 1, of which `threshold` give it back.
+/// Splits `secret` into `parts` shares, numbered from 1, of which `threshold` are required to join it.
 ///
 /// # Errors
-/// Numbers that the scheme or the bounds here do not allow, a secret that is empty, too long or not below the
-/// prime, and [`Error::Random`].
+/// Returns [`Error::Range`] if the scheme does not support the numbers, or if the secret is empty, too long, or not less
+/// than the prime; [`Error::Random`] if the operating system returns no random bytes.
 pub fn split(scheme: &Scheme, secret: &Secret, parts: usize, threshold: usize) -> Result<Vec<Share>, Error> {
     check(scheme, parts, threshold)?;
-    let most = MAX_SECRET.min(MAX_WORK / (parts * threshold));
-    if secret.is_empty() || secret.len() > most {
-        return Err(Error::range(Parameter::KeyMaterial, secret.len(), 1, most));
+    let max = MAX_SECRET.min(MAX_WORK / (parts * threshold));
+    if secret.is_empty() || secret.len() > max {
+        return Err(Error::range(Parameter::KeyMaterial, secret.len(), 1, max));
     }
     let values = match scheme {
         Scheme::Xor => split_by_xor(secret, parts)?,
@@ -101,21 +96,22 @@ pub fn split(scheme: &Scheme, secret: &Secret, parts: usize, threshold: usize) -
     Ok((1..).zip(values).map(|(number, value)| Share { number, value }).collect())
 }
 
-/// The secret behind at least `threshold` shares, whatever their order. Of those beyond the threshold one is
-/// looked at: it has to agree. The secret is as long as its field makes it; see [`fitted`].
+/// Joins at least `threshold` shares, in any order. Checks one of the shares in excess of the threshold. The result may
+/// contain padding, which [`fitted`] removes.
 ///
 /// # Errors
-/// Too few shares, shares that do not fit each other, and numbers that are no shares' numbers.
+/// Returns [`Error::TooFewShares`], [`Error::SharesDisagree`] if the shares do not belong to one secret, and
+/// [`Error::Range`] if a number or a length is out of range.
 pub fn join(scheme: &Scheme, shares: &[Share], threshold: usize) -> Result<Secret, Error> {
     check(scheme, threshold.max(2), threshold)?;
     if shares.len() > MAX_PARTS {
         return Err(Error::range(Parameter::SplitKeyParts, shares.len(), threshold, MAX_PARTS));
     }
-    let (mut numbers, most) = (Vec::new(), scheme.most());
+    let (mut numbers, max) = (Vec::new(), scheme.max_number());
     for share in shares {
         let number = usize::try_from(share.number).unwrap_or(usize::MAX);
-        if number == 0 || number > most {
-            return Err(Error::range(Parameter::KeyPartIdentifier, number, 1, most));
+        if number == 0 || number > max {
+            return Err(Error::range(Parameter::KeyPartIdentifier, number, 1, max));
         }
         numbers.push(number);
     }
@@ -129,7 +125,7 @@ pub fn join(scheme: &Scheme, shares: &[Share], threshold: usize) -> Result<Secre
     if repeated || length == 0 || shares.iter().any(|share| share.value.len() != length) {
         return Err(Error::SharesDisagree);
     }
-    // GF(2^16) may have made a share one byte longer.
+    // GF(2^16) may add one byte of padding.
     if length > MAX_SECRET + 1 {
         return Err(Error::range(Parameter::KeyMaterial, length, 1, MAX_SECRET));
     }
@@ -142,30 +138,30 @@ pub fn join(scheme: &Scheme, shares: &[Share], threshold: usize) -> Result<Secre
     }
 }
 
-/// A joined secret in the `length` bytes that it had before it was split: GF(2^16) may have added a zero behind
-/// it, a prime field has zeros before it.
+/// Restores the original length of a joined secret, in bytes: removes the trailing zero that GF(2^16) may add, and the
+/// leading zeros of a prime field.
 ///
 /// # Errors
-/// [`Error::SharesDisagree`] where it cannot have had that length.
+/// Returns [`Error::SharesDisagree`] if the secret cannot have had that length.
 pub fn fitted(scheme: &Scheme, secret: &Secret, length: usize) -> Result<Secret, Error> {
     let bytes = secret.expose();
-    let over = bytes.len().checked_sub(length).ok_or(Error::SharesDisagree)?;
-    let (kept, padding, most) = match scheme {
-        Scheme::PrimeField(_) => bytes.split_at_checked(over).map(|(before, kept)| (kept, before, over)),
+    let excess = bytes.len().checked_sub(length).ok_or(Error::SharesDisagree)?;
+    let (kept, padding, max) = match scheme {
+        Scheme::PrimeField(_) => bytes.split_at_checked(excess).map(|(before, kept)| (kept, before, excess)),
         Scheme::Gf16 => bytes.split_at_checked(length).map(|(kept, behind)| (kept, behind, 1)),
         Scheme::Xor | Scheme::Gf8 => bytes.split_at_checked(length).map(|(kept, behind)| (kept, behind, 0)),
     }
     .ok_or(Error::SharesDisagree)?;
-    if padding.len() > most || padding.iter().any(|byte| *byte != 0) {
+    if padding.len() > max || padding.iter().any(|byte| *byte != 0) {
         return Err(Error::SharesDisagree);
     }
     Ok(Secret::new(kept.to_vec()))
 }
 
 fn check(scheme: &Scheme, parts: usize, threshold: usize) -> Result<(), Error> {
-    let most = MAX_PARTS.min(scheme.most());
-    if !(2..=most).contains(&parts) {
-        return Err(Error::range(Parameter::SplitKeyParts, parts, 2, most));
+    let max = MAX_PARTS.min(scheme.max_number());
+    if !(2..=max).contains(&parts) {
+        return Err(Error::range(Parameter::SplitKeyParts, parts, 2, max));
     }
     // One share would be the secret itself.
     if !(2..=parts).contains(&threshold) {

@@ -1,7 +1,7 @@
-//! Shamir's polynomial over the integers modulo a prime (KMIP 2.1 §13.1).
+//! Shamir's scheme over the integers modulo a prime (KMIP 2.1 §13.1).
 //!
-//! What is public, the prime and the weights of an interpolation, is computed with num-bigint-dig. What is
-//! secret is added and doubled limb by limb, in a time that depends on the prime's length alone.
+//! num-bigint-dig computes public values: the prime and the weights of an interpolation. Secret values are added and
+//! doubled limb by limb, in a time that depends only on the length of the prime.
 
 use std::fmt;
 
@@ -12,18 +12,18 @@ use zeroize::Zeroizing;
 
 use super::{Error, Parameter, Secret, Share, random};
 
-/// The longest prime, in bits: enough for every symmetric key and those of elliptic curves. Judging a longer one
-/// would let a client buy seconds of computing with a request.
+/// The maximum length of a prime, in bits: sufficient for symmetric and elliptic curve keys. The primality test of a
+/// longer one would take seconds.
 pub const MAX_PRIME_BITS: usize = 2048;
 
-/// Rounds of Miller-Rabin, beside the test of Lucas: a composite passes with a chance below 2^-40.
+/// The rounds of the Miller-Rabin test, in addition to a Lucas test. The error probability is less than 2^-40.
 const ROUNDS: usize = 20;
 
-/// The prime of a field.
+/// The modulus of a prime field.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Prime {
     value: BigUint,
-    /// The same, the least limb first.
+    /// The limbs of `value`, least significant first.
     limbs: Vec<u32>,
 }
 
@@ -34,19 +34,21 @@ impl fmt::Debug for Prime {
 }
 
 impl Prime {
-    /// The number whose big-endian digits are `digits`, after a look at whether it is a prime.
+    /// Decodes a big-endian number and tests whether it is a prime.
     ///
     /// # Errors
-    /// A number that is too long or too small, or no prime.
+    /// Returns [`Error::Range`] if the number has less than 2 or more than [`MAX_PRIME_BITS`] bits, and
+    /// [`Error::NotAPrime`] if it is composite.
     pub fn read(digits: &[u8]) -> Result<Self, Error> {
         let modulus = Self::modulus(digits)?;
         if probably_prime(&modulus.value, ROUNDS) { Ok(modulus) } else { Err(Error::NotAPrime) }
     }
 
-    /// The same without that look: enough for joining, which finds out itself when the number is no prime.
+    /// Decodes a big-endian number without the primality test. Joining does not need the test, because it fails if an
+    /// inverse does not exist.
     ///
     /// # Errors
-    /// A number that is too long or too small.
+    /// Returns [`Error::Range`] if the number has less than 2 or more than [`MAX_PRIME_BITS`] bits.
     pub fn modulus(digits: &[u8]) -> Result<Self, Error> {
         let value = BigUint::from_bytes_be(digits);
         let bits = value.bits();
@@ -56,24 +58,24 @@ impl Prime {
         Ok(Self::of(value))
     }
 
-    /// The least prime whose field holds every secret of `length` bytes.
+    /// Returns the smallest prime that exceeds every secret of `length` bytes.
     ///
     /// # Errors
-    /// Secrets for which the prime would be too long.
+    /// Returns [`Error::Range`] if the prime would have more than [`MAX_PRIME_BITS`] bits.
     pub fn above(length: usize) -> Result<Self, Error> {
-        let most = (MAX_PRIME_BITS - 1) / 8;
-        if length > most {
-            return Err(Error::range(Parameter::KeyMaterial, length, 1, most));
+        let max = (MAX_PRIME_BITS - 1) / 8;
+        if length > max {
+            return Err(Error::range(Parameter::KeyMaterial, length, 1, max));
         }
         Ok(Self::of(next_prime(&(BigUint::from(1u32) << (length * 8)))))
     }
 
-    /// Its big-endian digits.
+    /// Returns the prime, big-endian.
     pub fn digits(&self) -> Vec<u8> {
         self.value.to_bytes_be()
     }
 
-    /// How many bytes a secret can have at the most.
+    /// Returns the maximum length of a secret, in bytes.
     pub fn room(&self) -> usize {
         (self.value.bits() - 1) / 8
     }
@@ -89,18 +91,18 @@ impl Prime {
         Self { value, limbs }
     }
 
-    /// How many bytes a share has.
+    /// Returns the length of a share, in bytes.
     fn width(&self) -> usize {
         self.value.bits().div_ceil(8)
     }
 
-    /// The largest number that a share can have: below the prime, and an Integer of the protocol.
-    pub(super) fn most_share(&self) -> usize {
-        let most = match *self.limbs.as_slice() {
+    /// Returns the largest share number: less than the prime, and a positive Integer of the protocol.
+    pub(super) fn max_number(&self) -> usize {
+        let max = match *self.limbs.as_slice() {
             [small, 0] => small.saturating_sub(1).min(i32::MAX.unsigned_abs()),
             _ => i32::MAX.unsigned_abs(),
         };
-        usize::try_from(most).unwrap_or(usize::MAX)
+        usize::try_from(max).unwrap_or(usize::MAX)
     }
 
     pub(super) fn split(
@@ -110,9 +112,9 @@ impl Prime {
         threshold: usize,
     ) -> Result<Vec<Secret>, Error> {
         // A prime bigger than 2^L, L being the bits of the secret.
-        let most = self.room();
-        if secret.len() > most {
-            return Err(Error::range(Parameter::KeyMaterial, secret.len(), 1, most));
+        let max = self.room();
+        if secret.len() > max {
+            return Err(Error::range(Parameter::KeyMaterial, secret.len(), 1, max));
         }
         let mut coefficients = (1..threshold).map(|_| self.random()).collect::<Result<Vec<_>, _>>()?;
         coefficients.push(self.element(secret.expose()));
@@ -143,7 +145,7 @@ impl Prime {
         self.at(base, 0)
     }
 
-    /// The value of the polynomial through `base` at `wanted`.
+    /// Returns the value at `wanted` of the polynomial through `base`.
     fn at(&self, base: &[Share], wanted: u32) -> Result<Secret, Error> {
         let modulus = BigInt::from(self.value.clone());
         let wanted = BigInt::from(wanted);
@@ -169,7 +171,7 @@ impl Prime {
         Zeroizing::new(vec![0; self.limbs.len()])
     }
 
-    /// The number of big-endian digits, which is below the prime.
+    /// Decodes a big-endian number less than the prime.
     fn element(&self, digits: &[u8]) -> Element {
         let mut element = self.zero();
         for (limb, chunk) in element.iter_mut().zip(digits.rchunks(4)) {
@@ -185,7 +187,7 @@ impl Prime {
         Secret::new(bytes)
     }
 
-    /// An element that nobody should see: numbers as long as the prime, until one is below it.
+    /// Returns a random secret element, by rejection sampling.
     fn random(&self) -> Result<Element, Error> {
         let spare = self.width() * 8 - self.value.bits();
         loop {
@@ -217,7 +219,7 @@ impl Prime {
         sum
     }
 
-    /// The product with a factor that is public, a point or a weight: doubled, and added where a bit is set.
+    /// Returns the product with a public factor (double-and-add).
     fn product(&self, element: &Element, factor: &[u32]) -> Element {
         let mut product = self.zero();
         let bits = factor.iter().rev().flat_map(|limb| (0..32).rev().map(move |bit| limb >> bit & 1 == 1));
@@ -231,10 +233,10 @@ impl Prime {
     }
 }
 
-/// A number below the prime, the least limb first.
+/// A number less than the prime, least significant limb first.
 type Element = Zeroizing<Vec<u32>>;
 
-/// The difference, and 1 where it is below zero.
+/// Returns the difference, and 1 if it is negative.
 fn difference(one: &[u32], other: &[u32]) -> (Element, u32) {
     let mut difference = Zeroizing::new(Vec::with_capacity(one.len()));
     let mut borrow = 0;
@@ -246,7 +248,7 @@ fn difference(one: &[u32], other: &[u32]) -> (Element, u32) {
     (difference, low(borrow))
 }
 
-/// The low half.
+/// Returns the low half.
 fn low(wide: u64) -> u32 {
     u32::try_from(wide & u64::from(u32::MAX)).unwrap_or(0)
 }

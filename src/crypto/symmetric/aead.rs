@@ -1,9 +1,9 @@
 //! Authenticated encryption: AES in GCM (NIST SP 800-38D) and CCM (NIST SP 800-38C), and ChaCha20-Poly1305
 //! (RFC 8439 §2.8).
 //!
-//! aws-lc-rs computes GCM with an IV of 96 bits and a whole tag. Other IVs and shortened tags, which no
-//! package has for lengths known at run time only, are composed here of AES in CTR and of GHASH. Tags are
-//! compared in constant time, and nothing is decrypted before its tag is found right.
+//! aws-lc-rs computes GCM with an IV of 96 bits and a full tag. For other IVs and for truncated tags, whose lengths no
+//! package accepts at run time, this file combines AES in CTR mode with GHASH. Tags are compared in constant time, and
+//! data is decrypted only after its tag is verified.
 
 use aes::cipher::{
     BlockCipher, BlockEncrypt, BlockEncryptMut, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher,
@@ -23,23 +23,23 @@ use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
 use crate::secret::Secret;
 
-/// The length of a whole tag, in bytes.
+/// The length of a full tag, in bytes.
 pub(super) const TAG: usize = 16;
 
-/// The shortest tag of GCM, in bytes (NIST SP 800-38D §5.2.1.2, and the least that PyKMIP's library takes).
-const GCM_LEAST_TAG: usize = 4;
+/// The shortest GCM tag, in bytes (NIST SP 800-38D §5.2.1.2).
+const GCM_MIN_TAG: usize = 4;
 
-/// The shortest tag of ChaCha20-Poly1305, in bytes. RFC 8439 has whole tags only; the standard's test cases
-/// shorten one to 96 bits, the least that NIST allows for GCM in general.
-const CHACHA_LEAST_TAG: usize = 12;
+/// The shortest ChaCha20-Poly1305 tag, in bytes. RFC 8439 has full tags only, but the standard's test cases truncate
+/// one to 96 bits, the shortest general-purpose tag of GCM (NIST SP 800-38D §5.2.1.2).
+const CHACHA_MIN_TAG: usize = 12;
 
-/// The length of the IV that GCM takes as it is, in bytes.
-const GCM_PLAIN_IV: usize = 12;
+/// The length of the IV that GCM uses without hashing it, in bytes (NIST SP 800-38D §7.1).
+const GCM_DIRECT_IV: usize = 12;
 
-/// The most data that GCM encrypts, in bytes (NIST SP 800-38D §5.2.1.1).
-const GCM_MOST_DATA: usize = (1 << 36) - 32;
+/// The longest data that GCM encrypts, in bytes (NIST SP 800-38D §5.2.1.1).
+const GCM_MAX_DATA: usize = (1 << 36) - 32;
 
-/// Evaluates `$body` with `$C` standing for the AES of the key's length.
+/// Evaluates `$body` with `$C` as the AES type for the length of the key.
 macro_rules! with_aes {
     ($key:expr, <$C:ident> => $body:expr) => {
         match $key.len() {
@@ -60,7 +60,7 @@ macro_rules! with_aes {
     };
 }
 
-/// Evaluates `$body` with `$M` standing for CCM over `$C` with the tag's and the nonce's length.
+/// Evaluates `$body` with `$M` as CCM over `$C` with the lengths of the tag and of the nonce.
 macro_rules! with_ccm {
     ($C:ident, $tag:expr, $parameter:expr, $iv:expr, <$M:ident> => $body:expr) => {{
         macro_rules! of {
@@ -96,7 +96,7 @@ macro_rules! with_ccm {
     }};
 }
 
-/// The data and its tag of `tag_length` bytes.
+/// Returns the ciphertext and its tag of `tag_length` bytes.
 pub(super) fn gcm_encrypt(
     key: &[u8],
     iv: &[u8],
@@ -104,11 +104,11 @@ pub(super) fn gcm_encrypt(
     data: &[u8],
     tag_length: usize,
 ) -> Result<(Vec<u8>, Vec<u8>), Error> {
-    if !(GCM_LEAST_TAG..=TAG).contains(&tag_length) {
-        return Err(Error::range(Parameter::TagLength, tag_length, GCM_LEAST_TAG, TAG));
+    if !(GCM_MIN_TAG..=TAG).contains(&tag_length) {
+        return Err(Error::range(Parameter::TagLength, tag_length, GCM_MIN_TAG, TAG));
     }
     let mut data = data.to_vec();
-    let mut tag = if iv.len() == GCM_PLAIN_IV {
+    let mut tag = if iv.len() == GCM_DIRECT_IV {
         seal(gcm_algorithm(key)?, key, iv, additional, &mut data)?
     } else {
         with_aes!(key, <C> => gcm_encrypt_any::<C>(key, iv, additional, &mut data))?
@@ -117,65 +117,68 @@ pub(super) fn gcm_encrypt(
     Ok((data, tag))
 }
 
-/// GCM, encrypting data that comes in parts.
+/// A multi-part encryption with GCM.
 pub(super) trait GcmEncryption: Send {
     /// Encrypts the next part in place.
     fn encrypt(&mut self, data: &mut [u8]) -> Result<(), Error>;
 
-    /// The whole tag.
+    /// Returns the full tag.
     fn finish(self: Box<Self>) -> Vec<u8>;
 }
 
-/// Begins to encrypt data that comes in parts.
+/// Starts a multi-part encryption with GCM.
 pub(super) fn start_gcm(
     key: &[u8],
     iv: &[u8],
     additional: &[u8],
     tag_length: usize,
 ) -> Result<Box<dyn GcmEncryption>, Error> {
-    if !(GCM_LEAST_TAG..=TAG).contains(&tag_length) {
-        return Err(Error::range(Parameter::TagLength, tag_length, GCM_LEAST_TAG, TAG));
+    if !(GCM_MIN_TAG..=TAG).contains(&tag_length) {
+        return Err(Error::range(Parameter::TagLength, tag_length, GCM_MIN_TAG, TAG));
     }
     with_aes!(key, <C> => {
-        let mut started = Started::<C>::start(key, iv)?;
-        started.hash.update_padded(additional);
-        Ok(Box::new(InParts { started, additional: additional.len(), length: 0, rest: Vec::new() }))
+        let mut state = GcmState::<C>::start(key, iv)?;
+        state.hash.update_padded(additional);
+        Ok(Box::new(MultiPartGcm { state, additional: additional.len(), length: 0, rest: Vec::new() }))
     })
 }
 
-/// GCM under way: what makes no whole block for GHASH yet is the rest.
-struct InParts<C: BlockCipher + BlockEncryptMut + BlockSizeUser<BlockSize = consts::U16>> {
-    started: Started<C>,
+/// A multi-part encryption with GCM.
+struct MultiPartGcm<C: BlockCipher + BlockEncryptMut + BlockSizeUser<BlockSize = consts::U16>> {
+    state: GcmState<C>,
+    /// The length of the additional data, in bytes.
     additional: usize,
+    /// The length of the ciphertext so far, in bytes.
     length: usize,
+    /// The ciphertext after the last whole block, which GHASH has not processed yet.
     rest: Vec<u8>,
 }
 
-impl<C> GcmEncryption for InParts<C>
+impl<C> GcmEncryption for MultiPartGcm<C>
 where
     C: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = consts::U16> + Send,
 {
     fn encrypt(&mut self, data: &mut [u8]) -> Result<(), Error> {
-        let longest = Err(Error::range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
-        self.started.stream.try_apply_keystream(data).or(longest)?;
+        let too_long = Err(Error::range(Parameter::Data, data.len(), 0, GCM_MAX_DATA));
+        self.state.stream.try_apply_keystream(data).or(too_long)?;
         self.length = self.length.saturating_add(data.len());
         self.rest.extend_from_slice(data);
-        let whole = self.rest.len() - self.rest.len() % TAG;
-        let (blocks, rest) = self.rest.split_at(whole);
-        self.started.hash.update_padded(blocks);
+        let blocks = self.rest.len() - self.rest.len() % TAG;
+        let (blocks, rest) = self.rest.split_at(blocks);
+        self.state.hash.update_padded(blocks);
         self.rest = rest.to_vec();
         Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Vec<u8> {
-        self.started.hash.update_padded(&self.rest);
-        self.started.hash.update(&[lengths(self.additional, self.length)]);
-        let digest = self.started.hash.finalize();
-        self.started.mask.iter().zip(digest).map(|(mask, byte)| mask ^ byte).collect()
+        self.state.hash.update_padded(&self.rest);
+        self.state.hash.update(&[lengths(self.additional, self.length)]);
+        let digest = self.state.hash.finalize();
+        self.state.mask.iter().zip(digest).map(|(mask, byte)| mask ^ byte).collect()
     }
 }
 
-/// The data, after its tag has been found right.
+/// Verifies the tag and returns the plaintext.
 pub(super) fn gcm_decrypt(
     key: &[u8],
     iv: &[u8],
@@ -183,10 +186,10 @@ pub(super) fn gcm_decrypt(
     data: &[u8],
     tag: &[u8],
 ) -> Result<Secret, Error> {
-    if !(GCM_LEAST_TAG..=TAG).contains(&tag.len()) {
-        return Err(Error::range(Parameter::Tag, tag.len(), GCM_LEAST_TAG, TAG));
+    if !(GCM_MIN_TAG..=TAG).contains(&tag.len()) {
+        return Err(Error::range(Parameter::Tag, tag.len(), GCM_MIN_TAG, TAG));
     }
-    if iv.len() == GCM_PLAIN_IV && tag.len() == TAG {
+    if iv.len() == GCM_DIRECT_IV && tag.len() == TAG {
         return open(gcm_algorithm(key)?, key, iv, additional, data, tag);
     }
     with_aes!(key, <C> => gcm_decrypt_any::<C>(key, iv, additional, data, tag))
@@ -201,7 +204,7 @@ fn gcm_algorithm(key: &[u8]) -> Result<&'static aead::Algorithm, Error> {
     }
 }
 
-/// The data and its tag.
+/// Returns the ciphertext and its tag of `tag_length` bytes.
 pub(super) fn chacha_encrypt(
     key: &[u8],
     iv: &[u8],
@@ -210,8 +213,8 @@ pub(super) fn chacha_encrypt(
     tag_length: usize,
 ) -> Result<(Vec<u8>, Vec<u8>), Error> {
     chacha_lengths(key, iv)?;
-    if !(CHACHA_LEAST_TAG..=TAG).contains(&tag_length) {
-        return Err(Error::range(Parameter::TagLength, tag_length, CHACHA_LEAST_TAG, TAG));
+    if !(CHACHA_MIN_TAG..=TAG).contains(&tag_length) {
+        return Err(Error::range(Parameter::TagLength, tag_length, CHACHA_MIN_TAG, TAG));
     }
     let mut data = data.to_vec();
     let mut tag = seal(&aead::CHACHA20_POLY1305, key, iv, additional, &mut data)?;
@@ -219,7 +222,7 @@ pub(super) fn chacha_encrypt(
     Ok((data, tag))
 }
 
-/// The data, after its tag has been found right.
+/// Verifies the tag and returns the plaintext.
 pub(super) fn chacha_decrypt(
     key: &[u8],
     iv: &[u8],
@@ -228,19 +231,19 @@ pub(super) fn chacha_decrypt(
     tag: &[u8],
 ) -> Result<Secret, Error> {
     chacha_lengths(key, iv)?;
-    if !(CHACHA_LEAST_TAG..=TAG).contains(&tag.len()) {
-        return Err(Error::range(Parameter::Tag, tag.len(), CHACHA_LEAST_TAG, TAG));
+    if !(CHACHA_MIN_TAG..=TAG).contains(&tag.len()) {
+        return Err(Error::range(Parameter::Tag, tag.len(), CHACHA_MIN_TAG, TAG));
     }
     if tag.len() == TAG {
         return open(&aead::CHACHA20_POLY1305, key, iv, additional, data, tag);
     }
-    // aws-lc-rs compares whole tags only. The keystream for data begins with the block behind the one that makes
-    // the tag's key (RFC 8439 §2.8), and sealing what it gives makes the whole tag again.
+    // aws-lc-rs verifies full tags only. The keystream starts with block 1, because block 0 is the key of the tag (RFC
+    // 8439 §2.8). Encrypting the plaintext again returns the full tag.
     let mut plain = Zeroizing::new(data.to_vec());
     chacha20(key, &[&1u32.to_le_bytes(), iv].concat())?.apply(&mut plain)?;
     let mut again = plain.to_vec();
-    let whole = seal(&aead::CHACHA20_POLY1305, key, iv, additional, &mut again)?;
-    let (start, _) = whole.split_at(tag.len());
+    let full = seal(&aead::CHACHA20_POLY1305, key, iv, additional, &mut again)?;
+    let (start, _) = full.split_at(tag.len());
     if !bool::from(start.ct_eq(tag)) {
         return Err(Error::Authentication);
     }
@@ -257,7 +260,7 @@ fn chacha_lengths(key: &[u8], iv: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Encrypts in place by aws-lc-rs.
+/// Encrypts `data` in place with aws-lc-rs and returns the tag.
 fn seal(
     algorithm: &'static aead::Algorithm,
     key: &[u8],
@@ -272,7 +275,7 @@ fn seal(
     Ok(tag.as_ref().to_vec())
 }
 
-/// Decrypts by aws-lc-rs.
+/// Decrypts with aws-lc-rs.
 fn open(
     algorithm: &'static aead::Algorithm,
     key: &[u8],
@@ -290,16 +293,16 @@ fn open(
     Ok(Secret::new(std::mem::take(&mut *buffer)))
 }
 
-/// GCM, ready for one message (NIST SP 800-38D §7.1).
-struct Started<C: BlockCipher + BlockEncryptMut + BlockSizeUser<BlockSize = consts::U16>> {
+/// The state of GCM for one message (NIST SP 800-38D §7.1).
+struct GcmState<C: BlockCipher + BlockEncryptMut + BlockSizeUser<BlockSize = consts::U16>> {
     hash: GHash,
-    /// The keystream that the tag is masked with: the first block.
+    /// The first block of the keystream, which masks the tag.
     mask: [u8; TAG],
-    /// The keystream for the data: all blocks after it.
+    /// The rest of the keystream, which encrypts the data.
     stream: StreamCipherCoreWrapper<CtrCore<C, Ctr32BE>>,
 }
 
-impl<C> Started<C>
+impl<C> GcmState<C>
 where
     C: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = consts::U16> + KeyInit,
 {
@@ -313,7 +316,7 @@ where
         cipher.encrypt_block(&mut subkey);
         let hash = GHash::new(&subkey);
         subkey.zeroize();
-        let first = if iv.len() == GCM_PLAIN_IV {
+        let first = if iv.len() == GCM_DIRECT_IV {
             let mut first = ghash::Block::default();
             for (to, from) in first.iter_mut().zip(iv.iter().chain(&[0, 0, 0, 1])) {
                 *to = *from;
@@ -344,11 +347,11 @@ where
     }
 }
 
-/// Two lengths in bytes, as the block of bits that GHASH ends with.
-fn lengths(one: usize, other: usize) -> ghash::Block {
-    // Lengths in memory are below 2^61 bytes.
+/// Returns the last block of GHASH: two lengths, given in bytes, as numbers of bits.
+fn lengths(additional: usize, encrypted: usize) -> ghash::Block {
+    // Lengths in memory are less than 2^61 bytes.
     let bits = |length: usize| (length as u64).wrapping_mul(8);
-    let block = u128::from(bits(one)) << 64 | u128::from(bits(other));
+    let block = u128::from(bits(additional)) << 64 | u128::from(bits(encrypted));
     block.to_be_bytes().into()
 }
 
@@ -356,9 +359,9 @@ fn gcm_encrypt_any<C>(key: &[u8], iv: &[u8], additional: &[u8], data: &mut [u8])
 where
     C: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = consts::U16> + KeyInit,
 {
-    let mut gcm = Started::<C>::start(key, iv)?;
-    let longest = Err(Error::range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
-    gcm.stream.try_apply_keystream(data).or(longest)?;
+    let mut gcm = GcmState::<C>::start(key, iv)?;
+    let too_long = Err(Error::range(Parameter::Data, data.len(), 0, GCM_MAX_DATA));
+    gcm.stream.try_apply_keystream(data).or(too_long)?;
     Ok(gcm.tag(additional, data).to_vec())
 }
 
@@ -372,19 +375,19 @@ fn gcm_decrypt_any<C>(
 where
     C: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = consts::U16> + KeyInit,
 {
-    let mut gcm = Started::<C>::start(key, iv)?;
-    let whole = gcm.tag(additional, data);
-    let (start, _) = whole.split_at(tag.len());
+    let mut gcm = GcmState::<C>::start(key, iv)?;
+    let full = gcm.tag(additional, data);
+    let (start, _) = full.split_at(tag.len());
     if !bool::from(start.ct_eq(tag)) {
         return Err(Error::Authentication);
     }
     let mut data = Zeroizing::new(data.to_vec());
-    let longest = Err(Error::range(Parameter::Data, data.len(), 0, GCM_MOST_DATA));
-    gcm.stream.try_apply_keystream(&mut data).or(longest)?;
+    let too_long = Err(Error::range(Parameter::Data, data.len(), 0, GCM_MAX_DATA));
+    gcm.stream.try_apply_keystream(&mut data).or(too_long)?;
     Ok(Secret::new(std::mem::take(&mut *data)))
 }
 
-/// The data and its tag of `tag_length` bytes.
+/// Returns the ciphertext and its tag of `tag_length` bytes.
 pub(super) fn ccm_encrypt(
     key: &[u8],
     iv: &[u8],
@@ -404,7 +407,7 @@ pub(super) fn ccm_encrypt(
     Ok((data, tag))
 }
 
-/// The data, after its tag has been found right.
+/// Verifies the tag and returns the plaintext.
 pub(super) fn ccm_decrypt(
     key: &[u8],
     iv: &[u8],
