@@ -1,8 +1,8 @@
-//! Makes a public key infrastructure for trials and tests: a CA, a certificate for the server, one for each client,
-//! in a PKCS#12 container as well where that is asked for, and the settings that PyKMIP's client finds them by.
+//! A public key infrastructure for trials and tests: a certification authority, certificates for the server and each
+//! client, optional PKCS#12 containers, and a configuration file for PyKMIP's client.
 //!
-//! The files have the names that PyKMIP's `bin/create_certificates` gives them. It is for machines that belong to
-//! whoever runs it: the key of the CA lies beside the rest, and nothing is ever revoked.
+//! The file names are those of PyKMIP's `bin/create_certificates`. Not for production: the private key of the authority
+//! is in the same folder, and certificates cannot be revoked.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -22,33 +22,33 @@ use crate::crypto;
 use crate::crypto::pkcs12::{self, Contents};
 use crate::secret::Secret;
 
-/// For the owner only, the certificates too: they serve nobody else.
+/// The mode of every file: only the owner may read it.
 const FILE_MODE: u32 = 0o600;
-/// Certificates hold from a day ago on, so that a client whose clock is behind can use them at once.
+/// Certificates are valid from one day ago, so that a client with a slow clock accepts them.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// The longest life of a certificate, in days: X.509 has no dates behind the year 9999.
+/// The maximum validity of a certificate, in days. X.509 cannot express dates after the year 9999.
 pub const MAX_DAYS: u32 = 365 * 100;
 
-/// What to make.
+/// The parameters of the public key infrastructure.
 #[derive(Clone, Debug)]
 pub struct Pki {
-    /// The common names of the clients: the users that they are to the server.
+    /// The common names of the clients, which are their identities at the server.
     pub clients: Vec<String>,
-    /// The names and addresses that clients reach the server by.
+    /// The host names and IP addresses of the server.
     pub hosts: Vec<String>,
-    /// How long the certificates hold, in days; [`MAX_DAYS`] at the most.
+    /// The validity of the certificates, in days: 1 to [`MAX_DAYS`].
     pub days: u32,
-    /// Whether the keys are of the curve P-256, and not RSA of 2048 bits.
+    /// Whether the keys are on P-256 instead of RSA of 2048 bits.
     pub elliptic: bool,
-    /// The port of the server, for the settings of clients.
+    /// The port of the server, for the configuration file of the clients.
     pub port: u16,
-    /// The password of the PKCS#12 containers, one for each client with its key, its certificate and the CA's; none
-    /// for no containers.
+    /// The password of the PKCS#12 containers, or `None` for no containers. The container of a client contains its private
+    /// key, its certificate and that of the authority.
     pub container_password: Option<Secret>,
 }
 
 impl Default for Pki {
-    /// Two clients of a server on this machine, for ten years.
+    /// Returns the parameters for two clients of a server on this machine, for ten years.
     fn default() -> Self {
         Self {
             clients: vec!["John Doe".to_owned(), "Jane Doe".to_owned()],
@@ -61,72 +61,82 @@ impl Default for Pki {
     }
 }
 
-/// The files that clients and server need, by what they are.
+/// The paths of the generated files.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// The CA's certificate: `ca_path` of the server, and what clients check it by.
+    /// The certificate of the authority: the setting `ca_path` of the server, and the trust anchor of the clients.
     pub ca: PathBuf,
     /// The server's certificate.
     pub server_certificate: PathBuf,
     /// The server's private key.
     pub server_key: PathBuf,
-    /// Certificate and private key of each client, in the order that they were asked for.
+    /// The certificate and the private key of each client, in the order of [`Pki::clients`].
     pub clients: Vec<(PathBuf, PathBuf)>,
-    /// The settings of PyKMIP's client: `[client]` is the first one, and each has a section of its own name.
+    /// The configuration file of PyKMIP's client: `[client]` is the first client, and each client has a section with its
+    /// name.
     pub client_settings: PathBuf,
-    /// The PKCS#12 container of each client, in the same order, where they were asked for.
+    /// The PKCS#12 container of each client, in the same order, if there is a password.
     pub containers: Vec<PathBuf>,
 }
 
-/// A file to be written, and what it holds.
+/// A file to be written: its path and contents.
 type File = (PathBuf, Zeroizing<Vec<u8>>);
 
-/// Why there is no infrastructure. Nothing was written then.
+/// The reason why a public key infrastructure was not created.
 #[derive(Debug)]
 pub enum Error {
-    /// There is no client.
+    /// The list of clients is empty.
     NoClient,
-    /// A client's name leaves nothing to name a file by, or names the file of another.
+    /// The name of a client contains no letter or digit, or results in the file name of another client.
     ClientName(String),
-    /// The certificates would hold no day, or too many.
+    /// The validity is not between 1 and [`MAX_DAYS`] days.
     Days(u32),
-    /// A file is there already.
+    /// A file exists already.
     Exists(PathBuf),
-    /// A file or folder cannot be made.
+    /// A file or folder cannot be created.
     Io {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
-    /// A certificate cannot be made, say for a host that is no name.
+    /// A certificate cannot be created, for example because a host name is invalid.
     Certificate(rcgen::Error),
-    /// The file of the containers' password holds none.
+    /// The password file is unreadable, or contains no password.
     Password {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
-    /// A container cannot be made.
+    /// A PKCS#12 container cannot be created.
     Container(crypto::Error),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoClient => f.write_str("at least one client has to be named"),
+            Self::NoClient => f.write_str("no client is named; name at least one"),
             Self::ClientName(name) => {
-                write!(f, "no file can be named after the client '{name}', or one is already")
+                write!(
+                    f,
+                    "the client name '{name}' results in no file name, or in that of another client; choose another name"
+                )
             }
-            Self::Days(days) => write!(f, "certificates hold from 1 to {MAX_DAYS} days, not {days}"),
-            Self::Exists(path) => write!(f, "{} is there already; nothing was written", path.display()),
-            Self::Io { path, cause } => write!(f, "{} cannot be made: {cause}", path.display()),
-            Self::Certificate(cause) => write!(f, "a certificate cannot be made: {cause}"),
+            Self::Days(days) => {
+                write!(f, "a validity of {days} days is not possible; choose 1 to {MAX_DAYS} days")
+            }
+            Self::Exists(path) => write!(
+                f,
+                "{} exists already, and nothing was written; choose another folder or remove the file",
+                path.display()
+            ),
+            Self::Io { path, cause } => write!(f, "cannot create {}: {cause}", path.display()),
+            Self::Certificate(cause) => write!(f, "cannot create a certificate: {cause}"),
             Self::Password { path, cause } => {
-                write!(f, "{} holds no password that can be used: {cause}", path.display())
+                write!(f, "cannot read a password from {}: {cause}", path.display())
             }
-            Self::Container(cause) => write!(f, "a PKCS#12 container cannot be made: {cause}"),
+            Self::Container(cause) => write!(f, "cannot create a PKCS#12 container: {cause}"),
         }
     }
 }
@@ -145,11 +155,10 @@ impl From<crypto::Error> for Error {
     }
 }
 
-/// The password in a file: UTF-8, without the end of its line. It stands in no command line, where others could see
-/// it.
+/// Reads a password from a file: UTF-8, without the line ending. On a command line, other users could see it.
 ///
 /// # Errors
-/// [`Error::Password`].
+/// Returns [`Error::Password`] if the file is unreadable or empty.
 pub fn read_password(path: &Path) -> Result<Secret, Error> {
     let failed = |cause| Error::Password { path: path.to_owned(), cause };
     let bytes = Zeroizing::new(fs::read(path).map_err(failed)?);
@@ -162,10 +171,11 @@ pub fn read_password(path: &Path) -> Result<Secret, Error> {
 }
 
 impl Pki {
-    /// Writes everything into `folder`, which is made where it is missing.
+    /// Writes all files to `folder`, which is created if necessary.
     ///
     /// # Errors
-    /// [`Error`]; nothing is written over.
+    /// Returns [`Error`] if a parameter is invalid, a file exists already or cannot be written, or a certificate or
+    /// container cannot be created. Existing files are not changed.
     pub fn make(&self, folder: &Path) -> Result<Files, Error> {
         let stems = self.stems()?;
         if !(1..=MAX_DAYS).contains(&self.days) {
@@ -201,7 +211,7 @@ impl Pki {
         Ok(files)
     }
 
-    /// What each file holds.
+    /// Returns the paths and contents of all files.
     fn texts(&self, files: &Files, root_key_path: &Path, stems: &[String]) -> Result<Vec<File>, Error> {
         let text = |path: &Path, text: String| (path.to_owned(), Zeroizing::new(text.into_bytes()));
         let (root_key, mut root) = (self.key()?, self.params("Root CA"));
@@ -246,7 +256,7 @@ impl Pki {
         Ok(texts)
     }
 
-    /// The clients' names as parts of file names.
+    /// Returns the names of the clients as parts of file names.
     fn stems(&self) -> Result<Vec<String>, Error> {
         let mut stems: Vec<String> = Vec::new();
         for name in &self.clients {
@@ -279,7 +289,7 @@ impl Pki {
         params
     }
 
-    /// A section of the settings of PyKMIP's client.
+    /// Returns a section of the configuration file of PyKMIP's client.
     fn section(&self, name: &str, host: &str, files: &Files, certificate: &Path, key: &Path) -> String {
         let path = |path: &Path| path.display().to_string().replace('%', "%%");
         format!(
@@ -314,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn makes_what_a_server_and_its_clients_need_and_writes_over_nothing() {
+    fn creates_usable_files_and_overwrites_nothing() {
         let folder = folder("whole");
         let files = quick().make(&folder).unwrap();
         let mut config = Config::new(&files.server_certificate, &files.ca);
@@ -334,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_names_and_lives_that_cannot_be_before_anything_is_written() {
+    fn rejects_invalid_parameters_before_it_writes_files() {
         let folder = folder("refused");
         let clients =
             |names: &[&str]| Pki { clients: names.iter().map(|&name| name.into()).collect(), ..quick() };

@@ -451,7 +451,7 @@ fn a_server_runs_by_the_certificates_that_it_makes() {
 
     let before = std::fs::read(path("root_key.pem")).unwrap();
     let (code, _, error) = run(&make);
-    assert!(code == Some(1) && error.contains("is there already; nothing was written"), "{error}");
+    assert!(code == Some(1) && error.contains("exists already, and nothing was written"), "{error}");
     assert_eq!(std::fs::read(path("root_key.pem")).unwrap(), before);
     let (code, _, error) = run(&["--make-certs", &certs, "--days", "many"]);
     assert!(code == Some(2) && error.contains("--days cannot be 'many'"), "{error}");

@@ -1,7 +1,6 @@
-//! What the attributes of a certificate say, read from its DER (RFC 5280 §4.1).
+//! The fields of a certificate (RFC 5280 §4.1), for the certificate attributes of KMIP.
 //!
-//! Reads for description only and piece by piece: what cannot be read is absent, the rest stays. Whether a
-//! certificate is valid or trusted is left to whoever accepts connections.
+//! Malformed fields are absent from the result, and the others remain. This file does not validate the certificate.
 
 use x509_cert::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use x509_cert::der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
@@ -12,55 +11,55 @@ use x509_cert::time::{Time, Validity};
 use crate::kmip::enums::{CryptographicAlgorithm, DigitalSignatureAlgorithm};
 use crate::ttlv::DateTime;
 
-/// What a certificate says of itself.
+/// The fields of a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certificate {
     /// The length of the certificate, in bytes (KMIP 1.4 §3.9).
     pub length: usize,
-    /// The serial number: the bytes of its INTEGER, without the header; see [`Certificate::serial_number_der`].
+    /// The contents of the INTEGER of the serial number, big-endian; see [`Certificate::serial_number_der`].
     pub serial_number: Option<Vec<u8>>,
-    /// From when to when it is valid.
+    /// The times of notBefore and notAfter.
     pub validity: Option<(DateTime, DateTime)>,
-    /// Whom it is for.
+    /// The subject.
     pub subject: Option<DistinguishedName>,
-    /// Who signed it.
+    /// The issuer.
     pub issuer: Option<DistinguishedName>,
-    /// The subject's alternative names: each the DER of a GeneralName.
+    /// The subject alternative names, each as the DER of a GeneralName.
     pub subject_alternative_names: Vec<Vec<u8>>,
-    /// The issuer's alternative names: each the DER of a GeneralName.
+    /// The issuer alternative names, each as the DER of a GeneralName.
     pub issuer_alternative_names: Vec<Vec<u8>>,
-    /// What it is signed with, where KMIP has a name for it (KMIP 1.4 §3.16).
+    /// The signature algorithm, if KMIP has a name for it (KMIP 1.4 §3.16).
     pub signature_algorithm: Option<DigitalSignatureAlgorithm>,
-    /// The algorithm and the length in bits of the key that it certifies, where KMIP has a name for it.
+    /// The algorithm and the length in bits of the subject's public key, if KMIP has a name for the algorithm.
     pub public_key: Option<(CryptographicAlgorithm, u32)>,
-    /// The key that it certifies: DER of a SubjectPublicKeyInfo.
+    /// The subject's public key: DER of SubjectPublicKeyInfo.
     pub public_key_info: Option<Vec<u8>>,
 }
 
 /// A distinguished name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DistinguishedName {
-    /// DER of the Name.
+    /// The DER of the Name.
     pub der: Vec<u8>,
-    /// Its attributes that KMIP has a field for, in their order; a sort may be there several times.
+    /// The attributes that KMIP has fields for, in their order. A type may occur several times.
     pub attributes: Vec<(NameAttribute, String)>,
 }
 
 impl DistinguishedName {
-    /// The texts of one sort of attribute.
+    /// Returns the values of one type of attribute.
     pub fn texts(&self, wanted: NameAttribute) -> impl Iterator<Item = &str> {
-        self.attributes.iter().filter(move |(sort, _)| *sort == wanted).map(|(_, text)| text.as_str())
+        self.attributes.iter().filter(move |(name, _)| *name == wanted).map(|(_, text)| text.as_str())
     }
 }
 
 impl std::fmt::Display for DistinguishedName {
-    /// As RFC 4514 writes it: `CN=Inter,O=Kmip Test,C=AU`.
+    /// Formats the name as RFC 4514 defines: `CN=Inter,O=Kmip Test,C=AU`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         RdnSequence::from_der(&self.der).map_or(Ok(()), |name| name.fmt(f))
     }
 }
 
-/// The attributes of a distinguished name that the Certificate Attributes have fields for (KMIP 2.1 §4.8).
+/// The attributes of a distinguished name that the Certificate Attributes contain (KMIP 2.1 §4.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameAttribute {
     /// CN.
@@ -79,7 +78,7 @@ pub enum NameAttribute {
     Locality,
     /// UID.
     UserId,
-    /// Serial Number: the one in a name, not that of the certificate.
+    /// The Serial Number attribute of a name, not that of the certificate.
     SerialNumber,
     /// Title.
     Title,
@@ -109,7 +108,7 @@ pub(super) const NAME_ATTRIBUTES: &[(ObjectIdentifier, NameAttribute)] = &[
     (oid("2.5.4.46"), NameAttribute::DnQualifier),
 ];
 
-/// RFC 3279 §2.2, RFC 4055 §5, RFC 5758 §3, and NIST's arc for SHA-3.
+/// RFC 3279 §2.2, RFC 4055 §5, RFC 5758 §3, and NIST's identifiers for SHA-3.
 const SIGNATURE_ALGORITHMS: &[(ObjectIdentifier, DigitalSignatureAlgorithm)] = {
     use DigitalSignatureAlgorithm::*;
     &[
@@ -142,7 +141,7 @@ const DSA: ObjectIdentifier = oid("1.2.840.10040.4.1");
 const ED25519: ObjectIdentifier = oid("1.3.101.112");
 const ED448: ObjectIdentifier = oid("1.3.101.113");
 
-/// RFC 5480 §2.1.1.1 and SEC 2: the bits of the field.
+/// The field sizes of the curves in bits (RFC 5480 §2.1.1.1, RFC 5639, SEC 2).
 const CURVES: &[(ObjectIdentifier, u32)] = &[
     (oid("1.2.840.10045.3.1.1"), 192),
     (oid("1.3.132.0.33"), 224),
@@ -159,25 +158,23 @@ const SUBJECT_ALTERNATIVE_NAME: ObjectIdentifier = oid("2.5.29.17");
 const ISSUER_ALTERNATIVE_NAME: ObjectIdentifier = oid("2.5.29.18");
 
 impl Certificate {
-    /// Reads a certificate as far as it can be read. Bytes that are no certificate at all have a length and
-    /// nothing else.
+    /// Decodes the readable fields of a certificate in DER. For other bytes, only the length is present.
     pub fn read(der: &[u8]) -> Self {
         let mut certificate = Self { length: der.len(), ..Self::default() };
-        // Each `?` inside ends the reading; what was found until then is kept.
+        // `fill` stops at the first malformed field. The fields before it remain.
         let _ = certificate.fill(der);
         certificate
     }
 
-    /// The serial number as KMIP's identifiers carry it: DER of its INTEGER, header included (as the
-    /// standard's own test cases have it).
+    /// Returns the serial number as KMIP's identifiers contain it: the DER of the INTEGER, as in the standard's test cases.
     pub fn serial_number_der(&self) -> Option<Vec<u8>> {
         AnyRef::new(Tag::Integer, self.serial_number.as_deref()?).ok()?.to_der().ok()
     }
 
-    /// The serial number in hexadecimal digits, as the Certificate Identifier of KMIP 1.0 has it.
+    /// Returns the serial number in hexadecimal digits, as the Certificate Identifier of KMIP 1.0 contains it.
     pub fn serial_number_text(&self) -> Option<String> {
         let bytes = self.serial_number.as_deref()?;
-        // A leading zero byte only keeps the number positive.
+        // A leading zero byte is not part of the number; it keeps the INTEGER positive.
         let digits = match bytes {
             [0, rest @ ..] if !rest.is_empty() => rest,
             all => all,
@@ -192,13 +189,13 @@ impl Certificate {
             self.signature_algorithm = find(SIGNATURE_ALGORITHMS, algorithm.oid);
         }
         let mut body = SliceReader::new(sequence(body)?).ok()?;
-        // Version 1 has no version field.
+        // A certificate of version 1 has no version field.
         if body.peek_tag().ok()? == context(0) {
             body.tlv_bytes().ok()?;
         }
         let serial = AnyRef::from_der(body.tlv_bytes().ok()?).ok()?;
         self.serial_number = (serial.tag() == Tag::Integer).then(|| serial.value().to_vec());
-        body.tlv_bytes().ok()?; // the signature algorithm again
+        body.tlv_bytes().ok()?; // the signature algorithm, again
         self.issuer = DistinguishedName::read(body.tlv_bytes().ok()?);
         self.validity = validity(body.tlv_bytes().ok()?);
         self.subject = DistinguishedName::read(body.tlv_bytes().ok()?);
@@ -243,23 +240,22 @@ impl DistinguishedName {
             .iter()
             .flat_map(|part| part.0.iter())
             .filter_map(|attribute| {
-                let sort = find(NAME_ATTRIBUTES, attribute.oid)?;
-                Some((sort, text(attribute.value.tag(), attribute.value.value())?))
+                let name = find(NAME_ATTRIBUTES, attribute.oid)?;
+                Some((name, text(attribute.value.tag(), attribute.value.value())?))
             })
             .collect();
         Some(Self { der: der.to_vec(), attributes })
     }
 }
 
-/// From when to when (RFC 5280 §4.1.2.5).
+/// Returns notBefore and notAfter (RFC 5280 §4.1.2.5).
 fn validity(der: &[u8]) -> Option<(DateTime, DateTime)> {
     let validity = Validity::from_der(der).ok()?;
     let date = |time: Time| i64::try_from(time.to_unix_duration().as_secs()).ok().map(DateTime);
     Some((date(validity.not_before)?, date(validity.not_after)?))
 }
 
-/// A text of one of the sorts that names are made of (RFC 5280 §4.1.2.4). Teletex strings are taken as
-/// ISO 8859-1, as everybody takes them.
+/// Decodes a DirectoryString or IA5String (RFC 5280 §4.1.2.4). TeletexString is decoded as ISO 8859-1, as is common.
 fn text(tag: Tag, bytes: &[u8]) -> Option<String> {
     match tag {
         Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::VisibleString => {
@@ -276,7 +272,7 @@ fn text(tag: Tag, bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// The algorithm and the bits of a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
+/// Returns the algorithm and the key length in bits of a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
 fn public_key(der: &[u8]) -> Option<(CryptographicAlgorithm, u32)> {
     let mut info = SliceReader::new(sequence(der)?).ok()?;
     let algorithm = algorithm(info.tlv_bytes().ok()?)?;
@@ -300,7 +296,7 @@ fn public_key(der: &[u8]) -> Option<(CryptographicAlgorithm, u32)> {
     }
 }
 
-/// How many bits a number has.
+/// Returns the length of a number in bits.
 fn bits(number: &UintRef<'_>) -> Option<u32> {
     let digits = number.as_bytes();
     let length = u32::try_from(digits.len()).ok()?.checked_mul(8)?;
@@ -311,7 +307,7 @@ fn find<T: Copy>(table: &[(ObjectIdentifier, T)], wanted: ObjectIdentifier) -> O
     table.iter().find(|(id, _)| *id == wanted).map(|(_, found)| *found)
 }
 
-/// What is inside of a SEQUENCE.
+/// Returns the contents of a SEQUENCE.
 fn sequence(der: &[u8]) -> Option<&[u8]> {
     let item = AnyRef::from_der(der).ok()?;
     (item.tag() == Tag::Sequence).then_some(item.value())
@@ -325,7 +321,7 @@ const fn context(number: u8) -> Tag {
     Tag::ContextSpecific { constructed: true, number: TagNumber::new(number) }
 }
 
-/// The items of a SEQUENCE, each as it is; none where one cannot be read.
+/// Returns the DER of each element of a SEQUENCE, or nothing if one is malformed.
 fn items(der: &[u8]) -> Vec<Vec<u8>> {
     let read = || {
         let mut reader = SliceReader::new(sequence(der)?).ok()?;
@@ -403,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_what_stands_before_the_damage() {
+    fn returns_the_fields_before_a_malformed_one() {
         let mut damaged = hex(SAMPLE);
         // The first byte of the subject's first attribute, in the middle of the certificate.
         let at = damaged.windows(4).position(|bytes| bytes == hex("310b3009")).unwrap();
@@ -416,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_nothing_from_what_is_no_certificate() {
+    fn returns_only_the_length_of_other_bytes() {
         for bytes in [&b""[..], b"\x30", b"\x30\x00", b"certificate", &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]] {
             let nothing = Certificate { length: bytes.len(), ..Certificate::default() };
             assert_eq!(Certificate::read(bytes), nothing);
@@ -424,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn survives_every_truncation_and_every_changed_byte() {
+    fn accepts_every_truncation_and_modified_byte_without_panic() {
         let sample = hex(SAMPLE);
         for length in 0..sample.len() {
             assert_eq!(Certificate::read(&sample[..length]).length, length);

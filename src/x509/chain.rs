@@ -1,7 +1,7 @@
-//! Whether certificates are one valid chain (RFC 5280 §6.1): order, signatures, dates, and who may sign for whom.
+//! Validation of a certificate chain (RFC 5280 §6.1): order, signatures, validity, and the right to issue.
 //!
-//! Reads strictly: what cannot be read is not valid. Constraints that are not understood leave the answer open.
-//! Names are the same where their DER is. What has been revoked is left to whoever asks.
+//! A malformed certificate is invalid. With a critical extension that is not supported the result is unknown. Names are
+//! equal if their DER is. Revocation is not checked.
 
 use x509_cert::Certificate;
 use x509_cert::der::asn1::ObjectIdentifier;
@@ -19,25 +19,25 @@ const fn oid(text: &str) -> ObjectIdentifier {
 const KEY_USAGE: ObjectIdentifier = oid("2.5.29.15");
 const BASIC_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.19");
 
-/// What a certificate is for and whose other names it has changes nothing about its chain (RFC 5280 §4.2.1.6,
-/// §4.2.1.12): being critical, they are for whoever uses the certificate.
-const HARMLESS: &[ObjectIdentifier] = &[oid("2.5.29.17"), oid("2.5.29.37")];
+/// Critical extensions that do not affect the chain: subject alternative names and extended key usage (RFC 5280 §4.2.1.6,
+/// §4.2.1.12).
+const IRRELEVANT: &[ObjectIdentifier] = &[oid("2.5.29.17"), oid("2.5.29.37")];
 
-/// RSA with MD5 and with SHA-1 (RFC 3279 §2.2.1): what has such a signature may have been forged by a collision.
+/// RSA with MD5 and with SHA-1 (RFC 3279 §2.2.1), whose collisions permit forged certificates.
 const FORGEABLE: &[ObjectIdentifier] = &[oid("1.2.840.113549.1.1.4"), oid("1.2.840.113549.1.1.5")];
 
-/// What can be said of a chain.
+/// The result of a validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validity {
-    /// It is valid, up to a certificate that signed itself or one that is trusted.
+    /// The chain is valid, and ends with a self-signed or a trusted certificate.
     Valid,
-    /// It is not.
+    /// The chain is invalid.
     Invalid,
-    /// It does not reach its end, or asks for what is not verified here.
+    /// The chain is incomplete, or contains an algorithm or a critical extension that is not supported.
     Unknown,
 }
 
-/// One certificate, read.
+/// A decoded certificate.
 struct Link<'a> {
     der: &'a [u8],
     certificate: Certificate,
@@ -47,7 +47,7 @@ struct Link<'a> {
 impl<'a> Link<'a> {
     fn read(der: &'a [u8]) -> Option<Self> {
         let certificate = Certificate::from_der(der).ok()?;
-        // The algorithm stands in it twice, and only one of them is signed (RFC 5280 §4.1.1.2).
+        // Both fields for the algorithm must be equal, because only one of them is signed (RFC 5280 §4.1.1.2).
         if certificate.signature_algorithm != certificate.tbs_certificate.signature {
             return None;
         }
@@ -68,7 +68,7 @@ impl<'a> Link<'a> {
         self.certificate.tbs_certificate.issuer == issuer.certificate.tbs_certificate.subject
     }
 
-    /// What its signature is worth, if it is by the key of `issuer`.
+    /// Verifies the signature with the key of `issuer`.
     fn signed_by(&self, issuer: &Self) -> Verdict {
         match signed_by(self.der, &issuer.key) {
             Verdict::Good if FORGEABLE.contains(&self.certificate.signature_algorithm.oid) => {
@@ -85,8 +85,8 @@ impl<'a> Link<'a> {
             .contains(&at)
     }
 
-    /// Whether it may sign a certificate that `below` others, not counting the last, stand between (RFC 5280
-    /// §4.2.1.3, §4.2.1.9). A certificate that does not say that it is an authority's is none.
+    /// Whether the certificate may issue another one, with `below` intermediate certificates between it and the end of the
+    /// chain (RFC 5280 §4.2.1.3, §4.2.1.9). Basic constraints are required.
     fn may_sign_over(&self, below: usize) -> bool {
         let constraints = self.extension(BASIC_CONSTRAINTS).map(BasicConstraints::from_der);
         let Some(Ok(BasicConstraints { ca: true, path_len_constraint })) = constraints else { return false };
@@ -97,17 +97,18 @@ impl<'a> Link<'a> {
         signs && path_len_constraint.is_none_or(|max| below <= usize::from(max))
     }
 
-    /// Whether it constrains the chain in a way that is not verified here.
-    fn asks_for_more(&self) -> bool {
-        let known = |id| id == KEY_USAGE || id == BASIC_CONSTRAINTS || HARMLESS.contains(&id);
+    /// Whether the certificate has a critical extension that is not supported.
+    fn has_unsupported_extension(&self) -> bool {
+        let known = |id| id == KEY_USAGE || id == BASIC_CONSTRAINTS || IRRELEVANT.contains(&id);
         self.extensions().iter().any(|extension| extension.critical && !known(extension.extn_id))
     }
 }
 
-/// Whether `certificates`, each DER and in any order, are one chain that is valid at `at`. It ends with a
-/// certificate that signed itself, or with one that `trusted`, DER of a certificate, signed.
+/// Validates `certificates`, DER in any order, as one chain at the time `at`. It must end with a self-signed certificate,
+/// or with one that `trusted`, DER of a certificate, issued.
 ///
-/// Verifies up to the square of their number of signatures: how many there may be is left to whoever asks.
+/// The number of signature verifications is at most the square of the number of certificates, which the caller must
+/// bound.
 pub fn validate(certificates: &[&[u8]], trusted: Option<&[u8]>, at: DateTime) -> Validity {
     let Some(mut rest) = certificates.iter().map(|der| Link::read(der)).collect::<Option<Vec<_>>>() else {
         return Validity::Invalid;
@@ -115,24 +116,24 @@ pub fn validate(certificates: &[&[u8]], trusted: Option<&[u8]>, at: DateTime) ->
     let trusted = trusted.and_then(Link::read);
     let Some(mut current) = take_first(&mut rest) else { return Validity::Invalid };
     let mut verdict = Validity::Valid;
-    // How many authorities stand below the next one, those that a key was renewed for not counted.
+    // The number of intermediate certificates so far, without self-issued ones (RFC 5280 §4.2.1.9).
     let mut below = 0;
     loop {
         if !current.is_valid_at(at) {
             return Validity::Invalid;
         }
-        if current.asks_for_more() {
+        if current.has_unsupported_extension() {
             verdict = Validity::Unknown;
         }
-        let is_named = current.names(&current);
-        if is_named && signed_by(current.der, &current.key) == Verdict::Good {
-            // Whatever is left belongs to another chain.
+        let is_self_issued = current.names(&current);
+        if is_self_issued && signed_by(current.der, &current.key) == Verdict::Good {
+            // The remaining certificates belong to another chain.
             return if rest.is_empty() { verdict } else { Validity::Invalid };
         }
         let (next, signature) = match take_issuer(&current, &mut rest) {
             Some(found) => found,
             None if !rest.is_empty() => return Validity::Invalid,
-            None => return end(&current, trusted.as_ref(), below, at, verdict),
+            None => return validate_end(&current, trusted.as_ref(), below, at, verdict),
         };
         match signature {
             Verdict::Good => {}
@@ -147,8 +148,8 @@ pub fn validate(certificates: &[&[u8]], trusted: Option<&[u8]>, at: DateTime) ->
     }
 }
 
-/// What is said of a chain whose last certificate is signed by none of it.
-fn end(
+/// Returns the result for a chain whose last certificate is not self-signed.
+fn validate_end(
     last: &Link<'_>,
     trusted: Option<&Link<'_>>,
     below: usize,
@@ -157,18 +158,18 @@ fn end(
 ) -> Validity {
     let Some(trusted) = trusted.filter(|trusted| last.names(trusted)) else { return Validity::Unknown };
     match last.signed_by(trusted) {
-        // An authority of the same name may be another one.
+        // There may be several authorities with this name.
         Verdict::Bad | Verdict::Unknown => Validity::Unknown,
         Verdict::Good if trusted.is_valid_at(at) && trusted.may_sign_over(below) => verdict,
         Verdict::Good => Validity::Invalid,
     }
 }
 
-/// The only certificate that none of the others names as its issuer; where there is not one, there is no chain.
+/// Removes the only certificate that is not the issuer of another one. Returns `None` if there is not exactly one.
 fn take_first<'a>(links: &mut Vec<Link<'a>>) -> Option<Link<'a>> {
     let is_issuer = |at: usize, link: &Link<'_>| {
         let mut others = links.iter().enumerate().filter(|(other, _)| *other != at);
-        // Of two certificates of one name, the one that signed the other stands above it.
+        // If both have the same name, the one that signed the other is its issuer.
         others.any(|(_, other)| {
             other.names(link) && (!link.names(other) || signed_by(other.der, &link.key) == Verdict::Good)
         })
@@ -182,7 +183,8 @@ fn take_first<'a>(links: &mut Vec<Link<'a>>) -> Option<Link<'a>> {
     Some(links.remove(at))
 }
 
-/// The certificate that `link` names as its issuer: of several the one that signed it, else the one that may have.
+/// Removes the issuer of `link`. Of several certificates with that name, prefers one whose signature is valid, then one
+/// whose algorithm is not supported.
 fn take_issuer<'a>(link: &Link<'_>, links: &mut Vec<Link<'a>>) -> Option<(Link<'a>, Verdict)> {
     let named = links.iter().enumerate().filter(|(_, issuer)| link.names(issuer));
     let judged = named.map(|(at, issuer)| (at, link.signed_by(issuer)));

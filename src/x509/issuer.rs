@@ -1,7 +1,6 @@
-//! Certificates: reading the requests for them, and signing them (RFC 2986, RFC 5280).
+//! Certificate requests (RFC 2986) and the issuance of certificates (RFC 5280).
 //!
-//! An issued certificate is one of an end entity: whatever a request asks for, it signs no others. Who may ask,
-//! and for whom, is left to the operations.
+//! Every issued certificate is an end entity certificate. The operations decide who may request which name.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -52,16 +51,16 @@ const SHA256_WITH_RSA: ObjectIdentifier = oid("1.2.840.113549.1.1.11");
 const ECDSA_WITH_SHA256: ObjectIdentifier = oid("1.2.840.10045.4.3.2");
 const ECDSA_WITH_SHA384: ObjectIdentifier = oid("1.2.840.10045.4.3.3");
 
-/// What a request may bring into a certificate beside the name and the key.
-const TAKEN_OVER: [ObjectIdentifier; 3] = [SUBJECT_ALTERNATIVE_NAME, KEY_USAGE, EXTENDED_KEY_USAGE];
+/// The extensions that a certificate copies from its request.
+const COPIED_EXTENSIONS: [ObjectIdentifier; 3] = [SUBJECT_ALTERNATIVE_NAME, KEY_USAGE, EXTENDED_KEY_USAGE];
 
-/// How long a key of an authority made here vouches for others.
-const AUTHORITY_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
+/// The validity of a generated authority.
+const AUTHORITY_VALIDITY: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 
-/// Random bytes of a serial number; RFC 5280 §4.1.2.2 allows 20 and wants it positive.
+/// The length of a serial number, in bytes. RFC 5280 §4.1.2.2 permits 20 and requires a positive number.
 const SERIAL_LENGTH: usize = 16;
 
-/// Whom a certificate is for.
+/// The subject of a certificate to be issued: its name, key and extensions.
 #[derive(Clone, Debug)]
 pub struct Subject {
     name: Name,
@@ -70,18 +69,18 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// What a PKCS#10 request (RFC 2986) asks for, after a look at whether the key's owner signed it.
+    /// Decodes a PKCS#10 request (RFC 2986) in DER, and verifies its signature.
     ///
     /// # Errors
-    /// [`Error::Request`] for bytes that are no such request, or one that is not signed by its own key.
+    /// Returns [`Error::Request`] if the bytes are not a request, or if its signature is invalid.
     pub fn of_pkcs10(der: &[u8]) -> Result<Self, Error> {
         Self::of_request(CertReq::from_der(der).map_err(|_| Error::Request)?)
     }
 
-    /// The same for a request in PEM (RFC 7468 §7).
+    /// Decodes a PKCS#10 request in PEM (RFC 7468 §7), and verifies its signature.
     ///
     /// # Errors
-    /// As [`Subject::of_pkcs10`].
+    /// Returns the errors of [`Subject::of_pkcs10`].
     pub fn of_pem(pem: &[u8]) -> Result<Self, Error> {
         Self::of_request(CertReq::from_pem(pem).map_err(|_| Error::Request)?)
     }
@@ -103,54 +102,56 @@ impl Subject {
                 extensions.extend(wanted.0);
             }
         }
-        Ok(Self { name: request.info.subject, key: request.info.public_key, extensions }.taken_over())
+        Ok(Self { name: request.info.subject, key: request.info.public_key, extensions }
+            .with_copied_extensions())
     }
 
-    /// The subject of a certificate that is renewed.
+    /// Returns the subject of a certificate in DER, to renew it.
     ///
     /// # Errors
-    /// [`Error::Request`] for bytes that are no certificate.
+    /// Returns [`Error::Request`] if the bytes are not a certificate.
     pub fn of_certificate(der: &[u8]) -> Result<Self, Error> {
         let certificate = Certificate::from_der(der).map_err(|_| Error::Request)?.tbs_certificate;
         let (name, key) = (certificate.subject, certificate.subject_public_key_info);
-        Ok(Self { name, key, extensions: certificate.extensions.unwrap_or_default() }.taken_over())
+        Ok(Self { name, key, extensions: certificate.extensions.unwrap_or_default() }
+            .with_copied_extensions())
     }
 
-    /// The key of `info`, the DER of a SubjectPublicKeyInfo, under the DER of a name.
+    /// Combines the DER of a Name and the DER of a SubjectPublicKeyInfo.
     ///
     /// # Errors
-    /// [`Error::Request`] for bytes that are neither.
+    /// Returns [`Error::Request`] if either is malformed.
     pub fn of_key(name: &[u8], info: &[u8]) -> Result<Self, Error> {
         let name = Name::from_der(name).map_err(|_| Error::Request)?;
         let key = SubjectPublicKeyInfoOwned::from_der(info).map_err(|_| Error::Request)?;
         Ok(Self { name, key, extensions: Vec::new() })
     }
 
-    /// The key that is certified: DER of a SubjectPublicKeyInfo.
+    /// Returns the DER of the SubjectPublicKeyInfo.
     ///
     /// # Errors
-    /// None for one that was read here.
+    /// Returns [`Error::Failed`] if the encoder fails.
     pub fn key(&self) -> Result<Vec<u8>, Error> {
         self.key.to_der().map_err(failed)
     }
 
-    /// Leaves of the extensions those that may be asked for.
-    fn taken_over(mut self) -> Self {
-        self.extensions.retain(|extension| TAKEN_OVER.contains(&extension.extn_id));
+    /// Removes the extensions that a certificate does not copy.
+    fn with_copied_extensions(mut self) -> Self {
+        self.extensions.retain(|extension| COPIED_EXTENSIONS.contains(&extension.extn_id));
         self
     }
 }
 
 const EXTENSION_REQUEST: ObjectIdentifier = oid("1.2.840.113549.1.9.14");
 
-/// The DER of a name of those attributes, in their order.
+/// Returns the DER of a Name with these attributes.
 ///
 /// # Errors
-/// [`Error::Request`] for a text that no name can hold.
+/// Returns [`Error::Request`] if a value cannot be encoded.
 pub fn name<'a>(attributes: impl Iterator<Item = (NameAttribute, &'a str)>) -> Result<Vec<u8>, Error> {
     let mut names = RdnSequence::default();
-    for (sort, text) in attributes {
-        let Some((oid, _)) = NAME_ATTRIBUTES.iter().find(|(_, known)| *known == sort) else { continue };
+    for (attribute, text) in attributes {
+        let Some((oid, _)) = NAME_ATTRIBUTES.iter().find(|(_, known)| *known == attribute) else { continue };
         let value = Utf8StringRef::new(text).and_then(|text| Any::encode_from(&text));
         let part = AttributeTypeAndValue { oid: *oid, value: value.map_err(|_| Error::Request)? };
         let part = SetOfVec::try_from(vec![part]).map_err(|_| Error::Request)?;
@@ -159,15 +160,15 @@ pub fn name<'a>(attributes: impl Iterator<Item = (NameAttribute, &'a str)>) -> R
     names.to_der().map_err(failed)
 }
 
-/// The DER of a name that is written as in RFC 4514: `CN=Client,O=Example,C=DE`.
+/// Returns the DER of a Name in the text format of RFC 4514: `CN=Client,O=Example,C=DE`.
 ///
 /// # Errors
-/// [`Error::Request`] for a text that is none.
+/// Returns [`Error::Request`] if the text is not a name.
 pub fn name_of_text(text: &str) -> Result<Vec<u8>, Error> {
     RdnSequence::from_str(text).and_then(|name| name.to_der()).map_err(|_| Error::Request)
 }
 
-/// Who signs certificates.
+/// A certification authority.
 #[derive(Debug)]
 pub struct Issuer {
     certificate: Vec<u8>,
@@ -184,21 +185,20 @@ enum SigningKey {
     Ecdsa(Box<EcdsaKeyPair>, ObjectIdentifier),
 }
 
-/// A new authority: its certificate, DER, and its private key, PKCS#8.
+/// A generated certification authority.
 #[derive(Debug)]
 pub struct NewIssuer {
-    /// The certificate, DER.
+    /// The DER of the certificate.
     pub certificate: Vec<u8>,
-    /// The private key, PKCS#8.
+    /// The private key: DER of PKCS#8.
     pub key: Secret,
 }
 
 impl Issuer {
-    /// Makes an authority of that common name, which vouches for itself from `now` on: RSA of 2048 bits, which
-    /// every client can verify.
+    /// Generates a self-signed authority that is valid from `now`. Its key is RSA of 2048 bits, which every client supports.
     ///
     /// # Errors
-    /// Where the library cannot.
+    /// Returns [`Error::Failed`] if a library returns an error.
     pub fn generate(common_name: &str, now: DateTime) -> Result<NewIssuer, Error> {
         let key = rsa::generate(2048)?.private_pkcs8;
         let signer = SigningKey::read(key.expose())?;
@@ -211,17 +211,17 @@ impl Issuer {
             extension(KEY_USAGE, true, &KeyUsage(usages))?,
             extension(SUBJECT_KEY_IDENTIFIER, false, &SubjectKeyIdentifier(octets(&key_identifier)?))?,
         ];
-        let life = i64::try_from(AUTHORITY_LIFE.as_secs()).unwrap_or(i64::MAX);
-        let validity = validity(now, DateTime(now.0.saturating_add(life)))?;
+        let lifetime = i64::try_from(AUTHORITY_VALIDITY.as_secs()).unwrap_or(i64::MAX);
+        let validity = validity(now, DateTime(now.0.saturating_add(lifetime)))?;
         let certificate = signer.sign(&subject.name, &subject, validity, extensions)?;
         Ok(NewIssuer { certificate, key })
     }
 
-    /// The authority of a certificate, DER, and its private key, PKCS#8, PKCS#1 or SEC1.
+    /// Decodes an authority from the DER of its certificate and of its private key (PKCS#8, PKCS#1 or SEC 1).
     ///
     /// # Errors
-    /// [`Error::Request`] for bytes that are no certificate, [`Error::Unreadable`] for a key other than RSA from
-    /// 2048 bits on, P-256 or P-384, [`Error::Conflict`] where the two do not belong together.
+    /// Returns [`Error::Request`] if the bytes are not a certificate, [`Error::Unreadable`] if the key is not RSA of at least
+    /// 2048 bits, P-256 or P-384, and [`Error::AuthorityKey`] if the certificate contains another key.
     pub fn read(certificate: &[u8], key: &[u8]) -> Result<Self, Error> {
         let read = Certificate::from_der(certificate).map_err(|_| Error::Request)?.tbs_certificate;
         let key = SigningKey::read(key)?;
@@ -239,16 +239,17 @@ impl Issuer {
         })
     }
 
-    /// Its certificate, DER.
+    /// Returns the DER of its certificate.
     pub fn certificate(&self) -> &[u8] {
         &self.certificate
     }
 
-    /// A certificate for `subject`, valid from `from` to `to`, and not longer than its issuer's. The usages are
-    /// those of `usage`, unless the request named some.
+    /// Issues a certificate for `subject`, valid from `from` to `to` or to the end of the authority's validity. The key usage
+    /// is that of the request, or `usage` if the request contains none. Returns DER.
     ///
     /// # Errors
-    /// [`Error::Validity`] for a time that ends before it begins, and where the library fails.
+    /// Returns [`Error::Validity`] if the validity ends before it begins, and [`Error::Failed`] if a library returns an
+    /// error.
     pub fn issue(
         &self,
         subject: &Subject,
@@ -301,7 +302,7 @@ impl SigningKey {
             .map_err(|_| Error::Unreadable { role: KeyRole::Private, purpose: Purpose::Sign })
     }
 
-    /// DER of the SubjectPublicKeyInfo.
+    /// Returns the DER of the SubjectPublicKeyInfo.
     fn public(&self) -> Result<Vec<u8>, Error> {
         let der: Result<PublicKeyX509Der<'_>, _> = match self {
             Self::Rsa(key) => key.public_key().as_der(),
@@ -367,7 +368,7 @@ fn extension(extn_id: ObjectIdentifier, critical: bool, value: &impl Encode) -> 
     Ok(Extension { extn_id, critical, extn_value: octets(&value.to_der().map_err(failed)?)? })
 }
 
-/// RFC 5280 §4.2.1.2, the first way: SHA-1 of the key's bits.
+/// Returns the SHA-1 of the public key's BIT STRING (RFC 5280 §4.2.1.2, method 1).
 fn key_identifier(key: &SubjectPublicKeyInfoOwned) -> Result<Vec<u8>, Error> {
     hash::digest(HashingAlgorithm::Sha1, key.subject_public_key.raw_bytes())
 }
@@ -375,13 +376,13 @@ fn key_identifier(key: &SubjectPublicKeyInfoOwned) -> Result<Vec<u8>, Error> {
 fn serial() -> Result<SerialNumber, Error> {
     let mut bytes = random::bytes(SERIAL_LENGTH)?;
     if let Some(first) = bytes.first_mut() {
-        // Positive, and as long as the others.
+        // Keeps the number positive and its length constant.
         *first = (*first & 0x7F) | 0x40;
     }
     SerialNumber::new(&bytes).map_err(failed)
 }
 
-/// RFC 5280 §4.1.2.5: years to 2049 in two digits, all later ones in four.
+/// Encodes a validity: UTCTime until 2049, GeneralizedTime after that (RFC 5280 §4.1.2.5).
 fn validity(from: DateTime, to: DateTime) -> Result<Validity, Error> {
     let time = |date: DateTime| {
         let since = Duration::from_secs(u64::try_from(date.0).map_err(|_| Error::Validity)?);
@@ -393,7 +394,7 @@ fn validity(from: DateTime, to: DateTime) -> Result<Validity, Error> {
     Ok(Validity { not_before: time(from)?, not_after: time(to)? })
 }
 
-/// The key usages (RFC 5280 §4.2.1.3) that a usage mask stands for (KMIP 1.4 §3.19).
+/// Converts a Cryptographic Usage Mask (KMIP 1.4 §3.19) to key usages (RFC 5280 §4.2.1.3).
 fn usages(mask: CryptographicUsageMask) -> FlagSet<KeyUsages> {
     use CryptographicUsageMask as M;
     let table = [

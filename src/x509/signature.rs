@@ -1,7 +1,6 @@
-//! Signatures over DER: those of certificates and certificate requests (RFC 5280 §4.1.1.3, RFC 2986 §4.2).
+//! Signatures of certificates and certificate requests (RFC 5280 §4.1.1.3, RFC 2986 §4.2).
 //!
-//! The key is a SubjectPublicKeyInfo, the algorithm an AlgorithmIdentifier. RSA is verified with every hash that
-//! there is, also the old ones: what is trusted is left to whoever asks.
+//! RSA signatures are verified with broken hashes, too. The caller decides which algorithms it trusts.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
@@ -25,7 +24,7 @@ const P384: ObjectIdentifier = oid("1.3.132.0.34");
 const P521: ObjectIdentifier = oid("1.3.132.0.35");
 const ED25519_ID: ObjectIdentifier = oid("1.3.101.112");
 
-/// RFC 3279 §2.2.1 and RFC 4055 §5: PKCS#1 v1.5.
+/// RSA with PKCS#1 v1.5 (RFC 3279 §2.2.1, RFC 4055 §5).
 const RSA: &[(ObjectIdentifier, HashingAlgorithm)] = &[
     (oid("1.2.840.113549.1.1.4"), HashingAlgorithm::Md5),
     (oid("1.2.840.113549.1.1.5"), HashingAlgorithm::Sha1),
@@ -35,7 +34,7 @@ const RSA: &[(ObjectIdentifier, HashingAlgorithm)] = &[
     (oid("1.2.840.113549.1.1.13"), HashingAlgorithm::Sha512),
 ];
 
-/// RFC 5758 §3.2, on the curves of RFC 5480 §2.1.1.1.
+/// ECDSA (RFC 5758 §3.2) on the curves of RFC 5480 §2.1.1.1.
 const ECDSA: &[(ObjectIdentifier, ObjectIdentifier, &dyn VerificationAlgorithm)] = {
     const SHA256: ObjectIdentifier = oid("1.2.840.10045.4.3.2");
     const SHA384: ObjectIdentifier = oid("1.2.840.10045.4.3.3");
@@ -51,18 +50,18 @@ const ECDSA: &[(ObjectIdentifier, ObjectIdentifier, &dyn VerificationAlgorithm)]
     ]
 };
 
-/// What a look at a signature shows.
+/// The result of a signature verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the signature of the message by the key.
+    /// The signature is valid.
     Good,
-    /// It is not.
+    /// The signature is invalid, or an input is malformed.
     Bad,
-    /// The algorithm is none that is verified here.
+    /// The algorithm is not supported.
     Unknown,
 }
 
-/// Whether `signature` is the one of `message` by the key of `info`, the DER of a SubjectPublicKeyInfo.
+/// Verifies `signature` of `message` with the key in `info`, the DER of SubjectPublicKeyInfo.
 pub fn verify(
     info: &[u8],
     algorithm: AlgorithmIdentifierRef<'_>,
@@ -70,7 +69,7 @@ pub fn verify(
     signature: &[u8],
 ) -> Verdict {
     if let Some((_, hash)) = RSA.iter().find(|(id, _)| *id == algorithm.oid) {
-        return by_rsa(info, *hash, message, signature);
+        return verify_rsa(info, *hash, message, signature);
     }
     let Ok(key) = SubjectPublicKeyInfoRef::from_der(info) else { return Verdict::Bad };
     let Some(point) = key.subject_public_key.as_bytes() else { return Verdict::Bad };
@@ -89,7 +88,7 @@ pub fn verify(
     verdict(by.verify_sig(point, message, signature).is_ok())
 }
 
-fn by_rsa(info: &[u8], hash: HashingAlgorithm, message: &[u8], signature: &[u8]) -> Verdict {
+fn verify_rsa(info: &[u8], hash: HashingAlgorithm, message: &[u8], signature: &[u8]) -> Verdict {
     let verified = Hash::of(hash, Purpose::Verify).and_then(|hash| {
         let key = PublicKey::read(info, Purpose::Verify)?;
         rsa::verify(&key, Scheme::Pkcs1, hash, &hash.digest(message), signature)
@@ -105,12 +104,12 @@ fn verdict(good: bool) -> Verdict {
     if good { Verdict::Good } else { Verdict::Bad }
 }
 
-/// Whether the key of `info` signed the certificate `der`.
+/// Verifies the signature of the certificate `der` with the key in `info`, the DER of SubjectPublicKeyInfo.
 pub fn signed_by(der: &[u8], info: &[u8]) -> Verdict {
     parts(der).map_or(Verdict::Bad, |(body, algorithm, signature)| verify(info, algorithm, body, signature))
 }
 
-/// What is signed, how, and the signature (RFC 5280 §4.1).
+/// Returns the signed bytes, the algorithm and the signature of a certificate (RFC 5280 §4.1).
 fn parts(der: &[u8]) -> Option<(&[u8], AlgorithmIdentifierRef<'_>, &[u8])> {
     let outer = AnyRef::from_der(der).ok().filter(|outer| outer.tag() == Tag::Sequence)?;
     let mut rows = SliceReader::new(outer.value()).ok()?;

@@ -1,4 +1,4 @@
-//! Requests made by rcgen become certificates that webpki takes, or are refused.
+//! Issuance for requests of rcgen, verified with webpki, and rejected requests.
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, RsaKeySize};
 use rustls::pki_types::{CertificateDer, UnixTime};
