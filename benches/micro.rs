@@ -1,7 +1,7 @@
-//! The codec, the policy decision, the store and the whole dispatcher, each alone: `cargo bench`.
+//! Microbenchmarks of the codec, the policy decision, the store and the dispatcher: `cargo bench`.
 //!
-//! No harness but a clock: the median of eleven rounds, in nanoseconds for each call. With the name of a subject and
-//! a count it calls that subject so often and measures nothing: what a profiler wants,
+//! The result is the median of eleven rounds in nanoseconds per call. With the name of a subject and a count as
+//! arguments, the program only calls that subject, for use with a profiler:
 //! `valgrind --tool=callgrind target/release/deps/micro-… "respond get" 1000`.
 
 #[path = "../examples/load/requests.rs"]
@@ -26,9 +26,9 @@ use kmip_server::kmip::enums::{ObjectType, Operation};
 use kmip_server::ttlv::{Reader, STORED, Tag, V1_2, Value, Writer};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
 
-/// How many objects are in the store.
+/// The number of objects in the store.
 const OBJECTS: usize = 1000;
-/// How often each subject is measured, and for how long.
+/// The number of rounds per subject, and their duration.
 const ROUNDS: usize = 11;
 const ROUND: Duration = Duration::from_millis(50);
 
@@ -36,7 +36,7 @@ type Failure = Box<dyn std::error::Error>;
 type Subject<'a> = (&'static str, Box<dyn FnMut() + 'a>);
 
 fn main() -> ExitCode {
-    // `cargo bench` adds an option of its own.
+    // `cargo bench` adds the option `--bench`.
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let folder = std::env::temp_dir().join(format!("kmip-bench-{}", std::process::id()));
     let outcome = bench(&folder, &arguments);
@@ -92,7 +92,7 @@ fn bench(folder: &Path, arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is measured of the layers below the dispatcher.
+/// Returns the subjects of the layers below the dispatcher.
 fn subjects<'a>(store: &'a Sqlite, id: &str) -> Result<Vec<Subject<'a>>, Failure> {
     let number = Id::parse(id).ok_or("the server gave no number")?;
     let record = store.read(number)?.ok_or("the object is not in the store")?;

@@ -1,4 +1,4 @@
-//! Why a store cannot be exported or imported: one variant each, wording in Display.
+//! The errors of export and import.
 
 use std::fmt;
 use std::io;
@@ -9,12 +9,12 @@ use crate::encoding;
 use crate::store::{self, Id, KeyProblem};
 use crate::ttlv;
 
-/// Why there is no export, or nothing was imported.
+/// A failed export or import. Neither a file nor a part of it is left behind.
 #[derive(Debug)]
 pub enum Error {
-    /// The store fails, or cannot be used.
+    /// The store failed or cannot be used.
     Store(store::Error),
-    /// The file to write is there already.
+    /// The export file already exists.
     Exists(
         /// The file.
         PathBuf,
@@ -23,43 +23,43 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         cause: io::Error,
     },
-    /// The key that the file is sealed with, or is to be, does not do.
+    /// The seal key cannot be used, or it is not the key of the export.
     Key {
-        /// The file of the key.
+        /// The key file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: KeyProblem,
     },
-    /// The file is sealed, and no key was named.
+    /// The export is sealed, and no key is named.
     NeedsKey(
         /// The file.
         PathBuf,
     ),
-    /// A key was named, and the file is not sealed.
+    /// A key is named, and the export is not sealed.
     NotSealed(
         /// The file.
         PathBuf,
     ),
-    /// A line of the file cannot be used.
+    /// A line of the export is not valid.
     Line {
         /// The file.
         path: PathBuf,
         /// The number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
-        why: Wrong,
+        /// The fault.
+        why: LineError,
     },
-    /// A line that was to be written does not read back as what it is.
+    /// A line would not read back as the entry that it was written from.
     Unwritable {
         /// The number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
-        why: Wrong,
+        /// The fault.
+        why: LineError,
     },
-    /// The store has an object of a number that one of the file has.
+    /// The store already has an object with the number of an object in the export.
     Taken {
         /// The file.
         path: PathBuf,
@@ -70,62 +70,64 @@ pub enum Error {
     },
 }
 
-/// What is wrong with a line. Values are left out: they may be keys.
+/// A fault of a line. It contains no values, because they may be keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// It does not begin an export.
+pub enum LineError {
+    /// The first line does not begin an export.
     NotAnExport,
-    /// The export has the form of another version.
+    /// The export has another format version.
     Version(
-        /// That version.
+        /// The version of the export.
         u64,
     ),
-    /// It is not the line that was written behind those before it.
+    /// The check of the line does not match the line and the lines before it.
     Changed,
-    /// It does not open with the key.
+    /// The line does not decrypt with the key.
     DoesNotOpen,
-    /// It is longer than any line that is written.
+    /// The line is longer than [`MAX_LINE`].
     TooLong,
-    /// The file ends where more should follow.
+    /// The file ends before the last line of the export.
     CutOff,
-    /// Something stands behind the last line.
+    /// The file continues after the last line of the export.
     NotTheEnd,
-    /// It is no JSON object of a kind that there is.
+    /// The line is not a JSON object of a known kind.
     Malformed(
-        /// Which member is missing, too much or no such value.
+        /// The member that is missing, unknown or has a wrong value.
         String,
     ),
-    /// Its items cannot be read.
+    /// The items of the line cannot be decoded.
     Encoding(encoding::Error),
-    /// Its items make no object.
+    /// The items of the line are not an object with attributes.
     Ttlv(ttlv::Error),
-    /// The object comes behind one of the same or a higher number.
+    /// The object follows one with the same or a higher number.
     Order(Id),
-    /// The counts of the last line are others than those of the lines before it.
+    /// The counts in the last line differ from the lines before it.
     Counts,
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAnExport => f.write_str("this is no export of this server"),
+            Self::NotAnExport => f.write_str("the file is not an export of this server"),
             Self::Version(version) => {
                 write!(f, "the export has version {version}; this server reads version {VERSION}")
             }
             Self::Changed => {
-                f.write_str("the line is damaged, or lines before it were changed, moved or taken away")
+                f.write_str("the line is damaged, or a line before it was changed, moved or removed")
             }
             Self::DoesNotOpen => f.write_str(
-                "the line does not open: it is damaged, or not at its place, or of another export",
+                "the line does not decrypt: it is damaged, was moved, or belongs to another export",
             ),
             Self::TooLong => write!(f, "the line is longer than {MAX_LINE} bytes"),
-            Self::CutOff => f.write_str("the file was cut off here: its last line is missing"),
-            Self::NotTheEnd => f.write_str("something stands behind the last line of the export"),
+            Self::CutOff => {
+                f.write_str("the file ends here, without the last line of the export; copy it again")
+            }
+            Self::NotTheEnd => f.write_str("the file continues after the last line of the export"),
             Self::Malformed(what) => write!(f, "{what}"),
             Self::Encoding(error) => error.fmt(f),
             Self::Ttlv(error) => error.fmt(f),
-            Self::Order(id) => write!(f, "object {id} does not come behind those of lower numbers"),
-            Self::Counts => f.write_str("the counts are not those of the lines before"),
+            Self::Order(id) => write!(f, "object {id} does not follow the objects with lower numbers"),
+            Self::Counts => f.write_str("the counts differ from the lines before"),
         }
     }
 }
@@ -143,14 +145,10 @@ impl fmt::Display for Error {
             }
             Self::Key { path, why } => write!(f, "the seal key {} cannot be used: {why}", path.display()),
             Self::NeedsKey(path) => {
-                write!(f, "{} is sealed: --seal-key has to name the file of its key", path.display())
+                write!(f, "{} is sealed; name the file of its key with --seal-key", path.display())
             }
             Self::NotSealed(path) => {
-                write!(
-                    f,
-                    "{} is not sealed; import it without --seal-key if it is to be trusted",
-                    path.display()
-                )
+                write!(f, "{} is not sealed; import it without --seal-key if you trust it", path.display())
             }
             Self::Line { path, line, why } => {
                 write!(f, "{}, line {line}: {why}; nothing was imported", path.display())
@@ -167,7 +165,26 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for LineError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Encoding(error) => Some(error),
+            Self::Ttlv(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Io { cause, .. } => Some(cause),
+            Self::Line { why, .. } | Self::Unwritable { why, .. } => Some(why),
+            _ => None,
+        }
+    }
+}
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {

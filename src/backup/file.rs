@@ -1,5 +1,5 @@
-//! The file of an export: lines, each with a check of itself and those before it, sealed or not; written under
-//! another name until it is whole, read with a bound on what is held of it.
+//! The file of an export: a sequence of lines, plain or sealed. Each line contains a check over itself and the lines
+//! before it. The file has a temporary name until it is complete; memory use while reading is limited.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
@@ -11,32 +11,33 @@ use base64ct::{Base64, Encoding};
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
-use super::error::{Error, Wrong};
+use super::error::{Error, LineError};
 use super::line::{self, Entry, Totals};
 use crate::crypto::hash::Hash;
 use crate::store::{self, DataKey, Id, KeyEncryptionKey, Sealing};
 
-/// The longest line, in bytes. A request of the default bound of 16 MiB makes one of 32 MiB, and sealed of 43; ten
-/// times as much is room for servers that take longer ones, and what a damaged file may take of the memory.
+/// The maximum length of a line in bytes. An object of 16 MiB, the default maximum of a request, makes a line of 32 MiB,
+/// or 43 MiB sealed. A limit of ten times as much suits servers with a higher maximum, and bounds the memory that a
+/// damaged file costs.
 pub const MAX_LINE: u64 = 512 << 20;
 
-/// For the owner only: it holds keys.
+/// The mode of an export: only its owner may read it, because it contains keys.
 const MODE: u32 = 0o600;
 
-/// What stands between a line and its check, and behind the check.
+/// The text before and after the check of a line.
 const CHECK: &str = ",\"check\":\"";
 const CLOSE: &str = "\"}";
 
-/// The length of a check in digits: half of them of SHA-256 would do against damage, which is what it is for.
+/// The length of a check in hexadecimal digits of SHA-256. The check detects damage, not manipulation.
 const DIGITS: usize = 16;
 
-/// A key to seal with, and its file.
+/// A seal key and its file.
 pub(super) struct Key {
     path: PathBuf,
     key: KeyEncryptionKey,
 }
 
-/// Reads the key in the file that is named, if one is.
+/// Reads the seal key at `path`, if there is one.
 pub(super) fn key(path: Option<&Path>) -> Result<Option<Key>, Error> {
     let read = |path: &Path| {
         let key = KeyEncryptionKey::read(path).map_err(|error| of_key(path, error))?;
@@ -52,12 +53,12 @@ fn of_key(path: &Path, error: store::Error) -> Error {
     }
 }
 
-/// The checks of lines: each is of its line and of the check before.
+/// The chain of checks. Each check covers its line and the check before it.
 #[derive(Default)]
 struct Chain(String);
 
 impl Chain {
-    /// The check of the line that begins so.
+    /// Returns the check of the line that begins with `line`.
     fn next(&mut self, line: &[u8]) -> &str {
         let digest = Hash::Sha256.digest(&Zeroizing::new([self.0.as_bytes(), line].concat()));
         self.0 = lower::encode_string(&digest);
@@ -65,36 +66,36 @@ impl Chain {
         &self.0
     }
 
-    /// The line with its check.
+    /// Returns the line with its check.
     fn close(&mut self, entry: &Json) -> Zeroizing<Vec<u8>> {
         let text = Zeroizing::new(entry.to_string());
-        let begun = text.strip_suffix('}').unwrap_or(&text).as_bytes();
-        let check = self.next(begun);
-        Zeroizing::new([begun, CHECK.as_bytes(), check.as_bytes(), CLOSE.as_bytes()].concat())
+        let body = text.strip_suffix('}').unwrap_or(&text).as_bytes();
+        let check = self.next(body);
+        Zeroizing::new([body, CHECK.as_bytes(), check.as_bytes(), CLOSE.as_bytes()].concat())
     }
 
-    /// The JSON of a line whose check is right.
-    fn open(&mut self, line: &[u8]) -> Result<Json, Wrong> {
-        let at = line.len().checked_sub(CHECK.len() + DIGITS + CLOSE.len()).ok_or(Wrong::Changed)?;
-        let (begun, rest) = line.split_at_checked(at).ok_or(Wrong::Changed)?;
-        let expected = [CHECK, self.next(begun), CLOSE].concat();
+    /// Verifies the check of a line and returns its JSON.
+    fn open(&mut self, line: &[u8]) -> Result<Json, LineError> {
+        let at = line.len().checked_sub(CHECK.len() + DIGITS + CLOSE.len()).ok_or(LineError::Changed)?;
+        let (body, rest) = line.split_at_checked(at).ok_or(LineError::Changed)?;
+        let expected = [CHECK, self.next(body), CLOSE].concat();
         if rest != expected.as_bytes() {
-            return Err(Wrong::Changed);
+            return Err(LineError::Changed);
         }
-        let whole = Zeroizing::new([begun, b"}"].concat());
-        serde_json::from_slice(&whole).map_err(|_| Wrong::Malformed("the line is no JSON".to_owned()))
+        let whole = Zeroizing::new([body, b"}"].concat());
+        serde_json::from_slice(&whole).map_err(|_| LineError::Malformed("the line is not JSON".to_owned()))
     }
 }
 
-/// What the line of that number is sealed for. The key is one of this file's alone.
-fn binding(number: u64) -> String {
+/// Returns the additional authenticated data of a line. Each file has its own key.
+fn aad(number: u64) -> String {
     format!("line {number}")
 }
 
-/// A file that is being written. Where it is dropped before it is finished, nothing is left of it.
-pub(super) struct Sink {
+/// Writes an export. If it is dropped before [`ExportWriter::finish`], the file is removed.
+pub(super) struct ExportWriter {
     path: PathBuf,
-    /// The name that it has until it is whole.
+    /// The temporary name.
     partial: PathBuf,
     out: Option<BufWriter<File>>,
     chain: Chain,
@@ -102,8 +103,8 @@ pub(super) struct Sink {
     key: Option<DataKey>,
 }
 
-impl Sink {
-    /// Begins a file that is to be at `path`.
+impl ExportWriter {
+    /// Begins the export to `path`.
     pub(super) fn create(path: &Path, key: Option<&Key>) -> Result<Self, Error> {
         if path.symlink_metadata().is_ok() {
             return Err(Error::Exists(path.to_owned()));
@@ -115,43 +116,43 @@ impl Sink {
         let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&partial);
         let file = file.map_err(failed)?;
         let out = Some(BufWriter::with_capacity(1 << 20, file));
-        let mut sink =
+        let mut writer =
             Self { path: path.to_owned(), partial, out, chain: Chain::default(), number: 1, key: None };
-        // The umask may have taken bits away that the owner needs.
-        if let Some(out) = &sink.out {
+        // The umask may have removed bits of the mode.
+        if let Some(out) = &writer.out {
             out.get_ref()
                 .set_permissions(fs::Permissions::from_mode(MODE))
-                .map_err(|why| sink.failed(why))?;
+                .map_err(|why| writer.failed(why))?;
         }
         let wrapped = key.map(|key| key.key.generate(Sealing::Export)).transpose()?;
         let text = wrapped.as_ref().map(|wrapped| Base64::encode_string(wrapped));
-        let first = sink.chain.close(&line::first(text.as_deref()));
-        sink.put(&first)?;
+        let first = writer.chain.close(&line::first(text.as_deref()));
+        writer.put(&first)?;
         if let (Some(key), Some(wrapped)) = (key, &wrapped) {
-            sink.key = Some(key.key.open(Sealing::Export, wrapped)?);
+            writer.key = Some(key.key.open(Sealing::Export, wrapped)?);
         }
-        Ok(sink)
+        Ok(writer)
     }
 
-    /// Writes one line. It has to read back as what it is: an export that does not is none.
+    /// Writes one line, after a check that it reads back as `entry`.
     pub(super) fn write(&mut self, entry: Entry) -> Result<(), Error> {
         self.number += 1;
         let line = self.number;
-        let bad = |why| Error::Unwritable { line, why };
-        let spelled = entry.write().map_err(bad)?;
-        if Entry::read(&spelled).map_err(bad)? != entry {
-            return Err(bad(Wrong::Changed));
+        let unwritable = |why| Error::Unwritable { line, why };
+        let encoded = entry.write().map_err(unwritable)?;
+        if Entry::read(&encoded).map_err(unwritable)? != entry {
+            return Err(unwritable(LineError::Changed));
         }
-        let plain = self.chain.close(&spelled);
+        let plain = self.chain.close(&encoded);
         let sealed = match &self.key {
             None => plain,
             Some(key) => {
-                let sealed = key.seal_bytes(binding(self.number).as_bytes(), &plain)?;
+                let sealed = key.seal_bytes(aad(self.number).as_bytes(), &plain)?;
                 Zeroizing::new(Base64::encode_string(&sealed).into_bytes())
             }
         };
         if sealed.len() as u64 > MAX_LINE {
-            return Err(bad(Wrong::TooLong));
+            return Err(unwritable(LineError::TooLong));
         }
         self.put(&sealed)
     }
@@ -166,13 +167,13 @@ impl Sink {
         Error::Io { path: self.partial.clone(), cause }
     }
 
-    /// Puts the whole file on the disk, and then at its place.
+    /// Flushes the file to the disk and gives it its final name.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         if let Some(out) = self.out.take() {
             let file = out.into_inner().map_err(|error| self.failed(error.into_error()))?;
             file.sync_all().map_err(|cause| self.failed(cause))?;
         }
-        // A link is made only where there is nothing yet; not every file system has links.
+        // A hard link never replaces a file. Not every file system supports hard links.
         match fs::hard_link(&self.partial, &self.path) {
             Ok(()) => {}
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
@@ -189,14 +190,14 @@ impl Sink {
     }
 }
 
-impl Drop for Sink {
+impl Drop for ExportWriter {
     fn drop(&mut self) {
         drop(fs::remove_file(&self.partial));
     }
 }
 
-/// A file that is being read.
-pub(super) struct Lines {
+/// Reads an export.
+pub(super) struct ExportReader {
     path: PathBuf,
     input: BufReader<File>,
     chain: Chain,
@@ -204,44 +205,47 @@ pub(super) struct Lines {
     key: Option<DataKey>,
 }
 
-impl Lines {
-    /// Begins to read the file at `path`, sealed with `key`.
+impl ExportReader {
+    /// Opens the export at `path`, which is sealed with `key` if there is one.
     pub(super) fn open(path: &Path, key: Option<&Key>) -> Result<Self, Error> {
         let failed = |cause| Error::Io { path: path.to_owned(), cause };
         let file = File::open(path).map_err(failed)?;
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(failed(io::Error::new(
                 ErrorKind::InvalidInput,
-                "an export is read twice: name a file",
+                "an export is read twice, so it must be a regular file",
             )));
         }
         let input = BufReader::with_capacity(1 << 20, file);
         let mut lines = Self { path: path.to_owned(), input, chain: Chain::default(), number: 0, key: None };
-        let first = lines.line()?.ok_or_else(|| lines.bad(Wrong::NotAnExport))?;
-        // A first line of another version tells so, whatever else that version has in it.
-        let told: Option<Json> = serde_json::from_slice(&first).ok();
+        let first = lines.line()?.ok_or_else(|| lines.bad(LineError::NotAnExport))?;
+        // The version is checked before the rest of the first line, which may differ in another version.
+        let parsed: Option<Json> = serde_json::from_slice(&first).ok();
         let version =
-            told.as_ref().and_then(line::version_of).ok_or_else(|| lines.bad(Wrong::NotAnExport))?;
+            parsed.as_ref().and_then(line::version_of).ok_or_else(|| lines.bad(LineError::NotAnExport))?;
         if version != line::VERSION {
-            return Err(lines.bad(Wrong::Version(version)));
+            return Err(lines.bad(LineError::Version(version)));
         }
         let first = lines.chain.open(&first).map_err(|why| lines.bad(why))?;
         let sealed = line::read_first(&first).map_err(|why| lines.bad(why))?;
         lines.key = match (sealed, key) {
             (None, None) => None,
             (Some(_), None) => return Err(Error::NeedsKey(path.to_owned())),
-            // Somebody may have put it in the place of one that was sealed.
+            // An attacker may have replaced a sealed export by a plain one.
             (None, Some(_)) => return Err(Error::NotSealed(path.to_owned())),
             (Some(wrapped), Some(key)) => {
-                let wrapped = Base64::decode_vec(&wrapped).map_err(|_| lines.bad(Wrong::DoesNotOpen))?;
+                let wrapped = Base64::decode_vec(&wrapped).map_err(|_| lines.bad(LineError::DoesNotOpen))?;
                 Some(key.key.open(Sealing::Export, &wrapped).map_err(|error| of_key(&key.path, error))?)
             }
         };
         Ok(lines)
     }
 
-    /// Shows every entry with the number of its line to `job`, the last one excepted, and tells what that says; the
-    /// file has to be whole.
+    /// Calls `job` with each entry and its line number, except for the last line, and returns the totals in the last
+    /// line.
+    ///
+    /// # Errors
+    /// Returns an error if the file is not a complete and valid export, and the errors of `job`.
     pub(super) fn for_each(
         mut self,
         mut job: impl FnMut(u64, Entry) -> Result<(), Error>,
@@ -249,21 +253,21 @@ impl Lines {
         let mut seen = Totals::default();
         let mut last = Id(0);
         loop {
-            let line = self.line()?.ok_or_else(|| self.bad(Wrong::CutOff))?;
+            let line = self.line()?.ok_or_else(|| self.bad(LineError::CutOff))?;
             match self.entry(&line)? {
                 Entry::End(totals) => {
                     let counted = Totals { last_id: totals.last_id, ..seen };
                     if totals != counted || totals.last_id < last.0 {
-                        return Err(self.bad(Wrong::Counts));
+                        return Err(self.bad(LineError::Counts));
                     }
                     return match self.line()? {
                         None => Ok(totals),
-                        Some(_) => Err(self.bad(Wrong::NotTheEnd)),
+                        Some(_) => Err(self.bad(LineError::NotTheEnd)),
                     };
                 }
                 Entry::Object(record) => {
                     if record.id <= last || seen.server_state > 0 {
-                        return Err(self.bad(Wrong::Order(record.id)));
+                        return Err(self.bad(LineError::Order(record.id)));
                     }
                     last = record.id;
                     seen.objects += 1;
@@ -282,15 +286,15 @@ impl Lines {
             None => self.chain.open(line),
             Some(key) => {
                 let sealed = std::str::from_utf8(line).ok().and_then(|text| Base64::decode_vec(text).ok());
-                let plain =
-                    sealed.and_then(|sealed| key.open_bytes(binding(self.number).as_bytes(), &sealed));
-                plain.ok_or(Wrong::DoesNotOpen).and_then(|plain| self.chain.open(&plain))
+                let plain = sealed.and_then(|sealed| key.open_bytes(aad(self.number).as_bytes(), &sealed));
+                plain.ok_or(LineError::DoesNotOpen).and_then(|plain| self.chain.open(&plain))
             }
         };
         read.and_then(|line| Entry::read(&line)).map_err(|why| self.bad(why))
     }
 
-    /// The next line without its end; none where the file ends. A line that the file ends in was cut off.
+    /// Returns the next line without its line feed, or `None` at the end of the file. A last line without line feed is
+    /// an error.
     fn line(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         self.number += 1;
         let mut line = Zeroizing::new(Vec::new());
@@ -301,12 +305,12 @@ impl Lines {
         }
         match line.len() as u64 {
             0 => Ok(None),
-            length if length > MAX_LINE => Err(self.bad(Wrong::TooLong)),
-            _ => Err(self.bad(if self.number == 1 { Wrong::NotAnExport } else { Wrong::CutOff })),
+            length if length > MAX_LINE => Err(self.bad(LineError::TooLong)),
+            _ => Err(self.bad(if self.number == 1 { LineError::NotAnExport } else { LineError::CutOff })),
         }
     }
 
-    fn bad(&self, why: Wrong) -> Error {
+    fn bad(&self, why: LineError) -> Error {
         Error::Line { path: self.path.clone(), line: self.number, why }
     }
 }

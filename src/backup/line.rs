@@ -1,10 +1,10 @@
-//! What the lines of an export say: a JSON object each. Attributes and object are items as [`json`] spells them, in
-//! the form in which the store keeps them.
+//! The lines of an export. Each is a JSON object; attributes and object have the JSON encoding of [`json`], in the
+//! stored form.
 
 use base16ct::{lower, mixed};
 use serde_json::{Map, Value as Json, json};
 
-use super::error::Wrong;
+use super::error::LineError;
 use crate::encoding::json;
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
@@ -13,35 +13,35 @@ use crate::secret::Secret;
 use crate::store::{Id, Record};
 use crate::ttlv::{self, Field, Reader, STORED, Tag, Value, Writer};
 
-/// What the first line says that this is.
+/// The member `format` of the first line.
 const FORMAT: &str = "kmip-server export";
 
-/// The version of the form of the file: a program reads its own only. A change of what lines say is a new one.
+/// The format version. The server reads no other version; a change of the lines is a new version.
 pub const VERSION: u64 = 1;
 
-/// A line behind the first.
+/// A line after the first.
 #[derive(Debug, PartialEq)]
 pub(super) enum Entry {
     /// An object.
     Object(Box<Record>),
-    /// What the server keeps for itself under a name.
+    /// The server state with this name.
     Own { name: String, value: Secret },
     /// The last line.
     End(Totals),
 }
 
-/// What the last line tells of all.
+/// The content of the last line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Totals {
-    /// How many objects there are.
+    /// The number of objects.
     pub(super) objects: u64,
-    /// How much the server keeps for itself.
+    /// The number of names of server state.
     pub(super) server_state: u64,
-    /// The last number that an object got, whether it is there or not.
+    /// The highest number that an object got. The export may not contain that object.
     pub(super) last_id: u64,
 }
 
-/// The first line; `sealed` is what the key of the others became, in base64.
+/// Returns the first line; `sealed` is the wrapped data key of the other lines in Base64.
 pub(super) fn first(sealed: Option<&str>) -> Json {
     match sealed {
         None => json!({ "format": FORMAT, "version": VERSION }),
@@ -49,39 +49,39 @@ pub(super) fn first(sealed: Option<&str>) -> Json {
     }
 }
 
-/// What [`first`] was made with.
-pub(super) fn read_first(line: &Json) -> Result<Option<String>, Wrong> {
+/// Returns the wrapped data key in the first line, or `None` if the export is not sealed.
+pub(super) fn read_first(line: &Json) -> Result<Option<String>, LineError> {
     let mut members = Members::of(line)?;
     if members.take("format").and_then(|format| format.as_str()) != Some(FORMAT) {
-        return Err(Wrong::NotAnExport);
+        return Err(LineError::NotAnExport);
     }
     match members.number("version")? {
         VERSION => {}
-        other => return Err(Wrong::Version(other)),
+        other => return Err(LineError::Version(other)),
     }
     let sealed = members.take("sealed").map(|key| text("sealed", key)).transpose()?;
     members.finish()?;
     Ok(sealed)
 }
 
-/// The version that a first line of any version tells.
+/// Returns the version in a first line of any version.
 pub(super) fn version_of(line: &Json) -> Option<u64> {
     let ours = line.get("format").and_then(Json::as_str) == Some(FORMAT);
     line.get("version").and_then(Json::as_u64).filter(|_| ours)
 }
 
 impl Entry {
-    /// The entry as JSON.
-    pub(super) fn write(&self) -> Result<Json, Wrong> {
+    /// Returns the entry as JSON.
+    pub(super) fn write(&self) -> Result<Json, LineError> {
         Ok(match self {
             Self::Object(record) => {
                 let object =
-                    record.object.as_ref().map(|object| spell(Tag::default(), object)).transpose()?;
+                    record.object.as_ref().map(|object| encode(Tag::default(), object)).transpose()?;
                 let mut line = json!({
                     "id": record.id.to_string(),
                     "owner": record.owner.user,
                     "type": record.object_type.name(),
-                    "attributes": spell(Tag::Attributes, &record.attributes)?,
+                    "attributes": encode(Tag::Attributes, &record.attributes)?,
                     "object": object,
                 });
                 if let (Some(members), Some(credential)) = (line.as_object_mut(), &record.owner.credential) {
@@ -101,14 +101,14 @@ impl Entry {
         })
     }
 
-    /// The entry that a line is.
-    pub(super) fn read(line: &Json) -> Result<Self, Wrong> {
+    /// Parses a line.
+    pub(super) fn read(line: &Json) -> Result<Self, LineError> {
         let mut members = Members::of(line)?;
         let entry = if members.has("id") {
             Self::Object(Box::new(record(&mut members)?))
         } else if members.has("own") && !members.has("end") {
             let value = members.need("bytes")?.as_str().and_then(|digits| mixed::decode_vec(digits).ok());
-            let value = value.ok_or_else(|| malformed("bytes", "is no hexadecimal text"))?;
+            let value = value.ok_or_else(|| malformed("bytes", "is not hexadecimal"))?;
             Self::Own { name: members.text("own")?, value: Secret::new(value) }
         } else if members.take("end").is_some() {
             Self::End(Totals {
@@ -117,38 +117,38 @@ impl Entry {
                 last_id: members.number("last_id")?,
             })
         } else {
-            return Err(Wrong::Malformed("the line is of no kind that there is".to_owned()));
+            return Err(LineError::Malformed("the line is of no known kind".to_owned()));
         };
         members.finish()?;
         Ok(entry)
     }
 }
 
-fn record(members: &mut Members<'_>) -> Result<Record, Wrong> {
-    let id = Id::parse(&members.text("id")?).ok_or_else(|| malformed("id", "is no identifier"))?;
+fn record(members: &mut Members<'_>) -> Result<Record, LineError> {
+    let id = Id::parse(&members.text("id")?).ok_or_else(|| malformed("id", "is not an identifier"))?;
     let name = members.text("type")?;
     let object_type = ObjectType::ALL.iter().copied().find(|object_type| object_type.name() == name);
-    let object_type = object_type.ok_or_else(|| malformed("type", "is no type of object"))?;
+    let object_type = object_type.ok_or_else(|| malformed("type", "is not an object type"))?;
     let object = match members.need("object")? {
         Json::Null => None,
-        object => Some(unspell::<Object>(Tag::default(), object)?),
+        object => Some(decode::<Object>(Tag::default(), object)?),
     };
     if object.as_ref().is_some_and(|object| object.object_type() != object_type) {
         return Err(malformed("object", "is of another type"));
     }
-    let attributes: Attributes = unspell(Tag::Attributes, members.need("attributes")?)?;
+    let attributes: Attributes = decode(Tag::Attributes, members.need("attributes")?)?;
     let credential = members.take("credential").map(|named| text("credential", named)).transpose()?;
     let owner = Principal { user: members.text("owner")?, credential };
     Ok(Record { id, owner, object_type, attributes, object })
 }
 
-/// Something with a place in the store, as an item.
-trait Spelled: Sized {
+/// A value with a TTLV form in the store.
+trait Stored: Sized {
     fn put(&self, tag: Tag, writer: &mut Writer);
     fn get(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, ttlv::Error>;
 }
 
-impl Spelled for Object {
+impl Stored for Object {
     fn put(&self, tag: Tag, writer: &mut Writer) {
         self.write(tag, writer);
     }
@@ -158,7 +158,7 @@ impl Spelled for Object {
     }
 }
 
-impl Spelled for Attributes {
+impl Stored for Attributes {
     fn put(&self, tag: Tag, writer: &mut Writer) {
         self.encode(tag, writer);
     }
@@ -168,64 +168,65 @@ impl Spelled for Attributes {
     }
 }
 
-fn spell(tag: Tag, value: &impl Spelled) -> Result<Json, Wrong> {
+fn encode(tag: Tag, value: &impl Stored) -> Result<Json, LineError> {
     let mut writer = Writer::new(STORED);
     value.put(tag, &mut writer);
     let bytes = zeroize::Zeroizing::new(writer.into_bytes());
-    json::encode_value(&bytes).map_err(Wrong::Encoding)
+    json::encode_value(&bytes).map_err(LineError::Encoding)
 }
 
-fn unspell<T: Spelled>(tag: Tag, spelled: &Json) -> Result<T, Wrong> {
-    let bytes = zeroize::Zeroizing::new(json::decode_value(spelled).map_err(Wrong::Encoding)?);
+fn decode<T: Stored>(tag: Tag, encoded: &Json) -> Result<T, LineError> {
+    let bytes = zeroize::Zeroizing::new(json::decode_value(encoded).map_err(LineError::Encoding)?);
     let mut reader = Reader::new(&bytes, STORED);
-    let value = T::get(tag, &mut reader).map_err(Wrong::Ttlv)?;
-    reader.finish().map_err(Wrong::Ttlv)?;
+    let value = T::get(tag, &mut reader).map_err(LineError::Ttlv)?;
+    reader.finish().map_err(LineError::Ttlv)?;
     Ok(value)
 }
 
-/// The members of a line that have not been read yet.
+/// The members of a line that were not read yet.
 struct Members<'a>(Vec<(&'a str, &'a Json)>);
 
 impl<'a> Members<'a> {
-    fn of(line: &'a Json) -> Result<Self, Wrong> {
-        let members: &Map<String, Json> =
-            line.as_object().ok_or_else(|| Wrong::Malformed("the line is no JSON object".to_owned()))?;
+    fn of(line: &'a Json) -> Result<Self, LineError> {
+        let members: &Map<String, Json> = line
+            .as_object()
+            .ok_or_else(|| LineError::Malformed("the line is not a JSON object".to_owned()))?;
         Ok(Self(members.iter().map(|(name, value)| (name.as_str(), value)).collect()))
     }
 
     fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(there, _)| *there == name)
+        self.0.iter().any(|(member, _)| *member == name)
     }
 
     fn take(&mut self, name: &str) -> Option<&'a Json> {
-        let at = self.0.iter().position(|(there, _)| *there == name)?;
-        Some(self.0.swap_remove(at).1)
+        let index = self.0.iter().position(|(member, _)| *member == name)?;
+        Some(self.0.swap_remove(index).1)
     }
 
-    fn need(&mut self, name: &str) -> Result<&'a Json, Wrong> {
+    fn need(&mut self, name: &str) -> Result<&'a Json, LineError> {
         self.take(name).ok_or_else(|| malformed(name, "is missing"))
     }
 
-    fn text(&mut self, name: &str) -> Result<String, Wrong> {
+    fn text(&mut self, name: &str) -> Result<String, LineError> {
         text(name, self.need(name)?)
     }
 
-    fn number(&mut self, name: &str) -> Result<u64, Wrong> {
+    fn number(&mut self, name: &str) -> Result<u64, LineError> {
         let number = self.need(name)?.as_u64().filter(|number| i64::try_from(*number).is_ok());
-        number.ok_or_else(|| malformed(name, "is no number that there is"))
+        number.ok_or_else(|| malformed(name, "is not a number in the valid range"))
     }
 
-    /// A member that is not known may be one without which the others mean something else.
-    fn finish(self) -> Result<(), Wrong> {
+    /// Refuses unknown members, because such a member may change the meaning of the others.
+    fn finish(self) -> Result<(), LineError> {
         self.0.first().map_or(Ok(()), |(name, _)| Err(malformed(name, "is not known")))
     }
 }
 
-fn text(name: &str, value: &Json) -> Result<String, Wrong> {
-    value.as_str().map(str::to_owned).ok_or_else(|| malformed(name, "is no text"))
+fn text(name: &str, value: &Json) -> Result<String, LineError> {
+    value.as_str().map(str::to_owned).ok_or_else(|| malformed(name, "is not a text"))
 }
 
-fn malformed(name: &str, what: &str) -> Wrong {
+fn malformed(name: &str, what: &str) -> LineError {
     let name: String = name.chars().take(64).collect();
-    Wrong::Malformed(format!("its member {name:?} {what}"))
+    LineError::Malformed(format!("its member {name:?} {what}"))
 }

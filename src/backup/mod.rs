@@ -1,8 +1,7 @@
-//! Exports: all that a store keeps as lines of JSON in a file, and the way back. A backup, or the way to another
-//! machine; docs/backup.md tells the form of the file to others.
+//! Export and import of a store as lines of JSON, for backups and for moves to another machine. docs/backup.md
+//! specifies the format.
 //!
-//! `line` knows what a line says, `file` how lines stand in a file: each with a check that it and those before it are
-//! whole, and sealed where a key is named. What the store reads and keeps is left to [`crate::store`].
+//! `line` defines the content of a line; `file` defines the file: checks that detect damage, and the sealing of lines.
 
 mod error;
 mod file;
@@ -12,16 +11,16 @@ mod tests;
 
 use std::path::Path;
 
-pub use error::{Error, Wrong};
+pub use error::{Error, LineError};
 pub use file::MAX_LINE;
 pub use line::VERSION;
 
 use crate::secret::Secret;
 use crate::store::{self, Dump, Id, KeyEncryptionKey, Restore};
-use file::{Lines, Sink};
+use file::{ExportReader, ExportWriter};
 use line::{Entry, Totals};
 
-/// A store in a file, as the settings name it.
+/// The store to export or to import to, as the settings name it.
 #[derive(Clone, Copy, Debug)]
 pub struct Database<'a> {
     /// `database_path`.
@@ -36,56 +35,56 @@ impl Database<'_> {
     }
 }
 
-/// What was exported or imported.
+/// The result of an export or import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How many objects.
+    /// The number of objects.
     pub objects: u64,
-    /// The last number that an object of the exported store got.
+    /// The highest number that an object of the exported store got.
     pub last_id: u64,
-    /// What the server keeps for itself and the store had already, and differently: that was left as it was.
+    /// The names of server state that the store already had with another value. The import did not change it.
     pub left: Vec<String>,
 }
 
-/// Writes all of `database`, as it is at this moment, into a new file at `path`, for its owner only; sealed where
-/// `seal` names the file of a key. The file has its name once it is whole and on the disk.
+/// Exports a snapshot of `database` to a new file at `path`, which only its owner may read. The export is sealed if
+/// `seal` names a key file. The file gets its name when it is complete and flushed.
 ///
 /// # Errors
-/// [`Error`]; there is no file then.
+/// Returns an error if the export fails. It leaves no file then.
 pub fn export(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Result<Summary, Error> {
     let seal = file::key(seal)?;
     let key = database.key()?;
-    let mut sink = Sink::create(path, seal.as_ref())?;
+    let mut writer = ExportWriter::create(path, seal.as_ref())?;
     let dump = Dump::open(database.path, key.as_ref())?;
     let mut totals = Totals { last_id: dump.last_id()?, ..Totals::default() };
     let mut last = Id(0);
     while let Some(record) = dump.next(last)? {
         last = record.id;
-        sink.write(Entry::Object(Box::new(record)))?;
+        writer.write(Entry::Object(Box::new(record)))?;
         totals.objects += 1;
     }
     for name in dump.server_state_names()? {
         let Some(value) = dump.server_state(&name)? else { continue };
-        sink.write(Entry::Own { name, value })?;
+        writer.write(Entry::Own { name, value })?;
         totals.server_state += 1;
     }
-    sink.write(Entry::End(totals))?;
-    sink.finish()?;
+    writer.write(Entry::End(totals))?;
+    writer.finish()?;
     Ok(Summary { objects: totals.objects, last_id: totals.last_id, left: Vec::new() })
 }
 
-/// Adds all of the file at `path` to `database`, which is made where it is missing; all or nothing. The file is read
-/// twice: what cannot be read does not touch the database.
+/// Imports the export at `path` to `database`, all or nothing. A missing database is created. The file is read twice, so
+/// that an invalid export does not touch the database.
 ///
 /// # Errors
-/// [`Error`]; the database is as it was then.
+/// Returns an error if the import fails. The database is unchanged then.
 pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Result<Summary, Error> {
     let seal = file::key(seal)?;
     let key = database.key()?;
-    Lines::open(path, seal.as_ref())?.for_each(|_, _| Ok(()))?;
+    ExportReader::open(path, seal.as_ref())?.for_each(|_, _| Ok(()))?;
     let restore = Restore::open(database.path, key.as_ref())?;
     let mut left = Vec::new();
-    let totals = Lines::open(path, seal.as_ref())?.for_each(|line, entry| match entry {
+    let totals = ExportReader::open(path, seal.as_ref())?.for_each(|line, entry| match entry {
         Entry::Object(record) => restore.insert(&record).map_err(|error| match error {
             store::Error::Taken { id } => Error::Taken { path: path.to_owned(), line, id },
             other => other.into(),
@@ -93,9 +92,9 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
         Entry::Own { name, value } => {
             match restore.server_state(&name)? {
                 None => restore.set_server_state(&name, &value)?,
-                Some(there) if there == value => {}
-                Some(there) => match farther(&name, &there, &value) {
-                    Some(farther) => restore.set_server_state(&name, &farther)?,
+                Some(existing) if existing == value => {}
+                Some(existing) => match merged_pad(&name, &existing, &value) {
+                    Some(merged) => restore.set_server_state(&name, &merged)?,
                     None => left.push(name),
                 },
             }
@@ -108,26 +107,25 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     Ok(Summary { objects: totals.objects, last_id: totals.last_id, left })
 }
 
-/// Where a one-time pad stands that stands at two places: at the farther one, each way. The two stores have used the
-/// same pad, and no byte of it may be used again (`engine/pad.rs` keeps a number of eight bytes for each way). None for
-/// anything else.
-fn farther(name: &str, there: &Secret, given: &Secret) -> Option<Secret> {
-    let places = |value: &Secret| {
-        let (places, rest) = value.expose().as_chunks::<8>();
-        (name.starts_with("pad ") && rest.is_empty()).then(|| places.to_vec())
+/// Merges the state of a one-time pad that both stores have used: for each direction, the higher offset, because no byte
+/// of a pad may be used twice (`engine/one_time_pad.rs` stores an offset of eight bytes per direction). Returns `None`
+/// for any other server state.
+fn merged_pad(name: &str, existing: &Secret, imported: &Secret) -> Option<Secret> {
+    let offsets = |value: &Secret| {
+        let (offsets, rest) = value.expose().as_chunks::<8>();
+        (name.starts_with("pad ") && rest.is_empty()).then(|| offsets.to_vec())
     };
-    let (there, given) = (places(there)?, places(given)?);
-    let farther = there.iter().zip(&given).map(|(one, other)| *one.max(other));
-    (there.len() == given.len()).then(|| Secret::new(farther.collect::<Vec<_>>().concat()))
+    let (existing, imported) = (offsets(existing)?, offsets(imported)?);
+    let merged = existing.iter().zip(&imported).map(|(one, other)| *one.max(other));
+    (existing.len() == imported.len()).then(|| Secret::new(merged.collect::<Vec<_>>().concat()))
 }
 
-/// Reads one line behind the first as an import does, but for its check, and writes it again: for whoever tries lines
-/// out.
+/// Decodes one line after the first, without its check, and encodes it again. A fuzz program uses it.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn respell(line: &[u8]) -> Result<Vec<u8>, Wrong> {
+/// Returns the fault of the line.
+pub fn round_trip(line: &[u8]) -> Result<Vec<u8>, LineError> {
     let line =
-        serde_json::from_slice(line).map_err(|_| Wrong::Malformed("the line is no JSON".to_owned()))?;
+        serde_json::from_slice(line).map_err(|_| LineError::Malformed("the line is not JSON".to_owned()))?;
     Ok(Entry::read(&line)?.write()?.to_string().into_bytes())
 }

@@ -1,10 +1,10 @@
-//! Stores go into files and come out the same, and files that were changed do not.
+//! An import restores an export exactly, and refuses a changed file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Database, Error, Wrong, export, import, respell};
+use super::{Database, Error, LineError, export, import, round_trip};
 use crate::kmip::enums::ObjectType;
 use crate::secret::Secret;
 use crate::store::testing::{
@@ -12,7 +12,7 @@ use crate::store::testing::{
 };
 use crate::store::{Dump, Id, KeyEncryptionKey, Record, Sqlite, Store};
 
-/// Objects of every type, with the attributes of a random one.
+/// Returns objects of every type with random attributes.
 fn random_records(random: &mut Random, count: usize) -> Vec<Record> {
     let drawn = (0..count).map(|_| {
         let drawn = random_record(random);
@@ -30,7 +30,7 @@ fn random_records(random: &mut Random, count: usize) -> Vec<Record> {
     drawn.collect()
 }
 
-/// Keeps them, with gaps between their numbers and behind the last.
+/// Inserts the records, with gaps between their numbers and after the last one.
 fn keep(store: &dyn Store, random: &mut Random, records: Vec<Record>) {
     change(store, |change| {
         for mut record in records.clone() {
@@ -49,7 +49,7 @@ fn database(path: &Path) -> Database<'_> {
     Database { path, key: None }
 }
 
-/// All that is in a store.
+/// Returns the content of a store.
 fn contents(database: Database<'_>) -> (Vec<Record>, Vec<(String, Secret)>, u64) {
     let key = database.key.map(|path| KeyEncryptionKey::read(path).unwrap());
     let snapshot = Dump::open(database.path, key.as_ref()).unwrap();
@@ -64,7 +64,7 @@ fn contents(database: Database<'_>) -> (Vec<Record>, Vec<(String, Secret)>, u64)
     (records, own.collect(), snapshot.last_id().unwrap())
 }
 
-/// A store of every kind of object in `folder`, and its export.
+/// Creates a store with objects of every type in `folder`, and its export.
 fn exported(folder: &Folder, seal: Option<&Path>) -> (PathBuf, PathBuf) {
     let (path, file) = (folder.path("store"), folder.path("export"));
     let store = Sqlite::open(&path).unwrap();
@@ -80,7 +80,7 @@ fn key_file(folder: &Folder, name: &str, byte: u8) -> PathBuf {
 }
 
 #[test]
-fn random_stores_are_the_same_after_an_export_and_an_import() {
+fn import_restores_an_export_of_random_objects() {
     for seed in 1..=30 {
         let (folder, random) = (Folder::new(), &mut Random::new(seed));
         let (path, file, copy) = (folder.path("store"), folder.path("export"), folder.path("copy"));
@@ -102,7 +102,7 @@ fn random_stores_are_the_same_after_an_export_and_an_import() {
 }
 
 #[test]
-fn a_sealed_store_is_exported_plain_or_sealed_and_imported_into_either() {
+fn exports_and_imports_plain_and_sealed_stores_in_every_combination() {
     let folder = Folder::new();
     let store = sealed(&folder);
     keep(&store, &mut Random::new(1), one_of_each_type());
@@ -136,7 +136,7 @@ fn a_sealed_store_is_exported_plain_or_sealed_and_imported_into_either() {
 }
 
 #[test]
-fn an_object_that_is_there_already_is_named_and_nothing_is_imported() {
+fn import_names_an_object_that_exists_and_changes_nothing() {
     let folder = Folder::new();
     let (path, file) = exported(&folder, None);
     let before = contents(database(&path));
@@ -145,7 +145,7 @@ fn an_object_that_is_there_already_is_named_and_nothing_is_imported() {
     assert!(error.to_string().contains(&format!("line 2: the database has an object {first} already")));
     assert_eq!(contents(database(&path)), before);
 
-    // Beside others there is room, and what the server keeps for itself stays.
+    // An import adds to a store without these objects, and does not change its server state.
     let other = folder.path("other");
     let store = Sqlite::open(&other).unwrap();
     change(&store, |change| {
@@ -163,7 +163,7 @@ fn an_object_that_is_there_already_is_named_and_nothing_is_imported() {
 }
 
 #[test]
-fn a_pad_that_both_have_used_stands_at_the_farther_place_of_each_way() {
+fn import_merges_a_one_time_pad_to_the_higher_offset_of_each_direction() {
     let folder = Folder::new();
     let places = |one: u64, other: u64| Secret::new([one.to_be_bytes(), other.to_be_bytes()].concat());
     let (from, to, file) = (folder.path("from"), folder.path("to"), folder.path("export"));
@@ -177,7 +177,7 @@ fn a_pad_that_both_have_used_stands_at_the_farther_place_of_each_way() {
 }
 
 #[test]
-fn whoever_else_uses_the_database_keeps_an_import_out_but_no_export() {
+fn another_process_on_the_database_blocks_an_import_and_not_an_export() {
     let folder = Folder::new();
     let (path, file) = exported(&folder, None);
     let store = Sqlite::open(&path).unwrap();
@@ -188,7 +188,7 @@ fn whoever_else_uses_the_database_keeps_an_import_out_but_no_export() {
 }
 
 #[test]
-fn files_are_for_their_owner_and_nothing_is_written_over() {
+fn an_export_is_readable_by_its_owner_only_and_replaces_no_file() {
     let folder = Folder::new();
     let (path, file) = exported(&folder, None);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -203,8 +203,8 @@ fn files_are_for_their_owner_and_nothing_is_written_over() {
     assert_eq!(names, ["export", "store"], "nothing is left behind, and no database is made");
 }
 
-/// What an import of `text` finds wrong, and in which line; the database has to stay as it was.
-fn refusal(folder: &Folder, text: &[u8], seal: Option<&Path>) -> (u64, Wrong) {
+/// Returns the line and the fault that an import of `text` reports, and checks that the database is unchanged.
+fn refusal(folder: &Folder, text: &[u8], seal: Option<&Path>) -> (u64, LineError) {
     let (file, to) = (folder.path("changed"), folder.path("to"));
     fs::write(&file, text).unwrap();
     let outcome = import(database(&to), &file, seal);
@@ -216,7 +216,7 @@ fn refusal(folder: &Folder, text: &[u8], seal: Option<&Path>) -> (u64, Wrong) {
 }
 
 #[test]
-fn every_change_of_a_file_is_found_in_its_line() {
+fn detects_every_changed_line_by_its_number() {
     let folder = Folder::new();
     let seal = key_file(&folder, "seal", 9);
     for seal in [None, Some(seal.as_path())] {
@@ -224,9 +224,9 @@ fn every_change_of_a_file_is_found_in_its_line() {
         let text = fs::read(&file).unwrap();
         let lines: Vec<_> = text.split_inclusive(|byte| *byte == b'\n').collect();
         let join = |lines: &[&[u8]]| lines.concat();
-        let is = |found: (u64, Wrong), line: usize| {
+        let is = |found: (u64, LineError), line: usize| {
             assert_eq!(found.0, line as u64, "{found:?}");
-            assert!(matches!(found.1, Wrong::Changed | Wrong::DoesNotOpen), "{found:?}");
+            assert!(matches!(found.1, LineError::Changed | LineError::DoesNotOpen), "{found:?}");
         };
         // A byte of each line behind the first, at its beginning, middle and end.
         for (number, line) in lines.iter().enumerate().skip(1) {
@@ -249,12 +249,12 @@ fn every_change_of_a_file_is_found_in_its_line() {
         is(refusal(&folder, &join(&twice), seal), 4);
         for cut in [1, lines.len() - 1] {
             let found = refusal(&folder, &join(&lines[..cut]), seal);
-            assert_eq!(found, (cut as u64 + 1, Wrong::CutOff));
+            assert_eq!(found, (cut as u64 + 1, LineError::CutOff));
         }
         let last = lines.len() as u64;
-        assert_eq!(refusal(&folder, &text[..text.len() - 1], seal), (last, Wrong::CutOff));
-        assert_eq!(refusal(&folder, &text[..text.len() - 30], seal), (last, Wrong::CutOff));
-        assert_eq!(refusal(&folder, &[&text[..], b"\n"].concat(), seal), (last + 1, Wrong::NotTheEnd));
+        assert_eq!(refusal(&folder, &text[..text.len() - 1], seal), (last, LineError::CutOff));
+        assert_eq!(refusal(&folder, &text[..text.len() - 30], seal), (last, LineError::CutOff));
+        assert_eq!(refusal(&folder, &[&text[..], b"\n"].concat(), seal), (last + 1, LineError::NotTheEnd));
         assert_eq!(refusal(&folder, &[&text[..], b"x"].concat(), seal).0, last + 1);
         for path in [path, file] {
             fs::remove_file(path).unwrap();
@@ -263,7 +263,7 @@ fn every_change_of_a_file_is_found_in_its_line() {
 }
 
 #[test]
-fn lines_of_another_export_under_the_same_key_do_not_open() {
+fn refuses_lines_of_another_export_with_the_same_seal_key() {
     let (folder, other) = (Folder::new(), Folder::new());
     let seal = key_file(&folder, "seal", 9);
     let (_, file) = exported(&folder, Some(&seal));
@@ -272,23 +272,23 @@ fn lines_of_another_export_under_the_same_key_do_not_open() {
     let mut lines: Vec<_> = text.lines().collect();
     lines[3] = second.lines().nth(3).unwrap();
     let text = lines.join("\n") + "\n";
-    assert_eq!(refusal(&folder, text.as_bytes(), Some(&seal)), (4, Wrong::DoesNotOpen));
+    assert_eq!(refusal(&folder, text.as_bytes(), Some(&seal)), (4, LineError::DoesNotOpen));
 }
 
 #[test]
-fn what_is_no_export_of_this_version_is_told_in_the_first_line() {
+fn refuses_other_files_and_versions_by_their_first_line() {
     let folder = Folder::new();
     for text in ["", "\n", "{}\n", "nonsense", "[1]\n", "{\"format\":\"another\",\"version\":1}\n"] {
-        assert_eq!(refusal(&folder, text.as_bytes(), None), (1, Wrong::NotAnExport), "{text:?}");
+        assert_eq!(refusal(&folder, text.as_bytes(), None), (1, LineError::NotAnExport), "{text:?}");
     }
     let newer = "{\"format\":\"kmip-server export\",\"version\":2,\"more\":true}\n";
-    assert_eq!(refusal(&folder, newer.as_bytes(), None), (1, Wrong::Version(2)));
+    assert_eq!(refusal(&folder, newer.as_bytes(), None), (1, LineError::Version(2)));
     let unchecked = "{\"format\":\"kmip-server export\",\"version\":1}\n";
-    assert_eq!(refusal(&folder, unchecked.as_bytes(), None), (1, Wrong::Changed));
+    assert_eq!(refusal(&folder, unchecked.as_bytes(), None), (1, LineError::Changed));
 }
 
 #[test]
-fn lines_that_were_changed_anyhow_are_refused_or_read_and_never_a_bug() {
+fn random_changes_of_a_line_never_cause_a_panic() {
     let folder = Folder::new();
     let (_, file) = exported(&folder, None);
     let text = fs::read_to_string(file).unwrap();
@@ -297,7 +297,7 @@ fn lines_that_were_changed_anyhow_are_refused_or_read_and_never_a_bug() {
     let random = &mut Random::new(5);
     let mut read = 0;
     for line in &lines[1..] {
-        let same = respell(line.as_bytes()).unwrap();
+        let same = round_trip(line.as_bytes()).unwrap();
         assert_eq!(same, line.as_bytes());
         for _ in 0..200 {
             let mut changed = line.clone().into_bytes();
@@ -313,8 +313,8 @@ fn lines_that_were_changed_anyhow_are_refused_or_read_and_never_a_bug() {
                     break;
                 }
             }
-            if let Ok(once) = respell(&changed) {
-                assert_eq!(respell(&once).as_ref(), Ok(&once));
+            if let Ok(once) = round_trip(&changed) {
+                assert_eq!(round_trip(&once).as_ref(), Ok(&once));
                 read += 1;
             }
         }
@@ -322,7 +322,7 @@ fn lines_that_were_changed_anyhow_are_refused_or_read_and_never_a_bug() {
     assert!(read > 0, "none was read: the changes are too large to tell anything");
 }
 
-/// A file of these lines, each with its right check, as a program of somebody else could make it.
+/// Returns a file of these lines with valid checks, as another program could write it.
 fn made(lines: &[&str]) -> Vec<u8> {
     let (mut text, mut check) = (Vec::new(), String::new());
     for line in lines {
@@ -335,7 +335,7 @@ fn made(lines: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn lines_with_a_right_check_are_judged_by_what_they_say() {
+fn checks_the_content_of_lines_with_valid_checks() {
     let folder = Folder::new();
     let first = r#"{"format":"kmip-server export","version":1}"#;
     let end = r#"{"end":true,"objects":1,"own":0,"last_id":7}"#;
@@ -355,24 +355,24 @@ fn lines_with_a_right_check_are_judged_by_what_they_say() {
         (line, why.to_string())
     };
     for (line, text) in [
-        (object("07", opaque), "\"id\" is no identifier"),
+        (object("07", opaque), "\"id\" is not an identifier"),
         (object("7", "\"object\":1"), "contains something other than items"),
         (object("7", "\"more\":1"), "\"object\" is missing"),
         (object("7", &format!("{opaque},\"more\":1")), "\"more\" is not known"),
         (object("7", opaque).replace("Opaque Object", "Secret Data"), "\"object\" is of another type"),
-        (object("7", opaque).replace("Opaque Object", "Nothing"), "\"type\" is no type"),
+        (object("7", opaque).replace("Opaque Object", "Nothing"), "\"type\" is not an object type"),
         (object("7", opaque).replace("0x80000000", "Nothing"), "OpaqueDataType has a value"),
         (object("7", opaque).replace("\"Attributes\"", "\"Name\""), "Name"),
-        (object("99999999999999999999", opaque), "is no identifier"),
-        (object("7", &format!("{opaque},\"credential\":1")), "\"credential\" is no text"),
-        ("{\"what\":1}".to_owned(), "of no kind"),
-        ("{\"own\":\"a\",\"bytes\":\"0g\"}".to_owned(), "no hexadecimal"),
+        (object("99999999999999999999", opaque), "is not an identifier"),
+        (object("7", &format!("{opaque},\"credential\":1")), "\"credential\" is not a text"),
+        ("{\"what\":1}".to_owned(), "of no known kind"),
+        ("{\"own\":\"a\",\"bytes\":\"0g\"}".to_owned(), "not hexadecimal"),
     ] {
         let (at, why) = wrong(&[first, &line, end]);
         assert_eq!(at, 2, "{line}: {why}");
         assert!(why.contains(text), "{line}: {why}");
     }
-    assert!(wrong(&[first, &good, &good, end]).1.contains("object 7 does not come behind"));
+    assert!(wrong(&[first, &good, &good, end]).1.contains("object 7 does not follow"));
     let low = end.replace("\"last_id\":7", "\"last_id\":6");
     for last in [&end.replace("\"objects\":1", "\"objects\":2"), &low] {
         assert_eq!(wrong(&[first, &good, last]).0, 3);

@@ -1,5 +1,5 @@
-//! What every store has to do: one suite, run on each of them. What a query means is told by
-//! [`Query::finds`], and the stores are held against it.
+//! The contract of every store: one suite that runs on each implementation. [`Query::matches`] defines the result of a
+//! query.
 
 #![allow(clippy::cast_possible_truncation, reason = "the tests count in small numbers")]
 
@@ -36,33 +36,33 @@ macro_rules! contract {
 }
 
 contract! {
-    gives_back_what_was_put_in,
-    numbers_ascend_and_are_not_used_twice,
-    a_number_given_by_hand_is_not_given_again,
-    refuses_to_add_twice_and_to_replace_what_is_not_there,
-    an_unknown_number_is_no_object,
-    a_change_sees_itself_and_nobody_else_does_before_its_end,
-    a_change_taken_back_leaves_nothing,
-    a_part_is_taken_back_without_the_rest,
-    parts_nest,
-    a_panic_takes_back_its_change_and_no_other,
-    a_panic_takes_back_its_part_of_a_change,
-    replacing_moves_an_object_to_its_new_values,
+    returns_inserted_objects_unchanged,
+    assigns_ascending_numbers_once,
+    assigns_numbers_above_a_chosen_one,
+    refuses_a_second_insert_and_an_update_of_a_missing_object,
+    finds_no_object_with_an_unknown_number,
+    only_the_transaction_sees_its_writes_before_the_commit,
+    a_rollback_discards_all_writes,
+    a_nested_transaction_is_rolled_back_on_its_own,
+    nested_transactions_nest,
+    a_panic_rolls_back_only_its_transaction,
+    a_panic_rolls_back_its_nested_transaction,
+    finds_an_updated_object_by_its_new_values,
     a_destroyed_object_keeps_its_attributes,
     finds_by_each_kind_of_criterion,
-    finds_long_values_by_all_of_them,
+    compares_long_values_in_full,
     finds_values_of_any_attribute,
-    judges_states_at_the_moment_asked_for,
-    grants_limit_what_is_found,
-    the_wider_of_two_grants_counts,
-    many_policies_are_searched_as_few_are,
-    looks_where_the_storage_mask_says,
-    answers_in_order_and_in_pages,
-    agrees_with_the_plain_meaning_of_a_thousand_queries,
-    changes_of_many_threads_are_all_kept,
+    evaluates_states_at_the_time_of_the_query,
+    returns_only_objects_that_grants_cover,
+    the_wider_of_two_grants_applies,
+    searches_many_policies_as_it_searches_few,
+    searches_the_storage_statuses_in_the_mask,
+    returns_pages_in_order,
+    agrees_with_the_definition_for_a_thousand_random_queries,
+    stores_the_transactions_of_many_threads,
 }
 
-fn gives_back_what_was_put_in(store: &dyn Store) {
+fn returns_inserted_objects_unchanged(store: &dyn Store) {
     let mut records = testing::one_of_each_type();
     change(store, |change| records.iter_mut().for_each(|record| testing::insert(change, record)));
     for record in &records {
@@ -70,7 +70,7 @@ fn gives_back_what_was_put_in(store: &dyn Store) {
     }
 }
 
-fn numbers_ascend_and_are_not_used_twice(store: &dyn Store) {
+fn assigns_ascending_numbers_once(store: &dyn Store) {
     let mut given = Vec::new();
     for _ in 0..3 {
         change(store, |change| {
@@ -81,12 +81,12 @@ fn numbers_ascend_and_are_not_used_twice(store: &dyn Store) {
     assert_eq!(given, [1, 2, 3, 4, 5, 6].map(Id));
 }
 
-fn a_number_given_by_hand_is_not_given_again(store: &dyn Store) {
+fn assigns_numbers_above_a_chosen_one(store: &dyn Store) {
     change(store, |change| change.insert(Record { id: Id(7), ..key("k") }).unwrap());
     change(store, |change| assert_eq!(change.next_id().unwrap(), Id(8)));
 }
 
-fn refuses_to_add_twice_and_to_replace_what_is_not_there(store: &dyn Store) {
+fn refuses_a_second_insert_and_an_update_of_a_missing_object(store: &dyn Store) {
     change(store, |change| {
         let mut first = key("k");
         testing::insert(change, &mut first);
@@ -99,7 +99,7 @@ fn refuses_to_add_twice_and_to_replace_what_is_not_there(store: &dyn Store) {
     assert_eq!(all_of(store), [1]);
 }
 
-fn an_unknown_number_is_no_object(store: &dyn Store) {
+fn finds_no_object_with_an_unknown_number(store: &dyn Store) {
     for id in [Id(0), Id(1), Id(u64::MAX)] {
         assert_eq!(store.read(id).unwrap(), None);
         let query = Query { criteria: vec![Criterion::Identifier(id)], ..everybody() };
@@ -107,7 +107,7 @@ fn an_unknown_number_is_no_object(store: &dyn Store) {
     }
 }
 
-fn a_change_sees_itself_and_nobody_else_does_before_its_end(store: &dyn Store) {
+fn only_the_transaction_sees_its_writes_before_the_commit(store: &dyn Store) {
     let old = testing::add(store, key("old"));
     let named_new = Query { criteria: vec![value("Name", &testing::name("new"))], ..everybody() };
     change(store, |change| {
@@ -127,7 +127,7 @@ fn a_change_sees_itself_and_nobody_else_does_before_its_end(store: &dyn Store) {
     assert_eq!(store.locate(&named_new).unwrap().ids, [Id(2)]);
 }
 
-fn a_change_taken_back_leaves_nothing(store: &dyn Store) {
+fn a_rollback_discards_all_writes(store: &dyn Store) {
     let old = testing::add(store, key("old"));
     let mut calls = 0;
     let done = store.change(&mut |change| {
@@ -140,13 +140,13 @@ fn a_change_taken_back_leaves_nothing(store: &dyn Store) {
     assert_eq!(calls, 1);
     assert_eq!(store.read(old.id).unwrap().as_deref(), Some(&old));
     assert_eq!(all_of(store), [1]);
-    // Nobody saw the number, so it may be given to the next.
+    // No response contains the number, so it may be assigned again.
     assert_eq!(testing::add(store, key("next")).id, Id(2));
     let query = Query { criteria: vec![value("Name", &testing::name("renamed"))], ..everybody() };
     assert_eq!(store.locate(&query).unwrap().ids, []);
 }
 
-fn a_part_is_taken_back_without_the_rest(store: &dyn Store) {
+fn a_nested_transaction_is_rolled_back_on_its_own(store: &dyn Store) {
     change(store, |change| {
         let mut kept = key("kept");
         testing::insert(change, &mut kept);
@@ -165,7 +165,7 @@ fn a_part_is_taken_back_without_the_rest(store: &dyn Store) {
     assert_eq!(store.locate(&query).unwrap().ids.len(), 1);
 }
 
-fn parts_nest(store: &dyn Store) {
+fn nested_transactions_nest(store: &dyn Store) {
     change(store, |change| {
         let mut outer = |outer: &mut dyn super::Transaction| {
             testing::insert(outer, &mut key("outer"));
@@ -182,7 +182,7 @@ fn parts_nest(store: &dyn Store) {
     assert_eq!(all_of(store), [0u64; 0]);
 }
 
-fn a_panic_takes_back_its_change_and_no_other(store: &dyn Store) {
+fn a_panic_rolls_back_only_its_transaction(store: &dyn Store) {
     testing::add(store, key("before"));
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         change(store, |change| {
@@ -196,7 +196,7 @@ fn a_panic_takes_back_its_change_and_no_other(store: &dyn Store) {
     assert_eq!(all_of(store), [1, 2]);
 }
 
-fn a_panic_takes_back_its_part_of_a_change(store: &dyn Store) {
+fn a_panic_rolls_back_its_nested_transaction(store: &dyn Store) {
     change(store, |change| {
         testing::insert(change, &mut key("kept"));
         let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -210,7 +210,7 @@ fn a_panic_takes_back_its_part_of_a_change(store: &dyn Store) {
     assert_eq!(all_of(store), [1]);
 }
 
-fn replacing_moves_an_object_to_its_new_values(store: &dyn Store) {
+fn finds_an_updated_object_by_its_new_values(store: &dyn Store) {
     let mut moved = testing::add(store, key("before"));
     let same = text("Object Group", "same");
     let found = |criterion: &Criterion| {
@@ -293,7 +293,7 @@ fn finds_by_each_kind_of_criterion(store: &dyn Store) {
     assert_eq!(found(vec![Criterion::Equals(indexed)]), [one.id]);
 }
 
-fn finds_long_values_by_all_of_them(store: &dyn Store) {
+fn compares_long_values_in_full(store: &dyn Store) {
     let stem = "x".repeat(3000);
     let one = testing::add(store, key(&format!("{stem}1")));
     testing::add(store, key(&format!("{stem}2")));
@@ -323,7 +323,7 @@ fn finds_values_of_any_attribute(store: &dyn Store) {
     assert!(seen.len() > 40, "{seen:?}");
 }
 
-fn judges_states_at_the_moment_asked_for(store: &dyn Store) {
+fn evaluates_states_at_the_time_of_the_query(store: &dyn Store) {
     let add = |state, begin, end| {
         let mut record = key("k");
         record.attributes.state = state;
@@ -352,7 +352,7 @@ fn judges_states_at_the_moment_asked_for(store: &dyn Store) {
         for state in State::ALL {
             let wanted: Vec<_> =
                 plan.iter().zip(states).filter(|(_, found)| found == state).map(|(id, _)| *id).collect();
-            // Alone, where it leads, and beside a name, where it filters.
+            // Alone it selects the access path; with a name it filters.
             for more in [None, Some(value("Name", &testing::name("k")))] {
                 let criteria = [Criterion::State(*state)].into_iter().chain(more).collect();
                 let query = Query { criteria, now: DateTime(now), ..everybody() };
@@ -362,15 +362,15 @@ fn judges_states_at_the_moment_asked_for(store: &dyn Store) {
     }
 }
 
-fn grants_limit_what_is_found(store: &dyn Store) {
+fn returns_only_objects_that_grants_cover(store: &dyn Store) {
     let add = |owner: &str, policy: Option<&str>, object_type| {
         let mut record = record(object_type, "k");
         record.owner = owner.into();
         record.attributes.operation_policy_name = policy.map(str::to_owned);
         testing::add(store, record).id
     };
-    let hers = add("ann", None, ObjectType::SymmetricKey);
-    let his = add("bob", Some("default"), ObjectType::SymmetricKey);
+    let anns = add("ann", None, ObjectType::SymmetricKey);
+    let bobs = add("bob", Some("default"), ObjectType::SymmetricKey);
     let certificate = add("bob", Some("default"), ObjectType::Certificate);
     let open = add("bob", Some("open"), ObjectType::SymmetricKey);
     let grant =
@@ -378,12 +378,12 @@ fn grants_limit_what_is_found(store: &dyn Store) {
     let key = ObjectType::SymmetricKey;
     let cases = [
         (vec![], vec![]),
-        (vec![grant("default", key, true)], vec![hers]),
-        (vec![grant("default", key, false)], vec![hers, his]),
+        (vec![grant("default", key, true)], vec![anns]),
+        (vec![grant("default", key, false)], vec![anns, bobs]),
         (vec![grant("default", ObjectType::Certificate, true)], vec![]),
         (
             vec![grant("default", key, true), grant("default", ObjectType::Certificate, false)],
-            vec![hers, certificate],
+            vec![anns, certificate],
         ),
         (vec![grant("open", key, false), grant("none", key, false)], vec![open]),
         (vec![grant("open", key, true)], vec![]),
@@ -404,20 +404,20 @@ fn grants_limit_what_is_found(store: &dyn Store) {
     }
 }
 
-fn the_wider_of_two_grants_counts(store: &dyn Store) {
-    let his = testing::add(store, Record { owner: "bob".into(), ..key("k") });
+fn the_wider_of_two_grants_applies(store: &dyn Store) {
+    let bobs = testing::add(store, Record { owner: "bob".into(), ..key("k") });
     let grants = [true, false, true].map(|owner_only| Grant {
         policy: "default".into(),
         object_type: ObjectType::SymmetricKey,
         owner_only,
     });
     let mut query = Query { requester: "ann".into(), grants: grants.to_vec(), ..everybody() };
-    assert_eq!(store.locate(&query).unwrap().ids, [his.id]);
-    query.criteria = vec![Criterion::Identifier(his.id)];
-    assert_eq!(store.locate(&query).unwrap().ids, [his.id]);
+    assert_eq!(store.locate(&query).unwrap().ids, [bobs.id]);
+    query.criteria = vec![Criterion::Identifier(bobs.id)];
+    assert_eq!(store.locate(&query).unwrap().ids, [bobs.id]);
 }
 
-fn many_policies_are_searched_as_few_are(store: &dyn Store) {
+fn searches_many_policies_as_it_searches_few(store: &dyn Store) {
     let mut expected = Vec::new();
     for number in [0, 500, 2999] {
         let mut record = Record { owner: "ann".into(), ..key("k") };
@@ -447,7 +447,7 @@ fn many_policies_are_searched_as_few_are(store: &dyn Store) {
     }
 }
 
-fn looks_where_the_storage_mask_says(store: &dyn Store) {
+fn searches_the_storage_statuses_in_the_mask(store: &dyn Store) {
     let add = |edit: &dyn Fn(&mut Record)| {
         let mut record = key("k");
         edit(&mut record);
@@ -479,7 +479,7 @@ fn looks_where_the_storage_mask_says(store: &dyn Store) {
     }
 }
 
-fn answers_in_order_and_in_pages(store: &dyn Store) {
+fn returns_pages_in_order(store: &dyn Store) {
     let types = [ObjectType::SymmetricKey, ObjectType::SecretData, ObjectType::Certificate];
     let mut all: Vec<Record> = Vec::new();
     for number in 0..60u32 {
@@ -522,7 +522,7 @@ fn page(query: &Query, all: &[Id]) -> Vec<Id> {
     all.iter().skip(bound(query.offset)).take(limit).copied().collect()
 }
 
-fn agrees_with_the_plain_meaning_of_a_thousand_queries(store: &dyn Store) {
+fn agrees_with_the_definition_for_a_thousand_random_queries(store: &dyn Store) {
     let mut random = Random::new(1);
     let mut records: Vec<Record> = (0..300).map(|_| testing::random_record(&mut random)).collect();
     change(store, |change| records.iter_mut().for_each(|record| testing::insert(change, record)));
@@ -550,7 +550,7 @@ fn agrees_with_the_plain_meaning_of_a_thousand_queries(store: &dyn Store) {
     assert!(found > 300, "only {found} queries found anything");
 }
 
-fn changes_of_many_threads_are_all_kept(store: &dyn Store) {
+fn stores_the_transactions_of_many_threads(store: &dyn Store) {
     let kept = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for thread in 0..16 {

@@ -162,7 +162,7 @@ pub enum Obstacle {
     /// The object is not a valid managed object.
     Refused(crate::kmip::Error),
     /// The object could not be written to the store.
-    NotKept(Box<Error>),
+    NotStored(Box<Error>),
 }
 
 impl Error {
@@ -178,7 +178,7 @@ impl fmt::Display for Obstacle {
             Self::NoColumn { table, column } => write!(f, "its table {table} has no column {column}"),
             Self::Value { column } => write!(f, "its column {column} has a value that PyKMIP does not write"),
             Self::Refused(error) => error.fmt(f),
-            Self::NotKept(error) => error.fmt(f),
+            Self::NotStored(error) => error.fmt(f),
         }
     }
 }
@@ -265,7 +265,7 @@ impl std::error::Error for Error {
             Self::NoReader { why } | Self::Sqlite { why, .. } => Some(&*why.0),
             Self::File { why, .. } | Self::Key { why: KeyProblem::Unreadable(why), .. } => Some(&**why),
             Self::TakeOver { why: Obstacle::Refused(error), .. } => Some(error),
-            Self::TakeOver { why: Obstacle::NotKept(error), .. } => Some(&**error),
+            Self::TakeOver { why: Obstacle::NotStored(error), .. } => Some(&**error),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! What every store has to do for its readers, and for what the server keeps for itself.
+//! The contract of every store for readers, pending transactions and server state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -13,14 +13,14 @@ fn stores(folder: &Folder, other: &Folder) -> [Box<dyn Store>; 3] {
 }
 
 #[test]
-fn readers_see_every_acknowledged_change_and_never_go_back() {
+fn readers_see_every_acknowledged_update_in_order() {
     let (folder, other) = (Folder::new(), Folder::new());
     for store in stores(&folder, &other) {
-        readers_never_go_back(store.as_ref());
+        reads_in_order(store.as_ref());
     }
 }
 
-fn readers_never_go_back(store: &dyn Store) {
+fn reads_in_order(store: &dyn Store) {
     let mut record = key("k");
     record.attributes.cryptographic_length = Some(0);
     let record = testing::add(store, record);
@@ -48,14 +48,14 @@ fn readers_never_go_back(store: &dyn Store) {
 }
 
 #[test]
-fn a_change_that_is_begun_is_seen_by_changes_and_kept_when_it_is_settled() {
+fn transactions_see_a_pending_transaction_and_wait_commits_it() {
     let (folder, other) = (Folder::new(), Folder::new());
     for store in stores(&folder, &other) {
-        what_is_begun_is_seen(store.as_ref());
+        sees_pending_transactions(store.as_ref());
     }
 }
 
-fn what_is_begun_is_seen(store: &dyn Store) {
+fn sees_pending_transactions(store: &dyn Store) {
     let mut record = key("k");
     let first = store.begin(&mut |change| {
         testing::insert(change, &mut record);
@@ -80,7 +80,7 @@ fn what_is_begun_is_seen(store: &dyn Store) {
 }
 
 #[test]
-fn what_the_server_notes_is_a_change_like_others() {
+fn readers_and_transactions_see_a_lazy_update() {
     let (folder, other) = (Folder::new(), Folder::new());
     for store in stores(&folder, &other) {
         let record = testing::add(store.as_ref(), key("k"));
@@ -95,7 +95,7 @@ fn what_the_server_notes_is_a_change_like_others() {
 }
 
 #[test]
-fn what_the_server_keeps_for_itself_is_kept_with_its_change() {
+fn server_state_is_committed_and_rolled_back_with_its_transaction() {
     let (folder, other) = (Folder::new(), Folder::new());
     for store in stores(&folder, &other) {
         for (value, keep) in
@@ -117,7 +117,7 @@ fn what_the_server_keeps_for_itself_is_kept_with_its_change() {
 }
 
 #[test]
-fn what_the_server_keeps_for_itself_is_sealed_with_the_database() {
+fn server_state_is_sealed_with_the_database() {
     let folder = Folder::new();
     let plain = Sqlite::open(&folder.path("sealed")).unwrap();
     let secret = Secret::new(b"nobody should see this".to_vec());

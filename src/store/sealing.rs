@@ -55,8 +55,12 @@ impl fmt::Display for KeyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(why) => write!(f, "it cannot be read: {why}"),
-            Self::NotAKey => f.write_str("it holds neither 32 bytes nor 64 hexadecimal digits"),
-            Self::Wrong => f.write_str("it is not the key that the database is sealed with"),
+            Self::NotAKey => f.write_str(
+                "it contains neither 32 bytes nor 64 hexadecimal digits; write one with openssl rand -hex 32",
+            ),
+            Self::Wrong => {
+                f.write_str("it is not the key that the database is sealed with; name the file of that key")
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the tests of the stores share: records, queries, and a folder that goes away.
+//! Fixtures for tests of stores: records, queries, temporary folders.
 
 #![allow(clippy::cast_possible_truncation, reason = "the tests count in small numbers")]
 
@@ -16,7 +16,7 @@ use crate::kmip::{
 use crate::secret::Secret;
 use crate::ttlv::{BigInteger, DateTime, Interval, Reader, STORED, Tag, Value, Writer};
 
-/// A folder of one test, removed at its end.
+/// A temporary folder, removed when it is dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -39,7 +39,7 @@ impl Drop for Folder {
     }
 }
 
-/// Numbers that look random and are the same in each run.
+/// A pseudorandom generator with the same sequence in each run.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -47,7 +47,7 @@ impl Random {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -55,7 +55,7 @@ impl Random {
         u32::try_from(self.0 % u64::from(bound)).unwrap()
     }
 
-    /// A position in a list of that length.
+    /// Returns a position in a list of this length.
     pub(crate) fn position(&mut self, length: usize) -> usize {
         self.below(u32::try_from(length).unwrap()) as usize
     }
@@ -73,7 +73,7 @@ impl Random {
     }
 }
 
-/// Runs a change that is kept.
+/// Runs a transaction and commits it.
 pub(crate) fn change(store: &dyn Store, mut job: impl FnMut(&mut dyn Transaction)) {
     let mut kept = |change: &mut dyn Transaction| {
         job(change);
@@ -82,25 +82,25 @@ pub(crate) fn change(store: &dyn Store, mut job: impl FnMut(&mut dyn Transaction
     store.change(&mut kept).unwrap();
 }
 
-/// Adds `record` under the next number, which it is given.
+/// Inserts `record` with the next number.
 pub(crate) fn insert(change: &mut dyn Transaction, record: &mut Record) {
     record.id = change.next_id().unwrap();
     record.attributes.unique_identifier = Some(record.id.into());
     change.insert(record.clone()).unwrap();
 }
 
-/// The same in a change of its own.
+/// Inserts `record` with the next number in its own transaction.
 pub(crate) fn add(store: &dyn Store, mut record: Record) -> Record {
     change(store, |change| insert(change, &mut record));
     record
 }
 
-/// The numbers of all objects that [`everybody`] finds.
+/// Returns the numbers of all objects that [`everybody`] finds.
 pub(crate) fn all_of(store: &dyn Store) -> Vec<u64> {
     store.locate(&everybody()).unwrap().ids.into_iter().map(|id| id.0).collect()
 }
 
-/// All objects of the default policy, wherever they are kept.
+/// Returns a query for all objects of the default policy with any storage status.
 pub(crate) fn everybody() -> Query {
     let grants = ObjectType::ALL.iter().map(|object_type| Grant {
         policy: "default".into(),
@@ -120,17 +120,17 @@ pub(crate) fn everybody() -> Query {
     }
 }
 
-/// The criterion that the attribute of that name has that value.
+/// Returns the criterion that the attribute has this value.
 pub(crate) fn value<T: Value>(name: &str, value: &T) -> Criterion {
     Criterion::Equals(Attribute::of(AttributeDefinition::named(name).unwrap(), value))
 }
 
-/// The same of a text.
+/// Returns the criterion that the attribute has this text.
 pub(crate) fn text(name: &str, text: &str) -> Criterion {
     value(name, &text.to_owned())
 }
 
-/// The criterion that the date of that name lies between two.
+/// Returns the criterion that the date lies between two dates.
 pub(crate) fn dates(name: &str, from: i64, to: i64) -> Criterion {
     Criterion::Between(AttributeDefinition::named(name).unwrap(), DateTime(from), DateTime(to))
 }
@@ -139,12 +139,12 @@ pub(crate) fn name(text: &str) -> Name {
     Name { name_value: text.into(), name_type: NameType::UninterpretedTextString }
 }
 
-/// An active AES key of ann's, made at 1000, of the default policy, with that name.
+/// Returns an active AES key of ann with this name, the Initial Date 1000 and the default policy.
 pub(crate) fn key(name: &str) -> Record {
     record(ObjectType::SymmetricKey, name)
 }
 
-/// The same for any type of object.
+/// As [`key`], for any object type.
 pub(crate) fn record(object_type: ObjectType, called: &str) -> Record {
     let attributes = Attributes {
         name: vec![name(called)],
@@ -210,7 +210,7 @@ pub(crate) fn one_of_each_type() -> Vec<Record> {
     whole.chain(further).collect()
 }
 
-/// A record with a value of each attribute, "all" where it is a text.
+/// Returns a record with a value of each attribute; texts are "all".
 pub(crate) fn with_every_attribute() -> Record {
     let mut record = key("every attribute");
     let numbers = (1i32.to_be_bytes(), 1i64.to_be_bytes());
@@ -280,7 +280,7 @@ const OWNERS: [&str; 3] = ["ann", "bob", "Ann"];
 const TYPES: [ObjectType; 4] =
     [ObjectType::SymmetricKey, ObjectType::SecretData, ObjectType::Certificate, ObjectType::OpaqueObject];
 
-/// A record whose values are drawn from few, so that queries meet them.
+/// Returns a record with values from small sets, so that random queries match.
 pub(crate) fn random_record(random: &mut Random) -> Record {
     let object_type = random.one_of(&TYPES);
     let mut record = record(object_type, &format!("name {}", random.below(20)));
@@ -314,7 +314,7 @@ fn random_principal(random: &mut Random) -> Principal {
     Principal { credential, ..random.one_of(&OWNERS).into() }
 }
 
-/// A query about such records.
+/// Returns a query for such records.
 pub(crate) fn random_query(random: &mut Random, records: &[Record]) -> Query {
     let mut grants = Vec::new();
     for policy in POLICIES {
@@ -352,7 +352,7 @@ fn random_criterion(random: &mut Random, records: &[Record]) -> Criterion {
         4 if random.chance(20) => Criterion::Identifier(Id(random.below(320).into())),
         4 if random.chance(20) => Criterion::After(records[random.position(records.len())].sort_key()),
         _ => {
-            // A value that one of the records has; the attribute is drawn first, as most have few.
+            // A value of one of the records.
             let record = &records[random.position(records.len())];
             let values: Vec<_> = TABLE
                 .iter()
@@ -364,7 +364,7 @@ fn random_criterion(random: &mut Random, records: &[Record]) -> Criterion {
     }
 }
 
-/// A sealed store in that folder.
+/// Opens a sealed store in the folder.
 pub(crate) fn sealed(folder: &Folder) -> super::Sqlite {
     let key = folder.path("key");
     std::fs::write(&key, [7; 32]).unwrap();

@@ -1,4 +1,4 @@
-//! What becomes of changes that share a commit, and of those that follow one that fails.
+//! Group commit: transactions that share a commit, and those that follow a failed one.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::store::testing::{Folder, add, all_of, change, everybody, insert, key};
 
-/// A constraint that is looked at when the transaction commits: objects of "bad" cannot be kept.
+/// A deferred constraint, checked at the commit: objects of the owner "bad" cannot be stored.
 const TRAP: &str = "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
     CREATE TABLE trap (id INTEGER REFERENCES nobody DEFERRABLE INITIALLY DEFERRED);
     CREATE TRIGGER bad AFTER INSERT ON object WHEN NEW.owner = 'bad'
     BEGIN INSERT INTO trap VALUES (1); END";
 
-/// The owner of objects whose row cannot be made.
+/// The owner of objects whose row cannot be encoded.
 pub(super) const NO_ROW: &str = "no row";
 
 #[test]
-fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
+fn a_full_disk_loses_only_the_transaction_that_meets_it() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     add(&store, key("before"));
@@ -25,7 +25,7 @@ fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
             database.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
         });
     };
-    allow(1); // SQLite takes it for the number of pages there are.
+    allow(1); // SQLite raises the limit to the current number of pages.
     let record = key("k");
     let lost = store.change(&mut |change| {
         (100..1000).for_each(|id| change.insert(Record { id: Id(id), ..record.clone() }).unwrap());
@@ -37,13 +37,13 @@ fn a_full_disk_loses_what_met_it_and_nothing_before_or_after() {
 
     allow(1_000_000);
     let after = add(&store, key("after"));
-    assert_eq!(after.id, Id(2), "the numbers of what was lost are nobody's");
+    assert_eq!(after.id, Id(2), "the numbers of lost objects are assigned again");
     assert!(store.read(after.id).unwrap().is_some());
     assert!(store.read(Id(1)).unwrap().is_some());
 }
 
 #[test]
-fn what_is_only_noted_does_not_wait_for_the_disk_and_everything_else_does() {
+fn only_lazy_updates_do_not_wait_for_the_disk() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let record = add(&store, key("k"));
@@ -62,7 +62,7 @@ fn what_is_only_noted_does_not_wait_for_the_disk_and_everything_else_does() {
         assert_eq!(store.waited_for_the_disk(), waits);
     }
 
-    // A part that is taken back wants nothing.
+    // A nested transaction that is rolled back needs no flush.
     change(&store, |change| {
         note(change);
         change
@@ -74,7 +74,7 @@ fn what_is_only_noted_does_not_wait_for_the_disk_and_everything_else_does() {
     });
     assert!(!store.waited_for_the_disk());
 
-    // Whoever waits takes those with it who did not.
+    // A durable transaction flushes the lazy ones in its batch.
     let begin = |job: &dyn Fn(&mut dyn Transaction)| {
         let begun = store.begin(&mut |change| {
             job(change);
@@ -91,7 +91,7 @@ fn what_is_only_noted_does_not_wait_for_the_disk_and_everything_else_does() {
 }
 
 #[test]
-fn a_change_that_leaves_all_as_it_was_noted_takes_it_to_the_disk() {
+fn a_durable_update_without_a_difference_flushes_the_lazy_one_before_it() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let record = add(&store, key("k"));
@@ -103,12 +103,12 @@ fn a_change_that_leaves_all_as_it_was_noted_takes_it_to_the_disk() {
     let after = log();
     assert!(after > before, "nothing was written, so nothing was flushed");
     change(&store, |change| change.update(noted.clone()).unwrap());
-    assert_eq!(log(), after, "it is there already");
+    assert_eq!(log(), after, "nothing is left to flush");
     assert_eq!(add(&store, key("next")).id, Id(2));
 }
 
 #[test]
-fn the_log_begins_anew_where_a_flush_fails_behind_what_was_noted() {
+fn a_failed_flush_after_lazy_commits_forces_a_checkpoint() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     store.writer.busy(|database| database.execute_batch(TRAP).unwrap());
@@ -119,16 +119,16 @@ fn the_log_begins_anew_where_a_flush_fails_behind_what_was_noted() {
     let whole = log();
     fail();
     change(&store, |change| change.update_lazily(noted.clone()).unwrap());
-    assert!(log() >= whole, "what failed with nothing noted before it casts no doubt");
+    assert!(log() >= whole, "a failure without lazy commits before it needs no checkpoint");
     fail();
     add(&store, key("next"));
-    assert!(log() < whole, "the log was put away before the next change");
+    assert!(log() < whole, "the log is checkpointed before the next transaction");
     assert_eq!(store.read(record.id).unwrap().as_deref(), Some(&noted));
     assert_eq!(all_of(&store).len(), 2);
 }
 
 #[test]
-fn a_row_that_cannot_be_made_loses_its_group_and_holds_up_nobody() {
+fn a_row_that_cannot_be_encoded_loses_its_batch_and_blocks_no_other() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let lost = insert_for(&store, NO_ROW);
@@ -136,7 +136,7 @@ fn a_row_that_cannot_be_made_loses_its_group_and_holds_up_nobody() {
     assert_eq!(add(&store, key("next")).id, Id(1));
 }
 
-/// What becomes of a new object of that owner.
+/// Inserts an object of this owner.
 fn insert_for(store: &Sqlite, owner: &str) -> Result<(), Error> {
     store.change(&mut |change| {
         insert(change, &mut Record { owner: owner.into(), ..key("k") });
@@ -145,7 +145,7 @@ fn insert_for(store: &Sqlite, owner: &str) -> Result<(), Error> {
 }
 
 #[test]
-fn changes_that_share_a_commit_share_its_failure() {
+fn transactions_that_share_a_commit_share_its_failure() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     store.writer.busy(|database| database.execute_batch(TRAP).unwrap());
@@ -159,7 +159,7 @@ fn changes_that_share_a_commit_share_its_failure() {
 }
 
 #[test]
-fn a_panic_within_a_group_is_nobody_elses() {
+fn a_panic_of_one_transaction_does_not_affect_its_batch() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let outcomes = together(&store, &["one", "panics", "two"], |owner| {
@@ -171,7 +171,7 @@ fn a_panic_within_a_group_is_nobody_elses() {
 }
 
 #[test]
-fn changes_that_are_begun_share_one_commit() {
+fn pending_transactions_share_one_commit() {
     let folder = Folder::new();
     let path = folder.path("store");
     let store = Sqlite::open(&path).unwrap();
@@ -182,14 +182,14 @@ fn changes_that_are_begun_share_one_commit() {
         })
     };
     let (first, second) = (begin().unwrap(), begin().unwrap());
-    assert_eq!(all_of(&store), [0u64; 0], "nobody sees them yet");
+    assert_eq!(all_of(&store), [0u64; 0], "readers do not see them yet");
     first.wait().unwrap();
-    assert_eq!(all_of(&store).len(), 2, "the first took the second with it");
+    assert_eq!(all_of(&store).len(), 2, "the first commit includes the second transaction");
     second.wait().unwrap();
 }
 
 #[test]
-fn whoever_waits_takes_those_with_it_who_only_began() {
+fn a_transaction_that_waits_commits_the_pending_ones_before_it() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let begin = || {
@@ -204,13 +204,13 @@ fn whoever_waits_takes_those_with_it_who_only_began() {
     let after = begin().unwrap();
     assert_eq!(all_of(&store).len(), 2);
     before.wait().unwrap();
-    assert_eq!(all_of(&store).len(), 2, "it was settled with the one that waited");
+    assert_eq!(all_of(&store).len(), 2, "it was committed with the one that waited");
     after.wait().unwrap();
     assert_eq!(all_of(&store).len(), 3);
 }
 
 #[test]
-fn a_request_that_begins_many_changes_does_not_collect_them_all() {
+fn the_number_of_pending_transactions_in_a_batch_is_limited() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let mut begun = Vec::new();
@@ -226,12 +226,12 @@ fn a_request_that_begins_many_changes_does_not_collect_them_all() {
 }
 
 #[test]
-fn what_was_built_on_a_lost_commit_is_lost_with_it() {
+fn a_transaction_that_read_lost_writes_is_lost() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let kept = add(&store, key("kept"));
     let renamed = Record { id: kept.id, ..key("renamed") };
-    // It waits for the group of the first to be committed, and sees it.
+    // The second transaction reads the write of the first, and ends after the first is lost.
     let late = Barrier::new(2);
     std::thread::scope(|scope| {
         let second = store.writer.busy(|database| {
@@ -252,7 +252,7 @@ fn what_was_built_on_a_lost_commit_is_lost_with_it() {
                 })
             });
             late.wait();
-            // The disk is full when the first one is written.
+            // The write of the first transaction fails.
             database
                 .execute_batch(
                     "CREATE TEMP TRIGGER full BEFORE UPDATE ON object BEGIN SELECT RAISE(FAIL, 'full'); END",
@@ -271,7 +271,7 @@ fn what_was_built_on_a_lost_commit_is_lost_with_it() {
 }
 
 #[test]
-fn whoever_commits_waits_for_those_who_are_likely_to_come_and_not_for_ever() {
+fn the_commit_leader_waits_for_expected_transactions_for_a_limited_time() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let long = Duration::from_secs(600);
@@ -293,15 +293,14 @@ fn whoever_commits_waits_for_those_who_are_likely_to_come_and_not_for_ever() {
 }
 
 #[test]
-fn a_change_that_is_begun_and_never_settled_holds_up_nobody() {
+fn a_pending_transaction_that_is_dropped_blocks_no_other() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     drop(store.begin(&mut |_| Outcome::Commit).unwrap());
     assert_eq!(add(&store, key("after")).id, Id(1));
 }
 
-/// Runs `first`, which waits in the middle of its commit until `second`, run meanwhile, has joined the next group;
-/// what became of both.
+/// Runs `first`, whose commit waits until `second`, run meanwhile, has joined the next batch. Returns both results.
 fn in_a_row(
     store: &Sqlite,
     path: &Path,
@@ -314,7 +313,7 @@ fn in_a_row(
             Outcome::Commit
         })
     };
-    // The lock of somebody else, for which the commit waits.
+    // The write lock of another process, for which the commit waits.
     let other = Connection::open(path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     std::thread::scope(|scope| {
@@ -328,7 +327,7 @@ fn in_a_row(
 }
 
 #[test]
-fn a_change_sees_what_is_on_its_way_to_the_disk() {
+fn a_transaction_reads_writes_that_are_being_committed() {
     let folder = Folder::new();
     let path = folder.path("store");
     let store = Sqlite::open(&path).unwrap();
@@ -354,7 +353,7 @@ fn a_change_sees_what_is_on_its_way_to_the_disk() {
 }
 
 #[test]
-fn whoever_waits_behind_a_commit_that_fails_is_told() {
+fn a_failed_commit_loses_the_batch_behind_it() {
     let folder = Folder::new();
     let path = folder.path("store");
     let store = Sqlite::open(&path).unwrap();
@@ -369,7 +368,7 @@ fn whoever_waits_behind_a_commit_that_fails_is_told() {
 }
 
 #[test]
-fn a_search_within_a_change_leaves_nothing_behind() {
+fn a_search_within_a_transaction_leaves_no_open_sqlite_transaction() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let begun = store.begin(&mut |change| {
@@ -377,7 +376,7 @@ fn a_search_within_a_change_leaves_nothing_behind() {
         assert_eq!(change.locate(&everybody()).unwrap().ids, [Id(1)]);
         Outcome::Rollback
     });
-    store.writer.busy(|database| assert!(database.is_autocommit(), "it would lock others out"));
+    store.writer.busy(|database| assert!(database.is_autocommit(), "it would block other processes"));
     begun.unwrap().wait().unwrap();
     assert_eq!(all_of(&store), [0u64; 0]);
 }
@@ -388,8 +387,8 @@ fn wait_until(so: impl Fn() -> bool) {
     }
 }
 
-/// Runs a change for each owner, all in one group: the connection is busy until they have joined it. What `also`
-/// does is part of each job; a job that panics counts as an error.
+/// Runs a transaction for each owner, all in one batch: the connection is busy until they have joined it. Each calls
+/// `also`; a panic counts as an error.
 fn together(store: &Sqlite, owners: &[&str], also: impl Fn(&str) + Sync) -> Vec<Result<(), Error>> {
     let also = &also;
     std::thread::scope(|scope| {

@@ -87,7 +87,7 @@ pub(super) fn import(path: &Path, steps: &[Step], complete: Complete<'_>) -> Res
     let mut done: u64 = 0;
     let outcome = source.for_each(&transaction, |found| {
         let record = complete(found).map_err(Obstacle::Refused)?;
-        rows::insert(&transaction, &record, None).map_err(|why| Obstacle::NotKept(Box::new(why)))?;
+        rows::insert(&transaction, &record, None).map_err(|why| Obstacle::NotStored(Box::new(why)))?;
         done += 1;
         if done.is_multiple_of(PROGRESS) {
             log::info!(target: LOG, "{done} of {count} objects are taken over.");

@@ -1,16 +1,16 @@
--- Version 1 of the database. A change of it is a new step in schema.rs, never an edit of this file:
--- files of this version are out there.
+-- Version 1 of the database. A schema change is a new step in schema.rs, never an edit of these statements: databases of
+-- this version exist.
 
--- The last number that an object got. Objects never lose their rows, but a number that was given and then
--- lost its object (a file repaired by hand) must not come again either.
+-- The highest number that an object got. Rows are never deleted, but a number must not be assigned again even if its
+-- row is missing, as in a file that was repaired by hand.
 CREATE TABLE counter (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     last_id INTEGER NOT NULL
 ) STRICT;
 INSERT INTO counter VALUES (1, 0);
 
--- An object a row. What Locate and access decisions ask for stands in columns of its own, copied from the
--- attributes; the attributes and the object are TTLV and stand last, so that nobody reads past them.
+-- One row per object. Columns contain the values that Locate and access decisions need, copied from the attributes.
+-- Attributes and object are TTLV in the last columns, so that SQLite reads the other columns without them.
 CREATE TABLE object (
     id INTEGER PRIMARY KEY,
     owner TEXT NOT NULL,
@@ -40,19 +40,19 @@ CREATE TABLE object (
     object BLOB
 ) STRICT;
 
--- What somebody may see, in the order in which it is answered: one run for each policy and type, once for
--- objects that anybody may see and once for those that only their owner may see. A row's id ends every
--- index, ascending, so these are Locate's order and need no sorting.
+-- The objects that a requester may see, in the order of the result: one range per policy and type, in one index for
+-- objects that every requester may see and in one for objects that only their owner may see. The id ends every index
+-- entry, ascending, so these indexes have the order of Locate and need no sort.
 CREATE INDEX object_by_policy ON object (storage, policy, object_type, initial_date DESC);
 CREATE INDEX object_by_owner ON object (storage, owner, policy, object_type, initial_date DESC);
 
--- The same for those in one stored state.
+-- The same for objects in one stored state.
 CREATE INDEX object_by_policy_state ON object (storage, policy, object_type, state, initial_date DESC)
     WHERE state IS NOT NULL;
 CREATE INDEX object_by_owner_state ON object (storage, owner, policy, object_type, state, initial_date DESC)
     WHERE state IS NOT NULL;
 
--- Dates. Most objects have few of them, and an index of those that have one is small.
+-- Dates. Most objects have few dates, so partial indexes are small.
 CREATE INDEX object_by_activation_date ON object (activation_date) WHERE activation_date IS NOT NULL;
 CREATE INDEX object_by_process_start_date ON object (process_start_date) WHERE process_start_date IS NOT NULL;
 CREATE INDEX object_by_protect_stop_date ON object (protect_stop_date) WHERE protect_stop_date IS NOT NULL;
@@ -67,8 +67,8 @@ CREATE INDEX object_by_original_creation_date ON object (original_creation_date)
     WHERE original_creation_date IS NOT NULL;
 CREATE INDEX object_by_rotate_date ON object (rotate_date) WHERE rotate_date IS NOT NULL;
 
--- The values of attributes that Locate finds objects by: names, groups, custom attributes … A row is its
--- own index: those of one value lie side by side, in the order in which Locate answers.
+-- The indexed attribute values: names, groups, custom attributes … The primary key is the index: the rows of one value
+-- are adjacent, in the order of Locate.
 CREATE TABLE attribute_value (
     tag INTEGER NOT NULL,
     -- The beginning of the value as it is stored; see MAX_KEY in columns.rs.

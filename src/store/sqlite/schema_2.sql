@@ -1,6 +1,6 @@
 -- Version 2 of the database: the order of Locate's answers is ascending in every index, by date and then by number,
--- so that one index serves the newest first, read backwards, and the oldest first. In version 1 the dates descended
--- and the numbers did not, and of the objects of one second the oldest came first.
+-- so that one index serves both orders: the oldest first, and the newest first when read backwards. In version 1, dates
+-- descended and numbers ascended, so that of the objects of one second the oldest came first.
 
 DROP INDEX object_by_policy;
 DROP INDEX object_by_owner;
@@ -13,7 +13,7 @@ CREATE INDEX object_by_policy_state ON object (storage, policy, object_type, sta
 CREATE INDEX object_by_owner_state ON object (storage, owner, policy, object_type, state, initial_date)
     WHERE state IS NOT NULL;
 
--- A table that is its own index cannot change its order.
+-- The primary key of a table WITHOUT ROWID cannot change.
 ALTER TABLE attribute_value RENAME TO attribute_value_1;
 CREATE TABLE attribute_value (
     tag INTEGER NOT NULL,

@@ -1,4 +1,4 @@
-//! What only a store in a file can do wrong: files, versions, crashes, plans, failing disks.
+//! Tests of the store in a file: files, versions, crashes, query plans.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -23,14 +23,14 @@ use crate::store::{Criterion, Grant, Order};
 use crate::ttlv::{DateTime, ItemType, Reader, STORED, Tag, Writer as Ttlv};
 
 #[test]
-fn keeps_everything_when_it_is_opened_again() {
+fn keeps_all_objects_across_a_restart() {
     let folder = Folder::new();
     let path = folder.path("store");
     let mut records = one_of_each_type();
     let store = Sqlite::open(&path).unwrap();
     change(&store, |change| records.iter_mut().for_each(|record| insert(change, record)));
     drop(store);
-    assert_eq!(files(&folder), ["store"], "a store that was closed is one file");
+    assert_eq!(files(&folder), ["store"], "a closed store is one file");
 
     let store = Sqlite::open(&path).unwrap();
     for record in &records {
@@ -41,7 +41,7 @@ fn keeps_everything_when_it_is_opened_again() {
 }
 
 #[test]
-fn what_many_threads_were_told_is_kept_survives_a_crash() {
+fn acknowledged_transactions_of_many_threads_survive_a_crash() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     let acknowledged: Vec<Record> = std::thread::scope(|scope| {
@@ -55,7 +55,7 @@ fn what_many_threads_were_told_is_kept_survives_a_crash() {
             .collect();
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     });
-    // What a SIGKILL leaves: the file and its log, as they are while the server runs.
+    // SIGKILL leaves the file and its write-ahead log as they are.
     crash(&folder, "store", "copy");
     let copy = Sqlite::open(&folder.path("copy")).unwrap();
     assert_eq!(acknowledged.len(), 160);
@@ -66,7 +66,7 @@ fn what_many_threads_were_told_is_kept_survives_a_crash() {
 }
 
 #[test]
-fn a_change_that_is_not_finished_does_not_survive_a_crash() {
+fn a_running_transaction_does_not_survive_a_crash() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.path("store")).unwrap();
     add(&store, key("kept"));
@@ -80,7 +80,7 @@ fn a_change_that_is_not_finished_does_not_survive_a_crash() {
 }
 
 #[test]
-fn files_with_keys_are_their_owners_alone() {
+fn only_the_owner_may_read_the_files() {
     let folder = Folder::new();
     fs::write(folder.path("empty"), "").unwrap();
     fs::set_permissions(folder.path("empty"), fs::Permissions::from_mode(0o644)).unwrap();
@@ -95,7 +95,7 @@ fn files_with_keys_are_their_owners_alone() {
 }
 
 #[test]
-fn refuses_what_is_not_its_own_and_leaves_it_as_it_is() {
+fn refuses_other_files_without_changing_them() {
     let folder = Folder::new();
     fs::write(folder.path("text"), "hello, this is a text and not a database").unwrap();
     fs::write(folder.path("long text"), "no database ".repeat(1000)).unwrap();
@@ -124,7 +124,7 @@ fn refuses_what_is_not_its_own_and_leaves_it_as_it_is() {
     for (file, text) in expected {
         let path = folder.path(file);
         let bytes = fs::read(&path).ok();
-        let error = Sqlite::open(&path).err().unwrap_or_else(|| panic!("{file} was taken")).to_string();
+        let error = Sqlite::open(&path).err().unwrap_or_else(|| panic!("{file} was opened")).to_string();
         assert!(error.contains(text), "{error}");
         assert_eq!(fs::read(&path).ok(), bytes, "{file}");
     }
@@ -132,10 +132,10 @@ fn refuses_what_is_not_its_own_and_leaves_it_as_it_is() {
 }
 
 #[test]
-fn a_creation_that_a_crash_cut_off_is_begun_again() {
+fn creates_a_store_again_after_a_crash_during_its_creation() {
     let folder = Folder::new();
     let path = folder.path("store");
-    // A transaction on a new file that has written pages and not yet put its journal away.
+    // A transaction on a new file that has written pages, with its journal.
     let half = Connection::open(&path).unwrap();
     half.execute_batch(
         "PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(1000000))",
@@ -154,7 +154,7 @@ fn a_creation_that_a_crash_cut_off_is_begun_again() {
 }
 
 #[test]
-fn an_older_database_is_brought_up_to_date_once() {
+fn migrates_an_older_database_once() {
     let folder = Folder::new();
     let path = folder.path("store");
     let record = add(&Sqlite::open(&path).unwrap(), key("old"));
@@ -178,7 +178,7 @@ fn an_older_database_is_brought_up_to_date_once() {
 }
 
 #[test]
-fn a_database_of_version_1_is_found_in_the_order_of_version_2() {
+fn locates_the_objects_of_a_version_1_database_in_the_new_order() {
     let folder = Folder::new();
     let path = folder.path("store");
     let old: Vec<Record> = (0..5).map(|_| key("old")).collect();
@@ -194,7 +194,7 @@ fn a_database_of_version_1_is_found_in_the_order_of_version_2() {
 }
 
 #[test]
-fn a_database_of_version_4_knows_no_credentials_and_its_objects_are_every_ones_of_their_owner() {
+fn objects_of_a_version_4_database_belong_to_every_credential_of_their_owner() {
     let folder = Folder::new();
     let path = folder.path("store");
     let [record] = &of_version(4, &path, vec![key("old")])[..] else { panic!("one record") };
@@ -211,7 +211,7 @@ fn a_database_of_version_4_knows_no_credentials_and_its_objects_are_every_ones_o
     assert_eq!((of("user x"), of("user y")), (vec![record.id, new.id], vec![record.id]));
 }
 
-/// A database of an older version with those objects in it, as the server of that time left them.
+/// Creates a database of an older version with these objects.
 fn of_version(version: usize, path: &Path, records: Vec<Record>) -> Vec<Record> {
     let newest = path.with_extension("newest");
     let records: Vec<_> = {
@@ -233,7 +233,7 @@ fn of_version(version: usize, path: &Path, records: Vec<Record>) -> Vec<Record> 
 }
 
 #[test]
-fn a_step_that_fails_leaves_the_older_database() {
+fn a_failed_migration_leaves_the_older_database() {
     let folder = Folder::new();
     let path = folder.path("store");
     let record = add(&Sqlite::open(&path).unwrap(), key("old"));
@@ -247,7 +247,7 @@ fn a_step_that_fails_leaves_the_older_database() {
 }
 
 #[test]
-fn a_destroyed_key_leaves_no_bytes_in_the_file() {
+fn a_destroyed_key_is_overwritten_in_the_file() {
     let folder = Folder::new();
     let path = folder.path("store");
     let store = Sqlite::open(&path).unwrap();
@@ -270,7 +270,7 @@ fn a_destroyed_key_leaves_no_bytes_in_the_file() {
 }
 
 #[test]
-fn a_damaged_record_is_told_by_its_number() {
+fn reports_a_damaged_record_by_its_number() {
     let folder = Folder::new();
     let path = folder.path("store");
     let record = add(&Sqlite::open(&path).unwrap(), key("k"));
@@ -290,11 +290,11 @@ fn a_damaged_record_is_told_by_its_number() {
 }
 
 #[test]
-fn searches_keep_nobody_from_reading() {
+fn long_searches_do_not_delay_reads() {
     let folder = Folder::new();
     let path = folder.path("store");
     let id = add(&Sqlite::open(&path).unwrap(), key("read")).id;
-    // Opened again, it has kept no object in memory.
+    // A new store has an empty cache.
     let store = Sqlite::open(&path).unwrap();
     let busy: Vec<_> = (0..MAX_SEARCHERS).map(|_| store.committed.searcher().unwrap()).collect();
     let begun = std::time::Instant::now();
@@ -304,7 +304,7 @@ fn searches_keep_nobody_from_reading() {
 }
 
 #[test]
-fn every_kind_of_question_goes_by_an_index() {
+fn every_kind_of_query_uses_an_index() {
     let folder = Folder::new();
     let path = folder.path("store");
     add(&Sqlite::open(&path).unwrap(), with_every_attribute());
@@ -372,7 +372,7 @@ enum Sorted {
     Yes,
 }
 
-/// What a client asks with the default policy: certificates and public keys of all, the rest of its own.
+/// A query with the grants of the default policy: certificates and public keys of all owners, else own objects.
 fn ordinary() -> Query {
     let grants = ObjectType::ALL.iter().map(|object_type| Grant {
         policy: "default".into(),
@@ -393,10 +393,9 @@ fn plan(database: &Connection, query: &Query) -> Vec<String> {
     statement.query_map(values, |row| row.get(3)).unwrap().map(Result::unwrap).collect()
 }
 
-/// A change of the table's rules changes what the database has to hold: this list changes with a new step
-/// of the schema that fills the index of the objects that are there.
+/// A change of this list needs a step of the schema that updates the index of existing objects.
 #[test]
-fn the_index_holds_the_attributes_that_its_version_was_made_for() {
+fn indexes_the_attributes_of_the_current_schema_version() {
     let indexed: Vec<_> = TABLE.iter().filter(|row| row.rules.indexed).map(|row| row.name).collect();
     let expected = [
         "Name",
@@ -415,7 +414,7 @@ fn the_index_holds_the_attributes_that_its_version_was_made_for() {
 }
 
 #[test]
-fn every_date_of_the_table_has_a_column() {
+fn every_date_attribute_has_a_column() {
     for row in TABLE {
         let mut writer = Ttlv::new(STORED);
         writer.item(row.tag, ItemType::DateTime, &[0; 8]);
@@ -428,7 +427,7 @@ fn every_date_of_the_table_has_a_column() {
     }
 }
 
-/// The names of what is in the folder.
+/// Returns the file names in the folder.
 fn files(folder: &Folder) -> Vec<String> {
     let entries = fs::read_dir(folder.path("")).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -436,12 +435,12 @@ fn files(folder: &Folder) -> Vec<String> {
     names
 }
 
-/// Makes or changes a database as somebody else.
+/// Creates or changes a database as another program.
 fn make(path: &Path, statements: &str) {
     Connection::open(path).unwrap().execute_batch(statements).unwrap();
 }
 
-/// Copies the database `from` and its log as they are, to `to`.
+/// Copies the database `from` and its write-ahead log to `to`.
 fn crash(folder: &Folder, from: &str, to: &str) {
     for suffix in ["", "-wal"] {
         fs::copy(folder.path(format!("{from}{suffix}")), folder.path(format!("{to}{suffix}"))).unwrap();
