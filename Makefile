@@ -105,6 +105,10 @@ fuzz: fuzz/Cargo.lock ## Runs each program of fuzz/ for SECONDS (240), on all pr
 check: fuzz/Cargo.lock ## Formatting, lints, documentation, and licences and advisories where cargo-deny is installed.
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	@for features in "" certificates http log-file slugs; do \
+		echo "cargo clippy --no-default-features --features '$$features'"; \
+		cargo clippy --no-default-features --features "$$features" -- -D warnings || exit 1; \
+	done
 	cd fuzz && cargo fmt --check && CARGO_TARGET_DIR="$(abspath $(TARGET))" \
 		cargo clippy --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps

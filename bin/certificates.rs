@@ -10,14 +10,6 @@ use kmip_server::internals::settings::options::{self, MAKE_CERTS};
 
 use super::command_line::{Failure, parser};
 
-/// Returns whether the command line requests certificates. That mode has its own options.
-pub(crate) fn is_requested(arguments: &[OsString]) -> bool {
-    let option = format!("--{MAKE_CERTS}");
-    let with_value = format!("{option}=");
-    let mut arguments = arguments.iter().filter_map(|argument| argument.to_str());
-    arguments.any(|argument| argument == option || argument.starts_with(&with_value))
-}
-
 /// Creates the certificates that the command line requests. Returns the options of a server and a client for them.
 pub(crate) fn make(arguments: &[OsString]) -> Result<String, Failure> {
     let wrong = |error: &dyn Display| Failure::of_command_line(error);
@@ -79,6 +71,7 @@ impl Trial {
         ]
     }
 
+    #[cfg(feature = "log-file")]
     /// Returns the path of the server's log.
     pub(crate) fn log_path(&self) -> String {
         self.folder.join("server.log").display().to_string()

@@ -100,12 +100,20 @@ pub(crate) fn settings(matches: &Matches) -> Result<Settings, settings::Error> {
         }
     }
     if let Some(path) = last(options::LOG_PATH) {
-        settings.log_path(&path);
+        settings.log_path(&path)?;
     }
     if matches.opt_present(options::IGNORE_TLS_CLIENT_AUTH) {
         settings.option("enable_tls_client_auth", "False")?;
     }
     Ok(settings)
+}
+
+/// Returns whether the command line requests certificates. That mode has its own options.
+pub(crate) fn requests_certificates(arguments: &[OsString]) -> bool {
+    let option = format!("--{}", options::MAKE_CERTS);
+    let with_value = format!("{option}=");
+    let mut arguments = arguments.iter().filter_map(|argument| argument.to_str());
+    arguments.any(|argument| argument == option || argument.starts_with(&with_value))
 }
 
 /// Completes abbreviated long options as PyKMIP does: `--host` becomes `--hostname` if no other option begins so.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
+#[cfg(feature = "certificates")]
 #[path = "certificates.rs"]
 mod certificates;
 #[path = "command_line.rs"]
@@ -22,7 +23,11 @@ use kmip_server::internals::config::Config;
 use kmip_server::internals::hardening;
 use kmip_server::internals::logging;
 use kmip_server::internals::server::{MAX_HANDSHAKES, Observer, Server, Shutdown};
-use kmip_server::internals::settings::{Settings, options};
+#[cfg(not(feature = "certificates"))]
+use kmip_server::internals::settings::MissingFeature;
+#[cfg(feature = "certificates")]
+use kmip_server::internals::settings::Settings;
+use kmip_server::internals::settings::options;
 use kmip_server::internals::store::{self, KeyEncryptionKey, Sqlite};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -33,8 +38,8 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
-    if certificates::is_requested(arguments) {
-        return certificates::make(arguments).map(|text| say(&text));
+    if command_line::requests_certificates(arguments) {
+        return make_certificates(arguments);
     }
     let matches = parser(options::server_options())
         .parse(complete(arguments.iter().cloned()))
@@ -104,8 +109,28 @@ fn serve(config: &Config, exit_on_eof: bool, more: impl FnOnce(u16) -> String) -
     Ok(())
 }
 
+#[cfg(feature = "certificates")]
+fn make_certificates(arguments: &[OsString]) -> Result<ExitCode, Failure> {
+    certificates::make(arguments).map(|text| say(&text))
+}
+
+#[cfg(not(feature = "certificates"))]
+const CERTIFICATES: MissingFeature =
+    MissingFeature { ability: "tools for certificates", feature: "certificates" };
+
+#[cfg(not(feature = "certificates"))]
+fn make_certificates(_: &[OsString]) -> Result<ExitCode, Failure> {
+    Err(CERTIFICATES.into())
+}
+
+#[cfg(not(feature = "certificates"))]
+fn demo(_: &Matches) -> Result<ExitCode, Failure> {
+    Err(CERTIFICATES.into())
+}
+
 /// Runs a trial server on a free port, in memory and with temporary certificates. Of the other options, it uses only
 /// `-p`, `-v` and `--exit-on-eof`.
+#[cfg(feature = "certificates")]
 fn demo(matches: &Matches) -> Result<ExitCode, Failure> {
     let trial = certificates::Trial::begin()?;
     let mut settings = Settings::default();
@@ -117,7 +142,8 @@ fn demo(matches: &Matches) -> Result<ExitCode, Failure> {
             settings.option(name, &value)?;
         }
     }
-    settings.log_path(&trial.log_path());
+    #[cfg(feature = "log-file")]
+    settings.log_path(&trial.log_path())?;
     let config = settings.into_config()?;
     let lines = |port| format!("\n\nPaste into a python3 with PyKMIP:\n\n{}", trial.lines(port));
     run(&config, matches.opt_present(options::EXIT_ON_EOF), lines)

@@ -52,6 +52,7 @@ pub mod kmip;
 mod lock;
 mod logging;
 mod operations;
+#[cfg(feature = "certificates")]
 mod pki;
 mod policy;
 mod secret;
@@ -83,7 +84,9 @@ pub mod internals {
     }
 
     expose! {
-        auth backup clock compatibility config crypto dispatch engine explain hardening logging operations pki policy secret server settings
+        auth backup clock compatibility config crypto dispatch engine explain hardening logging operations policy secret server settings
         store x509
     }
+    #[cfg(feature = "certificates")]
+    expose! { pki }
 }

@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use table::{DefaultValue, OptionForm, SECTIONS, SETTINGS, SectionKind, Setting};
-pub use value::{InvalidValue, Kind};
+pub use value::{InvalidValue, Kind, MissingFeature};
 
 use crate::config::{AuthPlugin, Config, Section};
 
@@ -21,6 +21,9 @@ use crate::config::{AuthPlugin, Config, Section};
 pub fn names() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|setting| setting.name)
 }
+
+const LOG_FILE: &MissingFeature = &MissingFeature { ability: "log file", feature: "log-file" };
+const SLUGS: &MissingFeature = &MissingFeature { ability: "SLUGS support", feature: "slugs" };
 
 /// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,10 +202,24 @@ impl Settings {
     /// Sets the path of the log file, which, as in PyKMIP, is a command line option and not a setting.
     ///
     /// Ignores an empty path.
-    pub fn log_path(&mut self, path: &str) {
-        if !path.is_empty() {
-            self.config.log_path = path.into();
+    ///
+    /// # Errors
+    /// Returns [`Error::Invalid`] if the program was built without the feature `log-file`.
+    pub fn log_path(&mut self, path: &str) -> Result<(), Error> {
+        if path.is_empty() {
+            return Ok(());
         }
+        if !cfg!(feature = "log-file") {
+            return Err(Error::Invalid {
+                source: Source::Options,
+                section: None,
+                setting: options::LOG_PATH.to_owned(),
+                value: path.to_owned(),
+                reason: InvalidValue::Unsupported(LOG_FILE),
+            });
+        }
+        self.config.log_path = path.into();
+        Ok(())
     }
 
     /// Returns the path of the database and the file of its key encryption key. Unlike
@@ -248,12 +265,17 @@ fn plugin(path: &Path, section: &str, entries: &[(String, String)]) -> Result<Au
     let value = |key| entries.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
     // A misspelt "True" must not silently disable authentication.
     let enabled = value("enabled").filter(|it| !it.is_empty()).map_or(Ok(false), |it| {
-        value::boolean(it).ok_or_else(|| Error::Invalid {
+        let enabled = match value::boolean(it) {
+            Some(true) if !cfg!(feature = "slugs") => Err(InvalidValue::Unsupported(SLUGS)),
+            Some(enabled) => Ok(enabled),
+            None => Err(InvalidValue::Expected("True or False")),
+        };
+        enabled.map_err(|reason| Error::Invalid {
             source: Source::File(path.to_owned()),
             section: Some(section.to_owned()),
             setting: "enabled".to_owned(),
             value: it.to_owned(),
-            reason: InvalidValue::Expected("True or False"),
+            reason,
         })
     })?;
     Ok(AuthPlugin { name: section.to_owned(), enabled, url: value("url").map(str::to_owned) })

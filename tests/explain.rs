@@ -16,7 +16,8 @@ use crate::generated;
 use crate::harness::{Authority, Pki, Running};
 
 /// What no test can bring about: with the reason for it.
-const NOT_HERE: [(&str, &str); 4] = [
+const NOT_HERE: [(&str, &str); 5] = [
+    ("feature-missing", "the tests run with all features"),
     ("policy-broken", "a broken policy file keeps no server from starting"),
     ("database-file-system", "it takes a file system that cannot share memory"),
     ("no-thread", "it takes a system that refuses threads"),

@@ -7,6 +7,10 @@
 //! [`Authenticator::identify`] after that (a refusal is sent in the version of the request).
 
 mod certificate;
+#[cfg(feature = "slugs")]
+pub mod slugs;
+#[cfg(not(feature = "slugs"))]
+#[path = "no_slugs.rs"]
 pub mod slugs;
 
 use std::fmt;

@@ -1,145 +1,145 @@
-//! What clients meet: in the log when they cannot connect, and as Result Reasons.
+//! The failures of clients: log messages about connections, and Result Reasons.
 
 use super::explanations;
 
 explanations! {
-    /// What the server's log says of clients that cannot connect.
+    /// The log messages about clients that cannot connect.
     CONNECTIONS {
         NOT_TLS "not-tls", "what it sent is not TLS",
-            "Something spoke in clear, a health check for instance", "Nothing, or have it connect only";
+            "The peer does not use TLS, for example a health check", "Nothing, or let the health check only connect";
         NO_CLIENT_CERTIFICATE "certificate-required", "the TLS handshake failed: … CertificateRequired",
-            "The client showed no certificate", "Give the client one";
+            "The client presented no certificate", "Configure a client certificate";
         UNKNOWN_ISSUER "unknown-issuer", "… UnknownIssuer",
-            "No certificate in ca_path vouches for it", "Add its CA to the file of ca_path";
+            "The client certificate has no path to a certificate in ca_path", "Add its CA to the file of ca_path";
         EXPIRED "expired", "… Expired",
-            "Its certificate, or one above it, has expired", "Get a new one";
+            "The client certificate, or a CA certificate in its path, has expired", "Renew it";
         NO_CIPHER_SUITE "no-cipher-suite", "… no cipher suite",
-            "The client offers only suites without forward secrecy",
-            "Let it offer ECDHE with AES-GCM, or TLS 1.3";
+            "The client offers only cipher suites without forward secrecy",
+            "Enable ECDHE with AES-GCM, or TLS 1.3, in the client";
         NO_EXTENDED_KEY_USAGE "no-extended-key-usage",
             "The client certificate is refused: … no extended key usage",
-            "enable_tls_client_auth asks for client authentication in it",
+            "enable_tls_client_auth requires client authentication in the extended key usage",
             "Use another certificate, or set enable_tls_client_auth=False";
     }
 }
 
 explanations! {
-    /// The Result Reasons that the server gives. The Result Message beside them says which item or object it is.
+    /// The Result Reasons that the server returns. The Result Message names the item or object.
     REASONS {
         ITEM_NOT_FOUND "Item Not Found", "`Could not locate object: ID`, and others",
-            "There is no such object, or none with such a value",
-            "Check the identifier; after a restart with `:memory:` there is none";
+            "No object has the Unique Identifier or the value",
+            "Check the identifier; a restart with `:memory:` loses all objects";
         RESPONSE_TOO_LARGE "Response Too Large", "",
-            "The answer is longer than the client's Maximum Response Size",
-            "Ask for a smaller page of Locate, or allow a larger answer";
+            "The response exceeds the client's Maximum Response Size",
+            "Use a smaller Maximum Items in Locate, or a larger Maximum Response Size";
         AUTHENTICATION "Authentication Not Successful", "`An error occurred during client authentication. …`",
             "The certificate has no common name or several, or lacks the extended key usage, or no SLUGS service knows the user",
-            "Look into the server's log: it says which";
+            "Read the server's log, which states the cause";
         INVALID_MESSAGE "Invalid Message", "",
-            "The request cannot be read; the message names the item",
-            "Often a client of another version: see which items it sends with `-v DEBUG`";
+            "The request is malformed; the message names the item",
+            "Often a client of another version: the log at `-v DEBUG` shows the items that it sends";
         OPERATION_NOT_SUPPORTED "Operation Not Supported", "",
-            "The operation is unknown here, or younger than the request's version",
-            "Ask Query which there are; use a later version";
+            "The server does not support the operation, or the version of the request does not define it",
+            "Use Query to list the operations; use a later version";
         INVALID_FIELD "Invalid Field", "",
-            "A value, or a combination of values, that cannot be", "Change the value that the message names";
+            "A value, or a combination of values, is invalid", "Change the value that the message names";
         FEATURE "Feature Not Supported", "",
-            "The standard has it, and this server does not", "Do without it; README.md lists what there is";
+            "The standard defines the feature, but this server does not support it", "Avoid the feature; docs/features.md lists the supported ones";
         CANCELED "Operation Canceled By Requester", "",
-            "A client cancelled the asynchronous operation", "Ask for it again if it was not meant to be";
+            "A client cancelled the asynchronous operation", "Request the operation again if necessary";
         CRYPTOGRAPHIC_FAILURE "Cryptographic Failure", "",
-            "Wrong key, tag, padding or length of data",
-            "Use the key and parameters that it was made with; the message says as much as may be said";
+            "The key, tag, padding or data length is wrong",
+            "Use the key and parameters of the encryption; the message reveals no more on purpose";
         ILLEGAL_OPERATION "Illegal Operation", "",
-            "The object, in its state or of its type, is none that this can be done to",
-            "Look at its type and state with Get Attributes";
+            "The object's type or state does not allow the operation",
+            "Check its Object Type and State with Get Attributes";
         PERMISSION_DENIED "Permission Denied", "`Could not locate object: ID`, and others",
-            "The object's policy does not allow it to this user; with other words, its state or usage mask does not",
-            "Use the owner's certificate, or another policy; activate the key, or set its mask when it is made";
+            "The object's operation policy does not allow the operation to this user; with another message, its State or Cryptographic Usage Mask does not",
+            "Use the owner's certificate, or another policy; activate the key, or set its usage mask at its creation";
         OBJECT_ARCHIVED "Object Archived", "", "The object is archived", "Recover it first";
         INDEX "Index Out of Bounds", "",
-            "The attribute has no value of that index", "Ask for the attribute's values first";
+            "The attribute has no value with that index", "Read the attribute's values with Get Attributes";
         KEY_FORMAT "Key Format Type Not Supported", "",
-            "The key cannot be given in that format", "Leave the format out, or name another";
+            "The server cannot convert the key to that format", "Omit the Key Format Type, or use another";
         KEY_COMPRESSION "Key Compression Type Not Supported", "",
-            "The key cannot be given with its point so compressed", "Leave the compression out";
+            "The server cannot compress the key's point in that way", "Omit the Key Compression Type";
         ENCODING_OPTION "Encoding Option Error", "",
-            "The wrapped key cannot have that encoding", "Use the other Encoding Option";
+            "The wrapped key cannot have that Encoding Option", "Use the other Encoding Option";
         NO_KEY_VALUE "Key Value Not Present", "",
-            "The server has the object and not its key material",
-            "Get it from where the object's Key Value Location says";
-        SENSITIVE "Sensitive", "", "A sensitive object leaves the server only wrapped", "Get it wrapped";
+            "The server stores the object without its key material",
+            "Obtain the key material from the object's Key Value Location";
+        SENSITIVE "Sensitive", "", "The server returns a sensitive object only wrapped", "Use Get with a Key Wrapping Specification";
         NOT_EXTRACTABLE "Not Extractable", "",
-            "The object is marked never to leave the server", "Use it there: Encrypt, Sign and the like";
+            "The object's attribute Extractable is False", "Use the object on the server: Encrypt, Sign and so on";
         OBJECT_EXISTS "Object Already Exists", "",
-            "Import brings an identifier that an object has", "Set Replace Existing, or choose another identifier";
+            "Import uses the Unique Identifier of an existing object", "Set Replace Existing, or choose another identifier";
         INVALID_TICKET "Invalid Ticket", "",
-            "The ticket has expired, was given back, or belongs to another user", "Log in again";
+            "The ticket has expired, was logged out, or belongs to another user", "Log in again";
         USAGE_LIMIT "Usage Limit Exceeded", "",
-            "The key's usage limit is used up", "Use another key, or raise the limit where nothing was used yet";
-        NUMERIC_RANGE "Numeric Range", "", "A number is outside of what it can be", "Change the number";
+            "The key's Usage Limits are exhausted", "Use another key, or raise the limit before the first use";
+        NUMERIC_RANGE "Numeric Range", "", "A number is outside its range", "Change the number";
         INVALID_DATA_TYPE "Invalid Data Type", "",
-            "An item is of another type than its tag has", "Correct the client's encoding";
-        READ_ONLY "Read Only Attribute", "", "Only the server sets the attribute", "Leave it out";
+            "The type of an item does not match its tag", "Correct the client's encoding";
+        READ_ONLY "Read Only Attribute", "", "Only the server sets the attribute", "Omit the attribute";
         MULTI_VALUED "Multi Valued Attribute", "",
-            "The attribute has several values, and the request does not say which",
+            "The attribute has several values, and the request does not select one",
             "Name the value, or its index";
         UNSUPPORTED_ATTRIBUTE "Unsupported Attribute", "",
-            "The attribute is unknown here, or not one of that type of object", "Leave it out";
+            "The server does not support the attribute, or not for that object type", "Omit the attribute";
         NO_INSTANCE "Attribute Instance Not Found", "",
-            "The object has the attribute and not that value of it", "Ask for its values first";
+            "The object has the attribute, but not that value", "Read the attribute's values with Get Attributes";
         NO_ATTRIBUTE "Attribute Not Found", "",
-            "The object does not have the attribute", "Add it instead of changing it";
+            "The object does not have the attribute", "Add the attribute instead of changing it";
         ATTRIBUTE_READ_ONLY "Attribute Read Only", "",
-            "Clients cannot change or delete the attribute", "Leave it as it is";
+            "Clients cannot change or delete the attribute", "Omit the attribute";
         SINGLE_VALUED "Attribute Single Valued", "",
-            "The attribute has its one value already", "Change it instead of adding another";
+            "The attribute has a single value, which is set", "Change the value instead of adding another";
         ILLEGAL_OBJECT_TYPE "Illegal Object Type", "",
-            "Objects of that type cannot be made so", "Register the object instead";
+            "The operation cannot create objects of that type", "Register the object instead";
         USAGE_MASK "Incompatible Cryptographic Usage Mask", "",
             "The key's usage mask does not allow the operation",
-            "Set the mask when the key is made: it cannot be changed";
+            "Set the mask when the key is created: it cannot change later";
         CORRELATION_ASYNCHRONOUS "Invalid Asynchronous Correlation Value", "",
             "No asynchronous operation of this user has that value",
-            "Use the value that the answer gave; results are kept for a while only";
+            "Use the value of the response; results expire";
         INVALID_VALUE "Invalid Attribute Value", "",
             "The attribute cannot have that value", "Change the value";
         CORRELATION "Invalid Correlation Value", "",
-            "No operation in parts of this user has that value",
-            "Begin again; what is begun is kept for a while only";
+            "No multi-part operation of this user has that value",
+            "Start the operation again; unfinished operations expire";
         INVALID_CSR "Invalid CSR", "",
-            "The request for a certificate cannot be read, or its signature is wrong",
-            "Make it again: PKCS#10, or the same in PEM";
+            "The certificate request is malformed, or its signature is wrong",
+            "Create the request again, as PKCS#10 or PEM";
         INVALID_OBJECT_TYPE "Invalid Object Type", "",
-            "The operation is not for objects of that type", "Name an object of another type";
+            "The operation does not support objects of that type", "Use an object of another type";
         NAME_TAKEN "Non Unique Name Attribute", "",
-            "An object has that name already", "Choose another name";
+            "Another object has that name", "Choose another name";
         OBJECT_DESTROYED "Object Destroyed", "",
             "The object was destroyed; its attributes remain", "Use another object";
-        OBJECT_NOT_FOUND "Object Not Found", "", "There is no such object", "Check the identifier";
+        OBJECT_NOT_FOUND "Object Not Found", "", "The object does not exist", "Check the identifier";
         SERVER_LIMIT "Server Limit Exceeded", "",
-            "The user has as much under way as one may have, or the value is larger than the server takes",
-            "Finish or cancel some of it, or ask for less";
+            "The user has too many unfinished operations, or a value is too large",
+            "Finish or cancel operations, or request less";
         WRAPPING_ARCHIVED "Wrapping Object Archived", "",
-            "The key to wrap with is archived", "Recover it first";
+            "The wrapping key is archived", "Recover it first";
         WRAPPING_DESTROYED "Wrapping Object Destroyed", "",
-            "The key to wrap with was destroyed", "Use another one";
+            "The wrapping key was destroyed", "Use another key";
         WRAPPING_NOT_FOUND "Wrapping Object Not Found", "",
-            "The key to wrap with is not there, or not for this user", "Check its identifier and policy";
+            "The wrapping key does not exist, or its policy does not allow its use", "Check its identifier and policy";
         WRONG_STATE "Wrong Key Lifecycle State", "",
             "The object's state does not allow it", "Activate the key first, or use one that is not deactivated";
         PKCS11_CODEC "PKCS#11 Codec Error", "",
-            "The input parameters of the function cannot be read", "Correct the client's encoding";
+            "The input parameters of the function are malformed", "Correct the client's encoding";
         PKCS11_FUNCTION "PKCS#11 Invalid Function", "",
-            "There is no such function", "Name one of the standard's functions";
+            "The function does not exist", "Use a function of the standard";
         PKCS11_INTERFACE "PKCS#11 Invalid Interface", "",
-            "There is no such interface here", "Leave the interface out";
+            "The server does not have the interface", "Omit the interface";
         CONSTRAINT "Constraint Violation", "",
-            "The new object meets none of the constraints that its user set",
-            "Get Constraints tells them; change the object or the constraints";
+            "The new object violates the constraints that its user set",
+            "Read them with Get Constraints; change the object or the constraints";
         DUPLICATE_PROCESS "Duplicate Process Request", "",
-            "The operation was processed already", "Poll for its result";
+            "The operation has already been processed", "Poll for its result";
         GENERAL_FAILURE "General Failure", "",
-            "The store failed, or a bug", "Look into the server's log: it says why";
+            "The store failed, or the server has a bug", "Read the server's log, which states the cause";
     }
 }

@@ -1,8 +1,8 @@
-//! What an error means and what to do about it: one table for the line of a failed start, for `--explain`, and for
-//! docs/errors.md, which a test holds to it.
+//! The meaning of each error and what to do: one table for error messages of the program, `--explain` and
+//! docs/errors.md, which is generated from it.
 //!
-//! `starts` has what keeps the program from doing what it was asked, `answers` what clients are told. Which error has
-//! which explanation is told here, one arm for each error, so that a new one cannot be without.
+//! `starts` contains the failures of the program, `answers` those that clients observe. This file maps each error type
+//! to its explanations with exhaustive matches, so that every new error needs an explanation.
 
 mod answers;
 mod starts;
@@ -13,6 +13,7 @@ pub use starts::STARTS;
 use crate::backup;
 use crate::kmip::enums::ResultReason;
 use crate::logging;
+#[cfg(feature = "certificates")]
 use crate::pki;
 use crate::policy;
 use crate::server::{self, AuthorityError, TlsError};
@@ -22,13 +23,13 @@ use crate::store;
 /// One explanation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// What `--explain` takes: a word of the program's own, or the name of a Result Reason.
+    /// The argument of `--explain`: a code of this program, or the name of a Result Reason.
     pub code: &'static str,
-    /// What the line or the answer says, as far as it is always the same.
+    /// The constant part of the message.
     pub says: &'static str,
-    /// What is the matter.
+    /// The meaning of the error.
     pub meaning: &'static str,
-    /// What to do about it.
+    /// What to do.
     pub advice: &'static str,
 }
 
@@ -44,13 +45,13 @@ macro_rules! explanations {
 }
 pub(crate) use explanations;
 
-/// Something that keeps the program from doing what it was asked.
+/// An error of the program that has an explanation.
 pub trait Explained {
-    /// What it means.
+    /// Returns the explanation.
     fn explanation(&self) -> Explanation;
 }
 
-/// What people type: `permission denied`, `PERMISSION_DENIED`, `PermissionDenied` and `12` are the same.
+/// Returns the explanation of a code. `permission denied`, `PERMISSION_DENIED`, `PermissionDenied` and `12` are equal.
 pub fn find(code: &str) -> Option<Explanation> {
     let plain = |text: &str| -> String {
         let letters = text.chars().filter(|letter| letter.is_ascii_alphanumeric());
@@ -72,12 +73,12 @@ pub fn find(code: &str) -> Option<Explanation> {
     Some(Explanation {
         code: reason.name(),
         says: reason.name(),
-        meaning: "A Result Reason of the standard that this server never gives",
-        advice: "Look at who answered: it was another server",
+        meaning: "A Result Reason of the standard that this server never returns",
+        advice: "Check which server the client is connected to",
     })
 }
 
-/// All codes, in the order of docs/errors.md.
+/// Returns all codes, in the order of docs/errors.md.
 pub fn codes() -> impl Iterator<Item = &'static str> {
     STARTS.iter().chain(CONNECTIONS).chain(REASONS).map(|explanation| explanation.code)
 }
@@ -86,6 +87,7 @@ impl Explained for settings::Error {
     fn explanation(&self) -> Explanation {
         use settings::InvalidValue;
         match self {
+            Self::Invalid { reason: InvalidValue::Unsupported(_), .. } => starts::FEATURE_MISSING,
             Self::Invalid { source: settings::Source::Options, .. } => starts::COMMAND_LINE,
             Self::Unreadable { .. } => starts::SETTINGS_UNREADABLE,
             Self::Malformed { .. } | Self::NoServerSection(_) => starts::SETTINGS_MALFORMED,
@@ -94,6 +96,12 @@ impl Explained for settings::Error {
             Self::Invalid { reason: InvalidValue::NoSuchFile, .. } => starts::NO_SUCH_FILE,
             Self::Invalid { .. } => starts::SETTING_INVALID,
         }
+    }
+}
+
+impl Explained for settings::MissingFeature {
+    fn explanation(&self) -> Explanation {
+        starts::FEATURE_MISSING
     }
 }
 
@@ -190,6 +198,7 @@ impl Explained for backup::Error {
     }
 }
 
+#[cfg(feature = "certificates")]
 impl Explained for pki::Error {
     fn explanation(&self) -> Explanation {
         match self {
@@ -211,16 +220,16 @@ impl Explained for std::io::Error {
     }
 }
 
-/// The explanation of a command line that cannot be read.
+/// The explanation of a wrong command line.
 pub const COMMAND_LINE: Explanation = starts::COMMAND_LINE;
-/// That of settings by which no server starts.
+/// The explanation of errors that `--check-config` finds.
 pub const CHECK_FAILED: Explanation = starts::CHECK_FAILED;
-/// That of a code that there is not.
+/// The explanation of an unknown code.
 pub const NOT_EXPLAINED: Explanation = starts::NOT_EXPLAINED;
-/// That of a task for a database in memory.
+/// The explanation of an export or import with a database in memory.
 pub const NO_DATABASE: Explanation = starts::NO_DATABASE;
 
-/// The rows of a list as a table for people.
+/// Returns a list as a Markdown table.
 pub fn table(heads: [&str; 3], list: &[Explanation]) -> String {
     let escaped = |text: &str| text.replace('|', "\\|");
     let mut text = format!("| Code | {} |\n|---|---|---|---|\n", heads.join(" | "));

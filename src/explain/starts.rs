@@ -1,147 +1,150 @@
-//! What keeps the program from doing what it was asked. The words in `says` are those of the line.
+//! The failures of the program. `says` quotes the line on standard error.
 
 use super::explanations;
 
 explanations! {
-    /// Each with a code of the program's own.
+    /// The failures of the program, each with its code.
     STARTS {
-        COMMAND_LINE "command-line", "an option, and what is wrong with it",
+        COMMAND_LINE "command-line", "the option, and what is wrong with it",
             "The command line has an option that does not exist, or one with a value that it cannot have",
-            "Correct it; `run_server --help` lists the options";
-        SETTINGS_UNREADABLE "settings-unreadable", "the configuration file … cannot be read",
-            "The file that -f names, or /etc/pykmip/server.conf, is not there, not readable for this user, or not UTF-8",
-            "Name a file that is there with -f, and give this user the right to read it";
-        SETTINGS_MALFORMED "settings-malformed", "there is no section [server], or a line that is no setting",
-            "The settings file is not one of sections and lines `name=value`",
-            "Correct the line that is named; server.conf.example shows the form";
+            "Correct the option; `run_server --help` lists the options";
+        SETTINGS_UNREADABLE "settings-unreadable", "the settings file … cannot be read",
+            "The file that -f names, or /etc/pykmip/server.conf, does not exist, is not readable for this user, or is not UTF-8",
+            "Name an existing file with -f, and allow this user to read it";
+        SETTINGS_MALFORMED "settings-malformed", "the section [server] is missing, or line … is neither a section nor a setting",
+            "The settings file does not consist of sections and lines `name=value`",
+            "Correct that line; server.conf.example shows the form";
         SETTING_UNKNOWN "setting-unknown", "the setting '…' does not exist",
-            "The section [server] has a name that the server does not know; it is refused so that no misspelt setting is lost",
-            "Correct the name or remove the line; README.md lists the settings";
+            "The section [server] contains an unknown name; the server refuses it, so that a misspelt setting cannot go unnoticed",
+            "Correct the name or remove the line; docs/settings.md lists the settings";
         SETTING_MISSING "setting-missing", "the setting '…' is missing",
-            "A setting without default is neither in the file nor an option",
-            "Add it to the section [server] of the file, or give it as the option of the same name";
+            "Neither the file nor an option contains a required setting",
+            "Add it to the section [server] of the file, or use the option of the same name";
         SETTING_INVALID "setting-invalid", "the setting '…' cannot be '…'",
-            "The value is none that the setting can have; the line says which there are",
-            "Give one of the values that the line names";
-        NO_SUCH_FILE "no-such-file", "there is no such file",
-            "The path of a setting leads nowhere",
-            "Correct the path: one that does not begin with / starts from the folder that the server is started in";
+            "The value is not one of the allowed values, which the line states",
+            "Use one of the values that the line states";
+        NO_SUCH_FILE "no-such-file", "the file does not exist",
+            "The path of a setting names no existing file",
+            "Correct the path; a relative path starts at the working directory of the server";
+        FEATURE_MISSING "feature-missing", "this build has no …",
+            "The program was built without the cargo feature that an option or setting needs",
+            "Build it with that feature, or omit the option or setting";
         LOG_UNWRITABLE "log-unwritable", "the log file … cannot be written",
-            "The file or its folder cannot be made or written by this user; the default is in /var/log/pykmip",
-            "Name another file with -l, or give this user the right to write there";
+            "This user cannot create or write the file or its directory; the default is in /var/log/pykmip",
+            "Name another file with -l, or allow this user to write there";
         PEM_UNREADABLE "pem-unreadable", "… cannot be read",
-            "A file of certificates or keys cannot be read by this user, or is broken PEM",
-            "Give this user the right to read it, or put the right file there";
+            "This user cannot read a file of certificates or keys, or its PEM is malformed",
+            "Allow this user to read the file, or replace it";
         NO_CERTIFICATE "no-certificate", "holds no PEM certificate",
-            "The file is of another kind, DER for instance",
-            "Put a PEM certificate there; DER becomes PEM by `openssl x509 -inform der -in FILE -out FILE.pem`";
+            "The file has another format, for example DER",
+            "Use a PEM certificate; `openssl x509 -inform der -in FILE -out FILE.pem` converts DER";
         BAD_CERTIFICATE "bad-certificate", "holds a broken certificate",
-            "What stands between the marks of PEM is no X.509 certificate",
-            "Get the certificate again from whoever issued it";
+            "The PEM block does not contain an X.509 certificate",
+            "Obtain the certificate again from its CA";
         NO_KEY "no-key", "holds no PEM private key, or no private key",
-            "The file that should hold the server's private key does not",
-            "Name a file with the PEM private key of the certificate in key_path";
+            "The file does not contain the server's private key",
+            "Set key_path to a file with the PEM private key of the certificate";
         KEY_ENCRYPTED "key-encrypted", "the private key in … is encrypted",
-            "The key asks for a password, and nobody is there to type one",
-            "Decrypt it with `openssl pkey -in FILE -out OUT`, and name OUT in key_path";
+            "The key needs a password, which the server cannot ask for",
+            "Decrypt it with `openssl pkey -in FILE -out OUT`, and set key_path to OUT";
         BAD_KEY "bad-key", "the private key in … cannot be used",
-            "The key is of a kind or size that TLS here does not have",
+            "The server does not support keys of this type or size",
             "Use an RSA key of 2048 to 8192 bits or one of P-256, P-384, P-521 or Ed25519, with a certificate for it";
         KEY_MISMATCH "key-mismatch", "is not the one of the certificate",
-            "Private key and certificate do not belong together",
-            "Name the pair that belongs together in key_path and certificate_path";
+            "The private key does not match the certificate",
+            "Set key_path and certificate_path to a matching pair";
         AUTHORITY_UNUSABLE "authority-unusable", "certify_ca_certificate, certify_ca_key",
-            "The authority that is to sign for Certify has no certificate, no key in clear, or not the one of the other",
-            "Name a CA certificate and its private key in both settings, or neither: then the server makes its own";
+            "The CA for Certify has no certificate or no unencrypted key, or they do not match",
+            "Set both to a CA certificate and its private key, or neither: the server then creates a CA";
         AUTHORITY_TRUSTED "authority-trusted", "ca_path vouches for the authority",
-            "Clients could have certificates of any name made, and come in with them as somebody else",
-            "Use an authority for Certify that no certificate of ca_path vouches for";
+            "Clients could obtain certificates with any name, and connect as another user",
+            "Use a CA for Certify that ca_path does not trust";
         ANNOUNCEMENT "announcement", "the setting '…' cannot have '…'",
-            "A setting of what clients are told of the server, or a section [validation:…], says what cannot be told",
-            "Correct the value as the line says; server.conf.example shows the form";
+            "A setting announced_… or a section [validation:…] has a value that Query cannot return",
+            "Correct the value as the line states; server.conf.example shows the form";
         POLICY_BROKEN "policy-broken", "policy file …, line …, column …",
-            "A policy file cannot be used; what it defined before stays in force",
-            "Correct the place that is named; policy.json is an example";
+            "A policy file is malformed; the policies that it defined before remain in force",
+            "Correct the file at that position; policy.json is an example";
         NO_DATABASE "no-database", "the database is :memory:",
-            "A database in memory ends with its server: there is nothing to export or to import into",
+            "A database in memory exists only as long as its server, so it cannot be exported or imported into",
             "Name a file with -d";
         DATABASE_NO_FOLDER "database-no-folder", "the directory of the database does not exist",
-            "database_path names a file in a folder that is not there",
-            "Make the folder, or correct database_path";
+            "The directory of database_path does not exist",
+            "Create the directory, or correct database_path";
         DATABASE_UNUSABLE "database-unusable", "the database … cannot be used",
-            "The file is not there, is a folder, or this user may not use it",
-            "Correct database_path, or give this user the right to read and write the file and its folder";
+            "The file does not exist, is a directory, or is not accessible for this user",
+            "Correct database_path, or allow this user to read and write the file and its directory";
         DATABASE_FOREIGN "database-foreign", "is a database of another program, is not a database",
-            "database_path names a file of something else; it was left as it was",
-            "Name another file in database_path";
+            "database_path names a file of another program; the server did not change it",
+            "Set database_path to another file";
         DATABASE_NEWER "database-newer", "has the version … of a newer server",
             "A newer version of this server wrote the database",
-            "Run the version that wrote it, or a newer one";
+            "Run that version, or a newer one";
         DATABASE_PYKMIP "database-pykmip", "is a database of PyKMIP's server",
-            "It has not been taken over yet; exports and imports do not do that",
-            "Start the server on it once: it takes the objects over";
+            "It has not been migrated yet; exports and imports do not migrate it",
+            "Start the server with it once, which migrates the objects";
         DATABASE_NOT_TAKEN_OVER "database-not-taken-over", "cannot be taken over",
-            "The database of PyKMIP's server is damaged, or has an object that cannot be; it was left as it was",
-            "Repair the object that is named with PyKMIP, restore a backup, or begin with another database_path";
+            "The database of PyKMIP's server is damaged or contains an invalid object; the server did not change it",
+            "Repair that object with PyKMIP, restore a backup, or use another database_path";
         DATABASE_SEALED "database-sealed", "the objects of … are sealed",
-            "The database is encrypted, and no key is named",
-            "Name the file of its key in key_encryption_key_path";
+            "The database is encrypted, and key_encryption_key_path is not set",
+            "Set key_encryption_key_path to the file of its key";
         DATABASE_KEY "database-key", "the key encryption key … cannot be used",
-            "The file is not readable, holds no key of 256 bits, or the database is sealed with another one",
-            "Name the file of the key that the database was sealed with: 32 bytes, or 64 hexadecimal digits";
+            "The file is not readable, does not contain a 256-bit key, or contains another key than that of the database",
+            "Use the file of the database's key: 32 bytes, or 64 hexadecimal digits";
         DATABASE_NOT_SEALED "database-not-sealed", "are not sealed",
-            "There is no key to change: the database is not encrypted",
-            "Start the server with key_encryption_key_path once: it seals the objects";
+            "The database is not encrypted, so it has no key to change",
+            "Start the server with key_encryption_key_path once, which encrypts the objects";
         DATABASE_IN_USE "database-in-use", "is in use",
-            "Another process, most likely a server, has the database open, and an import needs it alone",
-            "Stop the server that runs on it, import, and start it again";
+            "Another process, probably a server, uses the database, and an import needs exclusive access",
+            "Stop the server, import, and start the server again";
         DATABASE_FILE_SYSTEM "database-file-system", "is on a file system without shared memory",
-            "Network file systems often lack what SQLite's write-ahead log needs",
+            "SQLite's write-ahead log needs shared memory, which many network file systems lack",
             "Put the database on a local disk";
         DATABASE_DAMAGED "database-damaged", "is damaged in the store",
-            "The bytes of an object make no sense: the disk or another program changed them",
+            "The record of an object is malformed: the disk or another program changed it",
             "Restore the database from a backup";
         DATABASE_FAILED "database-failed", "the store failed to …",
-            "SQLite could not do what it was asked: the disk is full, fails, or the file is damaged",
-            "Look at what SQLite says, at the room on the disk and at its health; restore a backup of a damaged file";
+            "SQLite failed: the disk is full or failing, or the file is damaged",
+            "Read SQLite's message, check the free space and the health of the disk; restore a damaged file from a backup";
         CANNOT_LISTEN "cannot-listen", "the server cannot listen on …",
-            "The port is taken, or below 1024 and this user may not use it, or the name is not of this machine",
-            "Stop who has the port, or name another port (0 for a free one) or hostname";
-        NO_THREAD "no-thread", "what the system says",
-            "The system refuses another thread or handler",
-            "Raise the limits of this user or container for processes and memory";
+            "Another process uses the port, the port is below 1024 and this user may not use it, or the host name is not of this machine",
+            "Stop that process, or choose another port (0 for a free one) or hostname";
+        NO_THREAD "no-thread", "the message of the system",
+            "The system refuses another thread or signal handler",
+            "Raise the process and memory limits of this user or container";
         EXPORT_EXISTS "export-exists", "is there already and is not written over",
             "The file that --export names exists",
-            "Name another file, or remove that one";
-        EXPORT_FILE "export-file", "the file, and what the system says",
-            "The file of an export cannot be read or written",
-            "Correct its path, make room on the disk, or give this user the right to use it";
+            "Name another file, or remove this one";
+        EXPORT_FILE "export-file", "the file, and the message of the system",
+            "The export file cannot be read or written",
+            "Correct its path, free space on the disk, or allow this user to access it";
         EXPORT_KEY "export-key", "the seal key …, is sealed, is not sealed",
-            "--seal-key does not fit the export: it is missing, too much, no key of 256 bits, or another one",
-            "Give the key that it was exported with, or none where it was exported without";
+            "--seal-key does not match the export: it is missing, superfluous, not a 256-bit key, or another key",
+            "Use the key of the export, or omit --seal-key if the export is not encrypted";
         EXPORT_DAMAGED "export-damaged", "FILE, line …: …; nothing was imported",
-            "The export was changed, cut off or written by another version",
-            "Copy it again from where it was made, or export again; docs/backup.md tells the form";
+            "The export was changed, truncated or written by another version",
+            "Copy the file again, or export again; docs/backup.md describes the format";
         IDENTIFIER_TAKEN "identifier-taken", "the database has an object … already",
-            "Both the export and the database have an object of that identifier; nothing was imported",
-            "Import into a database without these objects: a new file in database_path";
+            "The export and the database contain objects with the same Unique Identifier; nothing was imported",
+            "Import into a database without these objects, for example a new file";
         CERTIFICATES_EXIST "certificates-exist", "is there already; nothing was written",
-            "--make-certs writes over no file",
-            "Name an empty folder, or remove the files";
+            "--make-certs does not overwrite files",
+            "Name an empty directory, or remove the files";
         CERTIFICATES_FILE "certificates-file", "… cannot be made",
-            "A folder or file of --make-certs cannot be made",
-            "Name a folder that this user may write to";
+            "--make-certs cannot create a directory or file",
+            "Name a directory that this user can write to";
         CERTIFICATES_OPTION "certificates-option", "at least one client, certificates hold from 1 to …, a certificate cannot be made",
-            "A value of an option of --make-certs cannot be",
+            "An option of --make-certs has an invalid value",
             "Correct the option; `run_server --help` lists them";
-        NOT_EXPLAINED "not-explained", "there is no explanation of '…'",
-            "--explain knows the codes that failed starts end with, and the Result Reasons of the standard",
-            "Give one of them; `run_server --explain list` lists all";
+        NOT_EXPLAINED "not-explained", "the code '…' does not exist",
+            "--explain accepts the codes at the end of error messages, and the Result Reasons of the standard",
+            "Use one of the codes that `run_server --explain list` prints";
         CHECK_FAILED "check-failed", "the server would not start",
-            "--check-config found what would keep the server from starting; each finding stands in its output",
-            "Correct what the lines that begin with `error` name";
-        INTERNAL "internal", "anything else",
-            "A bug, or a library that does not work here",
-            "Report it with the line and the version";
+            "--check-config found errors, which its output lists",
+            "Correct the errors in the lines that begin with `error`";
+        INTERNAL "internal", "any other message",
+            "A bug, or a library that does not work on this machine",
+            "Report the line and the version";
     }
 }

@@ -337,8 +337,8 @@ impl Report {
         let log = &config.log_path;
         let level = Level::NAMES.iter().find(|(_, level)| *level == config.logging_level);
         let level = level.map_or("", |(name, _)| name);
-        self.fact(format!("Logs to {} from the level {level} on", log.display()));
-        if let Err(error) = logging::look(log) {
+        self.fact(format!("Logs to {} from the level {level} on", logging::destination(log)));
+        if let Err(error) = logging::check_writable(log) {
             self.errors.push(StartError::Log(error));
         }
         if let Some(path) = &config.status_path {

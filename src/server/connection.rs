@@ -13,6 +13,7 @@ use crate::auth::{Certificate, Peer};
 use crate::dispatch::{Reply, Respond};
 use crate::ttlv::{FrameError, read_frame};
 
+#[cfg(feature = "http")]
 use super::http::{self, Encoding, Rejection, RequestError};
 use super::memory_quota::{MemoryQuota, MeteredReader, Reservation, quota_exceeded};
 use super::registry::{Registry, Slot};
@@ -37,14 +38,19 @@ impl fmt::Debug for ConnectionConfig {
     }
 }
 
+/// The end of a session by a timeout.
+const LATE: &str = "the client did not finish its request in time";
+
 /// The reason for which a session ends.
 enum SessionEnd {
     PeerClosed,
     /// The client asked for the connection to be closed after a response.
+    #[cfg(feature = "http")]
     Complete,
     ServerStops,
     Refused,
     Frame(FrameError),
+    #[cfg(feature = "http")]
     Http(RequestError),
     Send(io::Error),
     Panic,
@@ -54,15 +60,19 @@ impl fmt::Display for SessionEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PeerClosed => f.write_str("the client closed the connection"),
+            #[cfg(feature = "http")]
             Self::Complete => f.write_str("the client asked to close the connection after the response"),
             Self::ServerStops => f.write_str("the server stops"),
             Self::Refused => f.write_str("the server refused the client"),
-            Self::Frame(FrameError::Io(error)) | Self::Http(RequestError::Io(error))
-                if error.kind() == io::ErrorKind::TimedOut =>
-            {
-                f.write_str("the client did not finish its request in time")
+            Self::Frame(FrameError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                f.write_str(LATE)
             }
             Self::Frame(error) => error.fmt(f),
+            #[cfg(feature = "http")]
+            Self::Http(RequestError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                f.write_str(LATE)
+            }
+            #[cfg(feature = "http")]
             Self::Http(error) => error.fmt(f),
             Self::Send(error) => write!(f, "the response could not be sent: {error}"),
             Self::Panic => f.write_str("the server failed to answer a request"),
@@ -102,7 +112,13 @@ pub(super) fn serve(
     log::info!(target: target, "Starting session: {} for {address}, {suite}{resumed}", peer.session);
     let end = answer(&mut stream, &peer, config, slot);
     stream.close();
-    if matches!(end, SessionEnd::Frame(_) | SessionEnd::Http(_) | SessionEnd::Refused | SessionEnd::Panic) {
+    let is_refusal = match end {
+        SessionEnd::Frame(_) | SessionEnd::Refused | SessionEnd::Panic => true,
+        #[cfg(feature = "http")]
+        SessionEnd::Http(_) => true,
+        _ => false,
+    };
+    if is_refusal {
         linger(socket);
     }
     log::info!(target: target, "Stopping session: {}: {end}", peer.session);
@@ -128,13 +144,14 @@ fn answer(stream: &mut TlsStream<'_>, peer: &Peer, config: &ConnectionConfig, sl
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return SessionEnd::PeerClosed,
         Err(error) => return SessionEnd::Frame(FrameError::Io(error)),
     }
-    let [byte] = first;
     let session = Session { peer, config, slot };
-    if http::begins_with(byte) {
-        session.answer_http(stream, byte)
-    } else {
-        session.answer_frames(stream, first)
+    #[cfg(feature = "http")]
+    if let [byte] = first
+        && http::begins_with(byte)
+    {
+        return session.answer_http(stream, byte);
     }
+    session.answer_frames(stream, first)
 }
 
 /// The context in which the requests of one connection are answered.
@@ -173,6 +190,7 @@ impl Session<'_> {
         }
     }
 
+    #[cfg(feature = "http")]
     fn answer_http(&self, stream: &mut TlsStream<'_>, first: u8) -> SessionEnd {
         let mut requests = http::Requests::beginning_with(first);
         loop {
@@ -193,6 +211,7 @@ impl Session<'_> {
         }
     }
 
+    #[cfg(feature = "http")]
     /// Answers one HTTP request. Returns the end of the session if the session ends with it.
     fn exchange(
         &self,

@@ -18,6 +18,7 @@ pub mod check;
 mod connection;
 mod deadline;
 mod endpoints;
+#[cfg(feature = "http")]
 pub mod http;
 mod listener;
 mod memory_quota;

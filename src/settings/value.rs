@@ -46,11 +46,30 @@ pub enum Kind {
     Endpoints(Field<Vec<ClientEndpoint>>),
 }
 
+/// A cargo feature that the program was built without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingFeature {
+    /// The missing ability, as a noun phrase.
+    pub ability: &'static str,
+    /// The cargo feature.
+    pub feature: &'static str,
+}
+
+impl fmt::Display for MissingFeature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "this build has no {} (cargo feature `{}`)", self.ability, self.feature)
+    }
+}
+
+impl std::error::Error for MissingFeature {}
+
 /// The reason why a setting cannot have a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidValue {
     /// The path names no existing file.
     NoSuchFile,
+    /// The value needs a cargo feature that the program was built without.
+    Unsupported(&'static MissingFeature),
     /// The value is not one of the allowed values.
     Expected(
         /// The allowed values.
@@ -62,6 +81,7 @@ impl fmt::Display for InvalidValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchFile => f.write_str("the file does not exist"),
+            Self::Unsupported(feature) => feature.fmt(f),
             Self::Expected(values) => write!(f, "expected {values}"),
         }
     }

@@ -66,6 +66,9 @@ const FAMILIES: [Family; 18] = [
     Family("Quantum Safe Server", BASELINE_2),
 ];
 
+/// The families that need the cargo feature `http`.
+const NEED_HTTP: [&str; 3] = ["HTTPS Server", "JSON Server", "XML Server"];
+
 /// The separator between family and version in the name of a 1.x profile.
 const VERSION: &str = " KMIP v";
 
@@ -103,6 +106,9 @@ pub(super) fn told(announced: Option<&[AnnouncedProfile]>, version: Version) -> 
 fn is_met(profile: ProfileName) -> bool {
     let name = profile.name();
     let family = name.split_once(VERSION).map_or(name, |(family, _)| family);
+    if !cfg!(feature = "http") && NEED_HTTP.contains(&family) {
+        return false;
+    }
     let has = |operation: &Operation| Entry::find(operation.to_wire()).is_some();
     FAMILIES.iter().any(|Family(known, more)| *known == family && BASELINE.iter().chain(*more).all(has))
 }

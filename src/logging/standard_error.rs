@@ -1,0 +1,47 @@
+//! A logger to standard error, for programs without the cargo feature `log-file`. Service managers and containers add
+//! the time.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use log::{Log, Metadata, Record};
+
+use super::{Error, filter, is_ours, write_message};
+use crate::config::Level;
+
+/// Starts to log to standard error.
+///
+/// # Errors
+/// Returns [`Error::AlreadySet`] on a second call.
+pub fn init(_path: &Path, level: Level) -> Result<(), Error> {
+    log::set_logger(&StandardError).map_err(|_| Error::AlreadySet)?;
+    log::set_max_level(filter(level));
+    Ok(())
+}
+
+/// Succeeds: the program does not write to `path`.
+///
+/// # Errors
+/// None.
+pub fn check_writable(_path: &Path) -> Result<(), Error> {
+    Ok(())
+}
+
+struct StandardError;
+
+impl Log for StandardError {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        is_ours(metadata.target())
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let mut line = String::with_capacity(160);
+            write_message(record, &mut line);
+            // A closed standard error is no reason to stop serving.
+            drop(io::stderr().write_all(line.as_bytes()));
+        }
+    }
+
+    fn flush(&self) {}
+}
