@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use kmip_server::internals::auth::Authenticator;
 use kmip_server::internals::dispatch::{Dispatcher, Respond};
 use kmip_server::internals::engine::Services;
-use kmip_server::internals::engine::services::notifications::Notifications;
 use kmip_server::internals::policy::{Policies, PolicyStore};
 use kmip_server::internals::secret::Secret;
 use kmip_server::internals::store::{
@@ -158,14 +157,13 @@ fn does_not_acknowledge_changes_whose_commit_failed() {
 fn does_not_notify_clients_of_changes_whose_commit_failed() {
     let store = Watched::default();
     let policies = PolicyStore::fixed(Policies::builtin());
-    let notifications = Notifications::of(["John Doe".to_owned()]);
-    let mut services = Services::new(Box::new(store.clone()), policies);
-    services.notifications = notifications;
-    let dispatcher = Dispatcher::new(services, Authenticator::new(true, Vec::new()));
+    let services = Services::new(Box::new(store.clone()), policies);
+    let authenticator = Authenticator::new(true, Vec::new());
+    let dispatcher = Dispatcher::with_listeners(services, authenticator, ["John Doe".to_owned()]);
     let waiting = |loses: bool| {
         *store.loses.lock().unwrap() = loses;
         dispatcher.respond(&message_of(V1_4, Some(Continue), &[CREATE, VERSIONS, CREATE]), peer());
-        dispatcher.notifications().status()[0].waiting
+        dispatcher.deliveries().status()[0].waiting
     };
     assert_eq!(waiting(true), 0);
     assert_eq!(waiting(false), 2);

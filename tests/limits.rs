@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kmip_server::internals::config::Config;
+use kmip_server::internals::dispatch::delivery::MAX_WAITING;
 use kmip_server::internals::dispatch::{Dispatcher, MAX_BATCH_ITEMS, Respond};
-use kmip_server::internals::engine::services::notifications::MAX_WAITING;
 use kmip_server::internals::engine::services::tickets::MAX_PER_USER;
 use kmip_server::internals::engine::{MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, cpu_permits};
 use kmip_server::internals::secret::Secret;

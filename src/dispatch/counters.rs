@@ -55,5 +55,5 @@ pub struct Status {
     /// The state of the store.
     pub store: crate::store::StoreStatus,
     /// What was sent to the listeners of clients.
-    pub endpoints: Vec<crate::engine::services::notifications::Status>,
+    pub endpoints: Vec<super::delivery::QueueStatus>,
 }

@@ -7,6 +7,7 @@ mod asynchronous;
 mod batch;
 mod correlation;
 mod counters;
+pub mod delivery;
 pub mod outgoing;
 
 use std::borrow::Cow;
@@ -26,6 +27,7 @@ use asynchronous::{Mode, Pool};
 use batch::{Item, ItemResult};
 use counters::Counters;
 pub use counters::Status;
+use delivery::DeliveryQueues;
 
 /// How old a request's time stamp may be, in seconds. What is as old is refused; so is any from the future.
 const MAX_AGE: i64 = 60;
@@ -68,20 +70,32 @@ pub trait Respond: Send + Sync + 'static {
     }
 }
 
-/// The dispatcher: the services that operations use, and who is let in.
+/// The dispatcher: authenticates requests and executes their batches on the services of the engine.
 pub struct Dispatcher {
-    // Dropped first: what its threads do uses the services.
+    // Declared first, so that its threads, which use the services, end before the services are dropped.
     pool: Pool,
     services: Arc<Services>,
+    deliveries: Arc<DeliveryQueues>,
     authenticator: Authenticator,
     counters: Arc<Counters>,
 }
 
 impl Dispatcher {
-    /// A dispatcher on `services`, for the clients that `authenticator` lets in.
+    /// Creates a dispatcher without listeners.
     pub fn new(services: Services, authenticator: Authenticator) -> Self {
-        let counters = Arc::new(Counters::new());
-        Self { pool: Pool::default(), services: Arc::new(services), authenticator, counters }
+        Self::with_listeners(services, authenticator, [])
+    }
+
+    /// Creates a dispatcher that queues notifications for the listeners of these users.
+    pub fn with_listeners(
+        mut services: Services,
+        authenticator: Authenticator,
+        users: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let deliveries = Arc::new(DeliveryQueues::of(users));
+        services.notifications = Arc::clone(&deliveries) as _;
+        let (pool, counters) = (Pool::default(), Arc::new(Counters::new()));
+        Self { pool, services: Arc::new(services), deliveries, authenticator, counters }
     }
 
     fn now(&self) -> DateTime {
@@ -324,7 +338,7 @@ impl Respond for Dispatcher {
             refused: self.counters.refused.load(Ordering::Relaxed),
             bugs: self.counters.bugs.load(Ordering::Relaxed),
             store: self.services.store_status(),
-            endpoints: self.services.notifications.status(),
+            endpoints: self.deliveries.status(),
         }
     }
 }

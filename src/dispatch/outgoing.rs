@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::{self, Identity, Peer};
 use crate::engine::export::GetOptions;
-use crate::engine::services::notifications::{Event, Notification, Notifications};
+use crate::engine::services::notifications::{Event, Notification};
 use crate::engine::{Context, destroyed, lifecycle, refused};
 use crate::kmip::attributes::{AttributeChanges, AttributeList};
 use crate::kmip::enums::{ObjectType, Operation, PutFunction, QueryFunction, ResultReason, ResultStatus};
@@ -20,6 +20,7 @@ use crate::kmip::{Error, NotifyRequest, PutRequest, RequestHeader};
 use crate::store::Id;
 use crate::ttlv::{self, Field, Reader, SUPPORTED, Tag, V1_0, V1_3, V2_0, Value, Version, Writer};
 
+use super::delivery::DeliveryQueues;
 use super::{Dispatcher, MAX_LOGGED, Tree, batch};
 
 /// What a listener is asked about itself, as far as the version has it.
@@ -117,9 +118,9 @@ impl std::error::Error for Failure {}
 pub type Exchange<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<Vec<u8>>;
 
 impl Dispatcher {
-    /// What waits to be sent.
-    pub fn notifications(&self) -> &Notifications {
-        &self.services.notifications
+    /// Returns the queues of notifications that wait for their listeners.
+    pub fn deliveries(&self) -> &DeliveryQueues {
+        &self.deliveries
     }
 
     /// Sends one notification of `user` to `peer`, which has to be that user by its certificate. From 1.3 on, a listener is

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use crate::kmip::Error;
 use crate::secret::Secret;
 use crate::store::{self, Id, Located, Outcome, PendingCommit, Query, Record, Store, Transaction};
 
-use super::scope::{CommitMode, Scope};
+use super::scope::{CommitMode, LostTransaction, Scope};
 
 /// The transactions of one batch, whose commits the store performs while later items of the batch execute.
 pub(super) struct CommitPipeline<'a> {
@@ -16,15 +15,6 @@ pub(super) struct CommitPipeline<'a> {
     pending: Vec<(usize, Box<dyn PendingCommit + 'a>)>,
     started: usize,
     lost: Vec<LostTransaction>,
-}
-
-/// A transaction that was executed and whose commit failed.
-#[derive(Debug)]
-pub struct LostTransaction {
-    /// The number of transactions that started before it.
-    pub number: usize,
-    /// The failure of the store.
-    pub error: Error,
 }
 
 impl<'a> CommitPipeline<'a> {

@@ -18,11 +18,11 @@ use crate::store::{self, Criterion, Id, Located, Order, Outcome, Query, Record, 
 use crate::ttlv::{DateTime, V2_1, Version};
 
 use super::access::{self, Gate, Granted};
-use super::commit_pipeline::{CommitPipeline, LostTransaction};
+use super::commit_pipeline::CommitPipeline;
 use super::cpu_permits;
 use super::error::{failed, invalid_field, not_found};
 use super::lifecycle;
-use super::scope::{CommitMode, Scope};
+use super::scope::{CommitMode, LostTransaction, Scope};
 use super::services::Services;
 use super::services::notifications::{Addressed, ChangeRecorder};
 
@@ -91,7 +91,9 @@ impl<'a> Context<'a> {
             notifications = if outcome == Outcome::Commit { cx.notifications } else { Vec::new() };
             outcome
         })?;
-        notifications.into_iter().for_each(|(_, notification)| services.notifications.post(notification));
+        for (_, (user, notification)) in notifications {
+            services.notifications.post(&user, notification);
+        }
         Ok(())
     }
 
@@ -203,9 +205,9 @@ impl<'a> Context<'a> {
     /// Waits until every transaction is durable and returns the lost ones. Queues the notifications of the others.
     pub fn take_lost(&mut self) -> Vec<LostTransaction> {
         let lost = self.scope.take_lost();
-        for (number, notification) in self.notifications.drain(..) {
+        for (number, (user, notification)) in self.notifications.drain(..) {
             if lost.iter().all(|lost| lost.number != number) {
-                self.services.notifications.post(notification);
+                self.services.notifications.post(&user, notification);
             }
         }
         lost
@@ -378,7 +380,7 @@ impl<'a> Context<'a> {
         mut job: impl FnMut(&mut dyn Transaction) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let services = self.services;
-        let recorder = ChangeRecorder { notifications: &services.notifications, version: self.version };
+        let recorder = ChangeRecorder { sink: services.notifications.as_ref(), version: self.version };
         let number = self.scope.transactions_started();
         let mut result = None;
         let mut notifications = Vec::new();
@@ -395,7 +397,9 @@ impl<'a> Context<'a> {
         let value = result
             .unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))?;
         if self.scope.commit_mode() == CommitMode::Immediate {
-            notifications.into_iter().for_each(|notification| services.notifications.post(notification));
+            for (user, notification) in notifications {
+                services.notifications.post(&user, notification);
+            }
         } else {
             let numbered = notifications.into_iter().map(|notification| (number, notification));
             self.notifications.extend(numbered);

@@ -31,9 +31,9 @@ pub mod usage_limits;
 pub mod wrapping;
 
 pub use access::Granted;
-pub use commit_pipeline::LostTransaction;
 pub use context::{Context, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, Search};
 pub use cpu_permits::cpu_permits;
 pub use creation::{NewObject, RequestedAttributes, Requester};
 pub use error::{bounded_text, destroyed, failed, invalid_field, not_found, refused, wrong_state};
+pub use scope::LostTransaction;
 pub use services::{Announced, AnnouncedProfile, Authority, Services};

@@ -2,10 +2,18 @@
 
 use std::sync::Arc;
 
+use crate::kmip::Error;
 use crate::secret::Secret;
 use crate::store::{self, Id, Located, Outcome, Query, Record, Store, Transaction};
 
-use super::commit_pipeline::LostTransaction;
+/// A transaction that was executed and whose commit failed.
+#[derive(Debug)]
+pub struct LostTransaction {
+    /// The number of transactions that started before it.
+    pub number: usize,
+    /// The failure of the store.
+    pub error: Error,
+}
 
 /// When the transactions of a scope become durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

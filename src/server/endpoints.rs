@@ -19,8 +19,9 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use crate::auth::{Certificate, Peer};
 use crate::config::ClientEndpoint;
 use crate::dispatch::Dispatcher;
+use crate::dispatch::delivery::Next;
 use crate::dispatch::outgoing::{Delivery, Failure, PeerCapabilities};
-use crate::engine::services::notifications::{Next, Notification};
+use crate::engine::services::notifications::Notification;
 use crate::lock::IgnorePoison;
 use crate::ttlv::{FrameError, read_frame};
 
@@ -103,7 +104,7 @@ impl Endpoints {
 
     /// Stops delivery: queued notifications are delivered for another [`GRACE`], then the rest is dropped.
     pub(super) fn stop(&self) {
-        let notifications = self.dispatcher.notifications();
+        let notifications = self.dispatcher.deliveries();
         notifications.close(GRACE);
         if !self.threads.wait(GRACE) {
             let state = self.threads.state();
@@ -184,13 +185,13 @@ impl Sender {
     fn run(mut self) {
         let dispatcher = Arc::clone(&self.dispatcher);
         loop {
-            match dispatcher.notifications().next(&self.endpoint.user, IDLE_TIMEOUT) {
+            match dispatcher.deliveries().next(&self.endpoint.user, IDLE_TIMEOUT) {
                 Next::Notification(notification) => {
                     // A panic costs one notification, not the listener.
                     if catch_unwind(AssertUnwindSafe(|| self.send(&notification))).is_err() {
                         self.disconnect();
                         dispatcher
-                            .notifications()
+                            .deliveries()
                             .dropped(&self.endpoint.user, "the server panicked, which is a bug");
                     }
                 }
@@ -203,7 +204,7 @@ impl Sender {
     /// Delivers a notification, in several attempts if necessary.
     fn send(&mut self, notification: &Notification) {
         let dispatcher = Arc::clone(&self.dispatcher);
-        let (notifications, user) = (dispatcher.notifications(), self.endpoint.user.clone());
+        let (notifications, user) = (dispatcher.deliveries(), self.endpoint.user.clone());
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=MAX_ATTEMPTS {
             // The listener may have closed an idle connection, which does not count as a failed attempt.

@@ -47,7 +47,6 @@ pub use trust::Trust;
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Respond};
-use crate::engine::services::notifications::Notifications;
 use crate::engine::{Services, pykmip_import};
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, KeyEncryptionKey, Memory, Sqlite, Store};
@@ -153,15 +152,13 @@ impl Server {
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
         let authority = authority::load(config)?;
-        let notifications =
-            Notifications::of(config.client_endpoints.iter().map(|endpoint| endpoint.user.clone()));
         let announced = server_information::read(config)?;
         let mut services = Services::new(store, policies);
         services.authority = authority;
         services.announced = announced;
-        services.notifications = notifications;
         services.compatibility = config.compatibility;
-        let dispatcher = Arc::new(Dispatcher::new(services, authenticator(config)));
+        let users = config.client_endpoints.iter().map(|endpoint| endpoint.user.clone());
+        let dispatcher = Arc::new(Dispatcher::with_listeners(services, authenticator(config), users));
         let server = Self::bind_with(config, Arc::clone(&dispatcher) as _)?;
         let endpoints = config.client_endpoints.clone();
         let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.config.tls.client), endpoints);

@@ -10,6 +10,8 @@ pub mod notifications;
 mod streams;
 pub mod tickets;
 
+use std::sync::Arc;
+
 use crate::clock::Clock;
 use crate::compatibility::Compatibility;
 use crate::policy::PolicyStore;
@@ -22,7 +24,7 @@ pub use streams::Streams;
 pub use tickets::Tickets;
 
 use jobs::Jobs;
-use notifications::Notifications;
+use notifications::{NoListeners, NotificationSink};
 
 /// What all requests share.
 pub struct Services {
@@ -46,8 +48,8 @@ pub struct Services {
     pub group_rotation: GroupRotation,
     /// The asynchronous operations.
     pub jobs: Jobs,
-    /// The notifications for the listeners of clients.
-    pub notifications: Notifications,
+    /// The receiver of notifications to the listeners of clients.
+    pub notifications: Arc<dyn NotificationSink>,
 }
 
 impl Services {
@@ -65,7 +67,7 @@ impl Services {
             tickets: Tickets::default(),
             group_rotation: GroupRotation::default(),
             jobs: Jobs::default(),
-            notifications: Notifications::default(),
+            notifications: Arc::new(NoListeners),
         }
     }
 
