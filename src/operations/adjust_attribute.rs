@@ -132,7 +132,7 @@ impl ValueType {
     }
 }
 
-/// The type of the attribute's value: what it is, or where there is none, what the row or the adjustment says.
+/// Returns the type of the current value, or else that of the definition or of the Adjustment Value.
 fn value_type_of(
     row: &'static AttributeDefinition,
     current: Option<&Attribute>,

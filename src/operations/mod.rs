@@ -86,11 +86,11 @@ pub trait Operation {
     /// Executes the operation.
     ///
     /// # Errors
-    /// Returns the error for the response; none of the operation's changes is kept then.
+    /// Returns the error for the response; the operation then has no effect.
     fn execute(cx: &mut Context<'_>, request: Self::Request) -> Result<Self::Response, Error>;
 }
 
-/// An operation whose payload has been read, ready to run.
+/// An operation with its decoded Request Payload.
 pub trait Prepared: Send {
     /// Executes the operation.
     ///

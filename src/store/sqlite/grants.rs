@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::locate::Values;
+use super::values::Values;
 use crate::kmip::Principal;
 use crate::kmip::enums::ObjectType;
 use crate::store::Query;

@@ -15,6 +15,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::columns::{self, Column, INITIAL_DATE, MAX_KEY, UNDATED};
 use super::grants::{IndexRange, Visibility};
+use super::values::Values;
 use crate::kmip::attributes::Attribute;
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::store::{Criterion, Error, Id, Located, Order, Query};
@@ -116,18 +117,6 @@ impl QueryPlan {
     /// Returns the statement that counts all matching objects.
     pub(super) fn count(&self) -> String {
         format!("SELECT count(*) FROM ({})", self.select)
-    }
-}
-
-/// The parameters of a statement under construction.
-#[derive(Default)]
-pub(super) struct Values(Vec<Sql>);
-
-impl Values {
-    /// Adds a value and returns its placeholder.
-    pub(super) fn add(&mut self, value: impl Into<Sql>) -> String {
-        self.0.push(value.into());
-        format!("?{}", self.0.len())
     }
 }
 

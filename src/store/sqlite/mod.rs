@@ -23,6 +23,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod values;
 mod writer;
 
 use std::fs;
