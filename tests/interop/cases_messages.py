@@ -42,10 +42,10 @@ ASK = [
     case("query.several", "Query of three functions", m.query(1, 2, 3)),
     case("query.twice", "Query of one function twice", m.query(1, 1)),
     case("discover-versions.all", "DiscoverVersions without versions", m.discover_versions()),
-    case("discover-versions.one", "DiscoverVersions of 1.2", m.discover_versions((1, 2), payload_rule="same"), versions=FROM_1_1),
-    case("discover-versions.order", "DiscoverVersions of 1.0 and 1.3", m.discover_versions((1, 0), (1, 3), payload_rule="same"), versions=FROM_1_1),
-    case("discover-versions.none-known", "DiscoverVersions of 9.9", m.discover_versions((9, 9), payload_rule="same"), versions=FROM_1_1),
-    case("discover-versions.some-known", "DiscoverVersions of 9.9 and 1.1", m.discover_versions((9, 9), (1, 1), payload_rule="same"), versions=FROM_1_1),
+    case("discover-versions.one", "DiscoverVersions of 1.2", m.discover_versions((1, 2)), versions=FROM_1_1),
+    case("discover-versions.order", "DiscoverVersions of 1.0 and 1.3", m.discover_versions((1, 0), (1, 3)), versions=FROM_1_1),
+    case("discover-versions.none-known", "DiscoverVersions of 9.9", m.discover_versions((9, 9)), versions=FROM_1_1),
+    case("discover-versions.some-known", "DiscoverVersions of 9.9 and 1.1", m.discover_versions((9, 9), (1, 1)), versions=FROM_1_1),
 ]
 
 

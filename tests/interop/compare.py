@@ -4,15 +4,13 @@
     python compare.py --facts facts.md      (PyKMIP's server alone; writes what it answers)
 
 The cases are tables (cases_*.py). Compared are: that there is a reply, its header's version,
-the number of items, each item's status and reason, the text "Could not locate object: ID",
-and on success the payload. What is known to differ is data too: deviations.json. The run
-fails where something differs that is not listed, and where a listed one no longer differs.
+the number of items, each item's operation, identifier, status, reason and payload, and the text "Could not locate
+object: ID". reasons.py judges what differs.
 """
 
 import argparse
 import collections
 import concurrent.futures
-import fnmatch
 import json
 import logging
 import pathlib
@@ -29,6 +27,7 @@ import message
 import ttlv
 from kmip.core import enums
 from pki import PEOPLE, Pki
+from reasons import Reasons
 from server import Server, reference_command
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -185,7 +184,7 @@ def reduced_item(item, names, secret):
         "status": named(enums.ResultStatus, ttlv.value_of(item, "RESULT_STATUS")),
         "reason": None if reason is None else named(enums.ResultReason, reason),
         "message": None if told is None else without_identifiers(told, names),
-        "payload": None if payload is None else plain(payload, names, secret)[1],
+        "payload": None if payload is None else plain(payload, names, secret)[2],
     }
 
 
@@ -204,126 +203,55 @@ def without_identifiers(told, names):
 
 
 def plain(item, names, secret):
-    """[tag, value] with children in place of structures; what differs by nature is replaced."""
+    """Returns [tag, type, value], a structure with its children; replaces what differs by nature."""
     name = ttlv.tag_name(item.tag)
+    return [name, item.type, plain_value(item, name, names, secret)]
+
+
+def plain_value(item, name, names, secret):
     if item.type == ttlv.STRUCTURE:
-        return [name, [plain(child, names, secret) for child in item.value]]
+        return [plain(child, names, secret) for child in item.value]
     if item.type == ttlv.TEXT:
-        return [name, next((n for n, v in names.items() if v == item.value and n != "$case"), item.value)]
+        return next((n for n, v in names.items() if v == item.value and n != "$case"), item.value)
     if item.type == ttlv.DATE:
         recent = abs(item.value - time.time()) < 3600
-        return [name, "<now>" if recent else item.value]
+        return "<now>" if recent else item.value
     if item.type in (ttlv.BYTES, ttlv.BIG):
         hidden = secret and name in ("KEY_MATERIAL", "DIGEST_VALUE")
-        return [name, f"<{len(item.value)} bytes>" if hidden and name != "KEY_MATERIAL" else "<new key>" if hidden else item.value.hex()]
-    return [name, item.value]
+        return f"<{len(item.value)} bytes>" if hidden and name != "KEY_MATERIAL" else "<new key>" if hidden else item.value.hex()
+    return item.value
 
 
 # --- judgement ------------------------------------------------------------------------------
 
 
 def differences(case, theirs, ours, texts=False):
-    """What differs, as a list of lines; empty where the replies agree. `texts`: messages too."""
-    found = []
+    """Returns {place: (PyKMIP's, ours)} for what differs; a place is `2.status`, or `2.1.payload` inside a batch."""
+    found = {}
+
+    def compare(place, reference, other):
+        if reference != other:
+            found[place] = (reference, other)
+
     for index, (step, reference, other) in enumerate(zip(case.steps, theirs, ours), 1):
-        where = f"step {index}"
+        steps = getattr(step, "steps", None) or [step]
         for field in ("reply", "version", "count"):
-            compare_field(found, where, field, reference, other)
-        steps = getattr(step, "steps", None) or [step] * 64
-        pairs = zip(reference.get("items", ()), other.get("items", ()), steps)
-        for number, (a, b, each) in enumerate(pairs, 1):
-            place = where if len(reference["items"]) == 1 else f"{where} item {number}"
-            for field in ("operation", "id", "status", "reason"):
-                compare_field(found, place, field, a, b)
-            if (texts and case.text) or (a["message"] or "").startswith(READ_BY_CLIENTS):
-                compare_field(found, place, "message", a, b)
-            compare_payload(found, place, each.payload_rule, a["payload"], b["payload"])
-    return found
-
-
-def compare_field(found, where, field, reference, other):
-    if reference.get(field) != other.get(field):
-        found.append(f"{where}: {field}: PyKMIP {reference.get(field)!r}, ours {other.get(field)!r}")
-
-
-def compare_payload(found, where, rule, reference, other):
-    if rule == "ignore" or reference is None or other is None:
-        return
-    if rule == "any order":
-        reference, other = sorted(reference), sorted(other)
-    fits = covers(other, reference) if rule == "covers" else reference == other
-    if not fits:
-        found.append(f"{where}: payload:\n      PyKMIP {json.dumps(reference)}\n      ours   {json.dumps(other)}")
-
-
-def covers(ours, theirs):
-    """True where every item of PyKMIP's reply is in ours, in a structure of the same tag."""
-    if not isinstance(theirs, list) or not isinstance(ours, list):
-        return ours == theirs
-    left = list(ours)
-    for item in theirs:
-        match = next((o for o in left if o[0] == item[0] and covers(o[1], item[1])), None)
-        if match is None:
-            return False
-        left.remove(match)
-    return True
-
-
-class Deviations:
-    """deviations.json: [{case, versions, step, ours, why}].
-
-    `case` may be a pattern (`operation.*`); `versions` is a list, or "all"; `ours` is what our
-    reply to the step says (fields of `reduced` and of its last item). `step` counts from 1 and
-    is the last one where it is not given.
-    """
-
-    def __init__(self, path):
-        rows = json.loads(path.read_text()) if path.exists() else []
-        # A row of one case goes before a pattern that fits it too.
-        self._rows = sorted(rows, key=lambda row: "*" in row["case"])
-        self._used = collections.Counter()
-
-    def find(self, case, version, differs):
-        """The row for a case. A pattern need not differ everywhere: where it agrees, it has no row."""
-        label = "{}.{}".format(*version)
-        for index, row in enumerate(self._rows):
-            if "*" in row["case"] and not differs:
+            compare(f"{index}.{field}", reference.get(field), other.get(field))
+        a, b = reference.get("items", ()), other.get("items", ())
+        for number in range(1, max(len(a), len(b)) + 1):
+            place = f"{index}" if max(len(a), len(b)) == 1 else f"{index}.{number}"
+            if number > min(len(a), len(b)):
+                found[f"{place}.item"] = (number <= len(a), number <= len(b))
                 continue
-            if fnmatch.fnmatchcase(case, row["case"]) and (row["versions"] == "all" or label in row["versions"]):
-                self._used[index] += 1
-                return row
-        return None
-
-    def unused(self, ran):
-        """Rows whose case ran in no version that they name."""
-        return [r for i, r in enumerate(self._rows) if not self._used[i] and fnmatch.filter(ran, r["case"])]
-
-    def unknown(self, known):
-        """Rows that name no case."""
-        return [r["case"] for r in self._rows if not fnmatch.filter(known, r["case"])]
-
-
-def as_listed(row, replies):
-    """True where our reply is what the deviation says."""
-    told = stated(replies[row["step"] - 1] if "step" in row else replies[-1])
-    return all(told.get(field) == value for field, value in row["ours"].items())
-
-
-def stated(reply):
-    """The fields of a reply and of its last item, in one."""
-    return {**reply["items"][-1], **reply} if reply.get("items") else dict(reply)
-
-
-def proposed(case, version, theirs, ours):
-    """A row for deviations.json, without its reason: for whoever judges a difference as wanted."""
-    pairs = zip(theirs, ours)
-    step = next((i for i, (a, b) in enumerate(pairs, 1) if short(a) != short(b)), len(ours))
-    told = stated(ours[step - 1])
-    fields = ("status", "reason") if told["reply"] == "answer" else ("reply",)
-    row = {"case": case.name, "versions": ["{}.{}".format(*version)]}
-    if step != len(ours):
-        row["step"] = step
-    return {**row, "ours": {f: told.get(f) for f in fields}, "why": "", "PyKMIP": short(theirs[step - 1])}
+            one, two = a[number - 1], b[number - 1]
+            for field in ("operation", "id", "status", "reason"):
+                compare(f"{place}.{field}", one[field], two[field])
+            rule = steps[number - 1].payload_rule if number <= len(steps) else "same"
+            if rule != "ignore":
+                compare(f"{place}.payload", ordered(one["payload"], rule), ordered(two["payload"], rule))
+            if (texts and case.text) or (one["message"] or "").startswith(READ_BY_CLIENTS):
+                compare(f"{place}.message", one["message"], two["message"])
+    return found
 
 
 def short(reply):
@@ -337,6 +265,11 @@ def short(reply):
         words += [f"“{item['message']}”"] if item["message"] else []
         parts.append(" ".join(words))
     return f"{reply['version']}: " + " | ".join(parts)
+
+
+def ordered(payload, rule):
+    """Returns a payload as its rule has it compared."""
+    return sorted(payload, key=json.dumps) if payload is not None and rule == "any order" else payload
 
 
 # --- running --------------------------------------------------------------------------------
@@ -360,9 +293,9 @@ def start_side(name, command, folder, pki):
     return Side(name, server.start(), pki)
 
 
-def run(command, folder, chosen, versions, write=print, propose=None, texts=False):
-    """Compares; returns the number of unexpected results. `propose`: a file for rows that deviations.json lacks."""
-    verdict = Verdict(Deviations(HERE / "deviations.json"), write, texts)
+def run(command, folder, chosen, versions, write=print, update=False, texts=False):
+    """Compares; returns the number of unexpected results. `update` writes deviations.json and answers.json anew."""
+    verdict = Verdict(Reasons(), write, texts)
     pki = Pki(folder / "pki")
     lanes = [versions[i::LANES] for i in range(LANES)]
     with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
@@ -371,18 +304,15 @@ def run(command, folder, chosen, versions, write=print, propose=None, texts=Fals
         ]
         for done in work:
             done.result()
-    bad = verdict.bad
-    if set(versions) == set(VERSIONS):
-        for row in verdict.deviations.unused({case.name for case in chosen}):
-            bad.append(f"deviations.json: {row['case']} was not met in {row['versions']}")
-    if propose:
-        rows = merged(verdict.proposals)
-        pathlib.Path(propose).write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
-    bad += [f"deviations.json names no case: {name}" for name in verdict.deviations.unknown({c.name for c in cases.ALL})]
+    if update:
+        verdict.reasons.update(chosen)
+    bad = verdict.bad + verdict.reasons.unknown({case.name for case in cases.ALL})
     write("")
     for line in bad:
         write(line)
-    write(f"{verdict.counts['same']} agree, {verdict.counts['known']} are known to differ, {len(bad)} are wrong")
+    for name, count in verdict.reasons.counts().items():
+        write(f"{count:6} differ by the class {name!r}")
+    write(f"{verdict.counts['same']} agree, {verdict.counts['known']} differ for a reason, {len(bad)} are wrong")
     return len(bad)
 
 
@@ -418,9 +348,9 @@ def replies(case, version, sides, both):
 class Verdict:
     """What the comparison found so far; several lanes add to it."""
 
-    def __init__(self, deviations, write, texts):
-        self.deviations, self._write, self._texts = deviations, write, texts
-        self.counts, self.bad, self.proposals = collections.Counter(), [], []
+    def __init__(self, reasons, write, texts):
+        self.reasons, self._write, self._texts = reasons, write, texts
+        self.counts, self.bad = collections.Counter(), []
         self._one_at_a_time = threading.Lock()
 
     def judge(self, case, version, theirs, ours):
@@ -430,33 +360,14 @@ class Verdict:
 
     def _judge(self, case, version, theirs, ours):
         found = differences(case, theirs, ours, self._texts)
-        row = self.deviations.find(case.name, version, bool(found))
-        label = "{} {}.{}".format(case.name, *version)
-        if row is None and found:
-            self.bad.append(
-                f"DIFFERS {label} ({case.about})\n"
-                + "\n".join(f"    {line}" for line in found)
-                + f"\n    PyKMIP: {short(theirs[-1])}\n    ours:   {short(ours[-1])}"
-            )
-            self._write(f"DIFFERS {label}")
-            self.proposals.append(proposed(case, version, theirs, ours))
-        elif row is not None and not found:
-            self.bad.append(f"AGREES  {label}: take it out of deviations.json")
-        elif row is not None and not as_listed(row, ours):
-            self.bad.append(
-                f"DIFFERS {label} otherwise than deviations.json says\n    ours:   {short(ours[-1])}\n    listed: {row['ours']}"
-            )
-        else:
-            self.counts["same" if row is None else "known"] += 1
-
-
-def merged(proposals):
-    """Rows that differ in their versions only, as one."""
-    rows = {}
-    for row in proposals:
-        key = json.dumps({k: v for k, v in row.items() if k not in ("versions", "PyKMIP")}, sort_keys=True)
-        rows.setdefault(key, {**row, "versions": []})["versions"] += row["versions"]
-    return list(rows.values())
+        wrong = self.reasons.problems(case.name, version, sorted(found), ours)
+        if not wrong:
+            self.counts["known" if found else "same"] += 1
+            return
+        name = "{} {}.{}".format(case.name, *version)
+        shown = [f"    {place}:\n      PyKMIP {json.dumps(a)}\n      ours   {json.dumps(b)}" for place, (a, b) in sorted(found.items())]
+        self.bad.append("\n".join([f"WRONG   {name} ({case.about}): {'; '.join(wrong)}", *shown]))
+        self._write(f"WRONG   {name}: {wrong[0]}")
 
 
 def wait_for_a_fresh_second():
@@ -511,7 +422,7 @@ def main():
     parser.add_argument("--only", action="append", help="only cases whose name has this text")
     parser.add_argument("--versions", default="1.0,1.1,1.2,1.3,1.4,2.0")
     parser.add_argument("--facts", help="write what PyKMIP's server answers to this file")
-    parser.add_argument("--propose", help="write rows for deviations.json, with an empty reason, to this file")
+    parser.add_argument("--update", action="store_true", help="write deviations.json and answers.json anew")
     parser.add_argument("--texts", action="store_true", help="compare result messages too, where a case asks for it")
     parser.add_argument("--list", action="store_true", help="print the cases and stop")
     options = parser.parse_args()
@@ -531,7 +442,7 @@ def main():
             parser.error("name the server: --server PATH")
         path = options.server
         command = reference_command() if path == "reference" else [str(pathlib.Path(path).resolve())]
-        wrong = run(command, folder, chosen, versions, propose=options.propose, texts=options.texts)
+        wrong = run(command, folder, chosen, versions, update=options.update, texts=options.texts)
     return 1 if wrong else 0
 
 

@@ -27,8 +27,8 @@ class Step:
     header: dict = field(default_factory=dict)
     raw: Optional[Callable[[Version], bytes]] = None
     extension: Optional[ttlv.Item] = None
-    # How far the payloads of a success must agree: "same", "any order" (of what stands in them),
-    # "covers" (the server under test may tell more than PyKMIP) or "ignore".
+    # How far the payloads of a success must agree: "same", "any order" (of their items, if the order depends on the
+    # second in which objects are created) or "ignore" (if other cases change them).
     payload_rule: str = "same"
     # A pause in seconds before the step is sent.
     wait: float = 0.0
@@ -282,12 +282,10 @@ def get_attributes(who_is, *names, **options):
             return uid(who_is) + [text("ATTRIBUTE_NAME", n) for n in names]
         return uid(who_is) + [numbered(n) for n in names]
 
-    options.setdefault("payload_rule", "covers")
     return Step(enums.Operation.GET_ATTRIBUTES, payload, **options)
 
 
 def get_attribute_list(who_is, **options):
-    options.setdefault("payload_rule", "covers")
     return Step(enums.Operation.GET_ATTRIBUTE_LIST, lambda v: uid(who_is), **options)
 
 
@@ -335,7 +333,6 @@ def revoke(who_is, code="CESSATION_OF_OPERATION", note=None, occurred=None, **op
 
 
 def query(*functions, **options):
-    options.setdefault("payload_rule", "ignore")
     return Step(enums.Operation.QUERY, lambda v: [choice("QUERY_FUNCTION", f) for f in functions], **options)
 
 
@@ -346,7 +343,6 @@ def discover_versions(*versions, **options):
             for a, b in versions
         ]
 
-    options.setdefault("payload_rule", "covers")
     return Step(enums.Operation.DISCOVER_VERSIONS, payload, **options)
 
 

@@ -1,0 +1,144 @@
+"""What the comparison accepts: deviations.json has the reasons, answers.json pins our answers.
+
+A reason belongs to one class and lists what it covers, exactly: cases, their versions and the places that differ
+(`2.status` is a field of step 2, `2.1.payload` one of the first item of a batch in step 2). The comparison fails if a
+case differs elsewhere, if a covered place no longer differs, and if our answer to a covered step is not the pinned one.
+`compare.py --update` writes both files anew; new differences land in the class `unclassified`.
+"""
+
+import collections
+import hashlib
+import json
+import pathlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+REASONS, ANSWERS = HERE / "deviations.json", HERE / "answers.json"
+UNCLASSIFIED = "unclassified"
+# Each class with what it means for a client that works with PyKMIP's server.
+CLASSES = {
+    "no answer": "PyKMIP sends no response; this server does",
+    "general failure": "PyKMIP answers General Failure; this server gives a result or a precise reason",
+    "cannot parse": "PyKMIP cannot read the request; this server can",
+    "lacks the operation": "PyKMIP does not have the operation",
+    "addition": "PyKMIP refuses what this server supports",
+    "envelope": "both refuse with the same reason; this server names the operation and the version of the request",
+    "security": "PyKMIP's answer would reveal what its own documentation or the standard protects",
+    "random": "the answer depends on random bytes",
+    UNCLASSIFIED: "not judged yet: the answers follow the standard",
+}
+MOST_REASONS = 60
+# A pinned payload that is longer than this is kept as its digest.
+LONGEST_PAYLOAD = 160
+
+
+def label(version):
+    return "{}.{}".format(*version)
+
+
+class Reasons:
+    """The two files, and what a run found of them."""
+
+    def __init__(self, reasons=REASONS, answers=ANSWERS):
+        self._rows = json.loads(reasons.read_text()) if reasons.exists() else []
+        self._pinned = json.loads(answers.read_text()) if answers.exists() else {}
+        self._covered = {}
+        for row in self._rows:
+            for case, entries in row["covers"].items():
+                for entry in entries:
+                    for version in entry["versions"]:
+                        self._covered.setdefault((case, version), {}).update(dict.fromkeys(entry["places"], row))
+        self._found = {}
+        self._answers = {}
+
+    def problems(self, case, version, places, replies):
+        """Returns what is wrong with a case in a version: `places` differ, and `replies` are our answers."""
+        key = (case, label(version))
+        covered = self._covered.get(key, {})
+        self._found[key] = {place: covered.get(place) for place in places}
+        steps = sorted({int(place.split(".")[0]) for place in places})
+        answers = {str(step): pinned(replies[step - 1]) for step in steps}
+        self._answers[key] = answers
+        wrong = [f"{place} differs and no reason covers it" for place in places if place not in covered]
+        wrong += [f"{place} no longer differs: remove it from deviations.json" for place in covered if place not in places]
+        if not wrong and places and self._pin(*key) != answers:
+            wrong.append("our answer is not the pinned one (answers.json)")
+        return wrong
+
+    def _pin(self, case, version):
+        return next((entry["steps"] for entry in self._pinned.get(case, ()) if version in entry["versions"]), None)
+
+    def unknown(self, cases):
+        """Returns complaints about the file itself."""
+        wrong = [f"deviations.json names no case: {case}" for case, _ in self._covered if case not in cases]
+        wrong += [f"deviations.json: {row['why']!r} has no class" for row in self._rows if row["class"] not in CLASSES]
+        counted = [row for row in self._rows if row["class"] != "security"]
+        if len(counted) > MOST_REASONS:
+            wrong.append(f"deviations.json has {len(counted)} reasons; {MOST_REASONS} are allowed")
+        return sorted(set(wrong))
+
+    def counts(self):
+        """Returns how many cases, each in one version, a class covers."""
+        covered = collections.Counter()
+        for places in self._found.values():
+            covered.update({row["class"] if row else UNCLASSIFIED for row in places.values()})
+        return {name: covered[name] for name in CLASSES if covered[name]}
+
+    def update(self, ran):
+        """Writes both files anew from what the run found; cases that did not run keep their entries."""
+        rows = collections.OrderedDict()
+        for row in self._rows:
+            rows[row["class"], row["why"]] = {}
+        for (case, version), places in self._covered.items():
+            if (case, version) not in self._found:
+                for place, row in places.items():
+                    rows[row["class"], row["why"]].setdefault(case, {}).setdefault(version, []).append(place)
+        for (case, version), places in self._found.items():
+            for place, row in places.items():
+                key = (row["class"], row["why"]) if row else (UNCLASSIFIED, "")
+                rows.setdefault(key, {}).setdefault(case, {}).setdefault(version, []).append(place)
+        written = [
+            {"class": kind, "why": why, "covers": {case: grouped(versions, "places") for case, versions in sorted(cases.items())}}
+            for (kind, why), cases in rows.items() if cases
+        ]
+        REASONS.write_text(dumped_rows(written))
+        pins = {}
+        for case, entries in self._pinned.items():
+            for entry in entries:
+                for version in entry["versions"]:
+                    if (case, version) not in self._found and (case, version) in self._covered:
+                        pins.setdefault(case, {})[version] = entry["steps"]
+        for (case, version), places in self._found.items():
+            if places:
+                pins.setdefault(case, {})[version] = self._answers[case, version]
+        lines = [f"{json.dumps(case)}: {json.dumps(grouped(versions, 'steps'))}" for case, versions in sorted(pins.items())]
+        ANSWERS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def pinned(reply):
+    """Returns a reply as answers.json has it."""
+    if not reply.get("items"):
+        return reply
+    items = []
+    for item in reply["items"]:
+        text = json.dumps(item["payload"])
+        payload = item["payload"] if len(text) <= LONGEST_PAYLOAD else "sha256 " + hashlib.sha256(text.encode()).hexdigest()[:32]
+        items.append({key: value for key, value in {**item, "payload": payload}.items() if value is not None})
+    return {**reply, "items": items}
+
+
+def grouped(versions, name):
+    """Returns [{"versions": [...], name: value}] with the versions of equal values together."""
+    groups = {}
+    for version, value in sorted(versions.items()):
+        value = sorted(value) if name == "places" else value
+        groups.setdefault(json.dumps(value, sort_keys=True), ([], value))[0].append(version)
+    return [{"versions": labels, name: value} for labels, value in groups.values()]
+
+
+def dumped_rows(rows):
+    """Returns JSON with a line for each covered case, so that changes are readable."""
+    texts = []
+    for row in rows:
+        covers = ",\n".join(f"  {json.dumps(case)}: {json.dumps(entries)}" for case, entries in row["covers"].items())
+        texts.append(f' {{"class": {json.dumps(row["class"])}, "why": {json.dumps(row["why"])}, "covers": {{\n{covers}}}}}')
+    return "[\n" + ",\n".join(texts) + "\n]\n"
