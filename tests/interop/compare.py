@@ -216,6 +216,8 @@ def plain_value(item, name, names, secret):
     if item.type == ttlv.DATE:
         recent = abs(item.value - time.time()) < 3600
         return "<now>" if recent else item.value
+    if name == "SHORT_UNIQUE_IDENTIFIER":
+        return next((n for n, v in names.items() if v == str(int.from_bytes(item.value, "big"))), item.value.hex())
     if item.type in (ttlv.BYTES, ttlv.BIG):
         hidden = secret and name in ("KEY_MATERIAL", "DIGEST_VALUE")
         return f"<{len(item.value)} bytes>" if hidden and name != "KEY_MATERIAL" else "<new key>" if hidden else item.value.hex()

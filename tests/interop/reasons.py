@@ -94,7 +94,7 @@ class Reasons:
                     rows[row["class"], row["why"]].setdefault(case, {}).setdefault(version, []).append(place)
         for (case, version), places in self._found.items():
             for place, row in places.items():
-                key = (row["class"], row["why"]) if row else (UNCLASSIFIED, "")
+                key = (row["class"], row["why"]) if row else (UNCLASSIFIED, "not judged yet")
                 rows.setdefault(key, {}).setdefault(case, {}).setdefault(version, []).append(place)
         written = [
             {"class": kind, "why": why, "covers": {case: grouped(versions, "places") for case, versions in sorted(cases.items())}}

@@ -1,14 +1,15 @@
 """The managed objects that the comparison registers, as TTLV trees.
 
-Made once a run, so that both servers get the same bytes.
+Their bytes are the same in each run, so that the pinned answers stay the same. The private keys in compared_rsa_*.pem
+protect nothing.
 """
 
 import datetime
 import functools
+import pathlib
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from kmip.core import enums
 from ttlv import choice, data, group, number, text
 
@@ -96,8 +97,9 @@ def wrapping_specification(method=1, encryption=None, mac=None, attributes=(), e
 
 
 @functools.lru_cache(maxsize=None)
-def rsa_key():
-    return rsa.generate_private_key(public_exponent=65537, key_size=1024)
+def rsa_key(bits=1024):
+    pem = (pathlib.Path(__file__).resolve().parent / f"compared_rsa_{bits}.pem").read_bytes()
+    return serialization.load_pem_private_key(pem, None)
 
 
 def public_bytes(form):
@@ -120,7 +122,7 @@ def private_bytes(form):
 def certificate_bytes():
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "compared")])
     now = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key = rsa_key(2048)
     built = (
         x509.CertificateBuilder()
         .subject_name(name)
