@@ -52,7 +52,7 @@ impl Context<'_> {
     }
 
     /// Adds an object and changes the existing `others` in one transaction. Their policies must allow `operation`;
-    /// `change` gets each of them with the Unique Identifier of the new object.
+    /// `change` receives each one and the Unique Identifier of the new object.
     ///
     /// # Errors
     /// Returns the errors of [`Context::insert`] and [`Context::modify`].

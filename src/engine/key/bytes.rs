@@ -38,7 +38,7 @@ pub fn bytes(object: &Object) -> Result<Secret, Error> {
 
 fn encode(material: &KeyMaterial, object: &Object) -> Result<Secret, Error> {
     match material {
-        // `crypto` parses every other encoding itself, and its error states what is wrong with the bytes.
+        // `crypto` parses every other encoding itself and reports malformed bytes.
         KeyMaterial::Bytes(bytes) if is_raw_key_of_pair(object) => match PlainKey::read(object) {
             Ok(key @ (PlainKey::EcPrivate(_) | PlainKey::EcPublic(_))) => Ok(key.encoded()?),
             _ => Ok(bytes.clone()),

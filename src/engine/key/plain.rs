@@ -1,4 +1,4 @@
-//! A key in a form of its own, read from a Key Block and written in a Key Format Type.
+//! Keys independent of a Key Format Type: parsing of a Key Block, and encoding in each format.
 
 use crate::crypto::ec::{self, Curve};
 use crate::crypto::rsa::{self, PrivateNumbers};
