@@ -1,7 +1,7 @@
-//! A client of the crate's own types: it creates a key, gets it, encrypts with it and destroys it.
+//! A client that uses the protocol types of this crate: it creates a key, gets it, encrypts with it and destroys it.
 //!
-//! `cargo run --example client -- PORT CA.pem CLIENT.pem CLIENT.key`, while a server listens on 127.0.0.1, as `make
-//! run` starts one: PORT is 5696 then, and the files are in `target/run/pki`.
+//! `cargo run --example client -- PORT CA.pem CLIENT.pem CLIENT.key`, with a server that listens on 127.0.0.1. For a
+//! server that `make run` started, PORT is 5696, and the files are in `target/run/pki`.
 
 use std::error::Error;
 use std::fs::File;
@@ -20,10 +20,10 @@ use kmip_server::ttlv::{Field, Reader, Tag, V1_2, Value, Version, Writer};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// The version that the client speaks.
+/// The protocol version of the client.
 const VERSION: Version = V1_2;
 
-/// The longest answer that it reads, in bytes.
+/// The maximum length of a response, in bytes.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -65,7 +65,7 @@ impl Client {
         Ok(Self { stream: StreamOwned::new(tls, TcpStream::connect(("127.0.0.1", port))?) })
     }
 
-    /// Creates an AES key of that many bits; gives its identifier.
+    /// Creates an AES key of this length in bits. Returns its Unique Identifier.
     fn create(&mut self, bits: i32, name: &str) -> Result<String, Box<dyn Error>> {
         let name = Name { name_value: name.to_owned(), name_type: NameType::UninterpretedTextString };
         let usage = CryptographicUsageMask::ENCRYPT | CryptographicUsageMask::DECRYPT;
@@ -95,7 +95,7 @@ impl Client {
         Ok(Field::read(Tag::default(), &mut rows)?)
     }
 
-    /// Encrypts in CBC with padding; the server makes the initialization vector up. Gives the ciphertext.
+    /// Encrypts in CBC mode with padding and an initialization vector from the server. Returns the ciphertext.
     fn encrypt(&mut self, id: &String, data: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
         let parameters = CryptographicParameters {
             block_cipher_mode: Some(BlockCipherMode::Cbc),
@@ -125,7 +125,7 @@ impl Client {
         Ok(())
     }
 
-    /// Sends a request of one item, whose payload `items` writes; gives the items of the answer's payload.
+    /// Sends a request with one batch item, whose payload `items` writes. Returns the items of the response payload.
     fn ask(
         &mut self,
         operation: Operation,
@@ -158,7 +158,7 @@ impl Client {
         }
     }
 
-    /// The next whole message.
+    /// Receives the next message.
     fn receive(&mut self) -> Result<Vec<u8>, Box<dyn Error>> {
         let mut head = [0; 8];
         self.stream.read_exact(&mut head)?;

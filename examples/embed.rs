@@ -1,6 +1,6 @@
 //! A server inside another program: `cargo run --example embed -- CERTIFICATE_AND_KEY.pem CA.pem`.
 //!
-//! It listens on a free port of 127.0.0.1, keeps its objects in memory and stops when standard input ends.
+//! It listens on a free port of 127.0.0.1, stores its objects in memory and stops when standard input ends.
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     println!("{}", server.address());
     let shutdown = server.shutdown();
     std::thread::spawn(move || {
-        // An error means an end as well.
+        // An error counts as the end of the input.
         drop(std::io::stdin().read_to_end(&mut Vec::new()));
         shutdown.stop();
     });

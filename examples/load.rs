@@ -1,8 +1,8 @@
 //! A load generator: `cargo run --release --example load -- get -p 5696 -k target/run/pki -c 4`.
 //!
-//! Each connection is a closed loop. The answer is one line: operations a second, and the median, the 99th
-//! percentile and the longest of the times that a single one took. `ceiling` measures a server that does nothing
-//! but answer; `bench` runs the whole table (`make bench`), `-y` with PyKMIP's server beside it.
+//! Each connection is a closed loop. The result is one line: operations per second, and the median, the 99th percentile
+//! and the maximum of the latencies. `ceiling` measures a server that only sends a fixed response; `bench` measures the
+//! whole table (`make bench`), with `-y` including PyKMIP's server.
 
 #[path = "load/bench.rs"]
 mod bench;
@@ -29,7 +29,7 @@ use getopts::{Matches, Options};
 use run::{Target, Work};
 use server::Running;
 
-/// Whatever ends the load generator.
+/// Any error of the load generator.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
@@ -73,7 +73,7 @@ fn options() -> Options {
     options.optopt("d", "data", "How many bytes to encrypt or to sign (1024).", "BYTES");
     options.optopt("t", "tls", "The version of TLS, 1.2 or 1.3 (1.2).", "VERSION");
     options.optopt("b", "binary", "bench: the server (target/release/run_server).", "FILE");
-    options.optopt("o", "output", "bench: where databases and logs go (target/bench).", "FOLDER");
+    options.optopt("o", "output", "bench: the folder for databases and logs (target/bench).", "FOLDER");
     options.optopt("y", "pykmip", "bench: PyKMIP's server, to measure it too.", "FILE");
     options.optflag("q", "quick", "bench: shorter, with 100,000 objects instead of 1,000,000.");
     options
@@ -143,7 +143,7 @@ fn print(word: &str, connections: usize, figure: run::Figure) -> Result<(), Fail
     Ok(())
 }
 
-/// Makes a folder anew.
+/// Creates a folder, and removes an earlier one of this name.
 fn fresh(folder: &Path) -> Result<(), Failure> {
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;

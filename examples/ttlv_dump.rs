@@ -1,6 +1,6 @@
-//! Shows TTLV as a tree: `cargo run --example ttlv_dump < message`, the bytes as they are or in hexadecimal digits.
+//! Prints TTLV as a tree: `cargo run --example ttlv_dump < message`, where the message is binary or hexadecimal.
 //!
-//! Several messages may follow each other. Key material, passwords and data are told by their length only.
+//! The input may contain several messages. Of key material, passwords and data, only the length is printed.
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -15,12 +15,12 @@ fn main() -> ExitCode {
     }
     let tree = dump(&from_hex(&input).unwrap_or(input), V2_1);
     print!("{tree}");
-    // The last line tells where the bytes stop making sense.
+    // The last line contains the position of the first invalid byte.
     let whole = !tree.lines().last().is_some_and(|line| line.starts_with("!! "));
     if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The bytes that hexadecimal digits stand for, white space left out; none where it is something else.
+/// Decodes hexadecimal digits, ignoring white space. Returns `None` for any other input.
 fn from_hex(input: &[u8]) -> Option<Vec<u8>> {
     let text: String = std::str::from_utf8(input).ok()?.split_whitespace().collect();
     let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;

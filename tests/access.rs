@@ -342,9 +342,9 @@ fn every_request_is_permitted_or_refused_by_the_documented_rules() {
             break;
         }
         let world = World::draw(&mut draw);
-        let kept = Arc::new(Memory::new());
-        world.fill(Arc::clone(&kept), &people);
-        let before = records(&kept);
+        let store_with_objects = Arc::new(Memory::new());
+        world.fill(Arc::clone(&store_with_objects), &people);
+        let before = records(&store_with_objects);
         for row in ROWS.iter().flat_map(|row| [row; 3]) {
             let since: Vec<_> = SUPPORTED.into_iter().filter(|it| row.operation.since() <= *it).collect();
             let version = *draw.one_of(&since);
@@ -356,26 +356,26 @@ fn every_request_is_permitted_or_refused_by_the_documented_rules() {
                 continue;
             }
             let rules = if groups.is_some() { people.with_groups() } else { people.without_groups() };
-            let store = Arc::new(Memory::clone(&kept));
+            let store = Arc::new(Memory::clone(&store_with_objects));
             let reply = world.dispatcher(Arc::clone(&store), rules).respond(&request, people.peer(user));
             let answer = &answers(version, &reply.message)[0];
-            let told = format!("{} by {user} in {groups:?}: {}", row.operation, text(&reply.message));
+            let request_text = format!("{} by {user} in {groups:?}: {}", row.operation, text(&reply.message));
             if row.operation == Operation::Locate {
-                assert_eq!(answer.status, ResultStatus::Success, "{told}");
+                assert_eq!(answer.status, ResultStatus::Success, "{request_text}");
             } else if may {
                 let expected = if row.is_refused(version) {
                     ResultStatus::OperationFailed
                 } else {
                     ResultStatus::Success
                 };
-                assert_eq!(answer.status, expected, "{told}");
-                assert_ne!(answer.reason, Some(ResultReason::PermissionDenied), "{told}");
+                assert_eq!(answer.status, expected, "{request_text}");
+                assert_ne!(answer.reason, Some(ResultReason::PermissionDenied), "{request_text}");
                 permitted.insert(row.operation.name());
             } else {
-                assert_eq!(answer.status, ResultStatus::OperationFailed, "{told}");
-                assert_eq!(answer.reason, Some(ResultReason::PermissionDenied), "{told}");
-                assert!(answer.payload.is_empty(), "{told}");
-                assert!(records(&store) == before, "what was refused changed something: {told}");
+                assert_eq!(answer.status, ResultStatus::OperationFailed, "{request_text}");
+                assert_eq!(answer.reason, Some(ResultReason::PermissionDenied), "{request_text}");
+                assert!(answer.payload.is_empty(), "{request_text}");
+                assert!(records(&store) == before, "a refused request changed a record: {request_text}");
                 refused.insert(row.operation.name());
             }
             counts[usize::from(may)] += 1;
@@ -386,7 +386,7 @@ fn every_request_is_permitted_or_refused_by_the_documented_rules() {
     assert_eq!(refused, judged, "every operation on an object is refused once");
     let missing = missing(&permitted);
     assert!(missing.is_empty(), "never permitted: {missing:?}");
-    assert!(counts.iter().all(|count| *count > 10 * ROUNDS), "the draw tells both answers apart: {counts:?}");
+    assert!(counts.iter().all(|count| *count > 10 * ROUNDS), "both outcomes occur often: {counts:?}");
 }
 
 #[test]
@@ -401,13 +401,13 @@ fn locate_finds_exactly_the_objects_that_a_client_may_see() {
         // The SQLite store filters by SQL, the memory store object by object.
         let world = &world;
         let store: Box<dyn Fn(Authenticator) -> Dispatcher + '_> = if round % 2 == 0 {
-            let kept = Arc::new(Sqlite::open(&folder.path("database")).unwrap());
-            world.fill(Arc::clone(&kept), &people);
-            Box::new(move |rules| world.dispatcher(Arc::clone(&kept), rules))
+            let store_with_objects = Arc::new(Sqlite::open(&folder.path("database")).unwrap());
+            world.fill(Arc::clone(&store_with_objects), &people);
+            Box::new(move |rules| world.dispatcher(Arc::clone(&store_with_objects), rules))
         } else {
-            let kept = Arc::new(Memory::new());
-            world.fill(Arc::clone(&kept), &people);
-            Box::new(move |rules| world.dispatcher(Arc::clone(&kept), rules))
+            let store_with_objects = Arc::new(Memory::new());
+            world.fill(Arc::clone(&store_with_objects), &people);
+            Box::new(move |rules| world.dispatcher(Arc::clone(&store_with_objects), rules))
         };
         for (user, groups) in USERS {
             for groups in [None, Some(*groups)] {

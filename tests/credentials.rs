@@ -170,9 +170,9 @@ fn credential_survives_a_restart() {
     assert_eq!(get(&mut john, Some(&bob), &key).refused(), ResultReason::PermissionDenied);
     assert!(locate(&mut john, Some(&bob)).is_empty());
     get(&mut john, Some(&ann), &key).done();
-    let kept = std::fs::read(pki.folder.path("store")).unwrap();
-    let holds = |text: &str| kept.windows(text.len()).any(|bytes| bytes == text.as_bytes());
-    assert!(!holds("secret"), "no password is kept");
+    let database = std::fs::read(pki.folder.path("store")).unwrap();
+    let holds = |text: &str| database.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(!holds("secret"), "no password is stored");
 }
 
 #[test]

@@ -76,14 +76,14 @@ fn of(object: &str) -> impl Fn(&mut Writer) {
 fn ticket_grants_another_client_its_rights_on_an_object() {
     let (_live, mut john, mut jane) = callers();
     let lent = john.ask(V2_1, Operation::Create, create(None)).id();
-    let kept = john.ask(V2_1, Operation::Create, create(None)).id();
+    let other = john.ask(V2_1, Operation::Create, create(None)).id();
     let ticket =
-        delegate(&mut john, &[to_object(&[Operation::Get], &lent), to_object(&[Operation::Activate], &kept)]);
+        delegate(&mut john, &[to_object(&[Operation::Get], &lent), to_object(&[Operation::Activate], &other)]);
     assert_eq!(jane.ask(V2_1, Operation::Get, of(&lent)).refused(), ResultReason::PermissionDenied);
     assert_eq!(with(&mut jane, &ticket, Operation::Get, of(&lent)).id(), lent);
-    with(&mut jane, &ticket, Operation::Activate, of(&kept)).done();
+    with(&mut jane, &ticket, Operation::Activate, of(&other)).done();
     for (operation, object) in [
-        (Operation::Get, &kept),
+        (Operation::Get, &other),
         (Operation::Activate, &lent),
         (Operation::Destroy, &lent),
         (Operation::GetAttributes, &lent),
@@ -99,14 +99,14 @@ fn ticket_grants_another_client_its_rights_on_an_object() {
         ..showing(&[&ticket])
     };
     let items: [Item<'_>; 3] =
-        [(Operation::Activate, &of(&kept)), (Operation::Get, &|_| ()), (Operation::Get, &of(&lent))];
+        [(Operation::Activate, &of(&other)), (Operation::Get, &|_| ()), (Operation::Get, &of(&lent))];
     let answers = jane.send(V2_1, &message_under(V2_1, continued, &items));
     let outcomes: Vec<_> = answers.iter().map(|answer| answer.reason).collect();
     assert_eq!(outcomes[1..], [Some(ResultReason::ObjectNotFound), None]);
 
     // The ticket applies only to requests that contain it, and its user can end it: Jane's own requests are hers.
     assert_eq!(jane.ask(V2_1, Operation::Get, of(&lent)).refused(), ResultReason::PermissionDenied);
-    assert_eq!(with(&mut john, &ticket, Operation::Get, of(&kept)).refused(), ResultReason::PermissionDenied);
+    assert_eq!(with(&mut john, &ticket, Operation::Get, of(&other)).refused(), ResultReason::PermissionDenied);
     let end = |writer: &mut Writer| ticket.write(Tag::Ticket, writer);
     assert_eq!(jane.ask(V2_1, Operation::Logout, end).refused(), ResultReason::InvalidTicket);
     john.ask(V2_1, Operation::Logout, end).done();

@@ -157,8 +157,8 @@ fn new_object_is_put_in_the_version_of_the_request_that_created_it() {
         let put: PutRequest = request.payload();
         assert_eq!((put.put_function, &put.replaced_unique_identifier), (PutFunction::New, &None));
         assert_eq!(put.unique_identifier.to_string(), made);
-        let told = scene.john.attributes(version, &made);
-        assert_eq!(put.attributes.0, told, "{version}");
+        let expected = scene.john.attributes(version, &made);
+        assert_eq!(put.attributes.0, expected, "{version}");
         assert_eq!(put.object, scene.john.get(version, &made));
 
         let registered = scene.john.register(version, &aes(), &[usage(0xC)]).id();
@@ -289,8 +289,8 @@ fn batch_sends_only_committed_changes() {
     let undo = message_of(V1_4, Some(BatchErrorContinuationOption::Undo), &items);
     scene.john.send(V1_4, &undo);
     scene.nothing_comes();
-    let kept = message_of(V1_4, Some(BatchErrorContinuationOption::Continue), &items);
-    let made = scene.john.send(V1_4, &kept).remove(0).id();
+    let continued = message_of(V1_4, Some(BatchErrorContinuationOption::Continue), &items);
+    let made = scene.john.send(V1_4, &continued).remove(0).id();
     assert_eq!(scene.next_put().0, made);
     let items: [(Operation, Payload<'_>); 2] = [(Operation::Create, &create), (Operation::Create, &create)];
     let undo = message_of(V1_4, Some(BatchErrorContinuationOption::Undo), &items);
@@ -302,8 +302,8 @@ fn batch_sends_only_committed_changes() {
 #[test]
 fn sensitive_object_is_not_put_and_its_changes_are_notified() {
     let mut scene = Scene::new();
-    for kept in [attribute(Tag::Sensitive, &true), attribute(Tag::Extractable, &false)] {
-        let made = scene.john.register(V1_4, &aes(), &[usage(0xC), kept]).id();
+    for flag in [attribute(Tag::Sensitive, &true), attribute(Tag::Extractable, &false)] {
+        let made = scene.john.register(V1_4, &aes(), &[usage(0xC), flag]).id();
         scene.on(V1_4, Operation::Activate, &made);
         assert_eq!(scene.next_notify().0, made);
     }
@@ -429,9 +429,9 @@ fn from_1_3_on_listener_is_queried_and_receives_what_it_supports() {
     });
     let made = scene.john.ask(V2_1, Operation::Create, create).id();
     let request: Vec<_> = (0..3).map(|_| scene.received.recv_timeout(PATIENCE).unwrap()).collect();
-    let told: Vec<_> = request.iter().map(|request| (request.operation, request.version)).collect();
+    let sent: Vec<_> = request.iter().map(|request| (request.operation, request.version)).collect();
     assert_eq!(
-        told,
+        sent,
         [(Operation::DiscoverVersions, V2_1), (Operation::Query, V1_3), (Operation::Put, V1_3)],
         "the newest version that both speak"
     );

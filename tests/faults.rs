@@ -21,7 +21,7 @@ use crate::harness::{Client, Pki, Running, skip, within};
 
 /// A store that fails while a flag is set.
 struct FailingStore {
-    kept: Memory,
+    inner: Memory,
     fails: Arc<AtomicBool>,
 }
 
@@ -34,26 +34,26 @@ impl FailingStore {
 impl Store for FailingStore {
     fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         self.check()?;
-        self.kept.read(id)
+        self.inner.read(id)
     }
 
     fn locate(&self, query: &Query) -> Result<Located, Error> {
         self.check()?;
-        self.kept.locate(query)
+        self.inner.locate(query)
     }
 
     fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
         self.check()?;
-        self.kept.server_state(name)
+        self.inner.server_state(name)
     }
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         // A full disk also fails at the commit.
         let mut lost = Ok(());
-        self.kept.change(&mut |transaction| {
-            let keep = job(transaction);
+        self.inner.change(&mut |transaction| {
+            let outcome = job(transaction);
             lost = self.check();
-            if lost.is_ok() { keep } else { Outcome::Rollback }
+            if lost.is_ok() { outcome } else { Outcome::Rollback }
         })?;
         lost
     }
@@ -62,7 +62,7 @@ impl Store for FailingStore {
 #[test]
 fn failing_store_fails_requests_and_loses_no_objects() {
     let fails = Arc::new(AtomicBool::new(false));
-    let store = FailingStore { kept: Memory::new(), fails: Arc::clone(&fails) };
+    let store = FailingStore { inner: Memory::new(), fails: Arc::clone(&fails) };
     let dispatcher = corpus::dispatcher_on(Box::new(store));
     let get = message_of(V1_2, None, &[(Operation::Get, |w: &mut Writer| id(corpus::AES, w))]);
     let before = first(&dispatcher.respond(&get, peer()).message, Tag::KeyMaterial).unwrap();
@@ -140,7 +140,7 @@ fn database_lock_of_another_process_delays_only_writers() {
         start(&pki, &path.display().to_string(), &pki.folder.path("server.log").display().to_string());
     let mut client = pki.connect(server.port, &pki.client);
     assert_eq!(try_register(&mut client, vec![1; 16]).0, ResultStatus::Success);
-    // The first Get of an object writes Lease and Usage state; later ones only read.
+    // The first Get of an object clears its Fresh attribute; later ones only read.
     assert!(get(&mut client, "1").is_some());
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -194,7 +194,7 @@ fn full_disk_fails_writes_and_loses_no_objects() {
     let server = start(&pki, &database, &log.display().to_string());
     let mut client = pki.connect(server.port, &pki.client);
     let key = |number: u32| number.to_be_bytes().repeat(512);
-    let mut kept = Vec::new();
+    let mut stored = Vec::new();
     for number in 0..2_000 {
         let (status, answer) = try_register(&mut client, key(number));
         if status != ResultStatus::Success {
@@ -202,10 +202,10 @@ fn full_disk_fails_writes_and_loses_no_objects() {
             assert_eq!(reason, ResultReason::GeneralFailure.to_wire().to_be_bytes(), "{}", text(&answer));
             break;
         }
-        kept.push((String::from_utf8(first(&answer, Tag::UniqueIdentifier).unwrap()).unwrap(), key(number)));
+        stored.push((String::from_utf8(first(&answer, Tag::UniqueIdentifier).unwrap()).unwrap(), key(number)));
     }
-    assert!(kept.len() > 10 && kept.len() < 2_000, "{} fit", kept.len());
-    for (object, key) in &kept {
+    assert!(stored.len() > 10 && stored.len() < 2_000, "{} fit", stored.len());
+    for (object, key) in &stored {
         assert!(get(&mut client, object).as_ref() == Some(key), "object {object} on a full disk");
     }
     fs::remove_file(ballast).unwrap();
@@ -214,11 +214,11 @@ fn full_disk_fails_writes_and_loses_no_objects() {
         let object = first(&answer, Tag::UniqueIdentifier)?;
         (status == ResultStatus::Success).then_some((String::from_utf8(object).unwrap(), answer))
     });
-    assert!(kept.iter().all(|(other, _)| *other != object), "{}", text(&answer));
+    assert!(stored.iter().all(|(other, _)| *other != object), "{}", text(&answer));
     drop(server);
     let server = start(&pki, &database, &log.display().to_string());
     let mut client = pki.connect(server.port, &pki.client);
-    for (object, key) in &kept {
+    for (object, key) in &stored {
         assert!(get(&mut client, object).as_ref() == Some(key), "object {object} after a restart");
     }
 }

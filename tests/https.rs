@@ -120,14 +120,14 @@ fn http_1_0_connection_closes_unless_client_asks_to_keep_it_alive() {
     let pki = Pki::new();
     let server = Embedded::real(&pki.config());
     let fields = format!("Content-Type: text/xml\r\nContent-Length: {}\r\n", QUERY.len());
-    for (connection, stays) in [("", false), ("Connection: Keep-Alive\r\n", true)] {
+    for (connection, keep_alive) in [("", false), ("Connection: Keep-Alive\r\n", true)] {
         let mut client = pki.connect(server.port, &pki.client);
         let request = format!("POST /kmip HTTP/1.0\r\n{fields}{connection}\r\n{QUERY}");
         client.send(request.as_bytes()).unwrap();
         let answer = receive(&mut client).unwrap();
         assert!(answer.head.starts_with("HTTP/1.0 200 "), "{}", answer.head);
-        assert_eq!(answer.field("Connection"), Some(if stays { "keep-alive" } else { "close" }));
-        if stays {
+        assert_eq!(answer.field("Connection"), Some(if keep_alive { "keep-alive" } else { "close" }));
+        if keep_alive {
             client.send(request.as_bytes()).unwrap();
             assert_eq!(receive(&mut client).unwrap().status(), "200");
         } else {

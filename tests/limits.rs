@@ -210,7 +210,7 @@ fn connections_above_the_limit_are_turned_away() {
         good.is_served();
         floods.into_iter().map(|flood| flood.join().unwrap()).sum::<usize>()
     });
-    assert_eq!(flood, 0, "connections beyond the cap were kept");
+    assert_eq!(flood, 0, "connections above the limit remained open");
     good.is_served();
 }
 
@@ -254,7 +254,7 @@ fn large_messages_share_a_memory_quota() {
         halves.retain_mut(|half| !half.is_closed());
         (halves.len() <= 4).then_some(())
     });
-    assert_eq!(halves.len(), 4, "no more are cut off than have to be");
+    assert_eq!(halves.len(), 4, "only as many connections are closed as necessary");
     for half in &mut halves {
         half.stream.sock.set_read_timeout(Some(PATIENCE)).unwrap();
         assert_eq!(statuses(&half.exchange(&[*last]).unwrap()), [ResultStatus::OperationFailed]);
@@ -406,7 +406,7 @@ fn locate_has_a_maximum_number_of_results() {
     assert_eq!(statuses(&all), [ResultStatus::OperationFailed]);
     assert!(
         text(&all).contains(&MAX_LOCATED.to_string()),
-        "it is told how many there may be: {}",
+        "the message states the limit: {}",
         text(&all)
     );
     assert_eq!(statuses(&locate(Some(1_000), 1)), [ResultStatus::Success]);

@@ -1,5 +1,5 @@
-//! The whole table: every figure beside what bounds it, measured in turns within one run, because figures of two
-//! runs on a shared machine say little about each other.
+//! The whole table: each figure with its upper bound. Both are measured alternately within one run, because figures of
+//! two runs on a shared machine are not comparable.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,21 +22,21 @@ use super::server::Running;
 use super::table::{Row, Table, ratio};
 use super::{Failure, fresh, requests};
 
-/// How often two things are measured in turns; the median of the shares counts.
+/// The number of rounds in which two things are measured alternately; the median of the ratios is the result.
 const ROUNDS: usize = 3;
-/// The same for searches in stores of two sizes: they differ by less than two turns of the same do.
+/// The number of rounds for searches in stores of two sizes, which differ by less than two rounds of the same search.
 const SEARCHES: usize = 9;
-/// How many keys the small store has.
+/// The number of keys in the small store.
 const FEW: usize = 1000;
-/// How many connections are left idle.
+/// The number of idle connections.
 const IDLE: u32 = 1000;
-/// How many objects are added to the large store by one commit.
+/// The number of objects that one commit adds to the large store.
 const CHUNK: usize = 10_000;
 
-/// What to measure, and where.
+/// The options of a benchmark run.
 pub(crate) struct Plan {
     pub(crate) binary: PathBuf,
-    /// Where the databases and logs go: on the disk whose flushes count.
+    /// The folder for databases and logs, on the disk whose flushes are measured.
     pub(crate) folder: PathBuf,
     pub(crate) pki: Pki,
     pub(crate) pykmip: Option<PathBuf>,
@@ -107,7 +107,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Measures `work` in turns with `other`: both figures of the round whose share is the middle one, and the share.
+    /// Measures `work` and `other` alternately. Returns both figures of the round with the median ratio, and the ratio.
     fn in_turns(
         &self,
         work: Work,
@@ -131,7 +131,7 @@ impl Bench<'_> {
         connections: usize,
         goal: f64,
     ) -> Result<(), Failure> {
-        // A connection of the ceiling answers one request, as ours does.
+        // A connection to the ceiling also answers one request.
         let kind = if work == Work::Connect { Work::Connect } else { Work::Query };
         let bound = || run(&self.bound, kind, connections, self.plan.turn());
         match self.in_turns(work, connections, bound) {
@@ -168,7 +168,7 @@ impl Bench<'_> {
         }
     }
 
-    /// Encrypt, beside what the library seals by itself.
+    /// Measures Encrypt, with the rate of the cryptographic library as bound.
     fn sealing(&mut self, what: &str, size: usize) {
         let before = std::mem::replace(&mut self.ours.size, size);
         let turn = self.plan.turn();
@@ -230,7 +230,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Kills the server while 32 connections create keys, and looks for every key that was acknowledged.
+    /// Kills the server while 32 connections create keys, and checks that every acknowledged key exists afterwards.
     fn crash(&mut self, server: Running) -> Result<Running, Failure> {
         let config = self.plan.pki.client(self.plan.tls, false)?;
         let (port, over) = (server.port, Arc::new(AtomicBool::new(false)));
@@ -269,7 +269,7 @@ impl Bench<'_> {
         Ok(server)
     }
 
-    /// What depends on the size of the store.
+    /// Measures what depends on the size of the store.
     fn large_store(&mut self, small: Running) -> Result<(), Failure> {
         let (plan, many) = (self.plan, self.plan.many());
         let folder = plan.folder.join("large");
@@ -284,7 +284,7 @@ impl Bench<'_> {
         for (what, folder, goal) in
             [("an empty store", &empty, "50 ms"), (&*format!("{many} objects"), &folder, "100 ms")]
         {
-            // The first start makes the database; users wait for it once.
+            // The first start creates the database, which happens only once.
             Running::ours(&plan.binary, &plan.pki, folder)?.stop()?;
             let mut starts = Vec::new();
             for _ in 0..5 {
@@ -321,7 +321,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// PyKMIP's server, with as many connections and the same requests, right after ours.
+    /// Measures PyKMIP's server with the same connections and requests, right after this one.
     fn pykmip(&mut self, binary: &Path) -> Result<(), Failure> {
         let plan = self.plan;
         let server = Running::ours(&plan.binary, &plan.pki, &plan.folder.join("beside"))?;
@@ -346,7 +346,7 @@ impl Bench<'_> {
     }
 }
 
-/// What `theirs` does a second, and how many times that `ours` does: the middle one of several turns.
+/// Returns the rate of `theirs`, and the ratio of the rate of `ours` to it: the median of several rounds.
 fn beside(
     ours: &Target,
     theirs: &Target,
@@ -363,7 +363,7 @@ fn beside(
     rounds.get(ROUNDS / 2).copied().ok_or_else(|| "nothing was measured".into())
 }
 
-/// Commits a second of one thread that writes a row each, through the same library, with the same settings.
+/// Returns the commits per second of one thread that writes one row per commit, with the same library and settings.
 fn commits(file: &Path, time: Duration) -> Result<Figure, Failure> {
     let database = rusqlite::Connection::open(file)?;
     database.pragma_update(None, "journal_mode", "WAL")?;
@@ -378,7 +378,7 @@ fn commits(file: &Path, time: Duration) -> Result<Figure, Failure> {
     Ok(Figure::rate(f64::from(count) / begin.elapsed().as_secs_f64()))
 }
 
-/// Signatures a second of the library alone, on every core.
+/// Returns the signatures per second of the library alone, on all cores.
 fn signatures(key: &KeyPair, time: Duration) -> Result<Figure, Failure> {
     on_every_core(time, || {
         let (random, mut room) = (SystemRandom::new(), vec![0; key.public_modulus_len()]);
@@ -386,7 +386,7 @@ fn signatures(key: &KeyPair, time: Duration) -> Result<Figure, Failure> {
     })
 }
 
-/// Messages of `size` bytes that the library alone seals a second, on every core.
+/// Returns the messages of `size` bytes that the library alone seals per second, on all cores.
 fn sealed(size: usize, time: Duration) -> Result<Figure, Failure> {
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[0x5A; 32])?);
     let data = vec![0x5A; size];
@@ -396,7 +396,7 @@ fn sealed(size: usize, time: Duration) -> Result<Figure, Failure> {
     })
 }
 
-/// How often `job` succeeds a second, done again and again on every core.
+/// Returns the successful runs of `job` per second, on all cores.
 fn on_every_core<T, E>(time: Duration, job: impl Fn() -> Result<T, E> + Sync) -> Result<Figure, Failure> {
     let cores = thread::available_parallelism()?.get();
     let begin = Instant::now();
@@ -417,7 +417,7 @@ fn on_every_core<T, E>(time: Duration, job: impl Fn() -> Result<T, E> + Sync) ->
     Ok(Figure::rate(f64::from(count) / begin.elapsed().as_secs_f64()))
 }
 
-/// Stores `count` copies of the first object of `template` in `file`, each with an identifier and a name of its own.
+/// Stores `count` copies of the first object of `template` in `file`, each with a unique identifier and name.
 fn fill(template: &Path, file: &Path, count: usize) -> Result<(), Failure> {
     let original = Sqlite::open(template)?.read(Id(1))?.ok_or("the small store has no first object")?;
     let store = Sqlite::open(file)?;

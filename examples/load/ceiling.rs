@@ -1,5 +1,5 @@
-//! The ceiling: a server that answers every request with the same 300 bytes over rustls, a thread for each
-//! connection. No server of this shape is faster, whatever it does between request and answer.
+//! The ceiling: a server that sends the same 300 bytes in response to every request, over rustls, with one thread per
+//! connection. It is the upper bound for every server with this structure.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,12 +15,12 @@ use super::Failure;
 use super::client::Pki;
 use super::requests;
 
-/// The length of every answer, in bytes.
+/// The length of every response, in bytes.
 const ANSWER: usize = 300;
-/// More than any request of the load generator.
+/// The maximum length of a request, which exceeds that of every request of the load generator.
 const MAX_REQUEST: usize = 1 << 20;
 
-/// Listens on a free port, says so as the server does, and serves until the process is killed.
+/// Listens on a free port, prints the same line as the server, and serves until the process is killed.
 pub(crate) fn serve(pki: &Pki) -> Result<(), Failure> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let clients =
@@ -38,7 +38,7 @@ pub(crate) fn serve(pki: &Pki) -> Result<(), Failure> {
     for socket in listener.incoming() {
         let (socket, config, answer) = (socket?, Arc::clone(&config), Arc::clone(&answer));
         thread::spawn(move || {
-            // The end of a connection is the end of its work.
+            // An error only ends the connection.
             drop(serve_one(socket, config, &answer));
         });
     }
@@ -64,7 +64,7 @@ fn serve_one(mut socket: TcpStream, config: Arc<ServerConfig>, answer: &[u8]) ->
     }
 }
 
-/// The decrypted bytes of a connection.
+/// The decrypted stream of a connection.
 struct Incoming<'a> {
     tls: &'a mut ServerConnection,
     socket: &'a mut TcpStream,

@@ -1,4 +1,4 @@
-//! A connection of the load generator: one request out, one answer in, each with one system call.
+//! A connection of the load generator, which sends a request and receives its response by one system call each.
 
 use std::io::{self, Read};
 use std::net::TcpStream;
@@ -15,12 +15,12 @@ use rustls_pemfile::Item;
 
 use super::Failure;
 
-/// No answer of the server is longer than that.
+/// The maximum length of a response, in bytes.
 const MAX_ANSWER: usize = 64 << 20;
-/// The slowest answer that is waited for: PyKMIP's Locate in a thousand objects takes seconds.
+/// The time limit for a response: PyKMIP's Locate among a thousand objects runs for seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The files that `run_server --make-certs` makes.
+/// The certificates and keys that `run_server --make-certs` creates.
 #[derive(Clone, Debug)]
 pub(crate) struct Pki(PathBuf);
 
@@ -33,7 +33,7 @@ impl Pki {
         self.0.join(file)
     }
 
-    /// The certificates of a file.
+    /// Reads the certificates of a file.
     pub(crate) fn certificates(&self, file: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
         let items = self.items(file)?.into_iter();
         Ok(items
@@ -41,7 +41,7 @@ impl Pki {
             .collect())
     }
 
-    /// The private key of a file.
+    /// Reads the private key of a file.
     pub(crate) fn key(&self, file: &str) -> Result<PrivateKeyDer<'static>, Failure> {
         let key = self.items(file)?.into_iter().find_map(|item| match item {
             Item::Pkcs8Key(key) => Some(key.into()),
@@ -52,7 +52,7 @@ impl Pki {
         key.ok_or_else(|| format!("{file} holds no private key").into())
     }
 
-    /// The authority, as what to trust.
+    /// Returns the authority as trust anchor.
     pub(crate) fn roots(&self) -> Result<RootCertStore, Failure> {
         let mut roots = RootCertStore::empty();
         for certificate in self.certificates("root_certificate.pem")? {
@@ -67,7 +67,7 @@ impl Pki {
         Ok(rustls_pemfile::read_all(&mut &*text).collect::<io::Result<_>>()?)
     }
 
-    /// What a client needs for TLS 1.2 or 1.3; with `resume` it comes back with the tickets it got.
+    /// Returns the configuration of a client for TLS 1.2 or 1.3; with `resume`, it resumes sessions by tickets.
     pub(crate) fn client(&self, tls: Tls, resume: bool) -> Result<Arc<ClientConfig>, Failure> {
         let versions = match tls {
             Tls::V1_2 => [&version::TLS12],
@@ -87,7 +87,7 @@ impl Pki {
     }
 }
 
-/// The version of TLS that a client offers.
+/// The TLS version that a client offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tls {
     V1_2,
@@ -102,14 +102,14 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects to `port` of this machine and shakes hands.
+    /// Connects to `port` of this machine and completes the TLS handshake.
     pub(crate) fn connect(port: u16, config: &Arc<ClientConfig>) -> io::Result<Self> {
         let socket = TcpStream::connect(("127.0.0.1", port))?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
         let mut tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
-        // A request is written as a whole, however long.
+        // A request of any length is buffered whole.
         tls.set_buffer_limit(None);
         let mut client = Self { tls, socket, answer: Vec::new() };
         while client.tls.is_handshaking() {
@@ -118,7 +118,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Sends a request; its answer.
+    /// Sends a request and returns the response.
     pub(crate) fn ask(&mut self, request: &[u8]) -> io::Result<&[u8]> {
         use std::io::Write;
         self.tls.writer().write_all(request)?;
@@ -130,14 +130,14 @@ impl Client {
         Ok(&self.answer)
     }
 
-    /// Says goodbye.
+    /// Sends the close_notify alert and closes the connection.
     pub(crate) fn close(mut self) {
         self.tls.send_close_notify();
         drop(self.tls.write_tls(&mut self.socket));
     }
 }
 
-/// The decrypted bytes of a connection.
+/// The decrypted stream of a connection.
 struct Incoming<'a> {
     tls: &'a mut ClientConnection,
     socket: &'a mut TcpStream,

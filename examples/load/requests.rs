@@ -1,4 +1,4 @@
-//! The requests that are measured, written with the server's own types, and the look at their answers.
+//! The measured requests, encoded with the protocol types of this crate, and the checks of their responses.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use kmip_server::kmip::structures::{CryptographicParameters, Name, RevocationRea
 use kmip_server::kmip::{RequestHeader, enums};
 use kmip_server::ttlv::{Error, Field, Item, Reader, Tag, V1_2, Value, Writer};
 
-/// The version of all requests: the oldest that has Encrypt and Sign, so that PyKMIP's server knows it.
+/// The protocol version of all requests: the oldest with Encrypt and Sign, which PyKMIP's server supports, too.
 const VERSION: kmip_server::ttlv::Version = V1_2;
 
-/// A request message of one item.
+/// Returns a request message with one batch item.
 fn message(operation: enums::Operation, payload: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer::new(VERSION);
     writer.structure(Tag::RequestMessage, |writer| {
@@ -24,7 +24,7 @@ fn message(operation: enums::Operation, payload: impl FnOnce(&mut Writer)) -> Ve
     writer.into_bytes()
 }
 
-/// Query, for operations and objects.
+/// Returns a Query for operations and objects.
 pub(crate) fn query() -> Vec<u8> {
     message(enums::Operation::Query, |writer| {
         QueryFunction::QueryOperations.encode(Tag::QueryFunction, writer);
@@ -32,13 +32,13 @@ pub(crate) fn query() -> Vec<u8> {
     })
 }
 
-/// An operation whose payload is an identifier and no more: Get, Get Attributes (of all attributes), Activate
-/// and Destroy.
+/// Returns a request whose payload contains only a Unique Identifier: Get, Get Attributes (of all attributes),
+/// Activate or Destroy.
 pub(crate) fn on(operation: enums::Operation, id: &str) -> Vec<u8> {
     message(operation, |writer| id.to_owned().encode(Tag::UniqueIdentifier, writer))
 }
 
-/// Revoke, as no longer needed.
+/// Returns a Revoke with the reason Cessation of Operation.
 pub(crate) fn revoke(id: &str) -> Vec<u8> {
     let reason = RevocationReason {
         revocation_reason_code: RevocationReasonCode::CessationOfOperation,
@@ -50,7 +50,7 @@ pub(crate) fn revoke(id: &str) -> Vec<u8> {
     })
 }
 
-/// Create, of an AES key of 256 bits of that name.
+/// Returns a Create of an AES key of 256 bits with this name.
 pub(crate) fn create(name: &str) -> Vec<u8> {
     let mask = CryptographicUsageMask::ENCRYPT | CryptographicUsageMask::DECRYPT;
     let attributes = vec![
@@ -66,7 +66,7 @@ pub(crate) fn create(name: &str) -> Vec<u8> {
     })
 }
 
-/// Create Key Pair, of RSA with 2048 bits.
+/// Returns a Create Key Pair of RSA with 2048 bits.
 pub(crate) fn create_key_pair(name: &str) -> Vec<u8> {
     let template = |attributes| TemplateAttribute { templates: Vec::new(), attributes };
     let common = template(vec![
@@ -85,13 +85,13 @@ pub(crate) fn create_key_pair(name: &str) -> Vec<u8> {
     })
 }
 
-/// Locate, by name.
+/// Returns a Locate by name.
 pub(crate) fn locate(name: &str) -> Vec<u8> {
     let name = attribute(Tag::Name, &named(name));
     message(enums::Operation::Locate, |writer| name.write(Tag::NewAttribute, writer))
 }
 
-/// Encrypt, by AES in CBC mode with PKCS #5 padding.
+/// Returns an Encrypt with AES in CBC mode and PKCS #5 padding.
 pub(crate) fn encrypt(id: &str, size: usize) -> Vec<u8> {
     let parameters = CryptographicParameters {
         block_cipher_mode: Some(BlockCipherMode::Cbc),
@@ -107,7 +107,7 @@ pub(crate) fn encrypt(id: &str, size: usize) -> Vec<u8> {
     })
 }
 
-/// Encrypt, by AES in GCM with an IV of 96 bits and a tag of 16 bytes.
+/// Returns an Encrypt with AES in GCM mode, an IV of 96 bits and a tag of 16 bytes.
 pub(crate) fn encrypt_gcm(id: &str, size: usize) -> Vec<u8> {
     let parameters = CryptographicParameters {
         block_cipher_mode: Some(BlockCipherMode::Gcm),
@@ -123,7 +123,7 @@ pub(crate) fn encrypt_gcm(id: &str, size: usize) -> Vec<u8> {
     })
 }
 
-/// Sign, by PKCS #1 v1.5 with SHA-256.
+/// Returns a Sign with PKCS #1 v1.5 and SHA-256.
 pub(crate) fn sign(id: &str, size: usize) -> Vec<u8> {
     let parameters = CryptographicParameters {
         padding_method: Some(PaddingMethod::Pkcs1V1_5),
@@ -145,14 +145,14 @@ fn attribute<T: Value>(tag: Tag, value: &T) -> Attribute {
     Attribute::of(AttributeDefinition::of(tag).expect("the tags of this file are those of attributes"), value)
 }
 
-/// Why an answer is no success.
+/// The reason for which a response is not a success.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The server does not have the operation.
+    /// The server does not support the operation.
     Unsupported,
-    /// What the server says.
+    /// The result message of the server.
     Failed(String),
-    /// It is no answer.
+    /// The message is not a valid response.
     Unreadable(Error),
 }
 
@@ -174,10 +174,10 @@ impl From<Error> for Refusal {
     }
 }
 
-/// The payload of an answer, which has to be a success.
+/// Returns the payload of a successful response.
 ///
 /// # Errors
-/// [`Refusal`].
+/// Returns [`Refusal`] for any other response.
 pub(crate) fn payload(answer: &[u8]) -> Result<Option<Item<'_>>, Refusal> {
     let mut message = Reader::new(answer, VERSION).require(Tag::ResponseMessage)?.structure()?;
     message.require(Tag::ResponseHeader)?;
@@ -189,17 +189,17 @@ pub(crate) fn payload(answer: &[u8]) -> Result<Option<Item<'_>>, Refusal> {
     }
     let reason: Option<ResultReason> = Field::read(Tag::ResultReason, &mut item)?;
     let message: Option<String> = Field::read(Tag::ResultMessage, &mut item)?;
-    // PyKMIP's server has the reason for both.
+    // PyKMIP's server uses this reason for both cases.
     if reason == Some(ResultReason::OperationNotSupported) {
         return Err(Refusal::Unsupported);
     }
     Err(Refusal::Failed(message.unwrap_or_default()))
 }
 
-/// The identifier behind `tag` in the payload of an answer: the new object, or the one that was found.
+/// Returns the first identifier with this tag in the payload of a response: that of a new or a located object.
 ///
 /// # Errors
-/// [`Refusal`], also where there is none.
+/// Returns [`Refusal`] if the response is not a success or contains no such identifier.
 pub(crate) fn identifier(answer: &[u8], tag: Tag) -> Result<String, Refusal> {
     let Some(payload) = payload(answer)? else { return Err(Error::Missing { tag, found: None }.into()) };
     let mut rows = payload.structure()?;
@@ -213,7 +213,7 @@ pub(crate) fn identifier(answer: &[u8], tag: Tag) -> Result<String, Refusal> {
     Err(Error::Missing { tag, found: None }.into())
 }
 
-/// An answer of `length` bytes in all that says that everything went well: what the ceiling is measured with.
+/// Returns a successful response with a total length of `length` bytes, for the ceiling.
 pub(crate) fn canned(length: usize) -> Vec<u8> {
     let answer = |data: usize| {
         let mut writer = Writer::new(VERSION);

@@ -1,4 +1,4 @@
-//! Closed loops: each connection sends its next request when it has the answer to the last one.
+//! Closed loops: each connection sends its next request when it has received the last response.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
@@ -14,7 +14,7 @@ use super::client::{Client, Pki, Tls};
 use super::requests;
 use super::server::{Running, processor_time};
 
-/// What a connection does again and again.
+/// The work that a connection repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     Query,
@@ -52,25 +52,25 @@ impl Work {
     ];
 }
 
-/// A server, and what is in it to work with.
+/// A server with the objects for the measurements.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) port: u16,
-    /// The process behind the port, where it is known.
+    /// The process of the server, if it is known.
     pub(crate) process: Option<u32>,
     pub(crate) pki: Pki,
     pub(crate) tls: Tls,
-    /// Active AES keys, named [`name`] of their place.
+    /// Active AES keys, with the [`name`] of their index.
     pub(crate) keys: Arc<[String]>,
     /// An active private RSA key.
     pub(crate) signer: Option<Arc<str>>,
     /// Bytes to encrypt or to sign.
     pub(crate) size: usize,
-    /// How far apart the numbers of the names are that Locate asks for.
+    /// The distance between the numbers of the names in Locate requests.
     pub(crate) stride: usize,
 }
 
-/// The name of the key of that number.
+/// Returns the name of the key with this number.
 pub(crate) fn name(number: usize) -> String {
     format!("load-{number}")
 }
@@ -89,7 +89,7 @@ impl Target {
         }
     }
 
-    /// The same behind the port of another process.
+    /// Returns the same objects on the port of another process.
     pub(crate) fn at(mut self, server: &Running) -> Self {
         (self.port, self.process) = (server.port, Some(server.process()));
         self
@@ -99,7 +99,7 @@ impl Target {
         Ok(Client::connect(self.port, &self.pki.client(self.tls, false)?)?)
     }
 
-    /// Makes `count` active keys, by several connections, so that they share their flushes to the disk.
+    /// Creates `count` active keys by several connections, so that they share flushes to the disk.
     pub(crate) fn make_keys(&mut self, count: usize) -> Result<(), Failure> {
         let config = self.pki.client(self.tls, false)?;
         let port = self.port;
@@ -129,7 +129,7 @@ impl Target {
         Ok(())
     }
 
-    /// Makes the key that signs.
+    /// Creates the signing key.
     pub(crate) fn make_signer(&mut self) -> Result<(), Failure> {
         let mut client = self.client()?;
         let answer = client.ask(&requests::create_key_pair("load signer"))?;
@@ -141,15 +141,15 @@ impl Target {
     }
 }
 
-/// What a measurement gave.
+/// The result of a measurement.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Figure {
-    /// Operations a second, of all connections together.
+    /// Operations per second of all connections together.
     pub(crate) rate: f64,
     pub(crate) median: Duration,
     pub(crate) p99: Duration,
     pub(crate) max: Duration,
-    /// The processor time of one operation: of the server, and of client and server together; zero where unknown.
+    /// The processor time per operation: of the server, and of client and server together; zero if unknown.
     pub(crate) server: Duration,
     pub(crate) both: Duration,
 }
@@ -171,16 +171,16 @@ impl Figure {
         }
     }
 
-    /// What is no more than a number of times a second.
+    /// Returns a result that consists of a rate only.
     pub(crate) fn rate(rate: f64) -> Self {
         Self { rate, ..Self::default() }
     }
 }
 
-/// Names that no object of this process has yet.
+/// The counter for unique names.
 static NAMES: AtomicU64 = AtomicU64::new(0);
 
-/// Works on `target` by that many connections for that long.
+/// Repeats the work on `target` by this number of connections for this time.
 pub(crate) fn run(
     target: &Target,
     work: Work,
@@ -188,7 +188,7 @@ pub(crate) fn run(
     time: Duration,
 ) -> Result<Figure, Failure> {
     let config = target.pki.client(target.tls, work == Work::Resume)?;
-    // One after another: few clients at once find a place in PyKMIP's queue, and the others are forgotten.
+    // One after another: PyKMIP's accept queue is short, and clients beyond it are lost.
     let hands = (0..connections)
         .map(|number| Hand::open(target.clone(), Arc::clone(&config), work, number, connections))
         .collect::<Result<Vec<_>, _>>()?;
@@ -233,18 +233,18 @@ pub(crate) fn repeat(target: &Target, work: Work, count: usize) -> Result<(), Fa
     Ok(())
 }
 
-/// The processor time that a process and this one have used.
+/// Returns the processor time that a process and this one have used.
 fn used(process: u32) -> (Duration, Duration) {
     (processor_time(&process.to_string()), processor_time("self"))
 }
 
-/// One connection and its work.
+/// One connection with its work.
 struct Hand {
     target: Target,
     config: Arc<ClientConfig>,
     work: Work,
     client: Option<Client>,
-    /// The key whose turn it is.
+    /// The index of the next key.
     next: usize,
     step: usize,
     ready: Vec<Vec<u8>>,
@@ -273,7 +273,7 @@ impl Hand {
         if matches!(work, Work::Connect | Work::Resume)
             && let Some(mut client) = client.take()
         {
-            // Where there are tickets, they come with the first answer.
+            // Tickets, if any, arrive with the first response.
             client.ask(&requests::query())?;
             client.close();
         }

@@ -1,4 +1,4 @@
-//! The processes that are measured: started on a free port, looked at, and ended by their own handle.
+//! The measured processes: each is started on a free port, observed, and ended by its handle.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -13,24 +13,24 @@ use std::time::{Duration, Instant};
 use super::Failure;
 use super::client::Pki;
 
-/// How long a server may take to listen: PyKMIP's needs seconds on a busy machine.
+/// The time limit for the start of a server: PyKMIP's needs seconds on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
-/// What Linux counts the time of processes in.
+/// The unit in which Linux reports the time of processes.
 const MILLISECONDS_PER_TICK: u64 = 10;
 
 /// A running server.
 pub(crate) struct Running {
     child: Child,
     pub(crate) port: u16,
-    /// From the start of the process until it said that it listens.
+    /// The time from the start of the process until it listened.
     pub(crate) ready: Duration,
-    /// Whether the process was made the first of a group of its own.
+    /// Whether the process is the leader of a new process group.
     leads_a_group: bool,
 }
 
 impl Running {
-    /// This server, its database and log in `folder`, logging at INFO as users run it.
+    /// Starts this server with its database and log in `folder`, at log level INFO, which is the default.
     pub(crate) fn ours(binary: &Path, pki: &Pki, folder: &Path) -> Result<Self, Failure> {
         fs::create_dir_all(folder)?;
         let options = [
@@ -48,18 +48,18 @@ impl Running {
         Self::listening(command)
     }
 
-    /// The ceiling, in a process of its own as the servers are.
+    /// Starts the ceiling, in a separate process like the servers.
     pub(crate) fn ceiling(pki: &Pki) -> Result<Self, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args([OsStr::new("canned"), OsStr::new("-k"), pki.path("").as_os_str()]);
         Self::listening(command)
     }
 
-    /// PyKMIP's server, with the settings that its documentation begins with.
+    /// Starts PyKMIP's server, with the first example settings of its documentation.
     pub(crate) fn pykmip(binary: &Path, pki: &Pki, folder: &Path) -> Result<Self, Failure> {
         fs::create_dir_all(folder.join("policies"))?;
         let folder = folder.canonicalize()?;
-        // It cannot pick a port itself.
+        // PyKMIP's server cannot select a free port.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let settings = format!(
             "[server]\nhostname=127.0.0.1\nport={port}\ncertificate_path={}\nkey_path={}\nca_path={}\n\
@@ -73,7 +73,7 @@ impl Running {
         fs::write(folder.join("server.conf"), settings)?;
         let mut command = Command::new(binary);
         command.arg("-f").arg(folder.join("server.conf")).arg("-l").arg(folder.join("server.log"));
-        // It leaves a helper process behind, which its group tells.
+        // It leaves a helper process behind, which is found by its process group.
         command.process_group(0);
         let output = File::create(folder.join("output.txt"))?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -104,28 +104,28 @@ impl Running {
         Ok(Self { child, port, ready, leads_a_group: false })
     }
 
-    /// The number of the process.
+    /// Returns the process identifier.
     pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }
 
-    /// The memory that the process has in use, in bytes.
+    /// Returns the resident memory of the process, in bytes.
     pub(crate) fn memory(&self) -> Result<u64, Failure> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib =
             line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());
-        Ok(kib.ok_or("the system does not tell the memory of a process")? * 1024)
+        Ok(kib.ok_or("the system does not report the memory of a process")? * 1024)
     }
 
-    /// Ends it as a crash would.
+    /// Kills the process, like a crash.
     pub(crate) fn kill(mut self) -> Result<(), Failure> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// Ends it as an administrator would.
+    /// Terminates the process by SIGTERM.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         Command::new("kill").arg(self.child.id().to_string()).status()?;
         self.child.wait()?;
@@ -143,10 +143,10 @@ impl Drop for Running {
     }
 }
 
-/// The processor time that a process has used, as Linux tells it; zero where it does not.
+/// Returns the processor time that a process has used, as Linux reports it; zero on other systems.
 pub(crate) fn processor_time(process: &str) -> Duration {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name of the program, in brackets, may hold anything.
+    // The name of the program, in parentheses, may contain any character.
     let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
     let ticks = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
     Duration::from_millis(ticks.sum::<u64>() * MILLISECONDS_PER_TICK)

@@ -1,4 +1,4 @@
-//! What was measured, as the table that README.md shows.
+//! The results, as the table for the documentation.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use super::run::{Figure, Work};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
     pub(crate) what: String,
-    /// How it was measured; none for a value that is no rate.
+    /// The measurement; `None` for a value that is not a rate.
     pub(crate) measured: Option<(Work, usize)>,
     value: String,
     times: String,
-    /// What bounds it, measured in turns with it.
+    /// The upper bound, measured alternately with it.
     against: String,
     share: String,
-    /// The processor time of one operation: of the server, and the share that it makes of the bound's.
+    /// The processor time of the server per operation, and its ratio to that of the bound.
     processor: String,
     goal: String,
-    /// What PyKMIP's server does a second, and how many times that ours did beside it.
+    /// The rate of PyKMIP's server, and the ratio of this server's rate to it.
     pub(crate) pykmip: Option<(f64, f64)>,
 }
 
@@ -34,18 +34,18 @@ impl Row {
         }
     }
 
-    /// The same beside what it is measured against.
+    /// Adds the upper bound.
     pub(crate) fn against(self, against: String, share: String, goal: String) -> Self {
         Self { against, share, goal, ..self }
     }
 
-    /// The same with the processor time of client and server, of which other programs take nothing.
+    /// Adds the processor time of client and server, which is independent of other processes.
     pub(crate) fn processor(self, figure: Figure, bound: Figure) -> Self {
         let share = bound.both.as_secs_f64() / figure.both.as_secs_f64();
         Self { processor: format!("{:.1?} · {share:.2}", figure.server), ..self }
     }
 
-    /// A part of something that cannot be exceeded.
+    /// Returns a row with the ratio to an upper bound.
     pub(crate) fn share(
         what: &str,
         work: Work,
@@ -59,7 +59,7 @@ impl Row {
         Self::plain(what, work, connections, figure).against(against, format!("{share:.2}"), goal)
     }
 
-    /// A multiple of something.
+    /// Returns a row with a multiple of another figure.
     pub(crate) fn times(
         what: &str,
         work: Work,
@@ -78,7 +78,7 @@ pub(crate) fn ratio(value: f64) -> String {
     format!("{value:.2} times")
 }
 
-/// All lines, and what could not be measured.
+/// All lines, and the measurements that failed.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,
