@@ -177,7 +177,11 @@ fn services_are_queried_in_order_until_one_knows_the_user() {
     assert!(first.asked.try_iter().count() > 0);
     assert!(second.asked.try_iter().count() > 0);
     rules.identify(&peer("John Doe"), None).unwrap();
-    assert_eq!(second.asked.try_iter().count(), 0, "the second service is not queried if the first knows the user");
+    assert_eq!(
+        second.asked.try_iter().count(),
+        0,
+        "the second service is not queried if the first knows the user"
+    );
 }
 
 #[test]

@@ -77,8 +77,10 @@ fn ticket_grants_another_client_its_rights_on_an_object() {
     let (_live, mut john, mut jane) = callers();
     let lent = john.ask(V2_1, Operation::Create, create(None)).id();
     let other = john.ask(V2_1, Operation::Create, create(None)).id();
-    let ticket =
-        delegate(&mut john, &[to_object(&[Operation::Get], &lent), to_object(&[Operation::Activate], &other)]);
+    let ticket = delegate(
+        &mut john,
+        &[to_object(&[Operation::Get], &lent), to_object(&[Operation::Activate], &other)],
+    );
     assert_eq!(jane.ask(V2_1, Operation::Get, of(&lent)).refused(), ResultReason::PermissionDenied);
     assert_eq!(with(&mut jane, &ticket, Operation::Get, of(&lent)).id(), lent);
     with(&mut jane, &ticket, Operation::Activate, of(&other)).done();
@@ -106,7 +108,10 @@ fn ticket_grants_another_client_its_rights_on_an_object() {
 
     // The ticket applies only to requests that contain it, and its user can end it: Jane's own requests are hers.
     assert_eq!(jane.ask(V2_1, Operation::Get, of(&lent)).refused(), ResultReason::PermissionDenied);
-    assert_eq!(with(&mut john, &ticket, Operation::Get, of(&other)).refused(), ResultReason::PermissionDenied);
+    assert_eq!(
+        with(&mut john, &ticket, Operation::Get, of(&other)).refused(),
+        ResultReason::PermissionDenied
+    );
     let end = |writer: &mut Writer| ticket.write(Tag::Ticket, writer);
     assert_eq!(jane.ask(V2_1, Operation::Logout, end).refused(), ResultReason::InvalidTicket);
     john.ask(V2_1, Operation::Logout, end).done();

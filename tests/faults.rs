@@ -202,7 +202,8 @@ fn full_disk_fails_writes_and_loses_no_objects() {
             assert_eq!(reason, ResultReason::GeneralFailure.to_wire().to_be_bytes(), "{}", text(&answer));
             break;
         }
-        stored.push((String::from_utf8(first(&answer, Tag::UniqueIdentifier).unwrap()).unwrap(), key(number)));
+        stored
+            .push((String::from_utf8(first(&answer, Tag::UniqueIdentifier).unwrap()).unwrap(), key(number)));
     }
     assert!(stored.len() > 10 && stored.len() < 2_000, "{} fit", stored.len());
     for (object, key) in &stored {

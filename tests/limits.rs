@@ -404,11 +404,7 @@ fn locate_has_a_maximum_number_of_results() {
     };
     let all = locate(None, 1);
     assert_eq!(statuses(&all), [ResultStatus::OperationFailed]);
-    assert!(
-        text(&all).contains(&MAX_LOCATED.to_string()),
-        "the message states the limit: {}",
-        text(&all)
-    );
+    assert!(text(&all).contains(&MAX_LOCATED.to_string()), "the message states the limit: {}", text(&all));
     assert_eq!(statuses(&locate(Some(1_000), 1)), [ResultStatus::Success]);
     // A batch of such requests does not exhaust the memory either.
     let statuses = statuses(&locate(Some(500_000), 8));

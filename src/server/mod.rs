@@ -92,6 +92,11 @@ impl fmt::Display for Error {
             Self::Announced(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Policy(error) => error.fmt(f),
+            Self::Bind { hostname, port, cause } if cause.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "the server cannot listen on {hostname}:{port}: the port is already in use; stop the other process, or \
+                 choose another port with -p"
+            ),
             Self::Bind { hostname, port, cause } => {
                 write!(f, "the server cannot listen on {hostname}:{port}: {cause}")
             }
