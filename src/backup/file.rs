@@ -13,13 +13,9 @@ use zeroize::Zeroizing;
 
 use super::error::{Error, LineError};
 use super::line::{self, Entry, Totals};
+use super::{MAX_LINE, VERSION};
 use crate::crypto::hash::Hash;
 use crate::store::{self, DataKey, Id, KeyEncryptionKey, Sealing};
-
-/// The maximum length of a line in bytes. An object of 16 MiB, the default maximum of a request, makes a line of 32 MiB,
-/// or 43 MiB sealed. A limit of ten times as much suits servers with a higher maximum, and bounds the memory that a
-/// damaged file costs.
-pub const MAX_LINE: u64 = 512 << 20;
 
 /// The mode of an export: only its owner may read it, because it contains keys.
 const MODE: u32 = 0o600;
@@ -223,7 +219,7 @@ impl ExportReader {
         let parsed: Option<Json> = serde_json::from_slice(&first).ok();
         let version =
             parsed.as_ref().and_then(line::version_of).ok_or_else(|| lines.bad(LineError::NotAnExport))?;
-        if version != line::VERSION {
+        if version != VERSION {
             return Err(lines.bad(LineError::Version(version)));
         }
         let first = lines.chain.open(&first).map_err(|why| lines.bad(why))?;

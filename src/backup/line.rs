@@ -4,6 +4,7 @@
 use base16ct::{lower, mixed};
 use serde_json::{Map, Value as Json, json};
 
+use super::VERSION;
 use super::error::LineError;
 use crate::encoding::json;
 use crate::kmip::attributes::Attributes;
@@ -15,9 +16,6 @@ use crate::ttlv::{self, Field, Reader, STORED, Tag, Value, Writer};
 
 /// The member `format` of the first line.
 const FORMAT: &str = "kmip-server export";
-
-/// The format version. The server reads no other version; a change of the lines is a new version.
-pub const VERSION: u64 = 1;
 
 /// A line after the first.
 #[derive(Debug, PartialEq)]

@@ -12,13 +12,19 @@ mod tests;
 use std::path::Path;
 
 pub use error::{Error, LineError};
-pub use file::MAX_LINE;
-pub use line::VERSION;
 
 use crate::secret::Secret;
 use crate::store::{self, Dump, Id, KeyEncryptionKey, Restore};
 use file::{ExportReader, ExportWriter};
 use line::{Entry, Totals};
+
+/// The format version. The server reads no other version; a change of the lines is a new version.
+pub const VERSION: u64 = 1;
+
+/// The maximum length of a line in bytes. An object of 16 MiB, the default maximum of a request, makes a line of 32 MiB,
+/// or 43 MiB sealed. A limit of ten times as much suits servers with a higher maximum, and bounds the memory that a
+/// damaged file costs.
+pub const MAX_LINE: u64 = 512 << 20;
 
 /// The store to export or to import to, as the settings name it.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fmt, io};
 
-use super::{Id, KeyProblem};
+use super::Id;
 
 /// A failure of the store. Clients learn only that the store failed; the log contains the reason.
 ///
@@ -139,6 +139,31 @@ impl fmt::Display for Cause {
 impl fmt::Debug for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A reason why a key file cannot be used.
+#[derive(Clone, Debug)]
+pub enum KeyProblem {
+    /// The file cannot be read.
+    Unreadable(Arc<io::Error>),
+    /// The file contains neither 32 bytes nor 64 hexadecimal digits.
+    NotAKey,
+    /// The database is sealed with another key.
+    Wrong,
+}
+
+impl fmt::Display for KeyProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => write!(f, "it cannot be read: {why}"),
+            Self::NotAKey => f.write_str(
+                "it contains neither 32 bytes nor 64 hexadecimal digits; write one with openssl rand -hex 32",
+            ),
+            Self::Wrong => {
+                f.write_str("it is not the key that the database is sealed with; name the file of that key")
+            }
+        }
     }
 }
 

@@ -20,11 +20,11 @@ mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use error::{Cause, Error, Obstacle};
+pub use error::{Cause, Error, KeyProblem, Obstacle};
 pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Record, SortKey};
-pub use sealing::{DataKey, KeyEncryptionKey, KeyProblem, Sealing};
+pub use sealing::{DataKey, KeyEncryptionKey, Sealing};
 pub use sqlite::{Dump, Found, Inspection, Restore, Sqlite, inspect};
 
 use crate::secret::Secret;

@@ -4,14 +4,13 @@
 //! The data key is generated once per database and stored in it. To change the key encryption key, only the 32
 //! bytes of the data key are wrapped again. Attributes are not encrypted, because Locate searches them.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Error, Id};
+use super::{Error, Id, KeyProblem};
 use crate::crypto::envelope::{EnvelopeKey, KEY_LENGTH};
 use crate::kmip::enums::ObjectType;
 use crate::secret::Secret;
@@ -36,31 +35,6 @@ impl Sealing {
         match self {
             Self::Database => b"kmip-server data key",
             Self::Export => b"kmip-server export key",
-        }
-    }
-}
-
-/// A reason why a key file cannot be used.
-#[derive(Clone, Debug)]
-pub enum KeyProblem {
-    /// The file cannot be read.
-    Unreadable(Arc<std::io::Error>),
-    /// The file contains neither 32 bytes nor 64 hexadecimal digits.
-    NotAKey,
-    /// The database is sealed with another key.
-    Wrong,
-}
-
-impl fmt::Display for KeyProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(why) => write!(f, "it cannot be read: {why}"),
-            Self::NotAKey => f.write_str(
-                "it contains neither 32 bytes nor 64 hexadecimal digits; write one with openssl rand -hex 32",
-            ),
-            Self::Wrong => {
-                f.write_str("it is not the key that the database is sealed with; name the file of that key")
-            }
         }
     }
 }
