@@ -1,4 +1,5 @@
-//! The items of a batch, one after the other: Stop, Continue and Undo (KMIP 1.4 §6.13 and §7.2, 2.1 §9.5).
+//! Execution of the items of a batch in order, with Stop, Continue or Undo after a failure (KMIP 1.4 §6.13 and §7.2,
+//! 2.1 §9.5).
 
 use zeroize::Zeroizing;
 
@@ -15,24 +16,24 @@ use crate::ttlv::{self, ItemType, Tag, Value, Version, Writer};
 
 use super::{AUDIT, MAX_RESPONSE};
 
-/// What a failure does to the items behind it when the header does not say.
+/// The Batch Error Continuation Option of a header without one.
 pub(super) const DEFAULT_CONTINUATION: BatchErrorContinuationOption = BatchErrorContinuationOption::Stop;
 
-/// A batch item whose payload has been read.
+/// A batch item whose payload was read.
 pub(super) struct Item {
     operation: Operation,
     id: Option<Vec<u8>>,
     work: Work,
-    /// By what its client asks for its result, where it is done asynchronously.
+    /// The Asynchronous Correlation Value of an item that is executed asynchronously.
     correlation: Option<Vec<u8>>,
 }
 
-/// What is to be done for an item.
+/// The execution of an item.
 enum Work {
     Execute(Box<dyn Prepared>),
     /// The server does not have the operation.
     Unknown,
-    /// A vendor's extension has to be understood, and is not.
+    /// The item has a critical Message Extension that the server does not support.
     CriticalExtension,
 }
 
@@ -40,7 +41,7 @@ impl Item {
     /// Reads the payload of `item`.
     ///
     /// # Errors
-    /// An operation that the standard does not know, and whatever is wrong with the payload.
+    /// Returns an error for an operation that is not in the standard and for a payload that violates its structure.
     pub(super) fn prepare(item: RequestItem<'_>) -> Result<Self, ttlv::Error> {
         let operation = Operation::from_wire(item.operation)
             .ok_or(ttlv::Error::UnknownValue { tag: Tag::Operation, value: item.operation })?;
@@ -55,7 +56,7 @@ impl Item {
         Ok(Self { operation, id: item.unique_batch_item_id, work, correlation: None })
     }
 
-    /// Makes it one whose result its client asks for by that value.
+    /// Makes the item asynchronous, with that Asynchronous Correlation Value.
     pub(super) fn asynchronous(&mut self, correlation: Vec<u8>) {
         self.correlation = Some(correlation);
     }
@@ -68,7 +69,7 @@ impl Item {
         self.id.as_deref()
     }
 
-    /// What a response names the item by.
+    /// Returns the operation and the Unique Batch Item ID, by which a response names the item.
     pub(super) fn identification(&self) -> (u32, Option<Vec<u8>>) {
         (self.operation.to_wire(), self.id.clone())
     }
@@ -132,14 +133,14 @@ impl Item {
 enum ItemOutcome {
     Done(Payload),
     Failed(Error),
-    /// It was done, and is not kept: what it gave is told all the same, as the standard's test cases do.
+    /// The operation succeeded and was undone. The response contains its payload, as in the standard's test cases.
     Undone(Payload),
-    /// It is under way, and known by that correlation value.
+    /// The operation is under way; contains its Asynchronous Correlation Value.
     Pending(Vec<u8>),
 }
 
 impl ItemOutcome {
-    /// What became of an operation that was done asynchronously.
+    /// Converts the outcome of an asynchronous operation.
     fn of(outcome: JobOutcome) -> Self {
         let payload = |bytes: Zeroizing<Vec<u8>>| -> Payload {
             Box::new(move |writer| writer.encoded(Tag::ResponsePayload, &bytes))
@@ -152,14 +153,14 @@ impl ItemOutcome {
     }
 }
 
-/// What became of an item.
+/// The result of an item.
 pub(super) struct ItemResult {
     operation: Operation,
     id: Option<Vec<u8>>,
-    /// The objects that it asked for or made.
+    /// The objects that the item requested or created.
     objects: Vec<String>,
     outcome: ItemOutcome,
-    /// The numbers of its changes.
+    /// The numbers of the transactions of the item.
     transactions: Range<usize>,
 }
 
@@ -172,8 +173,8 @@ impl ItemResult {
         matches!(self.outcome, ItemOutcome::Failed(_))
     }
 
-    /// Turns the result into the bytes that are sent, and takes them off `room`. What does not fit has failed:
-    /// results that cannot be sent must not use up the memory.
+    /// Encodes the payload and subtracts its size from `room`. A result that does not fit becomes a failure, so that
+    /// results which cannot be sent use no memory.
     fn keep_within(&mut self, room: &mut usize, version: Version) {
         let payload = match std::mem::replace(&mut self.outcome, ItemOutcome::Undone(Box::new(|_| ()))) {
             ItemOutcome::Done(payload) => payload,
@@ -194,7 +195,7 @@ impl ItemResult {
         };
     }
 
-    /// The same of an item whose changes are taken back with those of its batch.
+    /// Converts the result of an item whose batch was rolled back.
     fn undone(self) -> Self {
         let outcome = match self.outcome {
             ItemOutcome::Done(payload) => ItemOutcome::Undone(payload),
@@ -207,7 +208,7 @@ impl ItemResult {
         matches!(self.outcome, ItemOutcome::Pending(_))
     }
 
-    /// A result that is not there yet.
+    /// Creates the result of an operation that is under way.
     pub(super) fn pending(operation: Operation, id: Option<Vec<u8>>, correlation: Vec<u8>) -> Self {
         Self {
             operation,
@@ -218,7 +219,7 @@ impl ItemResult {
         }
     }
 
-    /// The same, to be kept until its client asks for it.
+    /// Encodes the result, to be stored until the client polls it.
     pub(super) fn kept(self, version: Version) -> JobOutcome {
         let bytes = |payload: Payload| {
             let mut writer = Writer::new(version);
@@ -236,8 +237,8 @@ impl ItemResult {
         }
     }
 
-    /// One line for the audit: who asked for what, from where, of which objects, and what became of it. Whatever
-    /// a client chose is quoted, so that no value can look like another.
+    /// Writes the line of the audit log: user, address, operation, objects and result. Values that a client chose are
+    /// quoted, so that no value can imitate another.
     pub(super) fn log(&self, identity: &Identity, peer: &Peer) {
         let (result, reason) = match &self.outcome {
             ItemOutcome::Done(_) => (ResultStatus::Success, None),
@@ -272,7 +273,7 @@ impl ItemResult {
     }
 }
 
-/// The line of the audit. `reason` is what follows in it.
+/// Writes a line of the audit log, which ends with `reason`.
 pub(super) fn audit(
     (identity, peer): (&Identity, &Peer),
     operation: Operation,
@@ -294,7 +295,7 @@ pub(super) fn audit(
     );
 }
 
-/// Runs the items. With Undo, nothing is kept unless all of them succeed.
+/// Executes the items. With Undo, the changes are kept only if all items succeed.
 pub(super) fn process(
     services: &Services,
     identity: &Identity,
@@ -302,7 +303,7 @@ pub(super) fn process(
     items: Vec<Item>,
     option: BatchErrorContinuationOption,
 ) -> Vec<ItemResult> {
-    // A message with an extension that has to be understood and is not is rejected whole (1.4 §6.16).
+    // The whole message is rejected if the server does not support a critical extension (1.4 §6.16).
     if let Some(refused) = items.iter().position(|item| matches!(item.work, Work::CriticalExtension)) {
         let mut cx = Context::new(services, identity, version);
         return items.into_iter().nth(refused).map(|item| item.execute(&mut cx)).into_iter().collect();
@@ -366,7 +367,7 @@ fn process_in_order(
     results
 }
 
-/// Writes a Batch Item that says why something failed; without operation where the item was not looked at.
+/// Writes a Batch Item with a failure; without operation if the item was not read.
 pub(super) fn write_failure(operation: Option<u32>, id: Option<&[u8]>, error: &Error, writer: &mut Writer) {
     let reason = error.reason_in(writer.version());
     writer.structure(Tag::BatchItem, |writer| {
@@ -384,4 +385,84 @@ fn write_head(operation: Option<u32>, id: Option<&[u8]>, status: ResultStatus, w
         writer.item(Tag::UniqueBatchItemId, ItemType::ByteString, id);
     }
     status.encode(Tag::ResultStatus, writer);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BatchErrorContinuationOption::{Continue, Stop, Undo};
+    use super::*;
+    use crate::policy::{Policies, PolicyStore};
+    use crate::store::Memory;
+    use crate::ttlv::V1_4;
+
+    /// An operation that succeeds or fails.
+    #[derive(Clone)]
+    struct Probe {
+        fails: bool,
+    }
+
+    impl Prepared for Probe {
+        fn execute(self: Box<Self>, _: &mut Context<'_>) -> Result<Reply, Error> {
+            if self.fails {
+                return Err(Error::new(ResultReason::ItemNotFound, "the probe fails"));
+            }
+            Ok(Reply::Done(Box::new(|writer| writer.structure(Tag::ResponsePayload, |_| ()))))
+        }
+
+        fn duplicate(&self) -> Box<dyn Prepared> {
+            Box::new(self.clone())
+        }
+    }
+
+    fn item(work: Work) -> Item {
+        Item { operation: Operation::Get, id: None, work, correlation: None }
+    }
+
+    fn probe(fails: bool) -> Item {
+        item(Work::Execute(Box::new(Probe { fails })))
+    }
+
+    fn statuses(items: Vec<Item>, option: BatchErrorContinuationOption) -> Vec<&'static str> {
+        let services = Services::new(Box::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
+        let john = Identity { principal: "john".into(), groups: None, delegate: None };
+        let results = process(&services, &john, V1_4, items, option);
+        let status = |result: &ItemResult| match result.outcome {
+            ItemOutcome::Done(_) => "done",
+            ItemOutcome::Failed(_) => "failed",
+            ItemOutcome::Undone(_) => "undone",
+            ItemOutcome::Pending(_) => "pending",
+        };
+        results.iter().map(status).collect()
+    }
+
+    #[test]
+    fn failure_stops_continues_or_undoes_the_batch() {
+        let batch = || vec![probe(false), probe(true), probe(false)];
+        assert_eq!(statuses(batch(), Stop), ["done", "failed"]);
+        assert_eq!(statuses(batch(), Continue), ["done", "failed", "done"]);
+        assert_eq!(statuses(batch(), Undo), ["undone", "failed"]);
+        assert_eq!(statuses(vec![probe(false), probe(false)], Undo), ["done", "done"]);
+    }
+
+    #[test]
+    fn critical_extension_rejects_the_whole_batch() {
+        let batch = vec![probe(false), item(Work::CriticalExtension)];
+        assert_eq!(statuses(batch, Continue), ["failed"]);
+    }
+
+    #[test]
+    fn result_past_the_response_limit_becomes_a_failure() {
+        let mut result = ItemResult {
+            operation: Operation::Get,
+            id: None,
+            objects: Vec::new(),
+            outcome: ItemOutcome::Done(Box::new(|writer| writer.structure(Tag::ResponsePayload, |_| ()))),
+            transactions: 0..0,
+        };
+        let mut room = 8;
+        result.keep_within(&mut room, V1_4);
+        assert_eq!((result.has_failed(), room), (false, 0));
+        result.keep_within(&mut room, V1_4);
+        assert!(result.has_failed());
+    }
 }

@@ -424,3 +424,80 @@ pub struct Search {
     /// Whether to count all matches.
     pub count: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::PolicyStore;
+    use crate::store::Memory;
+
+    fn services() -> Services {
+        Services::new(Box::new(Memory::new()), PolicyStore::fixed(Policies::builtin()))
+    }
+
+    fn john() -> Identity {
+        Identity { principal: "john".into(), groups: None, delegate: None }
+    }
+
+    #[test]
+    fn resolves_the_id_placeholder_and_the_objects_of_the_batch() {
+        let (services, john) = (services(), john());
+        let mut cx = Context::new(&services, &john, V2_1);
+        assert!(cx.resolve(None).is_err());
+        cx.leave(UniqueIdentifierValue::Create, Id(1));
+        cx.leave(UniqueIdentifierValue::Register, Id(2));
+        cx.leave_placeholder(Id(3));
+        let mut id = |identifier| cx.resolve(Some(&identifier)).map(|(id, _)| id.0).ok();
+        let kind = UniqueIdentifier::Placeholder;
+        assert_eq!(id(kind(UniqueIdentifierValue::IdPlaceholder)), Some(3));
+        assert_eq!(id(kind(UniqueIdentifierValue::Create)), Some(1));
+        assert_eq!(id(kind(UniqueIdentifierValue::Certify)), None);
+        let items = [0, 1, 2, -1, -2, -3].map(|number| id(UniqueIdentifier::Item(number)));
+        assert_eq!(items, [Some(1), Some(2), None, Some(2), Some(1), None]);
+        assert_eq!(cx.take_touched(), ["3", "1", "2"]);
+        cx.leave_nothing();
+        assert!(cx.resolve(None).is_err());
+    }
+
+    #[test]
+    fn failed_transaction_keeps_nothing_in_any_commit_mode() {
+        let (services, john) = (services(), john());
+        let name = |mode: usize| format!("state {mode}");
+        let fail = |cx: &mut Context<'_>, mode: usize| {
+            let failed = cx.transact(|transaction| {
+                transaction.set_server_state(&name(mode), &Secret::new(vec![1]))?;
+                Err::<(), _>(invalid_field("the job fails"))
+            });
+            assert!(failed.is_err());
+            assert!(cx.read_server_state(&name(mode)).unwrap().is_none());
+        };
+        fail(&mut Context::new(&services, &john, V2_1), 0);
+        fail(&mut Context::pipelined(&services, &john, V2_1), 1);
+        let enclosing = &mut |cx: &mut Context<'_>| {
+            fail(cx, 2);
+            Outcome::Commit
+        };
+        Context::atomically(&services, &john, V2_1, enclosing).unwrap();
+    }
+
+    #[test]
+    fn bounds_the_jobs_that_compute_for_long_in_an_open_transaction() {
+        let (services, john) = (services(), john());
+        let mut succeeded = 0;
+        let compute = &mut |cx: &mut Context<'_>| {
+            succeeded = (0..MAX_HEAVY_IN_BATCH + 2).filter(|_| cx.with_cpu_permit(|| Ok(())).is_ok()).count();
+            Outcome::Commit
+        };
+        Context::atomically(&services, &john, V2_1, compute).unwrap();
+        assert_eq!(succeeded as u32, MAX_HEAVY_IN_BATCH);
+    }
+
+    #[test]
+    fn reads_the_time_of_the_request_from_the_clock_of_the_services() {
+        let (mut services, john) = (services(), john());
+        services.clock = crate::clock::Clock::manual();
+        let before = Context::new(&services, &john, V2_1).now;
+        services.clock.advance(std::time::Duration::from_secs(60));
+        assert_eq!(Context::new(&services, &john, V2_1).now, DateTime(before.0 + 60));
+    }
+}
