@@ -1,31 +1,31 @@
-//! What a process does before it holds keys: no core dumps, no debuggers, files for its owner only, and as many
-//! descriptors as its settings need.
+//! Prepares the process before it holds keys: no core dumps, no debuggers, files for its owner only, and enough
+//! file descriptors.
 //!
-//! All of it is about the whole process, so it is for the program to ask for; the library does not.
+//! These are properties of the whole process, so the program sets them and the library does not.
 
 use std::io;
 
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
-/// The logger of the server as a whole, by PyKMIP's name.
+/// PyKMIP's name for the logger of the server.
 const LOG: &str = "kmip.server";
 
-/// Descriptors beside those of connections: the log, the policies, two or three for each connection of the store.
+/// File descriptors besides those of connections: the log, policy files, two or three per connection to the database.
 const RESERVE: u64 = 256;
 
-/// Prepares the process for so many connections, once the log is open. What the system refuses is a warning in
-/// the log: a server that the administrator cannot start is no safer.
+/// Prepares the process for this number of connections; the log must be open. A refusal of the system is a warning in
+/// the log, because a server that does not start is no safer.
 pub fn harden(connections: usize) {
-    // The rights that a new file has are those it asks for, less these.
+    // New files are for their owner only.
     umask(Mode::RWXG | Mode::RWXO);
-    // A dump of the memory would be a file with every key in it.
+    // A core dump contains every key.
     let no_core = Rlimit { current: Some(0), maximum: Some(0) };
     warn("switch core dumps off", setrlimit(Resource::Core, no_core));
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-        // Nor may another process of the same user attach to this one and read it.
+        // Another process of the same user must not attach and read the memory.
         warn("keep other processes out", set_dumpable_behavior(DumpableBehavior::NotDumpable));
     }
     raise_descriptors(connections);

@@ -1,6 +1,6 @@
-//! Takes lines from all threads and lets one thread write them, many at a time: a request that leaves a line waits
-//! neither for the disk nor for others that write. What is a warning or worse waits until it is in the file, so
-//! that a crash does not swallow its own reason.
+//! Collects log lines of all threads; one thread writes them in batches, so that a request waits neither for the disk
+//! nor for other threads. A line at WARNING or above waits until it is in the file, so that a crash does not lose
+//! its own reason.
 
 use std::fmt;
 use std::io;
@@ -13,15 +13,15 @@ use log4rs::append::Append;
 
 use crate::lock::IgnorePoison;
 
-/// How long lines are collected after some were written. A line after a quiet time is written at once.
+/// The pause after a write, in which lines are collected. A line after a longer pause is written at once.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How many bytes may wait to be written before those who bring more wait too.
+/// The number of waiting bytes above which a thread that logs waits.
 const MAX_WAITING: usize = 64 * 1024;
 
-/// Makes the text of a line, its end included.
+/// Formats a line with its line feed.
 pub(super) type Format = fn(&Record<'_>, &mut String);
 
-/// An appender that leaves the writing to a thread of its own.
+/// An appender whose writes happen on a thread of its own.
 pub(super) struct Background {
     format: Format,
     queue: Arc<Queue>,
@@ -29,10 +29,10 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// Lets `file`, whose encoder writes messages as they are, have the lines that `format` makes.
+    /// Writes the lines that `format` returns to `file`, whose encoder must not change them.
     ///
     /// # Errors
-    /// Where the system refuses another thread.
+    /// Returns an error if the system refuses another thread.
     pub(super) fn new(file: Box<dyn Append>, format: Format) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
         let (lines, name) = (Arc::clone(&queue), "kmip-log".to_owned());
@@ -52,9 +52,9 @@ impl Append for Background {
         Ok(())
     }
 
-    /// Waits until everything is in the file.
+    /// Waits until every line is in the file.
     fn flush(&self) {
-        let number = self.queue.state().brought;
+        let number = self.queue.state().queued;
         self.queue.wait_for(number);
     }
 }
@@ -70,32 +70,32 @@ impl Drop for Background {
         self.queue.state().ends = true;
         self.queue.work.notify_one();
         if let Some(writer) = self.writer.take() {
-            // A thread that panicked has said so itself.
+            // The panic hook has reported a panic of the thread.
             drop(writer.join());
         }
     }
 }
 
-/// The lines on their way to the file.
+/// The lines that wait for the file.
 #[derive(Default)]
 struct Queue {
     state: Mutex<State>,
-    /// Wakes the thread that writes.
+    /// Wakes the writer thread.
     work: Condvar,
-    /// Wakes those who wait for it.
+    /// Wakes the threads that wait for the writer.
     done: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     waiting: String,
-    /// How many lines were brought, and how many are in the file.
-    brought: u64,
+    /// The number of lines that were queued, and of those in the file.
+    queued: u64,
     written: u64,
-    /// Whether the thread that writes sleeps until there is a line, or until somebody is in a hurry.
+    /// Whether the writer waits for a line or for an urgent one.
     sleeps: bool,
-    /// Whether somebody waits for his line.
-    hurry: bool,
+    /// Whether a thread waits for its line.
+    urgent: bool,
     ends: bool,
 }
 
@@ -104,14 +104,14 @@ impl Queue {
         self.state.lock().ignore_poison()
     }
 
-    /// Brings a line; its number.
+    /// Queues a line and returns its number.
     fn push(&self, line: &str) -> u64 {
         let state = self.state();
         let full = |state: &mut State| state.waiting.len() >= MAX_WAITING && !state.ends;
         let mut state = self.done.wait_while(state, full).ignore_poison();
         state.waiting.push_str(line);
-        state.brought += 1;
-        let number = state.brought;
+        state.queued += 1;
+        let number = state.queued;
         if state.sleeps || state.waiting.len() >= MAX_WAITING {
             state.sleeps = false;
             drop(state);
@@ -120,17 +120,17 @@ impl Queue {
         number
     }
 
-    /// Waits until the line of that number is in the file.
+    /// Waits until the line with this number is in the file.
     fn wait_for(&self, number: u64) {
         let mut state = self.state();
         while state.written < number && !state.ends {
-            state.hurry = true;
+            state.urgent = true;
             self.work.notify_one();
             state = self.done.wait(state).ignore_poison();
         }
     }
 
-    /// Writes until the end.
+    /// Writes lines until the queue ends.
     fn write_to(&self, file: &dyn Append) {
         let mut lines = String::new();
         loop {
@@ -144,18 +144,18 @@ impl Queue {
             }
             state.sleeps = false;
             std::mem::swap(&mut lines, &mut state.waiting);
-            let number = state.brought;
+            let number = state.queued;
             drop(state);
-            // That the log cannot be written cannot be logged, and is no reason to stop serving.
+            // A failed write cannot be logged, and requests do not depend on the log.
             let text = lines.as_str();
             drop(file.append(&Record::builder().args(format_args!("{text}")).build()));
             lines.clear();
 
             let mut state = self.state();
             state.written = number;
-            state.hurry = false;
+            state.urgent = false;
             self.done.notify_all();
-            let calm = |state: &mut State| !state.hurry && !state.ends && state.waiting.len() < MAX_WAITING;
+            let calm = |state: &mut State| !state.urgent && !state.ends && state.waiting.len() < MAX_WAITING;
             drop(self.work.wait_timeout_while(state, PAUSE, calm));
         }
     }
@@ -165,7 +165,7 @@ impl Queue {
 mod tests {
     use super::*;
 
-    /// A file that takes its time.
+    /// A file whose writes take two milliseconds.
     #[derive(Debug, Default)]
     struct Slow(Arc<Mutex<(String, usize)>>);
 
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_written_whole_in_order_and_many_at_a_time() {
+    fn writes_every_line_whole_in_order_and_in_batches() {
         let (appender, file) = slow();
         thread::scope(|scope| {
             for thread in 0..4 {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_is_in_the_file_when_the_call_returns_and_so_is_all_before_it() {
+    fn a_warning_and_all_earlier_lines_are_in_the_file_when_the_call_returns() {
         let (appender, file) = slow();
         for round in 0..20 {
             log(&appender, Level::Info, &format!("before {round}"));
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_waits_for_what_was_logged_before_it() {
+    fn a_flush_waits_for_all_earlier_lines() {
         let (appender, file) = slow();
         (0..20).for_each(|n| log(&appender, Level::Info, &n.to_string()));
         appender.flush();

@@ -1,5 +1,4 @@
-//! Keeps writing where the administrator looks: a log file that somebody removed or moved away is made again, as
-//! the open one would take lines that nobody can read any more.
+//! Creates the log file again if it was removed or renamed: lines in the open file would be invisible under its path.
 
 use std::fmt;
 use std::io;
@@ -14,7 +13,7 @@ use crate::lock::IgnorePoison;
 /// Opens the file.
 pub(super) type Open = fn(&Path) -> io::Result<Box<dyn Append>>;
 
-/// An appender to the file of a name, whatever becomes of the file.
+/// An appender to the file that has the path at the time of each line.
 pub(super) struct Following {
     path: PathBuf,
     open: Open,
@@ -25,7 +24,7 @@ impl Following {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// Those of `open`.
+    /// Returns the error of `open`.
     pub(super) fn new(path: &Path, open: Open) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), open, file: Mutex::new(open(path)?) })
     }

@@ -1,63 +1,62 @@
-//! Reads a settings file as Python's `configparser` does, which is what users wrote their files for.
+//! Reads a settings file with the rules of Python's `configparser`, for which users wrote their files.
 //!
-//! rust-ini splits sections, keys and values, but by itself reads other things than Python: it ends a key not
-//! at the end of its line, knows no indented comments, joins lines at a backslash, and cannot tell a
-//! continuation from an indented key. So [`fold`] first brings Python's lines into a form that both read
-//! alike: one line an entry, comments gone, continuations joined by an escaped line feed. What is left to do
-//! after rust-ini is what it does not know: `[DEFAULT]`, repeated entries, `%(name)s`.
+//! rust-ini splits sections, keys and values, but differs from Python: a key may continue after its line, indented
+//! comments are values, a backslash joins lines, and a continuation line looks like an indented key. [`fold`] therefore
+//! converts the text to a form that both read alike: one line per entry, no comments, continuation lines joined by an
+//! escaped line feed. This module then adds what rust-ini lacks: `[DEFAULT]`, repeated entries, `%(name)s`.
 //!
-//! One difference is left: a value whose first line is empty does not begin with a line feed.
+//! One difference remains: a value whose first line is empty does not begin with a line feed.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use ini::{Ini, ParseOption};
 
-/// The section whose entries every other section has too.
+/// The section whose entries every other section inherits.
 const DEFAULT: &str = "DEFAULT";
-/// How deep `%(name)s` may lead through other values; Python's bound, which ends circles as well.
+/// The maximum depth of `%(name)s` in values of values: Python's bound, which also ends cycles.
 const MAX_INTERPOLATION_DEPTH: usize = 10;
 
-/// Why a file, or a value of it, cannot be read.
+/// The reason why a file or one of its values cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Error {
-    /// An entry stands before the first section.
+    /// An entry precedes the first section.
     NoSection {
         /// The line, counted from 1.
         line: usize,
     },
-    /// A line is neither section nor entry nor comment.
+    /// A line is no section, entry or comment.
     Malformed {
         /// The line, counted from 1.
         line: usize,
     },
-    /// A section stands twice in the file.
+    /// The file contains a section twice.
     RepeatedSection(
         /// Its name.
         String,
     ),
-    /// A key stands twice in a section.
+    /// A section contains a key twice.
     RepeatedKey {
         /// The section.
         section: String,
         /// The key.
         key: String,
     },
-    /// A `%` begins neither `%%` nor `%(name)s`.
+    /// A `%` does not begin `%%` or `%(name)s`.
     StrayPercent(
-        /// The key whose value has it.
+        /// The key of the value.
         String,
     ),
-    /// `%(name)s` names no entry of the section, or leads in a circle.
+    /// `%(name)s` names no entry of the section, or a cycle of entries.
     Unresolved {
-        /// The key whose value has it.
+        /// The key of the value.
         key: String,
         /// The name in it.
         name: String,
     },
-    /// The text that was made of the file is not read by rust-ini.
+    /// rust-ini rejects the converted text.
     Syntax(
-        /// What rust-ini says.
+        /// The error of rust-ini.
         String,
     ),
 }
@@ -84,7 +83,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The sections of a file, their values not yet resolved.
+/// The sections of a file with unresolved values.
 #[derive(Debug)]
 pub struct File {
     sections: Vec<(String, Vec<(String, String)>)>,
@@ -92,10 +91,10 @@ pub struct File {
 }
 
 impl File {
-    /// Reads the text of a file.
+    /// Parses the text of a file.
     ///
     /// # Errors
-    /// All of [`Error`] but those of single values.
+    /// Returns any [`Error`] except those of single values.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let options = ParseOption { enabled_quote: false, ..ParseOption::default() };
         let ini = Ini::load_from_str_opt(&fold(text)?, options).map_err(|e| Error::Syntax(e.to_string()))?;
@@ -123,16 +122,16 @@ impl File {
         Ok(file)
     }
 
-    /// The names of the sections, in the order of the file.
+    /// Returns the names of the sections in the order of the file.
     pub fn sections(&self) -> impl Iterator<Item = &str> {
         self.sections.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The entries of a section and those of `[DEFAULT]` that it does not have, values resolved, keys in
-    /// lower case; `None` where the file has no such section.
+    /// Returns the entries of a section and the inherited ones of `[DEFAULT]`, with resolved values and keys in lower
+    /// case; `None` if the file has no such section.
     ///
     /// # Errors
-    /// [`Error::StrayPercent`] or [`Error::Unresolved`].
+    /// Returns [`Error::StrayPercent`] or [`Error::Unresolved`] if a value cannot be resolved.
     pub fn section(&self, name: &str) -> Result<Option<Vec<(String, String)>>, Error> {
         let Some((_, own)) = self.sections.iter().find(|(section, _)| section == name) else {
             return Ok(None);
@@ -144,7 +143,7 @@ impl File {
     }
 }
 
-/// One line an entry, as rust-ini reads it; the rules are those of Python's `RawConfigParser._read`.
+/// Converts the text to one line per entry for rust-ini, with the rules of Python's `RawConfigParser._read`.
 fn fold(text: &str) -> Result<String, Error> {
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let mut folded = String::with_capacity(text.len() + 64);
@@ -155,7 +154,7 @@ fn fold(text: &str) -> Result<String, Error> {
             continue;
         }
         if value.is_empty() {
-            // Empty lines belong to a value that goes on after them; rust-ini trims them where it does not.
+            // Empty lines belong to a value that continues after them; rust-ini trims trailing ones.
             folded.push_str(if in_entry { "\\n" } else { "" });
             continue;
         }
@@ -185,7 +184,7 @@ fn fold(text: &str) -> Result<String, Error> {
     Ok(folded)
 }
 
-/// Python takes these as they are; rust-ini wants them escaped.
+/// Escapes the characters that are special to rust-ini and not to Python.
 fn escape(text: &str, into: &mut String) {
     for c in text.chars() {
         if matches!(c, '\\' | ']') {
@@ -195,7 +194,7 @@ fn escape(text: &str, into: &mut String) {
     }
 }
 
-/// Python's `BasicInterpolation`.
+/// Resolves `%` as Python's `BasicInterpolation` does.
 fn resolve(key: &str, value: &str, section: &[&(String, String)], depth: usize) -> Result<String, Error> {
     let mut resolved = String::with_capacity(value.len());
     let mut rest = value;

@@ -1,15 +1,15 @@
-//! What a case expects to be told of a server that is not this one: settings that have this one tell the same.
+//! Settings with which this server announces what a case expects of another server.
 
 use kmip_server::internals::config::{Announcement, Section};
 
 use super::case::{Case, Node};
 
-/// The settings that announce what the answers of the case do.
+/// Returns the settings that announce what the responses of the case contain.
 pub(super) fn of(case: &Case) -> Announcement {
     let answers: Vec<&Node> = case.steps.iter().flat_map(|step| step.response.all()).collect();
     let all = |tag: &str| answers.iter().copied().filter(|node| node.tag == tag).collect::<Vec<_>>();
     let profiles = all("ProfileInformation").into_iter().map(profile);
-    // What clients answer to servers is nothing that a server can be.
+    // The response to a server's request describes a client, not a server.
     let profiles: Vec<_> = profiles.filter(|profile| !profile.contains("Client")).collect();
     let announcement = Announcement {
         profiles: Some(profiles).filter(|profiles| !profiles.is_empty()),
@@ -51,7 +51,7 @@ fn validation(node: &Node) -> Section {
     Section { name: "validation:expected".to_owned(), entries: entries.iter().filter_map(told).collect() }
 }
 
-/// What C_GetInfo tells.
+/// The content of C_GetInfo.
 struct Information {
     pkcs11_version: String,
     manufacturer: String,
@@ -60,7 +60,7 @@ struct Information {
 }
 
 impl Information {
-    /// Reads `CK_INFO` in hexadecimal digits.
+    /// Reads a `CK_INFO` of hexadecimal digits.
     fn read(hex: &str) -> Option<Self> {
         let digits = hex.as_bytes().chunks(2);
         let bytes: Option<Vec<u8>> =

@@ -1,5 +1,5 @@
-//! Judges an answer, or a request of the server: it is the expected one, but for what KMIP Profiles 2.1 §4.1 and Additional Message Encodings 1.0
-//! §8.4 let vary. What varies is said here and nowhere else; everything else has to be the same.
+//! Compares a message of the server with the expected one. This file alone defines what may vary, as KMIP Profiles 2.1
+//! §4.1 and Additional Message Encodings 1.0 §8.4 allow it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use super::case::{Node, Step};
 use super::issued::{self, Issued};
 use super::replay;
 
-/// Dates that the server may choose unless a request did (Profiles 2.1 §4.1.1).
+/// Dates that the server may choose unless a request sets them (Profiles 2.1 §4.1.1).
 const DATES: [&str; 13] = [
     "ActivationDate",
     "ArchiveDate",
@@ -27,7 +27,7 @@ const DATES: [&str; 13] = [
     "TimeStamp",
 ];
 
-/// Values that are the server's own choice.
+/// Values that the server chooses.
 const CHOSEN: [&str; 9] = [
     "UniqueIdentifier",
     "PrivateKeyUniqueIdentifier",
@@ -40,13 +40,13 @@ const CHOSEN: [&str; 9] = [
     "VendorIdentification",
 ];
 
-/// Structures whose contents are the server's own.
+/// Structures whose contents the server chooses.
 const OWN: [&str; 3] = ["RandomNumberGenerator", "RNGParameters", "ServerInformation"];
 
-/// What may be there or not in a header of 2.0, where it is left out for clients that take it for a broken header.
+/// Optional items of a 2.0 header, which the server omits because some clients reject them.
 const UNREADABLE_IN_2_0: &str = "ServerCorrelationValue";
 
-/// What may be there or not.
+/// Optional items.
 const OPTIONAL: [&str; 5] = [
     "ResultMessage",
     "TemplateAttribute",
@@ -55,38 +55,38 @@ const OPTIONAL: [&str; 5] = [
     "ExtensionInformation",
 ];
 
-/// What a Query may list beyond the expected.
+/// Items that Query may list in addition.
 const LISTED: [&str; 5] =
     ["Operation", "ObjectType", "ApplicationNamespace", "ExtensionInformation", "RNGParameters"];
 
-/// Output that is not always the same for the same input.
+/// Output that differs for the same input.
 const OUTPUT: [&str; 4] = ["Data", "SignatureData", "MACData", "IVCounterNonce"];
 
-/// Operations whose new objects the server made up. What Derive Key and Join Split Key make follows from others.
+/// Operations whose new objects contain random key material. The objects of Derive Key and Join Split Key do not.
 const GENERATING: [&str; 7] =
     ["Create", "CreateKeyPair", "ReKey", "ReKeyKeyPair", "CreateSplitKey", "Certify", "ReCertify"];
 
-/// Operations whose answers name another object than their requests: a new one, or those that were looked for.
+/// Operations whose responses name other objects than their requests.
 const NAMING_ANOTHER: [&str; 5] = ["Register", "Import", "DeriveKey", "JoinSplitKey", "Locate"];
 
-/// Variables that stand for the same value wherever they stand.
+/// Variables with the same value everywhere in a case.
 const LASTING: [&str; 4] = ["UNIQUE_IDENTIFIER", "SHORT_UNIQUE_IDENTIFIER", "KEY_MATERIAL", "KEY_VALUE"];
 
-/// What the replay of a case has learnt so far.
+/// The state of a replay.
 #[derive(Clone)]
 pub(super) struct Known {
     variables: HashMap<String, String>,
-    /// The identifiers of objects that the server generated.
+    /// The identifiers of objects with generated key material.
     generated: HashSet<String>,
-    /// Variables of objects whose own parameters make outputs differ from time to time.
+    /// Variables of objects whose parameters randomize outputs.
     varying: HashSet<String>,
-    /// What answers last had for outputs, by their tags: a case need not name a variable to speak of one.
+    /// The last output per tag: a case may refer to it without a variable.
     outputs: HashMap<String, String>,
-    /// What requests had for dates: the attribute, and the value as it stands in the case.
+    /// The dates in requests: the attribute, and the value in the case.
     dates: HashSet<(String, String)>,
     /// The certificates that the server signed, by the identifiers of their objects.
     issued: HashMap<String, Issued>,
-    /// The serial numbers of certificates that only attributes told of, by the same identifiers.
+    /// The serial numbers of certificates that appeared in attributes only, by the same identifiers.
     serial_numbers: HashMap<String, String>,
     began: i64,
     now: i64,
@@ -94,7 +94,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Dates that lie farther ahead than `farthest` seconds are brought nearer.
+    /// Dates further ahead than `farthest` seconds are moved closer.
     pub(super) fn new(farthest: i64) -> Self {
         let now = Clock::system().now().0;
         Self {
@@ -111,8 +111,8 @@ impl Known {
         }
     }
 
-    /// Takes over what holds beyond one case: which objects the server generated, and since when time counts, as an
-    /// object may have a date of the case that made it.
+    /// Takes over the state of an earlier case of the series: the generated objects, and the start of the clock, because an
+    /// object may have a date of the earlier case.
     pub(super) fn go_on_from(&mut self, earlier: Self) {
         self.generated = earlier.generated;
         self.began = earlier.began;
@@ -122,10 +122,10 @@ impl Known {
         self.now = Clock::system().now().0;
     }
 
-    /// The value that an element of a request is sent with.
+    /// Returns the value of an element of a request.
     ///
     /// # Errors
-    /// A variable that no answer has given a value.
+    /// Returns the name of a variable without value.
     pub(super) fn fill(&self, node: &Node) -> Result<String, String> {
         let Some(name) = node.variable() else { return Ok(node.value.clone()) };
         if let Some(offset) = self.offset(name) {
@@ -135,7 +135,7 @@ impl Known {
         value.cloned().ok_or_else(|| format!("no answer had a value for ${name}"))
     }
 
-    /// Takes note of the dates that a request fixes.
+    /// Records the dates that a request sets.
     pub(super) fn note_request(&mut self, node: &Node) {
         for child in &node.children {
             if child.kind == "DateTime" {
@@ -145,7 +145,7 @@ impl Known {
         }
     }
 
-    /// How far `$NOW`, `$NOW-n` and `$NOW+n` are off, in seconds; none for other variables.
+    /// Returns the offset of `$NOW`, `$NOW-n` and `$NOW+n` in seconds; `None` for other variables.
     fn offset(&self, name: &str) -> Option<i64> {
         let rest = name.strip_prefix("NOW")?;
         let offset: i64 = if rest.is_empty() { 0 } else { rest.parse().ok()? };
@@ -153,7 +153,7 @@ impl Known {
     }
 }
 
-/// What an element is about: its tag, or for the value of a 1.x attribute the attribute's.
+/// Returns the tag of an element, or the tag of the attribute for the value of a 1.x attribute.
 fn label(node: &Node, parent: &Node) -> String {
     match parent.child("AttributeName") {
         Some(name) if node.tag == "AttributeValue" => name.value.replace(' ', ""),
@@ -161,11 +161,10 @@ fn label(node: &Node, parent: &Node) -> String {
     }
 }
 
-/// Judges `came`, the answer to a step or the request of the server that it begins with; variables take their values
-/// from it.
+/// Compares `came`, a response or a request of the server, with the step; sets the variables that it contains.
 ///
 /// # Errors
-/// The first difference: its place, what was expected and what came.
+/// Returns the first difference: its place, the expected and the received value.
 pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Known) -> Result<(), String> {
     let head = if expected.tag == "RequestMessage" { "RequestHeader" } else { "ResponseHeader" };
     let version = expected.find("ProtocolVersionMajor").zip(expected.find("ProtocolVersionMinor"));
@@ -181,7 +180,7 @@ pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Kno
     let (header, answer) = (expected.child(head), came.child(head));
     let (Some(header), Some(answer)) = (header, answer) else { return Err("no header".to_owned()) };
     let (items, answers): (Vec<_>, Vec<_>) = (expected.items().collect(), came.items().collect());
-    // What failed says more than that the numbers of items differ.
+    // The failure of an item explains more than a different number of items.
     for (at, (item, answer)) in items.iter().zip(&answers).enumerate() {
         judge.item = requests.get(at).map(|request| Item::new(request, item, judge.known));
         let place = if items.len() == 1 { "BatchItem".to_owned() } else { format!("BatchItem[{at}]") };
@@ -196,15 +195,15 @@ pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Kno
     Err(format!("{} items expected, {} came", items.len(), answers.len()))
 }
 
-/// The request behind a batch item.
+/// The request of a batch item.
 struct Item {
     operation: String,
     request: Node,
-    /// Whether the object that it is about was made up by the server.
+    /// Whether its object has generated key material.
     generated: bool,
     /// Whether the same request can have different outputs.
     varies: bool,
-    /// The identifier that was sent in a request about one object.
+    /// The identifier in a request about one object.
     asked: Option<String>,
 }
 
@@ -219,7 +218,7 @@ impl Item {
         if about.is_empty() {
             about = objects(expected);
         }
-        // What no request of the case brought is made for the fresh member that a Locate wants (1.4 §4.9).
+        // Locate creates a fresh member if the case creates none (1.4 §4.9).
         let handed_out = operation == "Locate"
             && request.find("ObjectGroupMember") == Some("GroupMemberFresh")
             && about.iter().all(|name| !known.variables.contains_key(name));
@@ -254,9 +253,9 @@ struct Judge<'a> {
     /// Whether the case is one of KMIP 1.x, and whether of 1.0.
     old: bool,
     first: bool,
-    /// Whether of 2.0.
+    /// Whether the case is one of KMIP 2.0.
     two_0: bool,
-    /// Whether the case lets the lists of operations and object types vary.
+    /// Whether the lists of operations and object types may vary.
     lists_vary: bool,
     item: Option<Item>,
     known: &'a mut Known,
@@ -294,7 +293,7 @@ impl Judge<'_> {
     fn structure(&mut self, expected: &Node, came: &Node, place: &str) -> Result<(), String> {
         let wanted: Vec<_> =
             expected.children.iter().filter(|child| !self.optional(child, expected)).collect();
-        // One generator will do for several, as anything will do for what it is (RNGParameters).
+        // RNG Parameters may vary, so one generator matches several.
         let wanted: Vec<_> = wanted
             .iter()
             .enumerate()
@@ -341,7 +340,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Takes the element of `rest` that is `wanted`.
+    /// Removes the element that matches `wanted` from `rest`.
     fn among(
         &mut self,
         wanted: &Node,
@@ -375,7 +374,7 @@ impl Judge<'_> {
         Err(failure.unwrap_or_else(|| differs(&place, &short(wanted), "nothing like it")))
     }
 
-    /// Elements that may come in any order among each other still have their place among the others.
+    /// Elements without fixed order keep their position relative to other elements.
     fn same_sequence(&self, expected: &Node, came: &Node, place: &str) -> Result<(), String> {
         if expected.tag == "Attributes" {
             return Ok(());
@@ -393,7 +392,7 @@ impl Judge<'_> {
         if wanted == have { Ok(()) } else { Err(differs(place, &wanted.join(", "), &have.join(", "))) }
     }
 
-    /// Whether an element may be there or not.
+    /// Whether an element is optional.
     fn optional(&self, node: &Node, parent: &Node) -> bool {
         let zero = self.old && !self.first && node.tag == "AttributeIndex" && node.value == "0";
         let in_answer = parent.tag == "ResponsePayload" || parent.tag == "BatchItem";
@@ -402,7 +401,7 @@ impl Judge<'_> {
         zero || unreadable || in_answer && (listed || OPTIONAL.contains(&&*node.tag))
     }
 
-    /// Whether an element's place among its like is not fixed.
+    /// Whether elements with this tag may come in any order.
     fn unordered(&self, node: &Node, parent: &Node) -> bool {
         match (&*parent.tag, &*node.tag) {
             ("Attributes", _) | (_, "Attribute") => true,
@@ -415,7 +414,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether an element may come that was not expected.
+    /// Whether an unexpected element is permitted.
     fn may_be_more(&self, node: &Node, parent: &Node) -> bool {
         match (&*parent.tag, &*node.tag) {
             ("Attributes", _) | (_, "Attribute") => true,
@@ -429,7 +428,7 @@ impl Judge<'_> {
                 self.operation() == "DiscoverVersions"
                     && request.is_some_and(|payload| payload.child("ProtocolVersion").is_none())
             }
-            // What a server wants to know of a client is its own choice (1.4 §5.3).
+            // The server chooses what it asks a client (1.4 §5.3).
             ("RequestPayload", "QueryFunction") => true,
             ("ResponsePayload", listed) => self.operation() == "Query" && LISTED.contains(&listed),
             _ => false,
@@ -444,8 +443,7 @@ impl Judge<'_> {
         if expected.kind == "DateTime" {
             return self.date(&label, expected, came);
         }
-        // The answer about an object is about the one that the request named: not about another that the case has in
-        // its text, and not about any other where a case has an identifier of its own.
+        // A response about an object must name the object of the request, unless the case has no identifier of its own.
         if let Some(asked) = self.asked()
             && (&*parent.tag, &*label) == ("ResponsePayload", "UniqueIdentifier")
         {
@@ -475,15 +473,15 @@ impl Judge<'_> {
             }
             "KeyValue" if self.wrapped_whole() => true,
             _ if in_key && self.generated() => {
-                // A symmetric key has its length all the same.
+                // The length of a symmetric key does not vary.
                 !place.contains("/SymmetricKey/") || expected.value.len() == came.value.len()
             }
             _ => false,
         }
     }
 
-    /// Whether the certificate is one that the server may have signed where the case expects another: with names, key
-    /// and algorithm of that one. Its serial number, dates, extensions and signature are the server's.
+    /// Whether the certificate differs from the expected one only in what a server chooses: serial number, dates, extensions and
+    /// signature. Names, key and algorithm must be equal.
     fn issued(&mut self, expected: &Node, came: &Node) -> bool {
         let issued = Issued::like(&expected.value, &came.value);
         if let (Some(asked), Some(issued)) = (self.asked().cloned(), issued.clone()) {
@@ -492,8 +490,8 @@ impl Judge<'_> {
         issued.is_some()
     }
 
-    /// Whether what tells of a certificate that the server signed is true of it. Of a certificate that the case did
-    /// not get, the serial number alone can be judged: it is one, always the same, and no other certificate has it.
+    /// Whether the attributes describe the certificate that the server signed. If the case does not get the certificate, only
+    /// the serial number can be checked: it is valid, constant and unique.
     fn of_issued(&mut self, label: &str, came: &Node) -> bool {
         let Some(asked) = self.asked().cloned() else { return false };
         if let Some(issued) = self.known.issued.get(&asked) {
@@ -508,8 +506,8 @@ impl Judge<'_> {
         is_new && before.is_none_or(|before| before == came.value)
     }
 
-    /// Whether a whole Key Value is wrapped, attributes included: how a server writes these varies, and the wrapped
-    /// bytes with it (Profiles 2.1 §4.1.1). Without encoding it is the bytes of the key alone.
+    /// Whether the Key Value is wrapped with its attributes, whose encoding and wrapped bytes vary (Profiles 2.1 §4.1.1). Without
+    /// encoding, the wrapped bytes are those of the key.
     fn wrapped_whole(&self) -> bool {
         self.item.as_ref().is_some_and(|item| {
             item.request.find("WrappingMethod").is_some()
@@ -517,7 +515,7 @@ impl Judge<'_> {
         })
     }
 
-    /// Whether the element is in a Digest by another algorithm than the one that must always be there.
+    /// Whether the element is in a Digest of another algorithm than the mandatory one.
     fn other_hash(&self, parent: &Node) -> bool {
         let algorithm = parent.child("DigestValue").and_then(|_| parent.child("HashingAlgorithm"));
         algorithm.is_some_and(|algorithm| algorithm.value != "SHA_256")
@@ -561,14 +559,14 @@ impl Judge<'_> {
         near || DATES.contains(&label) && !fixed(&expected.value)
     }
 
-    /// What was expected, a variable with its value.
+    /// Returns the expected value, with the value of a variable.
     fn told(&self, expected: &Node) -> String {
         let value = expected.variable().and_then(|name| self.known.variables.get(name));
         value.map_or_else(|| short(expected), |value| format!("{} = {value}", short(expected)))
     }
 }
 
-/// The moment of an XML value, in seconds since 1970.
+/// Returns the time of an XML value in seconds since 1970.
 fn seconds(value: &str) -> Option<i64> {
     let ttlv = xml::decode(format!("<TimeStamp type='DateTime' value='{value}'/>").as_bytes()).ok()?;
     ttlv.last_chunk().map(|bytes| i64::from_be_bytes(*bytes))
@@ -578,9 +576,9 @@ fn differs(place: &str, expected: &str, came: &str) -> String {
     format!("{place}: expected {expected}, came {came}")
 }
 
-/// An element in one line.
+/// Returns an element in one line.
 fn short(node: &Node) -> String {
-    /// How much of a long value is shown.
+    /// The number of characters of a long value in a message.
     const SHOWN: usize = 80;
     if node.is_structure() {
         let inner: Vec<_> = node.children.iter().map(short).collect();

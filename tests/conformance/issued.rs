@@ -1,5 +1,5 @@
-//! Certificates that the server signs in a case: whose name its authority has to have, and what must be right about
-//! them although the server chooses it.
+//! Certificates that the server signs in a case: the name of their authority, and what must be valid although the server
+//! chooses it.
 
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
@@ -7,7 +7,7 @@ use x509_cert::name::Name;
 
 use super::case::Case;
 
-/// The name of the authority whose certificates the case expects, where it has the server sign some.
+/// Returns the name of the authority that signs the expected certificates, if the case has some.
 pub(super) fn authority(case: &Case) -> Option<Name> {
     let certify = |item: &super::case::Node| item.find("Operation") == Some("Certify");
     case.steps.iter().find(|step| step.request.items().any(certify))?;
@@ -28,17 +28,17 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A certificate that the server signed, as Get gave it.
+/// A certificate that the server signed and Get returned.
 #[derive(Clone, Debug)]
 pub(super) struct Issued {
     certificate: Certificate,
-    /// Of its DER, in octets.
+    /// The length of its DER in octets.
     length: usize,
 }
 
 impl Issued {
-    /// The certificate of `came`, where it agrees with the expected one in all but what a server chooses for each:
-    /// the serial number, the validity, the extensions and the signature itself.
+    /// Returns the certificate of `came` if it equals the expected one except in serial number, validity, extensions and
+    /// signature, which a server chooses.
     pub(super) fn like(expected: &str, came: &str) -> Option<Self> {
         let (expected, certificate) = (read(expected)?.tbs_certificate, read(came)?);
         let contents = &certificate.tbs_certificate;
@@ -50,7 +50,7 @@ impl Issued {
         alike.then_some(Self { length: came.len() / 2, certificate })
     }
 
-    /// What the attribute of that name, or the field in one, has to be.
+    /// Returns the required value of the attribute or field with this name.
     pub(super) fn value(&self, label: &str) -> Option<String> {
         let serial = &self.certificate.tbs_certificate.serial_number;
         match label {
@@ -65,8 +65,7 @@ impl Issued {
     }
 }
 
-/// Whether the text is a serial number that a certificate can have: hexadecimal, positive, at most 20 octets
-/// (RFC 5280 §4.1.2.2).
+/// Whether the text is a valid serial number: hexadecimal, positive, at most 20 octets (RFC 5280 §4.1.2.2).
 pub(super) fn is_serial_number(text: &str) -> bool {
     let digits = text.len().is_multiple_of(2) && text.len() <= 40 && bytes(text).is_some();
     digits && text.bytes().any(|digit| digit != b'0') && text == text.to_uppercase()

@@ -1,5 +1,5 @@
-//! What is on the server before a case that looks for an object which neither it nor an earlier case of its series
-//! makes: the harness registers it, as the cases that look for it describe it in what they expect.
+//! Objects that a case looks for although neither it nor an earlier case of its series creates them: the harness registers
+//! them as the case expects them.
 
 use std::fs;
 
@@ -9,26 +9,26 @@ use kmip_server::internals::config::Config;
 use super::case::{Case, Node, Step};
 use crate::harness::{Client, Pki};
 
-/// Operations that leave objects behind.
+/// Operations that create objects.
 const MAKING: [&str; 4] = ["Create", "CreateKeyPair", "Register", "Import"];
 
-/// Under this policy, an object can be found and its attributes can be read, and that is all.
+/// A policy that allows Locate and reading attributes only.
 const WITHHELD: &str = r#"{"withheld": {"preset": {"SECRET_DATA": {
     "LOCATE": "ALLOW_OWNER", "GET_ATTRIBUTES": "ALLOW_OWNER"
 }}}}"#;
 
 /// An object for one case.
 pub(super) struct Provided {
-    /// The object, XML.
+    /// The object as XML.
     object: String,
     object_type: String,
-    /// Its attributes, XML.
+    /// Its attributes as XML.
     attributes: String,
-    /// Whether its policy withholds it from Get.
+    /// Whether its policy refuses Get.
     is_withheld: bool,
 }
 
-/// The object that the case looks for, where none of the cases that come before it can have made it.
+/// Returns the object that the case looks for, if no earlier case can have created it.
 pub(super) fn of(case: &Case, cases: &[Case]) -> Option<Provided> {
     let name = sought(case)?;
     let makes = |case: &Case| {
@@ -60,7 +60,7 @@ pub(super) fn of(case: &Case, cases: &[Case]) -> Option<Provided> {
             .push(attribute("Operation Policy Name", "<AttributeValue type='TextString' value='withheld'/>"));
     }
     let mut provided = object;
-    // A case that gets the object tells by it whether there is a value.
+    // A case that gets the object shows whether it has a value.
     if outcome(case, "Get").is_none() {
         give_value(&mut provided, &pad(case));
     }
@@ -70,7 +70,7 @@ pub(super) fn of(case: &Case, cases: &[Case]) -> Option<Provided> {
 }
 
 impl Provided {
-    /// What the settings need for it.
+    /// Adds the settings that the object needs.
     pub(super) fn configure(&self, config: &mut Config, pki: &Pki) {
         if self.is_withheld {
             let folder = pki.folder.path("withheld");
@@ -80,10 +80,10 @@ impl Provided {
         }
     }
 
-    /// Registers it.
+    /// Registers the object.
     ///
     /// # Errors
-    /// The server's refusal.
+    /// Returns the server's refusal.
     pub(super) fn register(&self, client: &mut Client) -> Result<(), String> {
         let Self { object, object_type, attributes, .. } = self;
         let request = format!(
@@ -100,7 +100,7 @@ impl Provided {
     }
 }
 
-/// The name that a case looks for first.
+/// Returns the first name that the case locates.
 fn sought(case: &Case) -> Option<&str> {
     let request = &case.steps.first()?.request;
     request.find("NameValue").filter(|_| request.find("Operation") == Some("Locate"))
@@ -110,7 +110,7 @@ fn step_of<'a>(case: &'a Case, operation: &str) -> Option<&'a Step> {
     case.steps.iter().find(|step| step.request.find("Operation") == Some(operation))
 }
 
-/// What the case expects of an operation that succeeds.
+/// Returns the expected response of an operation that succeeds.
 fn outcome<'a>(case: &'a Case, operation: &str) -> Option<&'a Node> {
     step_of(case, operation)?.response.items().next()?.child("ResponsePayload")
 }
@@ -137,8 +137,8 @@ fn give_value(object: &mut Node, material: &str) {
     }
 }
 
-/// The pad by which the case's data becomes what it expects, in hexadecimal digits; any other where it expects
-/// whatever comes.
+/// Returns the pad that turns the case's data into the expected data, in hexadecimal digits; any pad if the case expects any
+/// data.
 fn pad(case: &Case) -> String {
     let literal = case.steps.iter().find_map(|step| {
         let (data, becomes) = (step.request.find("Data")?, step.response.find("Data")?);

@@ -1,5 +1,5 @@
-//! Plays the client of a case: fills in the variables, sends, and has the answers judged. Where the server is the one
-//! that asks, it listens, has the request judged, and answers as the case says.
+//! The client of a case: fills in the variables, sends the requests, and compares the responses. If the server sends requests,
+//! it listens, compares them, and responds as the case does.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -21,17 +21,17 @@ use crate::harness::{self, Client, Credential, Embedded, Pki};
 use crate::https;
 use crate::listener::{Listener, ServerRequest};
 
-/// How long a step is sent again that waits for time to pass or for work to be done.
+/// How long a step is repeated that waits for a date or for asynchronous work.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// In a case that waits, how far off in seconds the dates at most are that it waits for.
+/// The maximum distance of dates in a case that waits, in seconds.
 const SOON: i64 = 3;
 
-/// Who the clients of the cases are. A, B and C have connections of their own and are one user: each finds what
-/// another made, which the default policy allows to its owner only.
+/// The clients of the cases. A, B and C have connections of their own and are one user, because each locates objects of the
+/// others, which the default policy allows only to the owner.
 pub(super) struct Identities(Credential);
 
-/// That user.
+/// The user.
 const USER: &str = "Client";
 
 impl Identities {
@@ -40,10 +40,10 @@ impl Identities {
     }
 }
 
-/// Replays a case against a server and a store of its own, behind those of `cases` that it builds on.
+/// Replays a case with a server and a store of its own, after the cases that it depends on.
 ///
 /// # Errors
-/// What went wrong first: the step, the place in the message, what was expected and what came.
+/// Returns the first failure: the step, the place in the message, the expected and the received value.
 pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identities) -> Result<(), String> {
     let mut config = config(case, pki);
     let listening = case.needs_a_listener().then(|| Listening::new(pki, &identities.0));
@@ -68,8 +68,8 @@ pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identi
     play(case, known, (&server, listening.as_ref()), pki, identities).map(drop)
 }
 
-/// The settings of the server: it tells of itself what the case expects, and where the case has certificates signed, it
-/// has an authority of the name in them.
+/// Returns the settings of the server: it announces what the case expects, and has an authority with the name in expected
+/// certificates.
 fn config(case: &Case, pki: &Pki) -> Config {
     let mut config = pki.config();
     config.announced = announced::of(case);
@@ -82,7 +82,7 @@ fn config(case: &Case, pki: &Pki) -> Config {
     config
 }
 
-/// Plays one case, on what is known of the case before it.
+/// Replays one case with the state of the case before it.
 fn play(
     case: &Case,
     before: Option<Known>,
@@ -125,7 +125,7 @@ fn play(
     Ok(known)
 }
 
-/// How messages travel.
+/// The transport of messages.
 #[derive(Clone, Copy)]
 enum Transport {
     Bare,
@@ -135,14 +135,14 @@ enum Transport {
 }
 
 impl Transport {
-    /// The cases of the encodings and of HTTPS say in their names what they are about, and in nothing else.
+    /// Only the names of the cases on encodings and HTTPS state their transport.
     fn of(case: &Case) -> Self {
         let about =
             [("MSGENC-HTTPS-", Self::Https), ("MSGENC-XML-", Self::Xml), ("MSGENC-JSON-", Self::Json)];
         about.into_iter().find(|(name, _)| case.name.starts_with(name)).map_or(Self::Bare, |(_, it)| it)
     }
 
-    /// Sends a message of TTLV and gives the answer, in TTLV as well.
+    /// Sends a TTLV message and returns the TTLV response.
     fn exchange(self, client: &mut Client, request: &[u8]) -> Result<Vec<u8>, String> {
         let (content_type, body) = match self {
             Self::Bare => {
@@ -167,10 +167,10 @@ impl Transport {
     }
 }
 
-/// The client's listener.
+/// The listener of a client.
 struct Listening {
     listener: Listener,
-    /// What the server sent, and where the answer to it goes.
+    /// Received requests, each with the channel for its response.
     received: Receiver<(Vec<u8>, Sender<Vec<u8>>)>,
 }
 
@@ -186,8 +186,7 @@ impl Listening {
         Self { listener, received }
     }
 
-    /// Takes the request of the server that the step is about. What the server asks about the client beside that gets
-    /// an answer without news.
+    /// Receives the request of the step. Other questions about the client get an empty response.
     fn exchange(&self, step: &Step, known: &mut Known) -> Result<(), String> {
         loop {
             let (request, answer) =
@@ -213,8 +212,7 @@ impl Listening {
     }
 }
 
-/// The server has no reason to speak to a client before something happens to an object of it: one is made for it, in
-/// the version of the step.
+/// Creates an object, in the version of the step, because the server sends nothing before an object changes.
 fn give_a_reason(client: &mut Client, step: &Step) {
     let part = |tag| step.request.find(tag).and_then(|number| number.parse().ok()).unwrap();
     let version = Version { major: part("ProtocolVersionMajor"), minor: part("ProtocolVersionMinor") };
@@ -235,7 +233,7 @@ fn exchange(step: &Step, transport: Transport, client: &mut Client, known: &mut 
     compare::message(step, &canonical(&step.response), &response, known)
 }
 
-/// The message with every value spelled as the server's answers are; variables stay.
+/// Returns the message with values in the spelling of the server's responses; variables stay.
 fn canonical(message: &Node) -> Node {
     let text = message.xml(&|node| Ok::<_, ()>(placeholder(node))).unwrap();
     let ttlv = xml::decode(text.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
@@ -253,7 +251,7 @@ fn restore(message: &Node, spelled: &mut Node) {
     }
 }
 
-/// The value of an element, or some value of its type where it is a variable.
+/// Returns the value of an element, or any value of its type for a variable.
 pub(super) fn placeholder(node: &Node) -> String {
     match (node.variable(), &*node.kind) {
         (None, _) => node.value.clone(),
@@ -264,7 +262,7 @@ pub(super) fn placeholder(node: &Node) -> String {
     }
 }
 
-/// A moment as XML has it: the library's own writing of it.
+/// Returns a time as XML.
 pub(super) fn date(seconds: i64) -> String {
     format!("0x{seconds:016x}")
 }

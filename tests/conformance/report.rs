@@ -1,4 +1,4 @@
-//! Tells the outcome of a run: a line for each case, a table for the versions, and what contradicts the lists.
+//! Reports a run: a line for each case, a table of versions, and contradictions to the lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,14 +9,14 @@ use super::case::Case;
 /// The marks around the table of counts in docs/conformance.md.
 const MARKS: (&str, &str) = ("<!-- conformance: begin -->\n", "<!-- conformance: end -->");
 
-/// What became of a case.
+/// The outcome of a case.
 pub(super) struct Outcome<'a> {
     pub(super) case: &'a Case,
-    /// What went wrong, where something did.
+    /// The failure, if the case failed.
     pub(super) failure: Option<String>,
 }
 
-/// The names of the two lists, each with the reason beside it.
+/// The names in the two lists, with their reasons.
 pub(super) struct Lists {
     unsupported: BTreeMap<String, String>,
     waiting: BTreeSet<String>,
@@ -26,7 +26,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(name)
 }
 
-/// The lines of a list, each split at its first blank.
+/// Returns the lines of a list, each split at its first space.
 fn lines(name: &str) -> BTreeMap<String, String> {
     let text = fs::read_to_string(file(name)).unwrap();
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -38,7 +38,7 @@ fn lines(name: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The lines of a list that gives a reason for each name.
+/// Returns the lines of a list whose names all have reasons.
 fn with_reasons(name: &str) -> BTreeMap<String, String> {
     let list = lines(name);
     for (case, reason) in &list {
@@ -55,19 +55,18 @@ impl Lists {
         }
     }
 
-    /// The list of the cases that cannot pass in another version than their own.
+    /// Returns the list of the cases that cannot pass in another version than their own.
     pub(super) fn of_other_versions() -> Self {
         Self { unsupported: with_reasons("versions.txt"), waiting: BTreeSet::new() }
     }
 
-    /// Whether a case is expected to fail.
+    /// Returns whether a case is expected to fail.
     pub(super) fn have(&self, id: &str) -> bool {
         self.unsupported.contains_key(id) || self.waiting.contains(id)
     }
 }
 
-/// Prints a line for each case, the reason of each failure that is not in a list (of every one where `all`), and
-/// the table.
+/// Prints a line for each case, the reason of each unexpected failure (of each failure if `all`), and the table.
 pub(super) fn print(outcomes: &[Outcome<'_>], lists: &Lists, all: bool) {
     for Outcome { case, failure } in outcomes {
         let id = case.id();
@@ -83,7 +82,7 @@ pub(super) fn print(outcomes: &[Outcome<'_>], lists: &Lists, all: bool) {
     println!("\n{}", table(outcomes, lists));
 }
 
-/// Passed, waiting, unsupported and all, by version.
+/// Returns the table: passed, unsupported and all cases by version.
 fn table(outcomes: &[Outcome<'_>], lists: &Lists) -> String {
     let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for Outcome { case, failure } in outcomes {
@@ -101,8 +100,8 @@ fn table(outcomes: &[Outcome<'_>], lists: &Lists) -> String {
     text
 }
 
-/// What contradicts the lists: a case that fails outside them, one that passes inside them, and a name in them that
-/// no case has (after a run of everything).
+/// Returns the contradictions to the lists: a case outside them that fails, a case inside them that passes, and after a complete
+/// run a name without case.
 pub(super) fn surprises(outcomes: &[Outcome<'_>], lists: &Lists, everything: bool) -> Vec<String> {
     let mut surprises = Vec::new();
     let mut names = BTreeSet::new();
@@ -122,8 +121,8 @@ pub(super) fn surprises(outcomes: &[Outcome<'_>], lists: &Lists, everything: boo
     surprises
 }
 
-/// After a run of everything: `CONFORMANCE_KEEP=counts` writes the counts into docs/conformance.md, and
-/// `CONFORMANCE_KEEP=waiting` takes the cases that pass out of waiting.txt and puts those in that do not.
+/// Writes files after a complete run: `CONFORMANCE_KEEP=counts` the counts in docs/conformance.md, `CONFORMANCE_KEEP=waiting`
+/// the list waiting.txt.
 pub(super) fn keep(outcomes: &[Outcome<'_>], lists: &Lists) {
     let wanted = std::env::var("CONFORMANCE_KEEP").unwrap_or_default();
     if wanted.contains("counts") {
