@@ -385,7 +385,7 @@ def found(*attributes, **options):
 NAMED = m.create(*m.AES_128, m.name("$case"), save="a")
 OTHER = m.create(m.algorithm("AES"), m.length(256), m.usage("SIGN"), m.name("$case"), m.object_group("$case"), save="b")
 TWO = (NAMED, OTHER)
-# Where only one of the two is found, which one has to be told by their dates.
+# If only one of the two is found, their dates show which one.
 APART = (NAMED, dataclasses.replace(OTHER, wait=1.1))
 HOUR = 3600
 

@@ -176,14 +176,14 @@ def reduced_item(item, names, secret):
     operation = ttlv.value_of(item, "OPERATION")
     reason = ttlv.value_of(item, "RESULT_REASON")
     payload = ttlv.find(item, "RESPONSE_PAYLOAD")
-    told = ttlv.value_of(item, "RESULT_MESSAGE")
+    text = ttlv.value_of(item, "RESULT_MESSAGE")
     identifier = ttlv.value_of(item, "UNIQUE_BATCH_ITEM_ID")
     return {
         "operation": None if operation is None else named(enums.Operation, operation),
         "id": None if identifier is None else identifier.hex(),
         "status": named(enums.ResultStatus, ttlv.value_of(item, "RESULT_STATUS")),
         "reason": None if reason is None else named(enums.ResultReason, reason),
-        "message": None if told is None else without_identifiers(told, names),
+        "message": None if text is None else without_identifiers(text, names),
         "payload": None if payload is None else plain(payload, names, secret)[2],
     }
 
@@ -195,11 +195,11 @@ def named(kind, value):
         return hex(value)
 
 
-def without_identifiers(told, names):
+def without_identifiers(text, names):
     for name, value in names.items():
         if name != "$case":
-            told = re.sub(rf"(?<![\w.-]){re.escape(value)}(?![\w.-])", name, told)
-    return told
+            text = re.sub(rf"(?<![\w.-]){re.escape(value)}(?![\w.-])", name, text)
+    return text
 
 
 def plain(item, names, secret):
@@ -403,7 +403,7 @@ def facts(folder, chosen, versions, path):
 
 
 def fact(replies, version):
-    """The last answer, and before it those that were no plain success."""
+    """Returns the last answer, and earlier answers that are no plain success."""
     texts = []
     for index, reply in enumerate(replies):
         text = short(reply)

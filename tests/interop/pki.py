@@ -36,7 +36,7 @@ class Pki:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.kind = kind
         self._ca_key = self._new_key()
-        # Two authorities of one name in one file could not be told apart.
+        # A client could not distinguish two authorities of one name in one file.
         self._ca_name = _name(f"Interop Root CA {self.folder.name} {secrets.token_hex(4)}")
         ca = (
             self._builder(self._ca_name, self._ca_name, self._ca_key.public_key())

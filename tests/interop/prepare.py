@@ -4,7 +4,7 @@
 
 Leaves in the root: `venv` (the packages of requirements.txt) and `src` (PyKMIP's source
 package, for the tests in it). Both are made once; a stamp with the hash of requirements.txt
-tells whether they still fit. With a client it makes `venv-NAME` of requirements-NAME.txt
+states whether they are current. With a client it makes `venv-NAME` of requirements-NAME.txt
 instead: clients whose packages do not go with those of the tests. Prints the path of the
 environment's Python. Needs Python 3.8 and nothing installed; where something is missing it
 says so in one line and ends with 1.
@@ -27,7 +27,7 @@ INSTALL_SECONDS = 900
 
 
 class Missing(Exception):
-    """Something that the user has to install; the text says what."""
+    """A missing program; the text says what to install."""
 
 
 def default_root():

@@ -1,6 +1,6 @@
 """Runs PyKMIP's own test files in a process of their own and reads how each test ended.
 
-Leaves to test_pykmip_suites.py what the outcomes have to be. The tests read
+test_pykmip_suites.py defines the expected outcomes. The tests read
 $HOME/.pykmip/pykmip.conf, so HOME is a folder of ours while they run.
 """
 

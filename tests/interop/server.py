@@ -160,7 +160,7 @@ class Server:
 
 
 def free_port():
-    """A port of 127.0.0.1 that nobody has just now."""
+    """Returns a free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -1,7 +1,7 @@
 """The clients that docs/ has pages for, with the lines of those pages: only paths and ports are those of the test.
 
 Leaves what each client does to the files in clients/. Clients that pip can install have an environment each
-(prepare.py); others have to be on the machine. A test without its client is skipped and says why.
+(prepare.py); others must be installed. A test without its client is skipped with the reason.
 """
 
 import os

@@ -43,7 +43,7 @@ def test_keys_are_wrapped_alike(far, near):  # noqa: F811
 
 
 def derivations():
-    """Method, what the client says, what PyKMIP's engine is told, and how many bytes there can be."""
+    """Method, the client's parameters, those of PyKMIP's engine, and the maximum number of bytes."""
     for hashing in HASHES:
         parameters = {"cryptographic_parameters": {"hashing_algorithm": hashing}}
         said = {"hash_algorithm": hashing}

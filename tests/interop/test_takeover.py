@@ -52,7 +52,7 @@ def attributes(client, identifier, names=None):
     return found
 
 
-def told(client, count, names):
+def answers(client, count, names):
     """What a client learns of every object: the object itself and its attributes, or the refusal."""
     answers = {}
     for number in range(1, count + 2):
@@ -78,7 +78,7 @@ def wrapping(thing):
 
 
 def read(server, pki, count, names):
-    """What John and Jane are told, in each version."""
+    """Returns the answers to John and Jane in each version."""
     answers = {}
     for person in ("john_doe", "jane_doe"):
         connect = smoke.connector(
@@ -89,7 +89,7 @@ def read(server, pki, count, names):
             client = connect(smoke.VERSIONS[version])
             try:
                 answers.update(
-                    {(person, version) + key: value for key, value in told(client, count, with_names).items()}
+                    {(person, version) + key: value for key, value in answers(client, count, with_names).items()}
                 )
                 answers[person, version, "located"] = client.locate()
                 by_name = smoke.attribute("Name", "second name")
@@ -144,7 +144,7 @@ def create(server, pki):
 
 
 def assert_same(expected, answers, but_new=None):
-    """Equal, but that a sensitive object is given to nobody and told as such where the version can say it."""
+    """Equal, except that a sensitive object is refused, with the reason of the version."""
     differences = []
     for key, value in expected.items():
         answer = answers[key]
@@ -181,7 +181,7 @@ def test_a_database_that_cannot_be_taken_over_is_left_untouched(harm, command, i
     before = path.read_bytes()
     with pytest.raises(StartFailed) as failed:
         Server(command, tmp_path / "server", pki, settings={"database_path": path}).start()
-    told = {"cut": "damaged", "value": "object 3: its column state", "column": "no column key_format_type"}[harm]
-    assert "cannot be taken over" in str(failed.value) and told in str(failed.value), failed.value
+    message = {"cut": "damaged", "value": "object 3: its column state", "column": "no column key_format_type"}[harm]
+    assert "cannot be taken over" in str(failed.value) and message in str(failed.value), failed.value
     assert path.read_bytes() == before
     assert sorted(file.name for file in tmp_path.glob("pykmip.database*")) == ["pykmip.database"]

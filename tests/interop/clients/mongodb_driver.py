@@ -24,7 +24,7 @@ def main(settings):
     with KeyVault() as vault, pymongo.MongoClient(vault.uri) as client:
 
         def driver():
-            """One without anything remembered: it has to ask the server for each key."""
+            """Returns a client without cache, which asks the server for each key."""
             return ClientEncryption(
                 lines["kms_providers"], "encryption.__keyVault", client, CodecOptions(),
                 kms_tls_options=lines["kms_tls_options"],
