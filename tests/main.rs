@@ -13,6 +13,7 @@ mod backup;
 mod batches;
 mod certify;
 mod check;
+mod compatibility;
 mod conformance;
 mod constraints;
 mod containers;
