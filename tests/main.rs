@@ -55,6 +55,7 @@ mod soak;
 mod split_keys;
 mod tls;
 mod transfer;
+mod unreadable;
 mod validate;
 mod versions;
 mod wrapping;

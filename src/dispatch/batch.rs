@@ -12,7 +12,7 @@ use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, 
 use crate::kmip::{Error, RequestItem};
 use crate::operations::{Entry, Payload, Prepared, Reply};
 use crate::store::Outcome;
-use crate::ttlv::{self, ItemType, Tag, Value, Version, Writer};
+use crate::ttlv::{self, ItemType, Reader, Tag, Value, Version, Writer};
 
 use super::{AUDIT, MAX_RESPONSE};
 
@@ -35,6 +35,8 @@ enum Work {
     Unknown,
     /// The item has a critical Message Extension that the server does not support.
     CriticalExtension,
+    /// The item violates the structure of a Batch Item or of the payload.
+    Unreadable(ttlv::Error),
 }
 
 impl Item {
@@ -54,6 +56,17 @@ impl Item {
             _ => Work::Unknown,
         };
         Ok(Self { operation, id: item.unique_batch_item_id, work, correlation: None })
+    }
+
+    /// Creates the item at the start of `frame`, which cannot be read because of `error`.
+    ///
+    /// # Errors
+    /// Returns `error` if the Operation or the Unique Batch Item ID cannot be read either.
+    pub(super) fn unreadable(frame: Reader<'_>, error: ttlv::Error) -> Result<Self, ttlv::Error> {
+        let identification = RequestItem::identification(frame).ok();
+        let known = identification.and_then(|(number, id)| Some((Operation::from_wire(number)?, id)));
+        let Some((operation, id)) = known else { return Err(error) };
+        Ok(Self { operation, id, work: Work::Unreadable(error), correlation: None })
     }
 
     /// Makes the item asynchronous, with that Asynchronous Correlation Value.
@@ -80,6 +93,7 @@ impl Item {
             Work::Execute(prepared) => Work::Execute(prepared.duplicate()),
             Work::Unknown => Work::Unknown,
             Work::CriticalExtension => Work::CriticalExtension,
+            Work::Unreadable(error) => Work::Unreadable(error.clone()),
         };
         Self { operation: self.operation, id: self.id.clone(), work, correlation: self.correlation.clone() }
     }
@@ -124,6 +138,10 @@ impl Item {
             Work::CriticalExtension => ItemOutcome::Failed(Error::new(
                 ResultReason::FeatureNotSupported,
                 "The item has a critical message extension that this server does not know.",
+            )),
+            Work::Unreadable(error) => ItemOutcome::Failed(Error::new(
+                ResultReason::InvalidMessage,
+                format!("The batch item cannot be parsed: {error}."),
             )),
         };
         ItemResult { operation, id, objects: cx.take_touched(), outcome, transactions: 0..0 }

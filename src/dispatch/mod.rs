@@ -115,7 +115,7 @@ impl Dispatcher {
                 ),
             ));
         }
-        let (named, header, items) = match parse(request) {
+        let (version, header, items) = match parse(request) {
             Ok(parsed) => parsed,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
@@ -136,7 +136,7 @@ impl Dispatcher {
                 log::warn!(target: peer.log_target(), "Authentication failed: {error}");
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
                 return close(refusal(
-                    named,
+                    version,
                     self.now(),
                     &Error::new(
                         ResultReason::AuthenticationNotSuccessful,
@@ -150,10 +150,10 @@ impl Dispatcher {
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request is refused: {error}");
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                return keep(refusal(named, self.now(), &error));
+                return keep(refusal(version, self.now(), &error));
             }
         };
-        keep(self.process(named, &header, items, &identity, peer))
+        keep(self.process(version, &header, items, &identity, peer))
     }
 
     /// In whose name the request is made: that of its client, or of somebody who gave it a ticket for that.
@@ -186,17 +186,16 @@ impl Dispatcher {
 
     fn process(
         &self,
-        named: Version,
+        version: Version,
         header: &RequestHeader,
         items: Vec<Item>,
         identity: &Identity,
         peer: &Peer,
     ) -> Vec<u8> {
-        let version = named.processed_as();
         if let Err(error) = check(header, &items, self.now()) {
             log::info!(target: peer.log_target(), "A request is refused: {error}");
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return refusal(named, self.now(), &error);
+            return refusal(version, self.now(), &error);
         }
         let correlation = correlation::value(version, header);
         if let Some(name) = header.client_correlation_value.as_ref().or(correlation.as_ref()) {
@@ -213,7 +212,7 @@ impl Dispatcher {
             Ok(results) => results,
             Err(error) => {
                 log::info!(target: peer.log_target(), "A request is refused: {error}");
-                return refusal(named, self.now(), &error);
+                return refusal(version, self.now(), &error);
             }
         };
         for result in &results {
@@ -223,7 +222,7 @@ impl Dispatcher {
                 self.counters.count(result.operation(), result.has_failed());
             }
         }
-        let response = message(named, self.now(), correlation.clone(), results.len(), |writer| {
+        let response = message(version, self.now(), correlation.clone(), results.len(), |writer| {
             results.into_iter().for_each(|result| result.write(writer));
         });
         let limit =
@@ -236,7 +235,7 @@ impl Dispatcher {
             ResultReason::ResponseTooLarge,
             format!("The response has {} bytes; the limit is {limit}.", response.len()),
         );
-        message(named, self.now(), correlation, operations.len(), |writer| {
+        message(version, self.now(), correlation, operations.len(), |writer| {
             for (operation, id) in &operations {
                 batch::write_failure(Some(*operation), id.as_deref(), &error, writer);
             }
@@ -360,23 +359,23 @@ fn close(message: Vec<u8>) -> Reply {
     Reply { message, close: true }
 }
 
-/// Reads a whole request: the version that it names, header, every batch item and every payload. Nothing runs before
-/// all of it makes sense.
+/// Reads a request: its version, its header, and its batch items with their payloads. A batch item that cannot be
+/// read becomes one that fails, if its Operation and its Unique Batch Item ID can be read.
 fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Error> {
     let mut outer = Reader::new(request, V1_0);
     let mut rows = outer.require(Tag::RequestMessage)?.structure()?;
     outer.finish()?;
     let header = rows.require(Tag::RequestHeader)?;
     let spoken: ProtocolVersion = Field::read(Tag::ProtocolVersion, &mut header.structure()?)?;
-    let named = Version::from(spoken);
-    if !named.is_accepted() {
+    let version = Version::from(spoken);
+    if !version.is_supported() {
         return Err(ttlv::Error::Invalid {
             tag: Tag::ProtocolVersion,
-            why: "this server speaks KMIP 1.0, 1.1, 1.2, 1.3, 1.4, 2.0 and 2.1, and answers 3.0 as 2.1",
+            why: "this server speaks KMIP 1.0, 1.1, 1.2, 1.3, 1.4, 2.0 and 2.1",
         });
     }
-    let header = RequestHeader::decode(&header.in_version(named.processed_as()))?;
-    rows.set_version(named.processed_as());
+    let header = RequestHeader::decode(&header.in_version(version))?;
+    rows.set_version(version);
     if usize::try_from(header.batch_count).is_ok_and(|count| count > MAX_BATCH_ITEMS) {
         return Err(ttlv::Error::Invalid {
             tag: Tag::BatchCount,
@@ -385,10 +384,12 @@ fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Er
     }
     let mut items = Vec::new();
     for _ in 0..header.batch_count {
-        items.push(Item::prepare(RequestItem::read(&mut rows)?)?);
+        let frame = rows;
+        let item = RequestItem::read(&mut rows).and_then(Item::prepare);
+        items.push(item.or_else(|error| Item::unreadable(frame, error))?);
     }
     rows.finish()?;
-    Ok((named, header, items))
+    Ok((version, header, items))
 }
 
 /// The tickets that a header shows (2.1 §9.4).
@@ -419,20 +420,20 @@ fn check(header: &RequestHeader, items: &[Item], now: DateTime) -> Result<(), Er
 }
 
 /// A response that is one failed item without operation: what a request gets that was not looked at further.
-fn refusal(named: Version, now: DateTime, error: &Error) -> Vec<u8> {
-    message(named, now, None, 1, |writer| batch::write_failure(None, None, error, writer))
+fn refusal(version: Version, now: DateTime, error: &Error) -> Vec<u8> {
+    message(version, now, None, 1, |writer| batch::write_failure(None, None, error, writer))
 }
 
-/// A response whose header has the version that the request names.
+/// Writes a response of the version of the request.
 fn message(
-    named: Version,
+    version: Version,
     now: DateTime,
     server_correlation_value: Option<String>,
     count: usize,
     items: impl FnOnce(&mut Writer),
 ) -> Vec<u8> {
     let header = ResponseHeader {
-        protocol_version: named.into(),
+        protocol_version: version.into(),
         time_stamp: now,
         nonce: None,
         server_hashed_password: None,
@@ -442,7 +443,7 @@ fn message(
         server_correlation_value,
         batch_count: i32::try_from(count).unwrap_or(i32::MAX),
     };
-    let mut writer = Writer::reusing(Vec::with_capacity(RESPONSE_ROOM), named.processed_as());
+    let mut writer = Writer::reusing(Vec::with_capacity(RESPONSE_ROOM), version);
     writer.structure(Tag::ResponseMessage, |writer| {
         header.encode(Tag::ResponseHeader, writer);
         items(writer);

@@ -116,4 +116,16 @@ impl<'a> RequestItem<'a> {
         rows.finish()?;
         Ok(item)
     }
+
+    /// Returns the number of the operation and the Unique Batch Item ID of the next Batch Item, even if the rest of
+    /// the item is invalid.
+    ///
+    /// # Errors
+    /// Returns an [`Error`] if one of the two cannot be read.
+    pub fn identification(mut reader: Reader<'_>) -> Result<(u32, Option<Vec<u8>>), Error> {
+        let mut rows = reader.require(Tag::BatchItem)?.structure()?;
+        let operation = super::macros::enumeration(&rows.require(Tag::Operation)?)?;
+        rows.take(Tag::Ephemeral)?;
+        Ok((operation, Field::read(Tag::UniqueBatchItemId, &mut rows)?))
+    }
 }

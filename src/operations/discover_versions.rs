@@ -15,8 +15,8 @@ structure! {
 }
 
 structure! {
-    /// Response Payload: the supported versions among the client's, in the client's order, or all that the server fully
-    /// supports if the client names none.
+    /// Response Payload: the supported versions among the client's, in the client's order, or all supported versions if
+    /// the client names none.
     pub struct Response {
         ProtocolVersion => protocol_versions: Vec<ProtocolVersion>,
     }
@@ -33,8 +33,8 @@ impl Operation for DiscoverVersions {
         let protocol_versions = if request.protocol_versions.is_empty() {
             SUPPORTED.map(ProtocolVersion::from).to_vec()
         } else {
-            let answered = |version: &ProtocolVersion| Version::from(version.clone()).is_accepted();
-            request.protocol_versions.into_iter().filter(answered).collect()
+            let supported = |version: &ProtocolVersion| Version::from(version.clone()).is_supported();
+            request.protocol_versions.into_iter().filter(supported).collect()
         };
         Ok(Response { protocol_versions })
     }

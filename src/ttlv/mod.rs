@@ -43,7 +43,7 @@ pub use item_type::ItemType;
 pub use primitive::{BigInteger, DateTime, DateTimeExtended, Field, Interval, Value};
 pub use reader::{Item, Reader};
 pub use tag::Tag;
-pub use version::{STORED, SUPPORTED, V1_0, V1_1, V1_2, V1_3, V1_4, V2_0, V2_1, V3_0, Version};
+pub use version::{STORED, SUPPORTED, V1_0, V1_1, V1_2, V1_3, V1_4, V2_0, V2_1, Version};
 pub use writer::Writer;
 
 /// The maximum depth of nested structures.

@@ -32,18 +32,9 @@ impl Version {
         Self { major, minor }
     }
 
-    /// Returns the version whose rules apply to messages of this version: 2.1 for 3.0, otherwise the version
-    /// itself.
-    ///
-    /// The server processes the part of 3.0 that is the same as in 2.1; it does not implement what 3.0
-    /// changed.
-    pub fn processed_as(self) -> Self {
-        if self == V3_0 { V2_1 } else { self }
-    }
-
-    /// Returns whether the server processes messages of this version.
-    pub fn is_accepted(self) -> bool {
-        SUPPORTED.contains(&self.processed_as())
+    /// Returns whether the server supports this version.
+    pub fn is_supported(self) -> bool {
+        SUPPORTED.contains(&self)
     }
 }
 
@@ -61,8 +52,6 @@ pub const V1_4: Version = Version::new(1, 4);
 pub const V2_0: Version = Version::new(2, 0);
 /// KMIP 2.1.
 pub const V2_1: Version = Version::new(2, 1);
-/// KMIP 3.0: [processed as](Version::processed_as) 2.1, and not one of the [`SUPPORTED`] versions.
-pub const V3_0: Version = Version::new(3, 0);
 
 /// The version of objects and attributes in the store: it has every row of every structure and attribute
 /// table, in the form of 2.x, including rows that a later version removed. Never sent to or accepted from a
@@ -86,19 +75,17 @@ mod tests {
     #[test]
     fn orders_by_major_then_minor() {
         assert!(SUPPORTED.is_sorted_by(|newer, older| newer > older));
-        assert!(STORED > V3_0);
+        assert!(STORED > V2_1);
     }
 
     #[test]
-    fn accepts_the_supported_versions_and_3_0_which_is_processed_as_2_1() {
+    fn supports_1_0_to_2_1_and_no_other_version() {
         for version in SUPPORTED {
-            assert_eq!(version.processed_as(), version);
+            assert!(version.is_supported(), "{version}");
         }
-        assert_eq!(V3_0.processed_as(), V2_1);
-        assert!(V3_0.is_accepted() && !SUPPORTED.contains(&V3_0));
-        for other in [Version::new(0, 9), Version::new(1, 5), Version::new(2, 2), Version::new(3, 1), STORED]
+        for other in [Version::new(0, 9), Version::new(1, 5), Version::new(2, 2), Version::new(3, 0), STORED]
         {
-            assert!(!other.is_accepted(), "{other}");
+            assert!(!other.is_supported(), "{other}");
         }
     }
 }

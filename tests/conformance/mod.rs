@@ -6,8 +6,8 @@
 //! A run fails when a case outside the lists fails, and when one inside them passes.
 //!
 //! A second run replays cases of neighbouring versions with another version in their headers, because 1.3 and 2.0 have
-//! few cases and 3.0 has none: 1.3 with the cases of 1.2 and 1.4, 2.0 and 3.0 with those of 2.1. `versions.txt` names
-//! the cases that cannot pass with these headers.
+//! few cases: 1.3 with the cases of 1.2 and 1.4, 2.0 with those of 2.1. `versions.txt` names the cases that cannot pass
+//! with these headers.
 //!
 //! The cases are not part of this project: `KMIP_CORPUS` names their folder, with a folder for each version in it.
 //! `CASE` narrows a run down to the cases whose name has it, `VERSION` to those of one version.

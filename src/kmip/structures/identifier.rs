@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::kmip::enums::UniqueIdentifierValue;
+use crate::kmip::macros::enumeration;
 use crate::ttlv::{Error, Item, ItemType, Tag, V2_0, Value, Writer};
 
 /// Unique Identifier: identifies an object, since 2.0 also as the result of an earlier batch item (KMIP 1.4
@@ -58,6 +59,9 @@ impl Value for UniqueIdentifier {
         match item.kind {
             ItemType::Enumeration if item.version() >= V2_0 => Value::decode(item).map(Self::Placeholder),
             ItemType::Integer if item.version() >= V2_0 => Value::decode(item).map(Self::Item),
+            // Some clients of 1.x send an identifier that is a number as an Enumeration or an Integer.
+            ItemType::Enumeration => enumeration(item).map(|number| Self::Text(number.to_string())),
+            ItemType::Integer => i32::decode(item).map(|number| Self::Text(number.to_string())),
             _ => Value::decode(item).map(Self::Text),
         }
     }
