@@ -106,10 +106,39 @@ macro_rules! differences {
 
 // The rows are grouped by what a request is about: messages, attributes, objects, searches, cryptography.
 differences! {
+    // Attributes.
     RepeatedAttributeName (1, 0)..=(2, 0):
-        "Get Attributes that names an attribute twice returns it.";
+        "Get Attributes that names an attribute twice returns it twice.";
         "Such a request is refused with Invalid Message.";
         "KMIP 1.4 §4.12";
+    DefaultAttributes (1, 0)..=(2, 0):
+        "Get Attributes without names and Get Attribute List return the attributes that PyKMIP stores.";
+        "They return all attributes of the object.";
+        "KMIP 1.4 §4.12, §4.13";
+    FirstAttributeIndex (1, 0)..=(1, 0):
+        "A response of 1.0 contains the Attribute Index 0.";
+        "A response of 1.0 omits the Attribute Index 0.";
+        "KMIP 1.0 §2.1.1, §4.15";
+    ReadOnlyAttribute (2, 0)..=(2, 0):
+        "Modify Attribute of a read-only attribute fails with Permission Denied.";
+        "It fails with Attribute Read Only.";
+        "KMIP 2.0 §6.1.33.1";
+    IndexOfSingleValue (1, 0)..=(1, 4):
+        "Modify Attribute of a single-instance attribute with an Attribute Index fails with Invalid Field.";
+        "The Attribute Index 0 is permitted.";
+        "KMIP 1.4 §2.1.1";
+    SensitiveStays (1, 4)..=(2, 0):
+        "Modify Attribute and Set Attribute cannot change Sensitive from true to false.";
+        "A client can change Sensitive.";
+        "KMIP 1.4 §3.48";
+    DeletionOfNothing (2, 0)..=(2, 0):
+        "Delete Attribute by reference of Name, Object Group or Application Specific Information succeeds if the object has none.";
+        "It fails with Item Not Found.";
+        "KMIP 2.0 §6.1.13";
+    UnsupportedDeletion (1, 0)..=(2, 0):
+        "Delete Attribute of another attribute that the object does not have fails with Invalid Field.";
+        "It fails with Item Not Found.";
+        "KMIP 1.4 §11.17";
 }
 
 #[cfg(test)]

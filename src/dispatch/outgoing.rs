@@ -178,7 +178,7 @@ impl Dispatcher {
 /// Writes a Request Payload.
 type Payload = Box<dyn FnOnce(&mut Writer)>;
 
-/// The payload of a Put: the object as its owner could Get it, with the attributes that Get Attributes tells.
+/// The payload of a Put: the object as its owner could Get it, with its attributes.
 ///
 /// # Errors
 /// Whatever keeps the owner from getting it.
@@ -192,7 +192,7 @@ fn put(
     let id = UniqueIdentifier::from(object);
     let attributes = cx.open(Some(&id), Operation::GetAttributes)?;
     let attributes = &attributes.attributes;
-    let told = attributes.reported_by_default(version).into_iter().flat_map(|it| attributes.values(&it));
+    let told = attributes.references(version).into_iter().flat_map(|it| attributes.values(&it));
     let attributes = AttributeList(told.map(|(_, attribute)| attribute).collect());
     let granted = owned(cx, &id, Operation::Get)?;
     if lifecycle::is_destroyed(&granted) {

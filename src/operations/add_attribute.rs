@@ -38,6 +38,7 @@ impl Operation for AddAttribute {
         let (id, attribute) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, |record, now| {
             add(record, &request.attribute, version, now)
         })?;
+        let attribute = attribute.map(|attribute| rules::in_response(cx, attribute));
         Ok(Response { unique_identifier: id.into(), attribute })
     }
 }

@@ -1,12 +1,13 @@
 //! The rules that the operations on attributes share: when a value can still change, and the effects of a change.
 
-use crate::engine::{failed, invalid_field, lifecycle, quantum, usage_limits, wrong_state};
+use crate::compatibility::{Behavior, Difference};
+use crate::engine::{Context, failed, invalid_field, lifecycle, quantum, usage_limits, wrong_state};
 use crate::kmip::Error;
-use crate::kmip::attributes::{Attribute, AttributeDefinition};
-use crate::kmip::enums::{ResultReason, State};
+use crate::kmip::attributes::{Attribute, AttributeDefinition, AttributeReference};
+use crate::kmip::enums::{ObjectType, ResultReason, State};
 use crate::kmip::structures::UsageLimits;
 use crate::store::Record;
-use crate::ttlv::{DateTime, Tag, Version};
+use crate::ttlv::{DateTime, Tag, V1_0, Version};
 
 /// The states in which a client can set a date of an object's lifecycle (1.4 §3.24, §3.25, §3.27).
 const DATES: &[(Tag, &[State])] = &[
@@ -14,6 +15,63 @@ const DATES: &[(Tag, &[State])] = &[
     (Tag::ProcessStartDate, &[State::PreActive]),
     (Tag::DeactivationDate, &[State::PreActive, State::Active]),
 ];
+
+/// Returns the attributes that a request without names receives.
+pub(super) fn reported(cx: &Context<'_>, record: &Record) -> Vec<AttributeReference> {
+    let mut references = record.attributes.references(cx.version);
+    if cx.compatibility.has(Difference::DefaultAttributes) {
+        references.retain(|reference| {
+            reference.row().is_some_and(|row| is_stored_by_pykmip(row.tag, record.object_type))
+        });
+    }
+    references
+}
+
+/// Returns whether PyKMIP's server stores the attribute for objects of that type.
+fn is_stored_by_pykmip(tag: Tag, object_type: ObjectType) -> bool {
+    use ObjectType as T;
+    match tag {
+        Tag::CryptographicAlgorithm | Tag::CryptographicLength => {
+            !matches!(object_type, T::Certificate | T::CertificateRequest | T::SecretData | T::OpaqueObject)
+        }
+        Tag::CryptographicUsageMask => object_type != T::OpaqueObject,
+        Tag::UniqueIdentifier
+        | Tag::Name
+        | Tag::ObjectType
+        | Tag::CertificateType
+        | Tag::OperationPolicyName
+        | Tag::State
+        | Tag::InitialDate
+        | Tag::ObjectGroup
+        | Tag::ApplicationSpecificInformation
+        | Tag::Sensitive => true,
+        _ => false,
+    }
+}
+
+/// Returns the attribute as the response contains it.
+pub(super) fn in_response(cx: &Context<'_>, attribute: Attribute) -> Attribute {
+    if cx.version == V1_0 && !cx.compatibility.has(Difference::FirstAttributeIndex) {
+        return attribute.without_zero_index();
+    }
+    attribute
+}
+
+/// Checks that a change did not make an object readable that was Sensitive, if the behaviour forbids it.
+///
+/// # Errors
+/// Returns Invalid Field if it did.
+pub(super) fn stays_sensitive(
+    before: Option<bool>,
+    record: &Record,
+    behavior: Behavior,
+) -> Result<(), Error> {
+    let is_reset = before == Some(true) && record.attributes.sensitive == Some(false);
+    if is_reset && behavior.has(Difference::SensitiveStays) {
+        return Err(invalid_field("The Sensitive attribute cannot change from true to false."));
+    }
+    Ok(())
+}
 
 /// Checks that the attribute exists in `version`.
 ///

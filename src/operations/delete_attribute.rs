@@ -1,12 +1,13 @@
 //! Delete Attribute (KMIP 1.4 §4.16, 2.1 §6.1.13): deletes one value of an attribute, or (2.x) all values.
 
-use crate::engine::{Context, failed};
+use crate::compatibility::{Behavior, Difference};
+use crate::engine::{Context, failed, invalid_field};
 use crate::kmip::attributes::{Attribute, AttributeDefinition, AttributeReference};
 use crate::kmip::enums::{ObjectType, ResultReason};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
 use crate::store::Record;
-use crate::ttlv::{V2_0, Version};
+use crate::ttlv::{Tag, V2_0, Version};
 
 use super::{Operation, attribute_rules as rules};
 
@@ -36,7 +37,7 @@ impl Operation for DeleteAttribute {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let version = cx.version;
+        let (version, behavior) = (cx.version, cx.compatibility);
         let Request { unique_identifier, current, reference, index } = request;
         let (id, attribute) = cx.modify(unique_identifier.as_ref(), Self::CODE, |record, _| {
             // If a 2.x request contains both, the value takes precedence over the reference.
@@ -49,12 +50,15 @@ impl Operation for DeleteAttribute {
                 None if version >= V2_0 => Which::All,
                 None => Which::At(index.unwrap_or(0)),
             };
-            delete(record, &reference, which, version)
+            match missing_as_pykmip(record, &reference, &which, behavior) {
+                Some(outcome) => outcome,
+                None => delete(record, &reference, which, version),
+            }
         })?;
         // The response contains the index that the request contains, even if it is 0.
         let attribute = attribute.map(|mut attribute| {
             attribute.index = attribute.index.or(index.filter(|_| attribute.row.multiple));
-            attribute
+            rules::in_response(cx, attribute)
         });
         Ok(Response { unique_identifier: id.into(), attribute })
     }
@@ -68,6 +72,29 @@ enum Which<'a> {
     Equal(&'a Attribute),
     /// All values.
     All,
+}
+
+/// Returns PyKMIP's outcome if the object does not have the attribute and the standard requires another one.
+fn missing_as_pykmip(
+    record: &Record,
+    reference: &AttributeReference,
+    which: &Which<'_>,
+    behavior: Behavior,
+) -> Option<Result<Option<Attribute>, Error>> {
+    let AttributeReference::Standard(row) = reference else { return None };
+    let is_deletable = row.rules.client_may_delete && row.rules.applies_to.contains(record.object_type);
+    if !is_deletable || row.slot(&record.attributes).count() > 0 {
+        return None;
+    }
+    match row.tag {
+        Tag::Name | Tag::ObjectGroup | Tag::ApplicationSpecificInformation => {
+            let is_reference = matches!(which, Which::All);
+            (is_reference && behavior.has(Difference::DeletionOfNothing)).then_some(Ok(None))
+        }
+        _ => behavior
+            .has(Difference::UnsupportedDeletion)
+            .then(|| Err(invalid_field(format!("The object has no {} attribute to delete.", row.name)))),
+    }
 }
 
 /// Deletes the values and returns the first of them, with its index.
@@ -87,8 +114,6 @@ fn delete(
         Which::Equal(current) => {
             values.into_iter().filter(|(_, own)| own.stored() == current.stored()).take(1).collect()
         }
-        // Clients delete all values of a multi-instance attribute without checking whether it has any.
-        Which::All if row.multiple && values.is_empty() => return Ok(None),
         Which::All => values,
     };
     if meant.is_empty() {
@@ -132,7 +157,7 @@ fn deletable(
 mod tests {
     use super::*;
     use crate::operations::testing::*;
-    use crate::ttlv::{Tag, V1_2, V1_4, V2_1};
+    use crate::ttlv::{V1_2, V1_4, V2_1};
 
     fn reference(name: &str) -> AttributeReference {
         AttributeReference::named(name)
@@ -155,7 +180,6 @@ mod tests {
         assert_eq!((customs(&key, "colour").len(), customs(&key, "shape").len()), (0, 1));
         delete(&mut key, &reference("Name"), Which::All, V2_1).unwrap();
         assert!(names(&key).is_empty());
-        assert_eq!(delete(&mut key, &reference("Name"), Which::All, V2_1), Ok(None), "deletes nothing");
     }
 
     #[test]
@@ -173,6 +197,8 @@ mod tests {
         not_found("Comment", Which::At(0), V1_2);
         not_found("Certificate Type", Which::At(0), V1_2);
         not_found("No Such Attribute", Which::At(0), V1_2);
+        not_found("Link", Which::All, V2_1);
+        not_found("x-no-such-attribute", Which::All, V2_1);
     }
 
     #[test]

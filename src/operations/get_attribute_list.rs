@@ -5,7 +5,7 @@ use crate::kmip::attributes::AttributeReference;
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
 
-use super::Operation;
+use super::{Operation, attribute_rules as rules};
 
 structure! {
     /// Request Payload.
@@ -31,7 +31,7 @@ impl Operation for GetAttributeList {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
-        let attribute_references = granted.attributes.references(cx.version);
+        let attribute_references = rules::reported(cx, &granted);
         Ok(Response { unique_identifier: granted.id.into(), attribute_references })
     }
 }

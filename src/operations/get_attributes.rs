@@ -7,7 +7,7 @@ use crate::kmip::enums::ResultReason;
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
 
-use super::Operation;
+use super::{Operation, attribute_rules as rules};
 
 structure! {
     /// Request Payload.
@@ -44,14 +44,15 @@ impl Operation for GetAttributes {
             ));
         }
         if references.is_empty() {
-            references = granted.attributes.reported_by_default(cx.version);
+            references = rules::reported(cx, &granted);
         }
         let there = references.iter().filter(|reference| {
             // Attributes that the version does not define are ignored, like unknown ones.
             reference.row().is_some_and(|row| row.exists_in(cx.version))
         });
         let values = there.flat_map(|reference| granted.attributes.values(reference));
-        let attributes = AttributeList(values.map(|(_, attribute)| attribute).collect());
+        let attributes =
+            AttributeList(values.map(|(_, attribute)| rules::in_response(cx, attribute)).collect());
         Ok(Response { unique_identifier: granted.id.into(), attributes })
     }
 }

@@ -1,5 +1,6 @@
 //! Modify Attribute (KMIP 1.4 §4.15, 2.1 §6.1.34): replaces the value of an attribute.
 
+use crate::compatibility::{Behavior, Difference};
 use crate::engine::{Context, failed, invalid_field};
 use crate::kmip::attributes::{Attribute, AttributeReference};
 use crate::kmip::enums::ResultReason;
@@ -35,13 +36,31 @@ impl Operation for ModifyAttribute {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let version = cx.version;
+        let (version, behavior) = (cx.version, cx.compatibility);
         let Request { unique_identifier, current, new } = request;
         let (id, attribute) = cx.modify(unique_identifier.as_ref(), Self::CODE, |record, now| {
-            modify(record, current.as_ref(), &new, version, now)
+            check_as_pykmip(&new, behavior)?;
+            let before = record.attributes.sensitive;
+            let modified = modify(record, current.as_ref(), &new, version, now)?;
+            rules::stays_sensitive(before, record, behavior)?;
+            Ok(modified)
         })?;
-        Ok(Response { unique_identifier: id.into(), attribute: Some(attribute) })
+        let attribute = Some(rules::in_response(cx, attribute));
+        Ok(Response { unique_identifier: id.into(), attribute })
     }
+}
+
+/// Checks what only PyKMIP checks, or with another reason.
+fn check_as_pykmip(new: &Attribute, behavior: Behavior) -> Result<(), Error> {
+    let name = new.name();
+    if !new.row.rules.client_may_modify && behavior.has(Difference::ReadOnlyAttribute) {
+        return Err(failed(ResultReason::PermissionDenied, format!("The {name} attribute is read-only.")));
+    }
+    let has_excess_index = new.row.rules.client_may_modify && !new.row.multiple && new.index.is_some();
+    if has_excess_index && behavior.has(Difference::IndexOfSingleValue) {
+        return Err(invalid_field(format!("The {name} attribute has a single value and no index.")));
+    }
+    Ok(())
 }
 
 /// Replaces the value and returns the new one with its index.

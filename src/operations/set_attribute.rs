@@ -33,8 +33,11 @@ impl Operation for SetAttribute {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let behavior = cx.compatibility;
         let (id, ()) = cx.modify(request.unique_identifier.as_ref(), Self::CODE, |record, now| {
-            set(record, &request.attribute, now)
+            let before = record.attributes.sensitive;
+            set(record, &request.attribute, now)?;
+            rules::stays_sensitive(before, record, behavior)
         })?;
         Ok(Response { unique_identifier: id.into() })
     }

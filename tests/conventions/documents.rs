@@ -1,7 +1,7 @@
 //! The tables and documents that must agree with each other.
 
 use kmip_server::kmip::attributes::{AttributeDefinition, Origin, TABLE};
-use kmip_server::ttlv::{SUPPORTED, V1_4, V2_0};
+use kmip_server::ttlv::{SUPPORTED, V1_4};
 
 use super::{files, rust_files, text};
 
@@ -15,10 +15,6 @@ fn every_row_of_the_attribute_table_is_consistent() {
         assert!(rules.until.is_none_or(|until| since <= &until), "{name}: removed before it was added");
         assert!(rules.deprecated.is_none_or(|from| since < &from), "{name}: deprecated before it was added");
         assert!(rules.until.is_none() || rules.deprecated.is_some(), "{name}: removed without deprecation");
-        assert!(
-            rules.reported_by_default_from.is_none_or(|from| since < &from && from <= V2_0),
-            "{name}: reported by default from its first version, or never"
-        );
         assert!(
             !(rules.always && rules.client_may_delete),
             "{name}: every object has it, but clients may delete it"

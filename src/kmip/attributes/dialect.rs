@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::kmip::structures::{Name, Raw, VendorAttribute};
-use crate::ttlv::{Error, Field, Item, ItemType, Reader, STORED, Tag, V1_0, V2_0, Value, Version, Writer};
+use crate::ttlv::{Error, Field, Item, ItemType, Reader, STORED, Tag, V2_0, Value, Version, Writer};
 
 use super::{AttributeDefinition, Attributes};
 
@@ -165,8 +165,7 @@ impl Attribute {
             let vendor = self.vendor();
             let name = vendor.as_ref().map_or(Cow::Borrowed(self.row.name), |it| custom_name(it).into());
             writer.item(Tag::AttributeName, ItemType::TextString, name.as_bytes());
-            // In 1.0, an index of 0 is omitted.
-            if let Some(index) = self.index.filter(|index| *index != 0 || writer.version() > V1_0) {
+            if let Some(index) = self.index {
                 index.encode(Tag::AttributeIndex, writer);
             }
             match vendor {
@@ -511,13 +510,6 @@ impl Attributes {
                 }
             }
         }
-        references
-    }
-
-    /// Returns the references for a Get Attributes request of `version` that names no attributes.
-    pub fn reported_by_default(&self, version: Version) -> Vec<AttributeReference> {
-        let mut references = self.references(version);
-        references.retain(|reference| reference.row().is_some_and(|row| row.is_reported_by_default(version)));
         references
     }
 }

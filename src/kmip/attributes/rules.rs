@@ -72,10 +72,6 @@ pub struct Rules {
     pub deprecated: Option<Version>,
     /// Whether the store has an index of the values for Locate.
     pub indexed: bool,
-    /// The first version in which Get Attributes returns the attribute to a request that names none, if it is
-    /// not the first version that defines it. PyKMIP's clients, which use 1.2 by default, cannot read
-    /// responses that contain it.
-    pub reported_by_default_from: Option<Version>,
 }
 
 impl Rules {
@@ -89,7 +85,6 @@ impl Rules {
         until: None,
         deprecated: None,
         indexed: false,
-        reported_by_default_from: None,
     };
 
     /// Only the server sets the value; every object has it.

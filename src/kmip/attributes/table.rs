@@ -97,11 +97,6 @@ impl AttributeDefinition {
             && self.rules.until.is_none_or(|until| version <= until || version == crate::ttlv::STORED)
     }
 
-    /// Returns whether Get Attributes of `version` returns the attribute to a request that names none.
-    pub fn is_reported_by_default(&self, version: Version) -> bool {
-        self.exists_in(version) && self.rules.reported_by_default_from.is_none_or(|from| from <= version)
-    }
-
     /// Returns whether this is the definition of all vendor attributes (custom attributes in 1.x).
     pub fn is_vendor(&self) -> bool {
         self.tag == Tag::Attribute
@@ -150,9 +145,9 @@ attributes! {
     cryptographic_parameters: Vec<CryptographicParameters> = CryptographicParameters "Cryptographic Parameters" V1_0, CLIENT { applies_to: CRYPTOGRAPHIC_AND_TEMPLATES };
     cryptographic_domain_parameters: Option<CryptographicDomainParameters> = CryptographicDomainParameters "Cryptographic Domain Parameters" V1_0, ON_CREATION { applies_to: ASYMMETRIC_KEYS };
     certificate_type: Option<CertificateType> = CertificateType "Certificate Type" V1_0, ALWAYS { applies_to: CERTIFICATES };
-    certificate_identifier: Option<CertificateIdentifier> = CertificateIdentifier "Certificate Identifier" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1), reported_by_default_from: Some(V1_4) };
-    certificate_subject: Option<CertificateSubject> = CertificateSubject "Certificate Subject" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1), reported_by_default_from: Some(V1_4) };
-    certificate_issuer: Option<CertificateIssuer> = CertificateIssuer "Certificate Issuer" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1), reported_by_default_from: Some(V1_4) };
+    certificate_identifier: Option<CertificateIdentifier> = CertificateIdentifier "Certificate Identifier" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1) };
+    certificate_subject: Option<CertificateSubject> = CertificateSubject "Certificate Subject" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1) };
+    certificate_issuer: Option<CertificateIssuer> = CertificateIssuer "Certificate Issuer" V1_0, ALWAYS { applies_to: CERTIFICATES, until: Some(V1_4), deprecated: Some(V1_1) };
     digest: Vec<Digest> = Digest "Digest" V1_0, ALWAYS { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };
     operation_policy_name: Option<String> = OperationPolicyName "Operation Policy Name" V1_0, ON_CREATION { until: Some(V1_4), deprecated: Some(V1_3) };
     cryptographic_usage_mask: Option<CryptographicUsageMask> = CryptographicUsageMask "Cryptographic Usage Mask" V1_0, ON_CREATION { always: true };
@@ -167,7 +162,7 @@ attributes! {
     destroy_date: Option<DateTime> = DestroyDate "Destroy Date" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };
     compromise_occurrence_date: Option<DateTime> = CompromiseOccurrenceDate "Compromise Occurrence Date" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };
     compromise_date: Option<DateTime> = CompromiseDate "Compromise Date" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };
-    revocation_reason: Option<RevocationReason> = RevocationReason "Revocation Reason" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE, reported_by_default_from: Some(V2_0) };
+    revocation_reason: Option<RevocationReason> = RevocationReason "Revocation Reason" V1_0, SERVER { applies_to: CRYPTOGRAPHIC_AND_OPAQUE };
     archive_date: Option<DateTime> = ArchiveDate "Archive Date" V1_0, SERVER {};
     object_group: Vec<String> = ObjectGroup "Object Group" V1_0, CLIENT { indexed: true };
     link: Vec<Link> = Link "Link" V1_0, CLIENT { indexed: true };
@@ -175,10 +170,10 @@ attributes! {
     contact_information: Option<String> = ContactInformation "Contact Information" V1_0, CLIENT { indexed: true };
     last_change_date: Option<DateTime> = LastChangeDate "Last Change Date" V1_0, ALWAYS {};
     certificate_length: Option<i32> = CertificateLength "Certificate Length" V1_1, ALWAYS { applies_to: CERTIFICATES };
-    x509_certificate_identifier: Option<X509CertificateIdentifier> = X509CertificateIdentifier "X.509 Certificate Identifier" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true, reported_by_default_from: Some(V1_4) };
-    x509_certificate_subject: Option<X509CertificateSubject> = X509CertificateSubject "X.509 Certificate Subject" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true, reported_by_default_from: Some(V1_4) };
-    x509_certificate_issuer: Option<X509CertificateIssuer> = X509CertificateIssuer "X.509 Certificate Issuer" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true, reported_by_default_from: Some(V1_4) };
-    digital_signature_algorithm: Vec<DigitalSignatureAlgorithm> = DigitalSignatureAlgorithm "Digital Signature Algorithm" V1_1, ALWAYS { applies_to: CERTIFICATES, reported_by_default_from: Some(V1_4) };
+    x509_certificate_identifier: Option<X509CertificateIdentifier> = X509CertificateIdentifier "X.509 Certificate Identifier" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true };
+    x509_certificate_subject: Option<X509CertificateSubject> = X509CertificateSubject "X.509 Certificate Subject" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true };
+    x509_certificate_issuer: Option<X509CertificateIssuer> = X509CertificateIssuer "X.509 Certificate Issuer" V1_1, ALWAYS { applies_to: CERTIFICATES, indexed: true };
+    digital_signature_algorithm: Vec<DigitalSignatureAlgorithm> = DigitalSignatureAlgorithm "Digital Signature Algorithm" V1_1, ALWAYS { applies_to: CERTIFICATES };
     fresh: Option<bool> = Fresh "Fresh" V1_1, ON_CREATION {};
     alternative_name: Vec<AlternativeName> = AlternativeName "Alternative Name" V1_2, CLIENT { indexed: true };
     key_value_present: Option<bool> = KeyValuePresent "Key Value Present" V1_2, SERVER { applies_to: KEY_VALUES };
@@ -252,17 +247,6 @@ mod tests {
         for row in TABLE {
             assert!(!(row.rules.always && row.rules.client_may_delete), "{row:?}");
         }
-    }
-
-    #[test]
-    fn reports_attributes_that_older_clients_cannot_read_by_default_only_in_later_versions() {
-        let reported =
-            |name, version| AttributeDefinition::named(name).unwrap().is_reported_by_default(version);
-        assert!(reported("State", V1_0) && reported("Link", V1_0) && reported("Comment", V1_4));
-        assert!(!reported("Revocation Reason", V1_4) && reported("Revocation Reason", V2_0));
-        assert!(!reported("X.509 Certificate Subject", V1_3) && reported("X.509 Certificate Subject", V1_4));
-        assert!(!reported("Comment", V1_2), "1.2 does not define it");
-        assert!(!reported("Certificate Subject", V2_0), "2.0 removed it");
     }
 
     #[test]
