@@ -45,7 +45,7 @@ impl Counters {
 
 /// The state of a dispatcher.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
+pub struct DispatcherStatus {
     /// The operations that were asked for so far; how often each was done and how often it failed.
     pub operations: Vec<(Operation, u64, u64)>,
     /// Requests that were refused as a whole: clients that may not ask, messages that make no sense.

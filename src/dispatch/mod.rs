@@ -26,7 +26,7 @@ use crate::ttlv::{self, DateTime, Field, Reader, Tag, V1_0, Value, Version, Writ
 use asynchronous::{Mode, Pool};
 use batch::{Item, ItemResult};
 use counters::Counters;
-pub use counters::Status;
+pub use counters::DispatcherStatus;
 use delivery::DeliveryQueues;
 
 /// How old a request's time stamp may be, in seconds. What is as old is refused; so is any from the future.
@@ -65,8 +65,8 @@ pub trait Respond: Send + Sync + 'static {
     fn respond(&self, request: &[u8], peer: &Peer) -> Reply;
 
     /// What it has done so far, for whoever watches the server.
-    fn status(&self) -> Status {
-        Status::default()
+    fn status(&self) -> DispatcherStatus {
+        DispatcherStatus::default()
     }
 }
 
@@ -331,8 +331,8 @@ impl Respond for Dispatcher {
         reply
     }
 
-    fn status(&self) -> Status {
-        Status {
+    fn status(&self) -> DispatcherStatus {
+        DispatcherStatus {
             operations: self.counters.operations(),
             refused: self.counters.refused.load(Ordering::Relaxed),
             bugs: self.counters.bugs.load(Ordering::Relaxed),

@@ -24,7 +24,7 @@ use super::delivery::DeliveryQueues;
 use super::{Dispatcher, MAX_LOGGED, Tree, batch};
 
 /// What a listener is asked about itself, as far as the version has it.
-const QUESTIONS: [QueryFunction; 6] = [
+const QUERY_FUNCTIONS: [QueryFunction; 6] = [
     QueryFunction::QueryOperations,
     QueryFunction::QueryObjects,
     QueryFunction::QueryServerInformation,
@@ -37,9 +37,9 @@ const QUESTIONS: [QueryFunction; 6] = [
 #[derive(Clone, Debug, Default)]
 pub struct PeerCapabilities {
     /// Whether it was asked about itself.
-    asked: bool,
+    queried: bool,
     /// Whether it answered that.
-    answered: bool,
+    answered_query: bool,
     /// The versions that it speaks; empty where it did not say.
     versions: Vec<Version>,
     /// The operations that it says it supports.
@@ -55,7 +55,7 @@ impl PeerCapabilities {
     /// not asked again, and may take what it is sent.
     #[must_use]
     pub fn after_failure(&self) -> Self {
-        Self { asked: self.asked && !self.answered, ..Self::default() }
+        Self { queried: self.queried && !self.answered_query, ..Self::default() }
     }
 
     /// The version for a notification: that of the request behind it, unless the listener says that it does not speak that;
@@ -69,7 +69,7 @@ impl PeerCapabilities {
 
     /// Whether the listener takes an operation. Clients list what they ask for, and few list what they are sent: a
     /// list without both Notify and Put says nothing about them.
-    fn takes(&self, operation: Operation) -> bool {
+    fn accepts(&self, operation: Operation) -> bool {
         let listed = |operation| self.operations.contains(&operation);
         let silent = !listed(Operation::Notify) && !listed(Operation::Put);
         (silent || listed(operation)) && !self.refused.contains(&operation)
@@ -80,39 +80,39 @@ impl PeerCapabilities {
 #[derive(Debug)]
 pub enum Delivery {
     /// The listener took it.
-    Taken,
+    Accepted,
     /// It was not sent, or the listener refused it: for that reason.
-    NotTaken(String),
+    Rejected(String),
 }
 
 /// Why nothing can be sent by a connection.
 #[derive(Debug)]
-pub enum Failure {
+pub enum DeliveryError {
     /// The connection failed.
     Connection(io::Error),
     /// The listener has no identity here.
-    Unknown(auth::Error),
+    Certificate(auth::Error),
     /// The listener is another user than the one whose notifications they are.
-    Stranger(
+    WrongUser(
         /// That user.
         String,
     ),
     /// What it answered makes no sense.
-    Nonsense(ttlv::Error),
+    InvalidResponse(ttlv::Error),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connection(error) => write!(f, "the connection failed: {error}"),
-            Self::Unknown(error) => write!(f, "its certificate is refused: {error}"),
-            Self::Stranger(user) => write!(f, "its certificate is that of {user:?}"),
-            Self::Nonsense(error) => write!(f, "its answer cannot be parsed: {error}"),
+            Self::Certificate(error) => write!(f, "its certificate is refused: {error}"),
+            Self::WrongUser(user) => write!(f, "its certificate is that of {user:?}"),
+            Self::InvalidResponse(error) => write!(f, "its answer cannot be parsed: {error}"),
         }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for DeliveryError {}
 
 /// Sends a request and gives the response.
 pub type Exchange<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<Vec<u8>>;
@@ -127,25 +127,25 @@ impl Dispatcher {
     /// asked about itself first, once.
     ///
     /// # Errors
-    /// [`Failure`]: the connection is of no more use.
+    /// [`DeliveryError`]: the connection is of no more use.
     pub fn deliver(
         &self,
         notification: &Notification,
         (user, peer): (&str, &Peer),
         capabilities: &mut PeerCapabilities,
         exchange: Exchange<'_>,
-    ) -> Result<Delivery, Failure> {
-        self.authenticator.admit(peer).map_err(Failure::Unknown)?;
-        let identity = self.authenticator.identify(peer, None).map_err(Failure::Unknown)?;
+    ) -> Result<Delivery, DeliveryError> {
+        self.authenticator.admit(peer).map_err(DeliveryError::Certificate)?;
+        let identity = self.authenticator.identify(peer, None).map_err(DeliveryError::Certificate)?;
         if identity.principal.user != user {
-            return Err(Failure::Stranger(identity.principal.user));
+            return Err(DeliveryError::WrongUser(identity.principal.user));
         }
         let mut session = Session { peer, exchange };
-        if !capabilities.asked && notification.version >= V1_3 {
-            session.ask(notification.version, capabilities)?;
+        if !capabilities.queried && notification.version >= V1_3 {
+            session.query(notification.version, capabilities)?;
         }
         let Some(version) = capabilities.version(notification.version) else {
-            return Ok(Delivery::NotTaken(
+            return Ok(Delivery::Rejected(
                 "it speaks no version of the protocol that is spoken here".to_owned(),
             ));
         };
@@ -153,8 +153,8 @@ impl Dispatcher {
             Event::Made { .. } => Operation::Put,
             Event::Changed(_) => Operation::Notify,
         };
-        if !capabilities.takes(operation) {
-            return Ok(Delivery::NotTaken(format!("it does not take {operation}")));
+        if !capabilities.accepts(operation) {
+            return Ok(Delivery::Rejected(format!("it does not take {operation}")));
         }
         let mut cx = Context::new(&self.services, &identity, version);
         let payload = match &notification.event {
@@ -163,15 +163,15 @@ impl Dispatcher {
         };
         let payload = match payload {
             Ok(payload) => payload,
-            Err(error) => return Ok(Delivery::NotTaken(format!("it may not have it ({error})"))),
+            Err(error) => return Ok(Delivery::Rejected(format!("it may not have it ({error})"))),
         };
         let answer = session.exchange(version, operation, payload)?;
         answer.audit(&identity, peer, operation, notification.object);
-        let Some(said) = answer.failure else { return Ok(Delivery::Taken) };
+        let Some(said) = answer.failure else { return Ok(Delivery::Accepted) };
         if answer.unsupported {
             capabilities.refused.push(operation);
         }
-        Ok(Delivery::NotTaken(format!("it answered {said}")))
+        Ok(Delivery::Rejected(format!("it answered {said}")))
     }
 }
 
@@ -194,7 +194,7 @@ fn put(
     let attributes = &attributes.attributes;
     let told = attributes.references(version).into_iter().flat_map(|it| attributes.values(&it));
     let attributes = AttributeList(told.map(|(_, attribute)| attribute).collect());
-    let granted = owned(cx, &id, Operation::Get)?;
+    let granted = open_owned(cx, &id, Operation::Get)?;
     if lifecycle::is_destroyed(&granted) {
         return Err(destroyed(&id.to_string()));
     }
@@ -203,8 +203,8 @@ fn put(
     if !exists || !types.is_empty() && !types.contains(&kind) {
         return Err(refused(&id.to_string()));
     }
-    let wish = GetOptions { format: None, wrap_type: None, compression: None, wrapping: None };
-    let object = wish.apply(cx, granted.into_record())?;
+    let options = GetOptions { format: None, wrap_type: None, compression: None, wrapping: None };
+    let object = options.apply(cx, granted.into_record())?;
     let put_function = if replaced.is_some() { PutFunction::Replace } else { PutFunction::New };
     let request = PutRequest {
         unique_identifier: id,
@@ -222,13 +222,13 @@ fn put(
 /// Whatever keeps the owner from asking for the attributes.
 fn notify(cx: &mut Context<'_>, object: Id, changes: &AttributeChanges) -> Result<Payload, Error> {
     let id = UniqueIdentifier::from(object);
-    owned(cx, &id, Operation::GetAttributes)?;
+    open_owned(cx, &id, Operation::GetAttributes)?;
     let request = NotifyRequest { unique_identifier: id, changes: changes.clone() };
     Ok(Box::new(move |writer| request.encode(Tag::RequestPayload, writer)))
 }
 
 /// The object, if its policy allows the operation and the listener is its owner.
-fn owned(
+fn open_owned(
     cx: &mut Context<'_>,
     id: &UniqueIdentifier,
     operation: Operation,
@@ -250,28 +250,28 @@ struct Session<'a> {
 impl Session<'_> {
     /// Asks a listener which versions it speaks and what it can do (1.4 §5.3 and §5.4). One that does not answer that
     /// may still take what it is sent.
-    fn ask(&mut self, version: Version, capabilities: &mut PeerCapabilities) -> Result<(), Failure> {
-        capabilities.asked = true;
+    fn query(&mut self, version: Version, capabilities: &mut PeerCapabilities) -> Result<(), DeliveryError> {
+        capabilities.queried = true;
         let nothing = |writer: &mut Writer| writer.structure(Tag::RequestPayload, |_| ());
         let told = self.exchange(version, Operation::DiscoverVersions, Box::new(nothing))?;
         capabilities.versions =
             told.all::<ProtocolVersion>(Tag::ProtocolVersion)?.into_iter().map(Version::from).collect();
         let Some(version) = capabilities.version(version).filter(|version| *version >= V1_3) else {
-            capabilities.answered = true;
+            capabilities.answered_query = true;
             return Ok(());
         };
-        let functions: Vec<_> = QUESTIONS.into_iter().filter(|it| it.since() <= version).collect();
+        let functions: Vec<_> = QUERY_FUNCTIONS.into_iter().filter(|it| it.since() <= version).collect();
         let question = move |writer: &mut Writer| {
             writer.structure(Tag::RequestPayload, |writer| functions.write(Tag::QueryFunction, writer));
         };
         let told = self.exchange(version, Operation::Query, Box::new(question))?;
         // Numbers that are unknown here are of no interest.
-        let numbers = |tag| told.all::<Number>(tag);
+        let numbers = |tag| told.all::<RawEnumeration>(tag);
         let operations = numbers(Tag::Operation)?.into_iter();
         capabilities.operations = operations.filter_map(|it| Operation::from_wire(it.0)).collect();
         let types = numbers(Tag::ObjectType)?.into_iter();
         capabilities.object_types = types.filter_map(|it| ObjectType::from_wire(it.0)).collect();
-        capabilities.answered = true;
+        capabilities.answered_query = true;
         Ok(())
     }
 
@@ -280,19 +280,19 @@ impl Session<'_> {
         version: Version,
         operation: Operation,
         payload: Payload,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, DeliveryError> {
         let request = Zeroizing::new(message(version, operation, payload));
         log::debug!(target: self.peer.log_target(), "Request of the server:\n{}", Tree(&request));
-        let response = (self.exchange)(&request).map_err(Failure::Connection)?;
+        let response = (self.exchange)(&request).map_err(DeliveryError::Connection)?;
         log::debug!(target: self.peer.log_target(), "Response of the client:\n{}", Tree(&response));
-        Answer::read(&response, version).map_err(Failure::Nonsense)
+        Response::read(&response, version).map_err(DeliveryError::InvalidResponse)
     }
 }
 
 /// An Enumeration of which any number is taken.
-struct Number(u32);
+struct RawEnumeration(u32);
 
-impl Value for Number {
+impl Value for RawEnumeration {
     fn decode(item: &ttlv::Item<'_>) -> Result<Self, ttlv::Error> {
         let bytes = item.expect(ttlv::ItemType::Enumeration)?;
         let bytes =
@@ -320,7 +320,7 @@ fn message(version: Version, operation: Operation, payload: Payload) -> Vec<u8> 
 
 /// What a listener answered.
 #[derive(Debug)]
-struct Answer {
+struct Response {
     version: Version,
     /// What it says went wrong; none where nothing did.
     failure: Option<String>,
@@ -330,7 +330,7 @@ struct Answer {
     payload: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// Reads a response of one item. Whatever else stands in it is passed over.
     fn read(response: &[u8], version: Version) -> Result<Self, ttlv::Error> {
         let mut outer = Reader::new(response, V1_0);
@@ -346,7 +346,7 @@ impl Answer {
         while let Some(row) = item.next()? {
             match row.tag {
                 Tag::ResultStatus => status = Some(ResultStatus::decode(&row)?),
-                Tag::ResultReason => reason = Some(Number::decode(&row)?.0),
+                Tag::ResultReason => reason = Some(RawEnumeration::decode(&row)?.0),
                 Tag::ResultMessage => message = Some(String::decode(&row)?),
                 Tag::ResponsePayload => answer.payload = row.expect(ttlv::ItemType::Structure)?.to_vec(),
                 _ => {}
@@ -363,12 +363,12 @@ impl Answer {
     }
 
     /// The items of its payload that have that tag; none of a failure.
-    fn all<T: Value>(&self, tag: Tag) -> Result<Vec<T>, Failure> {
+    fn all<T: Value>(&self, tag: Tag) -> Result<Vec<T>, DeliveryError> {
         let mut values = Vec::new();
         let mut rows = Reader::new(&self.payload, self.version);
-        while let Some(row) = rows.next().map_err(Failure::Nonsense)? {
+        while let Some(row) = rows.next().map_err(DeliveryError::InvalidResponse)? {
             if row.tag == tag {
-                values.push(T::decode(&row).map_err(Failure::Nonsense)?);
+                values.push(T::decode(&row).map_err(DeliveryError::InvalidResponse)?);
             }
         }
         Ok(values)
@@ -405,7 +405,7 @@ mod tests {
         use Operation::{Get, Notify, Put};
         let taken = |operations: &[Operation]| {
             let listener = of(&[], operations);
-            [listener.takes(Put), listener.takes(Notify)]
+            [listener.accepts(Put), listener.accepts(Notify)]
         };
         assert_eq!(taken(&[]), [true, true]);
         assert_eq!(taken(&[Get]), [true, true]);
@@ -413,15 +413,15 @@ mod tests {
         assert_eq!(taken(&[Notify]), [false, true]);
         let mut listener = of(&[], &[]);
         listener.refused.push(Notify);
-        assert!(listener.takes(Put) && !listener.takes(Notify));
+        assert!(listener.accepts(Put) && !listener.accepts(Notify));
     }
 
     #[test]
     fn who_hung_up_on_a_question_is_not_asked_again() {
-        let mut listener = PeerCapabilities { asked: true, ..PeerCapabilities::default() };
-        assert!(listener.after_failure().asked);
-        listener.answered = true;
-        assert!(!listener.after_failure().asked);
+        let mut listener = PeerCapabilities { queried: true, ..PeerCapabilities::default() };
+        assert!(listener.after_failure().queried);
+        listener.answered_query = true;
+        assert!(!listener.after_failure().queried);
     }
 
     /// A response as a listener sends it.
@@ -430,7 +430,7 @@ mod tests {
             writer.structure(Tag::BatchItem, |writer| {
                 Operation::Query.encode(Tag::Operation, writer);
                 status.encode(Tag::ResultStatus, writer);
-                reason.map(Number).write(Tag::ResultReason, writer);
+                reason.map(RawEnumeration).write(Tag::ResultReason, writer);
                 reason.map(|_| "no".to_owned()).write(Tag::ResultMessage, writer);
                 writer.structure(Tag::ResponsePayload, payload);
             });
@@ -440,20 +440,21 @@ mod tests {
     #[test]
     fn answers_are_read_whatever_numbers_they_hold() {
         let payload = |writer: &mut Writer| {
-            vec![Number(1), Number(0x8000_0007)].write(Tag::Operation, writer);
+            vec![RawEnumeration(1), RawEnumeration(0x8000_0007)].write(Tag::Operation, writer);
             "a vendor".to_owned().write(Tag::VendorIdentification, writer);
         };
-        let answer = Answer::read(&response(ResultStatus::Success, None, payload), V1_4).unwrap();
+        let answer = Response::read(&response(ResultStatus::Success, None, payload), V1_4).unwrap();
         assert!(answer.failure.is_none());
-        let numbers: Vec<_> = answer.all::<Number>(Tag::Operation).unwrap().iter().map(|it| it.0).collect();
+        let numbers: Vec<_> =
+            answer.all::<RawEnumeration>(Tag::Operation).unwrap().iter().map(|it| it.0).collect();
         assert_eq!(numbers, [1, 0x8000_0007]);
         for (reason, unsupported) in [(5, true), (1, false), (0x8000_0001, false)] {
             let failed = response(ResultStatus::OperationFailed, Some(reason), |_| ());
-            let answer = Answer::read(&failed, V1_4).unwrap();
+            let answer = Response::read(&failed, V1_4).unwrap();
             assert_eq!((answer.failure.is_some(), answer.unsupported), (true, unsupported));
         }
         assert!(
-            Answer::read(&response(ResultStatus::OperationPending, None, |_| ()), V1_4)
+            Response::read(&response(ResultStatus::OperationPending, None, |_| ()), V1_4)
                 .unwrap()
                 .failure
                 .is_some()
@@ -466,14 +467,14 @@ mod tests {
             "a vendor".to_owned().write(Tag::VendorIdentification, writer);
         });
         for length in 0..whole.len() {
-            assert!(Answer::read(&whole[..length], V1_4).is_err(), "{length}");
+            assert!(Response::read(&whole[..length], V1_4).is_err(), "{length}");
         }
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= 0x55;
             // It makes sense or not; it is read without a bug either way.
             drop(
-                Answer::read(&changed, V1_4)
+                Response::read(&changed, V1_4)
                     .map(|answer| drop(answer.all::<String>(Tag::VendorIdentification))),
             );
         }

@@ -180,7 +180,7 @@ pub(super) struct Gate<'a> {
     pub(super) identity: &'a Identity,
     pub(super) now: DateTime,
     /// The operation of the current batch item, if there is one.
-    pub(super) doing: Option<Operation>,
+    pub(super) item_operation: Option<Operation>,
 }
 
 impl Gate<'_> {

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use crate::kmip::Error;
 use crate::secret::Secret;
-use crate::store::{self, Id, Located, Outcome, PendingCommit, Query, Record, Store, Transaction};
+use crate::store::{Id, Located, Outcome, PendingCommit, Query, Record, Store, Transaction};
 
+use super::error::OrGeneralFailure;
 use super::scope::{CommitMode, LostTransaction, Scope};
 
 /// The transactions of one batch, whose commits the store performs while later items of the batch execute.
@@ -23,11 +25,11 @@ impl<'a> CommitPipeline<'a> {
     }
 
     /// Waits for all pending commits.
-    fn wait(&mut self) -> Result<(), store::Error> {
+    fn wait(&mut self) -> Result<(), Error> {
         let mut outcome = Ok(());
         for (number, pending) in self.pending.drain(..) {
-            if let Err(error) = pending.wait() {
-                self.lost.push(LostTransaction { number, error: error.clone().into() });
+            if let Err(error) = pending.wait().or_general_failure() {
+                self.lost.push(LostTransaction { number, error: error.clone() });
                 outcome = Err(error);
             }
         }
@@ -38,38 +40,38 @@ impl<'a> CommitPipeline<'a> {
 impl Scope for CommitPipeline<'_> {
     /// A read after a transaction of the batch runs as a transaction too, because other reads need not see commits
     /// that are pending.
-    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, store::Error> {
+    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         if self.pending.is_empty() {
-            return self.store.read(id);
+            return self.store.read(id).or_general_failure();
         }
         let mut record = Ok(None);
         self.transact(&mut |transaction| {
             record = transaction.read(id);
             Outcome::Commit
         })?;
-        record
+        record.or_general_failure()
     }
 
     /// Waits for the pending commits instead of searching in a transaction, which would block other transactions.
-    fn locate(&mut self, query: &Query) -> Result<Located, store::Error> {
+    fn locate(&mut self, query: &Query) -> Result<Located, Error> {
         self.wait()?;
-        self.store.locate(query)
+        self.store.locate(query).or_general_failure()
     }
 
-    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, store::Error> {
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
         if self.pending.is_empty() {
-            return self.store.server_state(name);
+            return self.store.server_state(name).or_general_failure();
         }
         let mut state = Ok(None);
         self.transact(&mut |transaction| {
             state = transaction.server_state(name);
             Outcome::Commit
         })?;
-        state
+        state.or_general_failure()
     }
 
-    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), store::Error> {
-        self.pending.push((self.started, self.store.begin(job)?));
+    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
+        self.pending.push((self.started, self.store.begin(job).or_general_failure()?));
         self.started += 1;
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::store::{Record, Transaction};
 use crate::ttlv::{Reader, STORED, Tag, V2_1, Value, Writer};
 
 use super::context::Context;
-use super::error::{failed, invalid_field};
+use super::error::{OrGeneralFailure, failed, invalid_field};
 
 /// The maximum number of constraints per user, because every new object is checked against each of them.
 pub const MAX_CONSTRAINTS: usize = 64;
@@ -99,7 +99,7 @@ impl Constraints {
 
 /// Returns the constraints of `user`.
 fn of(transaction: &mut dyn Transaction, user: &str) -> Result<Constraints, Error> {
-    let stored = transaction.server_state(&state_name(user))?;
+    let stored = transaction.server_state(&state_name(user)).or_general_failure()?;
     stored.as_ref().map_or_else(|| Ok(Constraints::default()), Constraints::from_stored)
 }
 
@@ -149,7 +149,7 @@ impl Context<'_> {
         }
         let (identity, stored) = (self.identity, constraints.to_stored());
         self.transact(|transaction| {
-            Ok(transaction.set_server_state(&state_name(&identity.principal.user), &stored)?)
+            transaction.set_server_state(&state_name(&identity.principal.user), &stored).or_general_failure()
         })
     }
 }

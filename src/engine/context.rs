@@ -20,7 +20,7 @@ use crate::ttlv::{DateTime, V2_1, Version};
 use super::access::{self, Gate, Granted};
 use super::commit_pipeline::CommitPipeline;
 use super::cpu_permits;
-use super::error::{failed, invalid_field, not_found};
+use super::error::{OrGeneralFailure, failed, invalid_field, not_found};
 use super::lifecycle;
 use super::scope::{CommitMode, LostTransaction, Scope};
 use super::services::Services;
@@ -85,12 +85,13 @@ impl<'a> Context<'a> {
         job: &mut dyn FnMut(&mut Context<'_>) -> Outcome,
     ) -> Result<(), Error> {
         let mut notifications = Vec::new();
-        services.store.change(&mut |transaction| {
+        let committed = services.store.change(&mut |transaction| {
             let mut cx = Context::scoped(services, identity, version, Box::new(transaction));
             let outcome = job(&mut cx);
             notifications = if outcome == Outcome::Commit { cx.notifications } else { Vec::new() };
             outcome
-        })?;
+        });
+        committed.or_general_failure()?;
         for (_, (user, notification)) in notifications {
             services.notifications.post(&user, notification);
         }
@@ -241,7 +242,7 @@ impl<'a> Context<'a> {
 
     /// Returns the server state of that name.
     pub(super) fn read_server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
-        Ok(self.scope.server_state(name)?)
+        self.scope.server_state(name)
     }
 
     /// Returns the objects that the requester may locate and that meet the criteria.
@@ -352,7 +353,7 @@ impl<'a> Context<'a> {
     where
         'a: 'p,
     {
-        Gate { policies, identity: self.identity, now: self.now, doing: self.operation }
+        Gate { policies, identity: self.identity, now: self.now, item_operation: self.operation }
     }
 
     fn update<T>(
@@ -366,9 +367,10 @@ impl<'a> Context<'a> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
         self.transact(|transaction| {
-            let mut record = gate.admit(transaction.read(id)?, &text, operation)?.into_record();
+            let mut record =
+                gate.admit(transaction.read(id).or_general_failure()?, &text, operation)?.into_record();
             let outcome = change(&mut record)?;
-            write(transaction, record)?;
+            write(transaction, record).or_general_failure()?;
             Ok((id, outcome))
         })
     }
@@ -465,7 +467,7 @@ mod tests {
         let name = |mode: usize| format!("state {mode}");
         let fail = |cx: &mut Context<'_>, mode: usize| {
             let failed = cx.transact(|transaction| {
-                transaction.set_server_state(&name(mode), &Secret::new(vec![1]))?;
+                transaction.set_server_state(&name(mode), &Secret::new(vec![1])).or_general_failure()?;
                 Err::<(), _>(invalid_field("the job fails"))
             });
             assert!(failed.is_err());

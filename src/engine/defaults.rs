@@ -16,7 +16,7 @@ use crate::ttlv::{Reader, STORED, Tag, V2_1, Value, Writer};
 use super::constraints::ObjectTypes;
 use super::context::Context;
 use super::creation::RequestedAttributes;
-use super::error::{failed, invalid_field};
+use super::error::{OrGeneralFailure, failed, invalid_field};
 
 /// The maximum number of Object Defaults per user, because every new object is matched against each of them.
 pub const MAX_DEFAULTS: usize = 64;
@@ -143,7 +143,9 @@ impl Context<'_> {
         }
         defaults.objects.iter().try_for_each(ObjectDefaults::check)?;
         let (name, stored) = (state_name(&self.identity.principal.user), defaults.to_stored());
-        self.transact(|transaction: &mut dyn Transaction| Ok(transaction.set_server_state(&name, &stored)?))
+        self.transact(|transaction: &mut dyn Transaction| {
+            transaction.set_server_state(&name, &stored).or_general_failure()
+        })
     }
 
     /// Adds the requester's defaults to the requested attributes of a new object, except attributes that the request's

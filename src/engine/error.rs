@@ -68,11 +68,21 @@ impl From<crypto::Error> for Error {
     }
 }
 
-impl From<store::Error> for Error {
-    /// Logs the cause, which a client must not see.
-    fn from(error: store::Error) -> Self {
-        log::error!(target: "kmip.server.engine", "A store operation failed: {error}");
-        Self::new(ResultReason::GeneralFailure, "The server's store failed. See the server log.")
+/// The conversion of a failed store operation into a KMIP error.
+pub(super) trait OrGeneralFailure<T> {
+    /// Logs the cause of a failure, which a client must not see, and replaces it by General Failure.
+    ///
+    /// # Errors
+    /// Returns General Failure if the store operation failed.
+    fn or_general_failure(self) -> Result<T, Error>;
+}
+
+impl<T> OrGeneralFailure<T> for Result<T, store::Error> {
+    fn or_general_failure(self) -> Result<T, Error> {
+        self.map_err(|error| {
+            log::error!(target: "kmip.server.engine", "A store operation failed: {error}");
+            Error::new(ResultReason::GeneralFailure, "The server's store failed. See the server log.")
+        })
     }
 }
 

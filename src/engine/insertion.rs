@@ -10,7 +10,7 @@ use crate::store::{Id, Record, Transaction};
 use super::access::Gate;
 use super::context::Context;
 use super::creation::RecordWithoutId;
-use super::error::{failed, refused};
+use super::error::{OrGeneralFailure, failed, refused};
 use super::{access, constraints, key, lifecycle};
 
 impl Context<'_> {
@@ -40,7 +40,8 @@ impl Context<'_> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
         let ids = self.transact(|transaction| {
-            let records = new.iter().map(|new| Ok(new.clone().with_id(transaction.next_id()?)));
+            let records =
+                new.iter().map(|new| Ok(new.clone().with_id(transaction.next_id().or_general_failure()?)));
             let mut records = records.collect::<Result<Vec<_>, Error>>()?;
             link(&mut records);
             let ids: Vec<_> = records.iter().map(|record| record.id).collect();
@@ -67,11 +68,11 @@ impl Context<'_> {
         let id = self.transact(|transaction| {
             let id = add_one(transaction, &gate, new.clone())?;
             for other in others {
-                let other_record = transaction.read(*other)?;
+                let other_record = transaction.read(*other).or_general_failure()?;
                 let mut record = gate.permit(other_record, &other.to_string(), operation)?.into_record();
                 change(&mut record, id);
                 lifecycle::set_last_change_date(&mut record, gate.now);
-                transaction.update(record)?;
+                transaction.update(record).or_general_failure()?;
             }
             Ok(id)
         })?;
@@ -95,8 +96,9 @@ impl Context<'_> {
         let ids = self.transact(|transaction| {
             let mut pairs = Vec::with_capacity(old.len());
             for (id, operation) in old {
-                let granted = gate.admit(transaction.read(*id)?, &id.to_string(), *operation)?;
-                pairs.push((granted.into_record(), transaction.next_id()?));
+                let granted =
+                    gate.admit(transaction.read(*id).or_general_failure()?, &id.to_string(), *operation)?;
+                pairs.push((granted.into_record(), transaction.next_id().or_general_failure()?));
             }
             let mut ids = Vec::with_capacity(pairs.len());
             for (mut old, mut new) in replace(pairs)? {
@@ -106,7 +108,7 @@ impl Context<'_> {
                     new.owner.credential.clone_from(&old.owner.credential);
                 }
                 lifecycle::set_last_change_date(&mut old, gate.now);
-                transaction.update(old)?;
+                transaction.update(old).or_general_failure()?;
                 add(transaction, &gate, vec![new])?;
                 ids.push(id);
             }
@@ -140,13 +142,13 @@ impl Context<'_> {
         let id = self.transact(|transaction| {
             replaced = None;
             let existing = match requested {
-                Some(id) => transaction.read(id)?,
+                Some(id) => transaction.read(id).or_general_failure()?,
                 None => None,
             };
             let Some(existing) = existing else {
                 let id = match requested.filter(|id| *id <= Id::LARGEST_CHOSEN) {
                     Some(unused) => unused,
-                    None => transaction.next_id()?,
+                    None => transaction.next_id().or_general_failure()?,
                 };
                 add(transaction, &gate, vec![build(id, None)?])?;
                 return Ok(id);
@@ -164,7 +166,7 @@ impl Context<'_> {
             let new = build(old.id, Some(&old))?;
             constraints::check(transaction, &gate.identity.principal.user, [&new])?;
             let id = new.id;
-            transaction.update(new)?;
+            transaction.update(new).or_general_failure()?;
             replaced = old.into_record().object;
             Ok(id)
         })?;
@@ -176,17 +178,17 @@ impl Context<'_> {
 
 /// Adds a new object with the next Unique Identifier.
 fn add_one(transaction: &mut dyn Transaction, gate: &Gate<'_>, new: RecordWithoutId) -> Result<Id, Error> {
-    let id = transaction.next_id()?;
+    let id = transaction.next_id().or_general_failure()?;
     add(transaction, gate, vec![new.with_id(id)])?;
     Ok(id)
 }
 
 /// Adds new objects, if the requester may create them and they meet the constraints that the user set.
 fn add(transaction: &mut dyn Transaction, gate: &Gate<'_>, records: Vec<Record>) -> Result<(), Error> {
-    access::admit_new(gate.identity, gate.doing, &records)?;
+    access::admit_new(gate.identity, gate.item_operation, &records)?;
     constraints::check(transaction, &gate.identity.principal.user, &records)?;
     for record in records {
-        transaction.insert(record)?;
+        transaction.insert(record).or_general_failure()?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::store::Record;
 
 use super::access::Granted;
 use super::context::Context;
-use super::error::{failed, invalid_field};
+use super::error::{OrGeneralFailure, failed, invalid_field};
 use super::{key, lifecycle};
 
 /// Returns whether the object is a one-time pad.
@@ -114,12 +114,12 @@ fn advance(cx: &mut Context<'_>, pad: &Secret, direction: Direction, count: usiz
     }
     let name = state_name(pad);
     cx.transact(|transaction| {
-        let mut positions =
-            Positions::decode(transaction.server_state(&name)?.as_ref()).ok_or_else(|| {
+        let mut positions = Positions::decode(transaction.server_state(&name).or_general_failure()?.as_ref())
+            .ok_or_else(|| {
                 failed(ResultReason::GeneralFailure, "The stored position of the one-time pad is malformed.")
             })?;
         let from = positions.advance(direction, count, pad.len())?;
-        transaction.set_server_state(&name, &positions.encode())?;
+        transaction.set_server_state(&name, &positions.encode()).or_general_failure()?;
         Ok(from)
     })
 }

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use crate::kmip::Error;
 use crate::secret::Secret;
-use crate::store::{self, Id, Located, Outcome, Query, Record, Store, Transaction};
+use crate::store::{Id, Located, Outcome, Query, Record, Store, Transaction};
+
+use super::error::OrGeneralFailure;
 
 /// A transaction that was executed and whose commit failed.
 #[derive(Debug)]
 pub struct LostTransaction {
     /// The number of transactions that started before it.
     pub number: usize,
-    /// The failure of the store.
+    /// General Failure; the log contains the cause.
     pub error: Error,
 }
 
@@ -27,18 +29,20 @@ pub(super) enum CommitMode {
 }
 
 /// What a request reads from and writes to: the store, a pipeline of commits, or an open transaction.
+///
+/// A method returns General Failure if the store fails, and logs the cause.
 pub(super) trait Scope {
     /// Returns the record with this identifier, as the transactions of the scope left it.
-    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, store::Error>;
+    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, Error>;
 
     /// Returns the objects that match `query`, as the transactions of the scope left them.
-    fn locate(&mut self, query: &Query) -> Result<Located, store::Error>;
+    fn locate(&mut self, query: &Query) -> Result<Located, Error>;
 
     /// Returns the server state of that name, as the transactions of the scope left it.
-    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, store::Error>;
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error>;
 
     /// Runs `job` as one transaction. A store may repeat `job` if it conflicts with another transaction.
-    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), store::Error>;
+    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error>;
 
     /// Returns when the transactions become durable.
     fn commit_mode(&self) -> CommitMode;
@@ -55,20 +59,20 @@ pub(super) trait Scope {
 }
 
 impl Scope for &dyn Store {
-    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, store::Error> {
-        Store::read(*self, id)
+    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, Error> {
+        Store::read(*self, id).or_general_failure()
     }
 
-    fn locate(&mut self, query: &Query) -> Result<Located, store::Error> {
-        Store::locate(*self, query)
+    fn locate(&mut self, query: &Query) -> Result<Located, Error> {
+        Store::locate(*self, query).or_general_failure()
     }
 
-    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, store::Error> {
-        Store::server_state(*self, name)
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        Store::server_state(*self, name).or_general_failure()
     }
 
-    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), store::Error> {
-        self.change(job)
+    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
+        self.change(job).or_general_failure()
     }
 
     fn commit_mode(&self) -> CommitMode {
@@ -77,20 +81,20 @@ impl Scope for &dyn Store {
 }
 
 impl Scope for &mut dyn Transaction {
-    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, store::Error> {
-        Transaction::read(*self, id)
+    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, Error> {
+        Transaction::read(*self, id).or_general_failure()
     }
 
-    fn locate(&mut self, query: &Query) -> Result<Located, store::Error> {
-        Transaction::locate(*self, query)
+    fn locate(&mut self, query: &Query) -> Result<Located, Error> {
+        Transaction::locate(*self, query).or_general_failure()
     }
 
-    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, store::Error> {
-        Transaction::server_state(*self, name)
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        Transaction::server_state(*self, name).or_general_failure()
     }
 
-    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), store::Error> {
-        self.nested(job)
+    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
+        self.nested(job).or_general_failure()
     }
 
     fn commit_mode(&self) -> CommitMode {

@@ -9,6 +9,7 @@ use crate::store::{Record, SortKey};
 use crate::x509::issuer::Issuer;
 
 use super::context::Context;
+use super::error::OrGeneralFailure;
 use super::services::AuthorityHost;
 
 impl Context<'_> {
@@ -16,24 +17,24 @@ impl Context<'_> {
     ///
     /// # Errors
     /// Returns Server Limit Exceeded (before 2.0 General Failure) if too many operations are under way.
-    pub fn begin<T: Any + Send>(&self, state: T) -> Result<Vec<u8>, Error> {
+    pub fn begin_stream<T: Any + Send>(&self, state: T) -> Result<Vec<u8>, Error> {
         self.services.streams.begin(&self.identity.principal, state, self.instant())
     }
 
-    /// Removes and returns the state of a multi-part operation; [`Context::go_on`] stores it again.
+    /// Removes and returns the state of a multi-part operation; [`Context::put_back_stream`] stores it again.
     ///
     /// # Errors
     /// Returns Invalid Correlation Value (before 2.0 Item Not Found) if the user has no such operation under way.
-    pub fn resume<T: Any + Send>(&self, correlation: &[u8]) -> Result<T, Error> {
-        self.services.streams.resume(&self.identity.principal, correlation, self.instant())
+    pub fn take_stream<T: Any + Send>(&self, correlation: &[u8]) -> Result<T, Error> {
+        self.services.streams.take(&self.identity.principal, correlation, self.instant())
     }
 
-    /// Stores the state that [`Context::resume`] returned until the part after this one.
+    /// Stores the state that [`Context::take_stream`] returned until the part after this one.
     ///
     /// # Errors
-    /// Returns Invalid Correlation Value if the value has not the length of one.
-    pub fn go_on<T: Any + Send>(&self, correlation: &[u8], state: T) -> Result<(), Error> {
-        self.services.streams.go_on(&self.identity.principal, correlation, state, self.instant())
+    /// Returns Invalid Correlation Value if the value does not have the length of a Correlation Value.
+    pub fn put_back_stream<T: Any + Send>(&self, correlation: &[u8], state: T) -> Result<(), Error> {
+        self.services.streams.put_back(&self.identity.principal, correlation, state, self.instant())
     }
 
     /// Returns the sort key of the member of `group` that the requester got last, or `None` if the first is next.
@@ -72,10 +73,10 @@ impl AuthorityHost for Context<'_> {
 
     fn server_state_or_set(&mut self, name: &str, value: &Secret) -> Result<Secret, Error> {
         self.transact(|transaction| {
-            if let Some(stored) = transaction.server_state(name)? {
+            if let Some(stored) = transaction.server_state(name).or_general_failure()? {
                 return Ok(stored);
             }
-            transaction.set_server_state(name, value)?;
+            transaction.set_server_state(name, value).or_general_failure()?;
             Ok(value.clone())
         })
     }

@@ -43,7 +43,7 @@ impl Operation for Hash {
         let part = Part::of(request.part)?;
         let data = part.data(request.data)?;
         let Hashing(mut hasher) = match &part {
-            Part::Next { correlation, .. } => cx.resume(correlation)?,
+            Part::Next { correlation, .. } => cx.take_stream(correlation)?,
             _ => Hashing(hasher(&request.cryptographic_parameters.unwrap_or_default())?),
         };
         hasher.update(data.expose());

@@ -111,10 +111,10 @@ impl Part {
     /// Stores `state` for the next part and returns the Correlation Value that identifies it.
     ///
     /// # Errors
-    /// Returns the errors of [`Context::begin`] and [`Context::go_on`].
+    /// Returns the errors of [`Context::begin_stream`] and [`Context::put_back_stream`].
     pub(super) fn suspend<S: Any + Send>(self, cx: &Context<'_>, state: S) -> Result<Vec<u8>, Error> {
-        let Self::Next { correlation, .. } = self else { return cx.begin(state) };
-        cx.go_on(&correlation, state)?;
+        let Self::Next { correlation, .. } = self else { return cx.begin_stream(state) };
+        cx.put_back_stream(&correlation, state)?;
         Ok(correlation)
     }
 }
@@ -135,7 +135,7 @@ impl<O: Operation + 'static, S: Send + 'static> Suspended<O, S> {
     /// Resumes the operation and checks again that the client may use the key. The request may omit the key.
     ///
     /// # Errors
-    /// Returns Invalid Field if the request names another key, and the errors of [`Context::resume`] and
+    /// Returns Invalid Field if the request names another key, and the errors of [`Context::take_stream`] and
     /// [`usage::open`].
     pub(super) fn resume(
         cx: &mut Context<'_>,
@@ -143,7 +143,7 @@ impl<O: Operation + 'static, S: Send + 'static> Suspended<O, S> {
         identifier: Option<&UniqueIdentifier>,
         purpose: Use,
     ) -> Result<(Granted, S), Error> {
-        let Self { key, state, .. } = cx.resume(correlation)?;
+        let Self { key, state, .. } = cx.take_stream(correlation)?;
         let same = UniqueIdentifier::from(key);
         let granted = usage::open(cx, Some(identifier.unwrap_or(&same)), O::CODE, purpose)?;
         if granted.id != key {

@@ -147,7 +147,7 @@ fn initialize(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Res
     if is_initialized(cx, correlation)? {
         return Ok(Outcome::code(Pkcs11ReturnCode::CryptokiAlreadyInitialized));
     }
-    let correlation = Some(cx.begin(Application)?);
+    let correlation = Some(cx.begin_stream(Application)?);
     Ok(Outcome { correlation, ..Outcome::code(Pkcs11ReturnCode::Ok) })
 }
 
@@ -167,7 +167,7 @@ fn finalize(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Resul
     if !input.is_empty() {
         return Err(codec("C_Finalize accepts no input."));
     }
-    let ended = correlation.is_some_and(|value| cx.resume::<Application>(value).is_ok());
+    let ended = correlation.is_some_and(|value| cx.take_stream::<Application>(value).is_ok());
     let code = if ended { Pkcs11ReturnCode::Ok } else { Pkcs11ReturnCode::CryptokiNotInitialized };
     Ok(Outcome::code(code))
 }
@@ -175,8 +175,8 @@ fn finalize(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Resul
 /// Whether the value identifies an application of this user; the check extends the lifetime of its entry.
 fn is_initialized(cx: &Context<'_>, correlation: Option<&[u8]>) -> Result<bool, Error> {
     let Some(value) = correlation else { return Ok(false) };
-    let Ok(application) = cx.resume::<Application>(value) else { return Ok(false) };
-    cx.go_on(value, application)?;
+    let Ok(application) = cx.take_stream::<Application>(value) else { return Ok(false) };
+    cx.put_back_stream(value, application)?;
     Ok(true)
 }
 

@@ -20,7 +20,7 @@ use crate::auth::{Certificate, Peer};
 use crate::config::ClientEndpoint;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::delivery::Next;
-use crate::dispatch::outgoing::{Delivery, Failure, PeerCapabilities};
+use crate::dispatch::outgoing::{Delivery, DeliveryError, PeerCapabilities};
 use crate::engine::services::notifications::Notification;
 use crate::lock::IgnorePoison;
 use crate::ttlv::{FrameError, read_frame};
@@ -214,11 +214,11 @@ impl Sender {
                 outcome = self.attempt(notification);
             }
             match outcome {
-                Ok(Delivery::Taken) => {
+                Ok(Delivery::Accepted) => {
                     notifications.delivered(&user);
                     return self.recovered();
                 }
-                Ok(Delivery::NotTaken(why)) => {
+                Ok(Delivery::Rejected(why)) => {
                     notifications.dropped(&user, &why);
                     return self.recovered();
                 }
@@ -232,10 +232,10 @@ impl Sender {
         notifications.dropped(&user, "it is out of reach");
     }
 
-    fn attempt(&mut self, notification: &Notification) -> Result<Delivery, Failure> {
+    fn attempt(&mut self, notification: &Notification) -> Result<Delivery, DeliveryError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect().map_err(Failure::Connection)?,
+            None => self.connect().map_err(DeliveryError::Connection)?,
         };
         let Connection { mut stream, peer, mut capabilities } = connection;
         let to = (&*self.endpoint.user, &peer);
@@ -293,7 +293,7 @@ impl Sender {
         }
     }
 
-    fn failed(&mut self, failure: &Failure) {
+    fn failed(&mut self, failure: &DeliveryError) {
         self.disconnect();
         if !std::mem::replace(&mut self.failing, true) {
             let ClientEndpoint { user, host, port } = &self.endpoint;

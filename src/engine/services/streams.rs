@@ -73,12 +73,12 @@ impl Streams {
     }
 
     /// Removes and returns the state of an operation of `owner` if it is of type `T`. Other requests cannot use the
-    /// Correlation Value until [`Streams::go_on`] stores the state again.
+    /// Correlation Value until [`Streams::put_back`] stores the state again.
     ///
     /// # Errors
     /// Returns Invalid Correlation Value (before 2.0 Item Not Found), also for the value of another user or of
     /// another operation.
-    pub(crate) fn resume<T: Any + Send>(
+    pub(crate) fn take<T: Any + Send>(
         &self,
         owner: &Principal,
         correlation: &[u8],
@@ -97,11 +97,11 @@ impl Streams {
         }
     }
 
-    /// Stores the state that [`Streams::resume`] returned, under the same Correlation Value.
+    /// Stores the state that [`Streams::take`] returned, under the same Correlation Value.
     ///
     /// # Errors
-    /// Returns Invalid Correlation Value if the value has not the length of one.
-    pub(crate) fn go_on<T: Any + Send>(
+    /// Returns Invalid Correlation Value if the value does not have the length of a Correlation Value.
+    pub(crate) fn put_back<T: Any + Send>(
         &self,
         owner: &Principal,
         correlation: &[u8],
@@ -136,20 +136,20 @@ mod tests {
         let correlation = streams.begin(&"john".into(), 7u32, now).unwrap();
         assert_eq!(correlation.len(), CORRELATION);
         assert_ne!(streams.begin(&"john".into(), 7u32, now).unwrap(), correlation);
-        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation, now), Ok(7));
-        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation, now), Err(unknown()));
-        streams.go_on(&"john".into(), &correlation, 8u32, now).unwrap();
-        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation, now), Ok(8));
+        assert_eq!(streams.take::<u32>(&"john".into(), &correlation, now), Ok(7));
+        assert_eq!(streams.take::<u32>(&"john".into(), &correlation, now), Err(unknown()));
+        streams.put_back(&"john".into(), &correlation, 8u32, now).unwrap();
+        assert_eq!(streams.take::<u32>(&"john".into(), &correlation, now), Ok(8));
     }
 
     #[test]
     fn refuses_other_users_and_other_operations_and_keeps_the_state() {
         let (streams, now) = (Streams::default(), Instant::now());
         let correlation = streams.begin(&"john".into(), 7u32, now).unwrap();
-        assert_eq!(streams.resume::<u32>(&"jane".into(), &correlation, now), Err(unknown()));
-        assert_eq!(streams.resume::<u64>(&"john".into(), &correlation, now), Err(unknown()));
-        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation[1..], now), Err(unknown()));
-        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation, now), Ok(7));
+        assert_eq!(streams.take::<u32>(&"jane".into(), &correlation, now), Err(unknown()));
+        assert_eq!(streams.take::<u64>(&"john".into(), &correlation, now), Err(unknown()));
+        assert_eq!(streams.take::<u32>(&"john".into(), &correlation[1..], now), Err(unknown()));
+        assert_eq!(streams.take::<u32>(&"john".into(), &correlation, now), Ok(7));
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
         let (streams, now) = (Streams::default(), Instant::now());
         let correlation = streams.begin(&"john".into(), 7u32, now).unwrap();
         let late = now + IDLE;
-        assert_eq!(streams.resume::<u32>(&"john".into(), &correlation, late), Err(unknown()));
+        assert_eq!(streams.take::<u32>(&"john".into(), &correlation, late), Err(unknown()));
         streams.begin(&"john".into(), 8u32, late).unwrap();
         assert_eq!(streams.table().len(), 1);
     }
@@ -172,8 +172,8 @@ mod tests {
             streams.begin(&"john".into(), 2u32, at(number)).unwrap();
         }
         assert_eq!(streams.table().len(), 64);
-        assert_eq!(streams.resume::<u32>(&"john".into(), &first, at(70)), Err(unknown()));
-        assert_eq!(streams.resume::<u32>(&"john".into(), &second, at(70)), Ok(1));
+        assert_eq!(streams.take::<u32>(&"john".into(), &first, at(70)), Err(unknown()));
+        assert_eq!(streams.take::<u32>(&"john".into(), &second, at(70)), Ok(1));
         let mut refused = None;
         for user in 0..=1024 {
             refused = streams.begin(&user.to_string().into(), 3u32, at(70)).err().or(refused);
