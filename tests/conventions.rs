@@ -4,6 +4,7 @@ mod documents;
 mod imports;
 mod layers;
 mod operations;
+mod statements;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -25,6 +25,7 @@ mod defaults;
 mod delegation;
 mod derivation;
 mod dialogue;
+mod documented;
 mod endpoints;
 mod explain;
 mod faults;

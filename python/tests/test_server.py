@@ -67,6 +67,25 @@ def test_takes_a_settings_file_and_counts_arguments_more(arguments, tmp_path):
         KmipServer(config_path=str(tmp_path / "none.conf"))
 
 
+def test_every_argument_of_pykmips_page_becomes_a_setting(arguments, tmp_path):
+    (tmp_path / "policies").mkdir()
+    arguments.update(
+        policy_path=str(tmp_path / "policies"),
+        enable_tls_client_auth=True,
+        tls_cipher_suites=["TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"],
+        logging_level="DEBUG",
+        database_path=str(tmp_path / "pykmip.db"),
+    )
+    with KmipServer(**arguments) as server:
+        assert server.port
+    assert (tmp_path / "pykmip.db").exists() and (tmp_path / "server.log").exists()
+    for name in ("hostname", "port", "certificate_path", "ca_path"):
+        with pytest.raises(ConfigurationError, match=name):
+            KmipServer(**{key: value for key, value in arguments.items() if key != name}).start()
+    with pytest.raises(TypeError):
+        KmipServer(colour="red", **arguments)
+
+
 WRONG_SETTINGS = [
     ({"ca_path": "/nowhere"}, "ca_path.*no such file"),
     ({"certificate_path": "/nowhere"}, "certificate_path.*no such file"),
