@@ -147,13 +147,13 @@ fn reports_invalid_exports_and_imports_in_one_line() {
     let path = |name: &str| folder.path(name).display().to_string();
     let (database, file) = (path("database"), path("file"));
     for (code, arguments, says) in [
-        (2, &["--export", &file, "--import", &file][..], "two tasks"),
-        (2, &["--seal-key", &file], "belongs to"),
+        (2, &["--export", &file, "--import", &file][..], "exclude each other"),
+        (2, &["--seal-key", &file], "requires --export or --import"),
         (2, &["--export"], "'export'"),
         (1, &["-d", ":memory:", "--export", &file], ":memory:"),
         (1, &["-d", &database, "--export", &file], "No such file"),
         (1, &["-d", &database, "--import", &file], "No such file"),
-        (1, &["-d", &database, "--import", "/dev/null"], "name a file"),
+        (1, &["-d", &database, "--import", "/dev/null"], "must be a regular file"),
         (1, &["-d", &database, "--import", &file, "--seal-key", &path("none")], "seal key"),
     ] {
         let error = refused(code, arguments);

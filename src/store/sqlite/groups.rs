@@ -4,6 +4,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::store::Write;
 use crate::store::testing::{Folder, add, all_of, change, everybody, insert, key};
 
 /// A deferred constraint, checked at the commit: objects of the owner "bad" cannot be stored.
@@ -14,6 +15,14 @@ const TRAP: &str = "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
 
 /// The owner of objects whose row cannot be encoded.
 pub(super) const NO_ROW: &str = "no row";
+
+/// The owner of objects whose commit panics.
+const NO_COMMIT: &str = "no commit";
+
+/// Panics if an object of the owner [`NO_COMMIT`] is written.
+pub(super) fn panic_if_requested<'a>(mut writes: impl Iterator<Item = &'a Write>) {
+    assert!(writes.all(|write| write.after.owner.user != NO_COMMIT), "on purpose");
+}
 
 #[test]
 fn a_full_disk_loses_only_the_transaction_that_meets_it() {
@@ -134,6 +143,56 @@ fn a_row_that_cannot_be_encoded_loses_its_batch_and_blocks_no_other() {
     let lost = insert_for(&store, NO_ROW);
     assert!(matches!(lost, Err(Error::GroupLost)), "{lost:?}");
     assert_eq!(add(&store, key("next")).id, Id(1));
+}
+
+#[test]
+fn a_commit_that_panics_loses_its_batch_and_the_one_behind_it_and_blocks_no_other() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let store = Sqlite::open(&path).unwrap();
+    let record = add(&store, key("k"));
+    let noted = Record { owner: "noted".into(), ..record.clone() };
+    let doomed = Record { owner: NO_COMMIT.into(), ..record.clone() };
+    let log = || std::fs::metadata(folder.path("store-wal")).unwrap().len();
+    change(&store, |change| change.update_lazily(noted.clone()).unwrap());
+    let whole = log();
+
+    let [first, second] = in_a_row(
+        &store,
+        &path,
+        |change| change.update(doomed.clone()).unwrap(),
+        |change| insert(change, &mut key("behind")),
+    );
+    assert!(
+        matches!((&first, &second), (Err(Error::GroupLost), Err(Error::GroupLost))),
+        "{first:?} {second:?}"
+    );
+    for outcome in together(&store, &["one", NO_COMMIT, "two"], |_| {}) {
+        assert!(matches!(outcome, Err(Error::GroupLost)), "{outcome:?}");
+    }
+    store.writer.busy(|database| assert!(database.is_autocommit(), "it would block other processes"));
+
+    assert_eq!(store.read(record.id).unwrap().as_deref(), Some(&noted));
+    assert!(store.committed.cache.objects.get(&record.id).is_ok(), "the cache accepts the object again");
+    assert_eq!(add(&store, key("next")).id, Id(2));
+    assert!(log() < whole, "the lazy commit is checkpointed before the next transaction");
+}
+
+#[test]
+fn a_lazy_commit_that_panics_counts_as_not_flushed() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let record = add(&store, key("k"));
+    let doomed = Record { owner: NO_COMMIT.into(), ..record.clone() };
+    let log = || std::fs::metadata(folder.path("store-wal")).unwrap().len();
+    let lost = store.change(&mut |change| {
+        change.update_lazily(doomed.clone()).unwrap();
+        Outcome::Commit
+    });
+    assert!(matches!(lost, Err(Error::GroupLost)), "{lost:?}");
+    let before = log();
+    change(&store, |change| change.update(record.clone()).unwrap());
+    assert!(log() > before, "an update without a difference flushes it");
 }
 
 /// Inserts an object of this owner.

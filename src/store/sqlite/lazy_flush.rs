@@ -16,6 +16,17 @@ pub(super) struct LazyFlush {
     gap: bool,
 }
 
+/// The state in which a commit left the database.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum CommitState {
+    /// SQLite has committed the transaction.
+    Committed,
+    /// SQLite has not committed the transaction.
+    Failed,
+    /// A panic interrupted the commit, before or after SQLite committed the transaction.
+    Unknown,
+}
+
 impl LazyFlush {
     /// Returns the state of a connection with `synchronous = FULL`.
     pub(super) fn new() -> Self {
@@ -49,11 +60,12 @@ impl LazyFlush {
     }
 
     /// Records the result of the commit.
-    pub(super) fn conclude(&mut self, durable: bool, committed: bool) {
-        match (durable, committed) {
-            (true, true) => self.unflushed = false,
-            (true, false) => self.gap = self.unflushed,
-            (false, committed) => self.unflushed |= committed,
+    pub(super) fn conclude(&mut self, durable: bool, result: CommitState) {
+        match (durable, result) {
+            (true, CommitState::Committed) => self.unflushed = false,
+            (true, _) => self.gap = self.unflushed,
+            (false, CommitState::Failed) => {}
+            (false, _) => self.unflushed = true,
         }
     }
 }

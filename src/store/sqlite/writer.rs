@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::committed::Committed;
-use super::lazy_flush::LazyFlush;
+use super::lazy_flush::{CommitState, LazyFlush};
 use super::locate;
 use super::rows::{self, LazyRow, Row};
 use super::transaction::{execute, in_transaction};
@@ -184,9 +184,7 @@ impl Writer {
         drop(queue);
 
         let begun = Instant::now();
-        // The panic boundary of the commit: the connection must return to the queue in any case.
-        let commit = || staged.commit(&mut connection, &self.committed);
-        let outcome = catch_unwind(AssertUnwindSafe(commit)).unwrap_or(Err(Error::GroupLost));
+        let outcome = staged.commit(&mut connection, &self.committed);
 
         let mut queue = self.queue();
         queue.connection = Some(connection);
@@ -346,6 +344,41 @@ impl CommitQueue {
     }
 }
 
+/// The update of the readers' cache by a commit. It ends when it is dropped, also during a panic.
+struct CacheUpdate<'a> {
+    staged: &'a Staged,
+    committed: &'a Committed,
+    /// Whether SQLite has committed the writes.
+    is_committed: bool,
+}
+
+impl<'a> CacheUpdate<'a> {
+    /// Removes the values that the commit changes from the cache.
+    fn begin(staged: &'a Staged, committed: &'a Committed) -> Self {
+        let cache = &committed.cache;
+        staged.rows.keys().for_each(|id| cache.objects.begin_commit(id));
+        staged.writes.server_state.keys().for_each(|name| cache.server_state.begin_commit(name));
+        Self { staged, committed, is_committed: false }
+    }
+}
+
+impl Drop for CacheUpdate<'_> {
+    /// Inserts the values that the commit left, or none if it failed.
+    fn drop(&mut self) {
+        let Self { staged, committed: Committed { cache, key, .. }, is_committed } = self;
+        for (write, row) in staged.writes.records.values().zip(staged.rows.values()) {
+            let record = is_committed.then(|| Arc::clone(&write.after));
+            // A committed row was encoded before.
+            let size = row.row(key.as_ref()).map_or(usize::MAX, Row::size);
+            cache.objects.end_commit(&write.after.id, record, size);
+        }
+        for (name, value) in &staged.writes.server_state {
+            let state = is_committed.then(|| Some(value.clone()));
+            cache.server_state.end_commit(name, state, name.len() + value.len());
+        }
+    }
+}
+
 /// Writes, and their form in the database.
 #[derive(Default)]
 struct Staged {
@@ -379,31 +412,32 @@ impl Staged {
         }
         let WriteConnection { database, flush } = connection;
         let durable = self.writes.durable;
-        flush.prepare(database, durable)?;
-        let outcome = in_transaction(database, || {
-            self.write(database, committed.key.as_ref())?;
-            flush.force(database, durable)?;
-            self.commit_and_cache(database, committed)
-        });
-        flush.conclude(durable, outcome.is_ok());
-        outcome
+        let mut commit = || {
+            flush.prepare(database, durable)?;
+            in_transaction(database, || {
+                self.write(database, committed.key.as_ref())?;
+                flush.force(database, durable)?;
+                self.commit_and_cache(database, committed)
+            })
+        };
+        // The panic boundary of the commit: the connection must return to the queue in any case.
+        let outcome = catch_unwind(AssertUnwindSafe(&mut commit));
+        let state = match &outcome {
+            Ok(Ok(())) => CommitState::Committed,
+            Ok(Err(_)) => CommitState::Failed,
+            Err(_) => CommitState::Unknown,
+        };
+        flush.conclude(durable, state);
+        outcome.unwrap_or(Err(Error::GroupLost))
     }
 
     fn commit_and_cache(&self, database: &Connection, committed: &Committed) -> Result<(), Error> {
-        let cache = &committed.cache;
-        self.rows.keys().for_each(|id| cache.objects.begin_commit(id));
-        self.writes.server_state.keys().for_each(|name| cache.server_state.begin_commit(name));
-        let outcome = execute(database, "COMMIT");
-        let is_committed = outcome.is_ok();
-        for (write, row) in self.rows(committed.key.as_ref()).flatten() {
-            let record = is_committed.then(|| Arc::clone(&write.after));
-            cache.objects.end_commit(&write.after.id, record, row.size());
-        }
-        for (name, value) in &self.writes.server_state {
-            let state = is_committed.then(|| Some(value.clone()));
-            cache.server_state.end_commit(name, state, name.len() + value.len());
-        }
-        outcome
+        let mut update = CacheUpdate::begin(self, committed);
+        #[cfg(test)]
+        super::groups::panic_if_requested(self.writes.records.values());
+        execute(database, "COMMIT")?;
+        update.is_committed = true;
+        Ok(())
     }
 
     /// Writes the rows within the open SQLite transaction.
