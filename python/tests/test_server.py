@@ -87,9 +87,9 @@ def test_every_argument_of_pykmips_page_becomes_a_setting(arguments, tmp_path):
 
 
 WRONG_SETTINGS = [
-    ({"ca_path": "/nowhere"}, "ca_path.*no such file"),
-    ({"certificate_path": "/nowhere"}, "certificate_path.*no such file"),
-    ({"key_path": "/nowhere"}, "key_path.*no such file"),
+    ({"ca_path": "/nowhere"}, "ca_path.*does not exist"),
+    ({"certificate_path": "/nowhere"}, "certificate_path.*does not exist"),
+    ({"key_path": "/nowhere"}, "key_path.*does not exist"),
     ({"auth_suite": "TLS0.9"}, "auth_suite"),
     ({"logging_level": "LOUD"}, "logging_level"),
     ({"logging_level": 7}, "logging_level"),
@@ -239,7 +239,7 @@ def test_containers_open_with_their_password(tmp_path):
 
 
 def test_certificates_are_not_written_over(pki):
-    with pytest.raises(ConfigurationError, match="is there already"):
+    with pytest.raises(ConfigurationError, match="exists already"):
         make_certificates(pki.folder)
 
 

@@ -52,7 +52,7 @@ def attributes(client, identifier, names=None):
     return found
 
 
-def answers(client, count, names):
+def read_as(client, count, names):
     """What a client learns of every object: the object itself and its attributes, or the refusal."""
     answers = {}
     for number in range(1, count + 2):
@@ -89,7 +89,7 @@ def read(server, pki, count, names):
             client = connect(smoke.VERSIONS[version])
             try:
                 answers.update(
-                    {(person, version) + key: value for key, value in answers(client, count, with_names).items()}
+                    {(person, version) + key: value for key, value in read_as(client, count, with_names).items()}
                 )
                 answers[person, version, "located"] = client.locate()
                 by_name = smoke.attribute("Name", "second name")
