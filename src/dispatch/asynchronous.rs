@@ -1,8 +1,9 @@
-//! Requests that are answered before they are done (KMIP 1.4 §6.7, 2.1 §9.2): which ones, and who does them.
+//! Asynchronous execution of batches (KMIP 1.4 §6.7, 2.1 §9.2): the choice of the batches, and the threads that
+//! execute them.
 //!
-//! A client that can wait says so in the header. Then a batch with an operation that may take long is done by a
-//! thread of a small pool, and its client asks for the results by Poll. What is known of the operations until then
-//! is in [`crate::engine::jobs`].
+//! If the Asynchronous Indicator of the header allows it, a thread of a small pool executes a batch with an
+//! operation that may take long, and the client requests the results by Poll. [`crate::engine::services::jobs`]
+//! contains the state of the operations until then.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -13,50 +14,54 @@ use crate::lock::IgnorePoison;
 
 use super::batch::Item;
 
-/// How many threads do batches at the same time. Those that compute for long wait for a processor elsewhere
-/// ([`crate::engine::Context::heavy`]); more threads would only wait there.
+/// The number of threads that execute batches. A job that computes for long also waits for a CPU permit
+/// ([`crate::engine::Context::with_cpu_permit`]), so more threads would only wait for permits.
 const MAX_WORKERS: usize = 4;
 
-/// How a request is to be done.
+/// The time at which the items of a request execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Before it is answered.
+    /// Before the response.
     Synchronous,
-    /// After it, if there is room for it.
+    /// After the response if the server can queue the items, and before it otherwise.
     Optional,
-    /// After it.
+    /// After the response.
     Mandatory,
 }
 
-/// How the request wants to be done. Where the client leaves it open, operations that are done at once are.
+/// Returns the mode of a request. If the client leaves the choice to the server, batches of short operations are
+/// synchronous.
 ///
 /// # Errors
-/// Invalid Message for a request that has to be asynchronous, and has operations that cannot be.
+/// Returns Invalid Message if the client requires asynchronous execution of operations that must be synchronous.
 pub(super) fn mode(header: &RequestHeader, items: &[Item]) -> Result<Mode, Error> {
-    let asked = header.asynchronous_indicator.map_or(AsynchronousIndicator::Prohibited, |asked| asked.0);
+    let indicator =
+        header.asynchronous_indicator.map_or(AsynchronousIndicator::Prohibited, |indicator| indicator.0);
     let operations = || items.iter().map(Item::operation);
-    let possible = operations().all(can_wait);
-    match asked {
+    let possible = operations().all(can_be_asynchronous);
+    match indicator {
         AsynchronousIndicator::Prohibited => Ok(Mode::Synchronous),
         AsynchronousIndicator::Mandatory if possible => Ok(Mode::Mandatory),
         AsynchronousIndicator::Mandatory => Err(Error::new(
             ResultReason::InvalidMessage,
-            "Operations about asynchronous operations cannot be asynchronous themselves.",
+            "Poll, Cancel, Process and Query Asynchronous Requests cannot be asynchronous; \
+             send them without Asynchronous Indicator.",
         )),
         AsynchronousIndicator::Optional if possible && operations().any(may_take_long) => Ok(Mode::Optional),
         AsynchronousIndicator::Optional => Ok(Mode::Synchronous),
     }
 }
 
-/// Whether an operation can be asynchronous at all.
-fn can_wait(operation: Operation) -> bool {
+/// Returns whether an operation can be asynchronous: the operations about asynchronous operations cannot.
+fn can_be_asynchronous(operation: Operation) -> bool {
     !matches!(
         operation,
         Operation::Poll | Operation::Cancel | Operation::Process | Operation::QueryAsynchronousRequests
     )
 }
 
-/// Whether an operation computes for long, searches the whole store, or would go to an archive.
+/// Returns whether an operation computes for long, searches the whole store, or moves an object to or from the
+/// archive.
 fn may_take_long(operation: Operation) -> bool {
     matches!(
         operation,
@@ -74,11 +79,11 @@ fn may_take_long(operation: Operation) -> bool {
     )
 }
 
-/// One batch.
+/// The execution of one batch.
 type Task = Box<dyn FnOnce() + Send>;
 
-/// The threads; there are none while there is nothing to do. Dropped, it lets running tasks end and forgets the
-/// others.
+/// A pool of at most [`MAX_WORKERS`] threads. A thread ends when no task waits. Dropping the pool waits for the
+/// running tasks and discards the waiting ones.
 #[derive(Default)]
 pub(super) struct Pool {
     shared: Arc<Shared>,
@@ -102,6 +107,7 @@ impl Shared {
         self.state.lock().ignore_poison()
     }
 
+    /// Runs waiting tasks until there are none.
     fn work(&self) {
         loop {
             let mut state = self.state();
@@ -118,8 +124,10 @@ impl Shared {
 }
 
 impl Pool {
-    /// Does the task on one of the threads, after those that came before it; gives it back where there is no
-    /// thread for it and none can be started.
+    /// Queues a task; tasks start in the order of their arrival.
+    ///
+    /// # Errors
+    /// Returns the task if the pool has no thread and the operating system cannot start one.
     pub(super) fn spawn(&self, task: Task) -> Result<(), Task> {
         let mut state = self.shared.state();
         if state.workers < MAX_WORKERS {
@@ -155,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tasks_run_at_the_same_time_up_to_the_bound_and_all_of_them() {
+    fn runs_every_task_on_at_most_the_maximum_number_of_threads() {
         let (pool, (sender, receiver)) = (Pool::default(), channel());
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         for number in 0..20 {
@@ -175,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_that_is_dropped_ends_what_runs_and_forgets_the_rest() {
+    fn dropped_pool_waits_for_running_tasks_and_discards_waiting_ones() {
         let done = Arc::new(AtomicUsize::new(0));
         let pool = Pool::default();
         for _ in 0..50 {

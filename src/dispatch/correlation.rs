@@ -1,4 +1,4 @@
-//! Server Correlation Values: names for responses, by which clients and the log speak of the same one
+//! Server Correlation Values: identifiers of responses, by which a client finds the log lines about its request
 //! (KMIP 1.4 §6.19, 2.1 §9.10).
 
 use std::sync::LazyLock;
@@ -10,24 +10,24 @@ use crate::crypto::random;
 use crate::kmip::RequestHeader;
 use crate::ttlv::{V1_4, V2_1, Version};
 
-/// The bytes that tell the values of one start of the server from those of all others.
-const START_BYTES: usize = 8;
+/// The number of random bytes that distinguish the values of one server process from those of others.
+const PROCESS_BYTES: usize = 8;
 
-/// A name for the response to a request with that header, where the client can read one and has use for it.
+/// Returns a new value for the response to a request with that header, or `None` if the response has no value.
 ///
-/// Clients of 1.4 and 2.0 exist, PyKMIP's among them, that take the item for a broken header. In 1.4 a client that
-/// sends a value of its own knows the item; in 2.1 every client does, and one with a value of its own has its name.
+/// Some clients of 1.4 and 2.0, PyKMIP's among them, reject a header with this item. A 1.4 client that sends a Client
+/// Correlation Value knows the item. Every 2.1 client knows it, and needs it only without a Client Correlation Value.
 pub(super) fn value(version: Version, header: &RequestHeader) -> Option<String> {
-    let named = header.client_correlation_value.is_some();
-    let wanted = if version == V1_4 { named } else { version >= V2_1 && !named };
-    wanted.then(next)
+    let has_client_value = header.client_correlation_value.is_some();
+    let needed = if version == V1_4 { has_client_value } else { version >= V2_1 && !has_client_value };
+    needed.then(next)
 }
 
 fn next() -> String {
-    static START: LazyLock<String> =
-        LazyLock::new(|| upper::encode_string(&random::bytes(START_BYTES).unwrap_or_default()));
+    static PROCESS: LazyLock<String> =
+        LazyLock::new(|| upper::encode_string(&random::bytes(PROCESS_BYTES).unwrap_or_default()));
     static COUNT: AtomicU64 = AtomicU64::new(1);
-    format!("{}-{}", *START, COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("{}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[cfg(test)]
@@ -35,8 +35,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_comes_twice() {
+    fn values_are_unique_and_begin_with_the_random_bytes_of_the_process() {
         assert_ne!(next(), next());
-        assert_eq!(next().split_once('-').map(|(start, _)| start.len()), Some(2 * START_BYTES));
+        assert_eq!(next().split_once('-').map(|(process, _)| process.len()), Some(2 * PROCESS_BYTES));
     }
 }

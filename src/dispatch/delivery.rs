@@ -1,6 +1,6 @@
 //! Delivery queues: the notifications that wait for the listeners of clients until a server thread sends them.
 //!
-//! Queues are in memory and bounded. A notification that exceeds the bounds is dropped and counted.
+//! Queues are in memory and bounded. A queue drops and counts a notification that exceeds its bounds.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use crate::engine::services::notifications::{Notification, NotificationSink};
 use crate::lock::IgnorePoison;
 
-/// The number of notifications that wait for one listener.
+/// The maximum number of notifications in the queue of one listener.
 pub const MAX_WAITING: usize = 1_000;
 
-/// The size in bytes of the notifications that wait for one listener.
+/// The maximum size in bytes of the notifications in the queue of one listener.
 pub const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// The queues of all listeners, by user.
@@ -32,7 +32,7 @@ struct Queue {
 struct QueueState {
     waiting: VecDeque<Notification>,
     bytes: usize,
-    /// The end of the grace period of a queue that is closed.
+    /// The end of the grace period of a closed queue.
     closing: Option<Instant>,
 }
 
@@ -75,7 +75,7 @@ impl NotificationSink for DeliveryQueues {
         let mut state = queue.state();
         if state.waiting.len() >= MAX_WAITING || state.bytes.saturating_add(size) > MAX_WAITING_BYTES {
             drop(state);
-            return queue.drop_one(user, "too many wait already");
+            return queue.drop_one(user, "its queue is full");
         }
         state.bytes += size;
         state.waiting.push_back(notification);
@@ -90,7 +90,7 @@ impl DeliveryQueues {
         Self(users.into_iter().map(|user| (user, Queue::default())).collect())
     }
 
-    /// Returns the next notification for the user's listener; waits for one up to `patience`.
+    /// Returns the next notification for the user's listener, and waits up to `patience` for one.
     pub fn next(&self, user: &str, patience: Duration) -> Next {
         let Some(queue) = self.0.get(user) else { return Next::Closed };
         let empty = |state: &mut QueueState| state.waiting.is_empty() && state.closing.is_none();
@@ -104,15 +104,15 @@ impl DeliveryQueues {
         Next::Notification(notification)
     }
 
-    /// Waits before another attempt. Returns false if the server stops, so that there must be no other attempt.
+    /// Waits before another attempt. Returns false if the queues are closed, so that the caller must not try again.
     pub fn pause(&self, user: &str, time: Duration) -> bool {
         let Some(queue) = self.0.get(user) else { return false };
-        let goes_on = |state: &mut QueueState| state.closing.is_none();
-        let waited = queue.changed.wait_timeout_while(queue.state(), time, goes_on);
+        let is_open = |state: &mut QueueState| state.closing.is_none();
+        let waited = queue.changed.wait_timeout_while(queue.state(), time, is_open);
         waited.ignore_poison().0.closing.is_none()
     }
 
-    /// Closes all queues; queued notifications can be taken for the time of `grace`.
+    /// Closes all queues; [`DeliveryQueues::next`] returns queued notifications for the time of `grace`.
     pub fn close(&self, grace: Duration) {
         for queue in self.0.values() {
             queue.state().closing.get_or_insert(Instant::now() + grace);
@@ -127,7 +127,7 @@ impl DeliveryQueues {
         }
     }
 
-    /// Counts a notification that the user's listener will not receive, and logs the reason of some of them.
+    /// Counts a notification that the user's listener will not receive, and logs the reason of some.
     pub fn dropped(&self, user: &str, why: &str) {
         if let Some(queue) = self.0.get(user) {
             queue.drop_one(user, why);
@@ -161,13 +161,14 @@ impl Queue {
         self.state.lock().ignore_poison()
     }
 
-    /// Logs the first, second, fourth, eighth … dropped notification, so that an absent listener does not fill the log.
+    /// Logs the first, second, fourth, eighth … dropped notification, so that an absent listener does not fill the
+    /// log.
     fn drop_one(&self, user: &str, why: &str) {
         let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
         if dropped.is_power_of_two() {
             log::warn!(
                 target: "kmip.server.endpoint",
-                "The listener of {user:?} does not get a message: {why}. It missed {dropped} so far."
+                "A notification to the listener of {user:?} is dropped: {why}. Dropped since the start: {dropped}."
             );
         }
     }
@@ -183,13 +184,13 @@ mod tests {
 
     const NONE: Duration = Duration::ZERO;
 
-    fn made(number: u64) -> (String, Notification) {
+    fn created(number: u64) -> (String, Notification) {
         let notification =
             Notification { object: Id(number), version: V1_4, event: Event::Made { replaced: None } };
         ("john".to_owned(), notification)
     }
 
-    fn johns() -> DeliveryQueues {
+    fn queues_of_john() -> DeliveryQueues {
         DeliveryQueues::of(["john".to_owned()])
     }
 
@@ -201,7 +202,7 @@ mod tests {
     fn large(bytes: usize) -> (String, Notification) {
         let after = Attributes { comment: Some("x".repeat(bytes)), ..Attributes::default() };
         let event = Event::Changed(AttributeChanges::between(&Attributes::default(), &after));
-        ("john".to_owned(), Notification { event, ..made(1).1 })
+        ("john".to_owned(), Notification { event, ..created(1).1 })
     }
 
     fn counts(queues: &DeliveryQueues) -> (usize, u64) {
@@ -211,12 +212,12 @@ mod tests {
 
     #[test]
     fn queues_notifications_in_order_and_only_for_users_with_a_listener() {
-        let queues = johns();
-        post(&queues, made(1));
-        post(&queues, ("jane".to_owned(), made(2).1));
-        post(&queues, made(3));
+        let queues = queues_of_john();
+        post(&queues, created(1));
+        post(&queues, ("jane".to_owned(), created(2).1));
+        post(&queues, created(3));
         for number in [1, 3] {
-            assert_eq!(queues.next("john", NONE), Next::Notification(made(number).1));
+            assert_eq!(queues.next("john", NONE), Next::Notification(created(number).1));
         }
         assert_eq!(queues.next("john", NONE), Next::Nothing);
         assert_eq!(queues.next("jane", NONE), Next::Closed);
@@ -224,17 +225,21 @@ mod tests {
 
     #[test]
     fn drops_and_counts_notifications_past_the_bound() {
-        let queues = johns();
-        (0..MAX_WAITING as u64 + 7).for_each(|number| post(&queues, made(number + 1)));
+        let queues = queues_of_john();
+        (0..MAX_WAITING as u64 + 7).for_each(|number| post(&queues, created(number + 1)));
         assert_eq!(counts(&queues), (MAX_WAITING, 7));
-        assert_eq!(queues.next("john", NONE), Next::Notification(made(1).1), "the oldest ones stay");
-        post(&queues, made(1));
+        assert_eq!(
+            queues.next("john", NONE),
+            Next::Notification(created(1).1),
+            "the queue keeps the oldest notifications"
+        );
+        post(&queues, created(1));
         assert_eq!(counts(&queues), (MAX_WAITING, 7));
     }
 
     #[test]
     fn bounds_the_size_of_queued_attributes() {
-        let queues = johns();
+        let queues = queues_of_john();
         (0..5).for_each(|_| post(&queues, large(MAX_WAITING_BYTES / 4)));
         assert_eq!(counts(&queues), (3, 2));
         queues.next("john", NONE);
@@ -244,14 +249,14 @@ mod tests {
 
     #[test]
     fn closed_queue_returns_queued_notifications_during_the_grace_period() {
-        let queues = johns();
-        post(&queues, made(1));
+        let queues = queues_of_john();
+        post(&queues, created(1));
         queues.close(Duration::from_secs(60));
         assert!(!queues.pause("john", Duration::from_secs(60)), "the queue is closed");
-        assert_eq!(queues.next("john", NONE), Next::Notification(made(1).1));
+        assert_eq!(queues.next("john", NONE), Next::Notification(created(1).1));
         assert_eq!(queues.next("john", Duration::from_secs(60)), Next::Closed);
-        let queues = johns();
-        post(&queues, made(1));
+        let queues = queues_of_john();
+        post(&queues, created(1));
         queues.close(NONE);
         assert_eq!(queues.next("john", NONE), Next::Closed);
         assert_eq!((queues.drop_rest("john"), counts(&queues)), (1, (0, 1)));

@@ -1,7 +1,8 @@
-//! From the bytes of a request to the bytes of its response (KMIP 1.4 §6 to §8, 2.1 §8 and §9).
+//! The dispatcher: converts the bytes of a request message to the bytes of its response message (KMIP 1.4 §6 to §8,
+//! 2.1 §8 and §9).
 //!
-//! [`Dispatcher::respond`] cannot fail: whatever is wrong is said in the protocol's own terms. It is the seam for
-//! tests and fuzzers: no socket is in it. How the items of a batch follow each other is in `batch`.
+//! [`Dispatcher::respond`] reports every failure in a response message. It uses no socket, so tests and fuzzers
+//! call it directly. `batch` executes the items of a batch.
 
 mod asynchronous;
 mod batch;
@@ -29,42 +30,44 @@ use counters::Counters;
 pub use counters::DispatcherStatus;
 use delivery::DeliveryQueues;
 
-/// How old a request's time stamp may be, in seconds. What is as old is refused; so is any from the future.
-const MAX_AGE: i64 = 60;
+/// The age in seconds from which the Time Stamp of a request is too old. A Time Stamp in the future is refused too.
+const MAX_TIME_STAMP_AGE: i64 = 60;
 
-/// The largest response in bytes, unless the client wants a smaller one: 64 Ki identifiers and more fit into it.
+/// The maximum size of a response in bytes, enough for 64 Ki identifiers. A client can reduce it by Maximum
+/// Response Size.
 pub const MAX_RESPONSE: usize = 16 << 20;
 
-/// How many items a batch may have. Each holds memory, and a batch with Undo the store as well, until all are done.
+/// The maximum number of items in a batch. Until the batch ends, each uses memory, and a batch with Undo blocks all
+/// other transactions.
 pub const MAX_BATCH_ITEMS: usize = 10_000;
 
-/// Room for a response, in bytes: most fit, and their buffer does not grow by steps.
-const RESPONSE_ROOM: usize = 1024;
+/// The initial capacity of a response buffer in bytes: most responses fit, so that the buffer does not grow.
+const RESPONSE_CAPACITY: usize = 1024;
 
-/// How much of a name that a client made up is logged, in characters.
+/// The maximum length of a logged text of a client, in characters.
 const MAX_LOGGED: usize = 128;
 
 /// The logger of this layer.
 const LOG: &str = "kmip.server.engine";
 
-/// The logger of the audit, apart from the others so that its lines can be sent elsewhere.
+/// The logger of the audit log, separate so that a configuration can direct its lines to another file.
 const AUDIT: &str = "kmip.server.audit";
 
-/// What a request is answered with.
+/// The reply to a request message.
 #[derive(Debug)]
 pub struct Reply {
     /// The response message.
     pub message: Vec<u8>,
-    /// Whether the connection ends after it.
+    /// Whether the server closes the connection after it.
     pub close: bool,
 }
 
 /// Answers the requests of all connections.
 pub trait Respond: Send + Sync + 'static {
-    /// The reply to one whole request message; it cannot fail.
+    /// Returns the reply to a request message; failures are part of the reply.
     fn respond(&self, request: &[u8], peer: &Peer) -> Reply;
 
-    /// What it has done so far, for whoever watches the server.
+    /// Returns the counters and the state of the store, for monitoring.
     fn status(&self) -> DispatcherStatus {
         DispatcherStatus::default()
     }
@@ -106,7 +109,7 @@ impl Dispatcher {
         if let Err(error) = self.authenticator.admit(peer) {
             log::warn!(target: peer.log_target(), "The client certificate is refused: {error}");
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return close(refusal(
+            return close_connection(refusal(
                 V1_0,
                 self.now(),
                 &Error::new(
@@ -120,7 +123,7 @@ impl Dispatcher {
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                return keep(refusal(
+                return keep_connection(refusal(
                     V1_0,
                     self.now(),
                     &Error::new(
@@ -135,7 +138,7 @@ impl Dispatcher {
             Err(error) => {
                 log::warn!(target: peer.log_target(), "Authentication failed: {error}");
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                return close(refusal(
+                return close_connection(refusal(
                     version,
                     self.now(),
                     &Error::new(
@@ -150,16 +153,17 @@ impl Dispatcher {
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request is refused: {error}");
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                return keep(refusal(version, self.now(), &error));
+                return keep_connection(refusal(version, self.now(), &error));
             }
         };
-        keep(self.process(version, &header, items, &identity, peer))
+        keep_connection(self.process(version, &header, items, &identity, peer))
     }
 
-    /// In whose name the request is made: that of its client, or of somebody who gave it a ticket for that.
+    /// Returns the identity with whose rights the request executes: the client, or the user who delegated rights to
+    /// the client by a ticket.
     ///
     /// # Errors
-    /// Authentication Not Successful, where a ticket is not good or who gave it is not let in any more.
+    /// Returns Authentication Not Successful if a ticket is invalid, or if its delegating user is no longer accepted.
     fn on_behalf_of(
         &self,
         identity: Identity,
@@ -176,10 +180,10 @@ impl Dispatcher {
         };
         let delegate = Delegate { user: identity.principal.user, rights: delegation.rights };
         self.authenticator.on_behalf_of(delegation.principal, delegate, peer).map_err(|error| {
-            log::warn!(target: peer.log_target(), "Who gave a ticket is refused: {error}");
+            log::warn!(target: peer.log_target(), "The user who delegated rights by a ticket is refused: {error}");
             Error::new(
                 ResultReason::AuthenticationNotSuccessful,
-                "The ticket in the request is not good, or no longer.",
+                "The ticket in the request is not valid; log in again.",
             )
         })
     }
@@ -200,13 +204,16 @@ impl Dispatcher {
         let correlation = correlation::value(version, header);
         if let Some(name) = header.client_correlation_value.as_ref().or(correlation.as_ref()) {
             let name: String = name.chars().take(MAX_LOGGED).collect();
-            log::info!(target: peer.log_target(), "The next lines are about the request {name:?}");
+            log::info!(
+                target: peer.log_target(),
+                "The next lines belong to the request with the correlation value {name:?}"
+            );
         }
         let operations: Vec<_> = items.iter().map(Item::identification).collect();
         let option = header.batch_error_continuation_option.unwrap_or(batch::DEFAULT_CONTINUATION);
         let results = asynchronous::mode(header, &items).and_then(|mode| match mode {
             Mode::Synchronous => Ok(batch::process(&self.services, identity, version, items, option)),
-            _ => self.later(mode, version, items, option, identity, peer),
+            _ => self.submit(mode, version, items, option, identity, peer),
         });
         let results = match results {
             Ok(results) => results,
@@ -217,7 +224,7 @@ impl Dispatcher {
         };
         for result in &results {
             result.log(identity, peer);
-            // What is pending counts when it is done.
+            // The thread that executes a pending item counts it.
             if !result.is_pending() {
                 self.counters.count(result.operation(), result.has_failed());
             }
@@ -244,9 +251,12 @@ impl Dispatcher {
 }
 
 impl Dispatcher {
-    /// Lets the items be done by the pool, and tells that they are pending. Where there is no room for them and the
-    /// client does not insist, they are done at once.
-    fn later(
+    /// Submits the batch to the pool and returns its items as pending. If too many operations wait for a Poll, a
+    /// batch of [`Mode::Optional`] executes synchronously.
+    ///
+    /// # Errors
+    /// Returns Server Limit Exceeded if too many operations wait for a Poll, or if the server cannot start a thread.
+    fn submit(
         &self,
         mode: Mode,
         version: Version,
@@ -276,13 +286,13 @@ impl Dispatcher {
         }
         let (services, identity, peer) = (Arc::clone(&self.services), identity.clone(), peer.clone());
         let counters = Arc::clone(&self.counters);
-        let of_task = correlations.clone();
+        let task_correlations = correlations.clone();
         let task = move || {
-            // A bug costs one request, not the server.
+            // A panic fails one batch, not the server.
             let process = || batch::process(&services, &identity, version, items, option);
             let results = catch_unwind(AssertUnwindSafe(process)).unwrap_or_default();
             let mut results = results.into_iter();
-            for correlation in &of_task {
+            for correlation in &task_correlations {
                 let outcome = match results.next() {
                     Some(result) => {
                         result.log(&identity, &peer);
@@ -291,7 +301,7 @@ impl Dispatcher {
                     }
                     None => JobOutcome::Failed(Error::new(
                         ResultReason::GeneralFailure,
-                        "The operation was not done, because one before it in its batch failed.",
+                        "The operation did not execute, because an earlier item of its batch failed.",
                     )),
                 };
                 services.jobs.finish(correlation, outcome, services.clock.instant());
@@ -299,7 +309,10 @@ impl Dispatcher {
         };
         if self.pool.spawn(Box::new(task)).is_err() {
             self.services.jobs.withdraw(&correlations);
-            return Err(Error::new(ResultReason::ServerLimitExceeded, "The server can start no thread."));
+            return Err(Error::new(
+                ResultReason::ServerLimitExceeded,
+                "The server cannot start a thread; send the request again later.",
+            ));
         }
         Ok(pending)
     }
@@ -308,17 +321,17 @@ impl Dispatcher {
 impl Respond for Dispatcher {
     fn respond(&self, request: &[u8], peer: &Peer) -> Reply {
         log::debug!(target: peer.log_target(), "Request:\n{}", Tree(request));
-        // A bug costs one request, not the server.
-        let answered = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer)));
-        let reply = answered.unwrap_or_else(|_| {
+        // A panic fails one request, not the server.
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer)));
+        let reply = outcome.unwrap_or_else(|_| {
             self.counters.bugs.fetch_add(1, Ordering::Relaxed);
             log::error!(
                 target: LOG,
-                "A request of {} bytes met a bug of the server; it was:\n{}",
+                "The server panicked while it processed a request of {} bytes; report the bug with this request:\n{}",
                 request.len(),
                 Tree(request)
             );
-            keep(refusal(
+            keep_connection(refusal(
                 V1_0,
                 self.now(),
                 &Error::new(
@@ -342,7 +355,7 @@ impl Respond for Dispatcher {
     }
 }
 
-/// A message as a tree, made only where the log wants it.
+/// A message that is formatted as a tree only if the log level includes it.
 struct Tree<'a>(&'a [u8]);
 
 impl std::fmt::Display for Tree<'_> {
@@ -351,11 +364,11 @@ impl std::fmt::Display for Tree<'_> {
     }
 }
 
-fn keep(message: Vec<u8>) -> Reply {
+fn keep_connection(message: Vec<u8>) -> Reply {
     Reply { message, close: false }
 }
 
-fn close(message: Vec<u8>) -> Reply {
+fn close_connection(message: Vec<u8>) -> Reply {
     Reply { message, close: true }
 }
 
@@ -366,12 +379,12 @@ fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Er
     let mut rows = outer.require(Tag::RequestMessage)?.structure()?;
     outer.finish()?;
     let header = rows.require(Tag::RequestHeader)?;
-    let spoken: ProtocolVersion = Field::read(Tag::ProtocolVersion, &mut header.structure()?)?;
-    let version = Version::from(spoken);
+    let header_version: ProtocolVersion = Field::read(Tag::ProtocolVersion, &mut header.structure()?)?;
+    let version = Version::from(header_version);
     if !version.is_supported() {
         return Err(ttlv::Error::Invalid {
             tag: Tag::ProtocolVersion,
-            why: "this server speaks KMIP 1.0, 1.1, 1.2, 1.3, 1.4, 2.0 and 2.1",
+            why: "this server supports KMIP 1.0, 1.1, 1.2, 1.3, 1.4, 2.0 and 2.1",
         });
     }
     let header = RequestHeader::decode(&header.in_version(version))?;
@@ -379,7 +392,7 @@ fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Er
     if usize::try_from(header.batch_count).is_ok_and(|count| count > MAX_BATCH_ITEMS) {
         return Err(ttlv::Error::Invalid {
             tag: Tag::BatchCount,
-            why: "a batch may have 10000 items at the most",
+            why: "a batch has at most 10000 items; split it",
         });
     }
     let mut items = Vec::new();
@@ -392,34 +405,37 @@ fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Er
     Ok((version, header, items))
 }
 
-/// The tickets that a header shows (2.1 §9.4).
+/// Returns the tickets in a header (2.1 §9.4).
 fn tickets(header: &RequestHeader) -> impl Iterator<Item = &Ticket> {
     let credentials = header.authentication.iter().flat_map(|authentication| &authentication.credentials);
     credentials.filter_map(|credential| match credential {
-        Credential::Ticket(shown) => Some(&shown.ticket),
+        Credential::Ticket(credential) => Some(&credential.ticket),
         _ => None,
     })
 }
 
-/// What a header has to hold for the batch to run at all.
+/// Checks the Time Stamp of the header and the Unique Batch Item IDs.
+///
+/// # Errors
+/// Returns Invalid Message if the batch must not execute.
 fn check(header: &RequestHeader, items: &[Item], now: DateTime) -> Result<(), Error> {
     let invalid = |message: &'static str| Err(Error::new(ResultReason::InvalidMessage, Cow::from(message)));
-    if let Some(then) = header.time_stamp {
-        let age = now.0.saturating_sub(then.0);
+    if let Some(sent) = header.time_stamp {
+        let age = now.0.saturating_sub(sent.0);
         if age < 0 {
-            return invalid("The request's time stamp lies in the future.");
+            return invalid("The request's Time Stamp is in the future; check the clock of the client.");
         }
-        if age >= MAX_AGE {
-            return invalid("The request's time stamp is too old.");
+        if age >= MAX_TIME_STAMP_AGE {
+            return invalid("The request's Time Stamp is too old; check the clock of the client.");
         }
     }
     if items.len() > 1 && items.iter().any(|item| item.id().is_none()) {
-        return invalid("Each item of a batch of several needs a Unique Batch Item ID.");
+        return invalid("Each item of a batch with several items needs a Unique Batch Item ID.");
     }
     Ok(())
 }
 
-/// A response that is one failed item without operation: what a request gets that was not looked at further.
+/// Returns a response with one failed item without operation: the answer to a request that is refused as a whole.
 fn refusal(version: Version, now: DateTime, error: &Error) -> Vec<u8> {
     message(version, now, None, 1, |writer| batch::write_failure(None, None, error, writer))
 }
@@ -438,12 +454,12 @@ fn message(
         nonce: None,
         server_hashed_password: None,
         attestation_types: Vec::new(),
-        // It is the client's own in the requests of servers only (1.4 §6.18, 2.1 §9.9).
+        // Only the requests of servers contain it (1.4 §6.18, 2.1 §9.9).
         client_correlation_value: None,
         server_correlation_value,
         batch_count: i32::try_from(count).unwrap_or(i32::MAX),
     };
-    let mut writer = Writer::reusing(Vec::with_capacity(RESPONSE_ROOM), version);
+    let mut writer = Writer::reusing(Vec::with_capacity(RESPONSE_CAPACITY), version);
     writer.structure(Tag::ResponseMessage, |writer| {
         header.encode(Tag::ResponseHeader, writer);
         items(writer);

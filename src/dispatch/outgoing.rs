@@ -1,8 +1,8 @@
-//! The requests of the server's own (KMIP 1.4 §5, 2.1 §6.2): what is sent to a client that listens, in which version,
-//! and what its answer says.
+//! Requests of the server to the listener of a client (KMIP 1.4 §5, 2.1 §6.2): their version, their payloads, and the
+//! responses to them.
 //!
-//! Nothing is written for a listener whose certificate does not name the user that the notification is for, and an object
-//! only if its policy allows that user to get it, at the moment of sending. The connection is the caller's.
+//! The server sends notifications only to a listener whose certificate names the addressed user, and an object only
+//! if its policy allows that user to get it at the time of sending. The caller owns the connection.
 
 use std::fmt;
 use std::io;
@@ -23,7 +23,7 @@ use crate::ttlv::{self, Field, Reader, SUPPORTED, Tag, V1_0, V1_3, V2_0, Value, 
 use super::delivery::DeliveryQueues;
 use super::{Dispatcher, MAX_LOGGED, Tree, batch};
 
-/// What a listener is asked about itself, as far as the version has it.
+/// The Query Functions that the server requests, as far as the version defines them.
 const QUERY_FUNCTIONS: [QueryFunction; 6] = [
     QueryFunction::QueryOperations,
     QueryFunction::QueryObjects,
@@ -33,33 +33,33 @@ const QUERY_FUNCTIONS: [QueryFunction; 6] = [
     QueryFunction::QueryCapabilities,
 ];
 
-/// What is known of a listener, for as long as its connection lasts.
+/// The capabilities of a listener, as it reported them on its connection.
 #[derive(Clone, Debug, Default)]
 pub struct PeerCapabilities {
-    /// Whether it was asked about itself.
+    /// Whether the server requested the capabilities.
     queried: bool,
-    /// Whether it answered that.
+    /// Whether the listener answered those requests.
     answered_query: bool,
-    /// The versions that it speaks; empty where it did not say.
+    /// The supported protocol versions; empty if the listener did not report them.
     versions: Vec<Version>,
-    /// The operations that it says it supports.
+    /// The supported operations; empty if the listener did not report them.
     operations: Vec<Operation>,
-    /// The object types that it says it supports; empty where it did not say.
+    /// The supported object types; empty if the listener did not report them.
     object_types: Vec<ObjectType>,
-    /// What it answered with Operation Not Supported, or the like.
+    /// The operations that the listener answered with Operation Not Supported.
     refused: Vec<Operation>,
 }
 
 impl PeerCapabilities {
-    /// What is known of it when its connection has failed: a listener that hung up when it was asked about itself is
-    /// not asked again, and may take what it is sent.
+    /// Returns the capabilities for the next connection after a failure. The server does not query a listener again
+    /// that closed the connection instead of answering, because such a listener may still accept notifications.
     #[must_use]
     pub fn after_failure(&self) -> Self {
         Self { queried: self.queried && !self.answered_query, ..Self::default() }
     }
 
-    /// The version for a notification: that of the request behind it, unless the listener says that it does not speak that;
-    /// then the newest that both speak.
+    /// Returns the version of a notification: the version of the request that caused it or, if the listener does not
+    /// support that one, the newest version that both support.
     fn version(&self, wanted: Version) -> Option<Version> {
         if self.versions.is_empty() || self.versions.contains(&wanted) {
             return Some(wanted);
@@ -67,37 +67,37 @@ impl PeerCapabilities {
         SUPPORTED.into_iter().find(|version| self.versions.contains(version))
     }
 
-    /// Whether the listener takes an operation. Clients list what they ask for, and few list what they are sent: a
-    /// list without both Notify and Put says nothing about them.
+    /// Returns whether the listener accepts an operation. Most clients report only the operations that they
+    /// request, so a list without both Notify and Put says nothing about these two.
     fn accepts(&self, operation: Operation) -> bool {
         let listed = |operation| self.operations.contains(&operation);
-        let silent = !listed(Operation::Notify) && !listed(Operation::Put);
-        (silent || listed(operation)) && !self.refused.contains(&operation)
+        let unreported = !listed(Operation::Notify) && !listed(Operation::Put);
+        (unreported || listed(operation)) && !self.refused.contains(&operation)
     }
 }
 
-/// What became of a notification.
+/// The outcome of a notification.
 #[derive(Debug)]
 pub enum Delivery {
-    /// The listener took it.
+    /// The listener accepted it.
     Accepted,
-    /// It was not sent, or the listener refused it: for that reason.
+    /// The server did not send it, or the listener refused it; contains the reason.
     Rejected(String),
 }
 
-/// Why nothing can be sent by a connection.
+/// A failure that makes a connection unusable.
 #[derive(Debug)]
 pub enum DeliveryError {
     /// The connection failed.
     Connection(io::Error),
-    /// The listener has no identity here.
+    /// The server does not accept the certificate of the listener.
     Certificate(auth::Error),
-    /// The listener is another user than the one whose notifications they are.
+    /// The certificate of the listener names another user than the addressed one.
     WrongUser(
-        /// That user.
+        /// The user in the certificate.
         String,
     ),
-    /// What it answered makes no sense.
+    /// The response cannot be parsed.
     InvalidResponse(ttlv::Error),
 }
 
@@ -106,15 +106,15 @@ impl fmt::Display for DeliveryError {
         match self {
             Self::Connection(error) => write!(f, "the connection failed: {error}"),
             Self::Certificate(error) => write!(f, "its certificate is refused: {error}"),
-            Self::WrongUser(user) => write!(f, "its certificate is that of {user:?}"),
-            Self::InvalidResponse(error) => write!(f, "its answer cannot be parsed: {error}"),
+            Self::WrongUser(user) => write!(f, "its certificate names the user {user:?}"),
+            Self::InvalidResponse(error) => write!(f, "its response cannot be parsed: {error}"),
         }
     }
 }
 
 impl std::error::Error for DeliveryError {}
 
-/// Sends a request and gives the response.
+/// A function that sends a request and returns the response.
 pub type Exchange<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<Vec<u8>>;
 
 impl Dispatcher {
@@ -123,11 +123,11 @@ impl Dispatcher {
         &self.deliveries
     }
 
-    /// Sends one notification of `user` to `peer`, which has to be that user by its certificate. From 1.3 on, a listener is
-    /// asked about itself first, once.
+    /// Sends a notification to `peer`, whose certificate must name `user`. From 1.3 on, the server requests the
+    /// capabilities of the listener first, once per connection.
     ///
     /// # Errors
-    /// [`DeliveryError`]: the connection is of no more use.
+    /// Returns a [`DeliveryError`] if the connection is unusable.
     pub fn deliver(
         &self,
         notification: &Notification,
@@ -146,7 +146,7 @@ impl Dispatcher {
         }
         let Some(version) = capabilities.version(notification.version) else {
             return Ok(Delivery::Rejected(
-                "it speaks no version of the protocol that is spoken here".to_owned(),
+                "the listener and the server have no protocol version in common".to_owned(),
             ));
         };
         let operation = match &notification.event {
@@ -154,7 +154,7 @@ impl Dispatcher {
             Event::Changed(_) => Operation::Notify,
         };
         if !capabilities.accepts(operation) {
-            return Ok(Delivery::Rejected(format!("it does not take {operation}")));
+            return Ok(Delivery::Rejected(format!("the listener does not support {operation}")));
         }
         let mut cx = Context::new(&self.services, &identity, version);
         let payload = match &notification.event {
@@ -163,25 +163,27 @@ impl Dispatcher {
         };
         let payload = match payload {
             Ok(payload) => payload,
-            Err(error) => return Ok(Delivery::Rejected(format!("it may not have it ({error})"))),
+            Err(error) => {
+                return Ok(Delivery::Rejected(format!("its user may not get the object ({error})")));
+            }
         };
-        let answer = session.exchange(version, operation, payload)?;
-        answer.audit(&identity, peer, operation, notification.object);
-        let Some(said) = answer.failure else { return Ok(Delivery::Accepted) };
-        if answer.unsupported {
+        let response = session.exchange(version, operation, payload)?;
+        response.audit(&identity, peer, operation, notification.object);
+        let Some(failure) = response.failure else { return Ok(Delivery::Accepted) };
+        if response.unsupported {
             capabilities.refused.push(operation);
         }
-        Ok(Delivery::Rejected(format!("it answered {said}")))
+        Ok(Delivery::Rejected(format!("the listener answered {failure}")))
     }
 }
 
 /// Writes a Request Payload.
 type Payload = Box<dyn FnOnce(&mut Writer)>;
 
-/// The payload of a Put: the object as its owner could Get it, with its attributes.
+/// Returns the payload of a Put: the object as its owner could Get it, with its attributes.
 ///
 /// # Errors
-/// Whatever keeps the owner from getting it.
+/// Returns the error that the owner would receive for Get.
 fn put(
     cx: &mut Context<'_>,
     object: Id,
@@ -192,15 +194,15 @@ fn put(
     let id = UniqueIdentifier::from(object);
     let attributes = cx.open(Some(&id), Operation::GetAttributes)?;
     let attributes = &attributes.attributes;
-    let told = attributes.references(version).into_iter().flat_map(|it| attributes.values(&it));
-    let attributes = AttributeList(told.map(|(_, attribute)| attribute).collect());
+    let reported = attributes.references(version).into_iter().flat_map(|it| attributes.values(&it));
+    let attributes = AttributeList(reported.map(|(_, attribute)| attribute).collect());
     let granted = open_owned(cx, &id, Operation::Get)?;
     if lifecycle::is_destroyed(&granted) {
         return Err(destroyed(&id.to_string()));
     }
-    let (kind, types) = (granted.object_type, &capabilities.object_types);
-    let exists = kind.since() <= version && (kind != ObjectType::Template || version < V2_0);
-    if !exists || !types.is_empty() && !types.contains(&kind) {
+    let (object_type, supported) = (granted.object_type, &capabilities.object_types);
+    let exists = object_type.since() <= version && (object_type != ObjectType::Template || version < V2_0);
+    if !exists || !supported.is_empty() && !supported.contains(&object_type) {
         return Err(refused(&id.to_string()));
     }
     let options = GetOptions { format: None, wrap_type: None, compression: None, wrapping: None };
@@ -216,10 +218,10 @@ fn put(
     Ok(Box::new(move |writer| request.encode(Tag::RequestPayload, writer)))
 }
 
-/// The payload of a Notify.
+/// Returns the payload of a Notify.
 ///
 /// # Errors
-/// Whatever keeps the owner from asking for the attributes.
+/// Returns the error that the owner would receive for Get Attributes.
 fn notify(cx: &mut Context<'_>, object: Id, changes: &AttributeChanges) -> Result<Payload, Error> {
     let id = UniqueIdentifier::from(object);
     open_owned(cx, &id, Operation::GetAttributes)?;
@@ -227,7 +229,10 @@ fn notify(cx: &mut Context<'_>, object: Id, changes: &AttributeChanges) -> Resul
     Ok(Box::new(move |writer| request.encode(Tag::RequestPayload, writer)))
 }
 
-/// The object, if its policy allows the operation and the listener is its owner.
+/// Returns the object, if its policy allows the operation and the listener belongs to its owner.
+///
+/// # Errors
+/// Returns the errors of [`Context::open`], and Permission Denied for another owner.
 fn open_owned(
     cx: &mut Context<'_>,
     id: &UniqueIdentifier,
@@ -241,35 +246,35 @@ fn open_owned(
     }
 }
 
-/// A conversation in which the server asks.
+/// The exchange of requests and responses on a connection to a listener.
 struct Session<'a> {
     peer: &'a Peer,
     exchange: Exchange<'a>,
 }
 
 impl Session<'_> {
-    /// Asks a listener which versions it speaks and what it can do (1.4 §5.3 and §5.4). One that does not answer that
-    /// may still take what it is sent.
+    /// Requests the protocol versions, operations and object types of the listener (1.4 §5.3 and §5.4). A listener
+    /// that does not report them may still accept notifications.
     fn query(&mut self, version: Version, capabilities: &mut PeerCapabilities) -> Result<(), DeliveryError> {
         capabilities.queried = true;
-        let nothing = |writer: &mut Writer| writer.structure(Tag::RequestPayload, |_| ());
-        let told = self.exchange(version, Operation::DiscoverVersions, Box::new(nothing))?;
+        let empty = |writer: &mut Writer| writer.structure(Tag::RequestPayload, |_| ());
+        let response = self.exchange(version, Operation::DiscoverVersions, Box::new(empty))?;
         capabilities.versions =
-            told.all::<ProtocolVersion>(Tag::ProtocolVersion)?.into_iter().map(Version::from).collect();
+            response.all::<ProtocolVersion>(Tag::ProtocolVersion)?.into_iter().map(Version::from).collect();
         let Some(version) = capabilities.version(version).filter(|version| *version >= V1_3) else {
             capabilities.answered_query = true;
             return Ok(());
         };
         let functions: Vec<_> = QUERY_FUNCTIONS.into_iter().filter(|it| it.since() <= version).collect();
-        let question = move |writer: &mut Writer| {
+        let payload = move |writer: &mut Writer| {
             writer.structure(Tag::RequestPayload, |writer| functions.write(Tag::QueryFunction, writer));
         };
-        let told = self.exchange(version, Operation::Query, Box::new(question))?;
-        // Numbers that are unknown here are of no interest.
-        let numbers = |tag| told.all::<RawEnumeration>(tag);
-        let operations = numbers(Tag::Operation)?.into_iter();
+        let response = self.exchange(version, Operation::Query, Box::new(payload))?;
+        // Values that this server does not know are ignored.
+        let values = |tag| response.all::<RawEnumeration>(tag);
+        let operations = values(Tag::Operation)?.into_iter();
         capabilities.operations = operations.filter_map(|it| Operation::from_wire(it.0)).collect();
-        let types = numbers(Tag::ObjectType)?.into_iter();
+        let types = values(Tag::ObjectType)?.into_iter();
         capabilities.object_types = types.filter_map(|it| ObjectType::from_wire(it.0)).collect();
         capabilities.answered_query = true;
         Ok(())
@@ -289,14 +294,15 @@ impl Session<'_> {
     }
 }
 
-/// An Enumeration of which any number is taken.
+/// An Enumeration value, which need not be in the standard.
 struct RawEnumeration(u32);
 
 impl Value for RawEnumeration {
     fn decode(item: &ttlv::Item<'_>) -> Result<Self, ttlv::Error> {
         let bytes = item.expect(ttlv::ItemType::Enumeration)?;
-        let bytes =
-            bytes.try_into().map_err(|_| ttlv::Error::Invalid { tag: item.tag, why: "it has four bytes" })?;
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| ttlv::Error::Invalid { tag: item.tag, why: "an Enumeration has four bytes" })?;
         Ok(Self(u32::from_be_bytes(bytes)))
     }
 
@@ -305,7 +311,7 @@ impl Value for RawEnumeration {
     }
 }
 
-/// A request of one item. Of the header's fields, most are for clients only (1.4 §5.1).
+/// Returns a request with one batch item. Requests of servers use few fields of the header (1.4 §5.1).
 fn message(version: Version, operation: Operation, payload: Payload) -> Vec<u8> {
     let mut writer = Writer::new(version);
     writer.structure(Tag::RequestMessage, |writer| {
@@ -318,29 +324,30 @@ fn message(version: Version, operation: Operation, payload: Payload) -> Vec<u8> 
     writer.into_bytes()
 }
 
-/// What a listener answered.
+/// The response of a listener.
 #[derive(Debug)]
 struct Response {
     version: Version,
-    /// What it says went wrong; none where nothing did.
+    /// The status, reason and message of a failure, or `None` after success.
     failure: Option<String>,
-    /// Whether that is because it does not have the operation.
+    /// Whether the reason is Operation Not Supported.
     unsupported: bool,
     /// The contents of the Response Payload.
     payload: Vec<u8>,
 }
 
 impl Response {
-    /// Reads a response of one item. Whatever else stands in it is passed over.
+    /// Reads a response with one batch item, and ignores items that the server does not need.
     fn read(response: &[u8], version: Version) -> Result<Self, ttlv::Error> {
         let mut outer = Reader::new(response, V1_0);
         let mut rows = outer.require(Tag::ResponseMessage)?.structure()?;
         outer.finish()?;
         let mut header = rows.require(Tag::ResponseHeader)?.structure()?;
-        // A listener that does not speak the version says so in another.
-        let spoken: ProtocolVersion = Field::read(Tag::ProtocolVersion, &mut header)?;
-        let version = Some(Version::from(spoken)).filter(|it| SUPPORTED.contains(it)).unwrap_or(version);
-        let mut answer = Self { version, failure: None, unsupported: false, payload: Vec::new() };
+        // A listener answers a version that it does not support in another version.
+        let header_version: ProtocolVersion = Field::read(Tag::ProtocolVersion, &mut header)?;
+        let version =
+            Some(Version::from(header_version)).filter(|it| SUPPORTED.contains(it)).unwrap_or(version);
+        let mut response = Self { version, failure: None, unsupported: false, payload: Vec::new() };
         let (mut status, mut reason, mut message) = (None, None, None);
         let mut item = rows.require(Tag::BatchItem)?.structure()?;
         while let Some(row) = item.next()? {
@@ -348,21 +355,21 @@ impl Response {
                 Tag::ResultStatus => status = Some(ResultStatus::decode(&row)?),
                 Tag::ResultReason => reason = Some(RawEnumeration::decode(&row)?.0),
                 Tag::ResultMessage => message = Some(String::decode(&row)?),
-                Tag::ResponsePayload => answer.payload = row.expect(ttlv::ItemType::Structure)?.to_vec(),
+                Tag::ResponsePayload => response.payload = row.expect(ttlv::ItemType::Structure)?.to_vec(),
                 _ => {}
             }
         }
         let status = status.ok_or(ttlv::Error::Missing { tag: Tag::ResultStatus, found: None })?;
         if status != ResultStatus::Success {
             let message: String = message.unwrap_or_default().chars().take(MAX_LOGGED).collect();
-            let reason_told = reason.map(|reason| format!(", reason {reason:#010X}")).unwrap_or_default();
-            answer.failure = Some(format!("{status}{reason_told}, {message:?}"));
-            answer.unsupported = reason == Some(ResultReason::OperationNotSupported.to_wire());
+            let reason_text = reason.map(|reason| format!(", reason {reason:#010X}")).unwrap_or_default();
+            response.failure = Some(format!("{status}{reason_text}, {message:?}"));
+            response.unsupported = reason == Some(ResultReason::OperationNotSupported.to_wire());
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    /// The items of its payload that have that tag; none of a failure.
+    /// Returns the items of the payload with this tag; a failure has no payload.
     fn all<T: Value>(&self, tag: Tag) -> Result<Vec<T>, DeliveryError> {
         let mut values = Vec::new();
         let mut rows = Reader::new(&self.payload, self.version);
@@ -374,7 +381,7 @@ impl Response {
         Ok(values)
     }
 
-    /// One line for the audit: what the server sent left it, whatever the listener says.
+    /// Writes a line of the audit log, also for a failure, because the listener received the notification.
     fn audit(&self, identity: &Identity, peer: &Peer, operation: Operation, object: Id) {
         let status =
             if self.failure.is_none() { ResultStatus::Success } else { ResultStatus::OperationFailed };
@@ -393,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_that_of_the_request_or_else_the_newest_that_both_speak() {
+    fn uses_the_version_of_the_request_or_else_the_newest_that_both_support() {
         assert_eq!(of(&[], &[]).version(V1_4), Some(V1_4));
         assert_eq!(of(&[V1_2, V1_4], &[]).version(V1_2), Some(V1_2));
         assert_eq!(of(&[V1_2, V1_4], &[]).version(V2_1), Some(V1_4));
@@ -401,57 +408,57 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_operations_counts_where_it_speaks_of_what_servers_send() {
+    fn a_list_of_operations_counts_only_if_it_contains_one_that_servers_send() {
         use Operation::{Get, Notify, Put};
-        let taken = |operations: &[Operation]| {
+        let accepted = |operations: &[Operation]| {
             let listener = of(&[], operations);
             [listener.accepts(Put), listener.accepts(Notify)]
         };
-        assert_eq!(taken(&[]), [true, true]);
-        assert_eq!(taken(&[Get]), [true, true]);
-        assert_eq!(taken(&[Get, Put]), [true, false]);
-        assert_eq!(taken(&[Notify]), [false, true]);
+        assert_eq!(accepted(&[]), [true, true]);
+        assert_eq!(accepted(&[Get]), [true, true]);
+        assert_eq!(accepted(&[Get, Put]), [true, false]);
+        assert_eq!(accepted(&[Notify]), [false, true]);
         let mut listener = of(&[], &[]);
         listener.refused.push(Notify);
         assert!(listener.accepts(Put) && !listener.accepts(Notify));
     }
 
     #[test]
-    fn who_hung_up_on_a_question_is_not_asked_again() {
+    fn listener_that_closed_the_connection_during_query_is_not_queried_again() {
         let mut listener = PeerCapabilities { queried: true, ..PeerCapabilities::default() };
         assert!(listener.after_failure().queried);
         listener.answered_query = true;
         assert!(!listener.after_failure().queried);
     }
 
-    /// A response as a listener sends it.
+    /// Returns the response of a listener.
     fn response(status: ResultStatus, reason: Option<u32>, payload: impl FnOnce(&mut Writer)) -> Vec<u8> {
         super::super::message(V1_4, DateTime(0), None, 1, |writer| {
             writer.structure(Tag::BatchItem, |writer| {
                 Operation::Query.encode(Tag::Operation, writer);
                 status.encode(Tag::ResultStatus, writer);
                 reason.map(RawEnumeration).write(Tag::ResultReason, writer);
-                reason.map(|_| "no".to_owned()).write(Tag::ResultMessage, writer);
+                reason.map(|_| "refused".to_owned()).write(Tag::ResultMessage, writer);
                 writer.structure(Tag::ResponsePayload, payload);
             });
         })
     }
 
     #[test]
-    fn answers_are_read_whatever_numbers_they_hold() {
+    fn reads_responses_with_unknown_enumeration_values() {
         let payload = |writer: &mut Writer| {
             vec![RawEnumeration(1), RawEnumeration(0x8000_0007)].write(Tag::Operation, writer);
             "a vendor".to_owned().write(Tag::VendorIdentification, writer);
         };
-        let answer = Response::read(&response(ResultStatus::Success, None, payload), V1_4).unwrap();
-        assert!(answer.failure.is_none());
-        let numbers: Vec<_> =
-            answer.all::<RawEnumeration>(Tag::Operation).unwrap().iter().map(|it| it.0).collect();
-        assert_eq!(numbers, [1, 0x8000_0007]);
+        let read = Response::read(&response(ResultStatus::Success, None, payload), V1_4).unwrap();
+        assert!(read.failure.is_none());
+        let values: Vec<_> =
+            read.all::<RawEnumeration>(Tag::Operation).unwrap().iter().map(|it| it.0).collect();
+        assert_eq!(values, [1, 0x8000_0007]);
         for (reason, unsupported) in [(5, true), (1, false), (0x8000_0001, false)] {
             let failed = response(ResultStatus::OperationFailed, Some(reason), |_| ());
-            let answer = Response::read(&failed, V1_4).unwrap();
-            assert_eq!((answer.failure.is_some(), answer.unsupported), (true, unsupported));
+            let read = Response::read(&failed, V1_4).unwrap();
+            assert_eq!((read.failure.is_some(), read.unsupported), (true, unsupported));
         }
         assert!(
             Response::read(&response(ResultStatus::OperationPending, None, |_| ()), V1_4)
@@ -462,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_cut_or_none_is_an_error() {
+    fn rejects_truncated_responses_and_reads_modified_ones_without_panic() {
         let whole = response(ResultStatus::Success, None, |writer| {
             "a vendor".to_owned().write(Tag::VendorIdentification, writer);
         });
@@ -472,10 +479,10 @@ mod tests {
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= 0x55;
-            // It makes sense or not; it is read without a bug either way.
+            // The modified response may be valid or not.
             drop(
                 Response::read(&changed, V1_4)
-                    .map(|answer| drop(answer.all::<String>(Tag::VendorIdentification))),
+                    .map(|read| drop(read.all::<String>(Tag::VendorIdentification))),
             );
         }
     }

@@ -1,5 +1,5 @@
-//! The transactions of a batch that fail one by one: each starts before the earlier ones are durable, and all are
-//! durable before the response is sent.
+//! Pipelined commits: each transaction of a batch starts before the earlier ones are durable, all are durable
+//! before the response is sent, and each can fail on its own.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::scope::{CommitMode, LostTransaction, Scope};
 /// The transactions of one batch, whose commits the store performs while later items of the batch execute.
 pub(super) struct CommitPipeline<'a> {
     store: &'a dyn Store,
-    /// The commits that are not known to be durable, with the numbers of their transactions.
+    /// The commits that can still fail, with the numbers of their transactions.
     pending: Vec<(usize, Box<dyn PendingCommit + 'a>)>,
     started: usize,
     lost: Vec<LostTransaction>,
@@ -24,7 +24,7 @@ impl<'a> CommitPipeline<'a> {
         Self { store, pending: Vec::new(), started: 0, lost: Vec::new() }
     }
 
-    /// Waits for all pending commits.
+    /// Waits for all pending commits, and returns the error of one that failed.
     fn wait(&mut self) -> Result<(), Error> {
         let mut outcome = Ok(());
         for (number, pending) in self.pending.drain(..) {
@@ -38,8 +38,8 @@ impl<'a> CommitPipeline<'a> {
 }
 
 impl Scope for CommitPipeline<'_> {
-    /// A read after a transaction of the batch runs as a transaction too, because other reads need not see commits
-    /// that are pending.
+    /// A read after a transaction of the batch runs as a transaction too, because a read outside a transaction may
+    /// not see pending commits.
     fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         if self.pending.is_empty() {
             return self.store.read(id).or_general_failure();
@@ -85,7 +85,7 @@ impl Scope for CommitPipeline<'_> {
     }
 
     fn take_lost(&mut self) -> Vec<LostTransaction> {
-        // The failures are in `lost`.
+        // `lost` contains the failures.
         drop(self.wait());
         std::mem::take(&mut self.lost)
     }

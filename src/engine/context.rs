@@ -1,4 +1,4 @@
-//! The view that one request has of the server: the gate, identifiers and the ID Placeholder, transactions, the clock.
+//! The context of one request: access checks, identifiers and the ID Placeholder, transactions, and the time.
 //!
 //! [`Context::open`] and [`Context::locate`] read; [`Context::modify`] and [`Context::insert`] change. Each change is
 //! one transaction: durable when the method returns, durable before the response is sent, or enclosed by the
@@ -26,17 +26,19 @@ use super::scope::{CommitMode, LostTransaction, Scope};
 use super::services::Services;
 use super::services::notifications::{Addressed, ChangeRecorder};
 
-/// The number of objects that one Locate returns. Their identifiers fill the largest response; a client with more
-/// objects requests them page by page.
+/// The maximum number of objects that one Locate returns. Their identifiers fill the largest response; a client
+/// requests more objects page by page.
 pub const MAX_LOCATED: u64 = 1 << 20;
 
-/// The number of criteria of one Locate: more than there are attributes, and few enough for one query of each store.
+/// The maximum number of criteria of one Locate: more than the number of attributes, and within the limits of a
+/// store's query.
 pub const MAX_CRITERIA: usize = 256;
 
-/// The number of jobs that compute for long in a batch with Undo, which blocks all other transactions while it runs.
+/// The maximum number of jobs that compute for long in a batch with Undo, which blocks all other transactions while
+/// it runs.
 pub const MAX_HEAVY_IN_BATCH: u32 = 8;
 
-/// One request's view of the server, from its first batch item to its last.
+/// The context of a request, from its first batch item to its last.
 pub struct Context<'a> {
     /// The identity of the requester.
     pub identity: &'a Identity,
@@ -44,7 +46,7 @@ pub struct Context<'a> {
     pub version: Version,
     /// The time of the request, the same for all its batch items.
     pub now: DateTime,
-    /// What all requests share.
+    /// The services that all requests share.
     pub services: &'a Services,
     /// Whether PyKMIP's or the standard's behaviour applies to the request.
     pub compatibility: Behavior,
@@ -73,11 +75,11 @@ impl<'a> Context<'a> {
         Self::scoped(services, identity, version, Box::new(pipeline))
     }
 
-    /// Runs `job` in a context whose changes are one transaction, which commits or rolls back as `job` returns. A store
-    /// may repeat `job`, in a new context.
+    /// Runs `job` in a context whose changes are one transaction, which commits or rolls back as `job` returns. A
+    /// store may repeat `job`, in a new context.
     ///
     /// # Errors
-    /// Returns General Failure if the store fails; none of the changes is kept then.
+    /// Returns General Failure if the store fails and none of the changes is durable.
     pub fn atomically(
         services: &Services,
         identity: &Identity,
@@ -121,7 +123,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Begins a batch item with that operation.
+    /// Begins a batch item with this operation.
     ///
     /// # Errors
     /// Returns Permission Denied if the request contains a ticket without the right to the operation.
@@ -130,8 +132,8 @@ impl<'a> Context<'a> {
         access::admit_operation(self.identity, operation)
     }
 
-    /// Returns the object that `identifier`, or else the ID Placeholder, names, in its state at the time of the request,
-    /// if its policy allows `operation`.
+    /// Returns the object that `identifier`, or else the ID Placeholder, names, in its state at the time of the
+    /// request, if its policy allows `operation`.
     ///
     /// # Errors
     /// Returns Object Not Found (before 2.1 Item Not Found), Permission Denied, or Object Archived if the operation
@@ -166,12 +168,13 @@ impl<'a> Context<'a> {
         self.update(identifier, operation, change, |transaction, record| transaction.update(record))
     }
 
-    /// Records that a client gets the object: the rotation of its groups moves, and it is no longer Fresh (1.4 §3.34).
-    /// Fresh does not count as a change, so Last Change Date stays.
+    /// Records that a client gets the object: the rotation of its groups moves, and it is no longer Fresh (1.4
+    /// §3.34). Fresh does not count as a change, so Last Change Date stays.
     ///
-    /// The record of a group member is durable before the client gets it, so that no other client draws the member. An
-    /// object in no group is never drawn, so its record is written lazily. If the store fails, the client gets the
-    /// object all the same and the object stays Fresh; the log contains the reason.
+    /// The record of a group member is durable before the client gets it, so that Locate returns the member as
+    /// Fresh to no other client. Locate never returns an object without group as a default member, so its record is
+    /// written lazily. If the store fails, the client still gets the object, and the object stays Fresh; the log
+    /// contains the reason.
     ///
     /// # Errors
     /// Returns Item Not Found or Permission Denied if another request destroyed or restricted the object meanwhile.
@@ -214,8 +217,8 @@ impl<'a> Context<'a> {
         lost
     }
 
-    /// Runs a job that computes for long, such as making an RSA key, with a CPU permit. The job must run before the
-    /// transaction that needs its result.
+    /// Runs a job that computes for long, such as the generation of an RSA key, with a CPU permit. The job must run
+    /// before the transaction that needs its result.
     ///
     /// # Errors
     /// Returns the errors of `job`, and Operation Not Supported for more than [`MAX_HEAVY_IN_BATCH`] jobs in a batch
@@ -226,7 +229,8 @@ impl<'a> Context<'a> {
         }
         if self.heavy_jobs >= MAX_HEAVY_IN_BATCH {
             let message = format!(
-                "A batch with Undo can make or derive {MAX_HEAVY_IN_BATCH} keys of kinds that take long."
+                "A batch with Undo generates or derives at most {MAX_HEAVY_IN_BATCH} keys of kinds that compute for long; \
+                 use several batches."
             );
             return Err(failed(ResultReason::OperationNotSupported, message));
         }
@@ -240,7 +244,7 @@ impl<'a> Context<'a> {
         self.scope.commit_mode() == CommitMode::Enclosed
     }
 
-    /// Returns the server state of that name.
+    /// Returns the server state of this name.
     pub(super) fn read_server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
         self.scope.server_state(name)
     }
@@ -248,12 +252,12 @@ impl<'a> Context<'a> {
     /// Returns the objects that the requester may locate and that meet the criteria.
     ///
     /// # Errors
-    /// Returns Permission Denied if the request contains a ticket without the right to locate any object, Invalid Field
-    /// for more than [`MAX_CRITERIA`], Response Too Large if more than [`MAX_LOCATED`] objects match and the client
-    /// requests all of them, and General Failure if the store fails.
+    /// Returns Permission Denied if the request contains a ticket without the right to locate any object, Invalid
+    /// Field for more than [`MAX_CRITERIA`], Response Too Large if more than [`MAX_LOCATED`] objects match and the
+    /// client requests all of them, and General Failure if the store fails.
     pub fn locate(&mut self, search: Search) -> Result<Located, Error> {
         if search.criteria.len() > MAX_CRITERIA {
-            return Err(invalid_field(format!("A Locate can ask for {MAX_CRITERIA} values at the most.")));
+            return Err(invalid_field(format!("A Locate contains at most {MAX_CRITERIA} attribute values.")));
         }
         access::admit_all(self.identity, Operation::Locate)?;
         let query = Query {
@@ -271,7 +275,7 @@ impl<'a> Context<'a> {
         if found.ids.len() as u64 > MAX_LOCATED {
             return Err(failed(
                 ResultReason::ResponseTooLarge,
-                format!("More than {MAX_LOCATED} objects match: ask for fewer with Maximum Items."),
+                format!("More than {MAX_LOCATED} objects match; request fewer with Maximum Items."),
             ));
         }
         Ok(found)
@@ -282,8 +286,8 @@ impl<'a> Context<'a> {
         self.services.clock.instant()
     }
 
-    /// Makes an object the ID Placeholder, and the one that the Unique Identifier placeholder of that kind names in the
-    /// following items of the batch.
+    /// Makes an object the ID Placeholder, and the one that the Unique Identifier placeholder of that kind names in
+    /// the following items of the batch.
     pub fn leave(&mut self, kind: UniqueIdentifierValue, id: Id) {
         self.placeholder = Some(id);
         self.batch_objects.push((kind, id));
@@ -322,7 +326,7 @@ impl<'a> Context<'a> {
                 self.placeholder
             }
             Some(UniqueIdentifier::Placeholder(kind)) => {
-                self.batch_objects.iter().rev().find(|(made, _)| made == kind).map(|(_, id)| *id)
+                self.batch_objects.iter().rev().find(|(left_by, _)| left_by == kind).map(|(_, id)| *id)
             }
             Some(UniqueIdentifier::Item(number)) => self.object_of_item(*number),
         };
@@ -330,7 +334,7 @@ impl<'a> Context<'a> {
             Some(identifier) => not_found(&identifier.to_string()),
             None => failed(
                 ResultReason::ObjectNotFound,
-                "Could not locate object: the request names none, and nothing earlier in its batch left one.",
+                "Could not locate object: the request names none, and the ID Placeholder of its batch is empty.",
             )
             .from_version(V2_1),
         })?;
@@ -339,7 +343,8 @@ impl<'a> Context<'a> {
         Ok((id, text))
     }
 
-    /// Returns the object with that number among those of the batch, counted from the first or backwards from the last.
+    /// Returns the object with that number among those of the batch, counted from the first or backwards from the
+    /// last.
     fn object_of_item(&self, number: i32) -> Option<Id> {
         let position = match usize::try_from(number) {
             Ok(from_first) => from_first,
@@ -348,7 +353,8 @@ impl<'a> Context<'a> {
         self.batch_objects.get(position).map(|(_, id)| *id)
     }
 
-    /// Returns the gate of this request. The policies are a parameter, because a transaction borrows the context.
+    /// Returns the access check of this request. The policies are a parameter, because a transaction borrows the
+    /// context.
     pub(super) fn gate<'p>(&self, policies: &'p Policies) -> Gate<'p>
     where
         'a: 'p,
@@ -396,8 +402,9 @@ impl<'a> Context<'a> {
             };
             outcome
         })?;
-        let value = result
-            .unwrap_or_else(|| Err(failed(ResultReason::GeneralFailure, "The change was not made.")))?;
+        let value = result.unwrap_or_else(|| {
+            Err(failed(ResultReason::GeneralFailure, "The store did not execute the change."))
+        })?;
         if self.scope.commit_mode() == CommitMode::Immediate {
             for (user, notification) in notifications {
                 services.notifications.post(&user, notification);
@@ -462,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_transaction_keeps_nothing_in_any_commit_mode() {
+    fn failed_transaction_changes_nothing_in_any_commit_mode() {
         let (services, john) = (services(), john());
         let name = |mode: usize| format!("state {mode}");
         let fail = |cx: &mut Context<'_>, mode: usize| {

@@ -1,8 +1,9 @@
-//! CPU permits: jobs that compute for long, such as making an RSA key, wait here, so that they leave processors to
-//! requests that take little time.
+//! CPU permits: a job that computes for long, such as the generation of an RSA key, waits for a permit, so that other
+//! requests get a share of the processors.
 //!
-//! All servers of a process share the permits, because they share the processors. Waiting jobs get permits in the order
-//! of their arrival. A job must not access the store: other requests would wait with it for the permit.
+//! All servers of a process share the permits, because they share the processors. Waiting jobs get permits in the
+//! order of their arrival. A job must not access the store, because its transaction would block others while it
+//! waits.
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -70,7 +71,7 @@ impl CpuPermits {
     }
 }
 
-/// A permit; dropping it returns it, also when the job panics.
+/// A permit. Its drop returns it to the semaphore, also if the job panics.
 struct Permit<'a>(&'a CpuPermits);
 
 impl Drop for Permit<'_> {
@@ -96,8 +97,8 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..20 {
                         permits.run(|| {
-                            let now = running.fetch_add(1, Ordering::SeqCst) + 1;
-                            most.fetch_max(now, Ordering::SeqCst);
+                            let current = running.fetch_add(1, Ordering::SeqCst) + 1;
+                            most.fetch_max(current, Ordering::SeqCst);
                             thread::yield_now();
                             running.fetch_sub(1, Ordering::SeqCst);
                         });

@@ -38,7 +38,7 @@ pub fn wrong_state(message: impl Into<Cow<'static, str>>) -> Error {
 }
 
 /// Returns the error for an object whose policy does not allow the operation: Permission Denied. The message, which
-/// clients parse, reveals no more than that of [`not_found`].
+/// clients parse, is that of [`not_found`], so that it does not reveal whether the object exists.
 pub fn refused(identifier: &str) -> Error {
     Error::new(ResultReason::PermissionDenied, format!("Could not locate object: {identifier}"))
 }

@@ -1,4 +1,4 @@
-//! The ways in which the reads and transactions of a request reach the store.
+//! The scopes in which a request reads and runs transactions.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use crate::store::{Id, Located, Outcome, Query, Record, Store, Transaction};
 
 use super::error::OrGeneralFailure;
 
-/// A transaction that was executed and whose commit failed.
+/// A transaction whose commit failed after its execution.
 #[derive(Debug)]
 pub struct LostTransaction {
-    /// The number of transactions that started before it.
+    /// The number of transactions of the batch that started before it.
     pub number: usize,
     /// General Failure; the log contains the cause.
     pub error: Error,
 }
 
-/// When the transactions of a scope become durable.
+/// The time at which the transactions of a scope become durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CommitMode {
     /// Before [`Scope::transact`] returns.
@@ -28,7 +28,7 @@ pub(super) enum CommitMode {
     Enclosed,
 }
 
-/// What a request reads from and writes to: the store, a pipeline of commits, or an open transaction.
+/// A scope: the store, a pipeline of commits, or an open transaction.
 ///
 /// A method returns General Failure if the store fails, and logs the cause.
 pub(super) trait Scope {
@@ -38,13 +38,13 @@ pub(super) trait Scope {
     /// Returns the objects that match `query`, as the transactions of the scope left them.
     fn locate(&mut self, query: &Query) -> Result<Located, Error>;
 
-    /// Returns the server state of that name, as the transactions of the scope left it.
+    /// Returns the server state of this name, as the transactions of the scope left it.
     fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error>;
 
     /// Runs `job` as one transaction. A store may repeat `job` if it conflicts with another transaction.
     fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error>;
 
-    /// Returns when the transactions become durable.
+    /// Returns the time at which the transactions become durable.
     fn commit_mode(&self) -> CommitMode;
 
     /// Returns the number of transactions that were started in a pipeline.

@@ -1,4 +1,4 @@
-//! The services as one request uses them: with its requester, its time and its transactions.
+//! Calls of the services with the requester, the time and the transactions of one request.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -48,16 +48,17 @@ impl Context<'_> {
         self.services.group_rotation.record(&self.identity.principal, groups, record.sort_key());
     }
 
-    /// Returns the issuer of certificates. The first use makes it if the settings name none.
+    /// Returns the issuer of certificates. The first use creates it if the settings name none.
     ///
     /// # Errors
-    /// Returns Cryptographic Failure if the key cannot be made, and General Failure if the store fails.
+    /// Returns Cryptographic Failure if the key cannot be generated, and General Failure if the store fails.
     pub fn issuer(&mut self) -> Result<Arc<Issuer>, Error> {
         let (services, now) = (self.services, self.now);
         services.authority.issuer(self, now)
     }
 
-    /// Returns the certificate of the server's authority in DER, or `None` if there is no authority yet.
+    /// Returns the certificate of the server's authority in DER, or `None` if the server's own authority was never
+    /// used.
     ///
     /// # Errors
     /// Returns General Failure if the store fails.

@@ -1,15 +1,15 @@
-//! The server information that Query returns. An administrator can configure it, to test how clients process it; it does
-//! not change the behaviour of the server.
+//! The server information that Query returns. An administrator can configure it, to test how clients process it; it
+//! does not change the behaviour of the server.
 
 use crate::kmip::enums::ProfileName;
 use crate::kmip::structures::ValidationInformation;
 
-/// The server information that Query, and C_GetInfo of PKCS#11, return.
+/// The server information that Query and C_GetInfo of PKCS#11 return.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Announced {
     /// The profiles in this order; `None` selects the profiles that the server implements.
     pub profiles: Option<Vec<Profile>>,
-    /// The validations of the product; by default none.
+    /// The validations of the product, by default none.
     pub validations: Vec<ValidationInformation>,
     /// The manufacturer of the server.
     pub manufacturer: String,

@@ -1,7 +1,7 @@
 //! The authority that signs the certificates of Certify and Re-certify (KMIP 1.4 §4.7, 2.1 §6.1.6).
 //!
-//! The settings name the administrator's authority; without one, the server makes its own on first use and keeps it in
-//! the store, out of the reach of clients. SECURITY.md describes how its private key is protected.
+//! The settings name the administrator's authority. Without one, the first use creates the server's own authority
+//! in the store, where no client can access it. SECURITY.md describes how its private key is protected.
 
 use std::sync::{Arc, Mutex};
 
@@ -26,7 +26,7 @@ const STATE_NAME: &str = "certification authority";
 const LOG: &str = "kmip.server.engine";
 
 structure! {
-    /// The server's own authority in the store.
+    /// The stored form of the server's own authority.
     pub struct StoredAuthority {
         CertificateValue => certificate: Vec<u8>,
         KeyMaterial => key: Secret,
@@ -44,7 +44,7 @@ fn decode(stored: &Secret) -> Result<StoredAuthority, Error> {
     reader.and_then(|item| StoredAuthority::decode(&item)).map_err(unreadable)
 }
 
-/// What an authority needs from the request that uses it.
+/// The services of the request that uses an authority.
 pub trait AuthorityHost {
     /// Returns the server state of that name.
     ///
@@ -52,7 +52,7 @@ pub trait AuthorityHost {
     /// Returns General Failure if the store fails.
     fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error>;
 
-    /// Stores `value` as the server state of that name unless there is one, and returns the stored one.
+    /// Returns the server state of that name; stores `value` first if there is none.
     ///
     /// # Errors
     /// Returns General Failure if the store fails.
@@ -61,7 +61,7 @@ pub trait AuthorityHost {
     /// Runs a job that computes for long, with a CPU permit.
     ///
     /// # Errors
-    /// Returns the error of `job`, or the reason why it may not run.
+    /// Returns the errors of `job`, and Operation Not Supported if a batch with Undo runs too many such jobs.
     fn compute<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error>;
 }
 
@@ -73,7 +73,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Returns an authority that the server makes on first use.
+    /// Returns an authority that the first use creates.
     pub fn own() -> Self {
         Self::default()
     }
@@ -83,13 +83,13 @@ impl Authority {
         Self { issuer: Mutex::new(Some(Arc::new(issuer))) }
     }
 
-    /// Returns the issuer of certificates. The first use makes the server's own authority.
+    /// Returns the issuer of certificates. The first use creates the server's own authority.
     ///
     /// # Errors
-    /// Returns Cryptographic Failure if the key cannot be made, and General Failure if the store fails or the stored
-    /// authority cannot be read.
+    /// Returns Cryptographic Failure if the key cannot be generated, and General Failure if the store fails or the
+    /// stored authority cannot be read.
     pub fn issuer(&self, host: &mut impl AuthorityHost, now: DateTime) -> Result<Arc<Issuer>, Error> {
-        if let Some(issuer) = self.known() {
+        if let Some(issuer) = self.cached() {
             return Ok(issuer);
         }
         let (stored, is_new) = match host.server_state(STATE_NAME)? {
@@ -101,7 +101,7 @@ impl Authority {
         };
         let stored = decode(&stored)?;
         let issuer = Arc::new(Issuer::read(&stored.certificate, stored.key.expose())?);
-        // Undo of the batch can still remove a new authority, so the next use reads it from the store.
+        // Undo of the batch can still remove a new authority, so only a later use caches it.
         if !is_new {
             log::info!(
                 target: LOG,
@@ -118,14 +118,14 @@ impl Authority {
     /// # Errors
     /// Returns General Failure if the store fails or the stored authority cannot be read.
     pub fn certificate(&self, host: &mut impl AuthorityHost) -> Result<Option<Vec<u8>>, Error> {
-        if let Some(issuer) = self.known() {
+        if let Some(issuer) = self.cached() {
             return Ok(Some(issuer.certificate().to_vec()));
         }
         let stored = host.server_state(STATE_NAME)?;
         stored.map(|stored| Ok(decode(&stored)?.certificate)).transpose()
     }
 
-    fn known(&self) -> Option<Arc<Issuer>> {
+    fn cached(&self) -> Option<Arc<Issuer>> {
         self.issuer.lock().ignore_poison().clone()
     }
 }

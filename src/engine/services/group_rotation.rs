@@ -14,7 +14,7 @@ use crate::kmip::Principal;
 use crate::lock::IgnorePoison;
 use crate::store::SortKey;
 
-/// One more position evicts the one that was requested longest ago; the rotation of its group starts again.
+/// A position past a bound evicts the least recently requested one, whose rotation starts again.
 const BOUNDS: Bounds = Bounds {
     capacity: 4096,
     when_full: WhenFull::EvictOldest,
@@ -25,10 +25,10 @@ const BOUNDS: Bounds = Bounds {
 /// The rotation positions of all users.
 pub struct GroupRotation(Mutex<Table>);
 
-/// From a user and a group to the member that the user got last.
+/// The member that a user got last from a group.
 type Table = BoundedMap<Key, Option<SortKey>>;
 
-/// A user and the digest of a group's name: names can be as long as a request.
+/// A user and the digest of a group's name, because a name can be as long as a request.
 type Key = (String, Vec<u8>);
 
 impl Default for GroupRotation {
@@ -52,12 +52,12 @@ impl GroupRotation {
         None
     }
 
-    /// Records that the user got the member at `place` of `groups`. Does nothing for groups of which the user has
-    /// never requested the default member.
-    pub fn record(&self, user: &Principal, groups: &[String], place: SortKey) {
+    /// Records that the user got the member of `groups` with this sort key. Does nothing for groups of which the
+    /// user has never requested the default member.
+    pub fn record(&self, user: &Principal, groups: &[String], member: SortKey) {
         for group in groups {
             if let Some(last) = self.table().get_mut(&key(user, group)) {
-                *last = Some(place);
+                *last = Some(member);
             }
         }
     }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::store::Id;
 
-    fn place(number: u64) -> SortKey {
+    fn member(number: u64) -> SortKey {
         SortKey { initial_date: None, id: Id(number) }
     }
 
@@ -89,26 +89,26 @@ mod tests {
     #[test]
     fn records_members_from_the_first_request_of_the_user_for_the_group() {
         let (rotation, now) = (GroupRotation::default(), Instant::now());
-        rotation.record(&"john".into(), &groups(&["a"]), place(7));
+        rotation.record(&"john".into(), &groups(&["a"]), member(7));
         assert_eq!(rotation.table().len(), 0);
         assert_eq!(rotation.last_served(&"john".into(), "a", now), None);
-        rotation.record(&"jane".into(), &groups(&["a"]), place(7));
-        rotation.record(&"john".into(), &groups(&["b"]), place(7));
+        rotation.record(&"jane".into(), &groups(&["a"]), member(7));
+        rotation.record(&"john".into(), &groups(&["b"]), member(7));
         assert_eq!(rotation.last_served(&"john".into(), "a", now), None);
-        rotation.record(&"john".into(), &groups(&["b", "a"]), place(7));
-        assert_eq!(rotation.last_served(&"john".into(), "a", now), Some(place(7)));
+        rotation.record(&"john".into(), &groups(&["b", "a"]), member(7));
+        assert_eq!(rotation.last_served(&"john".into(), "a", now), Some(member(7)));
     }
 
     #[test]
-    fn evicts_the_position_that_was_requested_longest_ago() {
+    fn evicts_the_least_recently_requested_position() {
         let (rotation, now) = (GroupRotation::default(), Instant::now());
         let at = |number: usize| now + Duration::from_millis(number as u64);
         for number in 0..=64 {
             rotation.last_served(&"john".into(), &number.to_string(), at(number));
-            rotation.record(&"john".into(), &[number.to_string()], place(1));
+            rotation.record(&"john".into(), &[number.to_string()], member(1));
         }
         assert_eq!(rotation.table().len(), 64);
-        assert_eq!(rotation.last_served(&"john".into(), "1", at(100)), Some(place(1)));
+        assert_eq!(rotation.last_served(&"john".into(), "1", at(100)), Some(member(1)));
         assert_eq!(rotation.last_served(&"john".into(), "0", at(101)), None);
         for user in 0..4096 + 10 {
             rotation.last_served(&user.to_string().into(), "a", at(200 + user));

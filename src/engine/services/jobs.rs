@@ -1,8 +1,8 @@
 //! Asynchronous operations: their state between the request and the Poll that returns the result (KMIP 1.4 §6.7,
 //! §6.8, §4.27 and §4.28; 2.1 §9.1, §9.2, §6.1.5, §6.1.38, §6.1.39 and §6.1.41).
 //!
-//! An operation has a random Asynchronous Correlation Value, which only its user can use. The threads that execute
-//! the operations are in dispatch.
+//! An operation has a random Asynchronous Correlation Value, which only its user can use. Threads of the
+//! dispatcher execute the operations.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -18,10 +18,10 @@ use crate::ttlv::DateTime;
 
 use super::super::error::failed;
 
-/// The number of operations of one user that are under way or whose results were not polled.
+/// The maximum number of operations of one user that are under way or whose results were not polled.
 pub const MAX_PER_USER: usize = 64;
 
-/// The number of operations of all users together.
+/// The maximum number of operations of all users.
 const CAPACITY: usize = 1024;
 
 const BOUNDS: Bounds = Bounds {
@@ -31,14 +31,14 @@ const BOUNDS: Bounds = Bounds {
     when_share_used: WhenFull::Refuse,
 };
 
-/// The size in bytes of all results that were not polled; the oldest results are removed first.
+/// The maximum size in bytes of all results that were not polled; the oldest results are removed first.
 const MAX_RESULT_BYTES: usize = 64 << 20;
 
 /// The time for which a result can be polled: enough for a client that restarts.
 const RESULT_LIFETIME: Duration = Duration::from_secs(600);
 
-/// The time for which a Poll waits for an operation that is under way. Most operations end within it, so that a client
-/// polls once.
+/// The time for which a Poll waits for an operation that is under way. Most operations end within it, so that a
+/// client polls once.
 pub const POLL_WAIT: Duration = Duration::from_secs(1);
 
 /// The length of an Asynchronous Correlation Value in bytes.
@@ -144,14 +144,14 @@ impl Jobs {
         submitted: DateTime,
         now: Instant,
     ) -> Result<Vec<Vec<u8>>, Error> {
-        let too_many = || {
-            let message = "Too many asynchronous operations wait for a Poll.";
+        let limit_exceeded = || {
+            let message = "Too many asynchronous operations wait for a Poll; poll or cancel some of them.";
             failed(ResultReason::ServerLimitExceeded, message)
         };
         let mut table = self.table();
         table.expire(now);
         if !table.has_room(&owner.user, operations.len()) {
-            return Err(too_many());
+            return Err(limit_exceeded());
         }
         let mut correlations = Vec::with_capacity(operations.len());
         for _ in operations {
@@ -160,7 +160,7 @@ impl Jobs {
         for (correlation, &operation) in correlations.iter().zip(operations) {
             let (owner_name, owner) = (&owner.user, owner.clone());
             let job = Job { owner, operation, submitted, stage: Stage::Submitted, expedited: false };
-            table.insert(correlation.clone(), owner_name, job, None, now).map_err(|_| too_many())?;
+            table.insert(correlation.clone(), owner_name, job, None, now).map_err(|_| limit_exceeded())?;
         }
         Ok(correlations)
     }
@@ -268,15 +268,15 @@ impl Jobs {
     /// Lets the next Poll wait for the end of the operation.
     ///
     /// # Errors
-    /// Returns Invalid Asynchronous Correlation Value if the user has no such operation, and Duplicate Process Request
-    /// if the client sent Process before.
+    /// Returns Invalid Asynchronous Correlation Value if the user has no such operation, and Duplicate Process
+    /// Request if the client sent Process before.
     pub fn expedite(&self, owner: &Principal, correlation: &[u8]) -> Result<(), Error> {
         let mut table = self.table();
         let job = find(&mut table, owner, correlation)?;
         if std::mem::replace(&mut job.expedited, true) {
             return Err(failed(
                 ResultReason::DuplicateProcessRequest,
-                "The operation was asked to be processed already.",
+                "An earlier Process request named the operation.",
             ));
         }
         Ok(())
@@ -316,7 +316,7 @@ fn find<'a>(table: &'a mut Table, owner: &Principal, correlation: &[u8]) -> Resu
 fn unknown() -> Error {
     failed(
         ResultReason::InvalidAsynchronousCorrelationValue,
-        "No asynchronous operation of yours has that correlation value.",
+        "The user has no asynchronous operation with this Asynchronous Correlation Value.",
     )
 }
 
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn cancels_what_has_not_begun_and_what_only_reads() {
+    fn cancels_operations_that_have_not_begun_or_only_read() {
         let jobs = Jobs::default();
         let cancel = |operation, begun: bool, outcome: Option<JobOutcome>| {
             let job = one(&jobs, operation);
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn poll_waits_for_its_patience_or_without_bound_after_process() {
+    fn poll_waits_up_to_its_patience_and_without_bound_after_process() {
         let jobs = std::sync::Arc::new(Jobs::default());
         for expedited in [false, true] {
             let job = one(&jobs, Operation::Create);
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_operations_per_user_and_in_all_and_the_size_of_results() {
+    fn bounds_operations_per_user_and_in_total_and_the_size_of_results() {
         let jobs = Jobs::default();
         let many = [Operation::Create; MAX_PER_USER];
         let first = submit(&jobs, "john", &many).unwrap();

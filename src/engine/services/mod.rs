@@ -1,6 +1,7 @@
-//! What requests share: the store, the policies, the clock, and what the server keeps in memory between requests.
+//! The services that requests share: the store, the policies, the clock, and the state in memory between requests.
 //!
-//! No service names the context of a request: its methods take the principal, the time, or a small trait.
+//! No service depends on the context of a request: its methods have the principal, the time, or a small trait as
+//! parameters.
 
 mod announced;
 mod authority;
@@ -26,9 +27,9 @@ pub use tickets::Tickets;
 use jobs::Jobs;
 use notifications::{NoListeners, NotificationSink};
 
-/// What all requests share.
+/// The services that all requests share.
 pub struct Services {
-    /// The store; only the context of a request reaches it, behind the gate.
+    /// The store. Only the context of a request accesses it, after the access check.
     pub(super) store: Box<dyn Store>,
     /// The operation policies in force.
     pub(super) policies: PolicyStore,
@@ -38,9 +39,9 @@ pub struct Services {
     pub streams: Streams,
     /// The authority that signs certificates.
     pub authority: Authority,
-    /// What Query reports about the server.
+    /// The server information that Query returns.
     pub announced: Announced,
-    /// Whose behaviour the server has if PyKMIP and the standard differ.
+    /// The behaviour in cases in which PyKMIP and the standard differ.
     pub compatibility: Compatibility,
     /// The tickets of users who logged in.
     pub tickets: Tickets,
@@ -54,7 +55,7 @@ pub struct Services {
 
 impl Services {
     /// Returns the services of a server with this store and these policies, without listeners, and with an authority
-    /// that the server makes on first use.
+    /// that the first use creates.
     pub fn new(store: Box<dyn Store>, policies: PolicyStore) -> Self {
         Self {
             store,

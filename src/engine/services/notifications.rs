@@ -1,7 +1,7 @@
 //! Notifications to the owners of objects about changes (KMIP 1.4 §5, 2.1 §6.2): derived from the write set of a
-//! transaction, and handed to a sink when the transaction is durable.
+//! transaction, and passed to a sink when the transaction is durable.
 //!
-//! A notification contains no key: the sender reads the object, behind its policy, at the time of sending.
+//! A notification contains no key: the sender reads the object at the time of sending, if its policy allows that.
 
 use crate::kmip::attributes::AttributeChanges;
 use crate::kmip::enums::LinkType;
@@ -19,11 +19,11 @@ pub struct Notification {
     pub object: Id,
     /// The protocol version of the request that changed it.
     pub version: Version,
-    /// The kind of change.
+    /// The change.
     pub event: Event,
 }
 
-/// A kind of change.
+/// The kinds of change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The object was created, or its value was replaced.
@@ -85,10 +85,11 @@ pub(crate) struct ChangeRecorder<'a> {
 }
 
 impl ChangeRecorder<'_> {
-    /// Returns one notification per write that its owner's listener must learn of, in the order of the writes.
+    /// Returns the notifications for owners with a listener, one per write that clients can see, in the order of
+    /// the writes.
     pub(crate) fn record(&self, writes: &[Write]) -> Vec<Addressed> {
-        let heard = writes.iter().filter(|write| self.sink.has_listener(&write.after.owner.user));
-        heard.filter_map(|write| self.notification(write)).collect()
+        let addressed = writes.iter().filter(|write| self.sink.has_listener(&write.after.owner.user));
+        addressed.filter_map(|write| self.notification(write)).collect()
     }
 
     fn notification(&self, write: &Write) -> Option<Addressed> {
@@ -98,7 +99,7 @@ impl ChangeRecorder<'_> {
     }
 }
 
-/// Returns the event of a write, or `None` if it changes nothing that clients see.
+/// Returns the event of a write, or `None` if clients cannot see the change.
 fn event(before: Option<&Record>, after: &Record) -> Option<Event> {
     let Some(before) = before else {
         let mut links = after.attributes.link.iter().rev();
@@ -137,7 +138,7 @@ mod tests {
         fn post(&self, _: &str, _: Notification) {}
     }
 
-    fn made(number: u64) -> Addressed {
+    fn created(number: u64) -> Addressed {
         let notification =
             Notification { object: Id(number), version: V1_4, event: Event::Made { replaced: None } };
         ("john".to_owned(), notification)
@@ -151,32 +152,32 @@ mod tests {
 
     /// Returns the notifications of a transaction.
     fn recorded(job: impl Fn(&mut dyn Transaction)) -> Vec<Addressed> {
-        let mut seen = Vec::new();
+        let mut recorded = Vec::new();
         let recorder = ChangeRecorder { sink: &John, version: V1_4 };
         let change = &mut |transaction: &mut dyn Transaction| {
             job(transaction);
-            seen = recorder.record(transaction.writes());
+            recorded = recorder.record(transaction.writes());
             Outcome::Commit
         };
         Memory::new().change(change).unwrap();
-        seen
+        recorded
     }
 
     #[test]
     fn records_changes_for_the_owner_of_the_object() {
         let seen = recorded(|change| {
-            let mut mine = key(change.next_id().unwrap(), "john");
-            change.insert(mine.clone()).unwrap();
+            let mut johns = key(change.next_id().unwrap(), "john");
+            change.insert(johns.clone()).unwrap();
             let other = key(change.next_id().unwrap(), "jane");
             change.insert(other).unwrap();
-            mine.attributes.state = Some(State::Active);
-            change.update(mine.clone()).unwrap();
+            johns.attributes.state = Some(State::Active);
+            change.update(johns.clone()).unwrap();
             // A change of Fresh is not reported.
-            mine.attributes.fresh = Some(false);
-            change.update(mine).unwrap();
+            johns.attributes.fresh = Some(false);
+            change.update(johns).unwrap();
         });
         assert_eq!(seen.len(), 2);
-        assert_eq!(seen[0], made(1));
+        assert_eq!(seen[0], created(1));
         assert!(matches!(&seen[1].1.event, Event::Changed(changes) if !changes.is_empty()));
     }
 
@@ -213,14 +214,14 @@ mod tests {
     #[test]
     fn records_nothing_of_a_nested_transaction_that_is_rolled_back() {
         let seen = recorded(|change| {
-            for keep in [Outcome::Rollback, Outcome::Commit] {
+            for outcome in [Outcome::Rollback, Outcome::Commit] {
                 let insert = &mut |change: &mut dyn Transaction| {
-                    change.insert(key(Id(if keep == Outcome::Commit { 7 } else { 6 }), "john")).unwrap();
-                    keep
+                    change.insert(key(Id(if outcome == Outcome::Commit { 7 } else { 6 }), "john")).unwrap();
+                    outcome
                 };
                 change.nested(insert).unwrap();
             }
         });
-        assert_eq!(seen, [made(7)]);
+        assert_eq!(seen, [created(7)]);
     }
 }

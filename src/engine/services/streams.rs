@@ -2,8 +2,8 @@
 //! §2.1.15 to §2.1.17, 2.1 §6.1).
 //!
 //! A Correlation Value is random and belongs to the user whose request started the operation. The state is bounded
-//! in number and lifetime; the operation bounds its size. It does not survive a restart of the server, and Undo of a
-//! batch does not restore it.
+//! in number and lifetime; the operation bounds its size. The state does not survive a restart of the server, and
+//! Undo of a batch does not restore it.
 
 use std::any::Any;
 use std::sync::{Mutex, MutexGuard};
@@ -17,8 +17,8 @@ use crate::lock::IgnorePoison;
 
 use super::super::error::failed;
 
-/// The time after the last part for which an operation is kept: enough for a client that waits for a slow disk, and
-/// little enough for the leftovers of one that crashed.
+/// The lifetime of the state after a part: long enough for a client that reads from a slow disk, and short enough
+/// that the state of a crashed client does not stay for long.
 const IDLE: Duration = Duration::from_secs(600);
 
 /// One more operation of a user evicts the user's oldest one, so that a client that crashes again and again does not
@@ -64,7 +64,7 @@ impl Streams {
             failed(
                 ResultReason::ServerLimitExceeded,
                 format!(
-                    "There are {} multi-part operations under way, and there can be no more.",
+                    "The limit of {} multi-part operations under way is reached; end some of them.",
                     BOUNDS.capacity
                 ),
             )
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn forgets_an_operation_that_is_idle_for_too_long() {
+    fn state_expires_if_no_part_follows() {
         let (streams, now) = (Streams::default(), Instant::now());
         let correlation = streams.begin(&"john".into(), 7u32, now).unwrap();
         let late = now + IDLE;
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn evicts_the_oldest_of_a_user_and_refuses_past_the_capacity() {
+    fn evicts_the_oldest_stream_of_a_user_and_refuses_streams_past_the_capacity() {
         let (streams, now) = (Streams::default(), Instant::now());
         let at = |number| now + Duration::from_millis(number);
         let first = streams.begin(&"john".into(), 0u32, at(0)).unwrap();

@@ -1,8 +1,8 @@
 //! Tickets: Login issues them, a request header shows them, and Logout ends them (KMIP 2.1 §6.1.30, §6.1.31, §7.39,
 //! §9.4).
 //!
-//! A ticket is random and valid only for the user who logged in, in addition to that user's certificate; a ticket of
-//! Delegated Login is valid for every user. Only digests of tickets are kept, in memory, bounded in number and
+//! A ticket is random and valid only for the user who logged in, in addition to that user's certificate; every user
+//! can use a ticket of Delegated Login. Only digests of tickets are kept, in memory, bounded in number and
 //! lifetime. Tickets do not survive a restart of the server, and Undo of a batch does not restore them.
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,11 +19,11 @@ use crate::ttlv::{STORED, Tag, Value, Writer};
 
 use super::super::error::{failed, invalid_field};
 
-/// The longest lease of a ticket: a working day and the night after it. A longer lease is cut to this one.
+/// The longest lease of a ticket, one day; it also replaces a longer requested lease.
 pub const MAX_LEASE: Duration = Duration::from_secs(24 * 3_600);
 
-/// The number of tickets of one user. One more evicts the oldest, so that a client that never logs out does not lock
-/// itself out.
+/// The maximum number of tickets of one user. One more evicts the oldest, so that a client that never logs out does
+/// not lock itself out.
 pub const MAX_PER_USER: usize = 64;
 
 const BOUNDS: Bounds = Bounds {
@@ -33,7 +33,7 @@ const BOUNDS: Bounds = Bounds {
     when_share_used: WhenFull::EvictOldest,
 };
 
-/// The length of a ticket's rights in bytes; the server keeps them as long as the ticket.
+/// The maximum length of a ticket's rights in bytes; they stay in memory as long as the ticket.
 pub const MAX_RIGHTS: usize = 16 << 10;
 
 /// The length of a ticket's value: 32 random bytes.
@@ -70,17 +70,21 @@ impl Delegation {
     /// not named by its identifier.
     pub fn new(principal: Principal, rights: Rights) -> Result<Self, Error> {
         if rights.rights.is_empty() {
-            return Err(invalid_field("There is nothing that the ticket would allow."));
+            return Err(invalid_field(
+                "The request contains no rights; a ticket of Delegated Login needs at least one.",
+            ));
         }
         let mut writer = Writer::new(STORED);
         rights.encode(Tag::Rights, &mut writer);
         if writer.into_bytes().len() > MAX_RIGHTS {
-            return Err(invalid_field(format!("Rights can have {MAX_RIGHTS} bytes at the most.")));
+            return Err(invalid_field(format!("The rights exceed the limit of {MAX_RIGHTS} bytes.")));
         }
         let mut objects =
-            rights.rights.iter().flat_map(|right| &right.objects).flat_map(|named| &named.objects);
+            rights.rights.iter().flat_map(|right| &right.objects).flat_map(|group| &group.objects);
         if objects.any(|object| object.text().is_none()) {
-            return Err(invalid_field("The objects of a right are named by their identifiers."));
+            return Err(invalid_field(
+                "The objects of a right must be named by Unique Identifiers, not by placeholders.",
+            ));
         }
         Ok(Self { principal, rights: Arc::new(rights) })
     }
@@ -123,7 +127,7 @@ impl Tickets {
         table.insert(digest(&value), &user.user, issued, Some(lease), now).map_err(|_| {
             failed(
                 ResultReason::ServerLimitExceeded,
-                format!("There are {} tickets, and there can be no more.", BOUNDS.capacity),
+                format!("The limit of {} tickets is reached; end tickets with Logout.", BOUNDS.capacity),
             )
         })?;
         Ok(Ticket { ticket_type: TicketType::Login, ticket_value: value })
@@ -154,7 +158,7 @@ impl Tickets {
             let Some(valid) = valid else {
                 return Err(failed(
                     ResultReason::AuthenticationNotSuccessful,
-                    "The ticket in the request is not good, or no longer.",
+                    "The ticket in the request is not valid; log in again.",
                 ));
             };
             valid.uses_left = valid.uses_left.map(|left| left.saturating_sub(1));
@@ -171,7 +175,10 @@ impl Tickets {
         let digest = digest(&ticket.ticket_value);
         let mut table = self.table();
         if !table.live_mut(&digest, now).is_some_and(|issued| issued.user == user.user) {
-            return Err(failed(ResultReason::InvalidTicket, "There is no such ticket of this user."));
+            return Err(failed(
+                ResultReason::InvalidTicket,
+                "The ticket is unknown, expired, or of another user.",
+            ));
         }
         table.remove(&digest);
         Ok(())
