@@ -106,6 +106,20 @@ macro_rules! differences {
 
 // The rows are grouped by what a request is about: messages, attributes, objects, searches, cryptography.
 differences! {
+    // Messages.
+    TrailingItems (1, 0)..=(2, 0):
+        "Whatever follows as many batch items as Batch Count states is ignored; a Batch Count below 1 means none.";
+        "Such a message is refused with Invalid Message.";
+        "KMIP 1.4 §6.14 and §7.1";
+    QueryAnswer (1, 0)..=(2, 0):
+        "Query returns the operations that PyKMIP has and PyKMIP's Vendor Identification, and nothing else.";
+        "Query returns what this server supports.";
+        "KMIP 1.4 §4.25";
+    DiscoveredVersions (1, 1)..=(2, 0):
+        "Discover Versions without versions returns 2.0 to 1.0.";
+        "It returns 2.1 to 1.0.";
+        "KMIP 1.4 §4.26";
+
     // Attributes.
     RepeatedAttributeName (1, 0)..=(2, 0):
         "Get Attributes that names an attribute twice returns it twice.";
@@ -139,6 +153,36 @@ differences! {
         "Delete Attribute of another attribute that the object does not have fails with Invalid Field.";
         "It fails with Item Not Found.";
         "KMIP 1.4 §11.17";
+
+    // Searches.
+    LocateOrder (1, 0)..=(2, 0):
+        "Locate returns the objects of one second in ascending order of their identifiers.";
+        "It returns the newest object first.";
+        "TC-OFFSET-1-14";
+    LocatedItems (1, 3)..=(2, 0):
+        "Locate never returns Located Items.";
+        "It returns them if the request contains Maximum Items or Offset Items.";
+        "KMIP 1.4 §4.9";
+    NegativeItems (1, 0)..=(2, 0):
+        "Maximum Items and Offset Items below 0 count from the end of the result.";
+        "Such a request is refused with Invalid Field.";
+        "KMIP 1.4 §4.9";
+    StorageStatusMaskIgnored (1, 0)..=(2, 0):
+        "Locate finds on-line objects with every Storage Status Mask.";
+        "It finds the objects that the mask names.";
+        "KMIP 1.4 §4.9";
+    ObjectGroupMemberIgnored (1, 1)..=(2, 0):
+        "Locate ignores Object Group Member.";
+        "It returns the fresh members or the default member of a group.";
+        "KMIP 1.4 §4.9";
+    UncomparedAttributes (1, 0)..=(2, 0):
+        "Locate ignores the values of attributes that PyKMIP does not store, such as Activation Date.";
+        "It compares them.";
+        "KMIP 1.4 §4.9";
+    SensitiveMatchesNothing (1, 0)..=(2, 0):
+        "Locate by Sensitive finds nothing.";
+        "It finds the objects with this value.";
+        "KMIP 1.4 §4.9";
 }
 
 #[cfg(test)]

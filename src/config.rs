@@ -263,7 +263,7 @@ config! {
         /// Whether client certificates need an extended key usage that contains client authentication.
         enable_tls_client_auth: bool = true,
         /// Whether the Credential of a request distinguishes users that share a certificate.
-        enable_credential_identity: bool = true,
+        enable_credential_identity: bool = false,
         /// Whose behaviour the server has if PyKMIP and the standard differ.
         compatibility: Compatibility = Compatibility::default(),
         /// The least severe level that is logged.

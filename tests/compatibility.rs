@@ -2,8 +2,11 @@
 //! pinned. A row without a probe fails a test, and so does a probe whose outcomes do not differ.
 
 mod attributes;
+mod messages;
+mod searches;
 
 use kmip_server::internals::auth::Authenticator;
+use kmip_server::internals::clock::Clock;
 use kmip_server::internals::compatibility::{Compatibility, Difference, ROWS};
 use kmip_server::internals::dispatch::{Dispatcher, Respond};
 use kmip_server::internals::engine::Services;
@@ -27,7 +30,7 @@ struct Probe {
 }
 
 /// The probes of each group of rows.
-const PROBES: &[&[Probe]] = &[attributes::PROBES];
+const PROBES: &[&[Probe]] = &[attributes::PROBES, messages::PROBES, searches::PROBES];
 
 /// A server with one of the settings.
 struct Side(Dispatcher);
@@ -36,6 +39,7 @@ impl Side {
     fn new(compatibility: Compatibility) -> Self {
         let mut services = Services::new(Box::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
         services.compatibility = compatibility;
+        services.clock = Clock::manual();
         Self(Dispatcher::new(services, Authenticator::new(true, Vec::new())))
     }
 

@@ -75,6 +75,7 @@ fn locate(caller: &mut Caller, credential: Option<&Credential>) -> Vec<String> {
 fn start(change: impl FnOnce(&mut Config)) -> (Pki, Live, Caller) {
     let pki = Pki::new();
     let mut config = pki.config();
+    config.enable_credential_identity = true;
     change(&mut config);
     let live = Live::start(&config);
     let john = live.caller(&pki, &pki.client);

@@ -16,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::compatibility::{Compatibility, Difference};
 use crate::auth::{Authenticator, Delegate, Identity, Peer};
 use crate::engine::Services;
 use crate::engine::services::jobs::JobOutcome;
@@ -118,7 +119,7 @@ impl Dispatcher {
                 ),
             ));
         }
-        let (version, header, items) = match parse(request) {
+        let (version, header, items) = match parse(request, self.services.compatibility) {
             Ok(parsed) => parsed,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
@@ -374,7 +375,10 @@ fn close_connection(message: Vec<u8>) -> Reply {
 
 /// Reads a request: its version, its header, and its batch items with their payloads. A batch item that cannot be
 /// read becomes one that fails, if its Operation and its Unique Batch Item ID can be read.
-fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Error> {
+fn parse(
+    request: &[u8],
+    compatibility: Compatibility,
+) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Error> {
     let mut outer = Reader::new(request, V1_0);
     let mut rows = outer.require(Tag::RequestMessage)?.structure()?;
     outer.finish()?;
@@ -401,7 +405,9 @@ fn parse(request: &[u8]) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Er
         let item = RequestItem::read(&mut rows).and_then(Item::prepare);
         items.push(item.or_else(|error| Item::unreadable(frame, error))?);
     }
-    rows.finish()?;
+    if !compatibility.in_version(version.major, version.minor).has(Difference::TrailingItems) {
+        rows.finish()?;
+    }
     Ok((version, header, items))
 }
 

@@ -3,7 +3,7 @@
 use crate::kmip::enums::*;
 use crate::kmip::macros::structure;
 use crate::kmip::structures::{Authentication, MessageExtension, Nonce, ProtocolVersion};
-use crate::ttlv::{DateTime, Error, Field, Item, Reader, Tag, V1_2, V1_4, V2_0, Value, Version, Writer};
+use crate::ttlv::{DateTime, Error, Field, Item, ItemType, Reader, Tag, V1_2, V1_4, V2_0, Value, Version, Writer};
 
 structure! {
     /// Request Header (KMIP 1.4 §7.1, 2.1 §8.2).
@@ -58,13 +58,15 @@ structure! {
     }
 }
 
-/// Asynchronous Indicator: a Boolean in 1.x (KMIP 1.4 §6.7), an Enumeration in 2.x (2.1 §9.2).
+/// Asynchronous Indicator: a Boolean in 1.x (KMIP 1.4 §6.7), an Enumeration in 2.x (2.1 §9.2). In 2.0, a Boolean decodes
+/// too, because PyKMIP's clients send one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asynchronous(pub AsynchronousIndicator);
 
 impl Value for Asynchronous {
     fn decode(item: &Item<'_>) -> Result<Self, Error> {
-        if item.version() >= V2_0 {
+        let is_boolean = item.version() < V2_0 || (item.version() == V2_0 && item.kind == ItemType::Boolean);
+        if !is_boolean {
             return Value::decode(item).map(Self);
         }
         let is_allowed = bool::decode(item)?;

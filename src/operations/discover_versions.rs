@@ -1,9 +1,10 @@
 //! Discover Versions (KMIP 1.4 §4.26, 2.1 §6.1.16): returns the protocol versions that both client and server support.
 
+use crate::compatibility::Difference;
 use crate::engine::Context;
 use crate::kmip::structures::ProtocolVersion;
 use crate::kmip::{Error, enums, structure};
-use crate::ttlv::{SUPPORTED, Version};
+use crate::ttlv::{SUPPORTED, V2_0, V2_1, Version};
 
 use super::Operation;
 
@@ -29,9 +30,10 @@ impl Operation for DiscoverVersions {
     type Request = Request;
     type Response = Response;
 
-    fn execute(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let protocol_versions = if request.protocol_versions.is_empty() {
-            SUPPORTED.map(ProtocolVersion::from).to_vec()
+            let last = if cx.compatibility.has(Difference::DiscoveredVersions) { V2_0 } else { V2_1 };
+            SUPPORTED.into_iter().filter(|version| *version <= last).map(ProtocolVersion::from).collect()
         } else {
             let supported = |version: &ProtocolVersion| Version::from(version.clone()).is_supported();
             request.protocol_versions.into_iter().filter(supported).collect()

@@ -4,7 +4,9 @@
 //! must equal one of the object's values.
 
 mod groups;
+mod pykmip;
 
+use crate::compatibility::{Behavior, Difference};
 use crate::engine::{Context, Search, invalid_field};
 use crate::kmip::attributes::{Attribute, AttributeList};
 use crate::kmip::enums::{
@@ -44,16 +46,31 @@ impl Operation for Locate {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let search = Search {
-            criteria: criteria(&request.attributes.0)?,
-            storage: request.storage_status_mask.unwrap_or(StorageStatusMask::ON_LINE_STORAGE),
-            offset: number(request.offset_items, "Offset Items")?.unwrap_or(0),
-            limit: number(request.maximum_items, "Maximum Items")?,
-            order: Order::NewestFirst,
-            count: request.offset_items.is_some(),
+        let Request { maximum_items, offset_items, attributes, .. } = request;
+        let behavior = cx.compatibility;
+        let is_negative = maximum_items.is_some_and(i32::is_negative) || offset_items.is_some_and(i32::is_negative);
+        let from_end = is_negative && behavior.has(Difference::NegativeItems);
+        let (offset, limit) = if from_end {
+            (0, None)
+        } else {
+            (number(offset_items, "Offset Items")?.unwrap_or(0), number(maximum_items, "Maximum Items")?)
         };
-        let group = groups::named(&request.attributes.0);
-        let found = match (request.object_group_member, group) {
+        let is_page = maximum_items.is_some() || offset_items.is_some();
+        let search = Search {
+            criteria: criteria(&attributes.0, behavior)?,
+            storage: storage(request.storage_status_mask, behavior),
+            offset,
+            limit,
+            order: match behavior.has(Difference::LocateOrder) {
+                true => Order::LatestSecondFirst,
+                false => Order::NewestFirst,
+            },
+            count: is_page && cx.version >= V1_3 && !behavior.has(Difference::LocatedItems),
+        };
+        let group = groups::named(&attributes.0);
+        let member =
+            request.object_group_member.filter(|_| !behavior.has(Difference::ObjectGroupMemberIgnored));
+        let mut found = match (member, group) {
             (Some(ObjectGroupMember::GroupMemberFresh), group) => {
                 groups::fresh(cx, search, group.as_deref())?
             }
@@ -63,6 +80,9 @@ impl Operation for Locate {
             // Without a group there is no default member.
             (Some(ObjectGroupMember::GroupMemberDefault) | None, _) => cx.locate(search)?,
         };
+        if from_end {
+            found.ids = pykmip::slice(found.ids, offset_items, maximum_items);
+        }
         match found.ids.as_slice() {
             [only] => cx.leave(UniqueIdentifierValue::Locate, *only),
             _ => cx.leave_nothing(),
@@ -74,9 +94,25 @@ impl Operation for Locate {
     }
 }
 
-fn criteria(attributes: &[Attribute]) -> Result<Vec<Criterion>, Error> {
+/// Returns the storage statuses to search.
+fn storage(requested: Option<StorageStatusMask>, behavior: Behavior) -> StorageStatusMask {
+    let online = StorageStatusMask::ON_LINE_STORAGE;
+    match requested {
+        // PyKMIP archives no objects and does not store destroyed ones.
+        Some(mask) if behavior.has(Difference::StorageStatusMaskIgnored) => {
+            StorageStatusMask(online.0 | (mask.0 & StorageStatusMask::ARCHIVAL_STORAGE.0))
+        }
+        requested => requested.unwrap_or(online),
+    }
+}
+
+fn criteria(attributes: &[Attribute], behavior: Behavior) -> Result<Vec<Criterion>, Error> {
     let mut criteria = Vec::new();
     for (at, attribute) in attributes.iter().enumerate() {
+        if let Some(criterion) = pykmip::criterion(attribute.row, behavior) {
+            criteria.push(criterion);
+            continue;
+        }
         let same = |other: &&Attribute| other.row == attribute.row;
         let Ok(date) = attribute.read::<DateTime>() else {
             criteria.push(criterion(attribute));
@@ -129,9 +165,14 @@ fn number(value: Option<i32>, name: &str) -> Result<Option<u64>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compatibility::Compatibility;
     use crate::kmip::attributes::AttributeDefinition;
     use crate::kmip::enums::ResultReason;
     use crate::operations::testing::{attribute, custom, named, reason};
+
+    fn criteria(attributes: &[Attribute]) -> Result<Vec<Criterion>, Error> {
+        super::criteria(attributes, Compatibility::Standard.in_version(1, 4))
+    }
 
     fn date(tag: Tag, seconds: i64) -> Attribute {
         attribute(tag, &DateTime(seconds))

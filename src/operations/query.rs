@@ -1,7 +1,9 @@
 //! Query (KMIP 1.4 §4.25, 2.1 §6.1.40): returns the server's capabilities, read from its own tables.
 
 mod profiles;
+mod pykmip;
 
+use crate::compatibility::Difference;
 use crate::engine::defaults::DefaultsInformation;
 use crate::engine::{Announced, Context, failed};
 use crate::kmip::enums::*;
@@ -22,6 +24,7 @@ structure! {
 
 structure! {
     /// Response Payload.
+    #[derive(Default)]
     pub struct Response {
         Operation => operations: Vec<enums::Operation>,
         ObjectType => object_types: Vec<ObjectType>,
@@ -51,6 +54,9 @@ impl crate::operations::Operation for Query {
         if request.query_functions.is_empty() {
             return Err(failed(ResultReason::InvalidMessage, "The request contains no Query Function."));
         }
+        if cx.compatibility.has(Difference::QueryAnswer) {
+            return Ok(pykmip::response(&request.query_functions, &cx.services.announced, cx.version));
+        }
         let asked = |function| request.query_functions.contains(&function);
         let (version, announced) = (cx.version, &cx.services.announced);
         let defaults_information = if asked(QueryFunction::QueryDefaultsInformation) && version >= V2_0 {
@@ -69,7 +75,7 @@ impl crate::operations::Operation for Query {
             operations: list(asked(QueryFunction::QueryOperations), operations),
             object_types: list(asked(QueryFunction::QueryObjects), object_types),
             vendor_identification: asked(QueryFunction::QueryServerInformation)
-                .then(|| announced.vendor_identification.clone()),
+                .then(|| announced.vendor_identification()),
             server_information: asked(QueryFunction::QueryServerInformation)
                 .then(|| server_information(announced)),
             application_namespaces: Vec::new(),

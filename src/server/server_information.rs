@@ -101,7 +101,7 @@ pub(super) fn read(config: &Config) -> Result<Announced, Error> {
     announced.validations = validations.iter().map(validation).collect::<Result<_, _>>()?;
     if let Some(name) = manufacturer {
         announced.manufacturer = bounded(MANUFACTURER, name)?;
-        announced.vendor_identification.clone_from(name);
+        announced.vendor_identification = Some(name.clone());
     }
     if let Some(name) = product {
         announced.product = bounded(PRODUCT, name)?;

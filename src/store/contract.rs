@@ -538,8 +538,12 @@ fn agrees_with_the_definition_for_a_thousand_random_queries(store: &dyn Store) {
         let query = testing::random_query(&mut random, &records);
         let mut expected: Vec<_> = records.iter().filter(|record| query.matches(record)).collect();
         expected.sort_by_key(|record| (record.attributes.initial_date, record.id));
-        if query.order == Order::NewestFirst {
-            expected.reverse();
+        match query.order {
+            Order::NewestFirst => expected.reverse(),
+            Order::LatestSecondFirst => {
+                expected.sort_by_key(|record| std::cmp::Reverse(record.attributes.initial_date));
+            }
+            Order::OldestFirst => (),
         }
         let expected: Vec<_> = expected.into_iter().map(|record| record.id).collect();
         let located = store.locate(&query).unwrap();

@@ -1,7 +1,7 @@
 //! Queries of Locate (KMIP 1.4 §4.9, 2.1 §6.1.28): requester, criteria, page.
 
 use crate::kmip::Principal;
-use crate::kmip::attributes::{Attribute, AttributeDefinition};
+use crate::kmip::attributes::{Attribute, AttributeDefinition, ObjectTypes};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::ttlv::DateTime;
 
@@ -46,6 +46,8 @@ pub enum Order {
     /// The order of Locate.
     #[default]
     NewestFirst,
+    /// The order of PyKMIP's Locate: by Initial Date, latest first, and within one second by number.
+    LatestSecondFirst,
     /// The order in which a group serves its members.
     OldestFirst,
 }
@@ -78,6 +80,8 @@ pub enum Criterion {
     After(SortKey),
     /// No object matches, because no object can have the requested value.
     Nothing,
+    /// The object has one of these types.
+    OneOf(ObjectTypes),
     /// The object is in this state at [`Query::now`].
     State(State),
     /// The Cryptographic Usage Mask contains every bit of this one.
@@ -97,6 +101,7 @@ impl Criterion {
             Self::Identifier(id) => record.id == *id,
             Self::After(key) => record.sort_key() > *key,
             Self::Nothing => false,
+            Self::OneOf(types) => types.contains(record.object_type),
             Self::State(state) => record.state_at(now) == Some(*state),
             Self::UsageMask(mask) => {
                 attributes.cryptographic_usage_mask.is_some_and(|usage| usage.0 & mask == *mask)

@@ -1,6 +1,7 @@
 //! The store in memory: the setting `database_path = :memory:` selects it, and tests of other layers use it. Its
 //! content is lost when it is dropped.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -105,8 +106,10 @@ fn page<'a>(query: &Query, records: impl Iterator<Item = &'a Arc<Record>>) -> Lo
     let matching = records.filter(|record| query.matches(record));
     let mut found: Vec<_> = matching.map(|record| record.sort_key()).collect();
     found.sort_unstable();
-    if query.order == Order::NewestFirst {
-        found.reverse();
+    match query.order {
+        Order::NewestFirst => found.reverse(),
+        Order::LatestSecondFirst => found.sort_by_key(|key| Reverse(key.initial_date)),
+        Order::OldestFirst => (),
     }
     let total = query.count.then_some(found.len() as u64);
     let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Criterion, Grant, Id, Order, Outcome, Query, Record, Store, Transaction};
-use crate::kmip::attributes::{Attribute, AttributeDefinition, Attributes, TABLE};
+use crate::kmip::attributes::{Attribute, AttributeDefinition, Attributes, ObjectTypes, TABLE};
 use crate::kmip::enums::*;
 use crate::kmip::structures::*;
 use crate::kmip::{
@@ -333,14 +333,15 @@ pub(crate) fn random_query(random: &mut Random, records: &[Record]) -> Query {
         now: DateTime(random.below(32).into()),
         offset: if random.chance(30) { random.below(20).into() } else { 0 },
         limit: random.chance(30).then(|| random.below(20).into()),
-        order: random.one_of(&[Order::NewestFirst, Order::OldestFirst]),
+        order: random.one_of(&[Order::NewestFirst, Order::LatestSecondFirst, Order::OldestFirst]),
         count: random.chance(30),
     }
 }
 
 fn random_criterion(random: &mut Random, records: &[Record]) -> Criterion {
     let (from, length) = (i64::from(random.below(30)), i64::from(random.below(15)));
-    match random.below(10) {
+    match random.below(11) {
+        10 => Criterion::OneOf(ObjectTypes::of(&[random.one_of(&TYPES), random.one_of(&TYPES)])),
         0 => Criterion::State(random.one_of(State::ALL)),
         1 => Criterion::UsageMask(random.one_of(&[0, 1, 4, 8, 12])),
         2 => dates("Initial Date", from, from + length),

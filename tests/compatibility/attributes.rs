@@ -128,7 +128,7 @@ pub(super) const PROBES: &[Probe] = &[
 ];
 
 /// Creates an AES key with these attributes beside the mandatory ones.
-fn key(side: &Side, version: Version, more: &[Attribute]) -> String {
+pub(super) fn key(side: &Side, version: Version, more: &[Attribute]) -> String {
     let attributes = [&[algorithm(), length(128), usage(0xC)], more].concat();
     let created = side.ask(version, Operation::Create, |writer| {
         ObjectType::SymmetricKey.write(Tag::ObjectType, writer);

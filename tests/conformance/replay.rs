@@ -73,6 +73,7 @@ pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identi
 fn config(case: &Case, pki: &Pki) -> Config {
     let mut config = pki.config();
     config.announced = announced::of(case);
+    config.enable_credential_identity = true;
     if let Some(name) = issued::authority(case) {
         let authority = harness::rsa_authority(&name);
         let file = format!("{}.pem", case.id().replace('/', "-"));

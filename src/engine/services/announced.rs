@@ -19,8 +19,8 @@ pub struct Announced {
     pub version: String,
     /// The version of PKCS#11 that C_GetInfo returns.
     pub pkcs11_version: (u8, u8),
-    /// The Vendor Identification of Query.
-    pub vendor_identification: String,
+    /// The configured Vendor Identification of Query, or `None` for the one of the behaviour that applies.
+    pub vendor_identification: Option<String>,
 }
 
 /// A profile and the address that supports it.
@@ -37,6 +37,13 @@ pub struct Profile {
 /// The name of this server.
 const PRODUCT: &str = "kmip-server";
 
+impl Announced {
+    /// Returns the Vendor Identification of Query.
+    pub fn vendor_identification(&self) -> String {
+        self.vendor_identification.clone().unwrap_or_else(|| format!("{PRODUCT} {}", env!("CARGO_PKG_VERSION")))
+    }
+}
+
 impl Default for Announced {
     /// Returns the information about this build of the server.
     fn default() -> Self {
@@ -48,7 +55,7 @@ impl Default for Announced {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             // KMIP 2.1 refers to PKCS#11 3.0.
             pkcs11_version: (3, 0),
-            vendor_identification: format!("{PRODUCT} {}", env!("CARGO_PKG_VERSION")),
+            vendor_identification: None,
         }
     }
 }

@@ -35,6 +35,11 @@ impl ObjectTypes {
         Self(self.0 | other.0)
     }
 
+    /// Returns the set as a number whose bit `n` stands for the object type with the value `n`.
+    pub(crate) const fn bits(self) -> u16 {
+        self.0
+    }
+
     /// Returns whether the set contains `object_type`.
     pub const fn contains(self, object_type: ObjectType) -> bool {
         self.0 & (1 << object_type.to_wire()) != 0

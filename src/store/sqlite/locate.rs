@@ -103,6 +103,7 @@ impl QueryPlan {
         let next = self.values.len() + 1;
         let order = match self.order {
             Order::NewestFirst => "initial_date DESC, id DESC",
+            Order::LatestSecondFirst => "initial_date DESC, id",
             Order::OldestFirst => "initial_date, id",
         };
         format!("{} ORDER BY {order} LIMIT ?{next} OFFSET ?{}", self.select, next + 1)
@@ -172,7 +173,7 @@ impl<'q> Source<'q> {
                 (column.name != INITIAL_DATE).then_some((4, Self::Date(column, *from, *to)))
             }
             Criterion::State(state) => Some((5, Self::Grants(Some(*state)))),
-            Criterion::After(_) | Criterion::Nothing | Criterion::UsageMask(_) => None,
+            Criterion::After(_) | Criterion::Nothing | Criterion::OneOf(_) | Criterion::UsageMask(_) => None,
         }
     }
 
@@ -249,6 +250,9 @@ fn filter(criterion: &Criterion, now: &str, sql: &mut Values) -> Option<String> 
         Criterion::After(key) => {
             let date = sql.add(key.initial_date.map_or(UNDATED, |date| date.0.max(UNDATED + 1)));
             format!("(o.initial_date, o.id) > ({date}, {})", sql.add(i64::try_from(key.id.0).ok()?))
+        }
+        Criterion::OneOf(types) => {
+            format!("({} >> o.object_type) & 1", sql.add(i64::from(types.bits())))
         }
         Criterion::State(state) => {
             let stored = stored_states(*state, now).into_iter();
