@@ -160,7 +160,10 @@ fn allow_all_applies_to_every_credential() {
 #[test]
 fn credential_survives_a_restart() {
     let pki = Pki::new();
-    let config = with(pki.config(), |it| it.database_path = pki.folder.path("store"));
+    let config = with(pki.config(), |it| {
+        it.enable_credential_identity = true;
+        it.database_path = pki.folder.path("store");
+    });
     let (ann, bob) = (user("Ann", "secret"), user("Bob", "secret"));
     let key = {
         let live = Live::start(&config);

@@ -16,8 +16,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::compatibility::{Compatibility, Difference};
 use crate::auth::{Authenticator, Delegate, Identity, Peer};
+use crate::compatibility::{Compatibility, Difference};
 use crate::engine::Services;
 use crate::engine::services::jobs::JobOutcome;
 use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};

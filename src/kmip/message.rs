@@ -3,7 +3,9 @@
 use crate::kmip::enums::*;
 use crate::kmip::macros::structure;
 use crate::kmip::structures::{Authentication, MessageExtension, Nonce, ProtocolVersion};
-use crate::ttlv::{DateTime, Error, Field, Item, ItemType, Reader, Tag, V1_2, V1_4, V2_0, Value, Version, Writer};
+use crate::ttlv::{
+    DateTime, Error, Field, Item, ItemType, Reader, Tag, V1_2, V1_4, V2_0, Value, Version, Writer,
+};
 
 structure! {
     /// Request Header (KMIP 1.4 §7.1, 2.1 §8.2).

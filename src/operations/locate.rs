@@ -48,7 +48,8 @@ impl Operation for Locate {
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let Request { maximum_items, offset_items, attributes, .. } = request;
         let behavior = cx.compatibility;
-        let is_negative = maximum_items.is_some_and(i32::is_negative) || offset_items.is_some_and(i32::is_negative);
+        let is_negative =
+            maximum_items.is_some_and(i32::is_negative) || offset_items.is_some_and(i32::is_negative);
         let from_end = is_negative && behavior.has(Difference::NegativeItems);
         let (offset, limit) = if from_end {
             (0, None)

@@ -40,7 +40,9 @@ const PRODUCT: &str = "kmip-server";
 impl Announced {
     /// Returns the Vendor Identification of Query.
     pub fn vendor_identification(&self) -> String {
-        self.vendor_identification.clone().unwrap_or_else(|| format!("{PRODUCT} {}", env!("CARGO_PKG_VERSION")))
+        self.vendor_identification
+            .clone()
+            .unwrap_or_else(|| format!("{PRODUCT} {}", env!("CARGO_PKG_VERSION")))
     }
 }
 

@@ -35,7 +35,8 @@ const OPERATIONS: [(Operation, Version); 18] = [
 /// returned all the same.
 pub(super) fn response(functions: &[QueryFunction], announced: &Announced, version: Version) -> Response {
     let asked = |function| functions.contains(&function);
-    let listed = OPERATIONS.iter().filter(|(_, since)| asked(QueryFunction::QueryOperations) && *since <= version);
+    let listed =
+        OPERATIONS.iter().filter(|(_, since)| asked(QueryFunction::QueryOperations) && *since <= version);
     let vendor_identification =
         || announced.vendor_identification.clone().unwrap_or_else(|| VENDOR_IDENTIFICATION.to_owned());
     let profiles = announced.profiles.as_deref().filter(|_| asked(QueryFunction::QueryProfiles));
@@ -43,7 +44,9 @@ pub(super) fn response(functions: &[QueryFunction], announced: &Announced, versi
     Response {
         operations: listed.map(|(operation, _)| *operation).collect(),
         vendor_identification: asked(QueryFunction::QueryServerInformation).then(vendor_identification),
-        profile_information: profiles.map(|profiles| profiles::told(Some(profiles), version)).unwrap_or_default(),
+        profile_information: profiles
+            .map(|profiles| profiles::told(Some(profiles), version))
+            .unwrap_or_default(),
         validation_information: validations.cloned().collect(),
         ..Response::default()
     }
