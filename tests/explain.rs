@@ -167,6 +167,7 @@ fn tasks(it: &mut Failures) {
     let mut options = it.pki.options();
     options.extend(["-d".to_owned(), database.clone()]);
     let server = Running::start(options);
+    it.start("database-locked", "", &["-d", &database]);
     it.expect("database-in-use", &["-d", &database, "--import", &file]);
     drop(server);
 

@@ -21,6 +21,7 @@ mod conventions;
 mod corpus;
 mod crash;
 mod credentials;
+mod database_file;
 mod defaults;
 mod delegation;
 mod derivation;

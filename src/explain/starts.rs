@@ -95,6 +95,9 @@ explanations! {
         DATABASE_NOT_SEALED "database-not-sealed", "are not sealed",
             "The database is not encrypted, so it has no key to change",
             "Start the server with key_encryption_key_path once, which encrypts the objects";
+        DATABASE_LOCKED "database-locked", "is used by another server",
+            "A server uses a database alone: two servers on one file would serve keys that the other has destroyed",
+            "Stop the process that the line names, or set database_path to another file";
         DATABASE_IN_USE "database-in-use", "is in use",
             "Another process, probably a server, uses the database, and an import needs exclusive access",
             "Stop the server, import, and start the server again";

@@ -108,6 +108,13 @@ pub enum Error {
         /// The newest schema version that this server supports.
         newest: i32,
     },
+    /// Another server uses the database.
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// The process of that server, or `None` if it is not visible to this one.
+        process: Option<u32>,
+    },
     /// Another process has the database open.
     InUse {
         /// The file.
@@ -270,6 +277,14 @@ impl fmt::Display for Error {
                  upgrade it, or restore a backup of the older version",
                 path.display()
             ),
+            Self::Locked { path, process } => {
+                write!(f, "the database {} is used by another server", path.display())?;
+                match process {
+                    Some(process) => write!(f, ", the process {process}")?,
+                    None => f.write_str(", in another container or of another user")?,
+                }
+                f.write_str("; stop that server, or set database_path to another file")
+            }
             Self::InUse { path } => {
                 write!(f, "the database {} is in use; stop the server that uses it first", path.display())
             }

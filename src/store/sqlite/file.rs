@@ -167,7 +167,7 @@ fn set_up(database: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
 }
 
 /// Creates an empty file if it is missing. Returns whether the file has content.
-fn create_if_missing(path: &Path) -> Result<bool, Error> {
+pub(super) fn create_if_missing(path: &Path) -> Result<bool, Error> {
     let failed = |why| Error::File { path: path.to_owned(), why: Arc::new(why) };
     let size = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => metadata.len(),

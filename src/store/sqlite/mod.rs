@@ -10,6 +10,7 @@ mod columns;
 mod committed;
 mod dump;
 mod file;
+mod file_lock;
 mod grants;
 #[cfg(test)]
 mod groups;
@@ -37,6 +38,7 @@ pub use self::inspect::{Inspection, inspect};
 pub use self::pykmip_import::{Complete, Found};
 
 use self::committed::Committed;
+use self::file_lock::FileLock;
 use self::schema::Step;
 use self::writer::Writer;
 use super::sealing::{DataKey, KeyEncryptionKey};
@@ -48,14 +50,16 @@ pub struct Sqlite {
     committed: Arc<Committed>,
     writer: Writer,
     path: PathBuf,
+    /// Dropped after the connections.
+    _lock: FileLock,
 }
 
 impl Sqlite {
     /// Opens the store in the file at `path`. A missing or empty file becomes a new store.
     ///
     /// # Errors
-    /// Returns an error if the file is not a store of this server or of a newer version, is sealed, or cannot be
-    /// used; see [`Error`].
+    /// Returns an error if another server uses the file, or if it is not a store of this server or of a newer version,
+    /// is sealed, or cannot be used; see [`Error`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::open_as(path, schema::STEPS)
     }
@@ -66,8 +70,9 @@ impl Sqlite {
     /// # Errors
     /// Returns [`Error::TakeOver`] if the database cannot be imported, and the errors of [`Sqlite::open`].
     pub fn open_or_import(path: &Path, complete: Complete<'_>) -> Result<Self, Error> {
+        let lock = Self::lock(path)?;
         let database = Self::connect_or_import(path, complete)?;
-        Self::over_plain(path, database)
+        Self::over_plain(path, lock, database)
     }
 
     /// Opens the store as [`Sqlite::open_or_import`] does, with sealed objects. Objects that are not sealed yet are
@@ -76,9 +81,10 @@ impl Sqlite {
     /// # Errors
     /// Returns [`Error::Key`] if the file is sealed with another key, and the errors of [`Sqlite::open_or_import`].
     pub fn open_sealed(path: &Path, key: &KeyEncryptionKey, complete: Complete<'_>) -> Result<Self, Error> {
+        let lock = Self::lock(path)?;
         let mut database = Self::connect_or_import(path, complete)?;
         let key = seal::unlock(&mut database, key)?;
-        Self::over(path, database, Some(key))
+        Self::over(path, lock, database, Some(key))
     }
 
     /// Replaces the key encryption key `old` of the sealed database at `path` by `new`. The change is atomic, and a
@@ -102,21 +108,29 @@ impl Sqlite {
     }
 
     fn open_as(path: &Path, steps: &[Step]) -> Result<Self, Error> {
-        Self::over_plain(path, file::open_writer(path, steps)?)
+        let lock = Self::lock(path)?;
+        Self::over_plain(path, lock, file::open_writer(path, steps)?)
     }
 
-    fn over_plain(path: &Path, database: Connection) -> Result<Self, Error> {
+    /// Locks the file at `path`, which is created if it is missing. The lock comes before the connection in every list
+    /// of parameters, so that it is dropped after it.
+    fn lock(path: &Path) -> Result<FileLock, Error> {
+        file::create_if_missing(path)?;
+        FileLock::acquire(path)
+    }
+
+    fn over_plain(path: &Path, lock: FileLock, database: Connection) -> Result<Self, Error> {
         if seal::wrapped_key(&database)?.is_some() {
             return Err(Error::NeedsKey { path: path.to_owned() });
         }
-        Self::over(path, database, None)
+        Self::over(path, lock, database, None)
     }
 
     /// Returns the store whose write connection is `database`.
-    fn over(path: &Path, database: Connection, key: Option<DataKey>) -> Result<Self, Error> {
+    fn over(path: &Path, lock: FileLock, database: Connection, key: Option<DataKey>) -> Result<Self, Error> {
         let committed = Arc::new(Committed::new(path, key));
         let writer = Writer::new(database, Arc::clone(&committed))?;
-        Ok(Self { committed, writer, path: path.to_owned() })
+        Ok(Self { committed, writer, path: path.to_owned(), _lock: lock })
     }
 
     /// Whether the last commit was flushed to the disk.
