@@ -149,6 +149,10 @@ differences! {
         "Delete Attribute by reference of Name, Object Group or Application Specific Information succeeds if the object has none.";
         "It fails with Item Not Found.";
         "KMIP 2.0 §6.1.13";
+    InapplicableDeletion (1, 0)..=(2, 0):
+        "Delete Attribute of a read-only attribute that no object of the type has in PyKMIP fails with Item Not Found.";
+        "It fails with Permission Denied, because objects of the type can have it.";
+        "KMIP 1.4 §11.17";
     UnsupportedDeletion (1, 0)..=(2, 0):
         "Delete Attribute of another attribute that the object does not have fails with Invalid Field.";
         "It fails with Item Not Found.";

@@ -82,6 +82,10 @@ fn missing_as_pykmip(
     behavior: Behavior,
 ) -> Option<Result<Option<Attribute>, Error>> {
     let AttributeReference::Standard(row) = reference else { return None };
+    if behavior.has(Difference::InapplicableDeletion) && !applies_in_pykmip(row.tag, record.object_type) {
+        let message = format!("Objects of the type {} have no {} attribute.", record.object_type, row.name);
+        return Some(Err(failed(ResultReason::ItemNotFound, message)));
+    }
     let is_deletable = row.rules.client_may_delete && row.rules.applies_to.contains(record.object_type);
     if !is_deletable || row.slot(&record.attributes).count() > 0 {
         return None;
@@ -94,6 +98,23 @@ fn missing_as_pykmip(
         _ => behavior
             .has(Difference::UnsupportedDeletion)
             .then(|| Err(invalid_field(format!("The object has no {} attribute to delete.", row.name)))),
+    }
+}
+
+/// Returns whether objects of that type can have the attribute in PyKMIP, for the attributes that no client can delete.
+fn applies_in_pykmip(tag: Tag, object_type: ObjectType) -> bool {
+    use ObjectType as T;
+    match tag {
+        Tag::CryptographicAlgorithm | Tag::CryptographicLength => {
+            !matches!(object_type, T::SecretData | T::OpaqueObject)
+        }
+        Tag::CryptographicUsageMask | Tag::ActivationDate | Tag::DeactivationDate => {
+            object_type != T::OpaqueObject
+        }
+        Tag::ProcessStartDate | Tag::ProtectStopDate => {
+            matches!(object_type, T::SymmetricKey | T::SplitKey | T::Template)
+        }
+        _ => true,
     }
 }
 

@@ -2,12 +2,13 @@
 
 use kmip_server::internals::compatibility::Difference;
 use kmip_server::kmip::attributes::{Attribute, AttributeReference};
-use kmip_server::kmip::enums::{ObjectType, Operation, State};
+use kmip_server::kmip::enums::{KeyFormatType, ObjectType, Operation, SecretDataType, State};
+use kmip_server::kmip::{Object, SecretData};
 use kmip_server::ttlv::{Field, Reader, Tag, V1_0, V1_2, V1_4, V2_0, Version, Writer};
 
 use super::{Probe, Side, outcome};
 use crate::corpus::{algorithm, attribute, id, length, named, template, usage};
-use crate::dialogue::Answer;
+use crate::dialogue::{Answer, block};
 
 pub(super) const PROBES: &[Probe] = &[
     Probe {
@@ -110,6 +111,28 @@ pub(super) const PROBES: &[Probe] = &[
         ask: |side, version| delete_from_key(side, version, "Name"),
         pykmip: "Success",
         standard: "Item Not Found",
+    },
+    Probe {
+        difference: Difference::InapplicableDeletion,
+        version: V1_2,
+        ask: |side, version| {
+            let block = block(KeyFormatType::Opaque, b"a secret".to_vec());
+            let secret = Object::SecretData(SecretData {
+                secret_data_type: SecretDataType::Password,
+                key_block: block,
+            });
+            let registered = side.ask(version, Operation::Register, |writer| {
+                ObjectType::SecretData.write(Tag::ObjectType, writer);
+                template(Tag::Attributes, &[usage(0xC)], writer);
+                secret.write(Tag::default(), writer);
+            });
+            let secret = registered.id();
+            outcome(&side.ask(version, Operation::DeleteAttribute, |writer| {
+                delete(&secret, "Cryptographic Length", writer);
+            }))
+        },
+        pykmip: "Item Not Found",
+        standard: "Permission Denied",
     },
     Probe {
         difference: Difference::UnsupportedDeletion,
