@@ -69,6 +69,11 @@ fn answers_as_pykmips_server_does_but_for_the_listed_deviations() {
 }
 
 #[test]
+fn calls_of_pykmips_client_have_the_results_that_they_have_with_its_server() {
+    assert!(passes("test_client_calls.py"), "what differs stands above");
+}
+
+#[test]
 fn the_commands_of_the_documentation_work_as_they_stand() {
     assert!(passes("test_docs.py"), "what failed stands above");
 }

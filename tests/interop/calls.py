@@ -1,13 +1,13 @@
 """The calls of PyKMIP's client that test_client_calls.py compares: each public method of ProxyKmipClient and KMIPProxy.
 
-A call is a function of a client and an identifier. The objects have the same bytes in each run.
+A call is a function of a client and the identifier of a new object. The objects have the same bytes in each run.
 """
 
 import functools
 
 import things
 from cryptography.hazmat.primitives.asymmetric import padding
-from kmip.core import attributes, enums, objects as core
+from kmip.core import attributes, enums, misc, objects as core
 from kmip.core.factories.attribute_values import AttributeValueFactory
 from kmip.core.factories.attributes import AttributeFactory
 from kmip.core.factories.secrets import SecretFactory
@@ -87,34 +87,22 @@ def parameters(settings):
     return attributes.CryptographicParameters(**settings)
 
 
-def activated(call):
-    """The call on the object after its activation."""
+def after(change):
+    """Returns a decorator of calls, which changes the object first."""
 
-    def run(client, uid):
-        client.activate(uid)
-        return call(client, uid)
+    def decorate(call):
+        def run(client, uid):
+            change(client, uid)
+            return call(client, uid)
 
-    return run
+        return run
 
-
-def revoked(call):
-    """The call on the compromised object."""
-
-    def run(client, uid):
-        client.revoke(enums.RevocationReasonCode.KEY_COMPROMISE, uid)
-        return call(client, uid)
-
-    return run
+    return decorate
 
 
-def destroyed(call):
-    """The call on the destroyed object."""
-
-    def run(client, uid):
-        client.destroy(uid)
-        return call(client, uid)
-
-    return run
+activated = after(lambda client, uid: client.activate(uid))
+revoked = after(lambda client, uid: client.revoke(enums.RevocationReasonCode.KEY_COMPROMISE, uid))
+destroyed = after(lambda client, uid: client.destroy(uid))
 
 
 def read_back(call, *names):
@@ -212,7 +200,7 @@ ON_OBJECTS = {
     "check": lambda client, uid: client.check(uid, cryptographic_usage_mask=[MASK.ENCRYPT]),
     "proxy.get": lambda client, uid: client.proxy.get(uid),
     "proxy.get in a format": lambda client, uid: client.proxy.get(
-        uid, key_format_type=things_format(enums.KeyFormatType.RAW)
+        uid, key_format_type=proxy_format(enums.KeyFormatType.RAW)
     ),
     "proxy.get_attributes": lambda client, uid: client.proxy.get_attributes(uid),
     "proxy.get_attribute_list": lambda client, uid: client.proxy.get_attribute_list(uid),
@@ -246,11 +234,9 @@ ON_OBJECTS = {
 }
 
 
-def things_format(form):
+def proxy_format(form):
     """The format in the class that the proxy unpacks."""
-    from kmip.core.misc import KeyFormatType
-
-    return KeyFormatType(form)
+    return misc.KeyFormatType(form)
 
 
 def created(client, name):
@@ -267,11 +253,16 @@ def created_pair(client):
     return public, private, client.get_attributes(public), client.get_attributes(private)
 
 
-def opened(_, client):
-    """The state of a client that is closed and opened again."""
+def reopened(client):
+    """A request after the client closed its connection."""
     client.close()
     client.open()
     return client.get_attribute_list(client.create(ALGORITHM.AES, 128))
+
+
+def tagged(tag, *rows):
+    """The attributes of a key pair or of one of its keys."""
+    return core.TemplateAttribute(attributes=[attribute(*row) for row in rows], tag=tag)
 
 
 # The calls without an object.
@@ -293,15 +284,19 @@ ALONE = {
     "locate of fresh members": lambda client: client.locate(
         object_group_member=enums.ObjectGroupMember.GROUP_MEMBER_FRESH, attributes=[attribute("Name", "no such name")]
     ),
-    "open and close": functools.partial(opened, None),
+    "open and close": reopened,
     "get without identifier": lambda client: client.proxy.get(),
     "proxy.create": lambda client: client.proxy.create(enums.ObjectType.SYMMETRIC_KEY, template(*AES)),
     "proxy.create of secret data": lambda client: client.proxy.create(enums.ObjectType.SECRET_DATA, template(*AES)),
     "proxy.create without attributes": lambda client: client.proxy.create(enums.ObjectType.SYMMETRIC_KEY, template()),
     "proxy.create_key_pair": lambda client: client.proxy.create_key_pair(
-        common_template_attribute=common(client, *RSA),
-        private_key_template_attribute=private(client, ("Cryptographic Usage Mask", [MASK.SIGN])),
-        public_key_template_attribute=public(client, ("Cryptographic Usage Mask", [MASK.VERIFY])),
+        common_template_attribute=tagged(enums.Tags.COMMON_TEMPLATE_ATTRIBUTE, *RSA),
+        private_key_template_attribute=tagged(
+            enums.Tags.PRIVATE_KEY_TEMPLATE_ATTRIBUTE, ("Cryptographic Usage Mask", [MASK.SIGN])
+        ),
+        public_key_template_attribute=tagged(
+            enums.Tags.PUBLIC_KEY_TEMPLATE_ATTRIBUTE, ("Cryptographic Usage Mask", [MASK.VERIFY])
+        ),
     ),
     "proxy.register": lambda client: client.proxy.register(
         enums.ObjectType.SECRET_DATA,
@@ -332,18 +327,10 @@ ALONE = {
 }
 
 
-def _tagged(tag):
-    def make(_, *rows):
-        return core.TemplateAttribute(attributes=[attribute(*row) for row in rows], tag=tag)
-
-    return make
 
 
-common = _tagged(enums.Tags.COMMON_TEMPLATE_ATTRIBUTE)
-private = _tagged(enums.Tags.PRIVATE_KEY_TEMPLATE_ATTRIBUTE)
-public = _tagged(enums.Tags.PUBLIC_KEY_TEMPLATE_ATTRIBUTE)
+def query(function):
+    return lambda client: client.proxy.query(query_functions=[function])
 
-for _function in enums.QueryFunction:
-    ALONE[f"proxy.query {_function.name}"] = functools.partial(
-        lambda function, client: client.proxy.query(query_functions=[function]), _function
-    )
+
+ALONE.update({f"proxy.query {function.name}": query(function) for function in enums.QueryFunction})

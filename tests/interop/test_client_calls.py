@@ -16,26 +16,27 @@ import time
 import calls
 import smoke
 from kmip.core import enums
-from kmip.pie import exceptions, objects
+from kmip.pie import exceptions
 from kmip.pie.client import ProxyKmipClient
 from server import Server, reference_command
 
-# PyKMIP leaves some requests without a response.
-REPLY_SECONDS = {"PyKMIP": 3, "ours": 30}
+REPLY_SECONDS = 30
 # So many pairs of servers share the versions.
 LANES = 3
 # (pattern of "VERSION object: call", reason).
 DIFFERENCES = [
     (r".*: (proxy\.)?(rekey|rekey_key_pair|check)", "PyKMIP's server does not have the operation"),
     (r".* opaque object: mac", "PyKMIP's server answers General Failure"),
+    (r".*: decrypt with an active private key", "PyKMIP's server has only symmetric decryption"),
+    (r".*: proxy.create of secret data", "PyKMIP's server makes only symmetric keys"),
 ]
 
 
 class Caller:
     """PyKMIP's client of one server."""
 
-    def __init__(self, name, port, pki):
-        self._seconds, self._port, self._pki = REPLY_SECONDS[name], port, pki
+    def __init__(self, port, pki):
+        self._port, self._pki = port, pki
         self._client = None
 
     def result(self, version, call, thing=None):
@@ -72,7 +73,7 @@ class Caller:
                 hostname="127.0.0.1", port=self._port, cert=str(pki.certificate("john_doe")),
                 key=str(pki.key("john_doe")), ca=str(pki.ca_path), ssl_version="PROTOCOL_SSLv23",
             )
-            self._client.proxy.timeout = self._seconds
+            self._client.proxy.timeout = REPLY_SECONDS
             self._client.open()
         self._client.kmip_version = version
         return self._client
@@ -119,13 +120,18 @@ class Plain:
         return text
 
 
-def all_calls(version):
-    """Yields the name, the call and the object of each call in a version."""
-    for kind, thing in calls.kinds().items():
-        for name, call in calls.ON_OBJECTS.items():
-            yield f"{version.value} {kind}: {name}", call, thing
-    for name, call in calls.ALONE.items():
-        yield f"{version.value} no object: {name}", call, None
+def all_calls(versions):
+    """Yields the version, the name, the call and the object of each call in these versions."""
+    # PyKMIP reads every object that it has for a Locate, so that these calls come before there are many.
+    for version in versions:
+        for name, call in calls.ALONE.items():
+            yield version, f"{version.value} no object: {name}", call, None
+    for are_locates in (True, False):
+        for version in versions:
+            for kind, thing in calls.kinds().items():
+                for name, call in calls.ON_OBJECTS.items():
+                    if ("locate" in name) == are_locates:
+                        yield version, f"{version.value} {kind}: {name}", call, thing
 
 
 def compared(command, folder, pki, versions=tuple(enums.KMIPVersion)):
@@ -146,12 +152,11 @@ def run_lane(command, folder, pki, versions):
     }
     callers, results = [], []
     try:
-        callers = [Caller(name, server.start().port, pki) for name, server in servers.items()]
+        callers = [Caller(server.start().port, pki) for server in servers.values()]
         with concurrent.futures.ThreadPoolExecutor(len(callers)) as both:
-            for version in versions:
-                for name, call, thing in all_calls(version):
-                    theirs, ours = both.map(lambda caller: caller.result(version, call, thing), callers)
-                    results.append((name, theirs, ours))
+            for version, name, call, thing in all_calls(versions):
+                theirs, ours = both.map(lambda caller: caller.result(version, call, thing), callers)
+                results.append((name, theirs, ours))
     finally:
         for caller in callers:
             caller.close()
