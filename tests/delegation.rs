@@ -116,7 +116,7 @@ fn ticket_grants_another_client_its_rights_on_an_object() {
     assert_eq!(jane.ask(V2_1, Operation::Logout, end).refused(), ResultReason::InvalidTicket);
     john.ask(V2_1, Operation::Logout, end).done();
     let refused = with(&mut jane, &ticket, Operation::Get, of(&lent)).refused();
-    assert_eq!(refused, ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(refused, ResultReason::InvalidTicket);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn ticket_grants_no_further_tickets_and_two_users_are_refused() {
         jane.send(V2_1, &message_under(V2_1, showing(tickets), &[(Operation::Ping, ping)])).remove(0)
     };
     show(&[&own, &ticket]).done();
-    assert_eq!(show(&[&ticket, &hers]).refused(), ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(show(&[&ticket, &hers]).refused(), ResultReason::InvalidTicket);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn ticket_has_the_requested_limits() {
         .remove(0);
     with(&mut jane, &once, Operation::Ping, |_| ()).done();
     let again = with(&mut jane, &once, Operation::Ping, |_| ()).refused();
-    assert_eq!(again, ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(again, ResultReason::UsageLimitExceeded);
 
     let mut refused = |rights: Vec<Right>| {
         let rights = Rights { rights };

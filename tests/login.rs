@@ -44,10 +44,10 @@ fn ticket_is_valid_for_its_user_until_logout() {
     for _ in 0..5 {
         show(&mut john, &ticket).done();
     }
-    assert_eq!(show(&mut jane, &ticket).refused(), ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(show(&mut jane, &ticket).refused(), ResultReason::InvalidTicket);
     assert_eq!(logout(&mut jane, &ticket).refused(), ResultReason::InvalidTicket);
     logout(&mut john, &ticket).done();
-    assert_eq!(show(&mut john, &ticket).refused(), ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(show(&mut john, &ticket).refused(), ResultReason::InvalidTicket);
     assert_eq!(logout(&mut john, &ticket).refused(), ResultReason::InvalidTicket);
     john.ask(V2_1, Operation::Ping, |_| ()).done();
 }
@@ -57,9 +57,9 @@ fn refuses_ticket_that_the_server_did_not_issue() {
     let (_live, mut john, _) = callers();
     let mut ticket = login(&mut john, |_| ());
     ticket.ticket_value[0] ^= 1;
-    assert_eq!(show(&mut john, &ticket).refused(), ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(show(&mut john, &ticket).refused(), ResultReason::InvalidTicket);
     ticket.ticket_value.clear();
-    assert_eq!(show(&mut john, &ticket).refused(), ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(show(&mut john, &ticket).refused(), ResultReason::InvalidTicket);
     assert_eq!(logout(&mut john, &ticket).refused(), ResultReason::InvalidTicket);
 }
 
@@ -72,13 +72,13 @@ fn ticket_has_the_requested_lifetime_and_number_of_requests() {
     });
     show(&mut john, &counted).done();
     show(&mut john, &counted).done();
-    assert_eq!(show(&mut john, &counted).refused(), ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(show(&mut john, &counted).refused(), ResultReason::UsageLimitExceeded);
     let end = DateTime(Clock::system().now().0 + 3_600);
     let dated = login(&mut john, |writer| end.write(Tag::LeaseTime, writer));
     show(&mut john, &dated).done();
     let short = login(&mut john, |writer| Interval(1).write(Tag::LeaseTime, writer));
     std::thread::sleep(std::time::Duration::from_millis(1_100));
-    assert_eq!(show(&mut john, &short).refused(), ResultReason::AuthenticationNotSuccessful);
+    assert_eq!(show(&mut john, &short).refused(), ResultReason::InvalidTicket);
 }
 
 #[test]

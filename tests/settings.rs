@@ -320,12 +320,12 @@ fn an_option_counts_more_than_the_file_and_the_last_more_than_the_first() {
 }
 
 #[test]
-fn at_debug_the_log_tells_what_a_client_offers_that_cannot_connect() {
+fn logs_at_debug_the_cipher_suites_of_a_client_that_cannot_connect() {
     let pki = Pki::new();
     let settings = pki.settings("logging_level=DEBUG").display().to_string();
     let log = pki.folder.path("server.log").display().to_string();
     let server = Running::start(["-f", &settings, "-l", &log]);
-    // A hello of TLS 1.2 for RSA key exchange alone, by ECDSA and on P-256 where it were needed.
+    // A ClientHello of TLS 1.2 with RSA key exchange only, ECDSA signatures and P-256.
     let extensions = [0, 13, 0, 4, 0, 2, 4, 3, 0, 10, 0, 4, 0, 2, 0, 0x17];
     let suites = [0x00, 0x3C, 0xFA, 0xFA];
     let hello = [&[3, 3][..], &[7; 32], &[0, 0, 4], &suites, &[1, 0, 0, 16], &extensions].concat();

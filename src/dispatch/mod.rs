@@ -20,6 +20,7 @@ use crate::auth::{Authenticator, Delegate, Identity, Peer};
 use crate::compatibility::{Compatibility, Difference};
 use crate::engine::Services;
 use crate::engine::services::jobs::JobOutcome;
+use crate::engine::services::tickets::INVALID as INVALID_TICKET;
 use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
 use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
@@ -154,7 +155,7 @@ impl Dispatcher {
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request is refused: {error}");
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                return keep_connection(refusal(version, self.now(), &error));
+                return keep_connection(self.ticket_refusal(version, &items, &error));
             }
         };
         keep_connection(self.process(version, &header, items, &identity, peer))
@@ -164,7 +165,8 @@ impl Dispatcher {
     /// the client by a ticket.
     ///
     /// # Errors
-    /// Returns Authentication Not Successful if a ticket is invalid, or if its delegating user is no longer accepted.
+    /// Returns Invalid Ticket if a ticket is invalid or its delegating user is no longer accepted, and Usage Limit
+    /// Exceeded if a ticket is used up.
     fn on_behalf_of(
         &self,
         identity: Identity,
@@ -182,10 +184,20 @@ impl Dispatcher {
         let delegate = Delegate { user: identity.principal.user, rights: delegation.rights };
         self.authenticator.on_behalf_of(delegation.principal, delegate, peer).map_err(|error| {
             log::warn!(target: peer.log_target(), "The user who delegated rights by a ticket is refused: {error}");
-            Error::new(
-                ResultReason::AuthenticationNotSuccessful,
-                "The ticket in the request is not valid; log in again.",
-            )
+            Error::new(ResultReason::InvalidTicket, INVALID_TICKET)
+        })
+    }
+
+    /// Refuses a request because of its tickets. An invalid ticket is answered for each item, a used-up ticket for the
+    /// message, as the test cases of 2.0 do (TC-LOGIN-2-20, TC-LOGIN-3-20).
+    fn ticket_refusal(&self, version: Version, items: &[Item], error: &Error) -> Vec<u8> {
+        if error.reason != ResultReason::InvalidTicket {
+            return refusal(version, self.now(), error);
+        }
+        message(version, self.now(), None, items.len(), |writer| {
+            for (operation, id) in items.iter().map(Item::identification) {
+                batch::write_failure(Some(operation), id.as_deref(), error, writer);
+            }
         })
     }
 

@@ -186,6 +186,8 @@ impl NewObject {
             if block.key_value.is_none() {
                 attributes.key_value_present = Some(false);
             }
+        } else {
+            attributes.key_format_type = format_without_key_block(&object);
         }
         match &object {
             Object::Certificate(certificate) => certificates::describe(certificate, &mut attributes),
@@ -341,6 +343,19 @@ impl Requester {
     /// Returns the requester of the current request.
     pub fn of(cx: &Context<'_>) -> Self {
         Self { owner: cx.identity.principal.clone(), now: cx.now }
+    }
+}
+
+/// Returns the Key Format Type of an object that has no key block (2.1 §4.26, table 81).
+fn format_without_key_block(object: &Object) -> Option<KeyFormatType> {
+    match object {
+        Object::Certificate(certificate) if certificate.certificate_type == CertificateType::X509 => {
+            Some(KeyFormatType::X509)
+        }
+        Object::Certificate(_) => Some(KeyFormatType::Raw),
+        Object::CertificateRequest(_) => Some(KeyFormatType::Pkcs10),
+        Object::OpaqueObject(_) => Some(KeyFormatType::Opaque),
+        _ => None,
     }
 }
 

@@ -36,6 +36,9 @@ const BOUNDS: Bounds = Bounds {
 /// The maximum length of a ticket's rights in bytes; they stay in memory as long as the ticket.
 pub const MAX_RIGHTS: usize = 16 << 10;
 
+/// The message of a refusal because of a ticket.
+pub const INVALID: &str = "The ticket in the request is not valid; log in again.";
+
 /// The length of a ticket's value: 32 random bytes.
 const LENGTH: usize = 32;
 
@@ -137,8 +140,8 @@ impl Tickets {
     /// delegation if the request runs on behalf of another user.
     ///
     /// # Errors
-    /// Returns Authentication Not Successful for a ticket that is unknown, expired, used up or of another user, and
-    /// for a second delegation.
+    /// Returns Invalid Ticket for a ticket that is unknown, expired or of another user, and for a second delegation;
+    /// Usage Limit Exceeded after the last permitted request.
     pub fn admit<'t>(
         &self,
         user: &Principal,
@@ -148,19 +151,20 @@ impl Tickets {
         let mut delegation = None;
         for ticket in tickets {
             let mut table = self.table();
-            let valid = table.live_mut(&digest(&ticket.ticket_value), now).filter(|issued| {
-                let admits = match issued.delegation {
+            let valid =
+                table.live_mut(&digest(&ticket.ticket_value), now).filter(|issued| match issued.delegation {
                     Some(_) => delegation.is_none(),
                     None => issued.user == user.user,
-                };
-                admits && issued.uses_left != Some(0)
-            });
+                });
             let Some(valid) = valid else {
-                return Err(failed(
-                    ResultReason::AuthenticationNotSuccessful,
-                    "The ticket in the request is not valid; log in again.",
-                ));
+                return Err(failed(ResultReason::InvalidTicket, INVALID));
             };
+            if valid.uses_left == Some(0) {
+                return Err(failed(
+                    ResultReason::UsageLimitExceeded,
+                    "The ticket in the request is used up; log in again.",
+                ));
+            }
             valid.uses_left = valid.uses_left.map(|left| left.saturating_sub(1));
             delegation = delegation.or_else(|| valid.delegation.clone());
         }
@@ -213,12 +217,12 @@ mod tests {
         for _ in 0..100 {
             tickets.admit(&"john".into(), [&ticket], now).unwrap();
         }
-        assert_eq!(refused("jane", now), ResultReason::AuthenticationNotSuccessful);
-        assert_eq!(refused("john", now + MAX_LEASE), ResultReason::AuthenticationNotSuccessful);
+        assert_eq!(refused("jane", now), ResultReason::InvalidTicket);
+        assert_eq!(refused("john", now + MAX_LEASE), ResultReason::InvalidTicket);
         let end = |user: &str| tickets.end(&user.into(), &ticket, now).map_err(|error| error.reason);
         assert_eq!(end("jane"), Err(ResultReason::InvalidTicket));
         assert_eq!(end("john"), Ok(()));
-        assert_eq!(refused("john", now), ResultReason::AuthenticationNotSuccessful);
+        assert_eq!(refused("john", now), ResultReason::InvalidTicket);
         assert_eq!(end("john"), Err(ResultReason::InvalidTicket));
     }
 
@@ -231,7 +235,8 @@ mod tests {
         let counted = limited(None, Some(2));
         tickets.admit(&john, [&counted], now).unwrap();
         tickets.admit(&john, [&counted], now).unwrap();
-        tickets.admit(&john, [&counted], now).unwrap_err();
+        let used_up = tickets.admit(&john, [&counted], now).unwrap_err();
+        assert_eq!(used_up.reason, ResultReason::UsageLimitExceeded);
         tickets.end(&john, &counted, now).unwrap();
         let leased = limited(Some(second), None);
         tickets.admit(&john, [&leased], now).unwrap();
