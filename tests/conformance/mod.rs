@@ -3,7 +3,8 @@
 //! `case` reads them, `replay` talks, `compare` judges the answers (`issued` tells it
 //! what certificates have to be), `provided` makes what has to be there before a case, `report` tells the outcome and
 //! keeps the lists: `unsupported.txt` names the cases that a server cannot pass, `waiting.txt` those that this one does not pass yet.
-//! A run fails when a case outside the lists fails, and when one inside them passes.
+//! A run fails when a case outside the lists fails, and when one inside them passes. `make conformance` also replays the
+//! cases with `compatibility = PyKMIP` and counts those that pass; no list says which.
 //!
 //! A second run replays cases of neighbouring versions with another version in their headers, because 1.3 and 2.0 have
 //! few cases: 1.3 with the cases of 1.2 and 1.4, 2.0 with those of 2.1. `versions.txt` names the cases that cannot pass
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use kmip_server::Compatibility;
 use kmip_server::encoding::{json, xml};
 
 use super::harness::{Pki, skip};
@@ -51,7 +53,7 @@ fn conformance_every_case_outside_the_lists_passes() {
         everything || !cases.is_empty() || !wanted(&case::in_other_versions(&all)).0.is_empty(),
         "no case is meant by CASE and VERSION"
     );
-    let outcomes = run(&cases, &all);
+    let outcomes = run(&cases, &all, Compatibility::Standard);
     let lists = Lists::read();
     report::print(&outcomes, &lists, !everything);
     if everything {
@@ -61,6 +63,24 @@ fn conformance_every_case_outside_the_lists_passes() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Counts the cases that pass with PyKMIP's behavior. Failures are expected: they are differences between PyKMIP and the
+/// standard.
+#[test]
+fn conformance_counts_the_cases_that_pass_with_pykmips_behavior() {
+    let Some(corpus) = corpus() else { return };
+    if !report::keeps_counts() {
+        println!("only `make conformance` counts these cases");
+        return;
+    }
+    let all = case::all(&corpus);
+    let (cases, everything) = wanted(&all);
+    let outcomes = run(&cases, &all, Compatibility::PyKmip);
+    report::print_pykmip(&outcomes);
+    if everything {
+        report::keep_pykmip(&outcomes);
+    }
+}
+
 #[test]
 fn conformance_every_case_outside_the_list_passes_in_the_version_beside_its_own() {
     let Some(corpus) = corpus() else { return };
@@ -68,7 +88,7 @@ fn conformance_every_case_outside_the_list_passes_in_the_version_beside_its_own(
     let (mut cases, everything) = wanted(&all);
     let own = Lists::read();
     cases.retain(|case| case.origin.as_ref().is_none_or(|origin| !own.have(origin)));
-    let outcomes = run(&cases, &all);
+    let outcomes = run(&cases, &all, Compatibility::Standard);
     let lists = Lists::of_other_versions();
     report::print(&outcomes, &lists, !everything);
     let wrong = report::surprises(&outcomes, &lists, everything);
@@ -87,7 +107,7 @@ fn wanted(all: &[Case]) -> (Vec<&Case>, bool) {
 }
 
 /// Replays the cases, several at the same time; the outcomes are in the order of the cases.
-fn run<'a>(cases: &[&'a Case], all: &[Case]) -> Vec<Outcome<'a>> {
+fn run<'a>(cases: &[&'a Case], all: &[Case], compatibility: Compatibility) -> Vec<Outcome<'a>> {
     let pki = Pki::new();
     let clients = replay::Identities::new(&pki);
     let next = AtomicUsize::new(0);
@@ -96,7 +116,7 @@ fn run<'a>(cases: &[&'a Case], all: &[Case]) -> Vec<Outcome<'a>> {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let failure = replay::replay(case, all, &pki, &clients).err();
+                    let failure = replay::replay(case, all, &pki, &clients, compatibility).err();
                     outcomes.lock().unwrap().push(Outcome { case, failure });
                 }
             });

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use kmip_server::Compatibility;
 use kmip_server::encoding::{json, xml};
 use kmip_server::internals::clock::Clock;
 use kmip_server::internals::config::Config;
@@ -44,8 +45,15 @@ impl Identities {
 ///
 /// # Errors
 /// Returns the first failure: the step, the place in the message, the expected and the received value.
-pub(super) fn replay(case: &Case, cases: &[Case], pki: &Pki, identities: &Identities) -> Result<(), String> {
+pub(super) fn replay(
+    case: &Case,
+    cases: &[Case],
+    pki: &Pki,
+    identities: &Identities,
+    compatibility: Compatibility,
+) -> Result<(), String> {
     let mut config = config(case, pki);
+    config.compatibility = compatibility;
     let listening = case.needs_a_listener().then(|| Listening::new(pki, &identities.0));
     config.client_endpoints.extend(listening.as_ref().map(|it| it.listener.endpoint(USER)));
     let provided = provided::of(case, cases);

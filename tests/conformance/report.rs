@@ -9,6 +9,10 @@ use super::case::Case;
 /// The marks around the table of counts in docs/conformance.md.
 const MARKS: (&str, &str) = ("<!-- conformance: begin -->\n", "<!-- conformance: end -->");
 
+/// The marks around the table of counts with PyKMIP's behavior.
+const PYKMIP_MARKS: (&str, &str) =
+    ("<!-- conformance with PyKMIP: begin -->\n", "<!-- conformance with PyKMIP: end -->");
+
 /// The outcome of a case.
 pub(super) struct Outcome<'a> {
     pub(super) case: &'a Case,
@@ -121,19 +125,62 @@ pub(super) fn surprises(outcomes: &[Outcome<'_>], lists: &Lists, everything: boo
     surprises
 }
 
+/// Returns the table of cases that pass with PyKMIP's behavior, by version.
+fn pykmip_table(outcomes: &[Outcome<'_>]) -> String {
+    let mut counts: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for Outcome { case, failure } in outcomes {
+        let [cases, passed] = counts.entry(&case.folder).or_default();
+        *cases += 1;
+        *passed += usize::from(failure.is_none());
+    }
+    let total = counts.values().fold([0; 2], |sum, row| [sum[0] + row[0], sum[1] + row[1]]);
+    let mut text = "| Version | Cases | Pass |\n|---|---|---|\n".to_owned();
+    let rows = counts.iter().map(|(folder, row)| (folder.trim_start_matches('v'), row));
+    for (version, [cases, passed]) in rows.chain([("All", &total)]) {
+        text.push_str(&format!("| {version} | {cases} | {passed} |\n"));
+    }
+    text
+}
+
+/// Prints the failures with PyKMIP's behavior, and the table.
+pub(super) fn print_pykmip(outcomes: &[Outcome<'_>]) {
+    for Outcome { case, failure } in outcomes {
+        if let Some(failure) = failure {
+            println!("PyKMIP       {}\n    {failure}", case.id());
+        }
+    }
+    println!("\n{}", pykmip_table(outcomes));
+}
+
+/// Writes the counts with PyKMIP's behavior into docs/conformance.md.
+pub(super) fn keep_pykmip(outcomes: &[Outcome<'_>]) {
+    write_table(PYKMIP_MARKS, &pykmip_table(outcomes));
+}
+
+/// Returns whether the run writes counts into docs/conformance.md.
+pub(super) fn keeps_counts() -> bool {
+    wanted().contains("counts")
+}
+
+fn wanted() -> String {
+    std::env::var("CONFORMANCE_KEEP").unwrap_or_default()
+}
+
+fn write_table(marks: (&str, &str), table: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conformance.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(marks.0).unwrap();
+    let (_, after) = rest.split_once(marks.1).unwrap();
+    fs::write(&path, [before, marks.0, table, marks.1, after].concat()).unwrap();
+}
+
 /// Writes files after a complete run: `CONFORMANCE_KEEP=counts` the counts in docs/conformance.md, `CONFORMANCE_KEEP=waiting`
 /// the list waiting.txt.
 pub(super) fn keep(outcomes: &[Outcome<'_>], lists: &Lists) {
-    let wanted = std::env::var("CONFORMANCE_KEEP").unwrap_or_default();
-    if wanted.contains("counts") {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conformance.md");
-        let text = fs::read_to_string(&path).unwrap();
-        let (before, rest) = text.split_once(MARKS.0).unwrap();
-        let (_, after) = rest.split_once(MARKS.1).unwrap();
-        let text = [before, MARKS.0, &table(outcomes, lists), MARKS.1, after].concat();
-        fs::write(&path, text).unwrap();
+    if keeps_counts() {
+        write_table(MARKS, &table(outcomes, lists));
     }
-    if wanted.contains("waiting") {
+    if wanted().contains("waiting") {
         let text = fs::read_to_string(file("waiting.txt")).unwrap();
         let mut text: String =
             text.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
