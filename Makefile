@@ -66,7 +66,7 @@ test: ## Runs every test, PyKMIP's client and its own tests included, against th
 	@test -n "$(KMIP_CORPUS)" || echo "KMIP_CORPUS is not set: the standard's test cases were skipped"
 
 # The tests that compare these files write them, too.
-generated: ## Writes server.conf.example, the generated parts of docs/ and the manual page from their tables.
+generated: ## Writes server.conf.example, and the generated parts of docs/, COMPATIBILITY.md and the manual page.
 	KMIP_WRITE_GENERATED=1 cargo test --test integration -- generated explain::the_document
 
 # KMIP_CORPUS names the folder of the cases; CASE and VERSION (as VERSION=1.4) narrow the run down. A run of everything

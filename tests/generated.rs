@@ -1,11 +1,12 @@
-//! The documents that are generated from the tables of settings and options: `server.conf.example`, docs/settings.md,
-//! docs/command-line.md and the manual page. With `KMIP_WRITE_GENERATED=1` (`make generated`) the tests write the files;
+//! The documents that are generated from the tables of settings, options and differences from PyKMIP: `server.conf.example`, docs/settings.md,
+//! docs/command-line.md, the manual page, and the table of differences in COMPATIBILITY.md. With `KMIP_WRITE_GENERATED=1` (`make generated`) the tests write the files;
 //! otherwise they compare them.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use kmip_server::internals::compatibility;
 use kmip_server::internals::config::Config;
 use kmip_server::internals::settings::options::{CERTIFICATE_OPTIONS, CommandOption, server_options};
 use kmip_server::internals::settings::{DefaultValue, OptionForm, SECTIONS, SETTINGS, SectionKind, Setting};
@@ -266,6 +267,23 @@ fn the_manual_page_describes_every_option_and_setting() {
         text = with_part(&text, &begin, &end, &part);
     }
     compare(page, &text);
+}
+
+#[test]
+fn the_page_of_differences_has_a_row_for_every_difference() {
+    let escaped = |text: &str| text.replace('|', "\\|");
+    let mut text = "| Name | PyKMIP | Standard | Versions | Source |\n|---|---|---|---|---|\n".to_owned();
+    for row in compatibility::ROWS {
+        let (pykmip, standard, source) = (escaped(row.pykmip), escaped(row.standard), escaped(row.source));
+        let ((major, minor), until) = (row.since, row.until);
+        let mut versions = format!("{major}.{minor}");
+        if until != row.since {
+            write!(versions, " to {}.{}", until.0, until.1).unwrap();
+        }
+        writeln!(text, "| `{}` | {pykmip} | {standard} | {versions} | {source} |", row.name).unwrap();
+    }
+    let page = "COMPATIBILITY.md";
+    compare(page, &with_part(&read(page), "<!-- differences: begin -->", "<!-- differences: end -->", &text));
 }
 
 #[test]

@@ -27,7 +27,7 @@ import message
 import ttlv
 from kmip.core import enums
 from pki import PEOPLE, Pki
-from reasons import Reasons
+from reasons import Reasons, write_class_counts
 from server import Server, reference_command
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -308,6 +308,8 @@ def run(command, folder, chosen, versions, write=print, update=False, texts=Fals
             done.result()
     if update:
         verdict.reasons.update(chosen)
+        if len(chosen) == len(cases.ALL):
+            write_class_counts()
     bad = verdict.bad + verdict.reasons.unknown({case.name for case in cases.ALL})
     write("")
     for line in bad:

@@ -3,7 +3,8 @@
 A reason belongs to one class and lists what it covers, exactly: cases, their versions and the places that differ
 (`2.status` is a field of step 2, `2.1.payload` one of the first item of a batch in step 2). The comparison fails if a
 case differs elsewhere, if a covered place no longer differs, and if our answer to a covered step is not the pinned one.
-`compare.py --update` writes both files anew; new differences land in the class `unclassified`.
+`compare.py --update` writes both files anew; new differences land in the class `unclassified`. Run as a program, this
+module writes the counts of the classes into COMPATIBILITY.md, as `compare.py --update` does after a complete run.
 """
 
 import collections
@@ -13,6 +14,9 @@ import pathlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 REASONS, ANSWERS = HERE / "deviations.json", HERE / "answers.json"
+# The page with the class counts, and the marks around them.
+PAGE = HERE.parent.parent / "COMPATIBILITY.md"
+MARKS = "<!-- classes: begin -->\n", "<!-- classes: end -->"
 UNCLASSIFIED = "unclassified"
 # Each class with what it means for a client that works with PyKMIP's server.
 CLASSES = {
@@ -114,6 +118,19 @@ class Reasons:
         ANSWERS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
+def write_class_counts():
+    """Writes how many cases, each in one version, deviations.json covers by a reason of each class."""
+    covered = collections.defaultdict(set)
+    for row in json.loads(REASONS.read_text()):
+        for case, entries in row["covers"].items():
+            covered[row["class"]].update((case, version) for entry in entries for version in entry["versions"])
+    lines = ["| Class | Meaning | Cases |", "|---|---|---|"]
+    lines += [f"| {name} | {meaning} | {len(covered[name])} |" for name, meaning in CLASSES.items() if covered[name]]
+    before, rest = PAGE.read_text().split(MARKS[0])
+    after = rest[rest.index(MARKS[1]) :]
+    PAGE.write_text(before + MARKS[0] + "\n".join(lines) + "\n" + after)
+
+
 def pinned(reply):
     """Returns a reply as answers.json has it."""
     if not reply.get("items"):
@@ -151,3 +168,7 @@ def dumped_rows(rows):
         covers = ",\n".join(f"  {json.dumps(case)}: {json.dumps(entries)}" for case, entries in row["covers"].items())
         texts.append(f' {{"class": {json.dumps(row["class"])}, "why": {json.dumps(row["why"])}, "covers": {{\n{covers}}}}}')
     return "[\n" + ",\n".join(texts) + "\n]\n"
+
+
+if __name__ == "__main__":
+    write_class_counts()
