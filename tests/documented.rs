@@ -1,15 +1,17 @@
 //! Statements of PyKMIP's page about its server that neither another test nor a comparison case checks
 //! (`tests/statements.txt`).
 
+use std::fs;
+
 use kmip_server::internals::compatibility::Compatibility;
 use kmip_server::kmip::enums::{
-    CryptographicAlgorithm, CryptographicUsageMask, KeyFormatType, ObjectType, Operation, State,
+    CryptographicAlgorithm, CryptographicUsageMask, KeyFormatType, ObjectType, Operation, ResultReason, State,
 };
 use kmip_server::kmip::structures::Name;
 use kmip_server::kmip::{Key, Object};
-use kmip_server::ttlv::{DateTime, Tag, V1_2, V2_0, Value};
+use kmip_server::ttlv::{DateTime, Field, Tag, V1_2, V2_0, Value, Writer};
 
-use crate::corpus::{attribute, id, length, named, template, usage};
+use crate::corpus::{algorithm, attribute, id, length, named, template, usage};
 use crate::dialogue::{Caller, Live};
 use crate::harness::Pki;
 
@@ -67,4 +69,32 @@ fn key_pairs_have_common_attributes_and_those_of_each_key() {
         }
         assert_eq!(dates[0], dates[1]);
     }
+}
+
+#[test]
+fn objects_last_as_long_as_the_database_file() {
+    let pki = Pki::new();
+    let mut config = pki.config();
+    config.database_path = pki.folder.path("pykmip.database");
+    let ask = |payload: &dyn Fn(&mut Writer), operation| {
+        let live = Live::start(&config);
+        live.caller(&pki, &pki.client).ask(V1_2, operation, payload)
+    };
+    let created = ask(
+        &|writer| {
+            ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+            template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], writer);
+        },
+        Operation::Create,
+    );
+    let key = created.id();
+    assert_eq!(ask(&|writer| id(&key, writer), Operation::Get).ids(), [&*key]);
+
+    fs::remove_file(&config.database_path).unwrap();
+    for ending in ["-wal", "-shm"] {
+        // A server that stops in good order leaves none.
+        let _ = fs::remove_file(pki.folder.path(&format!("pykmip.database{ending}")));
+    }
+    let lost = ask(&|writer| id(&key, writer), Operation::Get);
+    assert_eq!(lost.refused(), ResultReason::ItemNotFound);
 }
