@@ -7,6 +7,7 @@ comes with this package.
 from kmip_server.certificates import Certificates, make_certificates
 from kmip_server.exceptions import ConfigurationError, NetworkingError, ShutdownError
 from kmip_server.program import find_program
+from kmip_server.pykmip import build_argument_parser
 from kmip_server.server import KmipServer
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "KmipServer",
     "NetworkingError",
     "ShutdownError",
+    "build_argument_parser",
     "find_program",
     "make_certificates",
 ]

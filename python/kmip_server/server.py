@@ -9,14 +9,28 @@ import logging
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import tempfile
 import threading
 from types import FrameType, TracebackType
-from typing import Any, Dict, List, Optional, Type
+from typing import Any, Dict, NoReturn, Optional, Type
 
 from kmip_server.exceptions import ConfigurationError, NetworkingError, ShutdownError
 from kmip_server.program import find_program
+from kmip_server.pykmip import (
+    CIPHERS_1_3,
+    LEVELS,
+    AuthenticationSuite,
+    Config,
+    ListeningSocket,
+    build_argument_parser,
+    check_type,
+    missing,
+    text_of,
+)
+
+__all__ = ["KmipServer", "build_argument_parser"]
 
 # A server is ready within milliseconds; one that takes over a large database of PyKMIP's takes minutes.
 START_SECONDS = 600.0
@@ -31,25 +45,6 @@ _STDIN = "/dev/stdin"
 CHECK_SECONDS = 60.0
 # How the program ends its line about a setting that is given nowhere.
 _MISSING = "--explain setting-missing)"
-
-# PyKMIP's class takes the numbers of levels, too.
-_LEVELS = {getattr(logging, name): name for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
-
-# What PyKMIP's class takes for each argument; paths may be objects of pathlib here, too.
-_PATH = (str, os.PathLike)
-_TYPES: Dict[str, Any] = {
-    "hostname": str,
-    "port": int,
-    "certificate_path": _PATH,
-    "key_path": _PATH,
-    "ca_path": _PATH,
-    "auth_suite": str,
-    "policy_path": _PATH,
-    "enable_tls_client_auth": bool,
-    "tls_cipher_suites": (str, list, tuple),
-    "logging_level": (str, int),
-    "database_path": _PATH,
-}
 
 
 class KmipServer:
@@ -78,6 +73,7 @@ class KmipServer:
         logging_level: Optional[str] = None,
         live_policies: bool = False,
         database_path: Optional[str] = None,
+        compatibility: Optional[str] = None,
     ) -> None:
         self._logger = logging.getLogger("kmip.server")
         self._log_path = os.fspath(log_path)
@@ -95,15 +91,18 @@ class KmipServer:
             "logging_level": logging_level,
             "live_policies": live_policies,
             "database_path": database_path,
+            "compatibility": compatibility,
         }
         given = {name: value for name, value in given.items() if value is not None and value != ""}
-        if given.get("logging_level") in _LEVELS:
-            given["logging_level"] = _LEVELS[given["logging_level"]]
+        if given.get("logging_level") in LEVELS:
+            given["logging_level"] = LEVELS[given["logging_level"]]
         for name, value in given.items():
-            if not isinstance(value, _TYPES.get(name, object)):
-                raise ConfigurationError(f"the setting '{name}' cannot be {value!r}: it is of another type")
-        self._settings = _settings(config_path, {name: _text(value) for name, value in given.items()})
+            check_type(name, value)
+        self.config = Config(_parser(config_path, {name: text_of(value) for name, value in given.items()}))
+        self.live_policies = live_policies
         self._check_settings()
+        settings = self.config.settings
+        self._auth_suite = AuthenticationSuite(settings.get("auth_suite", "Basic"), settings["tls_cipher_suites"])
         self._process: Optional["subprocess.Popen[str]"] = None
         self._ended = threading.Event()
         self._stopping = False
@@ -111,11 +110,16 @@ class KmipServer:
         # The handlers of signals as they were before the start.
         self._handlers: Dict[signal.Signals, Any] = {}
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name == "_socket":
+            raise AttributeError("the server has no attribute '_socket' before `start`")
+        raise missing("the server", name)
+
     def _check_settings(self) -> None:
         """Has the program read the settings, and nothing that they name."""
         done = subprocess.run(
             [find_program(), "--check-settings", "-f", _STDIN],
-            input=self._settings,
+            input=self.config.text(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             universal_newlines=True,
@@ -134,6 +138,20 @@ class KmipServer:
         """The program's words, with the user's name for the settings."""
         text = text[len(_PREFIX) :] if text.startswith(_PREFIX) else text
         return text.replace(path, str(self._config_path or "the arguments"))
+
+    @property
+    def auth_suite(self) -> Any:
+        """The TLS versions and cipher suites. Another suite, with `protocol` and `ciphers`, counts from `start` on."""
+        return self._auth_suite
+
+    @auth_suite.setter
+    def auth_suite(self, suite: Any) -> None:
+        settings = self.config.settings
+        only_1_2 = suite.protocol == ssl.PROTOCOL_TLSv1_2
+        settings["auth_suite"] = "TLS1.2" if only_1_2 else "Basic"
+        # The ciphers of OpenSSL do not restrict TLS 1.3; the setting does.
+        settings["tls_cipher_suites"] = suite.ciphers.split(":") + ([] if only_1_2 else list(CIPHERS_1_3))
+        self._auth_suite = suite
 
     @property
     def port(self) -> Optional[int]:
@@ -158,7 +176,7 @@ class KmipServer:
         self._stopping = False
         with tempfile.TemporaryDirectory(prefix="kmip-server-") as folder:
             path = pathlib.Path(folder) / "server.conf"
-            path.write_text(self._settings, encoding="utf-8")
+            path.write_text(self.config.text(), encoding="utf-8")
             command = [find_program(), "-f", str(path), "-l", self._log_path, "--exit-on-eof"]
             process = subprocess.Popen(
                 command,
@@ -174,6 +192,7 @@ class KmipServer:
                 raise self._failure(process, str(path))
         self._process = process
         self._port = int(line.split()[2])
+        self._socket = ListeningSocket(self.config.settings.get("hostname", ""), self._port, self.stop)
         if threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._interrupt) for number in _SIGNALS}
         self._logger.info("Server successfully started on port %d", self._port)
@@ -251,9 +270,9 @@ class KmipServer:
         return ConfigurationError(text or f"the server ended with code {process.returncode}")
 
 
-def _settings(path: Optional[str], given: Dict[str, str]) -> str:
-    """The text of a settings file: what stands in the file at `path`, and over it what is given."""
-    # The values stay as they are written: the server resolves what is to be resolved in them.
+def _parser(path: Optional[str], given: Dict[str, str]) -> configparser.RawConfigParser:
+    """Returns the settings of the file at `path`, replaced by those that are given."""
+    # The values stay as written: the server resolves the percent signs.
     parser = configparser.RawConfigParser()
     if path and os.path.exists(path):
         try:
@@ -271,19 +290,7 @@ def _settings(path: Optional[str], given: Dict[str, str]) -> str:
         parser.add_section("server")
     for name, value in given.items():
         parser.set("server", name, value.replace("%", "%%"))
-    lines: List[str] = []
-    for section in parser.sections():
-        lines.append(f"[{section}]")
-        for name, value in parser.items(section):
-            lines.append(f"{name}=" + "\n    ".join(value.split("\n")))
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ",".join(value)
-    return str(os.fspath(value) if hasattr(value, "__fspath__") else value)
+    return parser
 
 
 def _first_line(process: "subprocess.Popen[str]") -> str:
@@ -305,3 +312,7 @@ def _close(process: "subprocess.Popen[str]") -> None:
                 stream.close()
             except OSError:
                 pass
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise missing("the module kmip_server.server", name)

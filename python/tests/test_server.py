@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -15,7 +16,7 @@ import time
 import pytest
 
 import kmip_server as package
-from kmip_server import ConfigurationError, KmipServer, NetworkingError, make_certificates
+from kmip_server import ConfigurationError, KmipServer, NetworkingError, build_argument_parser, make_certificates
 
 pytest_plugins = ["pytester"]
 
@@ -51,6 +52,90 @@ def test_serves_until_it_is_stopped(arguments):
         serving.join(5)
         assert not serving.is_alive()
     assert not exists(pid)
+
+
+def test_has_the_attributes_of_pykmip_that_scripts_use(arguments):
+    server = KmipServer(**arguments)
+    settings = server.config.settings
+    assert settings["port"] == 0 and settings["hostname"] == "127.0.0.1" and settings["auth_suite"] == "TLS1.2"
+    assert settings["enable_tls_client_auth"] is True and settings["tls_cipher_suites"] == []
+    assert settings["logging_level"] == 20 and settings["database_path"] == ":memory:"
+    assert server.auth_suite.protocol == ssl.PROTOCOL_TLSv1_2
+    assert "ECDHE-RSA-AES256-GCM-SHA384" in server.auth_suite.ciphers.split(":")
+    with pytest.raises(AttributeError, match="before `start`"):
+        server._socket.getsockname()
+    with server:
+        address = server._socket.getsockname()
+        assert address == ("127.0.0.1", server.port)
+        socket.create_connection(address, 5).close()
+        server._socket.close()
+        with pytest.raises(OSError):
+            server._socket.getsockname()
+        with pytest.raises(OSError):
+            socket.create_connection(address, 5)
+    for owner, name in [(server, "_engine"), (server.config, "load"), (server.auth_suite, "x"), (server._socket, "accept")]:
+        with pytest.raises(AttributeError, match="process of its own"):
+            getattr(owner, name)
+    with pytest.raises(AttributeError, match="run_server"):
+        package.server.main
+
+
+def test_settings_that_change_before_the_start_count(arguments, tmp_path):
+    server = KmipServer(**arguments)
+    log = tmp_path / "100% server.log"
+    server.config.settings["logging_level"] = 10
+    server.config.set_setting("database_path", str(tmp_path / "50%.database"))
+    with pytest.raises(ConfigurationError, match="port.*another type"):
+        server.config.set_setting("port", "5696")
+    with server:
+        assert (tmp_path / "50%.database").exists() and not log.exists()
+    server.config.settings["auth_suite"] = "TLS0.9"
+    with pytest.raises(ConfigurationError, match="auth_suite"):
+        server.start()
+
+
+def test_named_cipher_suites_are_those_of_the_suite(arguments):
+    names = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,ECDHE-ECDSA-CHACHA20-POLY1305,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+    suite = KmipServer(**{**arguments, "tls_cipher_suites": names}).auth_suite
+    assert suite.ciphers == "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305"
+
+
+def test_another_suite_counts_from_the_start(arguments, pki):
+    class Suite:
+        protocol = ssl.PROTOCOL_TLS_SERVER
+        ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384"
+
+    def version(port):
+        context = ssl._create_unverified_context()
+        context.load_cert_chain(pki.client_certificate("John Doe"), pki.client_key("John Doe"))
+        with socket.create_connection(("127.0.0.1", port), 5) as plain, context.wrap_socket(plain) as stream:
+            return stream.version()
+
+    with KmipServer(**arguments) as server:
+        assert version(server.port) == "TLSv1.2"
+    server.auth_suite = Suite()
+    with server:
+        assert version(server.port) == "TLSv1.3"
+        assert server.auth_suite.ciphers == "ECDHE-ECDSA-AES256-GCM-SHA384"
+
+
+def test_compatibility_is_a_keyword(arguments):
+    with KmipServer(**arguments, compatibility="Standard") as server:
+        assert server.config.settings["compatibility"] == "Standard"
+    with pytest.raises(ConfigurationError, match="compatibility"):
+        KmipServer(**arguments, compatibility="Other")
+
+
+def test_the_parser_has_the_options_of_pykmip():
+    parser = build_argument_parser()
+    options, rest = parser.parse_args(["-n", "::1", "-p", "1", "--ignore_tls_client_auth", "--compatibility", "Standard"])
+    assert (options.hostname, options.port, options.ignore_tls_client_auth, rest) == ("::1", 1, True, [])
+    assert options.compatibility == "Standard" and options.config_path is None
+    theirs = pytest.importorskip("kmip.services.server.server", reason="PyKMIP is not installed: nothing to compare with")
+    for option in theirs.build_argument_parser().option_list[1:]:
+        ours = parser.get_option(option.get_opt_string())
+        forms = (option._short_opts, option.dest, option.type, option.action)
+        assert (ours._short_opts, ours.dest, ours.type, ours.action) == forms
 
 
 def test_takes_a_settings_file_and_counts_arguments_more(arguments, tmp_path):
