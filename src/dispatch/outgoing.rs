@@ -17,6 +17,7 @@ use crate::kmip::attributes::{AttributeChanges, AttributeList};
 use crate::kmip::enums::{ObjectType, Operation, PutFunction, QueryFunction, ResultReason, ResultStatus};
 use crate::kmip::structures::{ProtocolVersion, UniqueIdentifier};
 use crate::kmip::{Error, NotifyRequest, PutRequest, RequestHeader};
+use crate::operations::attribute_rules;
 use crate::store::Id;
 use crate::ttlv::{self, Field, Reader, SUPPORTED, Tag, V1_0, V1_3, V2_0, Value, Version, Writer};
 
@@ -195,7 +196,8 @@ fn put(
     let attributes = cx.open(Some(&id), Operation::GetAttributes)?;
     let attributes = &attributes.attributes;
     let reported = attributes.references(version).into_iter().flat_map(|it| attributes.values(&it));
-    let attributes = AttributeList(reported.map(|(_, attribute)| attribute).collect());
+    let attributes =
+        AttributeList(reported.map(|(_, attribute)| attribute_rules::in_response(cx, attribute)).collect());
     let granted = open_owned(cx, &id, Operation::Get)?;
     if lifecycle::is_destroyed(&granted) {
         return Err(destroyed(&id.to_string()));

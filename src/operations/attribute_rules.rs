@@ -50,7 +50,7 @@ fn is_stored_by_pykmip(tag: Tag, object_type: ObjectType) -> bool {
 }
 
 /// Returns the attribute as the response contains it.
-pub(super) fn in_response(cx: &Context<'_>, attribute: Attribute) -> Attribute {
+pub(crate) fn in_response(cx: &Context<'_>, attribute: Attribute) -> Attribute {
     if cx.version == V1_0 && !cx.compatibility.has(Difference::FirstAttributeIndex) {
         return attribute.without_zero_index();
     }

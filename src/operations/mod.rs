@@ -6,7 +6,7 @@ mod activate;
 mod add_attribute;
 mod adjust_attribute;
 mod archive;
-mod attribute_rules;
+pub(crate) mod attribute_rules;
 mod authentication;
 mod cancel;
 mod certification;
