@@ -150,8 +150,8 @@ differences! {
         "It fails with Item Not Found.";
         "KMIP 2.0 §6.1.13";
     InapplicableDeletion (1, 0)..=(2, 0):
-        "Delete Attribute of a read-only attribute that no object of the type has in PyKMIP fails with Item Not Found.";
-        "It fails with Permission Denied, because objects of the type can have it.";
+        "Delete Attribute of an attribute that objects of the type do not have in PyKMIP fails with Item Not Found.";
+        "A read-only attribute that objects of the type can have fails with Permission Denied.";
         "KMIP 1.4 §11.17";
     UnsupportedDeletion (1, 0)..=(2, 0):
         "Delete Attribute of another attribute that the object does not have fails with Invalid Field.";

@@ -81,13 +81,27 @@ fn missing_as_pykmip(
     which: &Which<'_>,
     behavior: Behavior,
 ) -> Option<Result<Option<Attribute>, Error>> {
-    let AttributeReference::Standard(row) = reference else { return None };
-    if behavior.has(Difference::InapplicableDeletion) && !applies_in_pykmip(row.tag, record.object_type) {
+    let unsupported = |name: &str| {
+        let message = format!("The object has no {name} attribute to delete.");
+        behavior.has(Difference::UnsupportedDeletion).then(|| Err(invalid_field(message)))
+    };
+    let row = match reference {
+        AttributeReference::Standard(row) => row,
+        // PyKMIP knows this name, but no attribute that has it.
+        AttributeReference::Vendor(_, name) | AttributeReference::Unknown(name) => {
+            return if name == "Custom Attribute" { unsupported(name) } else { None };
+        }
+    };
+    let exists = row.slot(&record.attributes).count() > 0;
+    let is_inapplicable = !applies_in_pykmip(row.tag, record.object_type);
+    // A value that PyKMIP does not store can be deleted.
+    let is_addition = row.rules.client_may_delete && exists;
+    if is_inapplicable && !is_addition && behavior.has(Difference::InapplicableDeletion) {
         let message = format!("Objects of the type {} have no {} attribute.", record.object_type, row.name);
         return Some(Err(failed(ResultReason::ItemNotFound, message)));
     }
     let is_deletable = row.rules.client_may_delete && row.rules.applies_to.contains(record.object_type);
-    if !is_deletable || row.slot(&record.attributes).count() > 0 {
+    if !is_deletable || exists {
         return None;
     }
     match row.tag {
@@ -95,17 +109,15 @@ fn missing_as_pykmip(
             let is_reference = matches!(which, Which::All);
             (is_reference && behavior.has(Difference::DeletionOfNothing)).then_some(Ok(None))
         }
-        _ => behavior
-            .has(Difference::UnsupportedDeletion)
-            .then(|| Err(invalid_field(format!("The object has no {} attribute to delete.", row.name)))),
+        _ => unsupported(row.name),
     }
 }
 
-/// Returns whether objects of that type can have the attribute in PyKMIP, for the attributes that no client can delete.
+/// Returns whether objects of that type can have the attribute in PyKMIP.
 fn applies_in_pykmip(tag: Tag, object_type: ObjectType) -> bool {
     use ObjectType as T;
     match tag {
-        Tag::CryptographicAlgorithm | Tag::CryptographicLength => {
+        Tag::CryptographicAlgorithm | Tag::CryptographicLength | Tag::CryptographicParameters => {
             !matches!(object_type, T::SecretData | T::OpaqueObject)
         }
         Tag::CryptographicUsageMask | Tag::ActivationDate | Tag::DeactivationDate => {
