@@ -1,12 +1,17 @@
-//! The files of the database: one server at a time uses them.
+//! The files of the database: one server at a time uses them, and a stop closes them.
 
-use kmip_server::kmip::enums::Operation;
+use kmip_server::kmip::enums::{Operation, ResultStatus};
 use kmip_server::ttlv::{V1_2, Writer};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::corpus::{aes_key, id, register};
 use crate::dialogue::Caller;
 use crate::harness::{Pki, Running};
+
+/// The endings of the names of the files of an SQLite database.
+const ENDINGS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 fn arguments(pki: &Pki, database: &str) -> Vec<String> {
     let mut options = pki.options();
@@ -38,6 +43,10 @@ fn destroy(caller: &mut Caller, key: &str) {
     caller.ask(V1_2, Operation::Destroy, |writer| id(key, writer)).done();
 }
 
+fn status(caller: &mut Caller, key: &str) -> ResultStatus {
+    caller.ask(V1_2, Operation::Get, |writer| id(key, writer)).status
+}
+
 fn count(caller: &mut Caller) -> usize {
     caller.ask(V1_2, Operation::Locate, |_: &mut Writer| ()).ids().len()
 }
@@ -45,6 +54,23 @@ fn count(caller: &mut Caller) -> usize {
 /// Returns 32 bytes that differ for each number.
 fn key_of(number: u32) -> Vec<u8> {
     format!("a key that stands out: {number:09}").into_bytes()
+}
+
+fn file(database: &Path, ending: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Asserts that the database consists of its main file only.
+fn assert_is_closed(database: &Path) {
+    let left: Vec<_> = ENDINGS[1..].iter().filter(|ending| file(database, ending).exists()).collect();
+    assert!(left.is_empty(), "the files {left:?} are left");
+}
+
+/// Copies the main file of a database to another name in the folder of the PKI.
+fn copy(pki: &Pki, from: &str, to: &str) {
+    fs::copy(pki.folder.path(from), pki.folder.path(to)).unwrap();
 }
 
 #[test]
@@ -55,7 +81,7 @@ fn refuses_a_second_server_on_a_database_and_names_the_process_of_the_first() {
     let key = add(&mut caller, &key_of(1));
     let (link, hard) = (pki.folder.path("link"), pki.folder.path("hard"));
     std::os::unix::fs::symlink(pki.folder.path("database"), &link).unwrap();
-    std::fs::hard_link(pki.folder.path("database"), &hard).unwrap();
+    fs::hard_link(pki.folder.path("database"), &hard).unwrap();
     for name in ["database", "link", "hard"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_run_server"));
         command.args(arguments(&pki, name)).arg("--exit-on-eof").stdin(std::process::Stdio::null());
@@ -77,4 +103,53 @@ fn refuses_a_second_server_on_a_database_and_names_the_process_of_the_first() {
     second.signal("TERM");
     assert_eq!(second.wait(), Some(0));
     Running::start(arguments(&pki, "database"));
+}
+
+#[test]
+fn a_graceful_stop_leaves_every_object_in_the_main_file() {
+    for status in [false, true] {
+        let pki = Pki::new();
+        let mut options = arguments(&pki, "database");
+        if status {
+            let path = pki.folder.path("status").display().to_string();
+            let settings = pki.settings(&format!("status_path={path}")).display().to_string();
+            options.extend(["-f".to_owned(), settings]);
+        }
+        let mut server = Running::start(options);
+        let mut callers: Vec<_> = (0..3).map(|_| connect(&pki, &server)).collect();
+        for (number, caller) in (0..60).zip((0..3).cycle()) {
+            let key = add(&mut callers[caller], &key_of(number));
+            assert_eq!(self::status(&mut callers[caller], &key), ResultStatus::Success);
+        }
+        assert_eq!(count(&mut callers[0]), 60);
+        server.signal("USR1");
+        server.signal("TERM");
+        assert_eq!(server.wait(), Some(0));
+        assert_is_closed(&pki.folder.path("database"));
+        copy(&pki, "database", "copy");
+        let server = Running::start(arguments(&pki, "copy"));
+        assert_eq!(count(&mut connect(&pki, &server)), 60);
+    }
+}
+
+#[test]
+fn an_export_and_an_import_leave_every_object_in_the_main_file() {
+    let pki = Pki::new();
+    let mut server = Running::start(arguments(&pki, "database"));
+    let mut caller = connect(&pki, &server);
+    (0..60).for_each(|number| drop(add(&mut caller, &key_of(number))));
+    server.child.kill().unwrap();
+    server.wait();
+    let database = pki.folder.path("database");
+    assert!(file(&database, "-wal").exists(), "the killed server leaves its write-ahead log");
+
+    let export = pki.folder.path("export").display().to_string();
+    assert!(run(&pki, "database", &["--export", &export]).status.success());
+    assert!(run(&pki, "imported", &["--import", &export]).status.success());
+    for name in ["database", "imported"] {
+        assert_is_closed(&pki.folder.path(name));
+        copy(&pki, name, "copy");
+        let server = Running::start(arguments(&pki, "copy"));
+        assert_eq!(count(&mut connect(&pki, &server)), 60, "{name}");
+    }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::kmip::enums::{AsynchronousIndicator, Operation, ResultReason};
 use crate::kmip::{Error, RequestHeader};
@@ -79,11 +80,14 @@ fn may_take_long(operation: Operation) -> bool {
     )
 }
 
+/// The maximum time that a pool waits for running tasks when it is dropped.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The execution of one batch.
 type Task = Box<dyn FnOnce() + Send>;
 
 /// A pool of at most [`MAX_WORKERS`] threads. A thread ends when no task waits. Dropping the pool waits for the
-/// running tasks and discards the waiting ones.
+/// running tasks for at most [`GRACE`] and discards the waiting ones.
 #[derive(Default)]
 pub(super) struct Pool {
     shared: Arc<Shared>,
@@ -148,9 +152,8 @@ impl Drop for Pool {
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.waiting.clear();
-        while state.workers > 0 {
-            state = self.shared.idle.wait(state).ignore_poison();
-        }
+        let is_running = |state: &mut State| state.workers > 0;
+        drop(self.shared.idle.wait_timeout_while(state, GRACE, is_running));
     }
 }
 
@@ -158,7 +161,6 @@ impl Drop for Pool {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
-    use std::time::Duration;
 
     use super::*;
 

@@ -73,6 +73,9 @@ pub trait Respond: Send + Sync + 'static {
     fn status(&self) -> DispatcherStatus {
         DispatcherStatus::default()
     }
+
+    /// Completes the files of the store. The server calls it when it stops.
+    fn close(&self) {}
 }
 
 /// The dispatcher: authenticates requests and executes their batches on the services of the engine.
@@ -355,6 +358,10 @@ impl Respond for Dispatcher {
         });
         log::debug!(target: peer.log_target(), "Response:\n{}", Tree(&reply.message));
         reply
+    }
+
+    fn close(&self) {
+        self.services.close_store();
     }
 
     fn status(&self) -> DispatcherStatus {

@@ -66,6 +66,8 @@ fn open(
     let config = Arc::clone(config);
     let session = move || {
         connection::serve(&socket, address, number, &config, &slot);
+        // The server closes the database after the last slot.
+        drop(config);
         drop(slot);
     };
     let thread = thread::Builder::new().name(format!("kmip-{number:08}")).stack_size(STACK).spawn(session);

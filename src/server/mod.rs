@@ -36,7 +36,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
 
 pub use authority::Error as AuthorityError;
 pub use registry::{MAX_HANDSHAKES, Shutdown};
@@ -181,11 +180,7 @@ impl Server {
         let address = listener.local_addr().map_err(bind)?;
         let registry = Registry::new(&listener, address, config.max_connections).map_err(bind)?;
         let registry = Arc::new(registry);
-        let observer = Observer {
-            registry: Arc::clone(&registry),
-            responder: Arc::clone(&responder),
-            started: Instant::now(),
-        };
+        let observer = Observer::new(&registry, &responder);
         let status_path = config.status_path.clone();
         let config = Arc::new(ConnectionConfig {
             tls,
@@ -224,11 +219,12 @@ impl Server {
     }
 
     /// Serves clients until [`Shutdown::stop`] is called. Then it accepts no further connections, closes idle ones,
-    /// answers running requests, and returns after at most ten seconds; after at most twelve if notifications for
-    /// client endpoints are queued.
+    /// answers running requests, closes the database, and returns after at most ten seconds; after at most twelve if
+    /// notifications for client endpoints are queued, and one more if an asynchronous operation runs.
     pub fn run(self) {
         let Self { listener, config, registry, observer, status_path, endpoints, .. } = self;
         let writer = status_path.map(|path| {
+            let observer = observer.clone();
             let write = move || observer.write_to(&path);
             thread::Builder::new().name("kmip-status".to_owned()).spawn(write)
         });
@@ -245,6 +241,10 @@ impl Server {
             ),
             None => {}
         }
+        // Closes the database, even if a connection that was cut still uses the engine.
+        config.responder.close();
+        drop(endpoints);
+        observer.finish(|| drop(config));
     }
 }
 

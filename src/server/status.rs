@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
@@ -13,16 +13,19 @@ use serde_json::{Map, Value, json};
 use super::LOG;
 use super::registry::Registry;
 use crate::dispatch::Respond;
+use crate::lock::IgnorePoison;
 
 /// The time between two writes of the status file.
 pub const PERIOD: Duration = Duration::from_secs(5);
 
-/// A handle that reports the status of a server, from any thread.
+/// A handle that reports the status of a server, from any thread. It does not keep the server's database open: after
+/// the stop, it reports no operations and an empty store.
 #[derive(Clone)]
 pub struct Observer {
-    pub(super) registry: Arc<Registry>,
-    pub(super) responder: Arc<dyn Respond>,
-    pub(super) started: Instant,
+    registry: Arc<Registry>,
+    /// Locked while a status is collected, so that the server can wait for it.
+    responder: Arc<Mutex<Weak<dyn Respond>>>,
+    started: Instant,
 }
 
 impl std::fmt::Debug for Observer {
@@ -32,9 +35,24 @@ impl std::fmt::Debug for Observer {
 }
 
 impl Observer {
+    /// Returns the observer of a server that starts now.
+    pub(super) fn new(registry: &Arc<Registry>, responder: &Arc<dyn Respond>) -> Self {
+        let responder = Arc::new(Mutex::new(Arc::downgrade(responder)));
+        Self { registry: Arc::clone(registry), responder, started: Instant::now() }
+    }
+
+    /// Calls `end`, which drops the responder, while no thread collects a status.
+    pub(super) fn finish(&self, end: impl FnOnce()) {
+        let _unused = self.responder.lock().ignore_poison();
+        end();
+    }
+
     /// Returns the current status as one JSON object: connections, operations by name, errors, the store.
     pub fn status(&self) -> Value {
-        let dispatcher = self.responder.status();
+        let dispatcher = {
+            let responder = self.responder.lock().ignore_poison();
+            responder.upgrade().map(|responder| responder.status()).unwrap_or_default()
+        };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let operations: Map<_, _> = dispatcher
             .operations

@@ -79,6 +79,14 @@ pub trait Store: Send + Sync + 'static {
     fn status(&self) -> StoreStatus {
         StoreStatus::default()
     }
+
+    /// Completes the main file of the store, so that a copy of it contains every object. The store remains usable.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    fn close(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// A shared store, for a caller that keeps a handle to the store of a running engine.
@@ -108,6 +116,10 @@ impl<S: Store> Store for Arc<S> {
 
     fn status(&self) -> StoreStatus {
         self.as_ref().status()
+    }
+
+    fn close(&self) -> Result<(), Error> {
+        self.as_ref().close()
     }
 }
 

@@ -72,6 +72,17 @@ impl Services {
         }
     }
 
+    /// Completes the files of the store.
+    pub fn close_store(&self) {
+        if let Err(error) = self.store.close() {
+            log::error!(
+                target: "kmip.server.store",
+                "The database could not be closed: {error}. Copy its files together, because the main file is \
+                 incomplete."
+            );
+        }
+    }
+
     /// Returns the state of the store.
     pub fn store_status(&self) -> store::StoreStatus {
         self.store.status()

@@ -22,7 +22,7 @@ const MODE: u32 = 0o600;
 
 /// The maximum time that a statement waits for a lock of another process, such as a backup. The threads of this
 /// server do not wait for each other here.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// The maximum time to wait for exclusive access: a server that is stopping exits within this time.
 const ALONE: Duration = Duration::from_secs(1);

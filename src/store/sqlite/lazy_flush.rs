@@ -5,6 +5,9 @@ use rusqlite::{Connection, ffi};
 use super::rows;
 use crate::store::Error;
 
+/// The operation that an error of [`LazyFlush::checkpoint`] names.
+const CHECKPOINT: &str = "checkpoint the write-ahead log";
+
 /// The flush state of the write connection.
 pub(super) struct LazyFlush {
     /// Whether a commit waits for the disk: `PRAGMA synchronous` is `FULL`, not `NORMAL`.
@@ -35,13 +38,9 @@ impl LazyFlush {
 
     /// Prepares a commit, which waits for the disk if `durable`.
     pub(super) fn prepare(&mut self, database: &Connection, durable: bool) -> Result<(), Error> {
-        if self.gap {
-            let failed = |why| Error::sqlite("checkpoint the write-ahead log", why);
-            let busy = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
-            if busy.map_err(failed)? {
-                return Err(failed(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)));
-            }
-            (self.unflushed, self.gap) = (false, false);
+        if self.gap && !self.checkpoint(database)? {
+            let busy = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None);
+            return Err(Error::sqlite(CHECKPOINT, busy));
         }
         if self.waits != durable {
             // If the pragma fails, the level is unknown and counts as NORMAL.
@@ -52,6 +51,17 @@ impl LazyFlush {
             self.waits = durable;
         }
         Ok(())
+    }
+
+    /// Moves the write-ahead log to the database, flushes it and truncates the log. Returns false if a reader or another
+    /// process prevents it.
+    pub(super) fn checkpoint(&mut self, database: &Connection) -> Result<bool, Error> {
+        let is_busy = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        let is_done = !is_busy.map_err(|why| Error::sqlite(CHECKPOINT, why))?;
+        if is_done {
+            (self.unflushed, self.gap) = (false, false);
+        }
+        Ok(is_done)
     }
 
     /// Changes a page within a durable transaction: SQLite does not flush a transaction that changes no page.

@@ -30,6 +30,7 @@ mod writer;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -44,6 +45,9 @@ use self::writer::Writer;
 use super::sealing::{DataKey, KeyEncryptionKey};
 use super::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Store, StoreStatus, Transaction};
 use crate::secret::Secret;
+
+/// The maximum time that a stop waits for readers, such as an export, before it leaves the write-ahead log to them.
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// A store in an SQLite file.
 pub struct Sqlite {
@@ -174,5 +178,10 @@ impl Store for Sqlite {
         };
         let (readers_open, readers_idle) = self.committed.connections();
         StoreStatus { bytes: bytes("") + bytes("-wal"), readers_open, readers_idle }
+    }
+
+    fn close(&self) -> Result<(), Error> {
+        // A reader that prevents the checkpoint is the last to close the file, or another process.
+        self.writer.checkpoint(CLOSING).map(drop)
     }
 }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::committed::Committed;
+use super::file;
 use super::lazy_flush::{CommitState, LazyFlush};
 use super::locate;
 use super::rows::{self, LazyRow, Row};
@@ -159,6 +160,22 @@ impl Writer {
         Ok((ticket, is_full))
     }
 
+    /// Moves the write-ahead log to the database and truncates it; waits for at most `patience` for readers and other
+    /// processes. Returns false if they prevent it. Transactions queue up meanwhile.
+    pub(super) fn checkpoint(&self, patience: Duration) -> Result<bool, Error> {
+        self.with_connection(|WriteConnection { database, flush }| {
+            let set = |time| {
+                database
+                    .busy_timeout(time)
+                    .map_err(|why| Error::sqlite("set the time to wait for locks", why))
+            };
+            set(patience)?;
+            let outcome = flush.checkpoint(database);
+            set(file::BUSY)?;
+            outcome
+        })
+    }
+
     fn key(&self) -> Option<&DataKey> {
         self.committed.key.as_ref()
     }
@@ -222,13 +239,25 @@ impl Writer {
     }
 
     /// Runs `act` on the write connection in the place of a commit: transactions queue up meanwhile.
-    #[cfg(test)]
-    pub(super) fn busy<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
-        let connection = self.queue_with_connection().connection.take().unwrap();
-        let done = act(&connection.database);
+    fn with_connection<T>(
+        &self,
+        act: impl FnOnce(&mut WriteConnection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        // The connection is free, because the queue is locked.
+        let Some(mut connection) = self.queue_with_connection().connection.take() else {
+            return Err(Error::GroupLost);
+        };
+        // The connection must return to the queue in any case.
+        let outcome = catch_unwind(AssertUnwindSafe(|| act(&mut connection)));
         self.queue().connection = Some(connection);
         self.free.notify_all();
-        done
+        outcome.unwrap_or(Err(Error::GroupLost))
+    }
+
+    /// Runs `act` on the write connection in the place of a commit: transactions queue up meanwhile.
+    #[cfg(test)]
+    pub(super) fn busy<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
+        self.with_connection(|connection| Ok(act(&connection.database))).unwrap()
     }
 
     /// Makes the next commit leader wait until `expected` threads wait for the batch, or until `time` has passed.
