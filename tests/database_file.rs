@@ -1,14 +1,21 @@
-//! The files of the database: one server at a time uses them, and a stop closes them.
+//! The files of the database: one server at a time uses them, a stop closes them, and a destroyed key leaves them.
 
-use kmip_server::kmip::enums::{Operation, ResultStatus};
-use kmip_server::ttlv::{V1_2, Writer};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kmip_server::kmip::enums::{Operation, ResultReason, ResultStatus};
+use kmip_server::ttlv::{V1_2, Writer};
+use rusqlite::Connection;
 
 use crate::corpus::{aes_key, id, register};
 use crate::dialogue::Caller;
-use crate::harness::{Pki, Running};
+use crate::harness::{Pki, Running, within};
+
+/// The time after which the bytes of a destroyed key are in no file.
+const ERASED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The endings of the names of the files of an SQLite database.
 const ENDINGS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
@@ -60,6 +67,15 @@ fn file(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+/// Returns the endings of the database's files that contain `bytes`.
+fn files_with(database: &Path, bytes: &[u8]) -> Vec<&'static str> {
+    let contains = |ending: &&str| {
+        let content = fs::read(file(database, ending)).unwrap_or_default();
+        content.windows(bytes.len()).any(|window| window == bytes)
+    };
+    ENDINGS.into_iter().filter(contains).collect()
 }
 
 /// Asserts that the database consists of its main file only.
@@ -152,4 +168,87 @@ fn an_export_and_an_import_leave_every_object_in_the_main_file() {
         let server = Running::start(arguments(&pki, "copy"));
         assert_eq!(count(&mut connect(&pki, &server)), 60, "{name}");
     }
+}
+
+#[test]
+fn the_bytes_of_destroyed_keys_leave_every_file_within_a_second() {
+    let pki = Pki::new();
+    let server = Running::start(arguments(&pki, "database"));
+    let database = pki.folder.path("database");
+    let mut caller = connect(&pki, &server);
+    let keys: Vec<_> = (0..40).map(|number| add(&mut caller, &key_of(number))).collect();
+    assert_ne!(files_with(&database, &key_of(0)), [""; 0]);
+    for (number, key) in (0..).zip(&keys).skip(1) {
+        destroy(&mut caller, key);
+        let acknowledged = Instant::now();
+        if number % 13 == 0 {
+            let erased = || files_with(&database, &key_of(number)).is_empty().then_some(());
+            within(erased);
+            assert!(acknowledged.elapsed() < ERASED_WITHIN, "{:?}", acknowledged.elapsed());
+        }
+    }
+    thread::sleep(ERASED_WITHIN);
+    for number in 1..40 {
+        assert_eq!(files_with(&database, &key_of(number)), [""; 0], "key {number}");
+    }
+    assert_ne!(files_with(&database, &key_of(0)), [""; 0], "the other key is still stored");
+    assert_eq!(status(&mut caller, &keys[0]), ResultStatus::Success);
+}
+
+#[test]
+fn a_start_erases_keys_that_were_destroyed_just_before_a_kill() {
+    let pki = Pki::new();
+    let mut server = Running::start(arguments(&pki, "database"));
+    let mut caller = connect(&pki, &server);
+    let key = add(&mut caller, &key_of(7));
+    destroy(&mut caller, &key);
+    server.child.kill().unwrap();
+    server.wait();
+    let server = Running::start(arguments(&pki, "database"));
+    assert_eq!(files_with(&pki.folder.path("database"), &key_of(7)), [""; 0]);
+    assert_ne!(status(&mut connect(&pki, &server), &key), ResultStatus::Success);
+}
+
+#[test]
+fn a_destroy_erases_the_key_in_the_tables_of_an_imported_database() {
+    let pki = Pki::new();
+    let database = pki.folder.path("database");
+    let tables = "CREATE TABLE managed_objects (uid INTEGER PRIMARY KEY, object_type INTEGER, value BLOB, owner TEXT);
+        CREATE TABLE crypto_objects (uid INTEGER PRIMARY KEY, cryptographic_usage_mask INTEGER, state INTEGER);
+        CREATE TABLE keys (uid INTEGER PRIMARY KEY, cryptographic_algorithm INTEGER, cryptographic_length INTEGER,
+            key_format_type INTEGER);
+        CREATE TABLE certificates (uid, certificate_type);
+        CREATE TABLE secret_data_objects (uid, data_type);
+        CREATE TABLE opaque_objects (uid, opaque_type)";
+    let source = Connection::open(&database).unwrap();
+    source.execute_batch(tables).unwrap();
+    for number in 1..=3 {
+        let insert = "INSERT INTO managed_objects VALUES (?1, 2, ?2, 'John Doe')";
+        source.execute(insert, (number, key_of(number))).unwrap();
+        source.execute("INSERT INTO crypto_objects VALUES (?1, 12, 1)", [number]).unwrap();
+        source.execute("INSERT INTO keys VALUES (?1, 3, 256, 1)", [number]).unwrap();
+    }
+    drop(source);
+
+    let mut server = Running::start(arguments(&pki, "database"));
+    let mut caller = connect(&pki, &server);
+    assert_eq!(count(&mut caller), 3);
+    destroy(&mut caller, "1");
+    let gone = caller.ask(V1_2, Operation::Get, |writer| id("1", writer));
+    assert_eq!(gone.refused(), ResultReason::ItemNotFound);
+    thread::sleep(ERASED_WITHIN);
+    assert_eq!(files_with(&database, &key_of(1)), [""; 0]);
+    assert_ne!(files_with(&database, &key_of(2)), [""; 0]);
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+
+    // A version that did not erase these tables destroyed the second key.
+    let older = Connection::open(&database).unwrap();
+    older.execute_batch("PRAGMA secure_delete = ON; UPDATE object SET object = NULL WHERE id = 2").unwrap();
+    drop(older);
+    assert_ne!(files_with(&database, &key_of(2)), [""; 0]);
+    let server = Running::start(arguments(&pki, "database"));
+    assert_eq!(files_with(&database, &key_of(2)), [""; 0]);
+    let mut caller = connect(&pki, &server);
+    assert_eq!(status(&mut caller, "3"), ResultStatus::Success);
 }

@@ -175,6 +175,7 @@ impl Explained for store::Error {
             Self::PykmipDatabase { .. } => starts::DATABASE_PYKMIP,
             Self::TakeOver { .. } => starts::DATABASE_NOT_TAKEN_OVER,
             Self::NewerVersion { .. } => starts::DATABASE_NEWER,
+            Self::NoThread { .. } => starts::NO_THREAD,
             Self::Locked { .. } => starts::DATABASE_LOCKED,
             Self::InUse { .. } => starts::DATABASE_IN_USE,
             Self::NoWriteAheadLog { .. } => starts::DATABASE_FILE_SYSTEM,

@@ -54,6 +54,11 @@ pub enum Error {
         /// The error of the connection pool.
         why: Cause,
     },
+    /// The operating system refuses a thread.
+    NoThread {
+        /// The error of the operating system.
+        why: Arc<io::Error>,
+    },
     /// An SQLite operation failed.
     Sqlite {
         /// The operation.
@@ -277,6 +282,10 @@ impl fmt::Display for Error {
                  upgrade it, or restore a backup of the older version",
                 path.display()
             ),
+            Self::NoThread { why } => write!(
+                f,
+                "no thread could be started for the store: {why}; raise the limit of threads"
+            ),
             Self::Locked { path, process } => {
                 write!(f, "the database {} is used by another server", path.display())?;
                 match process {
@@ -303,7 +312,9 @@ impl std::error::Error for Error {
         match self {
             Self::Damaged { why, .. } => Some(why),
             Self::NoReader { why } | Self::Sqlite { why, .. } => Some(&*why.0),
-            Self::File { why, .. } | Self::Key { why: KeyProblem::Unreadable(why), .. } => Some(&**why),
+            Self::File { why, .. }
+            | Self::NoThread { why }
+            | Self::Key { why: KeyProblem::Unreadable(why), .. } => Some(&**why),
             Self::TakeOver { why: Obstacle::Refused(error), .. } => Some(error),
             Self::TakeOver { why: Obstacle::NotStored(error), .. } => Some(&**error),
             _ => None,

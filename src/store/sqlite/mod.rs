@@ -9,6 +9,8 @@ mod cache;
 mod columns;
 mod committed;
 mod dump;
+mod erase_requests;
+mod eraser;
 mod file;
 mod file_lock;
 mod grants;
@@ -18,6 +20,7 @@ mod inspect;
 mod lazy_flush;
 mod locate;
 mod pykmip_import;
+mod pykmip_tables;
 mod rows;
 mod schema;
 mod seal;
@@ -39,6 +42,8 @@ pub use self::inspect::{Inspection, inspect};
 pub use self::pykmip_import::{Complete, Found};
 
 use self::committed::Committed;
+use self::erase_requests::EraseRequests;
+use self::eraser::Eraser;
 use self::file_lock::FileLock;
 use self::schema::Step;
 use self::writer::Writer;
@@ -46,13 +51,16 @@ use super::sealing::{DataKey, KeyEncryptionKey};
 use super::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Store, StoreStatus, Transaction};
 use crate::secret::Secret;
 
-/// The maximum time that a stop waits for readers, such as an export, before it leaves the write-ahead log to them.
+/// The maximum time that a start or stop waits for readers of another process, such as an export, before it leaves the
+/// write-ahead log as it is.
 const CLOSING: Duration = Duration::from_millis(500);
 
 /// A store in an SQLite file.
 pub struct Sqlite {
+    /// Dropped first, because its thread uses the write connection.
+    _eraser: Eraser,
     committed: Arc<Committed>,
-    writer: Writer,
+    writer: Arc<Writer>,
     path: PathBuf,
     /// Dropped after the connections.
     _lock: FileLock,
@@ -133,8 +141,14 @@ impl Sqlite {
     /// Returns the store whose write connection is `database`.
     fn over(path: &Path, lock: FileLock, database: Connection, key: Option<DataKey>) -> Result<Self, Error> {
         let committed = Arc::new(Committed::new(path, key));
-        let writer = Writer::new(database, Arc::clone(&committed))?;
-        Ok(Self { committed, writer, path: path.to_owned(), _lock: lock })
+        let requests = Arc::new(EraseRequests::default());
+        let writer = Arc::new(Writer::new(database, Arc::clone(&committed), Arc::clone(&requests))?);
+        // An earlier process may have ended before it erased destroyed keys.
+        if !writer.checkpoint(CLOSING)? {
+            requests.add();
+        }
+        let eraser = Eraser::start(Arc::clone(&writer), requests)?;
+        Ok(Self { _eraser: eraser, committed, writer, path: path.to_owned(), _lock: lock })
     }
 
     /// Whether the last commit was flushed to the disk.

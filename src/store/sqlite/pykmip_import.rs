@@ -1,5 +1,5 @@
 //! The import of a database of PyKMIP's server: its objects are added to the same file with their numbers; its tables
-//! stay unchanged.
+//! stay, and change only when an object is destroyed or replaced: its bytes are erased there too.
 //!
 //! The import is one transaction. All objects are read and completed once before the first is written, so that a
 //! database that cannot be imported stays unchanged. Objects are read one at a time: memory use does not grow with the

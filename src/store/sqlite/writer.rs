@@ -18,11 +18,12 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::committed::Committed;
+use super::erase_requests::EraseRequests;
 use super::file;
 use super::lazy_flush::{CommitState, LazyFlush};
-use super::locate;
 use super::rows::{self, LazyRow, Row};
 use super::transaction::{execute, in_transaction};
+use super::{locate, pykmip_tables};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 use crate::store::overlay::{self, Snapshot, WriteSet};
@@ -42,6 +43,7 @@ pub(super) struct Writer {
     // Dropped before the write connection: the last connection that closes checkpoints the write-ahead log, and a
     // read connection cannot.
     committed: Arc<Committed>,
+    erase_requests: Arc<EraseRequests>,
     /// Serializes transactions. A thread that holds it may lock the queue, and not the other way around.
     transaction: Mutex<TransactionLock>,
     queue: Mutex<CommitQueue>,
@@ -80,6 +82,8 @@ struct CommitQueue {
 struct WriteConnection {
     database: Connection,
     flush: LazyFlush,
+    /// Whether the database contains the tables of PyKMIP's server, from which it was imported.
+    has_pykmip_tables: bool,
 }
 
 /// Transactions that one commit makes durable.
@@ -107,17 +111,32 @@ impl Writer {
     ///
     /// # Errors
     /// Returns an error if SQLite fails.
-    pub(super) fn new(database: Connection, committed: Arc<Committed>) -> Result<Self, Error> {
+    pub(super) fn new(
+        database: Connection,
+        committed: Arc<Committed>,
+        erase_requests: Arc<EraseRequests>,
+    ) -> Result<Self, Error> {
+        let has_pykmip_tables = pykmip_tables::exist(&database)?;
+        if has_pykmip_tables {
+            pykmip_tables::erase_destroyed(&database)?;
+        }
         let transaction = Mutex::new(TransactionLock { last_id: rows::last_id(&database)?, lost: 0 });
         let queue = Mutex::new(CommitQueue {
-            connection: Some(WriteConnection { database, flush: LazyFlush::new() }),
+            connection: Some(WriteConnection { database, flush: LazyFlush::new(), has_pykmip_tables }),
             committing: None,
             open: None,
             lost: 0,
             expected: 0,
             gather_until: Instant::now(),
         });
-        Ok(Self { committed, transaction, queue, free: Condvar::new(), gathered: Condvar::new() })
+        Ok(Self {
+            committed,
+            erase_requests,
+            transaction,
+            queue,
+            free: Condvar::new(),
+            gathered: Condvar::new(),
+        })
     }
 
     /// See [`crate::store::Store::change`].
@@ -163,7 +182,7 @@ impl Writer {
     /// Moves the write-ahead log to the database and truncates it; waits for at most `patience` for readers and other
     /// processes. Returns false if they prevent it. Transactions queue up meanwhile.
     pub(super) fn checkpoint(&self, patience: Duration) -> Result<bool, Error> {
-        self.with_connection(|WriteConnection { database, flush }| {
+        self.with_connection(|WriteConnection { database, flush, .. }| {
             let set = |time| {
                 database
                     .busy_timeout(time)
@@ -202,6 +221,9 @@ impl Writer {
 
         let begun = Instant::now();
         let outcome = staged.commit(&mut connection, &self.committed);
+        if staged.erased().next().is_some() {
+            self.erase_requests.add();
+        }
 
         let mut queue = self.queue();
         queue.connection = Some(connection);
@@ -434,17 +456,29 @@ impl Staged {
         rows.map(move |(write, row)| Ok((write, row.row(key)?)))
     }
 
+    /// Returns the objects whose stored bytes the writes remove or replace.
+    fn erased(&self) -> impl Iterator<Item = Id> {
+        let erases = |write: &&Write| {
+            let before = write.before.as_ref().and_then(|before| before.object.as_ref());
+            before.is_some() && before != write.after.object.as_ref()
+        };
+        self.writes.records.values().filter(erases).map(|write| write.after.id)
+    }
+
     /// Commits the writes, all or none, and updates the cache of the readers.
     fn commit(&self, connection: &mut WriteConnection, committed: &Committed) -> Result<(), Error> {
         if self.rows.is_empty() && self.writes.server_state.is_empty() {
             return Ok(());
         }
-        let WriteConnection { database, flush } = connection;
+        let WriteConnection { database, flush, has_pykmip_tables } = connection;
         let durable = self.writes.durable;
         let mut commit = || {
             flush.prepare(database, durable)?;
             in_transaction(database, || {
                 self.write(database, committed.key.as_ref())?;
+                if *has_pykmip_tables {
+                    self.erased().try_for_each(|id| pykmip_tables::erase(database, id))?;
+                }
                 flush.force(database, durable)?;
                 self.commit_and_cache(database, committed)
             })
