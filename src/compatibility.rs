@@ -111,6 +111,10 @@ differences! {
         "Whatever follows as many batch items as Batch Count states is ignored; a Batch Count below 1 means none.";
         "Such a message is refused with Invalid Message.";
         "KMIP 1.4 §6.14 and §7.1";
+    ExcessPayloadItems (1, 0)..=(2, 0):
+        "Locate and Sign ignore payload items after the last one that they expect.";
+        "Such a batch item fails with Invalid Message.";
+        "KMIP 1.4 §6.1";
     QueryAnswer (1, 0)..=(2, 0):
         "Query returns the operations that PyKMIP has and PyKMIP's Vendor Identification, and nothing else.";
         "Query returns what this server supports.";

@@ -18,10 +18,11 @@ use crate::store::{Criterion, Id, Order};
 use crate::ttlv::{DateTime, Tag, V1_3};
 
 use super::Operation;
+use super::excess::WithExcess;
 
 structure! {
     /// Request Payload.
-    pub struct Request {
+    pub rows Request {
         MaximumItems => maximum_items: Option<i32>,
         OffsetItems => offset_items: Option<i32>,
         StorageStatusMask => storage_status_mask: Option<StorageStatusMask>,
@@ -42,10 +43,11 @@ pub(super) struct Locate;
 
 impl Operation for Locate {
     const CODE: enums::Operation = enums::Operation::Locate;
-    type Request = Request;
+    type Request = WithExcess<Request>;
     type Response = Response;
 
-    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Self::Request) -> Result<Response, Error> {
+        let request = request.admit(cx.compatibility)?;
         let Request { maximum_items, offset_items, attributes, .. } = request;
         let behavior = cx.compatibility;
         let is_negative =

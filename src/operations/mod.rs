@@ -23,6 +23,7 @@ mod derive_key;
 mod destroy;
 mod discover_versions;
 mod encrypt;
+mod excess;
 mod export;
 mod get;
 mod get_attribute_list;

@@ -6,13 +6,14 @@ use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
 use crate::ttlv::{V1_3, V1_4};
 
+use super::excess::WithExcess;
 use super::multi_part::{KeyAndData, Part, PartIndicators};
 use super::signature::SignatureContext;
 use super::{Operation, authentication};
 
 structure! {
     /// Request Payload.
-    pub struct Request {
+    pub rows Request {
         UniqueIdentifier => key_and_data: KeyAndData,
         DigestedData[V1_4..] => digested_data: Option<Vec<u8>>,
         CorrelationValue => part: PartIndicators,
@@ -32,11 +33,11 @@ pub(super) struct Sign;
 
 impl Operation for Sign {
     const CODE: enums::Operation = enums::Operation::Sign;
-    type Request = Request;
+    type Request = WithExcess<Request>;
     type Response = Response;
 
-    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let Request { key_and_data, digested_data, part } = request;
+    fn execute(cx: &mut Context<'_>, request: Self::Request) -> Result<Response, Error> {
+        let Request { key_and_data, digested_data, part } = request.admit(cx.compatibility)?;
         let part = Part::of(part)?;
         let generated = authentication::generate::<Self, SignatureContext>(
             cx,

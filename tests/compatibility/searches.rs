@@ -37,6 +37,19 @@ pub(super) const PROBES: &[Probe] = &[
         standard: "[[3], [3], []]",
     },
     Probe {
+        difference: Difference::ExcessPayloadItems,
+        version: V1_4,
+        ask: |side, version| {
+            three(side, version);
+            located(&locate(side, version, &[named("a")], |writer| {
+                2_i32.write(Tag::OffsetItems, writer);
+                1_i32.write(Tag::MaximumItems, writer);
+            }))
+        },
+        pykmip: "3",
+        standard: "Invalid Message",
+    },
+    Probe {
         difference: Difference::NegativeItems,
         version: V2_0,
         ask: |side, version| {
