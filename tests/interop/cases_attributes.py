@@ -209,6 +209,12 @@ DELETE = [
     ],
     case("delete-attribute.sensitive", "Delete Sensitive of a key that has it", m.create(*m.AES_128, m.sensitive(), save="a"), m.delete_attribute("$a", "Sensitive")),
     case("delete-attribute.inapplicable", "Delete the certificate type of a key", PLAIN, m.delete_attribute("$a", "Certificate Type"), text=True),
+    *[
+        case(f"delete-attribute.{name.lower().replace(' ', '-')}-of-{kind}", f"Delete the {name} of a {kind}", registered(kind),
+             m.delete_attribute("$a", name))
+        for kind in OBJECTS
+        for name in ("Cryptographic Length", "Cryptographic Usage Mask", "Activation Date", "Process Start Date", "Cryptographic Parameters")
+    ],
     case("delete-attribute.unknown", "Delete an attribute of no name that is known", PLAIN, m.delete_attribute("$a", "No Such Attribute")),
     case("delete-attribute.custom", "Delete a custom attribute that is not there", PLAIN, m.delete_attribute("$a", "x-colour")),
     case("delete-attribute.nothing", "Delete without an attribute", PLAIN, m.delete_attribute("$a")),
