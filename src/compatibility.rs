@@ -27,7 +27,7 @@ impl Compatibility {
     pub const NAMES: [(&'static str, Self); 2] = [("PyKMIP", Self::PyKmip), ("Standard", Self::Standard)];
 
     /// Returns the behaviour for requests of the version `major.minor`.
-    pub fn in_version(self, major: i32, minor: i32) -> Behavior {
+    pub const fn in_version(self, major: i32, minor: i32) -> Behavior {
         Behavior { compatibility: self, version: (major, minor) }
     }
 }
@@ -161,6 +161,48 @@ differences! {
         "Delete Attribute of another attribute that the object does not have fails with Invalid Field.";
         "It fails with Item Not Found.";
         "KMIP 1.4 §11.17";
+
+    // Objects.
+    DestroyedObject (1, 0)..=(2, 0):
+        "A destroyed object does not exist: every operation answers Item Not Found.";
+        "The attributes of a destroyed object remain: they can be read, and the object can be revoked for a compromise.";
+        "KMIP 1.4 §3.22 and §4.21";
+    MissingUsageMask (1, 0)..=(2, 0):
+        "Create and Create Key Pair without a Cryptographic Usage Mask are refused with Invalid Field.";
+        "From 1.4 on Create accepts it; the keys of a new pair get the usual masks of their algorithm.";
+        "KMIP 1.4 §4.1 and §4.2, test case TC-CS-CORVAL-1-14";
+    EffectiveTripleDesLength (1, 0)..=(2, 0):
+        "Create of a 3DES key of 112 or 168 bits is refused with Invalid Field.";
+        "The Cryptographic Length can omit the parity bits of the key.";
+        "KMIP 1.4 §3.5";
+    AttributesOfOpaqueObject (1, 0)..=(2, 0):
+        "Register of an opaque object with a Cryptographic Usage Mask, an Activation Date or a Deactivation Date is refused with Invalid Field.";
+        "Every managed object can have these attributes.";
+        "KMIP 2.1 §4.1, §4.17 and §4.18";
+    AlgorithmOfSecretData (1, 0)..=(2, 0):
+        "Register of secret data with the attribute Cryptographic Algorithm or Cryptographic Length is refused with Invalid Field.";
+        "Secret data can have both attributes.";
+        "KMIP 1.4 §3.4 and §3.5";
+    KeyBlockOfSecretData (1, 0)..=(2, 0):
+        "Get returns secret data in the Key Format Type Opaque, without Cryptographic Algorithm and Cryptographic Length.";
+        "Get returns secret data as it was registered.";
+        "KMIP 1.4 §4.11";
+    KeyValueAttributes (1, 0)..=(1, 4):
+        "Get omits the attributes in the Key Value of a registered key.";
+        "Get returns them.";
+        "KMIP 1.4 §2.1.4";
+    KeyFormatConversion (1, 0)..=(2, 0):
+        "Get in a Key Format Type other than the stored one is refused with Key Format Type Not Supported.";
+        "The server converts the key.";
+        "KMIP 1.4 §4.11";
+    KeyCompression (1, 0)..=(2, 0):
+        "Get with a Key Compression Type is refused with Key Compression Type Not Supported, even for an unknown object.";
+        "Points of elliptic curves can be compressed; an unknown object is reported first.";
+        "KMIP 1.4 §4.11";
+    CaCompromise (1, 0)..=(2, 0):
+        "Revoke with the reason CA Compromise deactivates an active object.";
+        "The object is compromised, in every state.";
+        "KMIP 1.4 §4.20";
 
     // Searches.
     LocateOrder (1, 0)..=(2, 0):

@@ -3,6 +3,7 @@
 
 mod attributes;
 mod messages;
+mod objects;
 mod searches;
 
 use kmip_server::internals::auth::Authenticator;
@@ -30,7 +31,7 @@ struct Probe {
 }
 
 /// The probes of each group of rows.
-const PROBES: &[&[Probe]] = &[attributes::PROBES, messages::PROBES, searches::PROBES];
+const PROBES: &[&[Probe]] = &[attributes::PROBES, messages::PROBES, objects::PROBES, searches::PROBES];
 
 /// A server with one of the settings.
 struct Side(Dispatcher);

@@ -90,12 +90,7 @@ impl Caller {
 
     /// Returns the attributes of an object.
     pub(crate) fn attributes(&mut self, version: Version, id: &str) -> Vec<Attribute> {
-        let answer = self.ask(version, Operation::GetAttributes, |writer| crate::corpus::id(id, writer));
-        let payload = answer.done();
-        let mut rows = Reader::new(payload, version);
-        let mut rows = rows.require(Tag::ResponsePayload).unwrap().structure().unwrap();
-        rows.require(Tag::UniqueIdentifier).unwrap();
-        AttributeList::read(Tag::Attributes, &mut rows).unwrap().0
+        self.ask(version, Operation::GetAttributes, |writer| crate::corpus::id(id, writer)).attributes()
     }
 
     /// Returns one attribute of an object, or `None` if it has none.
@@ -181,6 +176,14 @@ impl Answer {
             }
         }
         values
+    }
+
+    /// Returns the attributes of a Get Attributes response.
+    pub(crate) fn attributes(&self) -> Vec<Attribute> {
+        let mut rows = Reader::new(self.done(), self.version);
+        let mut rows = rows.require(Tag::ResponsePayload).unwrap().structure().unwrap();
+        rows.require(Tag::UniqueIdentifier).unwrap();
+        AttributeList::read(Tag::Attributes, &mut rows).unwrap().0
     }
 
     /// Returns the object of a Get response.

@@ -170,7 +170,6 @@ fn every_failure_has_the_result_reason_of_its_version() {
     for verb in verbs() {
         for version in VERSIONS {
             let refused = |caller: &mut Caller, ask: Ask| ask.send(caller, version, verb.operation).refused();
-            let from_2_0 = |later, before| if version >= V2_0 { later } else { before };
             let from_2_1 = |later, before| if version >= V2_1 { later } else { before };
             let about = format!("{} in {version}", verb.operation);
 
@@ -194,7 +193,11 @@ fn every_failure_has_the_result_reason_of_its_version() {
                 assert_eq!(reason, expected, "{about}: {}", object.object_type());
             }
             let key = put(&mut john, version, &verb.key, &[usage(EVERYTHING)]);
-            let wrong_state = from_2_0(ResultReason::WrongKeyLifecycleState, ResultReason::PermissionDenied);
+            let wrong_state = if version >= V2_1 {
+                ResultReason::WrongKeyLifecycleState
+            } else {
+                ResultReason::PermissionDenied
+            };
             assert_eq!(refused(&mut john, verb.ask(&key)), wrong_state, "{about}: pre-active");
             let key = put(&mut john, version, &verb.key, &[usage(EVERYTHING & !verb.bit.0), since(1_000)]);
             let table = ResultReason::IncompatibleCryptographicUsageMask;

@@ -220,7 +220,7 @@ fn usage_allocations_decrease_and_fail_with_the_reason_of_the_version() {
         let expected = pick(version, V2_0, R::AttributeNotFound, R::IllegalOperation);
         assert_eq!(allocate(&mut john, version, &unlimited, 1).refused(), expected, "{version}");
         let early = john.register(version, &aes(), &[usage(0xC), limits(5)]).id();
-        let expected = pick(version, V2_0, R::WrongKeyLifecycleState, R::PermissionDenied);
+        let expected = pick(version, V2_1, R::WrongKeyLifecycleState, R::PermissionDenied);
         assert_eq!(allocate(&mut john, version, &early, 1).refused(), expected, "{version}: pre-active");
     }
 }

@@ -181,6 +181,8 @@ pub(super) struct Gate<'a> {
     pub(super) now: DateTime,
     /// The operation of the current batch item, if there is one.
     pub(super) item_operation: Option<Operation>,
+    /// Whether a destroyed object is treated as an unknown one.
+    pub(super) hides_destroyed: bool,
 }
 
 impl Gate<'_> {
@@ -188,14 +190,15 @@ impl Gate<'_> {
     /// messages.
     ///
     /// # Errors
-    /// Returns Object Not Found (before 2.1 Item Not Found) if `record` is `None`, and Permission Denied.
+    /// Returns Object Not Found (before 2.1 Item Not Found) if `record` is `None` or hidden, and Permission Denied.
     pub(super) fn permit(
         &self,
         record: Option<Arc<Record>>,
         text: &str,
         operation: Operation,
     ) -> Result<Granted, Error> {
-        let mut record = record.ok_or_else(|| not_found(text))?;
+        let known = record.filter(|record| !(self.hides_destroyed && lifecycle::is_destroyed(record)));
+        let mut record = known.ok_or_else(|| not_found(text))?;
         if record.state_at(self.now) != record.attributes.state {
             lifecycle::update_state(Arc::make_mut(&mut record), self.now);
         }

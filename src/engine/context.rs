@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::auth::Identity;
-use crate::compatibility::Behavior;
+use crate::compatibility::{Behavior, Difference};
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
@@ -359,7 +359,13 @@ impl<'a> Context<'a> {
     where
         'a: 'p,
     {
-        Gate { policies, identity: self.identity, now: self.now, item_operation: self.operation }
+        Gate {
+            policies,
+            identity: self.identity,
+            now: self.now,
+            item_operation: self.operation,
+            hides_destroyed: self.compatibility.has(Difference::DestroyedObject),
+        }
     }
 
     fn update<T>(

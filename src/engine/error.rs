@@ -32,9 +32,11 @@ pub fn destroyed(identifier: &str) -> Error {
     Error::new(ResultReason::ObjectDestroyed, message).from_version(V2_1)
 }
 
-/// Returns the error for an object in the wrong state: Wrong Key Lifecycle State, before 2.0 Permission Denied.
+/// Returns the error for an object in the wrong state: Wrong Key Lifecycle State, before 2.1 Permission Denied,
+/// which the standard's test cases of 2.0 expect as well.
 pub fn wrong_state(message: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(ResultReason::WrongKeyLifecycleState, message).with_fallback(ResultReason::PermissionDenied)
+    let error = Error::new(ResultReason::WrongKeyLifecycleState, message).from_version(V2_1);
+    error.with_fallback(ResultReason::PermissionDenied)
 }
 
 /// Returns the error for an object whose policy does not allow the operation: Permission Denied. The message, which
@@ -90,14 +92,14 @@ impl<T> OrGeneralFailure<T> for Result<T, store::Error> {
 mod tests {
     use super::*;
     use crate::kmip::enums::CryptographicAlgorithm;
-    use crate::ttlv::{SUPPORTED, V2_0};
+    use crate::ttlv::SUPPORTED;
 
     #[test]
     fn reasons_that_2_x_adds_have_a_fallback_for_earlier_versions() {
         let cases = [
             (not_found("1"), V2_1, ResultReason::ItemNotFound, ResultReason::ObjectNotFound),
             (destroyed("1"), V2_1, ResultReason::ItemNotFound, ResultReason::ObjectDestroyed),
-            (wrong_state(""), V2_0, ResultReason::PermissionDenied, ResultReason::WrongKeyLifecycleState),
+            (wrong_state(""), V2_1, ResultReason::PermissionDenied, ResultReason::WrongKeyLifecycleState),
         ];
         for (error, since, before, exact) in cases {
             for version in SUPPORTED {

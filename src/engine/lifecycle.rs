@@ -3,6 +3,7 @@
 //! Only this file sets the dates of an object's life cycle. A date that the client sets in the future changes the state
 //! when it passes: [`update_state`] applies it at every access, so that no request sees a stale state.
 
+use crate::compatibility::{Behavior, Difference};
 use crate::kmip::enums::{ObjectType, ResultReason, RevocationReasonCode, State};
 use crate::kmip::structures::RevocationReason;
 use crate::kmip::{Error, Object};
@@ -83,7 +84,7 @@ pub fn set_last_change_date(record: &mut Record, now: DateTime) {
 /// Activates a pre-active object (1.4 §4.19).
 ///
 /// # Errors
-/// Returns Illegal Operation for an object without a state, and Wrong Key Lifecycle State (before 2.0 Permission
+/// Returns Illegal Operation for an object without a state, and Wrong Key Lifecycle State (before 2.1 Permission
 /// Denied) for an object that is not pre-active.
 pub fn activate(record: &mut Record, now: DateTime) -> Result<(), Error> {
     if is_destroyed(record) {
@@ -99,20 +100,25 @@ pub fn activate(record: &mut Record, now: DateTime) -> Result<(), Error> {
 }
 
 /// Revokes an object (1.4 §4.20): a compromise is possible in every state, any other reason deactivates an active
-/// object.
+/// object. Whether CA Compromise is a compromise depends on `behavior`.
 ///
 /// # Errors
-/// Returns Illegal Operation for an object without a state, and Wrong Key Lifecycle State (before 2.0 Illegal Operation)
+/// Returns Illegal Operation for an object without a state, and Wrong Key Lifecycle State (before 2.1 Illegal Operation)
 /// if the object is not active and the reason is not a compromise.
 pub fn revoke(
     record: &mut Record,
     reason: RevocationReason,
     occurrence: Option<DateTime>,
+    behavior: Behavior,
     now: DateTime,
 ) -> Result<(), Error> {
     use RevocationReasonCode as Code;
     let state = state(record, "revoked")?;
-    let compromised = matches!(reason.revocation_reason_code, Code::KeyCompromise | Code::CaCompromise);
+    let compromised = match reason.revocation_reason_code {
+        Code::KeyCompromise => true,
+        Code::CaCompromise => !behavior.has(Difference::CaCompromise),
+        _ => false,
+    };
     let event = if compromised { Event::Compromise } else { Event::Deactivate };
     let to = next_state(state, event).ok_or_else(|| {
         let message =
@@ -134,7 +140,7 @@ pub fn revoke(
 /// Destroys an object (1.4 §4.21) and returns its former value; its attributes remain.
 ///
 /// # Errors
-/// Returns Wrong Key Lifecycle State (before 2.0 Permission Denied) for an active object, and Object Destroyed (before
+/// Returns Wrong Key Lifecycle State (before 2.1 Permission Denied) for an active object, and Object Destroyed (before
 /// 2.1 Item Not Found) for a destroyed one.
 pub fn destroy(record: &mut Record, now: DateTime) -> Result<Option<Object>, Error> {
     if is_destroyed(record) {
@@ -190,11 +196,13 @@ fn state(record: &Record, participle: &str) -> Result<State, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compatibility::Compatibility;
     use crate::kmip::attributes::Attributes;
     use crate::store::Id;
     use crate::ttlv::V1_4;
 
     const NOW: DateTime = DateTime(1_000);
+    const STANDARD: Behavior = Compatibility::Standard.in_version(1, 4);
 
     fn new(object_type: ObjectType, activation: Option<i64>, deactivation: Option<i64>) -> Record {
         let attributes = Attributes {
@@ -246,15 +254,15 @@ mod tests {
     fn revocation_deactivates_active_objects_and_a_compromise_applies_to_every_state() {
         let unspecified = || reason(RevocationReasonCode::Unspecified);
         let mut record = key();
-        let too_early = revoke(&mut record, unspecified(), None, NOW).unwrap_err();
+        let too_early = revoke(&mut record, unspecified(), None, STANDARD, NOW).unwrap_err();
         assert_eq!(too_early.reason, ResultReason::WrongKeyLifecycleState);
         assert_eq!(too_early.reason_in(V1_4), ResultReason::IllegalOperation);
         activate(&mut record, NOW).unwrap();
-        revoke(&mut record, unspecified(), None, NOW).unwrap();
+        revoke(&mut record, unspecified(), None, STANDARD, NOW).unwrap();
         assert_eq!(record.attributes.state, Some(State::Deactivated));
         assert_eq!(record.attributes.deactivation_date, Some(NOW));
         let compromise = reason(RevocationReasonCode::CaCompromise);
-        revoke(&mut record, compromise, Some(DateTime(7)), NOW).unwrap();
+        revoke(&mut record, compromise, Some(DateTime(7)), STANDARD, NOW).unwrap();
         assert_eq!(record.attributes.state, Some(State::Compromised));
         assert_eq!(record.attributes.compromise_occurrence_date, Some(DateTime(7)));
         destroy(&mut record, NOW).unwrap();
@@ -268,7 +276,7 @@ mod tests {
         let again = destroy(&mut record, NOW).unwrap_err();
         assert_eq!(again.reason, ResultReason::ObjectDestroyed);
         assert_eq!(again.reason_in(V1_4), ResultReason::ItemNotFound);
-        revoke(&mut record, reason(RevocationReasonCode::KeyCompromise), None, NOW).unwrap();
+        revoke(&mut record, reason(RevocationReasonCode::KeyCompromise), None, STANDARD, NOW).unwrap();
         assert_eq!(record.attributes.state, Some(State::DestroyedCompromised));
     }
 

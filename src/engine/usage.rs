@@ -332,9 +332,11 @@ mod tests {
                 let mut record = suitable(purpose);
                 record.attributes.state = Some(state);
                 let refused = purpose != Use::Derive;
-                assert_eq!(reason(&record, purpose, V1_2), refused.then_some(PermissionDenied), "{purpose}");
-                let from_2_0 = refused.then_some(ResultReason::WrongKeyLifecycleState);
-                assert_eq!(reason(&record, purpose, V2_0), from_2_0, "{purpose}");
+                let before = refused.then_some(PermissionDenied);
+                assert_eq!(reason(&record, purpose, V1_2), before, "{purpose}");
+                assert_eq!(reason(&record, purpose, V2_0), before, "{purpose}");
+                let from_2_1 = refused.then_some(ResultReason::WrongKeyLifecycleState);
+                assert_eq!(reason(&record, purpose, V2_1), from_2_1, "{purpose}");
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Create (KMIP 1.4 §4.1, 2.1 §6.1.8): generates a symmetric key or secret data.
 
+use crate::compatibility::{Behavior, Difference};
 use crate::crypto::{derive, random, symmetric_key};
 use crate::engine::{Context, NewObject, RequestedAttributes, Requester, invalid_field, key};
 use crate::kmip::attributes::TemplateAttribute;
@@ -8,7 +9,7 @@ use crate::kmip::enums::{
 };
 use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
 use crate::kmip::{Error, Object, enums, structure};
-use crate::ttlv::{Tag, V1_3, V1_4, V2_0, Version};
+use crate::ttlv::{Tag, V1_3, V1_4, V2_0, Value, Version};
 
 use super::Operation;
 
@@ -40,7 +41,10 @@ impl Operation for Create {
         let given = RequestedAttributes::of(cx, &request.attributes)?;
         let given = cx.complete(given, request.object_type, None)?;
         let object = match request.object_type {
-            ObjectType::SymmetricKey => symmetric_key(&given, cx.version)?,
+            ObjectType::SymmetricKey => {
+                check_as_pykmip(&given, cx.compatibility)?;
+                symmetric_key(&given, cx.version)?
+            }
             ObjectType::SecretData if cx.version >= V1_3 => secret_data(&given, cx.version)?,
             other => {
                 return Err(invalid_field(format!("Create does not support the object type {other}.")));
@@ -54,19 +58,34 @@ impl Operation for Create {
     }
 }
 
+/// Checks what PyKMIP requires of the attributes of a new symmetric key beyond the standard.
+///
+/// # Errors
+/// Returns Invalid Field if the usage mask is missing, or if the length of a 3DES key omits the parity bits.
+fn check_as_pykmip(given: &RequestedAttributes, behavior: Behavior) -> Result<(), Error> {
+    if behavior.has(Difference::MissingUsageMask) {
+        required::<CryptographicUsageMask>(given, Tag::CryptographicUsageMask)?;
+    }
+    let is_triple_des = given.read(Tag::CryptographicAlgorithm) == Some(CryptographicAlgorithm::TripleDes);
+    match given.read(Tag::CryptographicLength) {
+        Some(bits @ (112 | 168)) if is_triple_des && behavior.has(Difference::EffectiveTripleDesLength) => {
+            Err(invalid_field(format!("The algorithm 3DES has no keys of {bits} bits.")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Generates a symmetric key with these attributes.
 ///
 /// # Errors
 /// Returns Invalid Field if the algorithm, the length or the usage mask is missing or unsupported.
 pub(super) fn symmetric_key(given: &RequestedAttributes, version: Version) -> Result<Object, Error> {
-    let algorithm: CryptographicAlgorithm = given.read(Tag::CryptographicAlgorithm).ok_or_else(|| {
-        invalid_field("The request does not contain the Cryptographic Algorithm attribute.")
-    })?;
-    let length = length(given)?;
-    // The standard and PyKMIP require a mask, but a test case of 1.4 omits it. Clients can get such a key, but the
-    // server does not use it.
-    if version < V1_4 && given.read::<CryptographicUsageMask>(Tag::CryptographicUsageMask).is_none() {
-        return Err(invalid_field("The request does not contain the Cryptographic Usage Mask attribute."));
+    let algorithm: CryptographicAlgorithm = required(given, Tag::CryptographicAlgorithm)?;
+    let length: i32 = required(given, Tag::CryptographicLength)?;
+    // The standard requires a mask, but a test case of 1.4 omits it. Clients can get such a key, but the server does
+    // not use it.
+    if version < V1_4 {
+        required::<CryptographicUsageMask>(given, Tag::CryptographicUsageMask)?;
     }
     // No key has the length 0, so a negative length is rejected as well.
     let key = symmetric_key::generate(algorithm, u32::try_from(length).unwrap_or(0))?;
@@ -78,7 +97,7 @@ const MAX_SECRET: usize = derive::MAX_LENGTH;
 
 /// Generates secret data of the type Password, as the standard's test cases expect.
 fn secret_data(given: &RequestedAttributes, version: Version) -> Result<Object, Error> {
-    let bits = usize::try_from(length(given)?).unwrap_or_default();
+    let bits = usize::try_from(required::<i32>(given, Tag::CryptographicLength)?).unwrap_or_default();
     let bytes = bits / 8;
     if !bits.is_multiple_of(8) || !(1..=MAX_SECRET).contains(&bytes) {
         return Err(invalid_field(format!(
@@ -89,8 +108,7 @@ fn secret_data(given: &RequestedAttributes, version: Version) -> Result<Object, 
     key::secret_data(random::secret(bytes)?, SecretDataType::Password, format, version)
 }
 
-fn length(given: &RequestedAttributes) -> Result<i32, Error> {
-    given
-        .read(Tag::CryptographicLength)
-        .ok_or_else(|| invalid_field("The request does not contain the Cryptographic Length attribute."))
+/// Returns the value of an attribute that the request must contain.
+fn required<T: Value>(given: &RequestedAttributes, tag: Tag) -> Result<T, Error> {
+    given.read(tag).ok_or_else(|| invalid_field(format!("The request does not contain the {tag} attribute.")))
 }

@@ -1,5 +1,6 @@
 //! Create Key Pair (KMIP 1.4 §4.2, 2.1 §6.1.9): generates a public key and its private key.
 
+use crate::compatibility::Difference;
 use crate::crypto::ec::{self, Curve};
 use crate::crypto::{self, Purpose, rsa};
 use crate::engine::key::{self, PlainKey};
@@ -13,7 +14,7 @@ use crate::kmip::structures::{
     CryptographicDomainParameters, Link, ProtectionStorageMasks, UniqueIdentifier,
 };
 use crate::kmip::{Error, Key, KeyBlock, Object, enums, structure};
-use crate::ttlv::{Tag, V2_0, Version};
+use crate::ttlv::{Tag, V2_0, Value, Version};
 
 use super::Operation;
 
@@ -72,6 +73,10 @@ impl Operation for CreateKeyPair {
         let public = cx.complete(public, ObjectType::PublicKey, None)?;
         let private = cx.complete(private, ObjectType::PrivateKey, None)?;
 
+        if cx.compatibility.has(Difference::MissingUsageMask) {
+            requested::<CryptographicUsageMask>(&public, Tag::CryptographicUsageMask, "public")?;
+            requested::<CryptographicUsageMask>(&private, Tag::CryptographicUsageMask, "private")?;
+        }
         let pair = generate(cx, &public, &private)?;
         let mut public_key =
             NewObject::generated(pair.public_key(&public, cx.version)?, cx.now).with_requested(&public)?;
@@ -238,18 +243,20 @@ fn same<T: PartialEq>(public: Option<T>, private: Option<T>, what: Tag) -> Resul
     }
 }
 
+/// Returns the value that the attributes of the key must contain; `key` is public or private.
+fn requested<T: Value>(given: &RequestedAttributes, tag: Tag, key: &str) -> Result<T, Error> {
+    given.read(tag).ok_or_else(|| {
+        invalid_field(format!("The request does not contain the {tag} attribute of the {key} key."))
+    })
+}
+
 /// Returns the value that the attributes of both keys must contain.
-fn agreed<T: crate::ttlv::Value + PartialEq>(
+fn agreed<T: Value + PartialEq>(
     public: &RequestedAttributes,
     private: &RequestedAttributes,
     tag: Tag,
 ) -> Result<T, Error> {
-    let of = |given: &RequestedAttributes, key| {
-        given.read::<T>(tag).ok_or_else(|| {
-            invalid_field(format!("The request does not contain the {tag} attribute of the {key} key."))
-        })
-    };
-    let (public, private) = (of(public, "public")?, of(private, "private")?);
+    let (public, private) = (requested::<T>(public, tag, "public")?, requested(private, tag, "private")?);
     if public != private {
         return Err(invalid_field(format!("The {tag} attributes of the two keys of a pair differ.")));
     }

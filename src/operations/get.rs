@@ -1,10 +1,12 @@
 //! Get (KMIP 1.4 §4.11, 2.1 §6.1.19): returns an object.
 
+use crate::compatibility::Difference;
 use crate::engine::export::GetOptions;
-use crate::engine::{Context, destroyed, lifecycle};
-use crate::kmip::enums::{KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType};
+use crate::engine::{Context, destroyed, failed, lifecycle};
+use crate::kmip::enums::{KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType, ResultReason};
 use crate::kmip::structures::UniqueIdentifier;
-use crate::kmip::{Error, KeyWrappingSpecification, Object, enums, structure};
+use crate::kmip::{Error, KeyValue, KeyWrappingSpecification, Object, enums, structure};
+use crate::store::Record;
 use crate::ttlv::V1_4;
 
 use super::Operation;
@@ -37,9 +39,19 @@ impl Operation for Get {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        let behavior = cx.compatibility;
+        if request.key_compression_type.is_some() && behavior.has(Difference::KeyCompression) {
+            let message = "The server does not compress keys.";
+            return Err(failed(ResultReason::KeyCompressionTypeNotSupported, message));
+        }
         let granted = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         if lifecycle::is_destroyed(&granted) {
             return Err(destroyed(&granted.id.to_string()));
+        }
+        if let Some(format) = request.key_format_type
+            && behavior.has(Difference::KeyFormatConversion)
+        {
+            check_stored_format(&granted, format)?;
         }
         let options = GetOptions {
             format: request.key_format_type,
@@ -48,9 +60,44 @@ impl Operation for Get {
             wrapping: request.key_wrapping_specification,
         };
         let (object_type, id) = (granted.object_type, granted.id);
-        let object = options.apply(cx, (*granted).clone())?;
+        let mut object = options.apply(cx, (*granted).clone())?;
+        if behavior.has(Difference::KeyBlockOfSecretData) {
+            reduce_secret_data(&mut object);
+        }
+        if behavior.has(Difference::KeyValueAttributes)
+            && let Some(KeyValue::Plain { attributes, .. }) =
+                object.key_block_mut().and_then(|block| block.key_value.as_mut())
+        {
+            attributes.0.clear();
+        }
         cx.serve(&granted, Self::CODE)?;
         Ok(Response { object_type, unique_identifier: id.into(), object })
+    }
+}
+
+/// Checks that PyKMIP keeps the object in this Key Format Type. It keeps no format for secret data.
+///
+/// # Errors
+/// Returns Key Format Type Not Supported.
+fn check_stored_format(record: &Record, requested: KeyFormatType) -> Result<(), Error> {
+    let block = record.object.as_ref().filter(|_| record.object_type != ObjectType::SecretData);
+    let stored = block.and_then(Object::key_block).map(|block| block.key_format_type);
+    if stored == Some(requested) {
+        return Ok(());
+    }
+    let message =
+        format!("The object cannot be returned in the format {requested}; request it without a format.");
+    Err(failed(ResultReason::KeyFormatTypeNotSupported, message))
+}
+
+/// Reduces the Key Block of secret data to the fields that PyKMIP keeps.
+fn reduce_secret_data(object: &mut Object) {
+    let Object::SecretData(secret) = object else { return };
+    let block = &mut secret.key_block;
+    if block.bytes().is_some() {
+        block.key_format_type = KeyFormatType::Opaque;
+        block.cryptographic_algorithm = None;
+        block.cryptographic_length = None;
     }
 }
 

@@ -200,13 +200,13 @@ mod tests {
         use ResultReason::{AttributeReadOnly, PermissionDenied, WrongKeyLifecycleState};
         let mut key = key_in(State::Deactivated);
         key.attributes.deactivation_date = Some(NOW);
-        for (refused, in_2_x) in [
+        for (refused, in_2_1) in [
             (attribute(Tag::State, &State::Active), AttributeReadOnly),
             (attribute(Tag::CryptographicLength, &256), AttributeReadOnly),
             (attribute(Tag::DeactivationDate, &DateTime(5_000)), WrongKeyLifecycleState),
         ] {
             let error = modify(&mut key, None, &refused, V2_1, NOW).unwrap_err();
-            assert_eq!(error.reason_in(V2_0), in_2_x, "{refused:?}");
+            assert_eq!(error.reason_in(V2_1), in_2_1, "{refused:?}");
             assert_eq!(error.reason_in(V1_4), PermissionDenied, "{refused:?}");
         }
         let comment = attribute(Tag::Comment, &"younger than 1.2".to_owned());

@@ -1,5 +1,6 @@
 //! Register (KMIP 1.4 §4.3, 2.1 §6.1.43): stores an object that the client sends.
 
+use crate::compatibility::{Behavior, Difference};
 use crate::engine::container::{self, Unpacked};
 use crate::engine::{Context, NewObject, RequestedAttributes, Requester, invalid_field, key};
 use crate::kmip::attributes::TemplateAttribute;
@@ -48,6 +49,7 @@ impl Operation for Register {
             return Err(invalid_field("KMIP 2.0 and later versions do not support templates."));
         }
         let given = RequestedAttributes::of(cx, &request.attributes)?;
+        check_as_pykmip(&given, request.object_type, cx.compatibility)?;
         let drafts = match container::unpack(cx, &object, &given)? {
             Some(unpacked) => parts(cx, unpacked, given)?,
             None => vec![whole(cx, object, given)?],
@@ -59,6 +61,33 @@ impl Operation for Register {
         cx.leave(UniqueIdentifierValue::Register, id);
         Ok(Response { unique_identifier: id.into() })
     }
+}
+
+/// Checks that PyKMIP's objects of this type can have the requested attributes.
+///
+/// # Errors
+/// Returns Invalid Field.
+fn check_as_pykmip(
+    given: &RequestedAttributes,
+    object_type: ObjectType,
+    behavior: Behavior,
+) -> Result<(), Error> {
+    let (difference, without): (_, &[Tag]) = match object_type {
+        ObjectType::OpaqueObject => (
+            Difference::AttributesOfOpaqueObject,
+            &[Tag::CryptographicUsageMask, Tag::ActivationDate, Tag::DeactivationDate],
+        ),
+        ObjectType::SecretData => {
+            (Difference::AlgorithmOfSecretData, &[Tag::CryptographicAlgorithm, Tag::CryptographicLength])
+        }
+        _ => return Ok(()),
+    };
+    if behavior.has(difference)
+        && let Some(tag) = without.iter().find(|tag| given.has_any(&[**tag]))
+    {
+        return Err(invalid_field(format!("Objects of the type {object_type} have no {tag} attribute.")));
+    }
+    Ok(())
 }
 
 /// Returns an object with the attributes of the request and the requester's defaults.

@@ -32,8 +32,9 @@ impl Operation for Revoke {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let Request { unique_identifier, revocation_reason, compromise_occurrence_date } = request;
+        let behavior = cx.compatibility;
         let (id, ()) = cx.modify(unique_identifier.as_ref(), Self::CODE, |record, now| {
-            lifecycle::revoke(record, revocation_reason.clone(), compromise_occurrence_date, now)
+            lifecycle::revoke(record, revocation_reason.clone(), compromise_occurrence_date, behavior, now)
         })?;
         Ok(Response { unique_identifier: id.into() })
     }

@@ -112,7 +112,7 @@ CREATE = [
     case("create.length-0", "Create with length 0", m.create(m.algorithm("AES"), m.length(0), ENCRYPT)),
     case("create.length-negative", "Create with a negative length", m.create(m.algorithm("AES"), m.length(-128), ENCRYPT)),
     case("create.rsa", "Create with an asymmetric algorithm", m.create(m.algorithm("RSA"), m.length(2048), SIGN)),
-    case("create.hmac", "Create of an HMAC key", m.create(m.algorithm("HMAC_SHA256"), m.length(256), m.usage("MAC_GENERATE"))),
+    case("create.hmac", "Create of an HMAC key", m.create(m.algorithm("HMAC_SHA256"), m.length(256), m.usage("MAC_GENERATE"), save="a")),
     case(
         "create.unknown-algorithm",
         "Create with an algorithm number that no version has",
@@ -133,7 +133,7 @@ CREATE = [
             ttlv.group("TEMPLATE_ATTRIBUTE", m.name("a template").value, *[a.one() for a in m.AES_128]),
         ]), versions=V1),
     *[
-        case(f"create.{kind.lower()}", f"Create with object type {kind}", m.create(kind=kind))
+        case(f"create.{kind.lower()}", f"Create with object type {kind}", m.create(kind=kind, save="a"))
         for kind in ("PRIVATE_KEY", "PUBLIC_KEY", "SECRET_DATA", "CERTIFICATE", "OPAQUE_DATA", "SPLIT_KEY", "TEMPLATE")
     ],
     case("create.two-lengths", "Create with two lengths", m.create(*m.AES_128, m.length(256))),
@@ -149,7 +149,7 @@ CREATE = [
         m.create(*m.AES_128, m.name("$case", 0), m.name("second", 1), save="a"),
         m.get_attributes("$a", "Name"),
     ),
-    case("create.names-without-index", "Create with two names, not indexed", m.create(*m.AES_128, m.name("one"), m.name("two"))),
+    case("create.names-without-index", "Create with two names, not indexed", m.create(*m.AES_128, m.name("one"), m.name("two"), save="a")),
     case("create.name-twice", "Create with one name twice", m.create(*m.AES_128, m.name("one", 0), m.name("one", 1))),
     case(
         "create.name-of-another",
@@ -171,10 +171,10 @@ CREATE = [
          m.get("$a"), versions=V2),
     case("create.unknown-attribute", "Create with an attribute of no name that is known",
          m.create(*m.AES_128, m.custom("No Such Attribute", "value")), versions=V1),
-    case("create.custom-attribute", "Create with a custom attribute", m.create(*m.AES_128, m.custom("x-colour", "blue")), versions=V1),
+    case("create.custom-attribute", "Create with a custom attribute", m.create(*m.AES_128, m.custom("x-colour", "blue"), save="a"), versions=V1),
     case("create.state", "Create with a state", m.create(*m.AES_128, m.state("ACTIVE"))),
     case("create.unique-identifier", "Create with an identifier", m.create(*m.AES_128, m.identifier("mine"))),
-    case("create.object-type-attribute", "Create with the object type as an attribute", m.create(*m.AES_128, m.object_type("SYMMETRIC_KEY"))),
+    case("create.object-type-attribute", "Create with the object type as an attribute", m.create(*m.AES_128, m.object_type("SYMMETRIC_KEY"), save="a")),
     case("create.initial-date", "Create with an initial date", m.create(*m.AES_128, m.dated("Initial Date", 86400))),
     case("create.activation-date-past", "Create with an activation date in the past",
          m.create(*m.AES_128, m.dated("Activation Date", 86400), save="a"), m.get_attributes("$a", "State")),
@@ -207,7 +207,7 @@ PAIRS = [
         None, (*RSA_COMMON, VERIFY), (m.algorithm("RSA"), m.length(2048), SIGN))),
     *[
         case(f"create-key-pair.{name.lower()}", f"Create a pair of {name}", m.create_key_pair(
-            (m.algorithm(name), m.length(bits)), (VERIFY,), (SIGN,)))
+            (m.algorithm(name), m.length(bits)), (VERIFY,), (SIGN,), save=("priv", "pub")))
         for name, bits in (("AES", 128), ("DSA", 1024), ("EC", 256), ("ECDSA", 256), ("DH", 1024))
     ],
     *[
@@ -265,16 +265,23 @@ REGISTER = [
     case("register.wrapped-private", "Register a wrapped private key and get it", m.register(
         "PRIVATE_KEY", ttlv.group("PRIVATE_KEY", things.key_block("PKCS_8", bytes(48), "RSA", 1024, things.wrapping_data())), SIGN, save="a"),
         m.get("$a")),
-    case("register.pgp-certificate", "Register a PGP certificate", m.register("CERTIFICATE", things.certificate(2), VERIFY)),
+    case("register.secret-block-algorithm", "Register secret data with an algorithm and a length in its block",
+         m.register("SECRET_DATA", things.secret_data(algorithm="AES", bits=64), m.usage(), save="a"), m.get("$a")),
+    case("register.key-value-attributes", "Register a key with attributes in its Key Value",
+         m.register("SYMMETRIC_KEY", things.symmetric_key(attributes=[m.name("inside", 0)]), ENCRYPT, save="a"), m.get("$a"),
+         versions=V1),
+    case("register.pgp-certificate", "Register a PGP certificate", m.register("CERTIFICATE", things.certificate(2), VERIFY, save="a")),
     case("register.not-a-certificate", "Register a certificate of arbitrary bytes", m.register(
         "CERTIFICATE", ttlv.group("CERTIFICATE", ttlv.choice("CERTIFICATE_TYPE", 1), ttlv.data("CERTIFICATE_VALUE", b"no DER")), VERIFY, save="a"),
         m.get("$a")),
     case("register.no-object", "Register without an object", m.register("SYMMETRIC_KEY", None, ENCRYPT)),
     case("register.other-object", "Register with another object than the type says", m.register("SYMMETRIC_KEY", things.opaque())),
-    case("register.template", "Register a template", m.register("TEMPLATE", ttlv.group("TEMPLATE", m.name("$case").one()), m.name("$case")), versions=V1),
+    case("register.template", "Register a template", m.register("TEMPLATE", ttlv.group("TEMPLATE", m.name("$case").one()), m.name("$case"), save="a"), versions=V1),
     case("register.no-template", "Register without a template attribute", m.Step(
         enums.Operation.REGISTER, lambda v: [ttlv.choice("OBJECT_TYPE", 2), things.symmetric_key()])),
     case("register.opaque-with-mask", "Register opaque data with a usage mask", m.register("OPAQUE_DATA", things.opaque(), ENCRYPT)),
+    case("register.opaque-with-activation-date", "Register opaque data with an activation date",
+         m.register("OPAQUE_DATA", things.opaque(), m.dated("Activation Date", 86400))),
     case("register.opaque-with-algorithm", "Register opaque data with an algorithm", m.register("OPAQUE_DATA", things.opaque(), m.algorithm("AES"))),
     case("register.secret-with-algorithm", "Register secret data with an algorithm", m.register(
         "SECRET_DATA", things.secret_data(), m.algorithm("AES"), m.usage("DERIVE_KEY"))),
@@ -291,7 +298,7 @@ REGISTER = [
     case("register.no-key-format", "Register a key block without a format", m.register(
         "SYMMETRIC_KEY", ttlv.group("SYMMETRIC_KEY", things.key_block(None, bytes(16), "AES", 128)), ENCRYPT)),
     case("register.no-key-value", "Register a key block without a value", m.register(
-        "SYMMETRIC_KEY", ttlv.group("SYMMETRIC_KEY", things.key_block("RAW", b"", "AES", 128, value=False)), ENCRYPT)),
+        "SYMMETRIC_KEY", ttlv.group("SYMMETRIC_KEY", things.key_block("RAW", b"", "AES", 128, value=False)), ENCRYPT, save="a")),
 ]
 
 GET = [

@@ -16,21 +16,21 @@ from ttlv import choice, data, group, number, text
 KEY_FORMAT = enums.KeyFormatType
 
 
-def key_block(form, material, algorithm=None, bits=None, wrapping=None, value=True):
+def key_block(form, material, algorithm=None, bits=None, wrapping=None, value=True, attributes=()):
     """A Key Block; `material` is bytes, or a tree for a transparent key."""
     inner = data("KEY_MATERIAL", material) if isinstance(material, bytes) else material
     return group(
         "KEY_BLOCK",
         None if form is None else choice("KEY_FORMAT_TYPE", KEY_FORMAT[form]),
-        group("KEY_VALUE", inner) if value else None,
+        group("KEY_VALUE", inner, *[attribute.one() for attribute in attributes]) if value else None,
         None if algorithm is None else choice("CRYPTOGRAPHIC_ALGORITHM", enums.CryptographicAlgorithm[algorithm]),
         None if bits is None else number("CRYPTOGRAPHIC_LENGTH", bits),
         wrapping,
     )
 
 
-def symmetric_key(material=bytes(range(16)), algorithm="AES", bits=128, form="RAW", wrapping=None):
-    return group("SYMMETRIC_KEY", key_block(form, material, algorithm, bits, wrapping))
+def symmetric_key(material=bytes(range(16)), algorithm="AES", bits=128, form="RAW", wrapping=None, attributes=()):
+    return group("SYMMETRIC_KEY", key_block(form, material, algorithm, bits, wrapping, attributes=attributes))
 
 
 def public_key(form="PKCS_1", bits=1024):
@@ -57,8 +57,9 @@ def certificate(kind=1):
     return group("CERTIFICATE", choice("CERTIFICATE_TYPE", kind), data("CERTIFICATE_VALUE", certificate_bytes()))
 
 
-def secret_data(kind="PASSWORD", material=b"a secret", form="OPAQUE"):
-    return group("SECRET_DATA", choice("SECRET_DATA_TYPE", enums.SecretDataType[kind]), key_block(form, material))
+def secret_data(kind="PASSWORD", material=b"a secret", form="OPAQUE", algorithm=None, bits=None):
+    block = key_block(form, material, algorithm, bits)
+    return group("SECRET_DATA", choice("SECRET_DATA_TYPE", enums.SecretDataType[kind]), block)
 
 
 def opaque(value=b"anything at all", kind=0x80000000):
