@@ -1,7 +1,8 @@
-//! Set Attribute (KMIP 2.1 §6.1.51): sets the value of a single-instance attribute.
+//! Set Attribute (KMIP 2.1 §6.1.51): sets the value of a single-instance attribute, or of a vendor attribute that has
+//! at most one value.
 
 use crate::engine::{Context, failed, invalid_field};
-use crate::kmip::attributes::Attribute;
+use crate::kmip::attributes::{Attribute, AttributeReference};
 use crate::kmip::enums::ResultReason;
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
@@ -45,7 +46,10 @@ impl Operation for SetAttribute {
 
 fn set(record: &mut Record, new: &Attribute, now: DateTime) -> Result<(), Error> {
     let (row, name) = (new.row, new.name());
-    if row.multiple {
+    let values = record.attributes.values(&AttributeReference::to(new));
+    // The name identifies a vendor attribute with a single value.
+    let present = values.first().map(|(position, _)| *position).filter(|_| row.is_vendor());
+    if row.multiple && !(row.is_vendor() && values.len() <= 1) {
         return Err(failed(
             ResultReason::MultiValuedAttribute,
             format!(
@@ -63,7 +67,13 @@ fn set(record: &mut Record, new: &Attribute, now: DateTime) -> Result<(), Error>
         )));
     }
     rules::timely(record, row)?;
-    record.attributes.push(&rules::completed(new)?);
+    let completed = rules::completed(new)?;
+    match present {
+        Some(position) => {
+            record.attributes.replace(position, &completed);
+        }
+        None => record.attributes.push(&completed),
+    }
     rules::conclude(record, now)?;
     Ok(())
 }
@@ -84,6 +94,19 @@ mod tests {
         }
         set(&mut key, &attribute(Tag::ActivationDate, &NOW), NOW).unwrap();
         assert_eq!(key.attributes.state, Some(State::Active), "the date is past");
+    }
+
+    #[test]
+    fn sets_a_vendor_attribute_that_has_at_most_one_value() {
+        let mut key = key();
+        for text in ["first", "second"] {
+            set(&mut key, &custom("mark", text), NOW).unwrap();
+            assert_eq!(customs(&key, "mark"), [text]);
+        }
+        key.attributes.push(&custom("mark", "third"));
+        assert_eq!(reason(set(&mut key, &custom("mark", "fourth"), NOW)), ResultReason::MultiValuedAttribute);
+        set(&mut key, &custom("other", "first"), NOW).unwrap();
+        assert_eq!(customs(&key, "mark"), ["second", "third"]);
     }
 
     #[test]
