@@ -19,6 +19,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::stream::chacha20;
+use super::transform::Whole;
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
 use crate::secret::Secret;
@@ -240,7 +241,7 @@ pub(super) fn chacha_decrypt(
     // aws-lc-rs verifies full tags only. The keystream starts with block 1, because block 0 is the key of the tag (RFC
     // 8439 §2.8). Encrypting the plaintext again returns the full tag.
     let mut plain = Zeroizing::new(data.to_vec());
-    chacha20(key, &[&1u32.to_le_bytes(), iv].concat())?.apply(&mut plain)?;
+    chacha20(key, &[&1u32.to_le_bytes(), iv].concat(), Whole(&mut plain))?;
     let mut again = plain.to_vec();
     let full = seal(&aead::CHACHA20_POLY1305, key, iv, additional, &mut again)?;
     let (start, _) = full.split_at(tag.len());

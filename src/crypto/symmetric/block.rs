@@ -5,12 +5,14 @@
 use aes::cipher::crypto_common::InnerInit;
 use aes::cipher::inout::InOutBuf;
 use aes::cipher::{
-    BlockCipher, BlockDecryptMut, BlockEncryptMut, InnerIvInit, KeyInit, StreamCipherCoreWrapper,
+    BlockCipher, BlockDecryptMut, BlockEncryptMut, BlockSizeUser, InnerIvInit, KeyInit,
+    StreamCipherCoreWrapper,
 };
 use ctr::CtrCore;
 use ofb::OfbCore;
+use zeroize::Zeroizing;
 
-use super::transform::{Keystream, Transform};
+use super::transform::{Consumer, Keystream, Transform};
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm};
 
@@ -76,45 +78,60 @@ pub(super) const fn supports(mode: BlockCipherMode) -> bool {
 }
 
 /// Starts an encryption or decryption. ECB ignores the IV; every other mode requires an IV of one block.
-pub(super) fn transform(
+pub(super) fn transform<T: Consumer>(
     algorithm: CryptographicAlgorithm,
     key: &[u8],
     mode: BlockCipherMode,
     iv: &[u8],
     purpose: Purpose,
-) -> Result<Box<dyn Transform>, Error> {
+    consumer: T,
+) -> Result<T::Output, Error> {
     with_block_cipher!(
         algorithm, key,
         <C, Counter> => {
             let cipher = C::new_from_slice(key).map_err(|_| Error::key_bytes(algorithm, key))?;
-            Ok(match (mode, purpose) {
+            match (mode, purpose) {
                 (BlockCipherMode::Ecb, Purpose::Decrypt) => {
-                    Box::new(BlockDecryption(ecb::Decryptor::<C>::inner_init(cipher)))
+                    consumer.consume(BlockDecryption(ecb::Decryptor::<C>::inner_init(cipher)))
                 }
-                (BlockCipherMode::Ecb, _) => Box::new(BlockEncryption(ecb::Encryptor::<C>::inner_init(cipher))),
+                (BlockCipherMode::Ecb, _) => {
+                    consumer.consume(BlockEncryption(ecb::Encryptor::<C>::inner_init(cipher)))
+                }
                 (BlockCipherMode::Cbc, Purpose::Decrypt) => {
-                    Box::new(BlockDecryption(with_iv::<cbc::Decryptor<C>>(cipher, iv)?))
+                    consumer.consume(BlockDecryption(with_iv::<cbc::Decryptor<C>>(cipher, iv)?))
                 }
-                (BlockCipherMode::Cbc, _) => Box::new(BlockEncryption(with_iv::<cbc::Encryptor<C>>(cipher, iv)?)),
+                (BlockCipherMode::Cbc, _) => {
+                    consumer.consume(BlockEncryption(with_iv::<cbc::Encryptor<C>>(cipher, iv)?))
+                }
+                (BlockCipherMode::Cfb, Purpose::Decrypt) if T::WHOLE => {
+                    let mode = BlockDecryption(with_iv::<cfb_mode::Decryptor<C>>(cipher, iv)?);
+                    consumer.consume(WholeCfb { mode, block: C::block_size() })
+                }
+                (BlockCipherMode::Cfb, _) if T::WHOLE => {
+                    let mode = BlockEncryption(with_iv::<cfb_mode::Encryptor<C>>(cipher, iv)?);
+                    consumer.consume(WholeCfb { mode, block: C::block_size() })
+                }
                 (BlockCipherMode::Cfb, Purpose::Decrypt) => {
-                    Box::new(with_iv::<cfb_mode::BufDecryptor<C>>(cipher, iv)?)
+                    consumer.consume(with_iv::<cfb_mode::BufDecryptor<C>>(cipher, iv)?)
                 }
-                (BlockCipherMode::Cfb, _) => Box::new(with_iv::<cfb_mode::BufEncryptor<C>>(cipher, iv)?),
+                (BlockCipherMode::Cfb, _) => consumer.consume(with_iv::<cfb_mode::BufEncryptor<C>>(cipher, iv)?),
                 (BlockCipherMode::Ofb, _) => {
-                    Box::new(Keystream(StreamCipherCoreWrapper::from_core(with_iv::<OfbCore<C>>(cipher, iv)?)))
+                    let core = with_iv::<OfbCore<C>>(cipher, iv)?;
+                    consumer.consume(Keystream(StreamCipherCoreWrapper::from_core(core)))
                 }
                 (BlockCipherMode::Ctr, _) => {
                     let core = with_iv::<CtrCore<C, Counter>>(cipher, iv)?;
-                    Box::new(Keystream(StreamCipherCoreWrapper::from_core(core)))
+                    consumer.consume(Keystream(StreamCipherCoreWrapper::from_core(core)))
                 }
-                (mode, _) => return Err(Error::Mode { algorithm, mode }),
-            })
+                (mode, _) => Err(Error::Mode { algorithm, mode }),
+            }
         },
         _ => Err(Error::key_bytes(algorithm, key))
     )
 }
 
 /// Combines a cipher and an IV of one block into a mode.
+#[inline(always)]
 fn with_iv<M: InnerIvInit>(cipher: M::Inner, iv: &[u8]) -> Result<M, Error> {
     let block = M::iv_size();
     M::inner_iv_slice_init(cipher, iv).map_err(|_| Error::range(Parameter::Iv, iv.len(), block, block))
@@ -123,6 +140,7 @@ fn with_iv<M: InnerIvInit>(cipher: M::Inner, iv: &[u8]) -> Result<M, Error> {
 struct BlockEncryption<M>(M);
 
 impl<M: BlockEncryptMut + Send> Transform for BlockEncryption<M> {
+    #[inline(always)]
     fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
         let (blocks, _) = InOutBuf::from(data).into_chunks::<M::BlockSize>();
         self.0.encrypt_blocks_inout_mut(blocks);
@@ -133,9 +151,36 @@ impl<M: BlockEncryptMut + Send> Transform for BlockEncryption<M> {
 struct BlockDecryption<M>(M);
 
 impl<M: BlockDecryptMut + Send> Transform for BlockDecryption<M> {
+    #[inline(always)]
     fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
         let (blocks, _) = InOutBuf::from(data).into_chunks::<M::BlockSize>();
         self.0.decrypt_blocks_inout_mut(blocks);
+        Ok(())
+    }
+}
+
+/// CFB of a whole message, which processes several blocks at a time.
+struct WholeCfb<T> {
+    mode: T,
+    /// The block length, in bytes.
+    block: usize,
+}
+
+impl<T: Transform> Transform for WholeCfb<T> {
+    #[inline(always)]
+    fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
+        self.mode.apply(data)?;
+        let whole = data.len() - data.len() % self.block;
+        if let Some(rest) = data.get_mut(whole..).filter(|rest| !rest.is_empty()) {
+            let mut last = Zeroizing::new(vec![0; self.block]);
+            for (to, from) in last.iter_mut().zip(rest.iter()) {
+                *to = *from;
+            }
+            self.mode.apply(&mut last)?;
+            for (to, from) in rest.iter_mut().zip(last.iter()) {
+                *to = *from;
+            }
+        }
         Ok(())
     }
 }

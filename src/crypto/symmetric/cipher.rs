@@ -1,7 +1,8 @@
 //! The parameters of an encryption or decryption, and the checks on them.
 
+use super::one_shot::OneShot;
 use super::{block, padding};
-use crate::crypto::{Error, Key, Parameter, Purpose, symmetric_key};
+use crate::crypto::{Error, Key, Parameter, Purpose, random, symmetric_key};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, PaddingMethod};
 
 /// The parameters of an encryption or decryption.
@@ -22,7 +23,7 @@ pub struct Cipher<'a> {
     pub iv: Option<&'a [u8]>,
     /// Data that is authenticated but not encrypted: GCM, CCM and ChaCha20-Poly1305 only.
     pub additional_data: Option<&'a [u8]>,
-    /// The length of the authentication tag in bytes. Encryption with GCM or CCM requires it.
+    /// The length of the authentication tag of an encryption in bytes: 16 if absent.
     pub tag_length: Option<usize>,
 }
 
@@ -40,24 +41,17 @@ const CHACHA_IV: usize = 12;
 /// The computation that an algorithm and a mode select.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Construction {
+    Streaming(StreamingMode),
+    OneShot(OneShot),
+}
+
+/// The constructions that process data as it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StreamingMode {
     /// A block cipher in ECB, CBC, CFB, OFB or CTR.
     Block(BlockCipherMode),
     Rc4,
     ChaCha20,
-    OneShot(OneShot),
-}
-
-/// The constructions that need the whole message, or whose package does not process a message in parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OneShot {
-    Gcm,
-    Ccm,
-    ChaCha20Poly1305,
-    Xts,
-    /// AES key wrap as a mode (NIST SP 800-38F): with padding (RFC 5649) or without (RFC 3394).
-    KeyWrap {
-        padded: bool,
-    },
 }
 
 impl Construction {
@@ -67,13 +61,18 @@ impl Construction {
     }
 
     /// Returns the length of a generated IV in bytes, or `None` if the construction has no IV.
-    pub(super) fn iv_length(self, algorithm: CryptographicAlgorithm) -> Option<usize> {
+    fn iv_length(self, algorithm: CryptographicAlgorithm) -> Option<usize> {
         match self {
-            Self::Block(BlockCipherMode::Ecb) | Self::Rc4 | Self::OneShot(OneShot::KeyWrap { .. }) => None,
-            Self::Block(_) | Self::OneShot(OneShot::Xts) => block::block_length(algorithm),
+            Self::Streaming(StreamingMode::Block(BlockCipherMode::Ecb) | StreamingMode::Rc4)
+            | Self::OneShot(OneShot::KeyWrap { .. }) => None,
+            Self::Streaming(StreamingMode::Block(_)) | Self::OneShot(OneShot::Xts) => {
+                block::block_length(algorithm)
+            }
             Self::OneShot(OneShot::Gcm) => Some(GCM_IV),
             Self::OneShot(OneShot::Ccm) => Some(CCM_IV),
-            Self::ChaCha20 | Self::OneShot(OneShot::ChaCha20Poly1305) => Some(CHACHA_IV),
+            Self::Streaming(StreamingMode::ChaCha20) | Self::OneShot(OneShot::ChaCha20Poly1305) => {
+                Some(CHACHA_IV)
+            }
         }
     }
 }
@@ -89,12 +88,30 @@ impl Cipher<'_> {
         if padding::supports(padding) { Ok(padding) } else { Err(Error::Padding { padding, purpose }) }
     }
 
+    /// Checks the parameters of an encryption, and generates an IV if the construction has one and `self` has none.
+    pub(super) fn encryption(&self) -> Result<(Construction, Option<Vec<u8>>), Error> {
+        let construction = self.construction(Purpose::Encrypt)?;
+        let iv = match (self.iv, construction.iv_length(self.algorithm)) {
+            (None, Some(length)) => Some(random::bytes(length)?),
+            _ => None,
+        };
+        Ok((construction, iv))
+    }
+
+    /// Checks that `self` has an IV if the construction has one.
+    pub(super) fn require_iv(&self, construction: Construction) -> Result<(), Error> {
+        match (construction.iv_length(self.algorithm), self.iv) {
+            (Some(_), None) => Err(Error::Missing(Parameter::Iv)),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks the algorithm, the key, the mode and the additional data.
     pub(super) fn construction(&self, purpose: Purpose) -> Result<Construction, Error> {
         use CryptographicAlgorithm::{Aes, ChaCha20, ChaCha20Poly1305, Rc4};
         let stream = match self.algorithm {
-            Rc4 => Some(Construction::Rc4),
-            ChaCha20 => Some(Construction::ChaCha20),
+            Rc4 => Some(Construction::Streaming(StreamingMode::Rc4)),
+            ChaCha20 => Some(Construction::Streaming(StreamingMode::ChaCha20)),
             ChaCha20Poly1305 => Some(Construction::OneShot(OneShot::ChaCha20Poly1305)),
             algorithm if block::block_length(algorithm).is_some() => None,
             _ => return Err(self.unsupported(purpose)),
@@ -117,7 +134,9 @@ impl Cipher<'_> {
             (None, Some(BlockCipherMode::AESKeyWrapPadding), Aes) => {
                 Construction::OneShot(OneShot::KeyWrap { padded: true })
             }
-            (None, Some(mode), _) if block::supports(mode) => Construction::Block(mode),
+            (None, Some(mode), _) if block::supports(mode) => {
+                Construction::Streaming(StreamingMode::Block(mode))
+            }
             (None, Some(mode), algorithm) => return Err(Error::Mode { algorithm, mode }),
         };
         if self.additional_data.is_some() && !construction.is_aead() {

@@ -7,12 +7,14 @@ mod aead;
 mod block;
 mod cipher;
 mod context;
+mod one_shot;
 mod padding;
 mod stream;
 mod transform;
 
-use super::{Error, Purpose};
+use super::{Error, Parameter, Purpose};
 use crate::secret::Secret;
+use cipher::Construction;
 
 pub use cipher::Cipher;
 pub use context::{CipherContext, MAX_BUFFERED};
@@ -23,7 +25,7 @@ pub(super) use block::{block_length, with_block_cipher};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encrypted {
     /// The ciphertext.
-    pub data: Secret,
+    pub data: Vec<u8>,
     /// The IV, if [`encrypt`] generated it.
     pub iv: Option<Vec<u8>>,
     /// The authentication tag of GCM, CCM and ChaCha20-Poly1305.
@@ -37,9 +39,12 @@ pub struct Encrypted {
 /// not supported, or if the length of the IV or the tag is invalid; of the kind [`super::ErrorKind::Failure`] if the key
 /// does not fit the algorithm, or if the data is not a multiple of the block and nothing pads it.
 pub fn encrypt(cipher: &Cipher<'_>, data: &[u8]) -> Result<Encrypted, Error> {
-    let mut context = CipherContext::start_encryption(cipher)?;
-    let iv = context.take_iv();
-    let (data, tag) = context.finish(data, None)?;
+    let (construction, iv) = cipher.encryption()?;
+    let cipher = Cipher { iv: cipher.iv.or(iv.as_deref()), ..*cipher };
+    let (data, tag) = match construction {
+        Construction::OneShot(one_shot) => one_shot.encrypt(&cipher, data)?,
+        Construction::Streaming(mode) => (mode.process(&cipher, Purpose::Encrypt, data)?, None),
+    };
     Ok(Encrypted { data, iv, tag })
 }
 
@@ -49,11 +54,15 @@ pub fn encrypt(cipher: &Cipher<'_>, data: &[u8]) -> Result<Encrypted, Error> {
 /// Returns the errors of [`encrypt`]; [`Error::Missing`] if the IV or the tag is absent; [`Error::Authentication`] if
 /// the tag does not match; [`Error::Decryption`] if the padding is invalid.
 pub fn decrypt(cipher: &Cipher<'_>, data: &[u8], tag: Option<&[u8]>) -> Result<Secret, Error> {
-    if tag.is_none() && cipher.construction(Purpose::Decrypt)?.is_aead() {
-        return Err(Error::Missing(super::Parameter::Tag));
+    let construction = cipher.construction(Purpose::Decrypt)?;
+    if tag.is_none() && construction.is_aead() {
+        return Err(Error::Missing(Parameter::Tag));
     }
-    let (data, _) = CipherContext::decrypt(cipher, tag)?.finish(data, None)?;
-    Ok(data)
+    cipher.require_iv(construction)?;
+    match construction {
+        Construction::OneShot(one_shot) => one_shot.decrypt(cipher, data, tag),
+        Construction::Streaming(mode) => mode.process(cipher, Purpose::Decrypt, data).map(Secret::new),
+    }
 }
 
 #[cfg(test)]

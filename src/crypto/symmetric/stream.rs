@@ -7,19 +7,19 @@ use rc4::consts::{U5, U7, U8, U10, U16, U20, U24, U32};
 use subtle::ConstantTimeEq;
 use xts_mode::Xts128;
 
-use super::transform::{Keystream, Transform};
+use super::transform::{Consumer, Keystream};
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
 
 /// Starts RC4 with a key of 5, 7, 8, 10, 16, 20, 24 or 32 bytes.
-pub(super) fn rc4(key: &[u8]) -> Result<Box<dyn Transform>, Error> {
+pub(super) fn rc4<T: Consumer>(key: &[u8], consumer: T) -> Result<T::Output, Error> {
     let invalid_key = || Error::key_bytes(CryptographicAlgorithm::Rc4, key);
     macro_rules! start {
         ($Size:ty) => {
-            Box::new(Keystream(Rc4::<$Size>::new_from_slice(key).map_err(|_| invalid_key())?))
+            consumer.consume(Keystream(Rc4::<$Size>::new_from_slice(key).map_err(|_| invalid_key())?))
         };
     }
-    Ok(match key.len() {
+    match key.len() {
         5 => start!(U5),
         7 => start!(U7),
         8 => start!(U8),
@@ -28,8 +28,8 @@ pub(super) fn rc4(key: &[u8]) -> Result<Box<dyn Transform>, Error> {
         20 => start!(U20),
         24 => start!(U24),
         32 => start!(U32),
-        _ => return Err(invalid_key()),
-    })
+        _ => Err(invalid_key()),
+    }
 }
 
 /// The length of a ChaCha20 block, in bytes (RFC 8439 §2.3).
@@ -38,20 +38,20 @@ const CHACHA_BLOCK: u64 = 64;
 /// Starts ChaCha20 with a key of 32 bytes. A nonce of 8 bytes selects the original algorithm, whose counter has 64
 /// bits; 12 bytes are the nonce of RFC 8439; 16 bytes are the initial counter (32 bits, little-endian) and the nonce
 /// of RFC 8439.
-pub(super) fn chacha20(key: &[u8], iv: &[u8]) -> Result<Box<dyn Transform>, Error> {
+pub(super) fn chacha20<T: Consumer>(key: &[u8], iv: &[u8], consumer: T) -> Result<T::Output, Error> {
     let key =
         <[u8; 32]>::try_from(key).map_err(|_| Error::key_bytes(CryptographicAlgorithm::ChaCha20, key))?;
     if let Ok(nonce) = <[u8; 8]>::try_from(iv) {
-        Ok(Box::new(Keystream(ChaCha20Legacy::new(&key.into(), &nonce.into()))))
+        consumer.consume(Keystream(ChaCha20Legacy::new(&key.into(), &nonce.into())))
     } else if let Ok(nonce) = <[u8; 12]>::try_from(iv) {
-        Ok(Box::new(Keystream(ChaCha20::new(&key.into(), &nonce.into()))))
+        consumer.consume(Keystream(ChaCha20::new(&key.into(), &nonce.into())))
     } else if let Some((counter, nonce)) = iv.split_first_chunk::<4>()
         && let Ok(nonce) = <[u8; 12]>::try_from(nonce)
     {
         let mut cipher = ChaCha20::new(&key.into(), &nonce.into());
         let start = u64::from(u32::from_le_bytes(*counter)) * CHACHA_BLOCK;
         cipher.try_seek(start).map_err(|_| Error::Failed(Purpose::Encrypt))?;
-        Ok(Box::new(Keystream(cipher)))
+        consumer.consume(Keystream(cipher))
     } else {
         Err(Error::range(Parameter::Iv, iv.len(), 8, 16))
     }

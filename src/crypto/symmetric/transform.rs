@@ -1,4 +1,4 @@
-//! The interface of every mode that processes data as it arrives.
+//! The interface of every mode that processes data as it arrives, and of its callers.
 
 use aes::cipher::StreamCipher;
 
@@ -8,6 +8,43 @@ use crate::crypto::{Error, Parameter};
 pub(super) trait Transform: Send {
     /// Encrypts or decrypts `data` in place. ECB and CBC process whole blocks only.
     fn apply(&mut self, data: &mut [u8]) -> Result<(), Error>;
+}
+
+/// The caller of a function that starts a [`Transform`]. A generic caller lets a whole message be processed without a
+/// heap allocation for the key schedule.
+pub(super) trait Consumer {
+    type Output;
+
+    /// Whether [`Transform::apply`] is called once only, for which CFB has a faster implementation.
+    const WHOLE: bool;
+
+    fn consume(self, transform: impl Transform + 'static) -> Result<Self::Output, Error>;
+}
+
+/// Returns the transform, for a message in parts.
+pub(super) struct Boxed;
+
+impl Consumer for Boxed {
+    type Output = Box<dyn Transform>;
+    const WHOLE: bool = false;
+
+    fn consume(self, transform: impl Transform + 'static) -> Result<Box<dyn Transform>, Error> {
+        Ok(Box::new(transform))
+    }
+}
+
+/// Processes a whole message in place.
+pub(super) struct Whole<'a>(pub(super) &'a mut [u8]);
+
+impl Consumer for Whole<'_> {
+    type Output = ();
+    const WHOLE: bool = true;
+
+    // Without inlining, the key schedule of 1 KiB is copied more often.
+    #[inline(always)]
+    fn consume(self, mut transform: impl Transform + 'static) -> Result<(), Error> {
+        transform.apply(self.0)
+    }
 }
 
 /// A cipher that combines data with a keystream, so that encryption and decryption are the same computation.
