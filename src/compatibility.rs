@@ -233,6 +233,24 @@ differences! {
         "Locate by Sensitive finds nothing.";
         "It finds the objects with this value.";
         "KMIP 1.4 §4.9";
+
+    // Cryptography.
+    CipherParameters (1, 2)..=(2, 0):
+        "Encrypt and Decrypt require Cryptographic Parameters with an algorithm: otherwise Invalid Field.";
+        "The key's own parameters and algorithm apply if the request has none, and CBC with PKCS5 if neither has any.";
+        "KMIP 1.4 §4.29, §4.30";
+    DecryptWithoutIv (1, 2)..=(2, 0):
+        "Decrypt without the IV that the mode needs fails with Invalid Field.";
+        "It fails with Invalid Message.";
+        "test case CS-BC-M-11-14";
+    HmacDerivation (1, 0)..=(2, 0):
+        "The derivation method HMAC is HKDF (RFC 5869).";
+        "It is one HMAC of the derivation data, unless there is a salt or more bytes are requested.";
+        "KMIP 1.4 §9.1.3.2.21, test case TC-DERIVEKEY-2-14";
+    MacKeyTypes (1, 2)..=(2, 0):
+        "MAC uses the bytes of a certificate or a split key as the key.";
+        "Only symmetric keys, public keys, private keys and secret data generate a MAC.";
+        "KMIP 1.4 §4.33";
 }
 
 #[cfg(test)]

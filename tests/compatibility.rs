@@ -2,6 +2,7 @@
 //! pinned. A row without a probe fails a test, and so does a probe whose outcomes do not differ.
 
 mod attributes;
+mod cryptography;
 mod messages;
 mod objects;
 mod searches;
@@ -31,7 +32,8 @@ struct Probe {
 }
 
 /// The probes of each group of rows.
-const PROBES: &[&[Probe]] = &[attributes::PROBES, messages::PROBES, objects::PROBES, searches::PROBES];
+const PROBES: &[&[Probe]] =
+    &[attributes::PROBES, cryptography::PROBES, messages::PROBES, objects::PROBES, searches::PROBES];
 
 /// A server with one of the settings.
 struct Side(Dispatcher);

@@ -19,6 +19,7 @@ use crate::corpus::{attribute, id, message_of, template, usage};
 use crate::dialogue::{Answer, Caller, Live};
 use crate::harness::Pki;
 
+mod defaults;
 mod given;
 mod one_time_pads;
 mod parts;
@@ -193,11 +194,7 @@ fn every_failure_has_the_result_reason_of_its_version() {
                 assert_eq!(reason, expected, "{about}: {}", object.object_type());
             }
             let key = put(&mut john, version, &verb.key, &[usage(EVERYTHING)]);
-            let wrong_state = if version >= V2_1 {
-                ResultReason::WrongKeyLifecycleState
-            } else {
-                ResultReason::PermissionDenied
-            };
+            let wrong_state = from_2_1(ResultReason::WrongKeyLifecycleState, ResultReason::PermissionDenied);
             assert_eq!(refused(&mut john, verb.ask(&key)), wrong_state, "{about}: pre-active");
             let key = put(&mut john, version, &verb.key, &[usage(EVERYTHING & !verb.bit.0), since(1_000)]);
             let table = ResultReason::IncompatibleCryptographicUsageMask;

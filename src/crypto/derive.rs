@@ -2,8 +2,9 @@
 //! HKDF (RFC 5869) and the three modes of NIST SP 800-108.
 //!
 //! The output of a method is truncated to the requested length. PyKMIP's server implements the method HMAC as HKDF; the
-//! standard and its test cases define it as one HMAC. Here it is HKDF if there is a salt, which the standard does not
-//! use, or if the requested length exceeds one HMAC. Key agreement is [`super::ec::agree`].
+//! standard and its test cases define it as one HMAC. [`Derivation::hmac_is_hkdf`] selects PyKMIP's implementation.
+//! Otherwise it is HKDF only if there is a salt, which the standard does not use, or if the requested length exceeds one
+//! HMAC. Key agreement is [`super::ec::agree`].
 //!
 //! ring and pbkdf2 compute PBKDF2, and hkdf computes HKDF. This file implements SP 800-108 over HMAC, because no package
 //! has the feedback and double-pipeline modes, or the counter mode for every hash.
@@ -24,6 +25,8 @@ use crate::secret::Secret;
 pub struct Derivation<'a> {
     /// The Derivation Method.
     pub method: DerivationMethod,
+    /// Whether the method HMAC is HKDF in every case.
+    pub hmac_is_hkdf: bool,
     /// The requested length, in bytes: 1 to [`MAX_LENGTH`].
     pub length: usize,
     /// The key or secret to derive from; optional for the method Hash.
@@ -71,7 +74,8 @@ pub fn derive(derivation: &Derivation<'_>) -> Result<Secret, Error> {
         DerivationMethod::Hash => derivation.digest()?,
         DerivationMethod::Hmac => {
             let hash = derivation.hash()?;
-            if derivation.salt.is_some() || derivation.length > hash.length() {
+            let one_hmac = derivation.salt.is_none() && derivation.length <= hash.length();
+            if derivation.hmac_is_hkdf || !one_hmac {
                 derivation.hkdf(hash)?
             } else {
                 HmacKey::new(hash, derivation.key()?).compute(&[derivation.data.unwrap_or_default()])
@@ -114,7 +118,7 @@ impl Derivation<'_> {
             tag_length: None,
         };
         let data = self.data.ok_or(Error::Missing(Parameter::DerivationData))?;
-        symmetric::encrypt(&cipher, data).map(|encrypted| encrypted.data.expose().to_vec())
+        symmetric::encrypt(&cipher, data).map(|encrypted| encrypted.data)
     }
 
     fn digest(&self) -> Result<Vec<u8>, Error> {
@@ -211,6 +215,7 @@ mod tests {
     use HashingAlgorithm::*;
 
     const NOTHING: Derivation<'static> = Derivation {
+        hmac_is_hkdf: false,
         method: Hash,
         length: 16,
         key: None,

@@ -342,6 +342,8 @@ pub enum Error {
         /// The required type.
         needed: KeyRole,
     },
+    /// The key is a key of another algorithm.
+    OtherKey(CryptographicAlgorithm),
     /// The key does not have the requested format.
     Inexpressible,
     /// The Prime Field Size is not a prime.
@@ -400,6 +402,7 @@ impl Error {
             | Self::Hash { .. }
             | Self::Curve { .. }
             | Self::Signature(_)
+            | Self::OtherKey(_)
             | Self::Derivation(_)
             | Self::Wrapping(_)
             | Self::NotAPrime
@@ -456,6 +459,9 @@ impl fmt::Display for Error {
                 write!(f, "The curve {} is not supported for {purpose}", curve.name())
             }
             Self::Signature(algorithm) => write!(f, "{} is not supported", algorithm.name()),
+            Self::OtherKey(algorithm) => {
+                write!(f, "The key is a key of another algorithm than {}", algorithm.name())
+            }
             Self::Derivation(method) => {
                 write!(f, "The derivation method {} is not supported", method.name())
             }

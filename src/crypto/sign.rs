@@ -21,10 +21,10 @@ pub struct Signing<'a> {
     pub signature: Option<DigitalSignatureAlgorithm>,
     /// The algorithm; required if `signature` is absent.
     pub algorithm: Option<CryptographicAlgorithm>,
-    /// The hash; required if `signature` is absent or names no hash. Ed25519 ignores it, and ECDSA and RSA with PKCS#1
-    /// v1.5 do not require it for a digest.
+    /// The hash; required for RSA if `signature` is absent or names no hash, except for a digest with PKCS#1 v1.5.
+    /// Without it, ECDSA uses the hash that is as strong as the curve. Ed25519 ignores it.
     pub hash: Option<HashingAlgorithm>,
-    /// The padding; required for RSA.
+    /// The padding; required for RSA if `signature` does not name it.
     pub padding: Option<PaddingMethod>,
     /// The hash of the mask generation function of PSS: absent, or equal to `hash`.
     pub mask_hash: Option<HashingAlgorithm>,
@@ -61,11 +61,12 @@ pub fn sign(signing: &Signing<'_>, message: SignatureInput<'_>) -> Result<Vec<u8
     }
 }
 
-/// Whether `signature` is the signature of `message`. With a key of another algorithm the result is `false`.
+/// Whether `signature` is the signature of `message`.
 ///
 /// # Errors
 /// Returns the errors of [`sign()`]; in addition [`Error::Conflict`] if the signature algorithm contradicts the algorithm
-/// or the hash. The error for an unreadable key is of the kind [`super::ErrorKind::Failure`].
+/// or the hash, and [`Error::OtherKey`] for a key of another algorithm. The error for an unreadable key is of the kind
+/// [`super::ErrorKind::Failure`].
 pub fn verify(signing: &Signing<'_>, message: SignatureInput<'_>, signature: &[u8]) -> Result<bool, Error> {
     let one = Parameter::DigitalSignatureAlgorithm;
     if let Some((algorithm, hash)) = signing.signature.and_then(components) {
@@ -83,8 +84,11 @@ pub fn verify(signing: &Signing<'_>, message: SignatureInput<'_>, signature: &[u
             let digest = signing.unprefixed_digest(message)?;
             match rsa::PublicKey::read(bytes, Purpose::Verify) {
                 Ok(key) => rsa::verify_unprefixed(&key, digest, signature),
-                Err(_) if ec::PublicKey::read(bytes, Purpose::Verify).is_ok() => Ok(false),
-                Err(error) => Err(error),
+                Err(error) => Err(other_key(
+                    CryptographicAlgorithm::Rsa,
+                    ec::PublicKey::read(bytes, Purpose::Verify),
+                    error,
+                )),
             }
         }
         Family::Rsa => {
@@ -92,8 +96,11 @@ pub fn verify(signing: &Signing<'_>, message: SignatureInput<'_>, signature: &[u
             let scheme = signing.scheme(hash, Purpose::Verify)?;
             match rsa::PublicKey::read(bytes, Purpose::Verify) {
                 Ok(key) => rsa::verify(&key, scheme, hash, &message.digest(hash), signature),
-                Err(_) if ec::PublicKey::read(bytes, Purpose::Verify).is_ok() => Ok(false),
-                Err(error) => Err(error),
+                Err(error) => Err(other_key(
+                    CryptographicAlgorithm::Rsa,
+                    ec::PublicKey::read(bytes, Purpose::Verify),
+                    error,
+                )),
             }
         }
         Family::Curve(algorithm) => {
@@ -103,10 +110,18 @@ pub fn verify(signing: &Signing<'_>, message: SignatureInput<'_>, signature: &[u
                     check_curve(algorithm, key.curve(), Purpose::Verify)?;
                     ec::verify(&key, hash, message, signature)
                 }
-                Err(_) if rsa::PublicKey::read(bytes, Purpose::Verify).is_ok() => Ok(false),
-                Err(error) => Err(error),
+                Err(error) => Err(other_key(algorithm, rsa::PublicKey::read(bytes, Purpose::Verify), error)),
             }
         }
+    }
+}
+
+/// Returns the error for a public key that cannot be read as a key of `algorithm`, and that `other` is the attempt to
+/// read as a key of the other family.
+fn other_key<K>(algorithm: CryptographicAlgorithm, other: Result<K, Error>, error: Error) -> Error {
+    match other {
+        Ok(_) => Error::OtherKey(algorithm),
+        Err(_) => error,
     }
 }
 
@@ -172,10 +187,11 @@ impl Signing<'_> {
     }
 
     fn scheme(&self, hash: Hash, purpose: Purpose) -> Result<Scheme, Error> {
-        let padding = match (self.padding, self.signature) {
-            (None, Some(DigitalSignatureAlgorithm::RsassaPss)) => PaddingMethod::Pss,
-            (padding, _) => padding.ok_or(Error::Missing(Parameter::PaddingMethod))?,
-        };
+        let named = self.signature.map(|signature| match signature {
+            DigitalSignatureAlgorithm::RsassaPss => PaddingMethod::Pss,
+            _ => PaddingMethod::Pkcs1V1_5,
+        });
+        let padding = self.padding.or(named).ok_or(Error::Missing(Parameter::PaddingMethod))?;
         match padding {
             PaddingMethod::Pkcs1V1_5 => Ok(Scheme::Pkcs1),
             PaddingMethod::Pss if self.mask_hash.is_some_and(|mask| mask != hash.entry()) => {
@@ -264,16 +280,38 @@ mod tests {
     }
 
     #[test]
-    fn signature_is_invalid_under_a_key_of_another_algorithm() {
+    fn verification_rejects_a_key_of_another_algorithm() {
         let (_, public) = pair(ec::Curve::P256);
         let pss =
             Signing { padding: Some(PaddingMethod::Pss), ..signing(&public, CryptographicAlgorithm::Rsa) };
-        assert_eq!(verify(&pss, SignatureInput::Data(b"data"), b"signature"), Ok(false));
+        let data = SignatureInput::Data(b"data");
+        let other = Error::OtherKey(CryptographicAlgorithm::Rsa);
+        assert_eq!(verify(&pss, data, b"signature"), Err(other));
+        let unprefixed =
+            Signing { hash: None, padding: None, ..signing(&public, CryptographicAlgorithm::Rsa) };
+        assert_eq!(verify(&unprefixed, SignatureInput::Digest(b"digest"), b"signature"), Err(other));
         let unreadable = Signing { key: Key(b"no key"), ..pss };
-        assert_eq!(
-            verify(&unreadable, SignatureInput::Data(b"data"), b"").unwrap_err().kind(),
-            ErrorKind::Failure
-        );
+        assert_eq!(verify(&unreadable, data, b"").unwrap_err().kind(), ErrorKind::Failure);
+    }
+
+    #[test]
+    fn curve_determines_an_absent_hash() {
+        let data = SignatureInput::Data(b"data");
+        for (curve, hash) in [
+            (ec::Curve::P224, HashingAlgorithm::Sha224),
+            (ec::Curve::P256, HashingAlgorithm::Sha256),
+            (ec::Curve::P384, HashingAlgorithm::Sha384),
+            (ec::Curve::P521, HashingAlgorithm::Sha512),
+            (ec::Curve::Secp256k1, HashingAlgorithm::Sha256),
+        ] {
+            let (private, public) = pair(curve);
+            let ecdsa = CryptographicAlgorithm::Ecdsa;
+            let signature = sign(&Signing { hash: None, ..signing(&private, ecdsa) }, data).unwrap();
+            let named = Signing { hash: Some(hash), ..signing(&public, ecdsa) };
+            assert_eq!(verify(&named, data, &signature), Ok(true), "{curve:?}");
+            let absent = Signing { hash: None, ..named };
+            assert_eq!(verify(&absent, data, &signature), Ok(true), "{curve:?}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod key;
 pub mod lease;
 pub mod lifecycle;
 pub mod one_time_pad;
+mod protection;
 pub mod pykmip_import;
 pub mod quantum;
 pub mod replacement;

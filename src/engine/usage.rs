@@ -8,8 +8,7 @@
 use crate::kmip::Error;
 use crate::kmip::attributes::ObjectTypes;
 use crate::kmip::enums::{
-    CryptographicAlgorithm, CryptographicUsageMask, ObjectType, Operation, ResultReason, State,
-    UsageLimitsUnit,
+    CryptographicAlgorithm, CryptographicUsageMask, ObjectType, Operation, ResultReason, UsageLimitsUnit,
 };
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier, UsageLimits};
 use crate::store::Record;
@@ -17,7 +16,8 @@ use crate::ttlv::{DateTime, V2_0, Version};
 
 use super::access::Granted;
 use super::context::Context;
-use super::error::{destroyed, failed, wrong_state};
+use super::error::{destroyed, failed};
+use super::protection::Protection;
 use super::{lifecycle, one_time_pad, usage_limits};
 
 /// The purpose that a key is used for.
@@ -121,54 +121,61 @@ pub fn open(
 ///
 /// # Errors
 /// Returns Object Destroyed (before 2.1 Item Not Found), Object Archived, Invalid Object Type (up to 2.0 PyKMIP's
-/// reason), Wrong Key Lifecycle State (before 2.0 Permission Denied) if the state or a date does not allow the use, and
+/// reason), Wrong Key Lifecycle State (before 2.1 Permission Denied) if the state or a date does not allow the use, and
 /// Incompatible Cryptographic Usage Mask (up to 2.0 PyKMIP's reason).
 pub fn check(record: &Record, purpose: Use, version: Version, now: DateTime) -> Result<(), Error> {
-    if lifecycle::is_destroyed(record) {
-        return Err(destroyed(&record.id.to_string()));
-    }
-    lifecycle::check_not_archived(record)?;
+    check_present(record)?;
     let rule = purpose.rule();
-    let reason = |pykmip, standard| if version > V2_0 { standard } else { pykmip };
     // A one-time pad can be Secret Data.
     let as_pad = matches!(purpose, Use::Encrypt | Use::Decrypt) && one_time_pad::is_pad(record);
     if !rule.types.contains(record.object_type) && !as_pad {
         return Err(failed(
-            reason(rule.wrong_type, ResultReason::InvalidObjectType),
+            reason(version, rule.wrong_type, ResultReason::InvalidObjectType),
             format!("An object of the type {} cannot be used to {purpose}.", record.object_type),
         ));
     }
-    check_state(record, &rule, purpose, now).map_err(wrong_state)?;
+    check_state_and_mask(record, &rule, purpose, version, now)
+}
+
+/// Checks what [`check`] checks, except for the object type.
+///
+/// # Errors
+/// Returns the errors of [`check`].
+pub fn check_any_type(record: &Record, purpose: Use, version: Version, now: DateTime) -> Result<(), Error> {
+    check_present(record)?;
+    check_state_and_mask(record, &purpose.rule(), purpose, version, now)
+}
+
+fn check_present(record: &Record) -> Result<(), Error> {
+    if lifecycle::is_destroyed(record) {
+        return Err(destroyed(&record.id.to_string()));
+    }
+    lifecycle::check_not_archived(record)
+}
+
+fn check_state_and_mask(
+    record: &Record,
+    rule: &Rule,
+    purpose: Use,
+    version: Version,
+    now: DateTime,
+) -> Result<(), Error> {
+    if rule.requires_active {
+        let protection = if rule.protects { Protection::Apply } else { Protection::Process };
+        protection.check(record, &purpose, now)?;
+    }
     let mask = record.attributes.cryptographic_usage_mask.unwrap_or_default();
     if !mask.contains(rule.bit) {
         return Err(failed(
-            reason(rule.missing_bit, ResultReason::IncompatibleCryptographicUsageMask),
+            reason(version, rule.missing_bit, ResultReason::IncompatibleCryptographicUsageMask),
             format!("The key's Cryptographic Usage Mask does not allow it to {purpose}."),
         ));
     }
     Ok(())
 }
 
-/// Checks the state and the dates; the error is the message.
-fn check_state(record: &Record, rule: &Rule, purpose: Use, now: DateTime) -> Result<(), String> {
-    let attributes = &record.attributes;
-    match attributes.state {
-        _ if !rule.requires_active => {}
-        Some(State::Active) => {}
-        Some(state) => {
-            return Err(format!("The key is {state} and not Active, so it cannot be used to {purpose}."));
-        }
-        None => return Err(format!("The object has no state, so it cannot be used to {purpose}.")),
-    }
-    if rule.protects && attributes.protect_stop_date.is_some_and(|date| date <= now) {
-        return Err(format!("The key's Protect Stop Date has passed, so it cannot be used to {purpose}."));
-    }
-    if !rule.protects && attributes.process_start_date.is_some_and(|date| date > now) {
-        return Err(format!(
-            "The key's Process Start Date is in the future, so it cannot be used to {purpose} yet."
-        ));
-    }
-    Ok(())
+fn reason(version: Version, pykmip: ResultReason, standard: ResultReason) -> ResultReason {
+    if version > V2_0 { standard } else { pykmip }
 }
 
 /// The amount that a use subtracts from the key's Usage Limits.
@@ -261,6 +268,7 @@ impl std::fmt::Display for Use {
 mod tests {
     use super::*;
     use crate::kmip::attributes::Attributes;
+    use crate::kmip::enums::State;
     use crate::store::Id;
     use crate::ttlv::{V1_2, V2_1};
 
@@ -332,9 +340,8 @@ mod tests {
                 let mut record = suitable(purpose);
                 record.attributes.state = Some(state);
                 let refused = purpose != Use::Derive;
-                let before = refused.then_some(PermissionDenied);
-                assert_eq!(reason(&record, purpose, V1_2), before, "{purpose}");
-                assert_eq!(reason(&record, purpose, V2_0), before, "{purpose}");
+                assert_eq!(reason(&record, purpose, V1_2), refused.then_some(PermissionDenied), "{purpose}");
+                assert_eq!(reason(&record, purpose, V2_0), refused.then_some(PermissionDenied), "{purpose}");
                 let from_2_1 = refused.then_some(ResultReason::WrongKeyLifecycleState);
                 assert_eq!(reason(&record, purpose, V2_1), from_2_1, "{purpose}");
             }

@@ -5,13 +5,14 @@
 //! the amount of a use.
 
 use crate::kmip::Error;
-use crate::kmip::enums::{ResultReason, State};
+use crate::kmip::enums::ResultReason;
 use crate::kmip::structures::UsageLimits;
 use crate::store::Record;
 use crate::ttlv::DateTime;
 
-use super::error::{destroyed, failed, invalid_field, wrong_state};
+use super::error::{destroyed, failed, invalid_field};
 use super::lifecycle;
+use super::protection::Protection;
 
 /// Returns the limits of a new object: the count equals the total, and the client's count is ignored.
 ///
@@ -38,7 +39,7 @@ pub fn is_partly_used(limits: &UsageLimits) -> bool {
 ///
 /// # Errors
 /// Returns Attribute Not Found (before 2.0 Illegal Operation) for an object without limits, Invalid Field for an amount
-/// that is not positive, Wrong Key Lifecycle State (Permission Denied) if the object cannot protect data at `now`, and
+/// that is not positive, the errors of [`Protection::check`] if the object cannot protect data at `now`, and
 /// Usage Limit Exceeded (Permission Denied) if fewer units are left.
 pub fn allocate(record: &mut Record, amount: i64, now: DateTime) -> Result<(), Error> {
     if lifecycle::is_destroyed(record) {
@@ -53,7 +54,7 @@ pub fn allocate(record: &mut Record, amount: i64, now: DateTime) -> Result<(), E
     if amount <= 0 {
         return Err(invalid_field("Usage Limits Count must be positive."));
     }
-    check_can_protect(record, now)?;
+    Protection::Apply.check(record, &"protect data", now)?;
     let allocated =
         record.attributes.usage_limits.as_mut().is_some_and(|limits| try_subtract(limits, amount));
     if allocated { Ok(()) } else { Err(exceeded()) }
@@ -75,36 +76,11 @@ pub fn exceeded() -> Error {
     failed(ResultReason::UsageLimitExceeded, "The object's Usage Limits leave fewer units than requested.")
 }
 
-/// Checks that the object is active, and that `now` is between its Process Start Date and its Protect Stop Date
-/// (1.4 §3.25, §3.26).
-///
-/// # Errors
-/// Returns Wrong Key Lifecycle State, before 2.0 Permission Denied.
-fn check_can_protect(record: &Record, now: DateTime) -> Result<(), Error> {
-    let attributes = &record.attributes;
-    match attributes.state {
-        Some(State::Active) => {}
-        Some(state) => {
-            return Err(wrong_state(format!(
-                "The object is {state}; only an active object can protect data."
-            )));
-        }
-        None => return Err(wrong_state("The object has no state, so it cannot protect data.")),
-    }
-    if attributes.process_start_date.is_some_and(|start| now < start) {
-        return Err(wrong_state("The object's Process Start Date is in the future."));
-    }
-    if attributes.protect_stop_date.is_some_and(|stop| stop <= now) {
-        return Err(wrong_state("The object's Protect Stop Date has passed."));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kmip::attributes::Attributes;
-    use crate::kmip::enums::{ObjectType, UsageLimitsUnit};
+    use crate::kmip::enums::{ObjectType, State, UsageLimitsUnit};
     use crate::store::Id;
     use crate::ttlv::V1_4;
 
@@ -157,20 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn protection_requires_an_active_object_between_its_dates() {
-        let with = |state, start: Option<i64>, stop: Option<i64>| {
+    fn allocates_before_the_process_start_date_but_not_after_the_protect_stop_date() {
+        let with = |start: Option<i64>, stop: Option<i64>| {
             let mut record = record(Some(limits(10, Some(10))));
-            record.attributes.state = state;
             record.attributes.process_start_date = start.map(DateTime);
             record.attributes.protect_stop_date = stop.map(DateTime);
-            check_can_protect(&record, NOW).map_err(|error| error.reason)
+            allocate(&mut record, 1, NOW).map_err(|error| error.reason)
         };
-        let wrong = Err(ResultReason::WrongKeyLifecycleState);
-        assert_eq!(with(Some(State::Active), Some(1_000), Some(1_001)), Ok(()));
-        assert_eq!(with(Some(State::Active), Some(1_001), None), wrong);
-        assert_eq!(with(Some(State::Active), None, Some(1_000)), wrong);
-        assert_eq!(with(Some(State::PreActive), None, None), wrong);
-        assert_eq!(with(Some(State::Deactivated), None, None), wrong);
-        assert_eq!(with(None, None, None), wrong);
+        assert_eq!(with(Some(1_001), Some(1_001)), Ok(()));
+        assert_eq!(with(None, Some(1_000)), Err(ResultReason::WrongKeyLifecycleState));
     }
 }

@@ -1,12 +1,13 @@
 //! Generation and verification of MACs and digital signatures: what MAC, Sign, MAC Verify and Signature Verify share.
 
+use crate::compatibility::Difference;
 use crate::crypto::Key;
 use crate::crypto::mac::MacContext;
 use crate::engine::usage::{self, Use};
 use crate::engine::{Context, Granted, failed, key, lifecycle};
-use crate::kmip::enums::{ResultReason, ValidityIndicator};
+use crate::kmip::enums::{ObjectType, ResultReason, ValidityIndicator};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
-use crate::kmip::{Error, enums, structure};
+use crate::kmip::{Error, Object, enums, structure};
 use crate::secret::Secret;
 use crate::ttlv::V1_3;
 
@@ -142,13 +143,26 @@ impl Authenticator for MacContext {
         parameters: Option<CryptographicParameters>,
     ) -> Result<(Granted, Self), Error> {
         let granted = cx.open(identifier, operation)?;
+        let as_pykmip = purpose == Use::MacGenerate && cx.compatibility.has(Difference::MacKeyTypes);
         let parameters = usage::parameters(parameters, &granted).unwrap_or_default();
-        let algorithm = usage::algorithm(&parameters, &granted).ok_or_else(|| {
+        let algorithm = match granted.object_type {
+            // PyKMIP's certificates have no algorithm.
+            ObjectType::Certificate if as_pykmip => parameters.cryptographic_algorithm,
+            _ => usage::algorithm(&parameters, &granted),
+        };
+        let algorithm = algorithm.ok_or_else(|| {
             let message = "The Cryptographic Algorithm is missing from both the request and the key.";
             failed(ResultReason::PermissionDenied, message)
         })?;
-        usage::check(&granted, purpose, cx.version, cx.now)?;
-        let key = key::bytes(lifecycle::object(&granted)?)?;
+        if as_pykmip && matches!(granted.object_type, ObjectType::Certificate | ObjectType::SplitKey) {
+            usage::check_any_type(&granted, purpose, cx.version, cx.now)?;
+        } else {
+            usage::check(&granted, purpose, cx.version, cx.now)?;
+        }
+        let key = match lifecycle::object(&granted)? {
+            Object::Certificate(certificate) => Secret::new(certificate.certificate_value.clone()),
+            object => key::bytes(object)?,
+        };
         let mac = Self::new(algorithm, Key(key.expose()))?;
         Ok((granted, mac))
     }

@@ -1,5 +1,6 @@
 //! The payloads and the computation that Encrypt and Decrypt share.
 
+use crate::compatibility::Difference;
 use crate::crypto::{self, Parameter, random, rsa, symmetric};
 use crate::engine::usage::{self, Use};
 use crate::engine::{Context, Granted, failed, invalid_field, key, lifecycle, one_time_pad};
@@ -94,6 +95,8 @@ struct CipherKey {
     key: Secret,
     algorithm: CryptographicAlgorithm,
     parameters: CryptographicParameters,
+    /// The Result Reason for a decryption without an IV.
+    missing_iv: ResultReason,
 }
 
 /// The optional inputs of a computation.
@@ -157,7 +160,7 @@ impl CipherKey {
     /// # Errors
     /// Returns Invalid Field if no algorithm is known, or if only one of key and algorithm is a one-time pad;
     /// Permission Denied for a key of a pair with an algorithm other than RSA; and the errors of
-    /// [`Context::open`], [`usage::check`] and [`key::bytes`].
+    /// [`Context::open`], [`usage::check`], [`check_stream_cipher`] and [`key::bytes`].
     fn prepare(
         cx: &mut Context<'_>,
         identifier: Option<&UniqueIdentifier>,
@@ -167,13 +170,23 @@ impl CipherKey {
         parameters: Option<CryptographicParameters>,
     ) -> Result<(Granted, Self), Error> {
         let granted = cx.open(identifier, operation)?;
+        let is_pad = one_time_pad::is_pad(&granted);
+        let requires_parameters = cx.compatibility.has(Difference::CipherParameters) && !is_pad;
+        let requires_algorithm =
+            requires_parameters && parameters.is_some() && granted.object_type == ObjectType::SymmetricKey;
         let parameters = usage::parameters(parameters, &granted);
+        if parameters.is_none() && requires_parameters {
+            return Err(invalid_field("The request does not contain Cryptographic Parameters."));
+        }
         usage::check(&granted, purpose, cx.version, cx.now)?;
         let parameters = parameters.unwrap_or_else(|| defaults(granted.attributes.cryptographic_algorithm));
-        let algorithm = usage::algorithm(&parameters, &granted).ok_or_else(|| {
+        let algorithm = match requires_algorithm {
+            true => parameters.cryptographic_algorithm,
+            false => usage::algorithm(&parameters, &granted),
+        };
+        let algorithm = algorithm.ok_or_else(|| {
             invalid_field("The Cryptographic Algorithm is missing from both the request and the key.")
         })?;
-        let is_pad = one_time_pad::is_pad(&granted);
         if is_pad != (algorithm == CryptographicAlgorithm::OneTimePad) {
             return Err(invalid_field(format!("The key does not fit the algorithm {algorithm}.")));
         }
@@ -186,8 +199,13 @@ impl CipherKey {
                 format!("The algorithm {algorithm} does not {purpose} with a key of a pair."),
             ));
         }
+        check_stream_cipher(algorithm, &parameters, &granted)?;
         let key = key::bytes(lifecycle::object(&granted)?)?;
-        Ok((granted, Self { direction, key, algorithm, parameters }))
+        let missing_iv = match cx.compatibility.has(Difference::DecryptWithoutIv) {
+            true => ResultReason::InvalidField,
+            false => ResultReason::InvalidMessage,
+        };
+        Ok((granted, Self { direction, key, algorithm, parameters, missing_iv }))
     }
 
     /// Encrypts or decrypts all of the data.
@@ -211,16 +229,16 @@ impl CipherKey {
                 let iv = self.random_iv(inputs)?;
                 let cipher = self.cipher(Inputs { iv: inputs.iv.or(iv.as_deref()), ..inputs });
                 let encrypted =
-                    symmetric::encrypt(&cipher, data).map_err(|error| not_started(inputs, error))?;
+                    symmetric::encrypt(&cipher, data).map_err(|error| self.not_started(inputs, error))?;
                 return Ok(Output {
-                    data: Some(encrypted.data),
+                    data: Some(Secret::new(encrypted.data)),
                     iv: iv.or(encrypted.iv),
                     tag: encrypted.tag,
                     state: None,
                 });
             }
             (_, Direction::Decrypt) => symmetric::decrypt(&self.cipher(inputs), data, inputs.tag)
-                .map_err(|error| not_started(inputs, error))?,
+                .map_err(|error| self.not_started(inputs, error))?,
         };
         Ok(Output { data: Some(data), ..Output::default() })
     }
@@ -242,14 +260,14 @@ impl CipherKey {
             (_, Direction::Encrypt) => {
                 let iv = self.random_iv(inputs)?;
                 let cipher = self.cipher(Inputs { iv: inputs.iv.or(iv.as_deref()), ..inputs });
-                let parts =
-                    symmetric::CipherContext::encrypt(&cipher).map_err(|error| not_started(inputs, error))?;
+                let parts = symmetric::CipherContext::encrypt(&cipher)
+                    .map_err(|error| self.not_started(inputs, error))?;
                 let iv = iv.or_else(|| parts.iv().map(<[u8]>::to_vec));
                 (parts, iv)
             }
             (_, Direction::Decrypt) => {
                 let parts = symmetric::CipherContext::decrypt(&self.cipher(inputs), inputs.tag);
-                (parts.map_err(|error| not_started(inputs, error))?, None)
+                (parts.map_err(|error| self.not_started(inputs, error))?, None)
             }
         };
         let data = unless_empty(parts.update(data.expose()).map_err(refused)?);
@@ -288,6 +306,19 @@ impl CipherKey {
         match length.filter(|length| (1..=MAX_IV_LENGTH).contains(length)) {
             Some(length) => Ok(Some(random::bytes(length)?)),
             None => Err(invalid_field(format!("The server cannot generate an IV of {bits} bits."))),
+        }
+    }
+
+    /// Converts the error of a symmetric computation that did not start. PyKMIP checks the additional data before the
+    /// mode, so additional data without a usable mode is the reported error.
+    fn not_started(&self, inputs: Inputs<'_>, error: crypto::Error) -> Error {
+        use crypto::Error::{Missing, Mode, Unexpected};
+        match error {
+            Missing(Parameter::BlockCipherMode) | Mode { .. } if inputs.additional_data.is_some() => {
+                Unexpected(Parameter::AdditionalData).into()
+            }
+            Missing(Parameter::Iv) => failed(self.missing_iv, error.to_string()),
+            error => refused(error),
         }
     }
 
@@ -345,27 +376,38 @@ pub(super) fn append(data: &Secret, part: &[u8]) -> Result<Secret, Error> {
     Ok(Secret::new([data.expose(), part].concat()))
 }
 
-/// Converts the error of a symmetric computation that did not start. PyKMIP checks the additional data before the mode,
-/// so additional data without a usable mode is the reported error.
-fn not_started(inputs: Inputs<'_>, error: crypto::Error) -> Error {
-    use crypto::Error::{Missing, Mode, Unexpected};
-    refused(match error {
-        Missing(Parameter::BlockCipherMode) | Mode { .. } if inputs.additional_data.is_some() => {
-            Unexpected(Parameter::AdditionalData)
-        }
-        error => error,
-    })
+/// Checks that a stream cipher is not requested in a block cipher mode with a key of another algorithm: the client
+/// expects the algorithm of the key then.
+///
+/// # Errors
+/// Returns Cryptographic Failure, as PyKMIP does for a key that is not compatible with the algorithm.
+fn check_stream_cipher(
+    algorithm: CryptographicAlgorithm,
+    parameters: &CryptographicParameters,
+    key: &Granted,
+) -> Result<(), Error> {
+    use CryptographicAlgorithm::{ChaCha20, ChaCha20Poly1305, Rc4};
+    let other = key.attributes.cryptographic_algorithm.filter(|own| *own != algorithm);
+    match (other, parameters.block_cipher_mode) {
+        (Some(own), Some(_)) if matches!(algorithm, Rc4 | ChaCha20 | ChaCha20Poly1305) => Err(failed(
+            ResultReason::CryptographicFailure,
+            format!(
+                "The key for {own} is not compatible with the algorithm {algorithm}, which has no modes."
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
-/// Converts the error of a symmetric computation. The standard's test cases expect Invalid Message for a decryption
-/// without an IV, and General Failure for an unsupported tag length; PyKMIP returns the same in part.
+/// Converts the error of a symmetric computation. The standard's test cases expect General Failure for an unsupported
+/// tag length.
 fn refused(error: crypto::Error) -> Error {
-    let reason = match error {
-        crypto::Error::Missing(Parameter::Iv) => ResultReason::InvalidMessage,
-        crypto::Error::Range { parameter: Parameter::TagLength, .. } => ResultReason::GeneralFailure,
-        error => return error.into(),
-    };
-    failed(reason, error.to_string())
+    match error {
+        crypto::Error::Range { parameter: Parameter::TagLength, .. } => {
+            failed(ResultReason::GeneralFailure, error.to_string())
+        }
+        error => error.into(),
+    }
 }
 
 #[cfg(test)]
@@ -375,18 +417,19 @@ mod tests {
     #[test]
     fn reports_additional_data_before_an_unusable_mode() {
         let message = |mode, additional_data| {
-            let cipher = symmetric::Cipher {
+            let key = CipherKey {
+                direction: Direction::Encrypt,
+                key: Secret::new(vec![7; 16]),
                 algorithm: CryptographicAlgorithm::Aes,
-                key: crypto::Key(&[7; 16]),
-                mode,
-                padding: None,
-                iv: None,
-                additional_data,
-                tag_length: None,
+                parameters: CryptographicParameters {
+                    block_cipher_mode: mode,
+                    ..CryptographicParameters::default()
+                },
+                missing_iv: ResultReason::InvalidMessage,
             };
             let inputs = Inputs { iv: None, additional_data, tag: None };
-            let error = symmetric::encrypt(&cipher, b"data").unwrap_err();
-            not_started(inputs, error).message.to_string()
+            let error = symmetric::encrypt(&key.cipher(inputs), b"data").unwrap_err();
+            key.not_started(inputs, error).message.to_string()
         };
         let expected = crypto::Error::Unexpected(Parameter::AdditionalData).to_string();
         for mode in [None, Some(BlockCipherMode::Pcbc), Some(BlockCipherMode::Cbc)] {

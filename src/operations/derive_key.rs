@@ -1,5 +1,6 @@
 //! Derive Key (KMIP 1.4 §4.6, 2.1 §6.1.14): derives a symmetric key or secret data from stored objects.
 
+use crate::compatibility::Difference;
 use crate::crypto::derive::{self, Derivation};
 use crate::crypto::{Key, KeyRole, Purpose, ec};
 use crate::engine::usage::{self, Use};
@@ -63,11 +64,12 @@ impl Operation for DeriveKey {
                 "The request does not contain the Cryptographic Algorithm of the derived key.",
             ));
         }
+        let hmac_is_hkdf = cx.compatibility.has(Difference::HmacDerivation);
         let (method, parameters) = (request.derivation_method, &request.derivation_parameters);
         let derived = if method == DerivationMethod::Pbkdf2 {
-            cx.with_cpu_permit(|| derive(&bases, method, parameters, length))?
+            cx.with_cpu_permit(|| derive(&bases, method, hmac_is_hkdf, parameters, length))?
         } else {
-            derive(&bases, method, parameters, length)?
+            derive(&bases, method, hmac_is_hkdf, parameters, length)?
         };
 
         let format = given.read::<KeyFormatType>(Tag::KeyFormatType);
@@ -124,6 +126,7 @@ fn length(given: &RequestedAttributes) -> Result<usize, Error> {
 fn derive(
     bases: &[Granted],
     method: DerivationMethod,
+    hmac_is_hkdf: bool,
     parameters: &DerivationParameters,
     length: usize,
 ) -> Result<Secret, Error> {
@@ -146,6 +149,7 @@ fn derive(
     let iterations = parameters.iteration_count.map(|count| u32::try_from(count).unwrap_or_default());
     Ok(derive::derive(&Derivation {
         method,
+        hmac_is_hkdf,
         length,
         key: Some(Key(key.expose())),
         data: data.as_ref().map(Secret::expose),

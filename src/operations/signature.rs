@@ -6,7 +6,7 @@ use crate::crypto::{self, Key, Parameter, Purpose};
 use crate::engine::usage::{self, Use};
 use crate::engine::{Context, Granted, failed, invalid_field, key, lifecycle};
 use crate::kmip::Error;
-use crate::kmip::enums::{Operation, PaddingMethod, ResultReason};
+use crate::kmip::enums::{CryptographicAlgorithm, Operation, PaddingMethod, ResultReason};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::secret::Secret;
 
@@ -90,9 +90,14 @@ impl Authenticator for SignatureContext {
         parameters: Option<CryptographicParameters>,
     ) -> Result<(Granted, Self), Error> {
         let granted = cx.open(identifier, operation)?;
-        let parameters = usage::parameters(parameters, &granted).ok_or_else(|| {
+        let own = granted.attributes.cryptographic_parameters.first();
+        let mut parameters = parameters.or_else(|| own.cloned()).ok_or_else(|| {
             invalid_field("The Cryptographic Parameters are missing from both the request and the key.")
         })?;
+        if parameters.cryptographic_algorithm == Some(CryptographicAlgorithm::Ecdsa) {
+            let hash = own.and_then(|own| own.hashing_algorithm);
+            parameters.hashing_algorithm = parameters.hashing_algorithm.or(hash);
+        }
         usage::check(&granted, purpose, cx.version, cx.now)?;
         let key = key::bytes(lifecycle::object(&granted)?)?;
         let purpose = if purpose == Use::Sign { Purpose::Sign } else { Purpose::Verify };

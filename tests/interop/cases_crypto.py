@@ -7,7 +7,7 @@ same.
 import message as m
 import things
 import ttlv
-from case import FROM_1_2, case
+from case import ALL, FROM_1_2, case
 from cases_objects import NOBODY
 from kmip.core import enums
 
@@ -90,6 +90,17 @@ def cipher_rows():
         for mode in (MODE.CBC, MODE.ECB, MODE.CFB, MODE.OFB, MODE.CTR):
             yield row(f"aes-{mode.name.lower()}", f"AES in {mode.name}", *ready,
                       ask(parameters(mode=mode, padding=PAD.PKCS5, algorithm=ALGORITHM.AES), iv=None if mode is MODE.ECB else IV))
+    both = (key("ENCRYPT", "DECRYPT"), m.activate("$a"))
+    for length in (None, 3, 4, 12, 16, 17):
+        given = {} if length is None else {"tag_length": length}
+        yield case(f"encrypt.gcm-tag-{length or 'absent'}", f"Encrypt with GCM: tag length {length}", *both,
+                   cipher(OPERATION.ENCRYPT, "$a", parameters(mode=MODE.GCM, algorithm=ALGORITHM.AES, **given)), versions=ALL[4:])
+    for mode in (None, MODE.CBC, MODE.CTR):
+        given = {} if mode is None else {"mode": mode, "padding": PAD.PKCS5}
+        yield case(f"encrypt.rc4-{mode.name.lower() if mode else 'no-mode'}", "Encrypt: RC4 with an AES key", *both,
+                   cipher(OPERATION.ENCRYPT, "$a", parameters(algorithm=ALGORITHM.RC4, **given), iv=None), versions=FROM_1_2)
+    yield case("encrypt.triple-des", "Encrypt: 3DES with an AES key", *both,
+               cipher(OPERATION.ENCRYPT, "$a", parameters(mode=MODE.CBC, padding=PAD.PKCS5, algorithm=ALGORITHM.TRIPLE_DES), iv=bytes(8)), versions=FROM_1_2)
     yield case("decrypt.no-iv", "Decrypt: no IV", key("DECRYPT"), m.activate("$a"),
                cipher(OPERATION.DECRYPT, "$a", CBC, iv=None), versions=FROM_1_2)
     yield case("decrypt.bad-padding", "Decrypt: the padding is wrong", key("DECRYPT"), m.activate("$a"),
@@ -146,6 +157,11 @@ def signature_rows():
         for hashing in (HASH.MD5, HASH.SHA_1, HASH.SHA_224, HASH.SHA_256, HASH.SHA_384, HASH.SHA_512):
             yield row(f"rsa-{hashing.name.lower().replace('_', '')}", f"RSA with {hashing.name}", *ready,
                       ask(parameters(padding=PAD.PKCS1v15, hash=hashing, algorithm=ALGORITHM.RSA)))
+        yield row("no-padding-signature-algorithm", "a digital signature algorithm and no padding method", *ready,
+                  ask(parameters(signature=SIGNATURE.SHA256_WITH_RSA_ENCRYPTION)))
+        yield row("ecdsa", "ECDSA with an RSA key", *ready, ask(parameters(hash=HASH.SHA_256, algorithm=ALGORITHM.ECDSA)))
+        yield row("ecdsa-signature-algorithm", "an ECDSA signature algorithm with an RSA key", *ready,
+                  ask(parameters(signature=SIGNATURE.ECDSA_WITH_SHA256)))
         yield row("signature-algorithm", "by digital signature algorithm", *ready,
                   ask(parameters(padding=PAD.PKCS1v15, signature=SIGNATURE.SHA256_WITH_RSA_ENCRYPTION)))
 
@@ -176,6 +192,18 @@ def mac_rows():
     yield row("secret-data", "secret data, no algorithm", m.register("SECRET_DATA", things.secret_data(), m.usage("MAC_GENERATE"), save="a"),
               m.activate("$a"), mac("$a", None))
     yield row("opaque", "an opaque object", m.register("OPAQUE_DATA", things.opaque(), save="a"), mac("$a", hmac))
+    yield row("certificate", "a certificate", m.register("CERTIFICATE", things.certificate(), m.usage("MAC_GENERATE"), save="a"),
+              m.activate("$a"), mac("$a", hmac))
+    yield row("certificate-no-algorithm", "a certificate, no algorithm", m.register("CERTIFICATE", things.certificate(), m.usage("MAC_GENERATE"), save="a"),
+              m.activate("$a"), mac("$a", None))
+    yield row("certificate-not-active", "a certificate that is not active",
+              m.register("CERTIFICATE", things.certificate(), m.usage("MAC_GENERATE"), save="a"), mac("$a", hmac))
+    yield row("certificate-no-mask", "a certificate without the usage bit", m.register("CERTIFICATE", things.certificate(), m.usage("VERIFY"), save="a"),
+              m.activate("$a"), mac("$a", hmac))
+    yield row("split-key", "a split key", m.register("SPLIT_KEY", things.split_key(), m.usage("MAC_GENERATE"), save="a"),
+              m.activate("$a"), mac("$a", hmac))
+    yield row("split-key-no-algorithm", "a split key, no algorithm", m.register("SPLIT_KEY", things.split_key(), m.usage("MAC_GENERATE"), save="a"),
+              m.activate("$a"), mac("$a", None))
     yield row("rc4", "CMAC with RC4", *ready, mac("$a", parameters(algorithm=ALGORITHM.RC4)))
     for name in ("HMAC_MD5", "HMAC_SHA1", "HMAC_SHA224", "HMAC_SHA256", "HMAC_SHA384", "HMAC_SHA512", "AES", "CAMELLIA", "TRIPLE_DES"):
         yield row(name.lower().replace("_", "-"), name, *ready, mac("$a", parameters(algorithm=ALGORITHM[name])))
@@ -229,6 +257,9 @@ def derive_rows():
         "$a", method=METHOD.ENCRYPT, given=CBC, extra=[ttlv.data("INITIALIZATION_VECTOR", IV), info], attributes=(m.length(1024), m.usage("EXPORT"))))
     for label, method, more, given in (
         ("hmac", METHOD.HMAC, [info, salt], None),
+        ("hmac-no-salt", METHOD.HMAC, [info], None),
+        ("hmac-no-data", METHOD.HMAC, [salt], None),
+        ("pbkdf2-data", METHOD.PBKDF2, [ttlv.data("DERIVATION_DATA", b"info"), salt, rounds], None),
         ("hash", METHOD.HASH, [], None),
         ("pbkdf2", METHOD.PBKDF2, [salt, rounds], None),
         ("counter", METHOD.NIST800_108_C, [info], None),

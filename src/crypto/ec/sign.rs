@@ -12,7 +12,7 @@ use super::{Curve, PrivateKey, PublicKey};
 use crate::crypto::hash::{Hash, SignatureInput};
 use crate::crypto::{Error, Parameter, Purpose};
 
-/// Signs `message`. Data requires a hash, a digest does not.
+/// Signs `message`. Data without a hash is hashed with that of the curve.
 pub(in crate::crypto) fn sign(
     key: &PrivateKey,
     hash: Option<Hash>,
@@ -24,6 +24,7 @@ pub(in crate::crypto) fn sign(
         let pair = Ed25519KeyPair::from_seed_unchecked(key.scalar().expose()).map_err(|_| failed)?;
         return Ok(pair.sign(whole_message(message)?).as_ref().to_vec());
     }
+    let hash = hash.or_else(|| curve_hash(curve, message));
     let hashed = hashed(hash, message)?;
     if let Some((algorithm, digest)) = hash.and_then(|hash| aws_algorithms(curve, hash))
         && let Ok(digest) = digest::Digest::import_less_safe(&hashed, digest)
@@ -58,6 +59,7 @@ pub(in crate::crypto) fn verify(
         return Ok(key.verify(whole_message(message)?, signature).is_ok());
     }
     let unreadable = Error::Failed(Purpose::Verify);
+    let hash = hash.or_else(|| curve_hash(curve, message));
     let hashed = padded(curve, hashed(hash, message)?);
     let valid = with_curve!(curve, c => {
         use c::ecdsa::signature::hazmat::PrehashVerifier;
@@ -76,6 +78,18 @@ fn whole_message(message: SignatureInput<'_>) -> Result<&[u8], Error> {
     match message {
         SignatureInput::Data(data) => Ok(data),
         SignatureInput::Digest(_) => Err(Error::Unexpected(Parameter::DigestedData)),
+    }
+}
+
+/// Returns the hash for data whose request names none: the one of the security strength of the curve (FIPS 186-5 §6.1.1).
+/// A digest needs none.
+fn curve_hash(curve: Curve, message: SignatureInput<'_>) -> Option<Hash> {
+    match (message, curve) {
+        (SignatureInput::Digest(_), _) | (_, Curve::X25519 | Curve::Ed25519) => None,
+        (_, Curve::P224) => Some(Hash::Sha224),
+        (_, Curve::P256 | Curve::Secp256k1) => Some(Hash::Sha256),
+        (_, Curve::P384) => Some(Hash::Sha384),
+        (_, Curve::P521) => Some(Hash::Sha512),
     }
 }
 

@@ -1,0 +1,142 @@
+//! Probes of the differences in cryptographic operations.
+
+use kmip_server::internals::compatibility::Difference;
+use kmip_server::internals::crypto::{Key, mac};
+use kmip_server::internals::secret::Secret;
+use kmip_server::kmip::enums::CryptographicAlgorithm::{self, HmacSha256};
+use kmip_server::kmip::enums::{
+    BlockCipherMode, DerivationMethod, HashingAlgorithm, ObjectType, Operation, PaddingMethod,
+};
+use kmip_server::kmip::structures::{CryptographicParameters, DerivationParameters};
+use kmip_server::ttlv::{Field, Tag, V1_2, V1_4, Value, Version, Writer};
+
+use super::{Probe, Side, outcome};
+use crate::corpus::{AES, CERTIFICATE, id, length, objects, register, template, usage};
+use crate::dialogue::Answer;
+
+const DATA: &[u8] = b"data";
+
+/// The number of a share of a split key in the corpus.
+const SPLIT_KEY: &str = "8";
+
+pub(super) const PROBES: &[Probe] = &[
+    Probe {
+        difference: Difference::CipherParameters,
+        version: V1_2,
+        ask: |side, version| outcome(&encrypt(side, version, None)),
+        pykmip: "Invalid Field",
+        standard: "Success",
+    },
+    Probe {
+        difference: Difference::CipherParameters,
+        version: V1_4,
+        ask: |side, version| {
+            let parameters = CryptographicParameters { cryptographic_algorithm: None, ..cbc() };
+            outcome(&encrypt(side, version, Some(parameters)))
+        },
+        pykmip: "Invalid Field",
+        standard: "Success",
+    },
+    Probe {
+        difference: Difference::DecryptWithoutIv,
+        version: V1_2,
+        ask: |side, version| {
+            let key = registered(side, version, AES);
+            outcome(&side.ask(version, Operation::Decrypt, |writer| {
+                id(&key, writer);
+                cbc().encode(Tag::CryptographicParameters, writer);
+                vec![0_u8; 16].write(Tag::Data, writer);
+            }))
+        },
+        pykmip: "Invalid Field",
+        standard: "Invalid Message",
+    },
+    Probe {
+        difference: Difference::HmacDerivation,
+        version: V1_2,
+        ask: |side, version| {
+            let key = registered(side, version, AES);
+            let derived = side.ask(version, Operation::DeriveKey, |writer| derive_by_hmac(&key, writer));
+            let got = side.ask(version, Operation::Get, |writer| id(&derived.id(), writer)).object();
+            let got = got.key_block().unwrap().bytes().unwrap().expose().to_vec();
+            let hmac = |key: &[u8], data: &[u8]| mac::compute(HmacSha256, Key(key), data).unwrap();
+            let key = objects()[0].object.key_block().unwrap().bytes().unwrap().expose().to_vec();
+            // RFC 5869: a salt of zeros extracts, and one step expands to no more than one hash.
+            let expanded = hmac(&hmac(&[0; 32], &key), &[DATA, &[1]].concat());
+            let candidates = [("HMAC", hmac(&key, DATA)), ("HKDF", expanded)];
+            let method = candidates.iter().find(|(_, bytes)| bytes.starts_with(&got));
+            method.map_or("neither", |(name, _)| name).to_owned()
+        },
+        pykmip: "HKDF",
+        standard: "HMAC",
+    },
+    Probe {
+        difference: Difference::MacKeyTypes,
+        version: V1_2,
+        ask: |side, version| outcome(&mac_with(side, version, &registered(side, version, CERTIFICATE))),
+        pykmip: "Success",
+        standard: "Permission Denied",
+    },
+    Probe {
+        difference: Difference::MacKeyTypes,
+        version: V1_4,
+        ask: |side, version| outcome(&mac_with(side, version, &registered(side, version, SPLIT_KEY))),
+        pykmip: "Success",
+        standard: "Permission Denied",
+    },
+];
+
+/// Registers the object of the corpus with this number.
+fn registered(side: &Side, version: Version, number: &str) -> String {
+    let given = &objects()[number.parse::<usize>().unwrap() - 1];
+    side.ask(version, Operation::Register, |writer| register(given, writer)).id()
+}
+
+fn cbc() -> CryptographicParameters {
+    CryptographicParameters {
+        block_cipher_mode: Some(BlockCipherMode::Cbc),
+        padding_method: Some(PaddingMethod::Pkcs5),
+        cryptographic_algorithm: Some(CryptographicAlgorithm::Aes),
+        ..CryptographicParameters::default()
+    }
+}
+
+fn encrypt(side: &Side, version: Version, parameters: Option<CryptographicParameters>) -> Answer {
+    let key = registered(side, version, AES);
+    side.ask(version, Operation::Encrypt, |writer| {
+        id(&key, writer);
+        parameters.write(Tag::CryptographicParameters, writer);
+        DATA.to_vec().write(Tag::Data, writer);
+    })
+}
+
+fn mac_with(side: &Side, version: Version, key: &str) -> Answer {
+    let parameters = CryptographicParameters {
+        cryptographic_algorithm: Some(HmacSha256),
+        ..CryptographicParameters::default()
+    };
+    side.ask(version, Operation::Mac, |writer| {
+        id(key, writer);
+        parameters.encode(Tag::CryptographicParameters, writer);
+        DATA.to_vec().write(Tag::Data, writer);
+    })
+}
+
+/// Writes a request for secret data of 128 bits.
+fn derive_by_hmac(key: &str, writer: &mut Writer) {
+    let parameters = DerivationParameters {
+        cryptographic_parameters: Some(CryptographicParameters {
+            hashing_algorithm: Some(HashingAlgorithm::Sha256),
+            ..CryptographicParameters::default()
+        }),
+        initialization_vector: None,
+        derivation_data: Some(Secret::new(DATA.to_vec())),
+        salt: None,
+        iteration_count: None,
+    };
+    ObjectType::SecretData.write(Tag::ObjectType, writer);
+    id(key, writer);
+    DerivationMethod::Hmac.write(Tag::DerivationMethod, writer);
+    parameters.encode(Tag::DerivationParameters, writer);
+    template(Tag::Attributes, &[length(128), usage(0x1)], writer);
+}
