@@ -308,7 +308,7 @@ mod tests {
             transaction.update(object(1, "outer")).unwrap();
             transaction.set_server_state("outer", &Secret::new(vec![1])).unwrap();
             nest(transaction, Outcome::Commit, |nested| {
-                let mut name = |id| nested.read(Id(id)).unwrap().map(|record| Arc::unwrap_or_clone(record));
+                let mut name = |id| nested.read(Id(id)).unwrap().map(Arc::unwrap_or_clone);
                 assert_eq!(name(1), Some(object(1, "outer")));
                 assert_eq!(name(2), Some(object(2, "base")));
                 assert_eq!(name(3), None);

@@ -178,7 +178,7 @@ impl Tickets {
     pub fn end(&self, user: &Principal, ticket: &Ticket, now: Instant) -> Result<(), Error> {
         let digest = digest(&ticket.ticket_value);
         let mut table = self.table();
-        if !table.live_mut(&digest, now).is_some_and(|issued| issued.user == user.user) {
+        if table.live_mut(&digest, now).is_none_or(|issued| issued.user != user.user) {
             return Err(failed(
                 ResultReason::InvalidTicket,
                 "The ticket is unknown, expired, or of another user.",

@@ -98,7 +98,7 @@ fn accepts_chains_to_a_trusted_ca_only() {
     let trust = trust(&[&root.certificate]);
     assert_eq!(refusal(&trust, &root.issue(|_| ()), &[]), None);
     let leaf = intermediate.issue(|_| ());
-    assert_eq!(refusal(&trust, &leaf, &[intermediate.certificate.clone()]), None);
+    assert_eq!(refusal(&trust, &leaf, std::slice::from_ref(&intermediate.certificate)), None);
     assert_eq!(refusal(&trust, &leaf, &[]), Some(CertificateError::UnknownIssuer));
     assert_eq!(refusal(&trust, &other.issue(|_| ()), &[]), Some(CertificateError::UnknownIssuer));
 }
@@ -154,7 +154,7 @@ fn accepts_version_1_certificate_only_if_a_trusted_ca_signed_it() {
     let unknown = Some(CertificateError::UnknownIssuer);
     assert_eq!(refusal(&trust, &impostor.issue_version_1(), &[]), unknown);
     let below = intermediate.issue_version_1();
-    assert_eq!(refusal(&trust, &below, &[intermediate.certificate.clone()]), unknown);
+    assert_eq!(refusal(&trust, &below, std::slice::from_ref(&intermediate.certificate)), unknown);
 }
 
 #[test]

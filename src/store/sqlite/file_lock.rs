@@ -113,12 +113,12 @@ fn warn(path: &Path, why: &str) {
 }
 
 fn is_on_network(path: &Path) -> bool {
-    // The type of `f_type` depends on the architecture; some sign-extend it.
     #[allow(
         clippy::allow_attributes,
         clippy::cast_sign_loss,
         clippy::cast_lossless,
-        clippy::unnecessary_cast
+        clippy::unnecessary_cast,
+        reason = "the type of `f_type` depends on the architecture, and some sign-extend it"
     )]
     let file_system = statfs(path).map(|found| found.f_type as u64 & 0xFFFF_FFFF);
     file_system.is_ok_and(|file_system| NETWORK_FILE_SYSTEMS.contains(&file_system))
