@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     for (head, body) in whole {
         let Ok(message) = head.encoding.decode(body.into()) else { continue };
         let Ok(text) = head.encoding.encode(message.to_vec()) else { continue };
-        assert!(response(&head, head.stays, &text).ends_with(&text));
+        assert!(response(&head, head.keep_alive, &text).ends_with(&text));
     }
 });
 
@@ -67,7 +67,7 @@ fn requests(bytes: &[u8], cut: usize) -> (Vec<(Head, Vec<u8>)>, End) {
     let end = match problem {
         RequestError::Closed => End::Closed,
         RequestError::Cut => End::Cut,
-        RequestError::Refused(refusal) => {
+        RequestError::Rejected(refusal) => {
             assert!(refusal.response().starts_with(b"HTTP/1.1 "));
             End::Refused
         }

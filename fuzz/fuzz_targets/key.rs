@@ -4,10 +4,10 @@
 
 #![no_main]
 
-use kmip_server::internals::x509::issuer::Subject;
-use kmip_server::internals::x509::Certificate;
 use kmip_server::internals::crypto::{Purpose, der, ec, pkcs12, rsa};
+use kmip_server::internals::x509::Certificate;
 use kmip_server::internals::x509::chain;
+use kmip_server::internals::x509::issuer::Subject;
 use kmip_server::ttlv::DateTime;
 use libfuzzer_sys::fuzz_target;
 

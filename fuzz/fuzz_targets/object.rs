@@ -5,9 +5,9 @@
 #![no_main]
 
 use kmip_server::internals::engine::pykmip_import;
+use kmip_server::internals::store::{Found, Id};
 use kmip_server::kmip::Object;
 use kmip_server::kmip::attributes::Attributes;
-use kmip_server::internals::store::{Found, Id};
 use kmip_server::ttlv::{DateTime, Field, Reader, STORED, Tag, Writer};
 use libfuzzer_sys::fuzz_target;
 

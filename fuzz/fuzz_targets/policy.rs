@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use kmip_server::kmip::enums::{ObjectType, Operation};
 use kmip_server::internals::policy::Policies;
+use kmip_server::kmip::enums::{ObjectType, Operation};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
