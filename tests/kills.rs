@@ -271,7 +271,13 @@ fn kills_lose_no_acknowledged_write_and_leave_no_partial_write() {
     let rounds = std::env::var("KMIP_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let pki = Pki::new();
     let database = pki.folder.path("kmip.database").display().to_string();
-    let start = || Running::start(pki.options().into_iter().chain(["-d".to_owned(), database.clone()]));
+    let start = || {
+        Running::start(
+            pki.options()
+                .into_iter()
+                .chain(["-d", &database, "--compatibility", "Standard"].map(str::to_owned)),
+        )
+    };
     let mut draw = Draw::new(0x2545_f491_4f6c_dd1d);
     let mut given = BTreeSet::new();
     let (mut acknowledged, mut unanswered) = (0, 0);

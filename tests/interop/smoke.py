@@ -183,13 +183,11 @@ def life_cycle(steps, client, tag):
 
     steps.run("get attributes, named", named)
     steps.run("get attribute list", lambda: check("Unique Identifier" in client.get_attribute_list(uid)))
-    # From 2.0 on, the standard has a reason for what the state of an object does not allow.
-    later = enums.ResultReason.WRONG_KEY_LIFECYCLE_STATE if tag >= "2.0" else None
-    denied = later or enums.ResultReason.PERMISSION_DENIED
+    denied = enums.ResultReason.PERMISSION_DENIED
     steps.run(
         "revoke a pre-active key",
         lambda: expect_failure(
-            later or enums.ResultReason.ILLEGAL_OPERATION, "", client.revoke, enums.RevocationReasonCode.CESSATION_OF_OPERATION, uid
+            enums.ResultReason.ILLEGAL_OPERATION, "", client.revoke, enums.RevocationReasonCode.CESSATION_OF_OPERATION, uid
         ),
     )
     steps.run("activate", lambda: client.activate(uid))

@@ -105,7 +105,7 @@ def test_mongodbs_driver_keeps_its_master_keys_in_a_server_of_the_script(command
 
 def test_barbican_keeps_its_secrets_in_the_server(start, pki, tmp_path):
     python = client_python("barbican")
-    server = start(suite="TLS1.2")
+    server = start(suite="TLS1.2", settings={"compatibility": "Standard"})
     home = tmp_path / "home"
     (home / ".barbican").mkdir(parents=True)
     key = joined(home / "kmip-client.key", pki.key("john_doe"))
