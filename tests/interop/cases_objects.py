@@ -436,7 +436,7 @@ LOCATE = [
     case("locate.maximum-0", "Locate at most none", *TWO, found(maximum=0)),
     case("locate.maximum-1", "Locate at most one", *APART, found(maximum=1)),
     case("locate.maximum-many", "Locate at most many", *TWO, found(maximum=100)),
-    case("locate.maximum-negative", "Locate with a negative maximum", *TWO, found(maximum=-1)),
+    case("locate.maximum-negative", "Locate with a negative maximum", *TWO, found(maximum=-1), aligned=True),
     case("locate.offset-1", "Locate from the second on", *APART, found(offset=1), versions=FROM_1_3),
     case("locate.offset-5", "Locate past the end", *TWO, found(offset=5), versions=FROM_1_3),
     case("locate.offset-and-maximum", "Locate one from the second on", *APART, found(offset=1, maximum=1), versions=FROM_1_3),
