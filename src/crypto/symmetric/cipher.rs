@@ -1,6 +1,5 @@
 //! The parameters of an encryption or decryption, and the checks on them.
 
-use super::one_shot::OneShot;
 use super::{block, padding};
 use crate::crypto::{Error, Key, Parameter, Purpose, random, symmetric_key};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, PaddingMethod};
@@ -43,6 +42,19 @@ const CHACHA_IV: usize = 12;
 pub(super) enum Construction {
     Streaming(StreamingMode),
     OneShot(OneShot),
+}
+
+/// A construction that processes the whole message at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OneShot {
+    Gcm,
+    Ccm,
+    ChaCha20Poly1305,
+    Xts,
+    /// AES key wrap as a mode (NIST SP 800-38F): with padding (RFC 5649) or without (RFC 3394).
+    KeyWrap {
+        padded: bool,
+    },
 }
 
 /// The constructions that process data as it arrives.

@@ -15,8 +15,7 @@
 use zeroize::Zeroizing;
 
 use super::aead::{self, GcmEncryption};
-use super::cipher::{Cipher, Construction, StreamingMode};
-use super::one_shot::OneShot;
+use super::cipher::{Cipher, Construction, OneShot, StreamingMode};
 use super::transform::{Boxed, Consumer, Transform, Whole};
 use super::{block, padding, stream};
 use crate::crypto::{Error, Key, Purpose};

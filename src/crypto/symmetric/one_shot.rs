@@ -1,23 +1,9 @@
 //! The constructions that need the whole message, or whose package does not process a message in parts.
 
+use super::cipher::{Cipher, OneShot};
 use super::{aead, stream};
 use crate::crypto::{Error, Parameter, Purpose, wrap};
 use crate::secret::Secret;
-
-use super::cipher::Cipher;
-
-/// A construction that processes the whole message at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OneShot {
-    Gcm,
-    Ccm,
-    ChaCha20Poly1305,
-    Xts,
-    /// AES key wrap as a mode (NIST SP 800-38F): with padding (RFC 5649) or without (RFC 3394).
-    KeyWrap {
-        padded: bool,
-    },
-}
 
 impl OneShot {
     /// Returns the ciphertext and the tag of an AEAD. The mode and the padding of `cipher` have no effect.

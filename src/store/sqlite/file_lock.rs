@@ -5,7 +5,8 @@ use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::{io, process};
+use std::time::{Duration, Instant};
+use std::{io, process, thread};
 
 use rustix::fs::{FlockOperation, flock, major, minor, statfs};
 use rustix::io::Errno;
@@ -15,6 +16,13 @@ use crate::store::Error;
 
 /// The logger of this file.
 const LOG: &str = "kmip.server.store";
+
+/// The time that a start waits for the lock: the kernel releases the lock of a killed process only when it has torn the
+/// process down, and a server that stops in this process may still close its connections.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The kernel's list of the locks on files.
 const LOCKS: &str = "/proc/locks";
@@ -50,11 +58,22 @@ pub(super) struct FileLock {
 }
 
 impl FileLock {
-    /// Locks the database file at `path`, which exists. On a network file system, logs a warning instead.
+    /// Locks the database file at `path`, which exists; waits up to two seconds for the lock. On a network file
+    /// system, logs a warning instead.
     ///
     /// # Errors
     /// Returns [`Error::Locked`] if another server uses the file, and [`Error::File`] if it cannot be opened.
     pub(super) fn acquire(path: &Path) -> Result<Self, Error> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match Self::try_acquire(path) {
+                Err(Error::Locked { .. }) if Instant::now() < end => thread::sleep(PAUSE),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn try_acquire(path: &Path) -> Result<Self, Error> {
         let failed = |why| Error::File { path: path.to_owned(), why: Arc::new(why) };
         if is_on_network(path) {
             warn(path, "is on a network file system");
