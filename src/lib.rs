@@ -32,8 +32,8 @@
 //! `ttlv < {kmip, clock} < {encoding, crypto} < x509 < {store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < api < bin`
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
-//! only `bin` uses `hardening`; every layer may use `secret`, `lock`, `bounded_map` and `compatibility`. ARCHITECTURE.md
-//! describes the layers.
+//! only `bin` uses `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `excerpt` and `compatibility`.
+//! ARCHITECTURE.md describes the layers.
 
 mod api;
 mod auth;
@@ -46,6 +46,7 @@ mod crypto;
 mod dispatch;
 pub mod encoding;
 mod engine;
+mod excerpt;
 mod explain;
 mod hardening;
 pub mod kmip;

@@ -26,6 +26,7 @@ pub use file::{check_writable, init};
 pub use standard_error::{check_writable, init};
 
 use crate::config::Level;
+use crate::excerpt::push_escaped;
 
 /// The reason why the program cannot log.
 #[derive(Debug)]
@@ -110,8 +111,8 @@ fn write_message(record: &Record<'_>, line: &mut String) {
     line.push('\n');
 }
 
-/// Returns the message with further lines indented and control characters escaped, so that no text of a client can
-/// look like a line of the log; `None` if it needs no change.
+/// Returns the message with further lines indented and unprintable characters escaped, so that no text of a client
+/// can look like a line of the log or hide a part of one; `None` if it needs no change.
 fn escaped(message: &str) -> Option<String> {
     if message.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
         return None;
@@ -120,8 +121,8 @@ fn escaped(message: &str) -> Option<String> {
     for c in message.trim_end().chars() {
         match c {
             '\n' => text.push_str("\n    "),
-            c if c.is_control() && c != '\t' => text.extend(c.escape_default()),
-            c => text.push(c),
+            '\t' => text.push('\t'),
+            c => push_escaped(&mut text, c),
         }
     }
     Some(text)

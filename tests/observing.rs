@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use kmip_server::kmip::enums::{BatchErrorContinuationOption, Operation};
-use kmip_server::ttlv::{V1_2, V1_4, Writer};
+use kmip_server::kmip::enums::{BatchErrorContinuationOption, InteropFunction, Operation};
+use kmip_server::ttlv::{Tag, V1_2, V1_4, V2_1, Value as _, Writer};
 use serde_json::Value;
 
 use crate::corpus::{aes_key, id, message_of, register};
@@ -91,4 +91,53 @@ fn status_is_written_to_a_file_and_logged_on_a_signal() {
         let status: Value = serde_json::from_slice(&fs::read(&path).ok()?).unwrap();
         holds(&status).then_some(())
     });
+}
+
+#[test]
+fn texts_of_clients_are_bounded_and_printable_in_every_line_of_the_log() {
+    let pki = Pki::new();
+    let server = Running::start(pki.options().into_iter().chain(["-v".to_owned(), "DEBUG".to_owned()]));
+    // A right-to-left override, an invisible character, a line separator, and a control sequence of terminals.
+    let unprintable = ['\u{202e}', '\u{200b}', '\u{2028}', '\u{9b}', '\u{1b}'];
+    let unprintable: String = unprintable.iter().collect();
+    let long = format!("x-{unprintable}{}", "é".repeat(60_000));
+    let user = format!("J{unprintable}{}", "é".repeat(500));
+    let mut client = pki.connect(server.port, &pki.ca.client(&user));
+    let mut ask = |version, operation, payload: &dyn Fn(&mut Writer)| {
+        let answer = client.exchange(&message_of(version, None, &[(operation, payload)])).unwrap();
+        assert!(answer.len() < 1_000, "the answer to {operation} has {} bytes", answer.len());
+    };
+    let text = |tag, text: &str, writer: &mut Writer| text.to_owned().encode(tag, writer);
+    let key = aes_key("bounded", vec![1; 16]);
+    ask(V1_2, Operation::Register, &|w| register(&key, w));
+    ask(V1_2, Operation::Get, &|w| id(&long, w));
+    ask(V1_2, Operation::Get, &|w| id(&long[..500], w));
+    ask(V1_2, Operation::DeleteAttribute, &|w| {
+        id("1", w);
+        text(Tag::AttributeName, &long, w);
+    });
+    ask(V2_1, Operation::Interop, &|w| {
+        InteropFunction::Begin.encode(Tag::InteropFunction, w);
+        text(Tag::InteropIdentifier, &long[..4_000], w);
+    });
+    drop(client);
+
+    log_is_bounded(&pki, &unprintable);
+}
+
+/// Asserts that no line of the log is long or contains one of these characters.
+fn log_is_bounded(pki: &Pki, unprintable: &str) {
+    let log = within(|| Some(pki.log()).filter(|log| log.contains("Stopping session")));
+    for line in log.lines() {
+        let length = line.chars().count();
+        assert!(
+            length < 1_000,
+            "a line has {length} characters: {}",
+            line.chars().take(300).collect::<String>()
+        );
+        assert!(!line.contains(|c| unprintable.contains(c)), "{line:?}");
+    }
+    for expected in ["more characters", "\\u{202e}", "operation=\"Delete Attribute\"", "Interop Begin by"] {
+        assert!(log.contains(expected), "{expected} is not in the log");
+    }
 }

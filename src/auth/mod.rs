@@ -21,6 +21,7 @@ use std::time::SystemTime;
 pub use certificate::Certificate;
 pub use slugs::Service;
 
+use crate::excerpt::Excerpt;
 use crate::kmip::Principal;
 use crate::kmip::structures::{Authentication, Rights};
 
@@ -216,15 +217,16 @@ impl Authenticator {
             return Ok(Identity { principal, groups: None, delegate: None });
         }
         let user = &principal.user;
+        let shown = Excerpt(user);
         let mut errors = Vec::new();
         for service in &self.services {
             match service.groups(user) {
                 Ok(groups) => {
-                    log::debug!(target: peer.log_target(), "Service {} accepts user {user:?}", service.name());
+                    log::debug!(target: peer.log_target(), "Service {} accepts user {shown:?}", service.name());
                     return Ok(Identity { principal, groups, delegate: None });
                 }
                 Err(error) => {
-                    log::debug!(target: peer.log_target(), "Service {} refuses user {user:?}: {error}", service.name());
+                    log::debug!(target: peer.log_target(), "Service {} refuses user {shown:?}: {error}", service.name());
                     errors.push((service.name().to_owned(), error));
                 }
             }

@@ -11,6 +11,8 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Response;
 
+use crate::excerpt::Excerpt;
+
 /// The time limit for a request, including the connection; it is that of PyKMIP.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum number of redirects; the service sends one.
@@ -56,13 +58,19 @@ impl fmt::Display for Error {
         match self {
             Self::NoUrl => f.write_str("the settings contain no url; add one to the section"),
             Self::NotHttp(url) => write!(f, "the url is not one of plain http: {url}; begin it with http://"),
-            Self::UnusableName(name) => write!(f, "the user name {name:?} cannot be part of a URL path"),
-            Self::Unreachable { url, cause } => write!(f, "GET {url} failed: {cause}"),
-            Self::UnknownUser(name) => write!(f, "the user {name:?} is unknown"),
-            Self::NoGroups(name) => write!(f, "the service has no groups for the user {name:?}"),
-            Self::Status { url, status } => write!(f, "GET {url} returned HTTP status {status}"),
-            Self::Redirects(url) => write!(f, "the redirects of {url} do not end, or leave plain http"),
-            Self::Answer(url) => write!(f, "GET {url} did not return a JSON object with a list of groups"),
+            Self::UnusableName(name) => {
+                write!(f, "the user name {:?} cannot be part of a URL path", Excerpt(name))
+            }
+            Self::Unreachable { url, cause } => write!(f, "GET {} failed: {cause}", Excerpt(url)),
+            Self::UnknownUser(name) => write!(f, "the user {:?} is unknown", Excerpt(name)),
+            Self::NoGroups(name) => write!(f, "the service has no groups for the user {:?}", Excerpt(name)),
+            Self::Status { url, status } => write!(f, "GET {} returned HTTP status {status}", Excerpt(url)),
+            Self::Redirects(url) => {
+                write!(f, "the redirects of {} do not end, or leave plain http", Excerpt(url))
+            }
+            Self::Answer(url) => {
+                write!(f, "GET {} did not return a JSON object with a list of groups", Excerpt(url))
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use crate::auth::{Identity, Peer};
 use crate::engine::services::jobs::{JobOutcome, Polled};
 use crate::engine::{Context, Services};
+use crate::excerpt::Excerpt;
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
 use crate::kmip::{Error, RequestItem};
 use crate::operations::{Entry, Payload, Prepared, Reply};
@@ -266,7 +267,8 @@ impl ItemResult {
         };
         let reason =
             reason.map(|error| format!(" reason={:?} message={:?}", error.reason.name(), error.message));
-        let (objects, reason) = (self.objects.join(" "), reason.unwrap_or_default());
+        let objects: Vec<_> = self.objects.iter().map(|object| Excerpt(object).bounded()).collect();
+        let (objects, reason) = (objects.join(" "), reason.unwrap_or_default());
         audit((identity, peer), self.operation, &objects, result, &reason);
     }
 
@@ -300,13 +302,13 @@ pub(super) fn audit(
     reason: &str,
 ) {
     let credential = identity.principal.credential.as_ref();
-    let credential = credential.map(|named| format!(" credential={named:?}")).unwrap_or_default();
-    let delegate = identity.delegate.as_ref().map(|delegate| format!(" delegate={:?}", delegate.user));
-    let delegate = delegate.unwrap_or_default();
+    let credential = credential.map(|named| format!(" credential={:?}", Excerpt(named))).unwrap_or_default();
+    let delegate = identity.delegate.as_ref().map(|delegate| Excerpt(&delegate.user));
+    let delegate = delegate.map(|user| format!(" delegate={user:?}")).unwrap_or_default();
     log::info!(
         target: AUDIT,
         "user={:?}{credential}{delegate} from={} operation={:?} object={objects:?} result={:?}{reason}",
-        identity.principal.user,
+        Excerpt(&identity.principal.user),
         peer.address,
         operation.name(),
         result.name(),

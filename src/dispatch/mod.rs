@@ -21,6 +21,7 @@ use crate::compatibility::{Compatibility, Difference};
 use crate::engine::Services;
 use crate::engine::services::jobs::JobOutcome;
 use crate::engine::services::tickets::INVALID as INVALID_TICKET;
+use crate::excerpt::Excerpt;
 use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
 use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
@@ -45,9 +46,6 @@ pub const MAX_BATCH_ITEMS: usize = 10_000;
 
 /// The initial capacity of a response buffer in bytes: most responses fit, so that the buffer does not grow.
 const RESPONSE_CAPACITY: usize = 1024;
-
-/// The maximum length of a logged text of a client, in characters.
-const MAX_LOGGED: usize = 128;
 
 /// The logger of this layer.
 const LOG: &str = "kmip.server.engine";
@@ -219,10 +217,10 @@ impl Dispatcher {
         }
         let correlation = correlation::value(version, header);
         if let Some(name) = header.client_correlation_value.as_ref().or(correlation.as_ref()) {
-            let name: String = name.chars().take(MAX_LOGGED).collect();
             log::info!(
                 target: peer.log_target(),
-                "The next lines belong to the request with the correlation value {name:?}"
+                "The next lines belong to the request with the correlation value {:?}",
+                Excerpt(name)
             );
         }
         let operations: Vec<_> = items.iter().map(Item::identification).collect();

@@ -13,6 +13,7 @@ use crate::auth::{self, Identity, Peer};
 use crate::engine::export::GetOptions;
 use crate::engine::services::notifications::{Event, Notification};
 use crate::engine::{Context, destroyed, lifecycle, refused};
+use crate::excerpt::Excerpt;
 use crate::kmip::attributes::{AttributeChanges, AttributeList};
 use crate::kmip::enums::{ObjectType, Operation, PutFunction, QueryFunction, ResultReason, ResultStatus};
 use crate::kmip::structures::{ProtocolVersion, UniqueIdentifier};
@@ -22,7 +23,7 @@ use crate::store::Id;
 use crate::ttlv::{self, Field, Reader, SUPPORTED, Tag, V1_0, V1_3, V2_0, Value, Version, Writer};
 
 use super::delivery::DeliveryQueues;
-use super::{Dispatcher, MAX_LOGGED, Tree, batch};
+use super::{Dispatcher, Tree, batch};
 
 /// The Query Functions that the server requests, as far as the version defines them.
 const QUERY_FUNCTIONS: [QueryFunction; 6] = [
@@ -107,7 +108,7 @@ impl fmt::Display for DeliveryError {
         match self {
             Self::Connection(error) => write!(f, "the connection failed: {error}"),
             Self::Certificate(error) => write!(f, "its certificate is refused: {error}"),
-            Self::WrongUser(user) => write!(f, "its certificate names the user {user:?}"),
+            Self::WrongUser(user) => write!(f, "its certificate names the user {:?}", Excerpt(user)),
             Self::InvalidResponse(error) => write!(f, "its response cannot be parsed: {error}"),
         }
     }
@@ -363,9 +364,9 @@ impl Response {
         }
         let status = status.ok_or(ttlv::Error::Missing { tag: Tag::ResultStatus, found: None })?;
         if status != ResultStatus::Success {
-            let message: String = message.unwrap_or_default().chars().take(MAX_LOGGED).collect();
+            let message = message.unwrap_or_default();
             let reason_text = reason.map(|reason| format!(", reason {reason:#010X}")).unwrap_or_default();
-            response.failure = Some(format!("{status}{reason_text}, {message:?}"));
+            response.failure = Some(format!("{status}{reason_text}, {:?}", Excerpt(&message)));
             response.unsupported = reason == Some(ResultReason::OperationNotSupported.to_wire());
         }
         Ok(response)

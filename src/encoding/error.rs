@@ -2,10 +2,8 @@
 
 use std::fmt;
 
+use crate::excerpt::Excerpt;
 use crate::ttlv::{self, ItemType};
-
-/// The maximum length of a client's name in an error, in characters.
-const MAX_NAME: usize = 64;
 
 /// A violation of XML, of JSON, or of the encoding of messages in them.
 ///
@@ -76,9 +74,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// Truncates the name of an element to the length that an error may contain.
+    /// Bounds the name of an element to the length that an error may contain.
     pub(super) fn name(element: &str) -> String {
-        element.chars().take(MAX_NAME).collect()
+        Excerpt(element).to_string()
     }
 }
 

@@ -145,7 +145,7 @@ impl Context<'_> {
         }
         let attributes = constraints.constraints.iter().flat_map(|it| &it.attributes.0);
         if let Some(unknown) = attributes.into_iter().find(|attribute| !attribute.row.exists_in(V2_1)) {
-            return Err(invalid_field(format!("KMIP 2.1 has no {} attribute.", unknown.name())));
+            return Err(invalid_field(format!("KMIP 2.1 has no {unknown} attribute.")));
         }
         let (identity, stored) = (self.identity, constraints.to_stored());
         self.transact(|transaction| {

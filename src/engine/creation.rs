@@ -2,6 +2,7 @@
 //! 2.1 §4).
 
 use crate::crypto::hash;
+use crate::excerpt::Excerpt;
 use crate::kmip::attributes::{
     Attribute, AttributeDefinition, AttributeReference, Attributes, Origin, TABLE, TemplateAttribute,
 };
@@ -35,16 +36,11 @@ impl RequestedAttributes {
     pub fn of(cx: &mut Context<'_>, template: &TemplateAttribute) -> Result<Self, Error> {
         for attribute in &template.attributes {
             if !attribute.row.exists_in(cx.version) {
-                return Err(invalid_field(format!(
-                    "KMIP {} has no {} attribute.",
-                    cx.version,
-                    attribute.name()
-                )));
+                return Err(invalid_field(format!("KMIP {} has no {attribute} attribute.", cx.version)));
             }
             if !attribute.row.multiple && attribute.index.is_some_and(|index| index != 0) {
                 return Err(invalid_field(format!(
-                    "The {} attribute has one value only; its index must be 0.",
-                    attribute.name()
+                    "The {attribute} attribute has one value only; its index must be 0."
                 )));
             }
         }
@@ -53,7 +49,7 @@ impl RequestedAttributes {
             if !attribute.row.multiple && earlier.any(|other| other.row == attribute.row) {
                 return Err(failed(
                     ResultReason::IndexOutOfBounds,
-                    format!("The {} attribute can have one value only.", attribute.name()),
+                    format!("The {attribute} attribute can have one value only."),
                 ));
             }
         }
@@ -155,7 +151,7 @@ impl RequestedAttributes {
         let [id] = found.as_slice() else {
             return Err(failed(
                 ResultReason::ItemNotFound,
-                format!("No template has the name {}.", name.name_value),
+                format!("No template has the name {}.", Excerpt(&name.name_value)),
             ));
         };
         let record = cx.open(Some(&(*id).into()), Operation::GetAttributes)?;
@@ -224,10 +220,9 @@ impl NewObject {
         let object_type = self.object.object_type();
         for attribute in &requested.0 {
             let rules = &attribute.row.rules;
-            let name = attribute.name();
             if !rules.applies_to.contains(object_type) {
                 return Err(invalid_field(format!(
-                    "Objects of the type {object_type} have no {name} attribute."
+                    "Objects of the type {object_type} have no {attribute} attribute."
                 )));
             }
             self.format_requested |= attribute.row.tag == Tag::KeyFormatType;
@@ -236,13 +231,13 @@ impl NewObject {
                 Some(present) if !attribute.row.multiple || rules.origin == Origin::Server => {
                     if present.stored() != attribute.stored() {
                         return Err(invalid_field(format!(
-                            "The {name} attribute contradicts the object itself."
+                            "The {attribute} attribute contradicts the object itself."
                         )));
                     }
                 }
                 None if rules.origin == Origin::Server => {
                     return Err(invalid_field(format!(
-                        "Only the server sets the {name} attribute; remove it from the request."
+                        "Only the server sets the {attribute} attribute; remove it from the request."
                     )));
                 }
                 _ => self.attributes.push(attribute),

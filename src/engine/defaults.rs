@@ -66,8 +66,7 @@ impl ObjectDefaults {
             });
         match not_settable {
             Some(attribute) => Err(invalid_field(format!(
-                "The {} attribute cannot have a default, because clients of KMIP 2.1 cannot set it.",
-                attribute.name()
+                "The {attribute} attribute cannot have a default, because clients of KMIP 2.1 cannot set it."
             ))),
             None => Ok(()),
         }

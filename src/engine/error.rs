@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::crypto;
+use crate::excerpt::Excerpt;
 use crate::kmip::Error;
 use crate::kmip::enums::ResultReason;
 use crate::store;
@@ -21,14 +22,14 @@ pub fn invalid_field(message: impl Into<Cow<'static, str>>) -> Error {
 /// Returns the error for an unknown identifier: Object Not Found, before 2.1 Item Not Found. PyKMIP's clients, up to
 /// 2.0, parse the reason and this message.
 pub fn not_found(identifier: &str) -> Error {
-    let message = format!("Could not locate object: {identifier}");
+    let message = format!("Could not locate object: {}", Excerpt(identifier));
     Error::new(ResultReason::ObjectNotFound, message).from_version(V2_1)
 }
 
 /// Returns the error for a destroyed object: Object Destroyed, before 2.1 Item Not Found with the message of
 /// [`not_found`].
 pub fn destroyed(identifier: &str) -> Error {
-    let message = format!("Could not locate object: {identifier}");
+    let message = format!("Could not locate object: {}", Excerpt(identifier));
     Error::new(ResultReason::ObjectDestroyed, message).from_version(V2_1)
 }
 
@@ -42,7 +43,7 @@ pub fn wrong_state(message: impl Into<Cow<'static, str>>) -> Error {
 /// Returns the error for an object whose policy does not allow the operation: Permission Denied. The message, which
 /// clients parse, is that of [`not_found`], so that it does not reveal whether the object exists.
 pub fn refused(identifier: &str) -> Error {
-    Error::new(ResultReason::PermissionDenied, format!("Could not locate object: {identifier}"))
+    Error::new(ResultReason::PermissionDenied, format!("Could not locate object: {}", Excerpt(identifier)))
 }
 
 /// The maximum length of a logged text, in bytes, so that a single request cannot fill the log.

@@ -43,13 +43,13 @@ pub fn record(
     let digests = if is_plain { record.attributes.digest.clone() } else { Vec::new() };
     let mut seen: Vec<&'static AttributeDefinition> = Vec::new();
     for attribute in requested {
-        let (row, name) = (attribute.row, attribute.name());
+        let row = attribute.row;
         if !row.exists_in(version) {
-            return Err(invalid_field(format!("KMIP {version} has no {name} attribute.")));
+            return Err(invalid_field(format!("KMIP {version} has no {attribute} attribute.")));
         }
         if !row.rules.applies_to.contains(record.object_type) {
             return Err(invalid_field(format!(
-                "Objects of the type {} have no {name} attribute.",
+                "Objects of the type {} have no {attribute} attribute.",
                 record.object_type
             )));
         }
@@ -58,12 +58,12 @@ pub fn record(
         }
         let first = !seen.contains(&row);
         if !first && !row.multiple {
-            return Err(invalid_field(format!("The {name} attribute can have one value only.")));
+            return Err(invalid_field(format!("The {attribute} attribute can have one value only.")));
         }
         if DERIVED.contains(&row.tag) && contradicts(&record, attribute)
             || row.tag == Tag::Digest && contradicts_digest(&digests, attribute)
         {
-            return Err(invalid_field(format!("The {name} attribute contradicts the object itself.")));
+            return Err(invalid_field(format!("The {attribute} attribute contradicts the object itself.")));
         }
         if first {
             row.slot_mut(&mut record.attributes).clear();

@@ -50,7 +50,7 @@ fn add(
     version: Version,
     now: DateTime,
 ) -> Result<Option<Attribute>, Error> {
-    let (row, name) = (new.row, new.name());
+    let row = new.row;
     rules::known(new, version)?;
     if new.index.is_some() {
         return Err(invalid_field(
@@ -58,7 +58,7 @@ fn add(
         ));
     }
     if !row.rules.client_may_modify && row.rules.origin == Origin::Server {
-        let message = format!("Only the server sets the {name} attribute.");
+        let message = format!("Only the server sets the {new} attribute.");
         return Err(
             failed(ResultReason::AttributeReadOnly, message).with_fallback(ResultReason::PermissionDenied)
         );
@@ -66,12 +66,12 @@ fn add(
     if !row.rules.applies_to.contains(record.object_type) {
         return Err(failed(
             ResultReason::PermissionDenied,
-            format!("Objects of the type {} have no {name} attribute.", record.object_type),
+            format!("Objects of the type {} have no {new} attribute.", record.object_type),
         ));
     }
     if !row.multiple && row.slot(&record.attributes).count() > 0 {
         let message = format!(
-            "The object already has a value for the single-instance attribute {name}; use Modify Attribute."
+            "The object already has a value for the single-instance attribute {new}; use Modify Attribute."
         );
         return Err(failed(ResultReason::AttributeSingleValued, message)
             .with_fallback(ResultReason::IllegalOperation));

@@ -81,7 +81,7 @@ pub(super) fn known(attribute: &Attribute, version: Version) -> Result<(), Error
     if attribute.row.exists_in(version) {
         return Ok(());
     }
-    Err(invalid_field(format!("KMIP {version} has no {} attribute.", attribute.name())))
+    Err(invalid_field(format!("KMIP {version} has no {attribute} attribute.")))
 }
 
 /// Checks that the state of the object still permits a client to set or delete the attribute.

@@ -4,6 +4,7 @@
 //! objects of all clients.
 
 use crate::engine::{Context, bounded_text, failed};
+use crate::excerpt::Excerpt;
 use crate::kmip::enums::{InteropFunction, ResultReason};
 use crate::kmip::{Error, enums, structure};
 
@@ -35,9 +36,8 @@ impl Operation for Interop {
             let message = "The server does not support Reset, because it contains objects of other clients.";
             return Err(failed(ResultReason::PermissionDenied, message));
         }
-        // Quoted, so that an identifier cannot imitate a log line.
-        let (user, identifier) = (&cx.identity.principal.user, &request.identifier);
-        log::info!(target: "kmip.server.engine", "Interop {} by {user}: {identifier:?}", request.function);
+        let (user, identifier) = (Excerpt(&cx.identity.principal.user), Excerpt(&request.identifier));
+        log::info!(target: "kmip.server.engine", "Interop {} by {user:?}: {identifier:?}", request.function);
         Ok(Response {})
     }
 }

@@ -133,8 +133,7 @@ fn criteria(attributes: &[Attribute], behavior: Behavior) -> Result<Vec<Criterio
             [one, other] => (*one.min(other), *one.max(other)),
             _ => {
                 return Err(invalid_field(format!(
-                    "The request contains the {} attribute {} times; use one date for an exact match or two for a range.",
-                    attribute.name(),
+                    "The request contains the {attribute} attribute {} times; use one date for an exact match or two for a range.",
                     dates.len()
                 )));
             }

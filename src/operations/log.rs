@@ -1,6 +1,7 @@
 //! Log (KMIP 2.1 §6.1.29): writes a client's message to the server's log.
 
 use crate::engine::{Context, bounded_text};
+use crate::excerpt::Excerpt;
 use crate::kmip::{Error, enums, structure};
 
 use super::Operation;
@@ -27,8 +28,8 @@ impl Operation for Log {
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         bounded_text("Log Message", &request.message)?;
         // Quoted, so that a message cannot imitate a log line.
-        let (user, message) = (&cx.identity.principal.user, &request.message);
-        log::info!(target: "kmip.server.client", "{user} says: {message:?}");
+        let (user, message) = (Excerpt(&cx.identity.principal.user), &request.message);
+        log::info!(target: "kmip.server.client", "{user:?} says: {message:?}");
         Ok(Response {})
     }
 }

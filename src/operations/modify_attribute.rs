@@ -52,13 +52,12 @@ impl Operation for ModifyAttribute {
 
 /// Checks what only PyKMIP checks, or with another reason.
 fn check_as_pykmip(new: &Attribute, behavior: Behavior) -> Result<(), Error> {
-    let name = new.name();
     if !new.row.rules.client_may_modify && behavior.has(Difference::ReadOnlyAttribute) {
-        return Err(failed(ResultReason::PermissionDenied, format!("The {name} attribute is read-only.")));
+        return Err(failed(ResultReason::PermissionDenied, format!("The {new} attribute is read-only.")));
     }
     let has_excess_index = new.row.rules.client_may_modify && !new.row.multiple && new.index.is_some();
     if has_excess_index && behavior.has(Difference::IndexOfSingleValue) {
-        return Err(invalid_field(format!("The {name} attribute has a single value and no index.")));
+        return Err(invalid_field(format!("The {new} attribute has a single value and no index.")));
     }
     Ok(())
 }
@@ -73,7 +72,7 @@ fn modify(
 ) -> Result<Attribute, Error> {
     rules::known(new, version)?;
     if !new.row.rules.client_may_modify {
-        let message = format!("The {} attribute is read-only.", new.name());
+        let message = format!("The {new} attribute is read-only.");
         return Err(
             failed(ResultReason::AttributeReadOnly, message).with_fallback(ResultReason::PermissionDenied)
         );
@@ -102,8 +101,7 @@ fn by_value(
         return Err(failed(
             ResultReason::AttributeInstanceNotFound,
             format!(
-                "The {} attribute can have several values; the request must contain the Current Attribute.",
-                new.name()
+                "The {new} attribute can have several values; the request must contain the Current Attribute."
             ),
         ));
     }
@@ -113,7 +111,7 @@ fn by_value(
     let (position, found) = meant.next().ok_or_else(|| {
         failed(
             ResultReason::AttributeNotFound,
-            format!("The object does not have this value of the {} attribute.", new.name()),
+            format!("The object does not have this value of the {new} attribute."),
         )
     })?;
     Ok((position, found.index))
@@ -123,16 +121,13 @@ fn by_value(
 fn by_index(record: &Record, new: &Attribute) -> Result<(usize, Option<i32>), Error> {
     let index = new.index.unwrap_or(0);
     if !new.row.multiple && index != 0 {
-        return Err(invalid_field(format!(
-            "The {} attribute has a single value; its index must be 0.",
-            new.name()
-        )));
+        return Err(invalid_field(format!("The {new} attribute has a single value; its index must be 0.")));
     }
     let values = record.attributes.values(&AttributeReference::to(new));
     let meant = usize::try_from(index).ok().and_then(|index| values.into_iter().nth(index));
     let (position, found) = meant.ok_or_else(|| {
         let reason = if new.row.multiple { ResultReason::ItemNotFound } else { ResultReason::InvalidField };
-        failed(reason, format!("The object has no {} attribute with the index {index}.", new.name()))
+        failed(reason, format!("The object has no {new} attribute with the index {index}."))
     })?;
     Ok((position, found.index))
 }

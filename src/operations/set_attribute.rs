@@ -45,7 +45,7 @@ impl Operation for SetAttribute {
 }
 
 fn set(record: &mut Record, new: &Attribute, now: DateTime) -> Result<(), Error> {
-    let (row, name) = (new.row, new.name());
+    let row = new.row;
     let values = record.attributes.values(&AttributeReference::to(new));
     // The name identifies a vendor attribute with a single value.
     let present = values.first().map(|(position, _)| *position).filter(|_| row.is_vendor());
@@ -53,16 +53,16 @@ fn set(record: &mut Record, new: &Attribute, now: DateTime) -> Result<(), Error>
         return Err(failed(
             ResultReason::MultiValuedAttribute,
             format!(
-                "The {name} attribute can have several values; Set Attribute supports only single-instance attributes."
+                "The {new} attribute can have several values; Set Attribute supports only single-instance attributes."
             ),
         ));
     }
     if !row.rules.client_may_modify {
-        return Err(failed(ResultReason::ReadOnlyAttribute, format!("The {name} attribute is read-only.")));
+        return Err(failed(ResultReason::ReadOnlyAttribute, format!("The {new} attribute is read-only.")));
     }
     if !row.rules.applies_to.contains(record.object_type) {
         return Err(invalid_field(format!(
-            "Objects of the type {} have no {name} attribute.",
+            "Objects of the type {} have no {new} attribute.",
             record.object_type
         )));
     }

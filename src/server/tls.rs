@@ -31,6 +31,9 @@ use crate::config::{AuthSuite, Config};
 /// connections one after another never runs out of tickets.
 const TICKETS: usize = 1;
 
+/// The maximum number of a client's cipher suites in a line of the log; OpenSSL offers 31 by default.
+const MAX_NAMED: usize = 64;
+
 /// The reason for which TLS cannot be offered. Each variant names the setting and the file.
 #[derive(Debug)]
 pub enum Error {
@@ -205,8 +208,13 @@ struct LoggingResolver(Arc<SingleCertAndKey>);
 impl ResolvesServerCert for LoggingResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         if log::log_enabled!(target: super::LOG, log::Level::Debug) {
-            let names: Vec<_> = hello.cipher_suites().iter().copied().map(suite_name).collect();
-            log::debug!(target: super::LOG, "Cipher suites that a client offers: {}", names.join(", "));
+            let suites = hello.cipher_suites();
+            let names: Vec<_> = suites.iter().take(MAX_NAMED).copied().map(suite_name).collect();
+            let more = match suites.len().saturating_sub(MAX_NAMED) {
+                0 => String::new(),
+                count => format!(" (and {count} more)"),
+            };
+            log::debug!(target: super::LOG, "Cipher suites that a client offers: {}{more}", names.join(", "));
         }
         ResolvesServerCert::resolve(self.0.as_ref(), hello)
     }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use base16ct::lower;
 
+use crate::excerpt::{Excerpt, MAX_CHARACTERS};
+
 use super::{Error, Item, ItemType, Reader, Tag, Version};
 
 /// The items whose values are replaced by their length, because readers of logs must not see them.
@@ -35,10 +37,14 @@ const MASKED: &[Tag] = &[
     Tag::Pkcs11OutputParameters,
 ];
 
+/// The maximum number of items in a tree: more than any usual message has, except the responses of large batches.
+const MAX_PRINTED: usize = 1_000;
+
 /// Returns `message`, encoded for `version`, as an indented tree with one line per item.
 ///
-/// The values of key material, passwords and data are replaced by their length. If the encoding is invalid,
-/// the last line contains the error after `!!`.
+/// The values of key material, passwords and data are replaced by their length. Of other values, the first 128
+/// characters are printed, and of the items the first 1000; the rest is counted. If the encoding is invalid, the last
+/// line contains the error after `!!`.
 ///
 /// # Examples
 ///
@@ -51,32 +57,49 @@ const MASKED: &[Tag] = &[
 /// assert_eq!(tree, "Key Value (Structure)\n  Key Material (Byte String): <16 bytes>\n");
 /// ```
 pub fn dump(message: &[u8], version: Version) -> String {
-    let mut tree = String::new();
-    if let Err(error) = print_items(&mut Reader::new(message, version), 0, &mut tree) {
-        let _ = writeln!(tree, "!! {error}");
+    let mut tree = Tree::default();
+    let printed = tree.print_items(&mut Reader::new(message, version), 0);
+    let Tree { mut text, items } = tree;
+    if let Some(count) = items.checked_sub(MAX_PRINTED).filter(|count| *count > 0) {
+        let _ = writeln!(text, "… and {count} more items");
     }
-    tree
+    if let Err(error) = printed {
+        let _ = writeln!(text, "!! {error}");
+    }
+    text
 }
 
-fn print_items(reader: &mut Reader<'_>, depth: usize, tree: &mut String) -> Result<(), Error> {
-    while let Some(item) = reader.next()? {
-        let _ = write!(tree, "{:width$}{} ({})", "", item.tag, item.kind, width = 2 * depth);
-        if item.kind == ItemType::Structure {
-            tree.push('\n');
-            print_items(&mut item.structure()?, depth + 1, tree)?;
-        } else {
-            let _ = writeln!(tree, ": {}", print_value(&item));
+#[derive(Default)]
+struct Tree {
+    text: String,
+    /// The number of items so far, printed or not.
+    items: usize,
+}
+
+impl Tree {
+    fn print_items(&mut self, reader: &mut Reader<'_>, depth: usize) -> Result<(), Error> {
+        while let Some(item) = reader.next()? {
+            self.items += 1;
+            if self.items <= MAX_PRINTED {
+                let value = print_value(&item).map(|value| format!(": {value}")).unwrap_or_default();
+                let width = 2 * depth;
+                let _ = writeln!(self.text, "{:width$}{} ({}){value}", "", item.tag, item.kind);
+            }
+            if item.kind == ItemType::Structure {
+                self.print_items(&mut item.structure()?, depth + 1)?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
-fn print_value(item: &Item<'_>) -> String {
-    if MASKED.contains(&item.tag) {
-        return format!("<{} bytes>", item.bytes.len());
+/// Returns the value, or `None` for a structure.
+fn print_value(item: &Item<'_>) -> Option<String> {
+    if item.kind != ItemType::Structure && MASKED.contains(&item.tag) {
+        return Some(format!("<{} bytes>", item.bytes.len()));
     }
     let number = item.bytes.iter().fold(0u64, |number, byte| (number << 8) | u64::from(*byte));
-    match item.kind {
+    Some(match item.kind {
         // Extends the sign of the 32-bit value.
         ItemType::Integer => (number.cast_signed() << 32 >> 32).to_string(),
         ItemType::LongInteger | ItemType::DateTime | ItemType::DateTimeExtended => {
@@ -85,9 +108,18 @@ fn print_value(item: &Item<'_>) -> String {
         ItemType::Interval => number.to_string(),
         ItemType::Boolean => (number != 0).to_string(),
         ItemType::Enumeration => format!("0x{number:08X}"),
-        ItemType::TextString => format!("{:?}", String::from_utf8_lossy(item.bytes)),
-        ItemType::BigInteger | ItemType::ByteString => lower::encode_string(item.bytes),
-        ItemType::Structure => String::new(),
+        ItemType::TextString => format!("{:?}", Excerpt(&String::from_utf8_lossy(item.bytes))),
+        ItemType::BigInteger | ItemType::ByteString => print_bytes(item.bytes),
+        ItemType::Structure => return None,
+    })
+}
+
+fn print_bytes(bytes: &[u8]) -> String {
+    match bytes.split_at_checked(MAX_CHARACTERS / 2) {
+        Some((shown, rest)) if !rest.is_empty() => {
+            format!("{} (and {} more bytes)", lower::encode_string(shown), rest.len())
+        }
+        _ => lower::encode_string(bytes),
     }
 }
 
@@ -121,6 +153,27 @@ mod tests {
         let tree = dump(&writer.into_bytes(), V1_2);
         let printed: Vec<_> = tree.lines().filter_map(|line| line.rsplit(' ').next()).collect();
         assert_eq!(printed, ["-5", "-6", "-7", "4294967295"]);
+    }
+
+    #[test]
+    fn bounds_the_values_and_the_number_of_items() {
+        let mut writer = Writer::new(V1_2);
+        writer.item(Tag::UniqueIdentifier, ItemType::TextString, "é".repeat(100_000).as_bytes());
+        writer.item(Tag::CertificateValue, ItemType::ByteString, &[0xAB; 100_000]);
+        (0..5_000).for_each(|_| writer.item(Tag::BatchCount, ItemType::Integer, &[0; 4]));
+        let mut message = writer.into_bytes();
+        message.push(0);
+        let tree = dump(&message, V1_2);
+        let lines: Vec<_> = tree.lines().collect();
+        let (text, bytes) = ("é".repeat(128), "ab".repeat(64));
+        assert_eq!(
+            lines[0],
+            format!("Unique Identifier (Text String): \"{text}\" (and 99872 more characters)")
+        );
+        assert_eq!(lines[1], format!("Certificate Value (Byte String): {bytes} (and 99936 more bytes)"));
+        assert_eq!(lines.len(), 1_002);
+        assert_eq!(lines[1_000], "… and 4002 more items");
+        assert!(lines[1_001].starts_with("!! "), "{}", lines[1_001]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! In 1.x, each changed value has its index, and an Attribute structure without a value reports a deleted
 //! value. In 2.x, all values of a changed attribute are reported, and references report deleted attributes.
 
-use crate::ttlv::{Error, Field, Reader, Tag, V2_0, Value, Writer};
+use crate::ttlv::{Error, Field, ItemType, Reader, Tag, V2_0, Value, Writer};
 
 use super::dialect::{Attribute, AttributeList, AttributeReference};
 use super::table::{Attributes, TABLE};
@@ -90,7 +90,7 @@ impl AttributeChange {
         changed.for_each(|(value, _)| value.write(Tag::Attribute, writer));
         for index in &self.deleted {
             writer.structure(Tag::Attribute, |writer| {
-                self.reference.to_string().write(Tag::AttributeName, writer);
+                writer.item(Tag::AttributeName, ItemType::TextString, self.reference.name().as_bytes());
                 index.filter(|index| *index > 0).write(Tag::AttributeIndex, writer);
             });
         }

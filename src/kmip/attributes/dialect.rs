@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::excerpt::Excerpt;
 use crate::kmip::structures::{Name, Raw, VendorAttribute};
 use crate::ttlv::{Error, Field, Item, ItemType, Reader, STORED, Tag, V2_0, Value, Version, Writer};
 
@@ -101,8 +102,12 @@ impl Attribute {
 
     /// Returns the Attribute Name in 1.x.
     pub fn name(&self) -> Cow<'static, str> {
-        match self.vendor() {
-            Some(vendor) => custom_name(&vendor).into(),
+        self.name_with(self.vendor().as_ref())
+    }
+
+    fn name_with(&self, vendor: Option<&VendorAttribute>) -> Cow<'static, str> {
+        match vendor {
+            Some(vendor) => custom_name(&vendor.vendor_identification, &vendor.attribute_name).into(),
             None => self.row.name.into(),
         }
     }
@@ -163,8 +168,7 @@ impl Attribute {
     fn write_named(&self, writer: &mut Writer) {
         writer.structure(Tag::Attribute, |writer| {
             let vendor = self.vendor();
-            let name = vendor.as_ref().map_or(Cow::Borrowed(self.row.name), |it| custom_name(it).into());
-            writer.item(Tag::AttributeName, ItemType::TextString, name.as_bytes());
+            writer.item(Tag::AttributeName, ItemType::TextString, self.name_with(vendor.as_ref()).as_bytes());
             if let Some(index) = self.index {
                 index.encode(Tag::AttributeIndex, writer);
             }
@@ -184,9 +188,16 @@ impl Attribute {
     }
 }
 
+/// Formats the name of the attribute, for messages.
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Excerpt(&self.name()).fmt(f)
+    }
+}
+
 impl fmt::Debug for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.name())
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -353,6 +364,15 @@ impl AttributeReference {
         }
     }
 
+    /// Returns the Attribute Name in 1.x.
+    pub fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Standard(row) => row.name.into(),
+            Self::Vendor(vendor, name) => custom_name(vendor, name).into(),
+            Self::Unknown(name) => name.into(),
+        }
+    }
+
     fn decode(item: &Item<'_>) -> Result<Self, Error> {
         if item.version() < V2_0 {
             return String::decode(item).map(|name| Self::named(&name));
@@ -372,7 +392,7 @@ impl AttributeReference {
 
     fn encode(&self, tag: Tag, writer: &mut Writer) {
         if writer.version() < V2_0 {
-            return self.to_string().encode(Tag::AttributeName, writer);
+            return writer.item(Tag::AttributeName, ItemType::TextString, self.name().as_bytes());
         }
         match self {
             Self::Standard(row) => {
@@ -387,13 +407,10 @@ impl AttributeReference {
     }
 }
 
+/// Formats the name of the attribute, for messages.
 impl fmt::Display for AttributeReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Standard(row) => f.write_str(row.name),
-            Self::Vendor(vendor, name) => write!(f, "{vendor}{CUSTOM_SEPARATOR}{name}"),
-            Self::Unknown(name) => f.write_str(name),
-        }
+        Excerpt(&self.name()).fmt(f)
     }
 }
 
@@ -557,8 +574,8 @@ fn custom(name: &str) -> Option<(&str, &str)> {
     name.split_once(CUSTOM_SEPARATOR).filter(|(vendor, _)| CUSTOM_VENDORS.contains(vendor))
 }
 
-fn custom_name(vendor: &VendorAttribute) -> String {
-    format!("{}{CUSTOM_SEPARATOR}{}", vendor.vendor_identification, vendor.attribute_name)
+fn custom_name(vendor: &str, name: &str) -> String {
+    format!("{vendor}{CUSTOM_SEPARATOR}{name}")
 }
 
 fn vendor_row() -> &'static AttributeDefinition {
