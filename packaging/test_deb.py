@@ -1,11 +1,11 @@
-"""What the Debian package has to do: install, serve within its unit's restrictions, be upgraded, removed and purged.
+"""Tests the Debian package: installation, service under the unit's restrictions, upgrade, removal and purge.
 
     python3 packaging/test_deb.py target/debian/kmip-server_….deb     (make deb-test)
 
-Makes a small Debian system in target/deb-test (once), installs the package into a copy of it, and boots that in a
-container, with systemd and a network of its own: there PyKMIP's client walks through every operation while the unit's
-restrictions are in force. Needs root, and Debian's packages debootstrap, systemd-container and lintian; what cannot be
-done without one of them is skipped, and said. Every process is ended by its own id.
+Creates a small Debian system in target/deb-test (once), installs the package into a copy of it, and boots the copy in a
+container with systemd and its own network. There, PyKMIP's client performs every operation under the unit's
+restrictions. Needs root, and Debian's packages debootstrap, systemd-container and lintian; a step that lacks one of
+them is skipped with a message. Every process is ended by its own id.
 """
 
 import argparse
@@ -37,18 +37,18 @@ FILES = {
     "./usr/share/doc/kmip-server/copyright": "-rw-r--r--",
     "./usr/share/man/man1/run_server.1.gz": "-rw-r--r--",
 }
-# systemd's own measure, of 100: 15 and less is good.
+# The highest accepted exposure by systemd-analyze security, which counts from 0 to 100.
 EXPOSURE = 15
 LIMIT_SECONDS = 600
 BOOT_SECONDS = 90
 
 
 class Failure(Exception):
-    """What is wrong with the package."""
+    """A defect of the package."""
 
 
 class Skipped(Exception):
-    """What is not there to test it with."""
+    """A step that lacks a program or a right."""
 
 
 def check(holds, text):
@@ -57,7 +57,7 @@ def check(holds, text):
 
 
 def run(*command, allowed=(0,), **options):
-    """Runs a command to its end; what it printed, or a Failure with that."""
+    """Runs a command to its end and returns its output; raises Failure with the output if it fails."""
     options.setdefault("timeout", LIMIT_SECONDS)
     done = subprocess.run(
         [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -68,7 +68,7 @@ def run(*command, allowed=(0,), **options):
 
 
 def needs(*programs, package):
-    """Skips where a program is missing, or root."""
+    """Raises Skipped if one of the programs is missing."""
     missing = [name for name in programs if shutil.which(name) is None]
     if missing:
         raise Skipped(f"{', '.join(missing)} is not installed: apt-get install {package}")
@@ -126,13 +126,13 @@ def field(package, name):
 
 def lintian(package):
     needs("lintian", package="lintian")
-    said = run("lintian", "--allow-root", "--tag-display-limit", "0", package, allowed=(0, 1, 2))
-    check(not re.search("^[EW]:", said, re.MULTILINE), said)
+    output = run("lintian", "--allow-root", "--tag-display-limit", "0", package, allowed=(0, 1, 2))
+    check(not re.search("^[EW]:", output, re.MULTILINE), output)
     return "no errors, no warnings"
 
 
 def manual(target):
-    """The manual names every option that the program has."""
+    """Checks that the manual page names every option of the program."""
     page = (ROOT / "packaging" / "run_server.1").read_text().replace("\\-", "-")
     options = set(re.findall(r"--[a-z][a-z_-]+", run(target / "release" / "run_server", "--help")))
     missing = sorted(name for name in options if name not in page)
@@ -146,17 +146,17 @@ def unit(package, folder):
     shutil.rmtree(tree, ignore_errors=True)
     run("dpkg-deb", "-x", package, tree)
     text = (tree / "usr/lib/systemd/system" / UNIT).read_text()
-    # The program and its manual are not on this machine.
-    here = folder / UNIT
-    here.write_text(text.replace("=/usr/bin/", f"={tree}/usr/bin/").replace("file:///usr/", f"file://{tree}/usr/"))
-    said = run("systemd-analyze", "verify", here)
-    check("kmip-server" not in said, said)
-    said = run("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", here)
-    return said.strip().splitlines()[-1].lstrip("→ ").encode("ascii", "ignore").decode().strip()
+    # The program and its manual are not installed on this machine.
+    extracted = folder / UNIT
+    extracted.write_text(text.replace("=/usr/bin/", f"={tree}/usr/bin/").replace("file:///usr/", f"file://{tree}/usr/"))
+    output = run("systemd-analyze", "verify", extracted)
+    check("kmip-server" not in output, output)
+    output = run("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", extracted)
+    return output.strip().splitlines()[-1].lstrip("→ ").encode("ascii", "ignore").decode().strip()
 
 
 class System:
-    """A Debian system in a folder, made of a base that stays."""
+    """A Debian system in a folder: a copy of a base that later runs use again."""
 
     def __init__(self, folder):
         self.base = folder / "base"
@@ -172,16 +172,16 @@ class System:
             try:
                 run("debootstrap", "--variant=minbase", "--include=systemd-sysv", "bookworm", self.base, timeout=1800)
             except Failure as failure:
-                raise Skipped(f"no Debian system could be made: {str(failure).strip().splitlines()[-1]}")
+                raise Skipped(f"debootstrap cannot create a Debian system: {str(failure).strip().splitlines()[-1]}")
             (self.base / "made").touch()
         shutil.rmtree(self.root, ignore_errors=True)
         run("cp", "-a", self.base, self.root)
         self._ready = True
 
     def path(self, name):
-        """The path here of a file there."""
+        """Returns the path, on this machine, of a file of the system."""
         if not self._ready:
-            raise Skipped("nothing was installed")
+            raise Skipped("there is no system to test in, because an earlier step was skipped")
         return self.root / name
 
     def run(self, *command, **options):
@@ -194,12 +194,12 @@ class System:
         return self.run("dpkg", *options, "-i", f"/tmp/{package.name}")
 
     def mode(self, name):
-        """As `ls` shows owner, group and mode."""
+        """Returns owner, group and mode of a file, such as root:root 755."""
         return self.run("stat", "-c", "%U:%G %a", f"/{name}").strip()
 
     @contextlib.contextmanager
     def booted(self):
-        """The system in a container; gives what enters its namespaces."""
+        """Boots the system in a container, and stops it at the end."""
         needs("systemd-nspawn", "nsenter", package="systemd-container util-linux")
         log = self.root.parent / "boot.log"
         with open(str(log), "wb") as output:
@@ -211,7 +211,7 @@ class System:
         try:
             yield Container(container, log)
         finally:
-            # An orderly shutdown; the second signal ends it at once.
+            # The first signal requests an orderly shutdown; the second one ends the container at once.
             for _ in range(2):
                 container.terminate()
                 try:
@@ -236,15 +236,15 @@ class Container:
         except Failure:
             pass
         if self._process.poll() is not None or not self._init or not self._answers():
-            said = " ".join(self._log.read_text(errors="replace").split()[-30:])
-            raise Skipped(f"systemd does not boot in a container here: {said or 'it says nothing'}")
+            output = " ".join(self._log.read_text(errors="replace").split()[-30:])
+            raise Skipped(f"systemd does not boot in a container on this machine: {output or 'no output'}")
 
     def run(self, *command, **options):
-        """A command of the container's."""
+        """Runs a command of the container in the container."""
         return run("nsenter", "-t", self._init, "-m", "-u", "-i", "-n", "-p", "-r", "-w", *command, **options)
 
     def from_here(self, *command, **options):
-        """A command of this machine, in the network of the container."""
+        """Runs a command of this machine in the network of the container."""
         return run("nsenter", "-t", self._init, "-n", *command, **options)
 
     def show(self, name):
@@ -263,19 +263,18 @@ class Container:
 def wait(condition, seconds):
     deadline = time.monotonic() + seconds
     while not condition():
-        check(time.monotonic() < deadline, f"no end of waiting after {seconds} s")
+        check(time.monotonic() < deadline, f"the condition did not hold within {seconds} s")
         time.sleep(0.1)
 
 
 def install(package, system):
-    """Into a system that has python3-pykmip's program of the same name."""
+    """Installs the package beside python3-pykmip, which contains a program of the same name."""
     system.renew()
     other = system.path(NAME)
-    rival = fake_pykmip(system.root.parent)
-    system.dpkg(rival)
+    system.dpkg(fake_pykmip(system.root.parent))
     check(other.read_text() == "PyKMIP's\n", "the other package was not installed")
-    said = system.dpkg(package)
-    check(b"ELF" in other.read_bytes()[:4], said)
+    output = system.dpkg(package)
+    check(b"ELF" in other.read_bytes()[:4], output)
     check(system.path(f"{NAME}.python3-pykmip").read_text() == "PyKMIP's\n", "PyKMIP's program is gone")
     system.run("getent", "passwd", "kmip-server")
     for name in ("etc/pykmip/certs", "etc/pykmip/policy"):
@@ -284,13 +283,13 @@ def install(package, system):
     check(wanted.is_symlink(), "the service does not start with the system")
     for name in ("run_server", "pykmip-server"):
         check("--config_path" in system.run(name, "--help"), name)
-    said = system.run("su", "-s", "/bin/sh", "kmip-server", "-c", "run_server -l /tmp/log", allowed=(1,))
-    check("/etc/pykmip/certs/server_certificate.pem" in said, said)
-    return "user, folders, conffile and service are there; python3-pykmip keeps its program beside it"
+    output = system.run("su", "-s", "/bin/sh", "kmip-server", "-c", "run_server -l /tmp/log", allowed=(1,))
+    check("/etc/pykmip/certs/server_certificate.pem" in output, output)
+    return "user, folders, conffile and service exist; the program of python3-pykmip is diverted"
 
 
 def fake_pykmip(folder):
-    """A package with nothing but the file that python3-pykmip has in common with this one."""
+    """Builds a package that contains only the file that is in python3-pykmip and in this package."""
     tree = folder / "python3-pykmip"
     shutil.rmtree(tree, ignore_errors=True)
     (tree / "usr/bin").mkdir(parents=True)
@@ -304,28 +303,28 @@ def fake_pykmip(folder):
 
 
 def service(system, target):
-    """The lines of the settings file make certificates and start it; a client walks through every operation."""
+    """Starts the service with the commands in the settings file, and performs every operation with a client."""
     settings = system.path(CONF).read_text()
     lines = [line[len("#   ") :] for line in settings.splitlines() if line.startswith("#   ")]
-    check(lines[-1:] == ["systemctl start kmip-server"], f"the settings say {lines}")
+    check(lines[-1:] == ["systemctl start kmip-server"], f"the commands in the settings file are {lines}")
     python = prepare.prepare(target / "interop")
     certificates = system.path("etc/pykmip/certs")
     with system.booted() as container:
-        # It was tried at the boot, when there were no certificates yet.
+        # The start at boot failed, because there were no certificates.
         for command in ["systemctl reset-failed kmip-server", *lines]:
             container.run("sh", "-c", command)
         log = system.path("var/log/pykmip/server.log")
         try:
             wait(lambda: log.exists() and "Starting connection service" in log.read_text(), 30)
         except Failure:
-            said = container.run("systemctl", "status", UNIT, allowed=range(256))
-            raise Failure(f"the service does not start\n{said}\n{log.read_text() if log.exists() else ''}")
+            output = container.run("systemctl", "status", UNIT, allowed=range(256))
+            raise Failure(f"the service does not start\n{output}\n{log.read_text() if log.exists() else ''}")
         status = container.run("cat", f"/proc/{container.show('MainPID')}/status")
         for line in ("NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000"):
-            check(line in status, f"{line} does not hold\n{status}")
+            check(line in status, f"the status does not contain {line}\n{status}")
         client = ["--cert", certificates / "client_certificate_john_doe.pem", "--key", certificates / "client_key_john_doe.pem"]
         client += ["--ca", certificates / "root_certificate.pem", "--host", "127.0.0.1", "--port", "5696"]
-        walk = container.from_here(python, INTEROP / "smoke.py", *client)
+        performed = container.from_here(python, INTEROP / "smoke.py", *client)
         container.run("systemctl", "kill", "-s", "USR1", UNIT)
         began = time.monotonic()
         container.run("systemctl", "restart", UNIT)
@@ -337,11 +336,11 @@ def service(system, target):
                   ("var/lib/kmip-server", DATABASE, "var/log/pykmip", "var/log/pykmip/server.log")}
     check(owners["var/lib/kmip-server"] == "kmip-server 700" and owners[DATABASE] == "kmip-server 600", owners)
     check(owners["var/log/pykmip"] == "kmip-server 750" and owners["var/log/pykmip/server.log"] == "kmip-server 600", owners)
-    return f"serves within the restrictions of its unit: {walk.strip().splitlines()[-1]}; restarted in {restarted:.1f} s"
+    return f"serves within the restrictions of its unit: {performed.strip().splitlines()[-1]}; restarted in {restarted:.1f} s"
 
 
 def upgrade(package, system):
-    """Settings as they were shipped are replaced, settings that were edited are kept; the keys are kept."""
+    """Checks that an upgrade replaces unedited settings, and keeps edited settings and the keys."""
     conf = system.path(CONF)
     state = system.path(DATABASE)
     if not state.exists():
@@ -349,19 +348,19 @@ def upgrade(package, system):
         state.write_bytes(b"keys")
     before = state.read_bytes()
     system.dpkg(newer(package, system.root.parent, 2))
-    check("# Shipped with revision 2" in conf.read_text(), "settings that nobody edited were not replaced")
+    check("# Shipped with revision 2" in conf.read_text(), "unedited settings were not replaced")
     edited = conf.read_text() + "max_connections=2000\n"
     conf.write_text(edited)
     system.dpkg(newer(package, system.root.parent, 3), "--force-confdef", "--force-confold")
     check(conf.read_text() == edited, "edited settings were replaced")
-    check("revision 3" in conf.with_name("server.conf.dpkg-dist").read_text(), "the new settings are not beside them")
+    check("revision 3" in conf.with_name("server.conf.dpkg-dist").read_text(), "the new settings are not in server.conf.dpkg-dist")
     check(state.read_bytes() == before, "the keys changed")
     check(system.path(f"{NAME}.python3-pykmip").exists(), "PyKMIP's program is gone")
-    return "settings that were edited are kept, others replaced; keys are kept"
+    return "an upgrade keeps edited settings and the keys, and replaces unedited settings"
 
 
 def newer(package, folder, revision):
-    """The package with another revision and other settings."""
+    """Builds the package again, with another revision and other settings."""
     tree = folder / "newer"
     shutil.rmtree(tree, ignore_errors=True)
     run("dpkg-deb", "-R", package, tree)
@@ -374,7 +373,7 @@ def newer(package, folder, revision):
 
 
 def remove(package, system):
-    """Removed, what was written stays; purged, only the keys and the administrator's files do."""
+    """Checks that a removal keeps settings, keys and log, and a purge keys and the administrator's files."""
     certificate = system.path("etc/pykmip/certs/server_key.pem")
     certificate.touch()
     log = system.path("var/log/pykmip/server.log")
@@ -384,17 +383,17 @@ def remove(package, system):
     system.run("dpkg", "-r", "kmip-server")
     check(all(path.exists() for path in kept), f"gone: {[str(path) for path in kept if not path.exists()]}")
     check(not system.path("usr/bin/run_server").exists(), "run_server is still there")
-    check(system.path(NAME).read_text() == "PyKMIP's\n", "PyKMIP's program has not its name back")
-    said = system.run("dpkg", "-P", "kmip-server")
+    check(system.path(NAME).read_text() == "PyKMIP's\n", "the program of PyKMIP does not have its name again")
+    output = system.run("dpkg", "-P", "kmip-server")
     gone = [system.path(name) for name in (CONF, f"{CONF}.dpkg-dist", "etc/pykmip/policy", "var/log/pykmip")]
     check(not any(path.exists() for path in gone), f"still there: {[str(path) for path in gone if path.exists()]}")
-    check(system.path(DATABASE).exists() and certificate.exists(), "a purge took keys")
-    check("The keys are still in /var/lib/kmip-server" in said, said)
+    check(system.path(DATABASE).exists() and certificate.exists(), "a purge removed keys")
+    check("The keys are still in /var/lib/kmip-server" in output, output)
     system.renew()
     system.dpkg(package)
     system.run("dpkg", "-P", "kmip-server")
     check(not system.path("etc/pykmip").exists(), "a purge leaves empty folders")
-    return "removed: settings, keys and log stay; purged: keys and the administrator's files stay, and it says so"
+    return "a removal keeps settings, keys and log; a purge keeps keys and the administrator's files, and says so"
 
 
 if __name__ == "__main__":

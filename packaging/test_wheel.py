@@ -1,11 +1,11 @@
-"""What a wheel has to keep: its contents, a fresh environment it is installed into, and what is done with it there.
+"""Tests a wheel: its contents, its installation into new environments, and its use there.
 
     python3 packaging/test_wheel.py target/wheels/kmip_server-….whl     (make wheel-test)
 
-Installs the wheel as the pages of docs/ say, from the folder that it lies in; runs the lines of the pages for CI
-systems, PyKMIP's own integration tests against a server of the class `KmipServer`, and the tests of python/tests,
-with the oldest and the newest pytest it is for. Works in target/wheel-test. Needs the Python package index; the
-environment of the interop tests is created if it does not exist. Prints what passed, and which Pythons are not installed.
+Installs the wheel from its folder, as the pages of docs/ describe; runs the commands of the pages for CI systems,
+PyKMIP's own integration tests against a server of the class `KmipServer`, and the tests of python/tests with the oldest
+and the newest supported pytest. Works in target/wheel-test. Needs the Python package index; creates the environment of
+the interop tests if it does not exist. Prints the steps that passed and the Pythons that are not installed.
 """
 
 import argparse
@@ -27,12 +27,12 @@ import pages
 import prepare
 from server import free_port
 
-# The oldest that the plug-in is tested with is the one of the interop tests.
+# The oldest version is that of the interop tests.
 PYTESTS = ("pytest==7.1.3", "pytest==9.2.0")
 VERMIN = "vermin==1.9.2"
 OLDEST_PYTHON = "3.8"
 OTHER_PYTHONS = ("python3.8", "python3.9", "python3.10", "python3.12", "python3.13", "python3.14")
-# glibc's of the tag may be this new at the most: that of Debian 12.
+# The newest glibc that the wheel can require: that of Debian 12.
 NEWEST_GLIBC = (2, 36)
 INTEGRATION = ["integration/services/test_integration.py", "integration/services/test_proxykmipclient.py"]
 PYKMIP_TESTS = 37
@@ -66,7 +66,7 @@ print(len(outcomes))
 
 
 class Failure(Exception):
-    """What is wrong with the wheel."""
+    """A defect of the wheel."""
 
 
 def check(holds, text):
@@ -107,7 +107,7 @@ def main():
 
 
 def contents(wheel):
-    """Tag, dependencies, marker, licence and executables, as they stand in the file."""
+    """Checks the tag, dependencies, typing marker, licence and executables in the file."""
     with zipfile.ZipFile(wheel) as file:
         names = {name: file.getinfo(name).external_attr >> 16 for name in file.namelist()}
         information = next(name for name in names if name.endswith(".dist-info/METADATA")).rpartition("/")[0]
@@ -115,26 +115,26 @@ def contents(wheel):
         tags = re.findall(r"^Tag: (.*)$", file.read(f"{information}/WHEEL").decode(), re.MULTILINE)
     version = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
     check(f"\nVersion: {version}\n" in metadata, f"the version is not {version}\n{metadata}")
-    check("Requires-Dist" not in metadata, f"it depends on something\n{metadata}")
+    check("Requires-Dist" not in metadata, f"the wheel has dependencies\n{metadata}")
     check("\nRequires-Python: >=3.8\n" in metadata, metadata)
     for name in ("kmip_server/py.typed", f"{information}/licenses/LICENSE"):
         check(name in names, f"{name} is not in the wheel: {sorted(names)}")
     for name in ("run_server", "pykmip-server"):
         mode = names.get(f"kmip_server-{version}.data/scripts/{name}", 0)
-        check(mode & 0o111 == 0o111, f"{name} is no executable in the wheel: {mode:o}")
+        check(mode & 0o111 == 0o111, f"{name} in the wheel is not executable: its mode is {mode:o}")
     glibc = re.fullmatch(rf"py3-none-manylinux_(\d+)_(\d+)_{os.uname().machine}", " ".join(tags))
     check(glibc, f"the tags are {tags}")
-    check(tuple(map(int, glibc.groups())) <= NEWEST_GLIBC, f"the wheel wants a newer system: {tags}")
+    check(tuple(map(int, glibc.groups())) <= NEWEST_GLIBC, f"the wheel requires a newer system: {tags}")
     return f"contents: {wheel.name}, {wheel.stat().st_size / 1e6:.1f} MB, no dependencies, typed, for {tags[0]}"
 
 
 class Environment:
-    """A virtual environment that the wheel is installed into as the pages say: by its name."""
+    """A virtual environment into which pip installs the wheel by its name, as the pages describe."""
 
     def __init__(self, folder, wheel, python=sys.executable):
         self.folder = folder
         self.bin = folder / "bin"
-        # The index of pip is the folder that the wheel lies in, and no variable of the developer's counts.
+        # pip finds only the folder of the wheel, and variables of the developer have no effect.
         self.variables = {name: value for name, value in os.environ.items() if not name.startswith(("KMIP_", "PYTHON"))}
         self.variables["PATH"] = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         self.offline = dict(self.variables, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheel.parent))
@@ -145,17 +145,17 @@ class Environment:
     def installs(self):
         self.run(["pip", "install", "--disable-pip-version-check", "kmip-server"], variables=self.offline)
         for name in ("run_server", "pykmip-server"):
-            said = self.run([self.bin / name, "--help"])
-            check("--config_path" in said, said)
-        said = self.run([self.bin / "python", "-c", "import kmip_server; print(kmip_server.find_program())"])
-        check(said.strip() == str((self.bin / "run_server").resolve()), f"another program is found: {said}")
+            output = self.run([self.bin / name, "--help"])
+            check("--config_path" in output, output)
+        output = self.run([self.bin / "python", "-c", "import kmip_server; print(kmip_server.find_program())"])
+        check(output.strip() == str((self.bin / "run_server").resolve()), f"find_program returns another program: {output}")
         packages = self.run(["pip", "list", "--format=freeze"]).splitlines()
         others = [line for line in packages if not line.startswith(("kmip-server==", "kmip_server==", "pip==", "setuptools=="))]
-        check(not others, f"more was installed: {others}")
-        return "a fresh environment: run_server and pykmip-server on the path, found by the package, nothing else installed"
+        check(not others, f"pip installed further packages: {others}")
+        return "a new environment: run_server and pykmip-server are on PATH, the package finds them, nothing else is installed"
 
     def run(self, command, cwd=None, variables=None, timeout=LIMIT_SECONDS):
-        """Runs a command to its end; what it printed, or a Failure with that."""
+        """Runs a command to its end and returns its output; raises Failure with the output if it fails."""
         done = subprocess.run(
             [str(part) for part in command], cwd=str(cwd or self.folder.parent), env=variables or self.variables,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
@@ -165,16 +165,16 @@ class Environment:
         return done.stdout
 
     def certificates(self, folder, port):
-        """Certificates by the package, with the settings of a client of John Doe's."""
+        """Creates certificates with the package, and the settings of a client of John Doe."""
         code = "import sys, kmip_server as k; k.make_certificates(sys.argv[1], hosts=['127.0.0.1', 'localhost'], port=int(sys.argv[2]))"
         self.run([self.bin / "python", "-c", code, folder, port])
 
 
 def pages_of_ci_systems(environment, folder):
-    """The lines that follow `After` on both pages: they leave a server that listens."""
+    """Runs the commands that follow `After` on both pages, and checks that a server listens."""
     github = [line or block for line, block in re.findall(r"- run: (?:\|\n((?: {4}.*\n)+)|(.*)\n)", after("github-actions.md"))]
     gitlab = re.findall(r"^ +- (.*)$", after("gitlab-ci.md").partition("before_script:")[2].partition("artifacts:")[0], re.MULTILINE)
-    # GitHub has a shell for each step, GitLab one for all.
+    # GitHub starts a shell for each step, GitLab one shell for all.
     for name, scripts in (("github", github), ("gitlab", ["\n".join(gitlab)])):
         check(any("pip install wheels/kmip_server-" in script for script in scripts), f"{name}: {scripts}")
         check(any("run_server -f ci/server.conf" in script for script in scripts), f"{name}: {scripts}")
@@ -190,33 +190,33 @@ def pages_of_ci_systems(environment, folder):
         for script in scripts:
             shell(environment, place, script)
         try:
-            said = (place / "said").read_text()
-            check(said.startswith(f"Listening on {port}"), said)
+            output = (place / "server.out").read_text()
+            check(output.startswith(f"Listening on {port}"), output)
         finally:
             for pid in (int(pid) for pid in (place / "pids").read_text().split()):
                 os.kill(pid, signal.SIGTERM)
-    return "the pages for GitHub and GitLab: their lines leave a server that listens"
+    return "the pages for GitHub and GitLab: their commands start a server that listens"
 
 
 def after(page):
-    """The fenced block of a page's part `After`."""
+    """Returns the fenced block of the section `After` of a page."""
     (text,) = pages.blocks(page, "yaml after")
     return text
 
 
 def shell(environment, place, script):
-    """A step as CI systems run it; the server that it leaves behind is written into `pids`."""
+    """Runs a step as CI systems do; the file `pids` then contains the process that it started."""
     script = f"set -e\n{script}\njobs -p >> pids\n"
     done = subprocess.run(
         ["bash", "-c", script], cwd=str(place), env=environment.offline, stdin=subprocess.DEVNULL,
-        # A pipe would stay open as long as the server.
+        # The server would keep a pipe open.
         stdout=open(str(place / "output"), "ab"), stderr=subprocess.STDOUT, timeout=LIMIT_SECONDS,
     )
     check(done.returncode == 0, f"{script}\n{(place / 'output').read_text()}")
 
 
 def pykmips_tests(environment, folder, interop):
-    """PyKMIP's own integration tests, against a server that a user's script constructs."""
+    """Runs PyKMIP's own integration tests against a server that a script starts."""
     place, port = folder / "pykmip", free_port()
     place.mkdir()
     environment.certificates(place / "pki", port)
@@ -229,49 +229,49 @@ def pykmips_tests(environment, folder, interop):
         env=environment.variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, universal_newlines=True,
     )
     try:
-        check(server.stdout.readline() == "ready\n", "the script's server does not start")
+        check(server.stdout.readline() == "ready\n", "the server of the script does not start")
         variables = dict(environment.variables, PYTHONPATH=str(INTEROP))
-        said = environment.run([interop, "-c", PYKMIPS_TESTS, place, *INTEGRATION], variables=variables)
+        output = environment.run([interop, "-c", PYKMIPS_TESTS, place, *INTEGRATION], variables=variables)
     finally:
         server.send_signal(signal.SIGTERM)
         code = server.wait(30)
-    check(code == 0, f"the script ended with {code}")
-    check(said.strip() == str(PYKMIP_TESTS), f"not {PYKMIP_TESTS} tests: {said}")
+    check(code == 0, f"the exit code of the script is {code}")
+    check(output.strip() == str(PYKMIP_TESTS), f"not {PYKMIP_TESTS} tests: {output}")
     return f"PyKMIP's integration tests against KmipServer: {PYKMIP_TESTS} of {PYKMIP_TESTS} pass"
 
 
 def own_tests(environment, folder, version):
-    """python/tests, with that pytest, which finds the plug-in by itself."""
+    """Runs python/tests with that version of pytest, which finds the plug-in itself."""
     environment.run(["pip", "install", "--quiet", "--disable-pip-version-check", version])
     variables = dict(environment.variables, PYTHONDONTWRITEBYTECODE="1")
     command = [environment.bin / "python", "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", ROOT / "python" / "tests"]
-    said = environment.run(command, cwd=folder, variables=variables)
-    figures = [line for line in said.splitlines() if line.lstrip(".").startswith("start and stop")]
-    check(figures, said)
-    return "\n".join([f"{version}: {said.strip().splitlines()[-1]}", *(f"  {line.lstrip('.')}" for line in figures)])
+    output = environment.run(command, cwd=folder, variables=variables)
+    figures = [line for line in output.splitlines() if line.lstrip(".").startswith("start and stop")]
+    check(figures, output)
+    return "\n".join([f"{version}: {output.strip().splitlines()[-1]}", *(f"  {line.lstrip('.')}" for line in figures)])
 
 
 def oldest_python(environment):
-    """What the syntax and the library calls of every Python file ask for."""
+    """Checks that no Python file needs a newer Python than OLDEST_PYTHON."""
     environment.run(["pip", "install", "--quiet", "--disable-pip-version-check", VERMIN])
     files = ["python/kmip_server", "python/tests", "packaging/test_wheel.py", *INTEROP.glob("*.py")]
     environment.run(["vermin", "--no-tips", "--violations", f"--target={OLDEST_PYTHON}-", *files], cwd=ROOT)
-    return f"syntax and library calls: nothing newer than Python {OLDEST_PYTHON} ({VERMIN})"
+    return f"syntax and library calls: Python {OLDEST_PYTHON} suffices ({VERMIN})"
 
 
 def installed_pythons():
-    """The Pythons of OTHER_PYTHONS that this machine has; the wheel is tested with these beside the running one."""
+    """Returns the Pythons of OTHER_PYTHONS that are installed, for further tests of the wheel."""
     def works(name):
         return shutil.which(name) and subprocess.call([name, "-c", "import ensurepip"], stderr=subprocess.DEVNULL) == 0
 
     installed = [name for name in OTHER_PYTHONS if works(name)]
     missing = [name for name in OTHER_PYTHONS if name not in installed]
-    print(f"other Pythons of this machine: {', '.join(installed) or 'none'}; not installed: {', '.join(missing)}", flush=True)
+    print(f"other Pythons on this machine: {', '.join(installed) or 'none'}; not installed: {', '.join(missing)}", flush=True)
     return installed
 
 
 def another_python(name, folder, wheel):
-    """Installs the wheel for another Python of this machine, and starts and stops a server."""
+    """Installs the wheel for another Python, and starts and stops a server."""
     environment = Environment(folder / name, wheel, name)
     environment.installs()
     place, port = folder / f"{name}-server", free_port()
@@ -279,9 +279,9 @@ def another_python(name, folder, wheel):
     environment.certificates(place / "pki", port)
     (place / "serve.py").write_text(SERVE.replace("    server.serve()\n", ""))
     began = time.monotonic()
-    said = environment.run([environment.bin / "python", "serve.py", port, place / "pki"], cwd=place)
-    check(said == "ready\n", said)
-    return f"{name}: installed, and started and stopped a server in {(time.monotonic() - began) * 1000:.0f} ms with Python itself"
+    output = environment.run([environment.bin / "python", "serve.py", port, place / "pki"], cwd=place)
+    check(output == "ready\n", output)
+    return f"{name}: installed; started and stopped Python and a server in {(time.monotonic() - began) * 1000:.0f} ms"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A KMIP server that clients of PyKMIP's server use unchanged, started from Python.
 
 `KmipServer` takes the arguments of PyKMIP's class of that name. The server itself is the program `run_server`, which
-comes with this package.
+this package contains.
 """
 
 from kmip_server.certificates import Certificates, make_certificates

@@ -1,4 +1,4 @@
-"""Certificates for trials and tests, made by the server's program."""
+"""Certificates for trials and tests, which the program of the server creates."""
 
 import os
 import pathlib
@@ -8,18 +8,18 @@ from typing import NamedTuple, Optional, Sequence, Union
 from kmip_server.exceptions import ConfigurationError
 from kmip_server.program import find_program
 
-# The program takes well below a second, RSA keys included.
+# The program takes less than a second, RSA keys included.
 LIMIT_SECONDS = 60
 
 
 class Certificates(NamedTuple):
-    """The files of one infrastructure."""
+    """The files of one public key infrastructure."""
 
     folder: pathlib.Path
 
     @property
     def ca(self) -> str:
-        """The CA's certificate: what server and clients check each other by."""
+        """The certificate of the CA that server and clients trust."""
         return str(self.folder / "root_certificate.pem")
 
     @property
@@ -43,7 +43,7 @@ class Certificates(NamedTuple):
         return str(self.folder / f"client_key_{_stem(name)}.pem")
 
     def client_container(self, name: str) -> str:
-        """The client's PKCS#12 container, where they were asked for."""
+        """The PKCS#12 container of the client, if `make_certificates` created containers."""
         return str(self.folder / f"client_{_stem(name)}.p12")
 
 
@@ -56,9 +56,11 @@ def make_certificates(
     port: Optional[int] = None,
     pkcs12: "Union[str, os.PathLike[str], None]" = None,
 ) -> Certificates:
-    """Makes a CA, a server's certificate and one for each client. Raises ConfigurationError; writes over nothing.
+    """Creates a CA, a server certificate and a certificate for each client; overwrites no file.
 
-    `pkcs12` names the file of the password of the PKCS#12 containers, which each client has one of then.
+    `pkcs12` names a file with a password; each client then also has a PKCS#12 container with this password.
+
+    Raises ConfigurationError if the program fails; the text is its message.
     """
     command = [find_program(), f"--make-certs={os.fspath(folder)}"]
     command += [f"--client={name}" for name in clients]
@@ -81,7 +83,7 @@ def make_certificates(
 
 
 def _stem(name: str) -> str:
-    """How the program names files after a client."""
+    """Returns the part of file names that the program derives from the name of a client."""
     return "".join(_lower(letter) if letter.isalnum() else "_" for letter in name)
 
 

@@ -1,12 +1,12 @@
-"""Why a server cannot be started or stopped, by the names that PyKMIP has for it."""
+"""The errors of starting and stopping a server, with PyKMIP's names."""
 
 
 class ConfigurationError(Exception):
-    """The settings are wrong, or the files that they name; the text is the server's."""
+    """The settings, or the files that they name, are invalid; the text is the server's message."""
 
 
 class NetworkingError(Exception):
-    """The server cannot listen, or ended while it should serve."""
+    """The server cannot listen, or ended before it was stopped."""
 
 
 class ShutdownError(Exception):

@@ -1,6 +1,6 @@
-"""Fixtures for pytest: a KMIP server with certificates of its own, on a free port, in memory.
+"""Fixtures for pytest: a KMIP server with its own certificates, on a free port, with an in-memory store.
 
-`kmip_server` is one server a test, or one for the whole run where the setting `kmip_server_scope` is `session`.
+Each test has its own `kmip_server`; all tests share one if the setting `kmip_server_scope` is `session`.
 """
 
 import json
@@ -12,13 +12,13 @@ import pytest
 from kmip_server.certificates import Certificates, make_certificates
 from kmip_server.server import KmipServer
 
-# The users that the certificates are for.
+# The users that have certificates.
 CLIENTS = ("John Doe", "Jane Doe", "John Smith", "Jane Smith")
 HOST = "127.0.0.1"
 
 
 class RunningServer:
-    """What the fixture `kmip_server` gives."""
+    """The value of the fixture `kmip_server`."""
 
     def __init__(self, server: KmipServer, certificates: Certificates, folder: pathlib.Path) -> None:
         self.server = server
@@ -30,11 +30,11 @@ class RunningServer:
         self.port: int = port
         #: The server's log.
         self.log_path = folder / "server.log"
-        #: The folder of operation policies: files that are added while the server runs count.
+        #: The folder of operation policies. The running server applies files that a test adds.
         self.policy_path = folder / "policies"
 
     def client_options(self, user: str = CLIENTS[0]) -> Dict[str, Any]:
-        """The arguments of PyKMIP's `ProxyKmipClient` for one of the users."""
+        """Returns the arguments of PyKMIP's `ProxyKmipClient` for one of the users."""
         return {
             "hostname": self.host,
             "port": self.port,
@@ -46,7 +46,7 @@ class RunningServer:
 
     @property
     def client_settings(self) -> pathlib.Path:
-        """A settings file of PyKMIP's client: `[client]` is John Doe, and each user has a section, `[jane_doe]`."""
+        """A settings file of PyKMIP's client: `[client]` is John Doe; every user has a section, too: `[jane_doe]`."""
         path = self.folder / "client.conf"
         lines: List[str] = []
         for section, user in [("client", CLIENTS[0])] + [(name.lower().replace(" ", "_"), name) for name in CLIENTS]:
@@ -68,13 +68,13 @@ class RunningServer:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addini("kmip_server_scope", "one kmip_server a function, class, module, package or session", default="function")
+    text = "the scope of kmip_server: function, class, module, package or session"
+    parser.addini("kmip_server_scope", text, default="function")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "kmip_server(policies=None, **settings): what the fixture kmip_server is started with"
-    )
+    text = "kmip_server(policies=None, **settings): the arguments of the fixture kmip_server"
+    config.addinivalue_line("markers", text)
 
 
 def _scope(fixture_name: str, config: pytest.Config) -> Any:
@@ -89,7 +89,7 @@ def kmip_certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(scope=_scope)
 def kmip_server_options() -> Dict[str, Any]:
-    """What `kmip_server` is started with: `policies` (name to policy), and arguments of KmipServer. To override."""
+    """The arguments of `kmip_server`, for overriding: `policies` (name to policy) and arguments of KmipServer."""
     return {}
 
 

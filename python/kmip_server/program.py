@@ -1,4 +1,4 @@
-"""Where the executable of the server is."""
+"""The path of the server's executable."""
 
 import importlib.metadata
 import os
@@ -7,12 +7,15 @@ import shutil
 
 from kmip_server.exceptions import ConfigurationError
 
-# Names another executable than the one of the package, for those who develop the server.
+# Developers of the server name another executable than that of the package with this variable.
 VARIABLE = "KMIP_SERVER_BINARY"
 
 
 def find_program() -> str:
-    """The path of `run_server`: the one that an environment variable names, the package's, or the one on PATH."""
+    """Returns the path of `run_server`: from KMIP_SERVER_BINARY, else from the package, else from PATH.
+
+    Raises ConfigurationError if there is none.
+    """
     named = os.environ.get(VARIABLE)
     if named:
         return named

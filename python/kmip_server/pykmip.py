@@ -71,14 +71,14 @@ def check_type(name: str, value: Any) -> None:
 
 
 def text_of(value: Any) -> str:
-    """Returns the value as a settings file has it."""
+    """Returns the value in the form of a settings file."""
     if isinstance(value, (list, tuple)):
         return ",".join(value)
     return str(os.fspath(value) if hasattr(value, "__fspath__") else value)
 
 
 class Config:
-    """The settings, as PyKMIP's `KmipServerConfig` holds them. Values that change before `start` count."""
+    """The settings, in the form of PyKMIP's `KmipServerConfig`. `start` uses values that a script changed before."""
 
     def __init__(self, parser: configparser.RawConfigParser) -> None:
         self._parser = parser
@@ -94,7 +94,7 @@ class Config:
         self.settings[setting] = value
 
     def text(self) -> str:
-        """Returns the settings as a file has them."""
+        """Returns the settings in the form of a settings file."""
         for name, value in self.settings.items():
             if value != self._original.get(name) and name != "auth_plugins":
                 value = LEVELS.get(value, value) if name == "logging_level" else value
@@ -109,7 +109,7 @@ class Config:
 
 
 def _settings(parser: configparser.RawConfigParser) -> Dict[str, Any]:
-    """Returns the settings with values of the types that PyKMIP gives them."""
+    """Returns the settings with values of PyKMIP's types."""
     settings: Dict[str, Any] = {
         "enable_tls_client_auth": True,
         "tls_cipher_suites": [],
@@ -132,7 +132,7 @@ def _settings(parser: configparser.RawConfigParser) -> Dict[str, Any]:
 
 
 class AuthenticationSuite:
-    """The TLS versions and cipher suites of the server, as PyKMIP's suites state them.
+    """The TLS versions and cipher suites of the server, with the attributes of PyKMIP's suites.
 
     `protocol` is a constant of the module ssl, `ciphers` are OpenSSL names separated by colons.
     """
@@ -156,7 +156,7 @@ class AuthenticationSuite:
 
 
 def _openssl_name(suite: str) -> str:
-    """Returns the OpenSSL name of a cipher suite, which may have the name of the standard."""
+    """Returns the OpenSSL name of a cipher suite, given that name or the standard's."""
     name = suite.replace("TLS_", "", 1).replace("_WITH_", "_").replace("AES_", "AES")
     name = name.replace("_POLY1305_SHA256", "_POLY1305")
     return name.replace("_", "-")
@@ -193,14 +193,14 @@ def _address(hostname: str) -> str:
 
 _OPTIONS = (
     ("-n", "--hostname", "str", "The address or name of the interface that the server listens on."),
-    ("-p", "--port", "int", "The port that the server listens on. KMIP has 5696."),
+    ("-p", "--port", "int", "The port that the server listens on; 5696 is registered for KMIP."),
     ("-c", "--certificate_path", "str", "The PEM file with the certificate of the server."),
     ("-k", "--key_path", "str", "The PEM file with the private key of the server."),
     ("-a", "--ca_path", "str", "The PEM file with the authorities that issue the certificates of clients."),
     ("-s", "--auth_suite", "str", "The versions of TLS: Basic, TLS1.2 or TLS1.3."),
     ("-f", "--config_path", "str", "The settings file."),
     ("-l", "--log_path", "str", "The log file."),
-    ("-o", "--policy_path", "str", "The folder with the files of operation policies."),
+    ("-o", "--policy_path", "str", "The directory of the operation policy files."),
     ("-v", "--logging_level", "str", "The least severe level that is logged, for example INFO."),
     ("-d", "--database_path", "str", "The SQLite file of the database."),
 )
@@ -225,6 +225,6 @@ def build_argument_parser() -> optparse.OptionParser:
         type="str",
         default=None,
         dest="compatibility",
-        help="Whose behavior the server has where PyKMIP and the standard differ: PyKMIP or Standard.",
+        help="Whose behaviour the server has if PyKMIP and the standard differ: PyKMIP or Standard.",
     )
     return parser

@@ -1,7 +1,7 @@
 """`KmipServer`, with the arguments and methods of PyKMIP's class of that name.
 
-The arguments become a settings file for the program `run_server`, which does the rest. It is started with a pipe for
-its standard input and ends when that pipe does, so that no process stays behind whatever becomes of this one.
+The arguments become a settings file for the program `run_server`. Its standard input is a pipe, and it ends when that
+pipe is closed, so that no server outlives the process that started it.
 """
 
 import configparser
@@ -32,29 +32,29 @@ from kmip_server.pykmip import (
 
 __all__ = ["KmipServer", "build_argument_parser"]
 
-# A server is ready within milliseconds; one that takes over a large database of PyKMIP's takes minutes.
+# A server is ready within milliseconds; the import of a large database of PyKMIP's server takes minutes.
 START_SECONDS = 600.0
 # The server lets running requests end for ten seconds.
 STOP_SECONDS = 15.0
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PREFIX = "run_server: "
-# The settings go to the program through its standard input where it only reads them.
+# The program reads the settings from its standard input if it only checks them.
 _STDIN = "/dev/stdin"
 # Reading the settings takes milliseconds.
 CHECK_SECONDS = 60.0
-# How the program ends its line about a setting that is given nowhere.
+# The end of the program's message about a missing setting.
 _MISSING = "--explain setting-missing)"
 
 
 class KmipServer:
     """A KMIP server in a process of its own.
 
-    The arguments are those of PyKMIP's class. Those that are given count more than the settings file at
-    `config_path`; without a file, with None or where the default file does not exist, they have to be enough.
+    The arguments are those of PyKMIP's class. They override the settings file at `config_path`. Without a file
+    (`config_path` is None, or the default file does not exist), all required settings must be arguments.
 
-    Raises ConfigurationError, as PyKMIP's class does, for settings that cannot be and paths that lead nowhere. What
-    the files hold is looked at by `start`.
+    Raises ConfigurationError, as PyKMIP's class does, for invalid settings and for paths that do not exist. `start`
+    checks the contents of the files.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class KmipServer:
         self._ended = threading.Event()
         self._stopping = False
         self._port: Optional[int] = None
-        # The handlers of signals as they were before the start.
+        # The signal handlers before the start.
         self._handlers: Dict[signal.Signals, Any] = {}
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -116,7 +116,7 @@ class KmipServer:
         raise missing("the server", name)
 
     def _check_settings(self) -> None:
-        """Has the program read the settings, and nothing that they name."""
+        """Lets the program check the settings, but not the contents of the files that they name."""
         done = subprocess.run(
             [find_program(), "--check-settings", "-f", _STDIN],
             input=self.config.text(),
@@ -128,20 +128,20 @@ class KmipServer:
         if done.returncode == 0:
             return
         text = done.stderr.strip()
-        # A setting that no file had to hold may not be missed before the start: PyKMIP's class misses none here.
+        # Without a settings file, PyKMIP's constructor accepts missing settings; `start` reports them.
         has_file = bool(self._config_path) and os.path.exists(str(self._config_path))
         if text.endswith(_MISSING) and not has_file:
             return
-        raise ConfigurationError(self._told(text, _STDIN))
+        raise ConfigurationError(self._message(text, _STDIN))
 
-    def _told(self, text: str, path: str) -> str:
-        """The program's words, with the user's name for the settings."""
+    def _message(self, text: str, path: str) -> str:
+        """Returns the program's message with the name that the user knows in the place of `path`."""
         text = text[len(_PREFIX) :] if text.startswith(_PREFIX) else text
         return text.replace(path, str(self._config_path or "the arguments"))
 
     @property
     def auth_suite(self) -> Any:
-        """The TLS versions and cipher suites. Another suite, with `protocol` and `ciphers`, counts from `start` on."""
+        """The TLS versions and cipher suites. `start` uses a suite with `protocol` and `ciphers` that was assigned."""
         return self._auth_suite
 
     @auth_suite.setter
@@ -155,19 +155,19 @@ class KmipServer:
 
     @property
     def port(self) -> Optional[int]:
-        """The port that the server listens on; None before `start`."""
+        """The port that the server listens on, or None before `start`."""
         return self._port
 
     @property
     def pid(self) -> Optional[int]:
-        """The server's process; None where it does not run."""
+        """The number of the server's process, or None if it does not run."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Starts the server; clients can connect when this returns. From here to `stop`, SIGINT and SIGTERM end
-        `serve`, if this is the main thread.
+        """Starts the server; clients can connect when this returns. If this is the main thread, SIGINT and SIGTERM
+        end `serve` until `stop` is called.
 
-        Raises ConfigurationError for settings, files and databases that cannot be used, NetworkingError where the
+        Raises ConfigurationError for settings, files and databases that cannot be used, and NetworkingError if the
         server cannot listen.
         """
         if self._process is not None:
@@ -184,7 +184,7 @@ class KmipServer:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 universal_newlines=True,
-                # Signals of a terminal are for this process to act upon.
+                # Only this process handles the signals of a terminal.
                 start_new_session=True,
             )
             line = _first_line(process)
@@ -201,7 +201,7 @@ class KmipServer:
     def serve(self) -> None:
         """Waits for SIGINT, SIGTERM, or `stop` called by another thread.
 
-        Raises NetworkingError where the server ends by itself.
+        Raises NetworkingError if the server ends before.
         """
         if self._process is None:
             raise NetworkingError("the server has not been started")
@@ -211,9 +211,9 @@ class KmipServer:
             raise NetworkingError(f"the server has ended with code {code}; its log is {self._log_path}")
 
     def stop(self) -> None:
-        """Ends the server: it accepts nobody any more and lets running requests end, for ten seconds at the most.
+        """Ends the server: it accepts no more connections and completes running requests, for at most ten seconds.
 
-        Raises ShutdownError where it had to be killed.
+        Raises ShutdownError if the server had to be killed.
         """
         process, self._process = self._process, None
         self._stopping = True
@@ -259,19 +259,19 @@ class KmipServer:
             self._ended.set()
 
     def _failure(self, process: "subprocess.Popen[str]", path: str) -> Exception:
-        """What the server says of its failed start, as an exception."""
+        """Returns the exception for the message of a server that did not start."""
         if process.poll() is None:
             process.kill()
         _, text = process.communicate()
         _close(process)
-        text = self._told(text.strip(), path)
+        text = self._message(text.strip(), path)
         if "cannot listen on" in text:
             return NetworkingError(text)
         return ConfigurationError(text or f"the server ended with code {process.returncode}")
 
 
 def _parser(path: Optional[str], given: Dict[str, str]) -> configparser.RawConfigParser:
-    """Returns the settings of the file at `path`, replaced by those that are given."""
+    """Returns the settings of the file at `path`, overridden by `given`."""
     # The values stay as written: the server resolves the percent signs.
     parser = configparser.RawConfigParser()
     if path and os.path.exists(path):
@@ -294,7 +294,7 @@ def _parser(path: Optional[str], given: Dict[str, str]) -> configparser.RawConfi
 
 
 def _first_line(process: "subprocess.Popen[str]") -> str:
-    """What the server says first: that it listens, or nothing."""
+    """Returns the first line that the server prints: that it listens, or an empty one."""
     timer = threading.Timer(START_SECONDS, process.kill)
     timer.daemon = True
     timer.start()

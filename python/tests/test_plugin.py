@@ -1,4 +1,4 @@
-"""The fixture of the pytest plug-in, seen from outside."""
+"""The fixture of the pytest plug-in, as its users see it."""
 
 import importlib.metadata
 import json
@@ -12,7 +12,7 @@ pytest_plugins = ["pytester"]
 
 
 @pytest.mark.parametrize("round_number", range(3))
-def test_a_server_is_there(kmip_server, round_number):
+def test_the_fixture_is_a_running_server(kmip_server, round_number):
     socket.create_connection((kmip_server.host, kmip_server.port), 5).close()
     assert kmip_server.server.pid
     assert "[jane_doe]" in kmip_server.client_settings.read_text()
@@ -20,15 +20,15 @@ def test_a_server_is_there(kmip_server, round_number):
 
 
 @pytest.mark.kmip_server(policies={"mine": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}}, logging_level="DEBUG")
-def test_the_marker_gives_policies_and_settings(kmip_server):
-    # A line of the log can be some milliseconds late.
+def test_the_marker_sets_policies_and_settings(kmip_server):
+    # The server writes its log in the background.
     deadline = time.monotonic() + 10
     while "mine" not in kmip_server.log_path.read_text():
         assert time.monotonic() < deadline, kmip_server.log_path.read_text()
         time.sleep(0.01)
 
 
-def test_one_server_serves_a_session_where_the_settings_say_so(pytester):
+def test_one_server_serves_the_session_if_the_scope_is_session(pytester):
     pytester.makeini("[pytest]\nkmip_server_scope = session\n")
     pytester.makepyfile(
         """
@@ -50,9 +50,9 @@ HUNDRED = """
 
     seen = {}
 
-    def held():
-        mine = [path for path in pathlib.Path("/proc").glob("[0-9]*/stat") if parent(path) == os.getpid()]
-        return len(os.listdir("/proc/self/fd")), threading.active_count(), len(os.listdir("/proc/self/task")), len(mine)
+    def resources():
+        children = [path for path in pathlib.Path("/proc").glob("[0-9]*/stat") if parent(path) == os.getpid()]
+        return len(os.listdir("/proc/self/fd")), threading.active_count(), len(os.listdir("/proc/self/task")), len(children)
 
     def parent(path):
         try:
@@ -61,14 +61,14 @@ HUNDRED = """
             return None
 
     def test_before(kmip_certificates):
-        seen["before"] = held()
+        seen["before"] = resources()
 
     @pytest.mark.parametrize("number", range(100))
     def test_server(kmip_server, number):
         socket.create_connection((kmip_server.host, kmip_server.port), 5).close()
 
     def test_after():
-        assert held() == seen["before"], "open files, threads, threads as the system counts them, processes"
+        assert resources() == seen["before"], "open files, threads of Python, threads of the system, processes"
 """
 
 TIMES = """
@@ -85,10 +85,10 @@ TIMES = """
 """
 
 
-def test_a_hundred_servers_in_a_row_leave_nothing_behind(pytester):
+def test_a_hundred_servers_in_sequence_leak_no_resources(pytester):
     pytester.makeconftest(TIMES)
     pytester.makepyfile(HUNDRED)
-    # A busy machine gets three tries; a build without optimisation, ten times as long.
+    # Three attempts, because other processes slow the machine down; an unoptimised build gets ten times as long.
     limit = 0.1 if installed() else 1.0
     for _ in range(3):
         pytester.runpytest_subprocess(*plugins()).assert_outcomes(passed=102)
@@ -105,12 +105,12 @@ def test_a_hundred_servers_in_a_row_leave_nothing_behind(pytester):
 
 
 def plugins():
-    """How a run in a process of its own finds the plug-in: by itself where the wheel is installed."""
+    """Returns the arguments with which pytest finds the plug-in: none if the wheel is installed."""
     return [] if installed() else ["-p", "kmip_server.plugin"]
 
 
 def installed():
-    """Whether the wheel is."""
+    """Returns whether the wheel is installed."""
     try:
         importlib.metadata.distribution("kmip-server")
     except importlib.metadata.PackageNotFoundError:

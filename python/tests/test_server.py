@@ -1,4 +1,4 @@
-"""`KmipServer` as scripts of PyKMIP's users use it."""
+"""`KmipServer`, used like PyKMIP's class by scripts."""
 
 import importlib
 import os
@@ -80,7 +80,7 @@ def test_has_the_attributes_of_pykmip_that_scripts_use(arguments):
         package.server.main
 
 
-def test_settings_that_change_before_the_start_count(arguments, tmp_path):
+def test_start_uses_settings_that_changed_before(arguments, tmp_path):
     server = KmipServer(**arguments)
     log = tmp_path / "100% server.log"
     server.config.settings["logging_level"] = 10
@@ -100,7 +100,7 @@ def test_named_cipher_suites_are_those_of_the_suite(arguments):
     assert suite.ciphers == "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305"
 
 
-def test_another_suite_counts_from_the_start(arguments, pki):
+def test_start_uses_an_assigned_authentication_suite(arguments, pki):
     class Suite:
         protocol = ssl.PROTOCOL_TLS_SERVER
         ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384"
@@ -138,7 +138,7 @@ def test_the_parser_has_the_options_of_pykmip():
         assert (ours._short_opts, ours.dest, ours.type, ours.action) == forms
 
 
-def test_takes_a_settings_file_and_counts_arguments_more(arguments, tmp_path):
+def test_arguments_override_the_settings_file(arguments, tmp_path):
     conf = tmp_path / "server.conf"
     names = ("certificate_path", "key_path", "ca_path", "database_path")
     conf.write_text(
@@ -191,10 +191,10 @@ def test_wrong_settings_raise_in_the_constructor_as_they_do_in_pykmip(arguments,
     arguments.update(change)
     with pytest.raises(ConfigurationError, match=f"(?s){words}") as raised:
         KmipServer(**arguments)
-    assert "/dev/stdin" not in str(raised.value), "how the arguments travel is nobody's business"
+    assert "/dev/stdin" not in str(raised.value), "the message names the internal path of the settings"
     server = pytest.importorskip("kmip.services.server", reason="PyKMIP is not installed: nothing to compare with")
     exceptions = pytest.importorskip("kmip.core.exceptions")
-    # The port 0 is one that PyKMIP does not have.
+    # PyKMIP does not accept the port 0.
     arguments["port"] = change.get("port", 5696)
     with pytest.raises(exceptions.ConfigurationError):
         server.KmipServer(**arguments)
@@ -213,7 +213,7 @@ def test_a_wrong_settings_file_raises_in_the_constructor_by_its_name(arguments, 
         assert str(conf) in str(raised.value)
 
 
-def test_levels_may_be_numbers_and_paths_objects(arguments):
+def test_accepts_levels_as_numbers_and_paths_as_objects(arguments):
     arguments.update(logging_level=10, ca_path=pathlib.Path(arguments["ca_path"]))
     with KmipServer(**arguments) as server:
         assert server.port
@@ -222,16 +222,16 @@ def test_levels_may_be_numbers_and_paths_objects(arguments):
 @pytest.mark.parametrize(
     "change, words", [({"hostname": None}, "hostname.*missing"), ({"database_path": "/"}, "cannot be used")]
 )
-def test_the_start_says_what_is_wrong_in_the_servers_words(arguments, change, words):
+def test_errors_of_start_have_the_message_of_the_server(arguments, change, words):
     arguments.update(change)
     server = KmipServer(**arguments)
     with pytest.raises(ConfigurationError, match=f"(?s){words}") as raised:
         server.start()
-    assert "kmip-server-" not in str(raised.value), "the file that carries the arguments is nobody's business"
+    assert "kmip-server-" not in str(raised.value), "the message names the internal path of the settings"
     assert "What to do: " in str(raised.value)
 
 
-def test_a_port_that_is_taken_is_an_error_of_the_network(arguments):
+def test_a_port_in_use_is_a_networking_error(arguments):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -240,7 +240,7 @@ def test_a_port_that_is_taken_is_an_error_of_the_network(arguments):
             KmipServer(**arguments).start()
 
 
-def test_a_server_that_ends_by_itself_is_noticed(arguments):
+def test_serve_raises_if_the_server_ends(arguments):
     with KmipServer(**arguments) as server:
         os.kill(server.pid, signal.SIGKILL)
         with pytest.raises(NetworkingError, match="has ended"):
@@ -260,7 +260,7 @@ SCRIPT = """
 
 
 def script(arguments):
-    """A user's script, running; and the process that it started."""
+    """Starts a script that runs a server; returns its process and the number of the server's process."""
     root = str(pathlib.Path(package.__file__).parent.parent)
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
     process = subprocess.Popen(
@@ -272,7 +272,7 @@ def script(arguments):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_a_script_in_good_order(arguments, number):
+def test_a_signal_ends_a_script_and_its_server(arguments, number):
     process, pid = script(arguments)
     process.send_signal(number)
     assert process.communicate(timeout=15)[0] == "stopped\n"
@@ -280,7 +280,7 @@ def test_signals_end_a_script_in_good_order(arguments, number):
     assert not exists(pid)
 
 
-def test_no_server_stays_behind_a_script_that_is_killed(arguments):
+def test_a_server_ends_if_its_script_is_killed(arguments):
     process, pid = script(arguments)
     process.kill()
     process.communicate(timeout=15)
@@ -310,11 +310,11 @@ def test_containers_open_with_their_password(tmp_path):
         with pytest.raises(ValueError):
             pkcs12.load_key_and_certificates(data, b"another")
         if shutil.which("openssl"):
-            told = subprocess.run(
+            output = subprocess.run(
                 ["openssl", "pkcs12", "-in", str(path), "-passin", f"file:{password}", "-nodes"],
                 stdout=subprocess.PIPE, check=True,
             ).stdout
-            assert told.count(b"BEGIN CERTIFICATE") == 2 and b"PRIVATE KEY" in told
+            assert output.count(b"BEGIN CERTIFICATE") == 2 and b"PRIVATE KEY" in output
     with pytest.raises(ConfigurationError, match="password"):
         make_certificates(tmp_path / "other", pkcs12=tmp_path / "none")
     password.write_text("\n")
@@ -323,13 +323,13 @@ def test_containers_open_with_their_password(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_certificates_are_not_written_over(pki):
+def test_certificates_are_not_overwritten(pki):
     with pytest.raises(ConfigurationError, match="exists already"):
         make_certificates(pki.folder)
 
 
 def exists(pid):
-    """Whether the process runs; one that waits for its parent to look has ended."""
+    """Returns whether the process runs; a zombie process has ended."""
     try:
         state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
