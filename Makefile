@@ -1,21 +1,21 @@
 # What people and CI run. CI calls only these targets (.ci/run).
 
-# cargo's own rule for where builds go.
+# The folder of builds, by cargo's rule.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-# What `make run` leaves behind: a throw-away PKI, the database and the log. Remove it to begin anew.
+# The files of `make run`: temporary certificates, the database and the log. Remove the folder to start again.
 RUN := target/run
 PKI := $(RUN)/pki
 PORT := 5696
 
-# The files that --make-certs writes, as bin/create_certificates of PyKMIP names them.
+# The files that --make-certs creates, with the names of PyKMIP's bin/create_certificates.
 CA := $(PKI)/root_certificate.pem
 SERVER_CERTIFICATE := $(PKI)/server_certificate.pem
 SERVER_KEY := $(PKI)/server_key.pem
 CLIENT_CERTIFICATE := $(PKI)/client_certificate_john_doe.pem
 CLIENT_KEY := $(PKI)/client_key_john_doe.pem
 
-# What `make bench` leaves behind: another PKI, the databases, the logs.
+# The files of `make bench`: certificates, databases and logs.
 BENCH := $(TARGET)/bench
 LOAD = $(TARGET)/release/examples/load -b $(TARGET)/release/run_server -k $(BENCH)/pki -o $(BENCH)/data
 
@@ -47,62 +47,62 @@ export FIRST_KEY
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-run: $(CA) ## Builds the server and serves on 127.0.0.1:5696 with a throw-away PKI under target/run.
+run: $(CA) ## Builds the server and serves on 127.0.0.1:5696 with temporary certificates in target/run.
 	cargo build --release
 	@printf '\nWith PyKMIP installed (pip install pykmip), paste into a python3 started in this folder:\n\n%s\n\n' "$$FIRST_KEY"
 	@exec $(TARGET)/release/run_server -n 127.0.0.1 -p $(PORT) \
 		-c $(SERVER_CERTIFICATE) -k $(SERVER_KEY) -a $(CA) -s Basic \
 		-d $(RUN)/kmip.database -l $(RUN)/server.log
 
-# Made once, so that a client that was set up stays valid.
+# Created once, so that the settings of clients stay valid.
 $(CA):
 	@mkdir -p $(RUN)
 	cargo build --release
 	$(TARGET)/release/run_server --make-certs $(PKI)
 
-test: ## Runs every test, PyKMIP's client and its own tests included, against the release build.
+test: ## Runs all tests against the release build, including PyKMIP's client and PyKMIP's tests.
 	cargo build --release
 	KMIP_SERVER_BINARY="$(abspath $(TARGET))/release/run_server" cargo test
-	@test -n "$(KMIP_CORPUS)" || echo "KMIP_CORPUS is not set: the standard's test cases were skipped"
+	@test -n "$(KMIP_CORPUS)" || echo "the standard's test cases were skipped, because KMIP_CORPUS is not set; set it to their folder"
 
-# The tests that compare these files write them, too.
+# The tests that compare these files also write them.
 generated: ## Writes server.conf.example, and the generated parts of docs/, COMPATIBILITY.md and the manual page.
 	KMIP_WRITE_GENERATED=1 cargo test --test integration -- generated explain::the_document
 
-# KMIP_CORPUS names the folder of the cases; CASE and VERSION (as VERSION=1.4) narrow the run down. A run of everything
-# writes its counts into docs/conformance.md. CONFORMANCE_KEEP=waiting writes tests/conformance/waiting.txt anew instead.
+# KMIP_CORPUS names the folder of the cases; CASE and VERSION (such as VERSION=1.4) select some of them. A run of all cases
+# writes its counts to docs/conformance.md. CONFORMANCE_KEEP=waiting writes tests/conformance/waiting.txt instead.
 CONFORMANCE_KEEP := counts
-conformance: ## Replays the standard's own test cases, and counts those that pass in docs/conformance.md.
+conformance: ## Replays the test cases of the standard, and writes the counts to docs/conformance.md.
 	@test -n "$(KMIP_CORPUS)" || { echo "usage: make conformance KMIP_CORPUS=DIR [CASE=NAME] [VERSION=1.4]"; exit 2; }
 	KMIP_CORPUS="$(abspath $(KMIP_CORPUS))" CASE="$(CASE)" VERSION="$(VERSION)" CONFORMANCE_KEEP="$(CONFORMANCE_KEEP)" \
 		cargo test --release --test integration conformance -- --nocapture --test-threads=1
 
-crash: ## Kills the server ROUNDS times (100) while clients write, and looks for anything lost or half done.
+crash: ## Kills the server ROUNDS times (100) while clients write, and checks for lost and incomplete changes.
 	KMIP_CRASH_ROUNDS=$(or $(ROUNDS),100) cargo test --test integration kills -- --nocapture
 
-soak: ## A mixed load from 64 clients for SECONDS (600): what was written is read back, memory stays flat.
+soak: ## A mixed load from 64 clients for SECONDS (600): checks the written objects and the memory.
 	KMIP_SOAK_SECONDS=$(or $(SECONDS),600) cargo test --release --test integration soak -- --nocapture
 
-# The instrumentation that libFuzzer follows, which a stable compiler has too (the flags are cargo-fuzz's), and the
-# sanitizers left out: the code of this package has nothing unsafe.
+# The instrumentation for libFuzzer, with cargo-fuzz's flags, which stable compilers support. Without sanitizers, because
+# this package contains no unsafe code.
 FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 	-Cllvm-args=-sanitizer-coverage-trace-compares --cfg=fuzzing
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-# Its packages in the versions of this folder: what is fuzzed is what is shipped, and `make check` compiles it once.
+# The fuzz targets use the packages of the release in the same versions; `make check` then compiles them once.
 fuzz/Cargo.lock: Cargo.lock
 	cp $< $@
 
-fuzz: fuzz/Cargo.lock ## Runs each program of fuzz/ for SECONDS (240), on all processors; needs a C++ compiler.
+fuzz: fuzz/Cargo.lock ## Runs each fuzz target for SECONDS (240), on all processors; needs a C++ compiler.
 	KMIP_SEEDS="$(CURDIR)/fuzz" cargo test --test integration seeds
 	cd fuzz && CARGO_TARGET_DIR="$(abspath $(TARGET))/fuzz" RUSTFLAGS="$(FUZZ_FLAGS)" \
 		cargo build --release --target $(HOST)
 	FUZZ_LEAST=$(if $(SECONDS),,50000000) \
 		fuzz/run $(TARGET)/fuzz/$(HOST)/release $(or $(SECONDS),240) $(FUZZ_TARGETS)
 
-check: fuzz/Cargo.lock ## Formatting, lints, documentation, and licences and advisories where cargo-deny is installed.
+check: fuzz/Cargo.lock ## Formatting, lints, documentation; licences and advisories if cargo-deny is installed.
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	@for features in "" certificates http log-file slugs; do \
@@ -114,26 +114,26 @@ check: fuzz/Cargo.lock ## Formatting, lints, documentation, and licences and adv
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
 	@PATH="$(abspath $(TARGET))/tools/bin:$$PATH"; \
 	if ! cargo deny --version >/dev/null 2>&1; then \
-		echo "cargo-deny is not installed (make tools): licences and advisories are not checked"; \
+		echo "licences and advisories are not checked, because cargo-deny is not installed; run make tools"; \
 	elif cargo deny fetch db >/dev/null 2>&1; then cargo deny check --hide-inclusion-graph; \
 	else \
-		echo "the database of advisories cannot be reached: advisories are not checked"; \
+		echo "advisories are not checked, because their database cannot be reached"; \
 		cargo deny check --hide-inclusion-graph bans licenses sources; \
 	fi
 
-# Of a known version, and not optimised: it takes minutes to build and seconds to run.
+# A fixed version, not optimised, because it takes minutes to build and seconds to run.
 tools: $(TARGET)/tools/bin/cargo-deny ## Installs cargo-deny into target/tools, for `make check`.
 $(TARGET)/tools/bin/cargo-deny:
 	cargo install cargo-deny --version 0.20.2 --locked --debug \
 		--root $(TARGET)/tools --target-dir $(TARGET)/tools/build
 
-# ECDSA certificates: with RSA ones, handshakes measure little else than the server's signature.
+# ECDSA certificates, because with RSA the server's signature dominates the measurement of handshakes.
 $(BENCH)/pki:
 	@mkdir -p $(BENCH)
 	cargo build --release
 	$(TARGET)/release/run_server --make-certs $(BENCH)/pki --ec
 
-# With FLUSH=2.4, every flush of every process takes 2.4 ms longer, as on a disk that does some hundred commits a second.
+# With FLUSH=2.4, each flush takes 2.4 ms longer, as on a disk that performs some hundred commits per second.
 SLOW_FLUSH := $(BENCH)/slow_flush.so
 SLOW = $(if $(FLUSH),FLUSH_MILLISECONDS=$(FLUSH) LD_PRELOAD="$(abspath $(SLOW_FLUSH))")
 
@@ -141,7 +141,7 @@ $(SLOW_FLUSH): examples/load/slow_flush.c
 	@mkdir -p $(BENCH)
 	$(CC) -shared -fPIC -O2 -o $@ $< -ldl
 
-bench: $(BENCH)/pki $(if $(FLUSH),$(SLOW_FLUSH)) ## Measures the release server on a fresh store, beside what bounds it; about three minutes.
+bench: $(BENCH)/pki $(if $(FLUSH),$(SLOW_FLUSH)) ## Measures the release server on a new store, and the limits of the machine; about three minutes.
 	cargo build --release --bin run_server --example load
 	@ulimit -n 4096; $(SLOW) $(LOAD) bench
 
@@ -150,10 +150,10 @@ bench-pykmip: $(BENCH)/pki $(if $(FLUSH),$(SLOW_FLUSH)) ## The same, with PyKMIP
 	@ulimit -n 4096; python=$$(python3 tests/interop/prepare.py) && \
 		$(SLOW) $(LOAD) -y "$$(dirname "$$python")/pykmip-server" bench
 
-# BASE names the revision to compare the working tree with; LIMIT is by how many percent instructions may rise.
+# BASE names the revision to compare with; LIMIT is the permitted rise of instructions in percent.
 COMPARE := $(TARGET)/compare
 LIMIT := 2
-bench-compare: $(BENCH)/pki ## Compares the working tree with BASE=REV: instructions per request, and rates in paired runs.
+bench-compare: $(BENCH)/pki ## Compares the working tree with BASE=REV: instructions per request, and paired rates.
 	@test -n "$(BASE)" || { echo "usage: make bench-compare BASE=REV [LIMIT=2]"; exit 2; }
 	@command -v valgrind >/dev/null || { echo "valgrind is not installed (Debian: apt-get install valgrind)"; exit 1; }
 	rm -rf $(COMPARE) && mkdir -p $(COMPARE)/source && git archive $(BASE) | tar -x -C $(COMPARE)/source
@@ -163,20 +163,20 @@ bench-compare: $(BENCH)/pki ## Compares the working tree with BASE=REV: instruct
 	cp $(TARGET)/release/run_server $(COMPARE)/new
 	benches/compare.py $(COMPARE)/base $(COMPARE)/new --load $(TARGET)/release/examples/load --pki $(BENCH)/pki --limit $(LIMIT)
 
-# maturin in an environment of its own, so that nothing is installed beside it.
+# maturin in an environment of its own, so that it changes no other environment.
 MATURIN := $(TARGET)/maturin
 
 $(MATURIN)/bin/maturin:
 	python3 -m venv $(MATURIN)
 	$(MATURIN)/bin/pip install --quiet --disable-pip-version-check 'maturin>=1.9,<2'
 
-wheel: $(MATURIN)/bin/maturin ## Builds the Python wheel, with the executables in it, into target/wheels.
+wheel: $(MATURIN)/bin/maturin ## Builds the Python wheel, which contains the executables, into target/wheels.
 	cd python && "$(abspath $(MATURIN))/bin/maturin" build --release --locked --out "$(abspath $(TARGET))/wheels"
 
-wheel-test: wheel ## Installs the wheel into fresh environments and uses it there, PyKMIP's own tests included.
+wheel-test: wheel ## Installs the wheel into new environments and tests it there, also with PyKMIP's tests.
 	python3 packaging/test_wheel.py "$$(ls -t $(TARGET)/wheels/kmip_server-*.whl | head -1)"
 
-# Not a debug build: it compresses.
+# A release build, because cargo-deb compresses.
 $(TARGET)/tools/bin/cargo-deb:
 	cargo install cargo-deb --version 3.8.0 --locked \
 		--root $(TARGET)/tools --target-dir $(TARGET)/tools/build
@@ -185,5 +185,5 @@ deb: $(TARGET)/tools/bin/cargo-deb ## Builds the Debian package into target/debi
 	cargo build --release --locked
 	PATH="$(abspath $(TARGET))/tools/bin:$$PATH" cargo deb --no-build --quiet
 
-deb-test: deb ## Installs the Debian package into a system of its own, and runs, upgrades and removes it there.
+deb-test: deb ## Installs, runs, upgrades and removes the Debian package in a system of its own.
 	python3 packaging/test_deb.py "$$(ls -t $(TARGET)/debian/kmip-server_*.deb | head -1)"

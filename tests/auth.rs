@@ -57,14 +57,14 @@ fn user_is_the_common_name_of_the_certificate() {
 /// without a last slash, and does not encode the name in the redirect.
 pub(crate) struct Slugs {
     pub(crate) url: String,
-    asked: Receiver<String>,
+    requests: Receiver<String>,
 }
 
 pub(crate) fn slugs(answers: &'static [(&'static str, &'static str)]) -> Slugs {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let url = format!("{origin}/slugs");
-    let (sender, asked) = channel();
+    let (sender, requests) = channel();
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -87,7 +87,7 @@ pub(crate) fn slugs(answers: &'static [(&'static str, &'static str)]) -> Slugs {
             drop(stream.write_all(answer.as_bytes()));
         }
     });
-    Slugs { url, asked }
+    Slugs { url, requests }
 }
 
 const JOHN: &[(&str, &str)] = &[
@@ -118,10 +118,10 @@ fn service_is_queried_for_groups_at_each_request() {
     for _ in 0..2 {
         let john = rules.identify(&peer("John Doe"), None).unwrap();
         assert_eq!(john, Identity { principal: "John Doe".into(), groups: groups.clone(), delegate: None });
-        let asked: Vec<_> = service.asked.try_iter().collect();
+        let requests: Vec<_> = service.requests.try_iter().collect();
         let user = "/slugs/users/John%20Doe";
         assert_eq!(
-            asked,
+            requests,
             [user.to_owned(), format!("{user}/"), format!("{user}/groups"), format!("{user}/groups/")]
         );
     }
@@ -174,11 +174,11 @@ fn services_are_queried_in_order_until_one_knows_the_user() {
         rules.identify(&peer("Jane"), None).unwrap(),
         Identity { principal: "Jane".into(), groups: None, delegate: None }
     );
-    assert!(first.asked.try_iter().count() > 0);
-    assert!(second.asked.try_iter().count() > 0);
+    assert!(first.requests.try_iter().count() > 0);
+    assert!(second.requests.try_iter().count() > 0);
     rules.identify(&peer("John Doe"), None).unwrap();
     assert_eq!(
-        second.asked.try_iter().count(),
+        second.requests.try_iter().count(),
         0,
         "the second service is not queried if the first knows the user"
     );
@@ -205,6 +205,6 @@ fn removed_group_has_no_effect_from_the_next_request_on() {
     for _ in 0..2 {
         let answer = client.exchange(&request(0)).unwrap();
         assert!(String::from_utf8_lossy(&answer).contains("Group B"));
-        assert_eq!(service.asked.try_iter().count(), 4);
+        assert_eq!(service.requests.try_iter().count(), 4);
     }
 }

@@ -92,15 +92,15 @@ fn exports_all_data_and_imports_it_into_another_server() {
     assert!(counts.0 > 20 && counts.1 > 0, "{counts:?}");
 
     let plain = path("plain");
-    let said = done(&["-d", &from, "--export", &plain]);
-    assert_eq!(said, format!("Exported {} objects to {plain}.\n", before["object"].len()));
+    let output = done(&["-d", &from, "--export", &plain]);
+    assert_eq!(output, format!("Exported {} objects to {plain}.\n", before["object"].len()));
     assert!(fs::read_to_string(&plain).unwrap().lines().all(|line| line.starts_with('{')));
     done(&["--database_path", &from, "--export", &file, "--seal-key", &seal]);
     assert!(!fs::read_to_string(&file).unwrap().contains("Object"));
     for (file, more) in [(&plain, &[][..]), (&file, &["--seal-key", seal.as_str()][..])] {
         drop(fs::remove_file(&to));
-        let said = done(&[&["-d", &to, "--import", file], more].concat());
-        assert_eq!(said, format!("Imported {} objects into {to}.\n", before["object"].len()));
+        let output = done(&[&["-d", &to, "--import", file], more].concat());
+        assert_eq!(output, format!("Imported {} objects into {to}.\n", before["object"].len()));
         assert_eq!(rows(Path::new(&to)), before);
         let refused = refused(1, &[&["-d", &to, "--import", file], more].concat());
         assert!(refused.contains("the database has an object 1 already"), "{refused}");

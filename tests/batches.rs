@@ -17,37 +17,37 @@ use crate::corpus::{self, algorithm, length, message_of, named, peer, statuses, 
 
 /// A call of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum Call {
     Read,
     Locate,
     /// A transaction that is durable when the call returns.
     Change,
     Begin,
-    Settle,
+    Wait,
 }
 
 /// A store that records its calls and can fail commits.
 #[derive(Clone, Default)]
-struct Watched {
+struct RecordingStore {
     objects: Arc<Memory>,
-    asked: Arc<Mutex<Vec<Asked>>>,
-    loses: Arc<Mutex<bool>>,
+    calls: Arc<Mutex<Vec<Call>>>,
+    fails_commits: Arc<Mutex<bool>>,
 }
 
-impl Watched {
-    fn note(&self, asked: Asked) {
-        self.asked.lock().unwrap().push(asked);
+impl RecordingStore {
+    fn record(&self, call: Call) {
+        self.calls.lock().unwrap().push(call);
     }
 }
 
-impl Store for Watched {
+impl Store for RecordingStore {
     fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
-        self.note(Asked::Read);
+        self.record(Call::Read);
         self.objects.read(id)
     }
 
     fn locate(&self, query: &Query) -> Result<Located, Error> {
-        self.note(Asked::Locate);
+        self.record(Call::Locate);
         self.objects.locate(query)
     }
 
@@ -56,7 +56,7 @@ impl Store for Watched {
     }
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
-        self.note(Asked::Change);
+        self.record(Call::Change);
         self.objects.change(job)
     }
 
@@ -64,18 +64,18 @@ impl Store for Watched {
         &'s self,
         job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
     ) -> Result<Box<dyn PendingCommit + 's>, Error> {
-        self.note(Asked::Begin);
+        self.record(Call::Begin);
         self.objects.change(job)?;
-        Ok(Box::new(Begun(self)))
+        Ok(Box::new(Pending(self)))
     }
 }
 
-struct Begun<'s>(&'s Watched);
+struct Pending<'s>(&'s RecordingStore);
 
-impl PendingCommit for Begun<'_> {
+impl PendingCommit for Pending<'_> {
     fn wait(self: Box<Self>) -> Result<(), Error> {
-        self.0.note(Asked::Settle);
-        if *self.0.loses.lock().unwrap() { Err(Error::GroupLost) } else { Ok(()) }
+        self.0.record(Call::Wait);
+        if *self.0.fails_commits.lock().unwrap() { Err(Error::GroupLost) } else { Ok(()) }
     }
 }
 
@@ -83,13 +83,13 @@ type Item<'a> = (Operation, &'a dyn Fn(&mut Writer));
 
 /// Returns the results of the items of a batch and the calls of the store.
 fn batch(
-    store: &Watched,
+    store: &RecordingStore,
     option: BatchErrorContinuationOption,
     items: &[Item<'_>],
-) -> (Vec<ResultStatus>, Vec<Asked>) {
+) -> (Vec<ResultStatus>, Vec<Call>) {
     let dispatcher = corpus::bare_dispatcher(Box::new(store.clone()));
     let reply = dispatcher.respond(&message_of(V1_4, Some(option), items), peer());
-    (statuses(&reply.message), std::mem::take(&mut store.asked.lock().unwrap()))
+    (statuses(&reply.message), std::mem::take(&mut store.calls.lock().unwrap()))
 }
 
 fn create(writer: &mut Writer) {
@@ -110,30 +110,30 @@ use ResultStatus::{OperationFailed, Success};
 
 #[test]
 fn commits_the_changes_of_a_batch_together_at_its_end() {
-    let (statuses, asked) = batch(&Watched::default(), Stop, &[CREATE, ACTIVATE, GET, CREATE]);
+    let (statuses, calls) = batch(&RecordingStore::default(), Stop, &[CREATE, ACTIVATE, GET, CREATE]);
     assert_eq!(statuses, [Success; 4]);
-    let changes = asked.iter().filter(|asked| **asked == Asked::Begin).count();
-    let expected = [vec![Asked::Begin; changes], vec![Asked::Settle; changes]].concat();
-    assert_eq!(asked, expected, "nothing is read past the batch's own changes, and nothing is settled early");
+    let changes = calls.iter().filter(|call| **call == Call::Begin).count();
+    let expected = [vec![Call::Begin; changes], vec![Call::Wait; changes]].concat();
+    assert_eq!(calls, expected, "the batch reads only its own changes, and waits for the commits at its end");
 }
 
 #[test]
 fn commits_a_request_of_one_item_on_its_own() {
-    assert_eq!(batch(&Watched::default(), Stop, &[CREATE]), (vec![Success], vec![Asked::Change]));
+    assert_eq!(batch(&RecordingStore::default(), Stop, &[CREATE]), (vec![Success], vec![Call::Change]));
 }
 
 #[test]
 fn locate_finds_the_changes_of_earlier_items_of_the_batch() {
     let locate = |writer: &mut Writer| corpus::flat(&[named("one")], writer);
     let items = [CREATE, (Operation::Locate, &locate as &dyn Fn(&mut Writer)), GET];
-    let (statuses, asked) = batch(&Watched::default(), Stop, &items);
-    assert_eq!(statuses, [Success; 3], "Get takes the one that Locate found");
-    assert_eq!(asked[..3], [Asked::Begin, Asked::Settle, Asked::Locate]);
+    let (statuses, calls) = batch(&RecordingStore::default(), Stop, &items);
+    assert_eq!(statuses, [Success; 3], "Get uses the object that Locate returned");
+    assert_eq!(calls[..3], [Call::Begin, Call::Wait, Call::Locate]);
 }
 
 #[test]
 fn a_failed_item_does_not_roll_back_other_items() {
-    let store = Watched::default();
+    let store = RecordingStore::default();
     let (statuses, _) = batch(&store, Continue, &[CREATE, ACTIVATE, ACTIVATE, GET]);
     assert_eq!(statuses, [Success, Success, OperationFailed, Success]);
     let (statuses, _) = batch(&store, Stop, &[CREATE, ACTIVATE, ACTIVATE, GET]);
@@ -143,8 +143,8 @@ fn a_failed_item_does_not_roll_back_other_items() {
 
 #[test]
 fn does_not_acknowledge_changes_whose_commit_failed() {
-    let store = Watched::default();
-    *store.loses.lock().unwrap() = true;
+    let store = RecordingStore::default();
+    *store.fails_commits.lock().unwrap() = true;
     let (statuses, _) = batch(&store, Continue, &[VERSIONS, CREATE, VERSIONS, CREATE]);
     assert_eq!(statuses, [Success, OperationFailed, Success, OperationFailed]);
     let locate = |writer: &mut Writer| corpus::flat(&[named("one")], writer);
@@ -155,13 +155,13 @@ fn does_not_acknowledge_changes_whose_commit_failed() {
 
 #[test]
 fn does_not_notify_clients_of_changes_whose_commit_failed() {
-    let store = Watched::default();
+    let store = RecordingStore::default();
     let policies = PolicyStore::fixed(Policies::builtin());
     let services = Services::new(Box::new(store.clone()), policies);
     let authenticator = Authenticator::new(true, Vec::new());
     let dispatcher = Dispatcher::with_listeners(services, authenticator, ["John Doe".to_owned()]);
-    let waiting = |loses: bool| {
-        *store.loses.lock().unwrap() = loses;
+    let waiting = |fails_commits: bool| {
+        *store.fails_commits.lock().unwrap() = fails_commits;
         dispatcher.respond(&message_of(V1_4, Some(Continue), &[CREATE, VERSIONS, CREATE]), peer());
         dispatcher.deliveries().status()[0].waiting
     };

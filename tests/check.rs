@@ -1,4 +1,4 @@
-//! `--check-config`: it finds each mistake, and leaves everything as it was.
+//! `--check-config`: reports each mistake, and changes no file.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use crate::corpus::dispatcher_on;
 use crate::harness::{Authority, Credential, Pki, Running};
 
-/// Certificates and settings in which there is nothing to find.
+/// Returns certificates and settings without mistakes.
 fn clean() -> Pki {
     let pki = Pki::new();
     protect(&pki, "server.key");
@@ -26,8 +26,8 @@ fn protect(pki: &Pki, name: &str) {
     fs::set_permissions(pki.folder.path(name), Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Every file of the folder with what it holds, but for SQLite's index of its log, which says who reads, and the log of
-/// a server that runs.
+/// Returns the files of the folder with their contents, except SQLite's index of its log, which lists the readers, and
+/// the log of a running server.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = entries
@@ -35,7 +35,8 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     files.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect()
 }
 
-/// What a check says of the settings with these lines and options. Nothing may have changed by it.
+/// Checks the settings with these lines and options. Returns whether the check passes, and its output; asserts that no
+/// file changes.
 fn check(pki: &Pki, lines: &str, options: &[&str]) -> (bool, String) {
     let settings = pki.settings(lines);
     let before = files(&pki.folder.path(""));
@@ -57,14 +58,14 @@ fn check(pki: &Pki, lines: &str, options: &[&str]) -> (bool, String) {
     (output.status.success(), text)
 }
 
-/// The check passes, and warns of one thing alone, in these words.
+/// Asserts that the check passes with exactly one warning, which contains `words`.
 fn warns(pki: &Pki, lines: &str, options: &[&str], words: &str) {
     let (passes, text) = check(pki, lines, options);
     let found: Vec<_> = text.lines().filter(|line| line.starts_with("warning: ")).collect();
     assert!(passes && found.len() == 1 && found[0].contains(words), "{words}: {text}");
 }
 
-/// The check fails, with one error, in these words.
+/// Asserts that the check fails with exactly one error, which contains `words`.
 fn fails(pki: &Pki, lines: &str, options: &[&str], words: &str) {
     let (passes, text) = check(pki, lines, options);
     let found: Vec<_> = text.lines().filter(|line| line.starts_with("error: ")).collect();
@@ -72,7 +73,7 @@ fn fails(pki: &Pki, lines: &str, options: &[&str], words: &str) {
     assert!(found[0].contains("What to do: "), "{text}");
 }
 
-/// The check passes, finds nothing, and says this.
+/// Asserts that the check passes without warnings, and that its output contains `words`.
 fn says(pki: &Pki, lines: &str, options: &[&str], words: &str) {
     let (passes, text) = check(pki, lines, options);
     assert!(passes && !text.contains("warning: ") && text.contains(words), "{words}: {text}");
@@ -103,7 +104,7 @@ fn what_the_server_would_do_is_told() {
     says(&pki, &format!("status_path={}", pki.folder.path("status").display()), &[], "Writes its state to ");
 }
 
-/// Makes another certificate of a server's.
+/// Replaces the certificate of the server.
 type Change<'a> = &'a dyn Fn(&mut CertificateParams);
 
 fn replace(pki: &Pki, credential: &Credential) {
@@ -179,7 +180,7 @@ fn the_certificates_that_clients_are_trusted_by_are_judged() {
     pki.folder.write("ca.pem", broken);
     let (passes, text) = check(&pki, "", &[]);
     assert!(!passes && text.contains("holds a broken certificate"), "{text}");
-    // One that is its own CA and says that it is none.
+    // A self-signed certificate whose Basic Constraints state that it is no CA.
     let alone = Authority::with("localhost", |params| {
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages.clear();
@@ -228,7 +229,7 @@ fn databases_are_told_apart_and_left_as_they_are() {
         let settings = pki.settings(&one).display().to_string();
         let server = Running::start(["-f", &settings, "-l", &path("log"), "-d", &database]);
         says(&pki, &one, &["-d", &database], "Serves 10 objects in ");
-        // What a server leaves behind that is killed.
+        // SIGKILL leaves the files as they are.
         drop(server);
     }
     says(&pki, &one, &["-d", &database], ", which are sealed\n");
@@ -287,7 +288,7 @@ fn policies_addresses_suites_and_services_are_judged() {
 
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     warns(&pki, "", &["-p", &taken.local_addr().unwrap().port().to_string()], "is in use now");
-    // An address of documents (RFC 5737), which no machine has.
+    // An address for documentation (RFC 5737), which no machine has.
     fails(&pki, "", &["-n", "192.0.2.1"], "cannot listen on 192.0.2.1");
     warns(&pki, "tls_cipher_suites=AES128-SHA256", &[], "not offered: AES128-SHA256. None is left");
     warns(&pki, "[auth:other]\nenabled=True", &[], "[auth:other]: there is no such authentication service");
@@ -319,7 +320,7 @@ fn settings_that_cannot_be_read_are_refused_as_by_a_start() {
         let (code, error) = run(&["-p", "many"]);
         assert!(code == Some(2) && error.contains("'port'"), "{error}");
     }
-    // The settings alone are no matter of what the files hold.
+    // The check of the settings does not read the files.
     let settings = pki.settings("").display().to_string();
     pki.folder.write("server.pem", "nothing");
     let output =

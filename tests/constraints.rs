@@ -18,7 +18,7 @@ fn set(caller: &mut Caller, constraints: Option<&Constraints>) -> Answer {
     })
 }
 
-fn told(caller: &mut Caller) -> Constraints {
+fn constraints_of(caller: &mut Caller) -> Constraints {
     let answer = caller.ask(V2_1, Operation::GetConstraints, |_| ());
     answer.all(Tag::Constraints).remove(0)
 }
@@ -52,14 +52,14 @@ fn new_objects_must_meet_the_constraints_of_their_creator() {
         let mut john = server.caller(&pki, &pki.client);
         let before = create(&mut john, V2_1, 128, None).id();
         set(&mut john, Some(&constraints)).done();
-        assert_eq!(told(&mut john), constraints);
+        assert_eq!(constraints_of(&mut john), constraints);
         assert_eq!(john.get(V2_1, &before).object_type(), ObjectType::SymmetricKey);
         create(&mut john, V2_1, 192, None).id()
     };
     // They survive a restart and apply to requests of other versions too.
     let server = Live::start(&config);
     let mut john = server.caller(&pki, &pki.client);
-    assert_eq!(told(&mut john), constraints);
+    assert_eq!(constraints_of(&mut john), constraints);
     for (version, reason) in [
         (V1_4, ResultReason::PermissionDenied),
         (V2_0, ResultReason::PermissionDenied),
@@ -77,11 +77,11 @@ fn new_objects_must_meet_the_constraints_of_their_creator() {
     assert_eq!(refused, ResultReason::ConstraintViolation);
 
     let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
-    assert_eq!(told(&mut jane), Constraints::default());
+    assert_eq!(constraints_of(&mut jane), Constraints::default());
     create(&mut jane, V2_1, 128, None).done();
 
     set(&mut john, None).done();
-    assert_eq!(told(&mut john), Constraints::default());
+    assert_eq!(constraints_of(&mut john), Constraints::default());
     create(&mut john, V2_1, 128, None).done();
 }
 
@@ -109,5 +109,5 @@ fn constraints_have_a_size_limit_and_exist_only_in_2_1() {
         let refused = john.ask(V2_0, operation, |_| ()).refused();
         assert_eq!(refused, ResultReason::OperationNotSupported);
     }
-    assert_eq!(told(&mut john), Constraints::default());
+    assert_eq!(constraints_of(&mut john), Constraints::default());
 }

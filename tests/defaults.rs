@@ -24,7 +24,7 @@ fn set_payload(defaults: Option<&DefaultsInformation>, writer: &mut Writer) {
     }
 }
 
-fn told(caller: &mut Caller) -> Vec<DefaultsInformation> {
+fn defaults_of(caller: &mut Caller) -> Vec<DefaultsInformation> {
     let answer = caller.ask(V2_1, Operation::Query, |writer| {
         QueryFunction::QueryDefaultsInformation.write(Tag::QueryFunction, writer);
     });
@@ -73,13 +73,13 @@ fn new_objects_have_the_defaults_of_their_creator_for_absent_attributes() {
         let server = Live::start(&config);
         let mut john = server.caller(&pki, &pki.client);
         assert_eq!(create(&mut john, V2_1, &[]).refused(), ResultReason::InvalidField);
-        assert_eq!(told(&mut john), []);
+        assert_eq!(defaults_of(&mut john), []);
         set(&mut john, Some(&keys())).done();
     }
     // They survive a restart and apply to requests of other versions too.
     let server = Live::start(&config);
     let mut john = server.caller(&pki, &pki.client);
-    assert_eq!(told(&mut john), [keys()]);
+    assert_eq!(defaults_of(&mut john), [keys()]);
     let strong = attribute(Tag::ObjectGroup, &"strong".to_owned());
     for version in [V1_2, V1_4, V2_0, V2_1] {
         for (given, expected) in [(vec![], 192), (vec![strong.clone()], 256), (vec![length(128)], 128)] {
@@ -88,11 +88,11 @@ fn new_objects_have_the_defaults_of_their_creator_for_absent_attributes() {
         }
     }
     let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
-    assert_eq!(told(&mut jane), []);
+    assert_eq!(defaults_of(&mut jane), []);
     assert_eq!(create(&mut jane, V2_1, &[]).refused(), ResultReason::InvalidField);
 
     set(&mut john, None).done();
-    assert_eq!(told(&mut john), []);
+    assert_eq!(defaults_of(&mut john), []);
     assert_eq!(create(&mut john, V2_1, &[]).refused(), ResultReason::InvalidField);
 }
 
@@ -157,7 +157,7 @@ fn rejects_defaults_that_no_object_can_have_and_defaults_before_2_1() {
     assert_eq!(refused(vec![of(&keys, None, vec![identifier])]), ResultReason::InvalidField);
     let template = of(&[ObjectType::Template], None, vec![length(128)]);
     assert_eq!(refused(vec![template]), ResultReason::InvalidObjectType);
-    assert_eq!(told(&mut john), []);
+    assert_eq!(defaults_of(&mut john), []);
     let old = john.ask(V2_0, Operation::SetDefaults, |_| ()).refused();
     assert_eq!(old, ResultReason::OperationNotSupported);
 }

@@ -1,4 +1,4 @@
-//! Every failed start says what to do about it, and what it says is what `--explain` and docs/errors.md say.
+//! Every failed start prints what to do, in the words of `--explain` and docs/errors.md.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,13 +15,13 @@ use crate::corpus::dispatcher_on;
 use crate::generated;
 use crate::harness::{Authority, Pki, Running};
 
-/// What no test can bring about: with the reason for it.
-const NOT_HERE: [(&str, &str); 5] = [
+/// The codes that no test can cause, each with the reason.
+const UNTESTED: [(&str, &str); 5] = [
     ("feature-missing", "the tests run with all features"),
-    ("policy-broken", "a broken policy file keeps no server from starting"),
-    ("database-file-system", "it takes a file system that cannot share memory"),
-    ("no-thread", "it takes a system that refuses threads"),
-    ("internal", "it takes a bug"),
+    ("policy-broken", "a server starts with a broken policy file"),
+    ("database-file-system", "it needs a file system that cannot share memory"),
+    ("no-thread", "it needs a system that refuses threads"),
+    ("internal", "it needs a bug"),
 ];
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -30,7 +30,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// What ended with which code, and what those that were seen are.
+/// Failed starts, and the codes that they returned.
 struct Failures {
     pki: Pki,
     seen: BTreeSet<String>,
@@ -41,7 +41,7 @@ impl Failures {
         self.pki.folder.path(name).display().to_string()
     }
 
-    /// Runs what has to fail as `code` says.
+    /// Runs the program, which must fail with the explanation of `code`.
     fn expect(&mut self, code: &str, arguments: &[&str]) {
         let (exit, _, error) = run(arguments);
         let expected = STARTS.iter().find(|explanation| explanation.code == code).unwrap();
@@ -52,13 +52,13 @@ impl Failures {
         self.seen.insert(code.to_owned());
     }
 
-    /// Runs a server by the settings of [`Pki::settings`] with more lines, and these options.
+    /// Starts a server, which must fail, with the settings of [`Pki::settings`], more lines, and these options.
     fn start(&mut self, code: &str, settings: &str, options: &[&str]) {
         let (file, log) = (self.pki.settings(settings).display().to_string(), self.path("log"));
         self.expect(code, &[&["-f", &file, "-l", &log], options].concat());
     }
 
-    /// The same with another file of the certificates, which comes back after it.
+    /// Starts a server, which must fail, with other contents of a file, and restores the file.
     fn with_file(&mut self, code: &str, name: &str, text: &str) {
         let before = fs::read(self.pki.folder.path(name)).unwrap();
         self.pki.folder.write(name, text);
@@ -66,7 +66,7 @@ impl Failures {
         self.pki.folder.write(name, before);
     }
 
-    /// A database with objects.
+    /// Creates a database with objects and returns its path.
     fn database(&self, name: &str) -> String {
         drop(dispatcher_on(Box::new(Sqlite::open(&self.pki.folder.path(name)).unwrap())));
         self.path(name)
@@ -80,7 +80,7 @@ fn every_failed_start_says_what_to_do() {
     databases(&mut it);
     tasks(&mut it);
     let known: BTreeSet<_> = STARTS.iter().map(|explanation| explanation.code.to_owned()).collect();
-    let excused = NOT_HERE.map(|(code, _)| code.to_owned()).into();
+    let excused = UNTESTED.map(|(code, _)| code.to_owned()).into();
     assert_eq!(&it.seen | &excused, known, "a failed start is not tried here");
     assert!(it.seen.is_disjoint(&excused), "it can be brought about after all");
 }
@@ -185,25 +185,25 @@ fn tasks(it: &mut Failures) {
 #[test]
 fn every_code_and_every_result_reason_is_explained() {
     for explanation in STARTS.iter().chain(CONNECTIONS).chain(REASONS) {
-        let (code, said, error) = run(&["--explain", explanation.code]);
+        let (code, output, error) = run(&["--explain", explanation.code]);
         assert_eq!(code, Some(0), "{}: {error}", explanation.code);
-        assert!(said.starts_with(explanation.code), "{said}");
-        assert!(said.contains(explanation.meaning) && said.contains(explanation.advice), "{said}");
+        assert!(output.starts_with(explanation.code), "{output}");
+        assert!(output.contains(explanation.meaning) && output.contains(explanation.advice), "{output}");
     }
     for code in ["permission denied", "PERMISSION_DENIED", "PermissionDenied", "12", "0x0c"] {
         assert!(run(&["--explain", code]).1.starts_with("Permission Denied\n"), "{code}");
     }
     for reason in ResultReason::ALL {
-        let (code, said, _) = run(&["--explain", reason.name()]);
-        assert!(code == Some(0) && said.starts_with(reason.name()), "{said}");
+        let (code, output, _) = run(&["--explain", reason.name()]);
+        assert!(code == Some(0) && output.starts_with(reason.name()), "{output}");
     }
     let listed = run(&["--explain", "list"]).1;
     assert_eq!(listed.lines().count(), STARTS.len() + CONNECTIONS.len() + REASONS.len());
     let distinct: BTreeSet<_> = listed.lines().collect();
-    assert_eq!(distinct.len(), listed.lines().count(), "a code stands twice");
+    assert_eq!(distinct.len(), listed.lines().count(), "a code occurs twice");
 }
 
-/// The sources below a folder, as one text.
+/// Returns the concatenated sources of a folder and its subfolders.
 fn sources(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let text = entries.map(|path: PathBuf| match path.is_dir() {

@@ -59,16 +59,16 @@ fn access_to_a_record_without_a_permission_check_does_not_compile() {
     let examples = examples(&source);
     assert_eq!(examples.len(), 4, "every way around the gate has its example");
     for (code, example) in examples {
-        let said = compile(&example);
-        let errors: Vec<_> = said.lines().filter(|line| line.contains("error[")).collect();
+        let output = compile(&example);
+        let errors: Vec<_> = output.lines().filter(|line| line.contains("error[")).collect();
         assert!(
             matches!(errors[..], [only] if only.contains(&code)),
-            "{code} is expected of\n{example}\n{said}"
+            "{code} is expected of\n{example}\n{output}"
         );
     }
     // The same source without the error compiles.
-    let said = compile(
+    let output = compile(
         "pub fn owner(granted: &kmip_server::internals::engine::Granted) -> &str { &granted.owner.user }",
     );
-    assert!(!said.contains("error"), "{said}");
+    assert!(!output.contains("error"), "{output}");
 }

@@ -339,8 +339,9 @@ impl Running {
         stdout.read_line(&mut line).unwrap();
         let port = line.strip_prefix("Listening on ").and_then(|rest| rest.split_whitespace().next());
         let port = port.and_then(|port| port.parse().ok());
-        let port =
-            port.unwrap_or_else(|| panic!("the server said {line:?}, and its exit was {:?}", child.wait()));
+        let port = port.unwrap_or_else(|| {
+            panic!("the first line of the server is {line:?}, its exit {:?}", child.wait())
+        });
         Self { child, port, stdout: Some(stdout) }
     }
 
@@ -350,12 +351,12 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
-    /// What it has of the memory, in bytes.
+    /// Returns the resident memory of the process in bytes.
     pub(crate) fn resident(&self) -> u64 {
         resident(&self.child.id().to_string())
     }
 
-    /// The exit code, within the patience of a test.
+    /// Waits at most [`PATIENCE`] for the end of the process and returns its exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         within(|| self.child.try_wait().unwrap()).code()
     }

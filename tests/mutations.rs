@@ -17,11 +17,11 @@ use crate::harness::{Draw, PATIENCE, resident};
 
 /// The number of mutated requests; `KMIP_MUTATIONS` overrides it.
 const MUTATIONS: usize = 100_000;
-/// How many requests share a dispatcher. What the requests before did to the objects is part of the test.
+/// The number of requests that share a dispatcher. Requests also meet objects that earlier requests changed.
 const SHARED: usize = 64;
 /// The fraction of key pair requests that are sent: one in this number.
 const HEAVY: u64 = 40;
-/// What the process may grow by. The largest response is a part of it, and other tests run at the same time.
+/// The permitted growth of the process: the largest response, and room for the tests that run at the same time.
 const GROWTH: u64 = 256 << 20;
 
 #[test]

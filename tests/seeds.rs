@@ -23,7 +23,7 @@ use crate::harness::{Authority, Folder, self_signed_version_1};
 fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let valid: Vec<_> =
         requests().map(|(.., request)| request).chain(batches().map(|(_, request)| request)).collect();
-    // What makes pairs of keys is tried in the other tests: here it would be all that there is time for.
+    // Other tests cover the generation of key pairs, which would take most of the time of a fuzz target.
     let light = requests().filter(|(row, ..)| !row.heavy).map(|(.., request)| request);
     let light: Vec<_> = light.chain(batches().map(|(_, request)| request)).collect();
     let fixture = objects()

@@ -74,7 +74,7 @@ fn a_file_as_pykmip_documents_it_is_read() {
 
 #[test]
 fn what_is_announced_is_read_line_by_line_and_section_by_section() {
-    let told = config(&format!(
+    let settings = config(&format!(
         "{WHOLE}announced_profiles=\n    XML Server at https://kmip.example/kmip port 5696\n    JSON Server, \
          HTTPS Server\nannounced_manufacturer=Example Ltd\nannounced_version=7.8\n[validation:first]\n\
          authority=NIST CMVP\nlevel=1\n"
@@ -91,7 +91,7 @@ fn what_is_announced_is_read_line_by_line_and_section_by_section() {
         version: Some("7.8".to_owned()),
         ..Announcement::default()
     };
-    assert_eq!(told.announced, expected);
+    assert_eq!(settings.announced, expected);
     assert_eq!(config(&format!("{WHOLE}announced_profiles=None\n")).announced.profiles, Some(Vec::new()));
     assert_eq!(config(&format!("{WHOLE}announced_profiles=\n")).announced, Announcement::default());
 }
@@ -301,8 +301,8 @@ fn the_script_of_pykmip_s_name_becomes_the_program() {
     };
     let program = Path::new(env!("CARGO_BIN_EXE_run_server"));
     let refused = run(program.parent().unwrap());
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(said.starts_with("run_server: command line: the setting 'port' cannot be 'none'"), "{said}");
+    let output = String::from_utf8(refused.stderr).unwrap();
+    assert!(output.starts_with("run_server: command line: the setting 'port' cannot be 'none'"), "{output}");
     assert_eq!(refused.status.code(), Some(2));
 }
 
@@ -465,12 +465,12 @@ fn a_demo_needs_nothing_and_ends_with_its_input() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = String::new();
+    let mut output = String::new();
     let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
-    while !said.contains("client.get(uid)") {
-        assert!(std::io::BufRead::read_line(&mut lines, &mut said).unwrap() > 0, "{said}");
+    while !output.contains("client.get(uid)") {
+        assert!(std::io::BufRead::read_line(&mut lines, &mut output).unwrap() > 0, "{output}");
     }
-    let ca = said.split('"').find(|part| part.ends_with("root_certificate.pem")).unwrap();
+    let ca = output.split('"').find(|part| part.ends_with("root_certificate.pem")).unwrap();
     let folder = std::path::Path::new(ca).parent().unwrap();
     assert!(folder.is_dir());
     drop(child.stdin.take());

@@ -1,4 +1,4 @@
-//! Export and Import over TLS: objects that move from one server to another, and whom they may replace.
+//! Export and Import over TLS: objects that move to another server, and the objects that they replace.
 
 use kmip_server::kmip::Object;
 use kmip_server::kmip::attributes::{Attribute, AttributeList};
@@ -13,7 +13,7 @@ use crate::corpus::{attribute, flat, id, named, usage};
 use crate::dialogue::{Answer, Caller, Live, key};
 use crate::harness::Pki;
 
-/// What an Export gives.
+/// The response to an Export.
 #[derive(Clone, Debug, PartialEq)]
 struct Exported {
     attributes: Vec<Attribute>,
@@ -78,22 +78,22 @@ fn an_object_moves_to_another_server_with_all_that_is_known_about_it() {
     for version in [V1_4, V2_0, V2_1] {
         let given =
             [named("moved"), named("twice"), usage(0xC), attribute(Tag::ActivationDate, &DateTime(1_000))];
-        let there = john.register(version, &aes(1), &given).id();
-        revoke(&mut john, version, &there);
-        let exported = export(&mut john, version, &there);
+        let original = john.register(version, &aes(1), &given).id();
+        revoke(&mut john, version, &original);
+        let exported = export(&mut john, version, &original);
         assert!(exported.has(Tag::State) && exported.has(Tag::RevocationReason) && exported.has(Tag::Digest));
         let object = exported.object.clone().unwrap();
-        let here = import(&mut jack, version, &there, None, (&object, &exported.attributes)).id();
-        assert_eq!(here, there, "a free number is kept");
-        let arrived = export(&mut jack, version, &here);
+        let imported = import(&mut jack, version, &original, None, (&object, &exported.attributes)).id();
+        assert_eq!(imported, original, "import keeps an unused number");
+        let arrived = export(&mut jack, version, &imported);
         assert_eq!(arrived.object, exported.object);
         let own = [Tag::Fresh];
-        let told = |it: Exported| -> Vec<Attribute> {
+        let exported_attributes = |it: Exported| -> Vec<Attribute> {
             it.attributes.into_iter().filter(|attribute| !own.contains(&attribute.row.tag)).collect()
         };
-        assert_eq!(told(arrived), told(exported), "{version}");
-        let used = jack.ask(version, Operation::Activate, |writer| id(&here, writer)).refused();
-        assert_ne!(used, ResultReason::ItemNotFound, "it is compromised here, too");
+        assert_eq!(exported_attributes(arrived), exported_attributes(exported), "{version}");
+        let used = jack.ask(version, Operation::Activate, |writer| id(&imported, writer)).refused();
+        assert_ne!(used, ResultReason::ItemNotFound, "import keeps the state Compromised");
     }
 }
 
@@ -104,17 +104,18 @@ fn an_object_is_replaced_only_by_its_owner_and_only_if_that_is_wanted() {
     let mut john = server.caller(&pki, &pki.client);
     let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
     for version in [V1_4, V2_1] {
-        let there = john.register(version, &aes(1), &[named("old"), usage(0xC)]).id();
+        let original = john.register(version, &aes(1), &[named("old"), usage(0xC)]).id();
         let given = [named("new"), usage(0xC)];
-        let by = |caller: &mut Caller, replace| import(caller, version, &there, replace, (&aes(2), &given));
+        let by =
+            |caller: &mut Caller, replace| import(caller, version, &original, replace, (&aes(2), &given));
         for replace in [None, Some(false)] {
             assert_eq!(by(&mut john, replace).refused(), ResultReason::ObjectAlreadyExists);
         }
         assert_eq!(by(&mut jane, Some(true)).refused(), ResultReason::PermissionDenied);
-        assert_eq!(john.get(version, &there), aes(1));
-        assert_eq!(by(&mut john, Some(true)).id(), there);
-        assert_eq!(john.get(version, &there), aes(2));
-        let names = john.attributes(version, &there).into_iter().filter(|it| it.row.tag == Tag::Name);
+        assert_eq!(john.get(version, &original), aes(1));
+        assert_eq!(by(&mut john, Some(true)).id(), original);
+        assert_eq!(john.get(version, &original), aes(2));
+        let names = john.attributes(version, &original).into_iter().filter(|it| it.row.tag == Tag::Name);
         assert_eq!(names.map(|it| it.stored().to_vec()).collect::<Vec<_>>(), [named("new").stored()]);
     }
 }
@@ -124,13 +125,13 @@ fn of_a_destroyed_object_only_the_attributes_move() {
     let pki = Pki::new();
     let server = Live::start(&pki.config());
     let mut john = server.caller(&pki, &pki.client);
-    let there = john.register(V2_1, &aes(1), &[usage(0xC)]).id();
-    john.ask(V2_1, Operation::Destroy, |writer| id(&there, writer)).done();
-    let exported = export(&mut john, V2_1, &there);
+    let original = john.register(V2_1, &aes(1), &[usage(0xC)]).id();
+    john.ask(V2_1, Operation::Destroy, |writer| id(&original, writer)).done();
+    let exported = export(&mut john, V2_1, &original);
     assert_eq!(exported.object, None);
-    let here = import(&mut john, V2_1, "none", None, (&aes(1), &exported.attributes)).id();
-    assert_eq!(export(&mut john, V2_1, &here).object, None);
-    assert_eq!(john.attribute(V2_1, &here, Tag::State), Some(State::Destroyed));
+    let imported = import(&mut john, V2_1, "none", None, (&aes(1), &exported.attributes)).id();
+    assert_eq!(export(&mut john, V2_1, &imported).object, None);
+    assert_eq!(john.attribute(V2_1, &imported, Tag::State), Some(State::Destroyed));
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn attributes_that_contradict_the_object_or_stand_twice_are_refused() {
     }
 }
 
-/// The digest of a key of those bytes.
+/// Returns the Digest of a key with these bytes.
 fn sha256(bytes: &[u8]) -> Attribute {
     let digest = Digest {
         hashing_algorithm: HashingAlgorithm::Sha256,
@@ -174,9 +175,9 @@ fn what_says_how_the_object_came_is_said_by_the_object() {
         attribute(Tag::KeyFormatType, &KeyFormatType::Opaque),
         attribute(Tag::ProtectionStorageMask, &ProtectionStorageMask::HARDWARE),
     ];
-    let here = import(&mut john, V2_1, "none", None, (&aes(1), &given)).id();
-    assert_eq!(john.attribute(V2_1, &here, Tag::KeyFormatType), Some(KeyFormatType::Raw));
-    let storage = john.attribute(V2_1, &here, Tag::ProtectionStorageMask);
+    let imported = import(&mut john, V2_1, "none", None, (&aes(1), &given)).id();
+    assert_eq!(john.attribute(V2_1, &imported, Tag::KeyFormatType), Some(KeyFormatType::Raw));
+    let storage = john.attribute(V2_1, &imported, Tag::ProtectionStorageMask);
     assert_eq!(storage, Some(ProtectionStorageMask::SOFTWARE));
 }
 
@@ -193,15 +194,15 @@ fn an_object_that_takes_the_place_of_another_stays_under_its_policy() {
     let server = Live::start(&config);
     let mut john = server.caller(&pki, &pki.client);
     let named = |policy: &str| attribute(Tag::OperationPolicyName, &policy.to_owned());
-    let there = john.register(V1_4, &aes(1), &[usage(0xC), named("closed")]).id();
+    let original = john.register(V1_4, &aes(1), &[usage(0xC), named("closed")]).id();
     for version in [V1_4, V2_1] {
-        import(&mut john, version, &there, Some(true), (&aes(2), &[usage(0xC)])).done();
-        let get = john.ask(version, Operation::Get, |writer| id(&there, writer));
+        import(&mut john, version, &original, Some(true), (&aes(2), &[usage(0xC)])).done();
+        let get = john.ask(version, Operation::Get, |writer| id(&original, writer));
         assert_eq!(get.refused(), ResultReason::PermissionDenied, "{version}");
     }
-    // Whoever says which policy it has gets that.
-    import(&mut john, V1_4, &there, Some(true), (&aes(2), &[usage(0xC), named("default")])).done();
-    assert_eq!(john.get(V1_4, &there), aes(2));
+    // A policy in the request replaces the policy of the old object.
+    import(&mut john, V1_4, &original, Some(true), (&aes(2), &[usage(0xC), named("default")])).done();
+    assert_eq!(john.get(V1_4, &original), aes(2));
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn a_free_number_is_kept_as_identifier_and_anything_else_gets_a_new_one() {
     assert_eq!(bring("50").refused(), ResultReason::ObjectAlreadyExists);
     assert_eq!(bring("7").id(), "7");
     assert_eq!(bring("mine").id(), "51", "new numbers come after the largest");
-    // So many numbers are left for new objects that no client can use them up.
+    // Import leaves 2^62 numbers for new objects.
     assert_eq!(bring("4611686018427387905").id(), "52");
     assert_eq!(bring("4611686018427387904").id(), "4611686018427387904");
     assert_eq!(bring("").id(), "4611686018427387905");
@@ -258,9 +259,9 @@ fn a_policy_has_to_allow_getting_an_object_and_its_attributes_to_export_it() {
         let mut john = server.caller(&pki, &pki.client);
         let mut jane = server.caller(&pki, &pki.ca.client("Jane Doe"));
         let shared = attribute(Tag::OperationPolicyName, &"shared".to_owned());
-        let there = john.register(V1_4, &aes(1), &[usage(0xC), shared]).id();
-        jane.get(V1_4, &there);
-        let exported = jane.ask(V1_4, Operation::Export, |writer| id(&there, writer));
+        let original = john.register(V1_4, &aes(1), &[usage(0xC), shared]).id();
+        jane.get(V1_4, &original);
+        let exported = jane.ask(V1_4, Operation::Export, |writer| id(&original, writer));
         assert_eq!(exported.reason, expected, "{entry}");
     }
 }

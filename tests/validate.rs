@@ -33,7 +33,7 @@ fn ask(
     })
 }
 
-fn told(answer: &Answer) -> ValidityIndicator {
+fn validity(answer: &Answer) -> ValidityIndicator {
     answer.all(Tag::ValidityIndicator)[0]
 }
 
@@ -49,14 +49,15 @@ fn validates_chains_of_stored_and_transmitted_certificates() {
     for version in [V1_0, V1_2, V1_4, V2_0, V2_1] {
         let [kept_root, kept_middle, kept_last] =
             [root, middle, last].map(|der| keep(&mut john, version, der));
-        let mut told = |given: &[&[u8]], named: &[&str], at| told(&ask(&mut john, version, given, named, at));
-        assert_eq!(told(&[last, middle, root], &[], None), ValidityIndicator::Valid);
-        assert_eq!(told(&[], &[&kept_root, &kept_last, &kept_middle], None), ValidityIndicator::Valid);
-        assert_eq!(told(&[last, root], &[&kept_middle, &kept_root], None), ValidityIndicator::Valid);
-        assert_eq!(told(&[last], &[&kept_middle], None), ValidityIndicator::Unknown);
-        assert_eq!(told(&[last], &[&kept_root], None), ValidityIndicator::Invalid);
+        let mut validate =
+            |given: &[&[u8]], named: &[&str], at| validity(&ask(&mut john, version, given, named, at));
+        assert_eq!(validate(&[last, middle, root], &[], None), ValidityIndicator::Valid);
+        assert_eq!(validate(&[], &[&kept_root, &kept_last, &kept_middle], None), ValidityIndicator::Valid);
+        assert_eq!(validate(&[last, root], &[&kept_middle, &kept_root], None), ValidityIndicator::Valid);
+        assert_eq!(validate(&[last], &[&kept_middle], None), ValidityIndicator::Unknown);
+        assert_eq!(validate(&[last], &[&kept_root], None), ValidityIndicator::Invalid);
         let long_ago = Some(DateTime(1_000));
-        assert_eq!(told(&[last, middle, root], &[], long_ago), ValidityIndicator::Invalid);
+        assert_eq!(validate(&[last, middle, root], &[], long_ago), ValidityIndicator::Invalid);
 
         let revoked = john.ask(version, Operation::Revoke, |writer| {
             id(&kept_middle, writer);
@@ -68,7 +69,7 @@ fn validates_chains_of_stored_and_transmitted_certificates() {
         revoked.done();
         // Also if the request contains the same certificate.
         let answer = ask(&mut john, version, &[last, middle, root], &[&kept_middle], None);
-        assert_eq!(self::told(&answer), ValidityIndicator::Invalid);
+        assert_eq!(validity(&answer), ValidityIndicator::Invalid);
     }
 }
 
@@ -85,7 +86,7 @@ fn validates_a_certificate_of_the_servers_authority_without_its_issuer() {
         template(Tag::Attributes, &[attribute(Tag::CertificateType, &CertificateType::X509)], writer);
     });
     let answer = ask(&mut john, V1_4, &[], &[&made.id()], None);
-    assert_eq!(told(&answer), ValidityIndicator::Valid);
+    assert_eq!(validity(&answer), ValidityIndicator::Valid);
 }
 
 #[test]

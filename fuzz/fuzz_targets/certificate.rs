@@ -1,5 +1,4 @@
-//! A client certificate: whether it is trusted, which is asked before the client is known, and the identity that
-//! it gives.
+//! Client certificates: the check of their trust, which precedes authentication, and the identity of the client.
 
 #![no_main]
 
@@ -36,10 +35,10 @@ fuzz_target!(|bytes: &[u8]| {
         if authenticator.admit(&peer).is_ok()
             && let Ok(identity) = authenticator.identify(&peer, None)
         {
-            assert_eq!([identity.principal.user], names[..], "who is let in has one name");
+            assert_eq!([identity.principal.user], names[..], "an admitted client has exactly one name");
         }
     }
 });
 
-/// In the middle of the life of what the tests make.
+/// A time at which the certificates of the tests are valid.
 const NOW: std::time::Duration = std::time::Duration::from_secs(1_800_000_000);

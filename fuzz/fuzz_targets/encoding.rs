@@ -1,4 +1,4 @@
-//! Messages in XML and JSON: what is read as one can be written as both and read again.
+//! Messages in XML and JSON: a message in one of them can be written in both and read again.
 
 #![no_main]
 

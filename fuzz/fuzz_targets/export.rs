@@ -1,4 +1,4 @@
-//! Lines of an export: what is read can be written and read again.
+//! Lines of an export: a line that can be read can be written and read again.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Requests of HTTP as a connection reads them: one head and body after the other, however they arrive.
+//! HTTP requests of a connection: heads and bodies in turn, independent of the sizes of the reads.
 
 #![no_main]
 
@@ -7,10 +7,10 @@ use std::io::{self, Read};
 use kmip_server::internals::server::http::{Head, RequestError, Requests, begins_with, response};
 use libfuzzer_sys::fuzz_target;
 
-/// As small as inputs are, so that some requests are too long.
+/// A small limit, so that inputs of the usual size exceed it.
 const LIMIT: usize = 2048;
 
-/// A stream that comes in two pieces.
+/// A stream that arrives in two pieces.
 struct Pieces<'a> {
     first: &'a [u8],
     second: &'a [u8],
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((place, bytes)) = bytes.split_first() else { return };
     let (whole, end) = requests(bytes, bytes.len());
     let (pieces, other_end) = requests(bytes, bytes.len() * usize::from(*place) / 256);
-    assert_eq!(whole, pieces, "where a request ends depends on how it arrives");
+    assert_eq!(whole, pieces, "the ends of the requests depend on the sizes of the reads");
     assert_eq!(end, other_end);
     for (head, body) in whole {
         let Ok(message) = head.encoding.decode(body.into()) else { continue };
@@ -35,16 +35,16 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Why the stream of requests ended.
+/// The end of the stream of requests.
 #[derive(Debug, PartialEq)]
 enum End {
     Closed,
     Cut,
-    /// What is refused first may depend on how much is there.
+    /// The reason can depend on the number of bytes that arrived.
     Refused,
 }
 
-/// What a connection reads of `bytes`, which come in two pieces: up to `cut`, and from there on.
+/// Returns the requests that a connection reads from `bytes`, which arrive in two pieces, split at `cut`.
 fn requests(bytes: &[u8], cut: usize) -> (Vec<(Head, Vec<u8>)>, End) {
     let mut found = Vec::new();
     let Some((first, bytes)) = bytes.split_first() else { return (found, End::Closed) };

@@ -1,6 +1,5 @@
-//! Keys, certificates, requests for them and containers of them, in DER and PEM, as clients register them and files
-//! hold them: what is read as a key has every form that it is given out in, and each of them is read again as the
-//! same key.
+//! Keys, certificates, certificate requests and containers in DER and PEM, from clients and files: every key that
+//! can be read can be written in every format, and each format reads as the same key.
 
 #![no_main]
 
@@ -11,10 +10,10 @@ use kmip_server::internals::x509::issuer::Subject;
 use kmip_server::ttlv::DateTime;
 use libfuzzer_sys::fuzz_target;
 
-/// What is asked for does not matter: it is for the error's text.
+/// Any purpose: only the texts of errors depend on it.
 const PURPOSE: Purpose = Purpose::Convert;
 
-/// In the middle of the life of what the tests make.
+/// A time at which the certificates of the tests are valid.
 const NOW: DateTime = DateTime(1_800_000_000);
 
 fuzz_target!(|bytes: &[u8]| {
@@ -22,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     der::private_key(bytes);
     der::public_key(bytes);
 
-    // The forms of a key on a curve are computed, which takes a thousand times as long as reading it.
+    // Computing the formats of a key on a curve takes a thousand times as long as reading it.
     let every_form = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)) < 4;
     if let Ok(key) = rsa::PublicKey::read(bytes, PURPOSE) {
         let spki = key.spki().expect("a key has this form");
@@ -62,7 +61,7 @@ fuzz_target!(|bytes: &[u8]| {
     drop(Subject::of_certificate(bytes));
     drop(Subject::of_pkcs10(bytes));
     drop(Subject::of_pem(bytes));
-    // Twice the same: a chain of one that signed itself, and of one that it may have signed.
+    // A chain of one self-signed certificate, and a chain of a certificate and itself as its issuer.
     chain::validate(&[bytes], None, NOW);
     chain::validate(&[bytes], Some(bytes), NOW);
 });

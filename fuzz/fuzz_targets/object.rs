@@ -1,6 +1,6 @@
-//! Objects as the database holds them, and as they are taken over from PyKMIP's: what is read as an object is
-//! written as it was read, and is either refused or gets all that the server adds. The columns of PyKMIP's tables
-//! are SQLite's to read; the bytes in them become these objects.
+//! Objects in the database, and their import from PyKMIP's database: an object that can be read is equal after it is
+//! written and read again, and the import refuses it or completes its attributes. SQLite reads the columns of
+//! PyKMIP's tables; their bytes become these objects.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let Some(object) = read::<Object>(Tag::default(), bytes) else { return };
     let again = read::<Object>(Tag::default(), &written(Tag::default(), &object));
-    assert!(again.is_some_and(|again| again == object), "an object changes where it is kept");
+    assert!(again.is_some_and(|again| again == object), "the stored object differs");
     let found = Found {
         id: Id(1),
         owner: None,
@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     if let Ok(record) = pykmip_import::complete(found) {
         let attributes = written(Tag::Attributes, &record.attributes);
-        assert!(read::<Attributes>(Tag::Attributes, &attributes).is_some(), "what is kept cannot be read");
+        assert!(read::<Attributes>(Tag::Attributes, &attributes).is_some(), "the stored attributes cannot be read");
     }
 });
 

@@ -1,4 +1,4 @@
-//! A policy file, and the questions that are asked of what it says.
+//! Policy files, and the decisions of the policies in them.
 
 #![no_main]
 

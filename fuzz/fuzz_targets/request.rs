@@ -1,5 +1,5 @@
-//! A whole request through the dispatcher, on a store in memory that holds the objects of the tests' corpus. The
-//! guard that the dispatcher puts around a request would hide a panic: here each one ends the process.
+//! Whole requests to the dispatcher, on an in-memory store with the objects of the tests' corpus. The dispatcher
+//! catches panics, but in a fuzz target a panic ends the process before.
 
 #![no_main]
 
@@ -15,10 +15,10 @@ use kmip_server::internals::store::{Memory, Store};
 use kmip_server::ttlv::{Reader, Tag, V1_0};
 use libfuzzer_sys::fuzz_target;
 
-/// How many requests share the objects: what one did to them is part of the test of the next.
+/// The number of requests that share the objects. Requests also meet objects that earlier requests changed.
 const SHARED: usize = 32;
 
-/// What the tests wrote: who asks, and the requests that make the objects.
+/// The files that the tests wrote: the client's certificate, and the requests that create the objects.
 struct Fixture {
     peer: Peer,
     requests: Vec<Vec<u8>>,
@@ -44,7 +44,7 @@ fn dispatcher_on(store: impl Store + 'static) -> Dispatcher {
     Dispatcher::new(services, Authenticator::new(true, Vec::new()))
 }
 
-/// A dispatcher on the objects as they were registered once: that takes a thousand times as long as to copy them.
+/// Returns a dispatcher on a copy of the objects. Copying them takes a thousandth of the time of registering them.
 fn dispatcher() -> Dispatcher {
     static REGISTERED: OnceLock<Memory> = OnceLock::new();
     let registered = REGISTERED.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! What a SLUGS service answers: the list of groups, and where a redirect leads.
+//! Responses of a SLUGS service: the list of groups, and the target of a redirect.
 
 #![no_main]
 

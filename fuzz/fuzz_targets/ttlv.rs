@@ -1,4 +1,4 @@
-//! The reader of TTLV: what it takes is written again as it was; what it refuses, it refuses without a panic.
+//! The TTLV reader: an item that it accepts is written with the same bytes, and no input causes a panic.
 
 #![no_main]
 

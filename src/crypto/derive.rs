@@ -416,7 +416,7 @@ mod tests {
         assert_eq!(derive(&derivation).unwrap().expose(), hex("10621342bfb0fd40046c0e29f2cfdbf0"));
     }
 
-    /// RFC 4231 §4.3, and what PyKMIP derives in its place where the client gives a salt, be it empty.
+    /// RFC 4231 §4.3, and the key that PyKMIP derives instead if the request contains a salt, even an empty one.
     #[test]
     fn hmac_is_one_code_without_a_salt_and_hkdf_with_one() {
         let one = Derivation {

@@ -116,7 +116,7 @@ impl Item {
                 Ok(Reply::Of { operation, polled, correlation }) => {
                     let outcome = match polled {
                         Polled::Pending => ItemOutcome::Pending(correlation),
-                        Polled::Finished(outcome) => ItemOutcome::of(outcome),
+                        Polled::Finished(outcome) => ItemOutcome::from_job(outcome),
                     };
                     return ItemResult {
                         operation,
@@ -159,8 +159,8 @@ enum ItemOutcome {
 }
 
 impl ItemOutcome {
-    /// Converts the outcome of an asynchronous operation.
-    fn of(outcome: JobOutcome) -> Self {
+    /// Returns the outcome of an asynchronous operation that the client polls.
+    fn from_job(outcome: JobOutcome) -> Self {
         let payload = |bytes: Zeroizing<Vec<u8>>| -> Payload {
             Box::new(move |writer| writer.encoded(Tag::ResponsePayload, &bytes))
         };
@@ -192,9 +192,9 @@ impl ItemResult {
         matches!(self.outcome, ItemOutcome::Failed(_))
     }
 
-    /// Encodes the payload and subtracts its size from `room`. A result that does not fit becomes a failure, so that
-    /// results which cannot be sent use no memory.
-    fn keep_within(&mut self, room: &mut usize, version: Version) {
+    /// Encodes the payload and subtracts its size from `room`. A result that does not fit becomes a failure, so that no
+    /// memory is used for results that cannot be sent.
+    fn encode_within(&mut self, room: &mut usize, version: Version) {
         let payload = match std::mem::replace(&mut self.outcome, ItemOutcome::Undone(Box::new(|_| ()))) {
             ItemOutcome::Done(payload) => payload,
             other => return self.outcome = other,
@@ -239,7 +239,7 @@ impl ItemResult {
     }
 
     /// Encodes the result, to be stored until the client polls it.
-    pub(super) fn kept(self, version: Version) -> JobOutcome {
+    pub(super) fn into_job_outcome(self, version: Version) -> JobOutcome {
         let bytes = |payload: Payload| {
             let mut writer = Writer::new(version);
             payload(&mut writer);
@@ -376,7 +376,7 @@ fn process_in_order(
         let mut result = item.execute(cx);
         result.transactions = before..cx.transactions_started();
         if !alone {
-            result.keep_within(&mut room, cx.version);
+            result.encode_within(&mut room, cx.version);
         }
         let stop = result.has_failed() && option != BatchErrorContinuationOption::Continue;
         results.push(result);
@@ -480,9 +480,9 @@ mod tests {
             transactions: 0..0,
         };
         let mut room = 8;
-        result.keep_within(&mut room, V1_4);
+        result.encode_within(&mut room, V1_4);
         assert_eq!((result.has_failed(), room), (false, 0));
-        result.keep_within(&mut room, V1_4);
+        result.encode_within(&mut room, V1_4);
         assert!(result.has_failed());
     }
 }

@@ -311,7 +311,7 @@ impl Dispatcher {
                     Some(result) => {
                         result.log(&identity, &peer);
                         counters.count(result.operation(), result.has_failed());
-                        result.kept(version)
+                        result.into_job_outcome(version)
                     }
                     None => JobOutcome::Failed(Error::new(
                         ResultReason::GeneralFailure,

@@ -286,20 +286,20 @@ impl<'a> Context<'a> {
         self.services.clock.instant()
     }
 
-    /// Makes an object the ID Placeholder, and the one that the Unique Identifier placeholder of that kind names in
+    /// Makes an object the ID Placeholder and the object that the Unique Identifier placeholder of that kind names, for
     /// the following items of the batch.
-    pub fn leave(&mut self, kind: UniqueIdentifierValue, id: Id) {
+    pub fn set_placeholders(&mut self, kind: UniqueIdentifierValue, id: Id) {
         self.placeholder = Some(id);
         self.batch_objects.push((kind, id));
     }
 
     /// Makes an object that no operation created the ID Placeholder.
-    pub fn leave_placeholder(&mut self, id: Id) {
+    pub fn set_id_placeholder(&mut self, id: Id) {
         self.placeholder = Some(id);
     }
 
     /// Clears the ID Placeholder, as a Locate that does not return exactly one object does.
-    pub fn leave_nothing(&mut self) {
+    pub fn clear_id_placeholder(&mut self) {
         self.placeholder = None;
     }
 
@@ -326,7 +326,7 @@ impl<'a> Context<'a> {
                 self.placeholder
             }
             Some(UniqueIdentifier::Placeholder(kind)) => {
-                self.batch_objects.iter().rev().find(|(left_by, _)| left_by == kind).map(|(_, id)| *id)
+                self.batch_objects.iter().rev().find(|(operation, _)| operation == kind).map(|(_, id)| *id)
             }
             Some(UniqueIdentifier::Item(number)) => self.object_of_item(*number),
         };
@@ -459,9 +459,9 @@ mod tests {
         let (services, john) = (services(), john());
         let mut cx = Context::new(&services, &john, V2_1);
         assert!(cx.resolve(None).is_err());
-        cx.leave(UniqueIdentifierValue::Create, Id(1));
-        cx.leave(UniqueIdentifierValue::Register, Id(2));
-        cx.leave_placeholder(Id(3));
+        cx.set_placeholders(UniqueIdentifierValue::Create, Id(1));
+        cx.set_placeholders(UniqueIdentifierValue::Register, Id(2));
+        cx.set_id_placeholder(Id(3));
         let mut id = |identifier| cx.resolve(Some(&identifier)).map(|(id, _)| id.0).ok();
         let kind = UniqueIdentifier::Placeholder;
         assert_eq!(id(kind(UniqueIdentifierValue::IdPlaceholder)), Some(3));
@@ -470,7 +470,7 @@ mod tests {
         let items = [0, 1, 2, -1, -2, -3].map(|number| id(UniqueIdentifier::Item(number)));
         assert_eq!(items, [Some(1), Some(2), None, Some(2), Some(1), None]);
         assert_eq!(cx.take_touched(), ["3", "1", "2"]);
-        cx.leave_nothing();
+        cx.clear_id_placeholder();
         assert!(cx.resolve(None).is_err());
     }
 

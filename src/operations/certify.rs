@@ -93,7 +93,7 @@ impl Operation for Certify {
         let id = cx.insert_and_modify(new, (key.as_slice(), Self::CODE), |key, certificate| {
             key.attributes.link.push(Link::new(LinkType::CertificateLink, certificate));
         })?;
-        cx.leave(UniqueIdentifierValue::Certify, id);
+        cx.set_placeholders(UniqueIdentifierValue::Certify, id);
         Ok(Response { unique_identifier: id.into() })
     }
 }

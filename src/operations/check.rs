@@ -43,7 +43,7 @@ impl Operation for Check {
         match checked {
             Ok(id) => Ok(Response { unique_identifier: id.into() }),
             Err(error) => {
-                cx.leave_nothing();
+                cx.clear_id_placeholder();
                 Err(error)
             }
         }

@@ -53,7 +53,7 @@ impl Operation for Create {
         let draft = NewObject::generated(object, cx.now).with_requested(&given)?;
         let new = draft.finish(&Requester::of(cx))?;
         let id = cx.insert(new)?;
-        cx.leave(UniqueIdentifierValue::Create, id);
+        cx.set_placeholders(UniqueIdentifierValue::Create, id);
         Ok(Response { object_type: request.object_type, unique_identifier: id.into() })
     }
 }

@@ -95,8 +95,8 @@ impl Operation for CreateKeyPair {
         )?;
         let [public_id, private_id] =
             ids.try_into().map_err(|_| invalid_field("The server stored no key pair."))?;
-        cx.leave(UniqueIdentifierValue::CreateKeyPairPublicKey, public_id);
-        cx.leave(UniqueIdentifierValue::CreateKeyPairPrivateKey, private_id);
+        cx.set_placeholders(UniqueIdentifierValue::CreateKeyPairPublicKey, public_id);
+        cx.set_placeholders(UniqueIdentifierValue::CreateKeyPairPrivateKey, private_id);
         Ok(Response {
             private_key_unique_identifier: private_id.into(),
             public_key_unique_identifier: public_id.into(),

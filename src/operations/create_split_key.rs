@@ -76,7 +76,7 @@ impl Operation for CreateSplitKey {
         }
         let ids = cx.insert_linked(new, |_| {})?;
         if let Some(first) = ids.first() {
-            cx.leave(UniqueIdentifierValue::CreateSplitKey, *first);
+            cx.set_placeholders(UniqueIdentifierValue::CreateSplitKey, *first);
         }
         Ok(Response { unique_identifiers: ids.into_iter().map(UniqueIdentifier::from).collect() })
     }

@@ -94,7 +94,7 @@ impl Operation for DeriveKey {
             .extend(bases.iter().map(|base| Link::new(LinkType::DerivationBaseObjectLink, base.id)));
         let requester = Requester::of(cx);
         let id = store(cx, draft, &requester, &bases)?;
-        cx.leave(UniqueIdentifierValue::DeriveKey, id);
+        cx.set_placeholders(UniqueIdentifierValue::DeriveKey, id);
         Ok(Response { unique_identifier: id.into() })
     }
 }

@@ -58,7 +58,7 @@ impl Operation for Export {
             cx.serve(&granted, Self::CODE)?;
             Some(object)
         };
-        cx.leave_placeholder(granted.id);
+        cx.set_id_placeholder(granted.id);
         Ok(Response {
             object_type: granted.object_type,
             unique_identifier: granted.id.into(),

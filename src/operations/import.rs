@@ -42,7 +42,7 @@ impl Operation for Import {
         let mut object =
             request.object.ok_or_else(|| invalid_field("The request does not contain the object."))?;
         let object_type = object.object_type();
-        if request.object_type.is_some_and(|said| said != object_type) {
+        if request.object_type.is_some_and(|requested| requested != object_type) {
             return Err(invalid_field(format!(
                 "The type of the object is {object_type}, but the Object Type of the request differs."
             )));
@@ -60,7 +60,7 @@ impl Operation for Import {
         let id = cx.import(&request.unique_identifier, replace, |id, old| {
             import::record(object.clone(), &request.attributes.0, (id, old), &requester, version)
         })?;
-        cx.leave(UniqueIdentifierValue::Import, id);
+        cx.set_placeholders(UniqueIdentifierValue::Import, id);
         Ok(Response { unique_identifier: id.into() })
     }
 }

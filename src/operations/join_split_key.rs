@@ -81,7 +81,7 @@ impl Operation for JoinSplitKey {
         }
         let new = draft.finish(&Requester::of(cx))?;
         let id = cx.insert(new)?;
-        cx.leave(UniqueIdentifierValue::JoinSplitKey, id);
+        cx.set_placeholders(UniqueIdentifierValue::JoinSplitKey, id);
         Ok(Response { unique_identifier: id.into() })
     }
 }

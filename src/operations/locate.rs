@@ -87,8 +87,8 @@ impl Operation for Locate {
             found.ids = pykmip::slice(found.ids, offset_items, maximum_items);
         }
         match found.ids.as_slice() {
-            [only] => cx.leave(UniqueIdentifierValue::Locate, *only),
-            _ => cx.leave_nothing(),
+            [only] => cx.set_placeholders(UniqueIdentifierValue::Locate, *only),
+            _ => cx.clear_id_placeholder(),
         }
         Ok(Response {
             located_items: found.total.map(|total| i32::try_from(total).unwrap_or(i32::MAX)),

@@ -84,7 +84,7 @@ impl crate::operations::Operation for Query {
             rng_parameters: list(asked(QueryFunction::QueryRNGs), [rng()].into_iter()),
             profile_information: list(
                 asked(QueryFunction::QueryProfiles),
-                profiles::told(announced.profiles.as_deref(), version).into_iter(),
+                profiles::announced_profiles(announced.profiles.as_deref(), version).into_iter(),
             ),
             validation_information: list(
                 asked(QueryFunction::QueryValidations),

@@ -136,7 +136,7 @@ impl Operation for ReCertify {
             links.retain(|link| Some(link) != dropped.as_ref() && !(is_old && link.link_type == added));
             links.push(Link::new(added, certificate));
         })?;
-        cx.leave(UniqueIdentifierValue::ReCertify, id);
+        cx.set_placeholders(UniqueIdentifierValue::ReCertify, id);
         Ok(Response { unique_identifier: id.into() })
     }
 }

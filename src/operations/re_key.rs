@@ -52,7 +52,7 @@ impl Operation for ReKey {
             pairs.into_iter().map(successor).collect()
         })?;
         let [id] = ids.try_into().map_err(|_| invalid_field("The server stored no new key."))?;
-        cx.leave(UniqueIdentifierValue::ReKey, id);
+        cx.set_placeholders(UniqueIdentifierValue::ReKey, id);
         Ok(Response { unique_identifier: id.into() })
     }
 }

@@ -64,8 +64,8 @@ impl Operation for ReKeyKeyPair {
         })?;
         let [id, public_id] =
             ids.try_into().map_err(|_| invalid_field("The server stored no new key pair."))?;
-        cx.leave(UniqueIdentifierValue::ReKeyKeyPairPublicKey, public_id);
-        cx.leave(UniqueIdentifierValue::ReKeyKeyPairPrivateKey, id);
+        cx.set_placeholders(UniqueIdentifierValue::ReKeyKeyPairPublicKey, public_id);
+        cx.set_placeholders(UniqueIdentifierValue::ReKeyKeyPairPrivateKey, id);
         Ok(Response {
             private_key_unique_identifier: id.into(),
             public_key_unique_identifier: public_id.into(),

@@ -58,7 +58,7 @@ impl Operation for Register {
         let new = drafts.into_iter().map(|draft| draft.finish(&requester)).collect::<Result<_, _>>()?;
         let ids = cx.insert_linked(new, container::link_chain)?;
         let id = *ids.first().ok_or_else(|| invalid_field("The server stored no object."))?;
-        cx.leave(UniqueIdentifierValue::Register, id);
+        cx.set_placeholders(UniqueIdentifierValue::Register, id);
         Ok(Response { unique_identifier: id.into() })
     }
 }

@@ -1,28 +1,28 @@
-//! Takes one message off a stream, under a cap (KMIP 1.4 §10: a message is one TTLV structure).
+//! Reads one message of limited length from a stream (KMIP 1.4 §10: a message is one TTLV structure).
 
 use std::io::{self, Read};
 
-/// How many bytes are asked for at a time: a buffer grows with what arrives, never with what was told.
+/// The number of bytes of one read. The buffer grows with the bytes that arrive, not with the announced length.
 const CHUNK: usize = 16 * 1024;
 
-/// The first byte of every tag of the standard (KMIP 1.4 §9.1.1.1). A structure under another tag than a
-/// request's is a whole frame all the same, and is answered.
+/// The first byte of every tag of the standard (KMIP 1.4 §9.1.1.1). A structure with another tag than Request Message
+/// is a frame, too, and gets a response.
 const KMIP_TAGS: u8 = 0x42;
 
-/// Why there is no message.
+/// The reason why no message was read.
 #[derive(Debug)]
 pub enum FrameError {
     /// The peer ended the stream between two messages.
     Closed,
     /// The peer ended the stream inside a message.
     Cut,
-    /// What came is no request: it does not begin with the tag of one, or is no structure.
-    NotARequest,
-    /// The message states a length above the cap.
+    /// The bytes do not begin with a tag of KMIP and the type Structure.
+    NotKmip,
+    /// The message announces a length above the limit.
     TooLong {
-        /// The stated length of the whole message, in bytes.
+        /// The announced length of the whole message, in bytes.
         length: usize,
-        /// The cap, in bytes.
+        /// The limit, in bytes.
         limit: usize,
     },
     /// The stream failed.
@@ -34,7 +34,7 @@ impl std::fmt::Display for FrameError {
         match self {
             Self::Closed => f.write_str("the peer closed the connection"),
             Self::Cut => f.write_str("the peer closed the connection inside a message"),
-            Self::NotARequest => f.write_str("what the peer sent is not a KMIP request"),
+            Self::NotKmip => f.write_str("the peer sent bytes that are not a KMIP request"),
             Self::TooLong { length, limit } => {
                 write!(f, "the peer announced a message of {length} bytes; the limit is {limit}")
             }
@@ -45,12 +45,12 @@ impl std::fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// Reads one whole request message into `buf`, replacing what it held.
+/// Reads one whole message into `buf`, whose contents it replaces.
 ///
 /// `limit` is the maximum length of the message, including its eight header bytes.
 ///
 /// # Errors
-/// [`FrameError`]; the stream's position is then inside a message, and only closing it is left.
+/// Returns a [`FrameError`]. The position of the stream is then inside a message; close the stream.
 pub fn read_frame(stream: &mut impl Read, buf: &mut Vec<u8>, limit: usize) -> Result<(), FrameError> {
     buf.clear();
     let mut header = [0; 8];
@@ -63,7 +63,7 @@ pub fn read_frame(stream: &mut impl Read, buf: &mut Vec<u8>, limit: usize) -> Re
     }
     let [t0, _, _, kind, l0, l1, l2, l3] = header;
     if t0 != KMIP_TAGS || kind != 0x01 {
-        return Err(FrameError::NotARequest);
+        return Err(FrameError::NotKmip);
     }
     let length = 8 + u32::from_be_bytes([l0, l1, l2, l3]) as usize;
     if length > limit {
@@ -81,7 +81,7 @@ pub fn read_frame(stream: &mut impl Read, buf: &mut Vec<u8>, limit: usize) -> Re
     Ok(())
 }
 
-/// Fills `room`; false where the stream ends first.
+/// Fills `room`. Returns false if the stream ends before.
 fn fill(stream: &mut impl Read, room: &mut [u8]) -> Result<bool, FrameError> {
     match stream.read_exact(room) {
         Ok(()) => Ok(true),
@@ -110,18 +110,18 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_was_told_is_not_allocated() {
-        let told = [0x42, 0, 0x78, 1, 0x7F, 0xFF, 0xFF, 0xFF, 1];
-        assert!(matches!(read(&told, 1 << 20), Err(FrameError::TooLong { .. })));
+    fn an_announced_length_is_not_allocated() {
+        let announced = [0x42, 0, 0x78, 1, 0x7F, 0xFF, 0xFF, 0xFF, 1];
+        assert!(matches!(read(&announced, 1 << 20), Err(FrameError::TooLong { .. })));
         let mut buf = Vec::new();
-        assert!(matches!(read_frame(&mut &told[..], &mut buf, usize::MAX), Err(FrameError::Cut)));
+        assert!(matches!(read_frame(&mut &announced[..], &mut buf, usize::MAX), Err(FrameError::Cut)));
         assert!(buf.capacity() < 2 * CHUNK, "{}", buf.capacity());
     }
 
     #[test]
-    fn tells_an_idle_peer_from_one_that_stops_halfway_and_from_a_stranger() {
+    fn distinguishes_an_idle_peer_a_cut_message_and_foreign_bytes() {
         assert!(matches!(read(&[], 64), Err(FrameError::Closed)));
         assert!(matches!(read(&[0x42], 64), Err(FrameError::Cut)));
-        assert!(matches!(read(b"GET / HTTP/1.1\r\n", 64), Err(FrameError::NotARequest)));
+        assert!(matches!(read(b"GET / HTTP/1.1\r\n", 64), Err(FrameError::NotKmip)));
     }
 }

@@ -273,7 +273,7 @@ mod tests {
         params.is_ca = IsCa::NoCa;
     }
 
-    /// What is said of a root, an authority below it that is changed, and a certificate of that.
+    /// Validates a chain of a root, an intermediate authority that `change` changes, and a certificate that it issues.
     fn with_authority(change: impl FnOnce(&mut CertificateParams)) -> Validity {
         let root = signer("root", None, |_| ());
         let middle = signer("middle", Some(&root), change);

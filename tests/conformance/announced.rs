@@ -47,8 +47,8 @@ fn validation(node: &Node) -> Section {
         ("certificate_uri", "ValidationCertificateURI"),
         ("vendor_uri", "ValidationVendorURI"),
     ];
-    let told = |(name, tag): &(&str, &str)| Some(((*name).to_owned(), node.find(tag)?.to_owned()));
-    Section { name: "validation:expected".to_owned(), entries: entries.iter().filter_map(told).collect() }
+    let entry = |(name, tag): &(&str, &str)| Some(((*name).to_owned(), node.find(tag)?.to_owned()));
+    Section { name: "validation:expected".to_owned(), entries: entries.iter().filter_map(entry).collect() }
 }
 
 /// The content of C_GetInfo.

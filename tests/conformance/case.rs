@@ -1,4 +1,4 @@
-//! A test case as its file has it: requests and responses by turns, with what the comments say about them.
+//! A test case as its file contains it: requests and responses in turn, and the facts in the comments.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-/// An element: its name, type and value, and the elements in it.
+/// An element: its name, type, value and child elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Node {
-    /// The element's name; the tag's number where it is in the general form.
+    /// The name of the element; the number of the tag if the element has the general form.
     pub(super) tag: String,
     pub(super) kind: String,
     pub(super) value: String,
@@ -26,15 +26,15 @@ impl Node {
         self.children.iter().find(|child| child.tag == tag)
     }
 
-    /// The value of the first element of that name, here or below.
+    /// Returns the value of the first element with this name among this element and its descendants.
     pub(super) fn find(&self, tag: &str) -> Option<&str> {
         self.all().into_iter().find(|node| node.tag == tag && !node.is_structure()).map(|node| &*node.value)
     }
 
-    /// This element and all below it, in the order of the text.
+    /// Returns this element and its descendants in document order.
     pub(super) fn all(&self) -> Vec<&Node> {
-        let below = self.children.iter().flat_map(Node::all);
-        std::iter::once(self).chain(below).collect()
+        let descendants = self.children.iter().flat_map(Node::all);
+        std::iter::once(self).chain(descendants).collect()
     }
 
     fn all_mut(&mut self) -> Vec<&mut Node> {
@@ -44,17 +44,17 @@ impl Node {
         vec![self]
     }
 
-    /// The batch items of a message.
+    /// Returns the batch items of a message.
     pub(super) fn items(&self) -> impl Iterator<Item = &Node> {
         self.children.iter().filter(|child| child.tag == "BatchItem")
     }
 
-    /// The name of a variable, without its dollar sign, where the value is one.
+    /// Returns the name of the variable without its dollar sign, if the value is a variable.
     pub(super) fn variable(&self) -> Option<&str> {
         self.value.strip_prefix('$')
     }
 
-    /// The XML of the element, each value as `value` gives it.
+    /// Returns the XML of the element with the values that `value` returns.
     pub(super) fn xml<E>(&self, value: &impl Fn(&Node) -> Result<String, E>) -> Result<String, E> {
         let (element, tag) = match self.tag.strip_prefix("0x") {
             Some(_) => ("TTLV", format!(" tag=\"{}\"", self.tag)),
@@ -84,13 +84,13 @@ impl Node {
 /// One request and its response.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    /// Which client sends it: A where nothing is said.
+    /// The client that sends the request: A if the case does not name one.
     pub(super) client: char,
     /// Whether the server sends the request, and a client responds.
     pub(super) from_server: bool,
-    /// Whether it is sent again until the response is the expected one.
+    /// Whether the request is repeated until the response is the expected one.
     pub(super) repeat: bool,
-    /// Whether Query may list other operations and object types than the case has.
+    /// Whether Query may list other operations and object types than the case contains.
     pub(super) lists_vary: bool,
     pub(super) request: Node,
     pub(super) response: Node,
@@ -98,25 +98,25 @@ pub(super) struct Step {
 
 #[derive(Clone, Debug)]
 pub(super) struct Case {
-    /// The file's name without its ending.
+    /// The name of the file without its extension.
     pub(super) name: String,
-    /// The folder of its version, as `v1.4`.
+    /// The folder of its version, such as `v1.4`.
     pub(super) folder: String,
-    /// The case of another version that it is but for its headers, by that one's id.
+    /// The id of the case of another version from which this case differs only in its headers.
     pub(super) origin: Option<String>,
-    /// Whether its description says that the lists of operations and object types may vary.
+    /// Whether its description permits other lists of operations and object types.
     lists_vary: bool,
     pub(super) steps: Vec<Step>,
 }
 
 impl Case {
-    /// What the lists and the output call it: the same name can be in several folders.
+    /// Returns the name in the lists and the output. It contains the folder, because names occur in several folders.
     pub(super) fn id(&self) -> String {
         format!("{}/{}", self.folder, self.name)
     }
 
-    /// The cases that have to be replayed before this one, on the same store: it begins by looking for an object that
-    /// earlier cases of its series left behind.
+    /// Returns the cases that must be replayed before this one, on the same store: the first step locates an object that
+    /// an earlier case of the series created.
     pub(super) fn before<'a>(&self, cases: &'a [Case]) -> Vec<&'a Case> {
         let begins_with_locate = self.steps.first().is_some_and(|step| {
             let found = |item: &Node| item.find("UniqueIdentifier").is_some_and(|id| id.starts_with('$'));
@@ -135,19 +135,19 @@ impl Case {
         before
     }
 
-    /// `TL-M`, 3 and `12` of a case that is called `TL-M-3-12`.
+    /// Returns the parts of the name: `TL-M`, 3 and `12` of `TL-M-3-12`.
     fn series(&self) -> Option<(&str, u32, &str)> {
         let (front, end) = self.name.rsplit_once('-')?;
         let (series, number) = front.rsplit_once('-')?;
         Some((series, number.parse().ok()?, end))
     }
 
-    /// The name without the version at its end.
+    /// Returns the name without the version at its end.
     fn untold(&self) -> &str {
         self.name.rsplit_once('-').map_or(&self.name, |(name, _)| name)
     }
 
-    /// The same case with other numbers of the version in its headers, and nothing else changed.
+    /// Returns the same case with another version in its headers.
     fn in_version(&self, folder: &str) -> Case {
         let mut case = Case { folder: folder.to_owned(), origin: Some(self.id()), ..self.clone() };
         let (major, minor) = folder.trim_start_matches('v').split_once('.').unwrap();
@@ -164,7 +164,7 @@ impl Case {
         case
     }
 
-    /// Whether the server has to know a client that listens: it sends a request, or announces that it does.
+    /// Whether the server needs a listening client: it sends a request, or announces that it can.
     pub(super) fn needs_a_listener(&self) -> bool {
         self.steps.iter().any(|step| {
             let nodes = step.response.all();
@@ -174,21 +174,21 @@ impl Case {
         })
     }
 
-    /// Whether some step waits for time to pass.
+    /// Whether a step waits for time to pass.
     pub(super) fn waits(&self) -> bool {
         self.steps.iter().any(|step| step.repeat)
     }
 }
 
-/// Versions with no or few cases of their own, each with the versions whose cases say most about it.
+/// Versions with no or few cases of their own, each with the most similar versions that have cases.
 const OTHERS: [(&str, &[&str]); 2] = [("v1.3", &["v1.2", "v1.4"]), ("v2.0", &["v2.1"])];
 
-/// Every case below `corpus`, by version and name.
+/// Returns the cases in `corpus`, sorted by version and name.
 pub(super) fn all(corpus: &Path) -> Vec<Case> {
     let mut files = Vec::new();
     walk(corpus, &mut files);
     let mut cases: Vec<_> = files.iter().map(|file| load(corpus, file)).collect();
-    // What the description of a case allows in one version, it allows in the others.
+    // A permission in the description of a case applies to its other versions, too.
     let vary: Vec<_> =
         cases.iter().filter(|case| case.lists_vary).map(|case| case.untold().to_owned()).collect();
     for case in cases.iter_mut().filter(|case| vary.iter().any(|name| name == case.untold())) {
@@ -258,15 +258,15 @@ fn load(corpus: &Path, file: &Path) -> Case {
             }
         }
     });
-    // No client can ask for Notify and Put; and where comments do not say who sends a Query, the name does.
+    // Clients do not send Notify and Put. If no comment names the sender of a Query, the name of the case does.
     let from_server = |step: &Step| {
         case.name.contains("-S2C-")
             || ["Notify", "Put"].iter().any(|it| step.request.find("Operation") == Some(it))
     };
     let from_server: Vec<_> = case.steps.iter().map(from_server).collect();
     case.steps.iter_mut().zip(from_server).for_each(|(step, it)| step.from_server |= it);
-    // What is said to be repeated goes on to be when the next step asks for the same again: some files have the mark
-    // before the first of several looks.
+    // A step that repeats the request of a repeated step is repeated, too: some files have the mark only before the
+    // first of several polls.
     for at in 1..case.steps.len() {
         let [before, step] = &mut case.steps[at - 1..=at] else { unreachable!("two steps") };
         step.repeat |= before.repeat && step.client == before.client && step.request == before.request;
@@ -282,11 +282,11 @@ fn load(corpus: &Path, file: &Path) -> Case {
 enum Found<'a> {
     /// A comment between messages.
     Comment(&'a str),
-    /// A root element, or a message inside the root `KMIP`, alone in it.
+    /// A root element: the root itself, or the root `KMIP` with one of its messages.
     Element(Node),
 }
 
-/// Calls `each` for what `xml` has at its top, and for what a root `KMIP` has.
+/// Calls `each` for the comments and elements at the top level of `xml` and of a root `KMIP`.
 fn elements(xml: &str, each: &mut impl FnMut(Found<'_>)) {
     let mut events = Reader::from_str(xml);
     let mut open: Vec<Node> = Vec::new();
@@ -330,7 +330,7 @@ fn begin(start: &BytesStart<'_>) -> Node {
     }
 }
 
-/// The files were typeset once, and where a line was broken several blanks stand for one.
+/// Replaces several spaces by one: the typesetting of the cases inserted spaces at line breaks.
 fn single_spaced(text: &str) -> String {
     let mut spaced = String::with_capacity(text.len());
     for character in text.chars() {

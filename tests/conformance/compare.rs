@@ -118,7 +118,7 @@ impl Known {
         self.began = earlier.began;
     }
 
-    pub(super) fn look_at_the_clock(&mut self) {
+    pub(super) fn read_clock(&mut self) {
         self.now = Clock::system().now().0;
     }
 
@@ -184,8 +184,8 @@ pub(super) fn message(step: &Step, expected: &Node, came: &Node, known: &mut Kno
     for (at, (item, answer)) in items.iter().zip(&answers).enumerate() {
         judge.item = requests.get(at).map(|request| Item::new(request, item, judge.known));
         let place = if items.len() == 1 { "BatchItem".to_owned() } else { format!("BatchItem[{at}]") };
-        let told = answer.find("ResultMessage").map(|message| format!(" ({message})")).unwrap_or_default();
-        judge.node(item, answer, expected, &place).map_err(|difference| difference + &told)?;
+        let message = answer.find("ResultMessage").map(|message| format!(" ({message})")).unwrap_or_default();
+        judge.node(item, answer, expected, &place).map_err(|difference| difference + &message)?;
     }
     judge.item = None;
     judge.node(header, answer, expected, head)?;
@@ -204,7 +204,7 @@ struct Item {
     /// Whether the same request can have different outputs.
     varies: bool,
     /// The identifier in a request about one object.
-    asked: Option<String>,
+    requested_id: Option<String>,
 }
 
 impl Item {
@@ -241,11 +241,11 @@ impl Item {
         let named = request.child("RequestPayload").map_or(&[][..], |payload| &payload.children);
         let mut named = named.iter().filter(|it| it.tag == "UniqueIdentifier" && it.kind == "TextString");
         let names_another = GENERATING.contains(&&*operation) || NAMING_ANOTHER.contains(&&*operation);
-        let asked = match (named.next(), named.next()) {
+        let requested_id = match (named.next(), named.next()) {
             (Some(identifier), None) if !names_another => known.fill(identifier).ok(),
             _ => None,
         };
-        Self { operation, request: request.clone(), generated, varies, asked }
+        Self { operation, request: request.clone(), generated, varies, requested_id }
     }
 }
 
@@ -266,8 +266,8 @@ impl Judge<'_> {
         self.item.as_ref().is_some_and(|item| item.generated)
     }
 
-    fn asked(&self) -> Option<&String> {
-        self.item.as_ref().and_then(|item| item.asked.as_ref())
+    fn requested_id(&self) -> Option<&String> {
+        self.item.as_ref().and_then(|item| item.requested_id.as_ref())
     }
 
     fn operation(&self) -> &str {
@@ -287,7 +287,7 @@ impl Judge<'_> {
         if self.value(expected, came, parent, place) {
             return Ok(());
         }
-        Err(differs(place, &self.told(expected), &short(came)))
+        Err(differs(place, &self.with_variable(expected), &short(came)))
     }
 
     fn structure(&mut self, expected: &Node, came: &Node, place: &str) -> Result<(), String> {
@@ -444,10 +444,10 @@ impl Judge<'_> {
             return self.date(&label, expected, came);
         }
         // A response about an object must name the object of the request, unless the case has no identifier of its own.
-        if let Some(asked) = self.asked()
+        if let Some(requested_id) = self.requested_id()
             && (&*parent.tag, &*label) == ("ResponsePayload", "UniqueIdentifier")
         {
-            return *asked == came.value;
+            return *requested_id == came.value;
         }
         if let Some(name) = expected.variable() {
             return self.bind(name, came);
@@ -461,8 +461,8 @@ impl Judge<'_> {
             "HashingAlgorithm" => self.other_hash(parent),
             "KeyFormatType" => {
                 let item = self.item.as_ref();
-                let asked = item.and_then(|item| item.request.find("KeyFormatType")).is_some();
-                self.generated() && !asked
+                let format_requested = item.and_then(|item| item.request.find("KeyFormatType")).is_some();
+                self.generated() && !format_requested
             }
             "CertificateValue" => self.generated() && self.issued(expected, came),
             "CertificateLength" | "CertificateSerialNumber" | "SerialNumber" => {
@@ -484,8 +484,8 @@ impl Judge<'_> {
     /// signature. Names, key and algorithm must be equal.
     fn issued(&mut self, expected: &Node, came: &Node) -> bool {
         let issued = Issued::like(&expected.value, &came.value);
-        if let (Some(asked), Some(issued)) = (self.asked().cloned(), issued.clone()) {
-            self.known.issued.insert(asked, issued);
+        if let (Some(requested_id), Some(issued)) = (self.requested_id().cloned(), issued.clone()) {
+            self.known.issued.insert(requested_id, issued);
         }
         issued.is_some()
     }
@@ -493,16 +493,16 @@ impl Judge<'_> {
     /// Whether the attributes describe the certificate that the server signed. If the case does not get the certificate, only
     /// the serial number can be checked: it is valid, constant and unique.
     fn of_issued(&mut self, label: &str, came: &Node) -> bool {
-        let Some(asked) = self.asked().cloned() else { return false };
-        if let Some(issued) = self.known.issued.get(&asked) {
+        let Some(requested_id) = self.requested_id().cloned() else { return false };
+        if let Some(issued) = self.known.issued.get(&requested_id) {
             return issued.value(label).as_ref() == Some(&came.value);
         }
         let mut others = self.known.issued.values().filter_map(|issued| issued.value(label));
         let is_new = label == "SerialNumber"
             && issued::is_serial_number(&came.value)
             && others.all(|other| other != came.value)
-            && self.known.serial_numbers.iter().all(|(id, it)| *id == asked || *it != came.value);
-        let before = self.known.serial_numbers.insert(asked, came.value.clone());
+            && self.known.serial_numbers.iter().all(|(id, it)| *id == requested_id || *it != came.value);
+        let before = self.known.serial_numbers.insert(requested_id, came.value.clone());
         is_new && before.is_none_or(|before| before == came.value)
     }
 
@@ -560,7 +560,7 @@ impl Judge<'_> {
     }
 
     /// Returns the expected value, with the value of a variable.
-    fn told(&self, expected: &Node) -> String {
+    fn with_variable(&self, expected: &Node) -> String {
         let value = expected.variable().and_then(|name| self.known.variables.get(name));
         value.map_or_else(|| short(expected), |value| format!("{} = {value}", short(expected)))
     }

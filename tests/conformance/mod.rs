@@ -1,17 +1,17 @@
 //! The standard's own test cases, replayed over TLS against real servers (KMIP Profiles 2.1 §4).
 //!
-//! `case` reads them, `replay` talks, `compare` judges the answers (`issued` tells it
-//! what certificates have to be), `provided` makes what has to be there before a case, `report` tells the outcome and
-//! keeps the lists: `unsupported.txt` names the cases that a server cannot pass, `waiting.txt` those that this one does not pass yet.
-//! A run fails when a case outside the lists fails, and when one inside them passes. `make conformance` also replays the
-//! cases with `compatibility = PyKMIP` and counts those that pass; no list says which.
+//! `case` reads the cases, `replay` exchanges the messages, `compare` compares the responses (`issued`: the
+//! certificates), `provided` registers objects that a case expects, `report` prints the outcome and reads the lists:
+//! `unsupported.txt` names the cases that no server can pass, `waiting.txt` the cases that this server does not pass yet.
+//! A run fails if a case outside the lists fails, or a case inside them passes. `make conformance` also replays the cases
+//! with `compatibility = PyKMIP` and counts the cases that pass, without a list.
 //!
 //! A second run replays cases of neighbouring versions with another version in their headers, because 1.3 and 2.0 have
 //! few cases: 1.3 with the cases of 1.2 and 1.4, 2.0 with those of 2.1. `versions.txt` names the cases that cannot pass
 //! with these headers.
 //!
 //! The cases are not part of this project: `KMIP_CORPUS` names their folder, with a folder for each version in it.
-//! `CASE` narrows a run down to the cases whose name has it, `VERSION` to those of one version.
+//! `CASE` selects the cases whose name contains it, `VERSION` the cases of one version.
 
 mod announced;
 mod case;
@@ -32,7 +32,7 @@ use super::harness::{Pki, skip};
 use case::Case;
 use report::{Lists, Outcome};
 
-/// How many cases run at the same time. Some of them wait for dates to pass.
+/// The number of cases that run at the same time. Some of them wait for dates to pass.
 const AT_ONCE: usize = 8;
 
 /// The folder of the cases, if the environment names one.
@@ -95,7 +95,7 @@ fn conformance_every_case_outside_the_list_passes_in_the_version_beside_its_own(
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The cases that CASE and VERSION mean, and whether these are all.
+/// Returns the cases that CASE and VERSION select, and whether they are all cases.
 fn wanted(all: &[Case]) -> (Vec<&Case>, bool) {
     let filter = |name| std::env::var(name).ok().filter(|wanted: &String| !wanted.is_empty());
     let (pattern, version) = (filter("CASE"), filter("VERSION"));
@@ -106,7 +106,7 @@ fn wanted(all: &[Case]) -> (Vec<&Case>, bool) {
     (all.iter().filter(wanted).collect(), pattern.is_none() && version.is_none())
 }
 
-/// Replays the cases, several at the same time; the outcomes are in the order of the cases.
+/// Replays the cases, several at the same time. Returns the outcomes in the order of the cases.
 fn run<'a>(cases: &[&'a Case], all: &[Case], compatibility: Compatibility) -> Vec<Outcome<'a>> {
     // Two runs at once would exceed the time limits of the steps that generate RSA keys.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

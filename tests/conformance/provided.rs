@@ -41,8 +41,8 @@ pub(super) fn of(case: &Case, cases: &[Case]) -> Option<Provided> {
     let alike = || cases.iter().filter(|it| it.folder == case.folder && sought(it) == Some(name));
     let gets = |case: &Case| outcome(case, "Get").cloned();
     let object = alike().filter_map(gets).find_map(|payload| payload.children.into_iter().find(is_object))?;
-    let told = alike().filter_map(|case| outcome(case, "GetAttributes").cloned());
-    let told = told.flat_map(|payload| payload.children).filter(|child| child.tag == "Attribute");
+    let payloads = alike().filter_map(|case| outcome(case, "GetAttributes").cloned());
+    let listed = payloads.flat_map(|payload| payload.children).filter(|child| child.tag == "Attribute");
     let name = format!(
         "<AttributeValue><NameValue type='TextString' value='{name}'/>\
          <NameType type='Enumeration' value='UninterpretedTextString'/></AttributeValue>"
@@ -52,7 +52,7 @@ pub(super) fn of(case: &Case, cases: &[Case]) -> Option<Provided> {
         attribute("Cryptographic Usage Mask", "<AttributeValue type='Integer' value='Encrypt Decrypt'/>"),
         attribute("Activation Date", "<AttributeValue type='DateTime' value='0x0000000000000001'/>"),
     ];
-    attributes.extend(told.map(|node| written(&node)));
+    attributes.extend(listed.map(|node| written(&node)));
     attributes.dedup();
     let is_withheld = step_of(case, "Get").is_some_and(|step| step.response.find("ResultReason").is_some());
     if is_withheld {

@@ -22,7 +22,7 @@ use crate::harness::{self, Client, Credential, Embedded, Pki};
 use crate::https;
 use crate::listener::{Listener, ServerRequest};
 
-/// How long a step is repeated that waits for a date or for asynchronous work.
+/// The maximum time for which a step that waits for a date or for asynchronous work is repeated.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// The maximum distance of dates in a case that waits, in seconds.
@@ -200,7 +200,7 @@ impl Listening {
         loop {
             let (request, answer) =
                 self.received.recv_timeout(WAIT).map_err(|_| "the server sends nothing".to_owned())?;
-            let asked = ServerRequest::read(&request);
+            let server_request = ServerRequest::read(&request);
             let request =
                 Node::read(&xml::encode(&request).map_err(|error| format!("the request: {error}"))?);
             let about_the_client = ["DiscoverVersions", "Query"].map(Some);
@@ -208,10 +208,10 @@ impl Listening {
             if operation(&request) != operation(&step.request)
                 && about_the_client.contains(&operation(&request).as_deref())
             {
-                answer.send(asked.done()).map_err(|_| "the server does not wait".to_owned())?;
+                answer.send(server_request.done()).map_err(|_| "the server does not wait".to_owned())?;
                 continue;
             }
-            known.look_at_the_clock();
+            known.read_clock();
             compare::message(step, &canonical(&step.request), &request, known)?;
             let response = step.response.xml(&|node| known.fill(node))?;
             let response =
@@ -233,7 +233,7 @@ fn give_a_reason(client: &mut Client, step: &Step) {
 }
 
 fn exchange(step: &Step, transport: Transport, client: &mut Client, known: &mut Known) -> Result<(), String> {
-    known.look_at_the_clock();
+    known.read_clock();
     let request = step.request.xml(&|node| known.fill(node))?;
     let request = xml::decode(request.as_bytes()).map_err(|error| format!("the request: {error}"))?;
     let response = transport.exchange(client, &request)?;

@@ -214,7 +214,7 @@ impl PrivateKey {
     /// DER of PrivateKeyInfo.
     ///
     /// # Errors
-    /// [`Error::Failed`] where the encoder fails.
+    /// Returns [`Error::Failed`] if the encoder fails.
     pub fn pkcs8(&self) -> Result<Secret, Error> {
         let info = pkcs8::PrivateKeyInfo::new(pkcs1::ALGORITHM_ID, self.pkcs1.expose());
         info.to_der().map(Secret::new).map_err(|_| Error::Failed(Purpose::Convert))

@@ -92,7 +92,7 @@ fn fewer_shares_than_the_threshold_are_refused_and_repeating_one_does_not_help()
         let repeated = [&parts[..2], &parts[..1]].concat();
         assert_eq!(join(&scheme, &repeated, 3).unwrap_err(), too_few);
     }
-    // What two of three shares of GF(2^8) are taken for, when somebody lies about the threshold, is not the secret.
+    // With a false threshold, two of three shares of GF(2^8) combine to other bytes than the secret.
     let parts = split(&Scheme::Gf8, &Secret::new(vec![7; 32]), 3, 3).unwrap();
     assert_ne!(join(&Scheme::Gf8, &parts[..2], 2).unwrap().expose(), [7; 32]);
 }

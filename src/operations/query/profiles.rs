@@ -74,7 +74,10 @@ const VERSION: &str = " KMIP v";
 
 /// Returns the configured profiles, or else the supported ones, by their names in `version`. From 2.0 on, names do not
 /// contain a version.
-pub(super) fn told(announced: Option<&[AnnouncedProfile]>, version: Version) -> Vec<ProfileInformation> {
+pub(super) fn announced_profiles(
+    announced: Option<&[AnnouncedProfile]>,
+    version: Version,
+) -> Vec<ProfileInformation> {
     let known = |name: ProfileName| {
         let named_version = name.name().contains(VERSION);
         name.since() <= version && named_version == (version < V2_0)
@@ -128,8 +131,9 @@ mod tests {
 
     #[test]
     fn returns_the_names_of_the_clients_version() {
-        let names =
-            |version| -> Vec<_> { told(None, version).into_iter().map(|it| it.profile_name).collect() };
+        let names = |version| -> Vec<_> {
+            announced_profiles(None, version).into_iter().map(|it| it.profile_name).collect()
+        };
         assert!(names(V1_3).contains(&ProfileName::TapeLibraryServerKmipV1_0));
         assert!(!names(V1_3).contains(&ProfileName::TapeLibraryServerKmipV1_4));
         assert!(names(V1_4).contains(&ProfileName::TapeLibraryServerKmipV1_4));

@@ -32,7 +32,7 @@ const OPERATIONS: [(Operation, Version); 18] = [
 ];
 
 /// Returns PyKMIP's response. Profiles, validations and a Vendor Identification that the administrator configured are
-/// returned all the same.
+/// returned, too.
 pub(super) fn response(functions: &[QueryFunction], announced: &Announced, version: Version) -> Response {
     let asked = |function| functions.contains(&function);
     let listed =
@@ -45,7 +45,7 @@ pub(super) fn response(functions: &[QueryFunction], announced: &Announced, versi
         operations: listed.map(|(operation, _)| *operation).collect(),
         vendor_identification: asked(QueryFunction::QueryServerInformation).then(vendor_identification),
         profile_information: profiles
-            .map(|profiles| profiles::told(Some(profiles), version))
+            .map(|profiles| profiles::announced_profiles(Some(profiles), version))
             .unwrap_or_default(),
         validation_information: validations.cloned().collect(),
         ..Response::default()
