@@ -11,11 +11,12 @@ use kmip_server::kmip::structures::{Link, Name};
 use kmip_server::kmip::{CertificateRequest, Key, KeyBlock, KeyMaterial, KeyValue, Object};
 use kmip_server::ttlv::{DateTime, Field, Interval, Tag, V1_0, V1_2, V1_4, V2_0, V2_1, Version, Writer};
 use rcgen::{CertificateParams, DnType, KeyPair, PublicKeyData, RsaKeySize};
+use rustls::pki_types::CertificateDer;
 use x509_cert::der::{Decode, Encode};
 
 use crate::corpus::{attribute, id, named, template, usage};
 use crate::dialogue::{Answer, Caller, Live};
-use crate::harness::{Authority, Pki};
+use crate::harness::{Authority, Client, Credential, Pki, Running, within};
 
 /// A key pair, its certificate request, and the identifier of its public key.
 struct Subject {
@@ -370,4 +371,107 @@ fn the_authority_of_the_settings_signs_unless_clients_are_trusted_by_it() {
     config.certify_ca_key = Some(pki.folder.path("trusted.key"));
     config.certify_ca_certificate = None;
     assert!(refusal(&config).unwrap().contains("'certify_ca_certificate' is missing"));
+}
+
+/// Requests a certificate for `name` from the authority of a server, and returns it with its key.
+fn certified(caller: &mut Caller, name: &str) -> Credential {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    let request = params.serialize_request(&key).unwrap().der().to_vec();
+    let made = caller.ask(V1_4, Operation::Certify, |writer| {
+        write_request(CertificateRequestType::Pkcs10, &request, writer);
+    });
+    let der = certificate(caller, V1_4, &made.id());
+    Credential::new(der.into(), key)
+}
+
+/// Returns whether the server answers a client that presents `credential` with the certificates `above` it.
+fn is_served(pki: &Pki, port: u16, mut credential: Credential, above: &[&CertificateDer<'static>]) -> bool {
+    credential.chain = above.iter().map(|&certificate| certificate.clone()).collect();
+    let root = &pki.ca.credential.certificate;
+    let versions = [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13]];
+    versions.into_iter().any(|versions| {
+        let client = Client::connect(port, root, Some(&credential), versions);
+        let answer = client
+            .and_then(|client| Caller::new(client).try_ask(V1_4, Operation::Locate, |_: &mut Writer| ()));
+        answer.is_ok()
+    })
+}
+
+#[test]
+fn a_certificate_of_certify_authenticates_no_client_at_any_depth_below_a_trusted_ca() {
+    let pki = Pki::new();
+    let first = pki.ca.intermediate("First");
+    let second = first.intermediate("Second");
+    let authority = second.intermediate("Certify CA");
+    let pem = format!("{}{}", authority.pem(), authority.credential.key_pem());
+    let path = pki.folder.write("certify.pem", pem).display().to_string();
+    let mut arguments = pki.options();
+    let settings = pki.settings(&format!("certify_ca_certificate={path}")).display().to_string();
+    arguments.extend(["-f".to_owned(), settings]);
+    // The server cannot know the intermediate authorities, which only the client presents.
+    let server = Running::start(&arguments);
+    let mut john = Caller::new(pki.connect(server.port, &pki.client));
+    let below = [&first, &second].map(|ca| &ca.credential.certificate);
+    assert!(is_served(&pki, server.port, second.client("Another"), &[below[1], below[0]]));
+    for above in [
+        vec![&authority.credential.certificate, below[1], below[0]],
+        vec![below[0], below[1], &authority.credential.certificate],
+    ] {
+        let made = certified(&mut john, "Jane Doe");
+        assert!(!is_served(&pki, server.port, made, &above), "John Doe has become Jane Doe");
+    }
+    let line = within(|| {
+        let log = pki.log();
+        log.lines().find(|line| line.contains(" - WARNING - ")).map(str::to_owned)
+    });
+    assert!(line.contains("the authority that signs for Certify") && line.contains("Jane Doe"), "{line}");
+
+    // At its start, the server knows these certificates.
+    let chain = [&authority, &second, &first].map(Authority::pem).concat();
+    pki.folder.write("certify.pem", format!("{chain}{}", authority.credential.key_pem()));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_run_server"));
+    let output = command.args(&arguments).stdin(std::process::Stdio::null()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("ca_path vouches for the authority CN=Certify CA in") && error.contains("CN=Root CA"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_certificate_of_the_servers_own_authority_authenticates_no_client() {
+    let pki = Pki::new();
+    let mut arguments = pki.options();
+    arguments.extend(["-d".to_owned(), pki.folder.path("database").display().to_string()]);
+    let mut server = Running::start(&arguments);
+    let mut john = Caller::new(pki.connect(server.port, &pki.client));
+    let first = certified(&mut john, "Jane Doe");
+    let second = certified(&mut john, "Jane Doe");
+    let own = within(|| {
+        let log = pki.log();
+        let lines = log.lines().map(str::trim).skip_while(|line| *line != "-----BEGIN CERTIFICATE-----");
+        let mut lines: Vec<_> = lines.collect();
+        lines.truncate(1 + lines.iter().position(|line| *line == "-----END CERTIFICATE-----")?);
+        Some(lines.join("\n"))
+    });
+    // A trusted CA signs the public key of the authority, while the server runs.
+    let (_, der) = x509_cert::der::pem::decode_vec(own.as_bytes()).unwrap();
+    let cross = pki.ca.cross_sign(&der);
+    assert!(!is_served(&pki, server.port, first, &[&cross]), "John Doe has become Jane Doe");
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+    let mut server = Running::start(&arguments);
+    assert!(!is_served(&pki, server.port, second, &[&cross]), "the server remembers its authority");
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+
+    // The administrator adds the authority to the trusted certificates.
+    pki.folder.write("ca.pem", format!("{}{own}\n", pki.ca.pem()));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_run_server"));
+    let output = command.args(&arguments).stdin(std::process::Stdio::null()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("ca_path vouches for the authority CN=kmip-server Certify in"), "{error}");
 }

@@ -81,7 +81,7 @@ pub(crate) struct Credential {
 }
 
 impl Credential {
-    fn new(certificate: CertificateDer<'static>, key: KeyPair) -> Self {
+    pub(crate) fn new(certificate: CertificateDer<'static>, key: KeyPair) -> Self {
         Self { certificate, key, chain: Vec::new() }
     }
 
@@ -146,6 +146,15 @@ impl Authority {
         let params = Self::params(name);
         let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
         Self::of(certificate, key, params)
+    }
+
+    /// Issues a certificate for the name and the public key of another authority's certificate, in DER.
+    pub(crate) fn cross_sign(&self, authority: &[u8]) -> CertificateDer<'static> {
+        let read = x509_cert::Certificate::from_der(authority).unwrap().tbs_certificate;
+        resigned(&self.intermediate("").credential.certificate, self.issuer.key(), |contents| {
+            contents.subject = read.subject;
+            contents.subject_public_key_info = read.subject_public_key_info;
+        })
     }
 
     fn of(certificate: CertificateDer<'static>, key: KeyPair, params: CertificateParams) -> Self {

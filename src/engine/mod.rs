@@ -37,4 +37,4 @@ pub use cpu_permits::cpu_permits;
 pub use creation::{NewObject, RequestedAttributes, Requester};
 pub use error::{bounded_text, destroyed, failed, invalid_field, not_found, refused, wrong_state};
 pub use scope::LostTransaction;
-pub use services::{Announced, AnnouncedProfile, Authority, Services};
+pub use services::{Announced, AnnouncedProfile, Authority, IssuingKeys, Services};

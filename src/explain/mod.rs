@@ -147,7 +147,7 @@ impl Explained for AuthorityError {
         match self {
             Self::File(error) => error.explanation(),
             Self::NoCertificate | Self::NoKey(_) | Self::Unusable { .. } => starts::AUTHORITY_UNUSABLE,
-            Self::Trusted(_) => starts::AUTHORITY_TRUSTED,
+            Self::Trusted { .. } => starts::AUTHORITY_TRUSTED,
         }
     }
 }

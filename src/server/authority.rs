@@ -1,22 +1,21 @@
 //! The certificate authority of the settings, which signs the certificates of Certify and Re-certify.
 //!
 //! Clients choose the names in those certificates, so this server must not accept them for authentication: an
-//! authority that `ca_path` trusts is refused.
+//! authority to which a chain leads from `ca_path` is refused. [`super::trust`] refuses client certificates with such a
+//! chain.
 
-use std::fmt;
 use std::path::PathBuf;
+use std::{fmt, slice};
 
 use rustls::pki_types::CertificateDer;
 use rustls_pemfile::Item;
 use zeroize::Zeroizing;
 
-use super::tls;
+use super::{tls, trust};
 use crate::config::Config;
 use crate::crypto;
 use crate::engine::Authority;
-use crate::x509::Certificate;
 use crate::x509::issuer::Issuer;
-use crate::x509::signature::{self, Verdict};
 
 /// Names of settings.
 const CERTIFICATE: &str = "certify_ca_certificate";
@@ -42,10 +41,14 @@ pub enum Error {
         cause: crypto::Error,
     },
     /// Certificates of this authority would authenticate clients.
-    Trusted(
-        /// The file of the certificate.
-        PathBuf,
-    ),
+    Trusted {
+        /// The subject of the authority.
+        authority: String,
+        /// The file of its certificate, or `None` for the server's own authority in the database.
+        path: Option<PathBuf>,
+        /// The subject of the certificate of `ca_path` from which a chain leads to the authority.
+        trusted: String,
+    },
 }
 
 impl fmt::Display for Error {
@@ -59,12 +62,17 @@ impl fmt::Display for Error {
             Self::Unusable { path, cause } => {
                 write!(f, "{CERTIFICATE}: the authority in {} cannot be used: {cause}", path.display())
             }
-            Self::Trusted(path) => write!(
-                f,
-                "{CERTIFICATE}: ca_path vouches for the authority in {}, so that clients could make themselves \
-                 certificates of any name; use a separate authority",
-                path.display()
-            ),
+            Self::Trusted { authority, path, trusted } => {
+                let (place, remedy) = match path {
+                    Some(path) => (path.display().to_string(), "use a separate authority"),
+                    None => ("the database".to_owned(), "remove that certificate from ca_path"),
+                };
+                write!(
+                    f,
+                    "{CERTIFICATE}: ca_path vouches for the authority {authority} in {place} by its certificate \
+                     {trusted}, so that clients could make themselves certificates of any name; {remedy}"
+                )
+            }
         }
     }
 }
@@ -77,11 +85,23 @@ impl From<tls::Error> for Error {
     }
 }
 
-/// Loads the authority of the settings, or returns the server's own if they name none.
+/// Loads the authority of the settings, or returns the server's own if they name none. `stored` is the certificate of
+/// the server's own authority, in DER, if the database contains one.
 ///
 /// # Errors
 /// Returns [`Error`] if the authority cannot be used.
-pub(super) fn load(config: &Config) -> Result<Authority, Error> {
+pub(super) fn load(config: &Config, stored: Option<Vec<u8>>) -> Result<Authority, Error> {
+    let authority = named(config)?;
+    if let Some(own) = stored {
+        // It may have signed certificates before the settings named an authority.
+        let own = CertificateDer::from(own);
+        refuse_if_trusted(config, None, slice::from_ref(&own))?;
+        authority.remember(&own);
+    }
+    Ok(authority)
+}
+
+fn named(config: &Config) -> Result<Authority, Error> {
     let Some(path) = &config.certify_ca_certificate else {
         return if config.certify_ca_key.is_some() {
             Err(Error::NoCertificate)
@@ -91,11 +111,7 @@ pub(super) fn load(config: &Config) -> Result<Authority, Error> {
     };
     let certificates = tls::certificates(CERTIFICATE, path)?;
     let certificate = certificates.first().ok_or(Error::NoCertificate)?;
-    for trusted in tls::certificates("ca_path", &config.ca_path)? {
-        if vouches(&trusted, certificate) {
-            return Err(Error::Trusted(path.clone()));
-        }
-    }
+    refuse_if_trusted(config, Some(path), &certificates)?;
     let key_path = config.certify_ca_key.as_ref().unwrap_or(path);
     let text = Zeroizing::new(tls::read(KEY, key_path)?);
     let key = tls::items(KEY, key_path, &text)?.into_iter().find_map(|item| match item {
@@ -109,12 +125,86 @@ pub(super) fn load(config: &Config) -> Result<Authority, Error> {
     issuer.map(Authority::of).map_err(|cause| Error::Unusable { path: path.clone(), cause })
 }
 
-/// Returns whether `trusted` would authenticate clients whose certificates `authority` issued: both have the same key,
-/// or `trusted` signed the certificate of `authority`.
-fn vouches(trusted: &CertificateDer<'_>, authority: &CertificateDer<'_>) -> bool {
-    let (issuer, subject) = (Certificate::read(trusted), Certificate::read(authority));
-    let same_key = issuer.public_key_info == subject.public_key_info;
-    let signed =
-        issuer.public_key_info.is_some_and(|info| signature::signed_by(authority, &info) == Verdict::Good);
-    same_key || signed
+/// Refuses an authority to which a chain leads from a certificate of `ca_path`. `chain` contains the certificate of the
+/// authority, and further certificates of its file. The verifier of client certificates refuses chains with
+/// intermediate certificates that no file contains.
+fn refuse_if_trusted(
+    config: &Config,
+    path: Option<&PathBuf>,
+    chain: &[CertificateDer<'_>],
+) -> Result<(), Error> {
+    let Some((authority, above)) = chain.split_first() else { return Ok(()) };
+    let trusted = tls::certificates("ca_path", &config.ca_path)?;
+    let of_server = tls::certificates("certificate_path", &config.certificate_path).unwrap_or_default();
+    match voucher(authority, &trusted, above.iter().chain(&of_server)) {
+        None => Ok(()),
+        Some(voucher) => Err(Error::Trusted {
+            authority: trust::subject(authority),
+            path: path.cloned(),
+            trusted: trust::subject(voucher),
+        }),
+    }
+}
+
+/// Returns the certificate of `trusted` that would authenticate clients whose certificates `authority` issued, directly
+/// or through other certificates of `trusted` and `others`.
+fn voucher<'a>(
+    authority: &'a CertificateDer<'a>,
+    trusted: &'a [CertificateDer<'a>],
+    others: impl Iterator<Item = &'a CertificateDer<'a>>,
+) -> Option<&'a CertificateDer<'a>> {
+    // Each certificate vouches for one that was found before.
+    let mut found = vec![authority];
+    let (is_trusted, mut rest): (Vec<_>, Vec<_>) =
+        trusted.iter().map(|it| (true, it)).chain(others.map(|it| (false, it))).unzip();
+    let mut is_trusted = is_trusted;
+    let mut at = 0;
+    while let Some(below) = found.get(at).copied() {
+        at += 1;
+        let mut position = 0;
+        while let Some(candidate) = rest.get(position).copied() {
+            if !vouches(candidate, below) {
+                position += 1;
+                continue;
+            }
+            rest.swap_remove(position);
+            if is_trusted.swap_remove(position) {
+                return Some(candidate);
+            }
+            found.push(candidate);
+        }
+    }
+    None
+}
+
+/// Returns whether both certificates have the same key, or `issuer` signed `subject`.
+fn vouches(issuer: &CertificateDer<'_>, subject: &CertificateDer<'_>) -> bool {
+    trust::has_same_key(issuer, subject) || trust::is_signed_by(subject, issuer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::trust::testing::Ca;
+
+    #[test]
+    fn finds_the_trusted_certificate_above_an_authority_at_any_depth() {
+        let (root, other) = (Ca::root("root", |_| ()), Ca::root("other", |_| ()));
+        let first = root.intermediate("first");
+        let second = first.intermediate("second");
+        let authority = second.intermediate("authority");
+        let [root, other, first, second, authority] =
+            [root, other, first, second, authority].map(|ca| ca.certificate);
+        let found = |trusted: &[&CertificateDer<'static>], others: &[&CertificateDer<'static>]| {
+            let trusted: Vec<_> = trusted.iter().map(|&it| it.clone()).collect();
+            voucher(&authority, &trusted, others.iter().copied()).map(|it| it.clone().into_owned())
+        };
+        assert_eq!(found(&[&other, &root], &[&first, &second]), Some(root.clone()));
+        assert_eq!(found(&[&other, &root], &[&second, &other, &first]), Some(root.clone()));
+        assert_eq!(found(&[&other, &root, &first], &[&second]), Some(first.clone()));
+        assert_eq!(found(&[&second], &[]), Some(second.clone()));
+        assert_eq!(found(&[&authority], &[]), Some(authority.clone()));
+        assert_eq!(found(&[&root], &[&first]), None, "the certificate between them is missing");
+        assert_eq!(found(&[&other], &[&first, &second, &root]), None);
+    }
 }

@@ -8,13 +8,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
 use rustls::pki_types::CertificateDer;
 use x509_cert::Certificate as Parsed;
+use x509_cert::der::Decode;
 use x509_cert::der::oid::db::rfc5280::{ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
-use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use super::tls::{Offer, TlsConfig};
@@ -25,7 +26,6 @@ use crate::logging;
 use crate::policy;
 use crate::store::{self, Inspection, KeyEncryptionKey};
 use crate::x509::Certificate;
-use crate::x509::signature::{self, Verdict};
 
 /// The remaining validity of a certificate below which the report warns about it.
 const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -125,7 +125,7 @@ impl Report {
         };
         let outcome = identity.and_then(|identity| match trusted_error {
             Some(error) => Err(error),
-            None => TlsConfig::new(config, identity, trusted.clone()),
+            None => TlsConfig::new(config, identity, trusted.clone(), Arc::default()),
         });
         if let Err(error) = outcome {
             self.errors.push(error.into());
@@ -154,15 +154,16 @@ impl Report {
         self.fact(format!("Shows {}", described(leaf, path)));
         self.validity(&name, leaf);
         for (subject_certificate, issuer) in chain.iter().zip(chain.iter().skip(1)) {
-            if !is_signed_by(subject_certificate, issuer) {
+            if !trust::is_signed_by(subject_certificate, issuer) {
                 self.warn(format!(
                     "{name}: {} is not signed by the certificate behind it; correct the order of the file",
-                    subject(subject_certificate)
+                    trust::subject(subject_certificate)
                 ));
             }
         }
-        let vouches =
-            |issuer: &CertificateDer<'_>| issuer == leaf || chain.iter().any(|it| is_signed_by(it, issuer));
+        let vouches = |issuer: &CertificateDer<'_>| {
+            issuer == leaf || chain.iter().any(|it| trust::is_signed_by(it, issuer))
+        };
         if !trusted.is_empty() && !trusted.iter().any(vouches) {
             self.warn(format!(
                 "{name}: no certificate of ca_path vouches for it; clients need its CA from another source"
@@ -209,7 +210,8 @@ impl Report {
                     path.display()
                 )),
             }
-            let name = format!("ca_path: the certificate {} in {}", subject(certificate), path.display());
+            let name =
+                format!("ca_path: the certificate {} in {}", trust::subject(certificate), path.display());
             self.validity(&name, certificate);
         }
         if issuers == 0 {
@@ -279,7 +281,7 @@ impl Report {
     }
 
     fn certify(&mut self, config: &Config) {
-        if let Err(error) = authority::load(config) {
+        if let Err(error) = authority::load(config, None) {
             self.errors.push(error.into());
         }
         if let Err(error) = server_information::read(config) {
@@ -401,23 +403,12 @@ fn described_database(path: &Path, inspection: Inspection, seals: bool) -> Strin
 /// Describes a certificate: subject, file and end of validity.
 fn described(certificate: &CertificateDer<'_>, path: &Path) -> String {
     let until = Certificate::read(certificate).validity.map(|(_, to)| crate::encoding::http_date(to));
-    format!("{} in {}, valid until {}", subject(certificate), path.display(), until.unwrap_or_default())
-}
-
-fn subject(certificate: &CertificateDer<'_>) -> String {
-    Certificate::read(certificate).subject.map(|name| name.to_string()).unwrap_or_default()
-}
-
-/// Returns whether `subject` names `issuer` as its issuer and has no wrong signature.
-fn is_signed_by(subject: &CertificateDer<'_>, issuer: &CertificateDer<'_>) -> bool {
-    let names = |certificate: &CertificateDer<'_>| {
-        let tbs = Parsed::from_der(certificate).ok()?.tbs_certificate;
-        Some((tbs.subject.to_der().ok()?, tbs.issuer.to_der().ok()?))
-    };
-    let (Some((_, issuer_name)), Some((name, _))) = (names(subject), names(issuer)) else { return false };
-    let info = Certificate::read(issuer).public_key_info;
-    // Clients may support signature algorithms that this crate does not verify.
-    issuer_name == name && info.is_some_and(|info| signature::signed_by(subject, &info) != Verdict::Bad)
+    format!(
+        "{} in {}, valid until {}",
+        trust::subject(certificate),
+        path.display(),
+        until.unwrap_or_default()
+    )
 }
 
 /// Splits a result, with the default value in place of one that is missing.

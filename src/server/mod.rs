@@ -46,7 +46,7 @@ pub use trust::Trust;
 use crate::auth::{Authenticator, Service};
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Respond};
-use crate::engine::{Services, pykmip_import};
+use crate::engine::{Authority, IssuingKeys, Services, pykmip_import};
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, KeyEncryptionKey, Memory, Sqlite, Store};
 use connection::ConnectionConfig;
@@ -155,7 +155,8 @@ impl Server {
     pub fn bind(config: &Config) -> Result<Self, Error> {
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
-        let authority = authority::load(config)?;
+        let authority = authority::load(config, Authority::stored(&*store)?)?;
+        let issuing = authority.keys();
         let announced = server_information::read(config)?;
         let mut services = Services::new(store, policies);
         services.authority = authority;
@@ -163,7 +164,7 @@ impl Server {
         services.compatibility = config.compatibility;
         let users = config.client_endpoints.iter().map(|endpoint| endpoint.user.clone());
         let dispatcher = Arc::new(Dispatcher::with_listeners(services, authenticator(config), users));
-        let server = Self::bind_with(config, Arc::clone(&dispatcher) as _)?;
+        let server = Self::listen(config, Arc::clone(&dispatcher) as _, issuing)?;
         let endpoints = config.client_endpoints.clone();
         let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.config.tls.client), endpoints);
         Ok(Self { endpoints: Some(endpoints), ..server })
@@ -174,7 +175,15 @@ impl Server {
     /// # Errors
     /// Returns [`Error`], with one variant per kind of failed start.
     pub fn bind_with(config: &Config, responder: Arc<dyn Respond>) -> Result<Self, Error> {
-        let tls = TlsConfig::load(config)?;
+        Self::listen(config, responder, Arc::default())
+    }
+
+    fn listen(
+        config: &Config,
+        responder: Arc<dyn Respond>,
+        issuing: Arc<IssuingKeys>,
+    ) -> Result<Self, Error> {
+        let tls = TlsConfig::load(config, issuing)?;
         let bind = |cause| Error::Bind { hostname: config.hostname.clone(), port: config.port, cause };
         let listener = TcpListener::bind(&*addresses(config).map_err(bind)?).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;

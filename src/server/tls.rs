@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 use super::tickets::Tickets;
 use super::trust::Trust;
 use crate::config::{AuthSuite, Config};
+use crate::engine::IssuingKeys;
 
 /// The number of tickets per TLS 1.3 handshake. A resumed connection issues the next one, so a client that opens
 /// connections one after another never runs out of tickets.
@@ -136,14 +137,14 @@ pub(super) struct TlsConfig {
 }
 
 impl TlsConfig {
-    /// Loads certificates and private key from the files of the settings.
+    /// Loads certificates and private key from the files of the settings. Refuses chains with one of the keys `issuing`.
     ///
     /// # Errors
     /// Returns [`Error`] if a file or a setting cannot be used.
-    pub(super) fn load(config: &Config) -> Result<Self, Error> {
+    pub(super) fn load(config: &Config, issuing: Arc<IssuingKeys>) -> Result<Self, Error> {
         let chain = certificates("certificate_path", &config.certificate_path)?;
         let identity = identity(config, chain)?;
-        Self::new(config, identity, certificates("ca_path", &config.ca_path)?)
+        Self::new(config, identity, certificates("ca_path", &config.ca_path)?, issuing)
     }
 
     /// Builds the configuration from the server's identity and the certificates in `ca_path`.
@@ -154,12 +155,14 @@ impl TlsConfig {
         config: &Config,
         identity: CertifiedKey,
         trusted: Vec<CertificateDer<'static>>,
+        issuing: Arc<IssuingKeys>,
     ) -> Result<Self, Error> {
         let provider = aws_lc_rs::default_provider();
         let identity = Arc::new(SingleCertAndKey::from(identity));
         let algorithms = provider.signature_verification_algorithms;
         let bad = |cause| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause };
-        let trust = Arc::new(Trust::new(trusted, config.enable_tls_client_auth, algorithms).map_err(bad)?);
+        let trust = Trust::new(trusted, config.enable_tls_client_auth, algorithms, issuing).map_err(bad)?;
+        let trust = Arc::new(trust);
         let versions = versions(config.auth_suite);
         let (suites, warning) = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
         if let Some(warning) = warning {

@@ -26,6 +26,14 @@ use x509_cert::der::{self, Decode, Encode, Reader, SliceReader};
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage as KeyUsageExtension};
 use x509_cert::time::Validity;
 
+use crate::engine::IssuingKeys;
+use crate::x509;
+use crate::x509::certificate::public_key_bits;
+use crate::x509::signature::{self, Verdict};
+
+/// The maximum number of characters of a client's subject in a log line.
+const MAX_SUBJECT: usize = 128;
+
 /// A certificate verifier with the certificates of `ca_path` as trust anchors.
 #[derive(Debug)]
 pub struct Trust {
@@ -38,12 +46,14 @@ pub struct Trust {
     /// Whether the extended key usage of a chain must allow client authentication.
     check_usage: bool,
     algorithms: WebPkiSupportedAlgorithms,
+    /// The keys with which this server signs certificates.
+    issuing: Arc<IssuingKeys>,
 }
 
 impl Trust {
     /// Creates a verifier that trusts `certificates`, the content of `ca_path`. `check_usage` is the setting
     /// `enable_tls_client_auth`: without it, the extended key usage of a chain is ignored. A certificate that cannot
-    /// be parsed is ignored with a warning.
+    /// be parsed is ignored with a warning. A chain that contains one of the keys `issuing` is refused.
     ///
     /// # Errors
     /// Returns the last parse error if no certificate can be parsed.
@@ -51,6 +61,7 @@ impl Trust {
         certificates: Vec<CertificateDer<'static>>,
         check_usage: bool,
         algorithms: WebPkiSupportedAlgorithms,
+        issuing: Arc<IssuingKeys>,
     ) -> Result<Self, der::Error> {
         let mut trust = Self {
             trusted: Vec::new(),
@@ -58,6 +69,7 @@ impl Trust {
             validities: Vec::new(),
             check_usage,
             algorithms,
+            issuing,
         };
         let mut unreadable = None;
         for certificate in certificates {
@@ -107,6 +119,30 @@ impl Trust {
             }
             Err(error) => Err(to_rustls_error(error)),
         }
+    }
+
+    /// Refuses a valid chain with a key of the authority that signs for Certify: clients choose the names in its
+    /// certificates. [`super::authority`] refuses trust anchors with such a key.
+    fn refuse_issuing_keys(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Result<(), Error> {
+        let is_issuing = |certificate: &CertificateDer<'_>| {
+            let info = x509::Certificate::read(certificate).public_key_info;
+            info.is_some_and(|info| self.issuing.contains(&info))
+        };
+        if !std::iter::once(leaf).chain(intermediates).any(is_issuing) {
+            return Ok(());
+        }
+        let subject: String = subject(leaf).chars().take(MAX_SUBJECT).collect();
+        log::warn!(
+            target: super::LOG,
+            "The certificate {subject:?} is refused, because its chain contains the authority that signs for Certify \
+             and leads to a certificate of ca_path: a client may have chosen the name. Use an authority below no \
+             certificate of ca_path."
+        );
+        Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
     }
 
     /// Verifies the validity period of a trust anchor, which webpki ignores.
@@ -166,6 +202,7 @@ impl ClientCertVerifier for Trust {
             check_validity(&parsed.tbs_certificate.validity, now)?;
         } else {
             self.verify_chain(end_entity, intermediates, now)?;
+            self.refuse_issuing_keys(end_entity, intermediates)?;
         }
         Ok(ClientCertVerified::assertion())
     }
@@ -267,6 +304,28 @@ pub(super) fn may_issue(certificate: &TbsCertificate) -> bool {
     }
 }
 
+/// Returns the subject of a certificate, or an empty text if it cannot be read.
+pub(super) fn subject(certificate: &CertificateDer<'_>) -> String {
+    x509::Certificate::read(certificate).subject.map(|name| name.to_string()).unwrap_or_default()
+}
+
+/// Returns whether two certificates have the same public key.
+pub(super) fn has_same_key(one: &CertificateDer<'_>, other: &CertificateDer<'_>) -> bool {
+    let info = |certificate| x509::Certificate::read(certificate).public_key_info;
+    let (one, other) = (info(one), info(other));
+    let bits = |info: &'_ Option<Vec<u8>>| info.as_deref().and_then(public_key_bits).map(<[u8]>::to_vec);
+    bits(&one).is_some_and(|one| Some(one) == bits(&other))
+}
+
+/// Returns whether `subject` names `issuer` as its issuer and has no wrong signature.
+pub(super) fn is_signed_by(subject: &CertificateDer<'_>, issuer: &CertificateDer<'_>) -> bool {
+    let (subject_read, issuer_read) = (x509::Certificate::read(subject), x509::Certificate::read(issuer));
+    let names = (subject_read.issuer.map(|name| name.der), issuer_read.subject.map(|name| name.der));
+    let info = issuer_read.public_key_info.filter(|_| names.0.is_some() && names.0 == names.1);
+    // Clients may support signature algorithms that this crate does not verify.
+    info.is_some_and(|info| signature::signed_by(subject, &info) != Verdict::Bad)
+}
+
 /// Verifies that `now` is in a validity period.
 fn check_validity(validity: &Validity, now: UnixTime) -> Result<(), Error> {
     let now = Duration::from_secs(now.as_secs());
@@ -312,5 +371,7 @@ fn to_rustls_error(error: webpki::Error) -> Error {
     })
 }
 
+#[cfg(test)]
+pub(super) mod testing;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@
 use x509_cert::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use x509_cert::der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use x509_cert::name::RdnSequence;
-use x509_cert::spki::AlgorithmIdentifierRef;
+use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
 use crate::kmip::enums::{CryptographicAlgorithm, DigitalSignatureAlgorithm};
@@ -86,6 +86,12 @@ pub enum NameAttribute {
     DomainComponent,
     /// DN Qualifier.
     DnQualifier,
+}
+
+/// Returns the bits of the public key in `info`, the DER of SubjectPublicKeyInfo. Keys with the same bits are equal,
+/// although the parameters of their algorithm have several equivalent encodings.
+pub fn public_key_bits(info: &[u8]) -> Option<&[u8]> {
+    Some(SubjectPublicKeyInfoRef::from_der(info).ok()?.subject_public_key.raw_bytes())
 }
 
 const fn oid(text: &str) -> ObjectIdentifier {

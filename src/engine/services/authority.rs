@@ -3,7 +3,7 @@
 //! The settings name the administrator's authority. Without one, the first use creates the server's own authority
 //! in the store, where no client can access it. SECURITY.md describes how its private key is protected.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use x509_cert::der::pem::{LineEnding, encode_string};
 
@@ -11,7 +11,10 @@ use crate::kmip::enums::ResultReason;
 use crate::kmip::{Error, structure};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
+use crate::store::{self, Store};
 use crate::ttlv::{self, DateTime, Reader, STORED, Tag, Value, Writer};
+use crate::x509::Certificate;
+use crate::x509::certificate::public_key_bits;
 use crate::x509::issuer::{Issuer, NewIssuer};
 
 use super::super::error::failed;
@@ -65,11 +68,41 @@ pub trait AuthorityHost {
     fn compute<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error>;
 }
 
+/// The public keys with which this server signs certificates. They authenticate no client, because clients choose the
+/// names in these certificates.
+#[derive(Debug, Default)]
+pub struct IssuingKeys {
+    /// The key of the administrator's authority.
+    named: Option<Vec<u8>>,
+    /// The key of the server's own authority, as soon as there is one.
+    own: RwLock<Option<Vec<u8>>>,
+}
+
+impl IssuingKeys {
+    /// Whether a SubjectPublicKeyInfo, in DER, contains one of the keys.
+    pub fn contains(&self, info: &[u8]) -> bool {
+        let bits = public_key_bits(info);
+        let is = |key: &Option<Vec<u8>>| key.is_some() && key.as_deref() == bits;
+        is(&self.named) || is(&self.own.read().ignore_poison())
+    }
+
+    fn set_own(&self, certificate: &[u8]) {
+        *self.own.write().ignore_poison() = key_of(certificate);
+    }
+}
+
+/// Returns the bits of the public key in a certificate.
+fn key_of(certificate: &[u8]) -> Option<Vec<u8>> {
+    let info = Certificate::read(certificate).public_key_info?;
+    public_key_bits(&info).map(<[u8]>::to_vec)
+}
+
 /// The certification authority of a server.
 #[derive(Debug, Default)]
 pub struct Authority {
     /// The authority in use, or `None` before the first use of the server's own one.
     issuer: Mutex<Option<Arc<Issuer>>>,
+    keys: Arc<IssuingKeys>,
 }
 
 impl Authority {
@@ -80,7 +113,28 @@ impl Authority {
 
     /// Returns the administrator's authority.
     pub fn of(issuer: Issuer) -> Self {
-        Self { issuer: Mutex::new(Some(Arc::new(issuer))) }
+        let keys = IssuingKeys { named: key_of(issuer.certificate()), own: RwLock::default() };
+        Self { issuer: Mutex::new(Some(Arc::new(issuer))), keys: Arc::new(keys) }
+    }
+
+    /// Returns the certificate of the server's own authority in `store`, in DER, or `None` if it was never used. An
+    /// unreadable one counts as missing: every use of it fails.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub fn stored(store: &dyn Store) -> Result<Option<Vec<u8>>, store::Error> {
+        let stored = store.server_state(STATE_NAME)?;
+        Ok(stored.and_then(|stored| decode(&stored).ok()).map(|stored| stored.certificate))
+    }
+
+    /// Sets the certificate of the server's own authority, in DER, whose key no client may have in its chain.
+    pub fn remember(&self, own: &[u8]) {
+        self.keys.set_own(own);
+    }
+
+    /// Returns the keys with which this server signs certificates.
+    pub fn keys(&self) -> Arc<IssuingKeys> {
+        Arc::clone(&self.keys)
     }
 
     /// Returns the issuer of certificates. The first use creates the server's own authority.
@@ -101,6 +155,8 @@ impl Authority {
         };
         let stored = decode(&stored)?;
         let issuer = Arc::new(Issuer::read(&stored.certificate, stored.key.expose())?);
+        // Before the first certificate exists.
+        self.keys.set_own(issuer.certificate());
         // Undo of the batch can still remove a new authority, so only a later use caches it.
         if !is_new {
             log::info!(

@@ -19,7 +19,7 @@ use crate::policy::PolicyStore;
 use crate::store::{self, Store};
 
 pub use announced::{Announced, Profile as AnnouncedProfile};
-pub use authority::{Authority, AuthorityHost};
+pub use authority::{Authority, AuthorityHost, IssuingKeys};
 pub use group_rotation::GroupRotation;
 pub use streams::Streams;
 pub use tickets::Tickets;

@@ -1,77 +1,19 @@
 //! Certificate chains of a throw-away PKI, verified at a fixed time.
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName as Name, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SigningKey, date_time_ymd,
-};
+use rcgen::{ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, date_time_ymd};
 use rustls::crypto::aws_lc_rs;
-use x509_cert::der::asn1::BitString;
 
+use super::testing::{Ca, version_1};
 use super::*;
+use crate::engine::Authority;
 
 /// A time inside the validity period of the certificates: 2030-01-01.
 const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_893_456_000));
 
-struct Ca {
-    certificate: CertificateDer<'static>,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Ca {
-    /// Returns a self-signed CA.
-    fn root(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
-        let (mut params, key) = (ca_params(name), KeyPair::generate().unwrap());
-        change(&mut params);
-        let certificate = params.self_signed(&key).unwrap().der().clone();
-        Self { certificate, issuer: Issuer::new(params, key) }
-    }
-
-    /// Returns a CA that this one issued.
-    fn intermediate(&self, name: &str) -> Self {
-        let (params, key) = (ca_params(name), KeyPair::generate().unwrap());
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
-        Self { certificate, issuer: Issuer::new(params, key) }
-    }
-
-    fn issue(&self, change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
-        let mut params = params("client");
-        change(&mut params);
-        params.signed_by(&KeyPair::generate().unwrap(), &self.issuer).unwrap().der().clone()
-    }
-
-    /// Issues a certificate of X.509 version 1.
-    fn issue_version_1(&self) -> CertificateDer<'static> {
-        version_1(&self.issue(|_| ()), self.issuer.key())
-    }
-}
-
-fn params(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = Name::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2040, 1, 1));
-    params
-}
-
-fn ca_params(name: &str) -> CertificateParams {
-    let mut params = params(name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params
-}
-
-/// Removes the extensions of a certificate and signs it again.
-fn version_1(certificate: &CertificateDer<'_>, signer: &KeyPair) -> CertificateDer<'static> {
-    let mut certificate = x509_cert::Certificate::from_der(certificate).unwrap();
-    certificate.tbs_certificate.version = Version::V1;
-    certificate.tbs_certificate.extensions = None;
-    let signature = signer.sign(&certificate.tbs_certificate.to_der().unwrap()).unwrap();
-    certificate.signature = BitString::from_bytes(&signature).unwrap();
-    certificate.to_der().unwrap().into()
-}
-
 fn trust_with_usage(trusted: &[&CertificateDer<'static>], check_usage: bool) -> Trust {
     let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-    Trust::new(trusted.iter().map(|&it| it.clone()).collect(), check_usage, algorithms).unwrap()
+    let trusted = trusted.iter().map(|&it| it.clone()).collect();
+    Trust::new(trusted, check_usage, algorithms, Arc::default()).unwrap()
 }
 
 fn trust(trusted: &[&CertificateDer<'static>]) -> Trust {
@@ -187,7 +129,7 @@ fn unreadable_certificates_are_ignored_unless_no_other_is_left() {
     let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
     let unreadable = CertificateDer::from(vec![0x30, 0]);
     let root = Ca::root("root", |_| ());
-    assert!(Trust::new(vec![unreadable.clone()], true, algorithms).is_err());
+    assert!(Trust::new(vec![unreadable.clone()], true, algorithms, Arc::default()).is_err());
     let trust = trust(&[&unreadable, &root.certificate]);
     assert_eq!(refusal(&trust, &root.issue(|_| ()), &[]), None);
 }
@@ -200,4 +142,34 @@ fn listener_is_verified_by_the_rules_for_clients_whatever_its_host_name() {
     let verify = |leaf: &CertificateDer<'_>| trust.verify_server_cert(leaf, &[], &name, &[], NOW);
     assert!(verify(&root.issue(|_| ())).is_ok());
     assert!(verify(&other.issue(|_| ())).is_err());
+}
+
+#[test]
+fn a_chain_with_the_key_of_the_issuing_authority_is_refused_at_any_depth() {
+    let root = Ca::root("root", |_| ());
+    let first = root.intermediate("first");
+    let second = first.intermediate("second");
+    let chain = [&second.certificate, &first.certificate].map(Clone::clone);
+    let mut trust = trust(&[&root.certificate]);
+    let leaf = second.issue(|_| ());
+    assert_eq!(refusal(&trust, &leaf, &chain), None);
+    for authority in [&second, &first] {
+        let issuing = Authority::own();
+        trust.issuing = issuing.keys();
+        issuing.remember(&authority.certificate);
+        let refused = Some(CertificateError::ApplicationVerificationFailure);
+        assert_eq!(refusal(&trust, &leaf, &chain), refused);
+        let mut reversed = chain.clone();
+        reversed.reverse();
+        assert_eq!(refusal(&trust, &leaf, &reversed), refused);
+        let name = ServerName::try_from("listener.example").unwrap();
+        assert!(trust.verify_server_cert(&leaf, &chain, &name, &[], NOW).is_err(), "listeners too");
+        assert_eq!(refusal(&trust, &root.issue(|_| ()), &[]), None, "another chain");
+    }
+    // The authority itself as a client.
+    let issuing = Authority::own();
+    issuing.remember(&first.certificate);
+    trust.issuing = issuing.keys();
+    let refused = Some(CertificateError::ApplicationVerificationFailure);
+    assert_eq!(refusal(&trust, &first.certificate, &[]), refused);
 }
