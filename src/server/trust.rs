@@ -27,12 +27,10 @@ use x509_cert::ext::pkix::{BasicConstraints, KeyUsage as KeyUsageExtension};
 use x509_cert::time::Validity;
 
 use crate::engine::IssuingKeys;
+use crate::excerpt::Excerpt;
 use crate::x509;
 use crate::x509::certificate::public_key_bits;
 use crate::x509::signature::{self, Verdict};
-
-/// The maximum number of characters of a client's subject in a log line.
-const MAX_SUBJECT: usize = 128;
 
 /// A certificate verifier with the certificates of `ca_path` as trust anchors.
 #[derive(Debug)]
@@ -135,12 +133,13 @@ impl Trust {
         if !std::iter::once(leaf).chain(intermediates).any(is_issuing) {
             return Ok(());
         }
-        let subject: String = subject(leaf).chars().take(MAX_SUBJECT).collect();
+        let subject = subject(leaf);
         log::warn!(
             target: super::LOG,
-            "The certificate {subject:?} is refused, because its chain contains the authority that signs for Certify \
-             and leads to a certificate of ca_path: a client may have chosen the name. Use an authority below no \
-             certificate of ca_path."
+            "The certificate {:?} is refused, because its chain contains the authority that signs for Certify and \
+             leads to a certificate of ca_path: a client may have chosen the name. Use an authority below no \
+             certificate of ca_path.",
+            Excerpt(&subject)
         );
         Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
     }
