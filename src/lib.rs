@@ -32,8 +32,8 @@
 //! `ttlv < {kmip, clock} < {encoding, crypto} < x509 < {store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < api < bin`
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
-//! only `bin` uses `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `excerpt` and `compatibility`.
-//! ARCHITECTURE.md describes the layers.
+//! only `bin` uses `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `fair_queue`, `cpu_permits`,
+//! `excerpt` and `compatibility`. ARCHITECTURE.md describes the layers.
 
 mod api;
 mod auth;
@@ -42,12 +42,14 @@ mod bounded_map;
 mod clock;
 mod compatibility;
 mod config;
+mod cpu_permits;
 mod crypto;
 mod dispatch;
 pub mod encoding;
 mod engine;
 mod excerpt;
 mod explain;
+mod fair_queue;
 mod hardening;
 pub mod kmip;
 mod lock;
@@ -85,7 +87,7 @@ pub mod internals {
     }
 
     expose! {
-        auth backup clock compatibility config crypto dispatch engine explain hardening logging operations policy secret server settings
+        auth backup clock compatibility config cpu_permits crypto dispatch engine explain hardening logging operations policy secret server settings
         store x509
     }
     #[cfg(feature = "certificates")]

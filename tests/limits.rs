@@ -8,10 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kmip_server::internals::config::Config;
+use kmip_server::internals::cpu_permits::processors;
 use kmip_server::internals::dispatch::delivery::MAX_WAITING;
 use kmip_server::internals::dispatch::{Dispatcher, MAX_BATCH_ITEMS, Respond};
 use kmip_server::internals::engine::services::tickets::MAX_PER_USER;
-use kmip_server::internals::engine::{MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, cpu_permits};
+use kmip_server::internals::engine::{MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED};
 use kmip_server::internals::secret::Secret;
 use kmip_server::internals::server::http::MAX_FIELDS;
 use kmip_server::internals::server::{MAX_HANDSHAKES, Server};
@@ -459,7 +460,7 @@ fn key_generation_does_not_starve_simple_requests() {
     let server = Embedded::start(&pki.config(), dispatcher());
     WellBehavedClient::new(&pki, server.port).is_served_during(|| {
         thread::scope(|scope| {
-            for _ in 0..4 * cpu_permits() {
+            for _ in 0..4 * processors() {
                 scope.spawn(|| {
                     let mut client = pki.connect(server.port, &pki.client);
                     let request = message_of(V1_4, None, &[(Operation::CreateKeyPair, key_pair(2048))]);

@@ -29,6 +29,7 @@ mod dialogue;
 mod documented;
 mod endpoints;
 mod explain;
+mod fairness;
 mod faults;
 mod gate;
 mod generated;

@@ -40,6 +40,13 @@ pub struct Identity {
     pub delegate: Option<Delegate>,
 }
 
+impl Identity {
+    /// Returns the user of the certificate that sends the request, also if the request runs on behalf of another user.
+    pub fn sender(&self) -> &str {
+        self.delegate.as_ref().map_or(&self.principal.user, |delegate| &delegate.user)
+    }
+}
+
 /// A client that acts on behalf of a user (Delegated Login).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delegate {

@@ -5,19 +5,22 @@
 //! operation that may take long, and the client requests the results by Poll. [`crate::engine::services::jobs`]
 //! contains the state of the operations until then.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::fair_queue::FairQueue;
 use crate::kmip::enums::{AsynchronousIndicator, Operation, ResultReason};
 use crate::kmip::{Error, RequestHeader};
 use crate::lock::IgnorePoison;
 
 use super::batch::Item;
 
-/// The number of threads that execute batches. A job that computes for long also waits for a CPU permit
-/// ([`crate::engine::Context::with_cpu_permit`]), so more threads would only wait for permits.
-const MAX_WORKERS: usize = 4;
+/// The number of threads that execute batches. Most of them only wait for a CPU permit
+/// ([`crate::engine::Context::with_cpu_permit`]).
+const MAX_WORKERS: usize = 16;
+
+/// The number of batches of one user that execute at once, so that a thread is free for another user.
+const SHARE: usize = 4;
 
 /// The time at which the items of a request execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +89,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The execution of one batch.
 type Task = Box<dyn FnOnce() + Send>;
 
-/// A pool of at most [`MAX_WORKERS`] threads. A thread ends when no task waits. Dropping the pool waits for the
+/// A pool of at most [`MAX_WORKERS`] threads. Users take turns; each has at most [`SHARE`] threads. A thread ends when
+/// no task can start. Dropping the pool waits for the
 /// running tasks for at most [`GRACE`] and discards the waiting ones.
 #[derive(Default)]
 pub(super) struct Pool {
@@ -99,10 +103,15 @@ struct Shared {
     idle: Condvar,
 }
 
-#[derive(Default)]
 struct State {
-    waiting: VecDeque<Task>,
+    queue: FairQueue<Task>,
     workers: usize,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { queue: FairQueue::new(SHARE), workers: 0 }
+    }
 }
 
 impl Shared {
@@ -111,28 +120,28 @@ impl Shared {
         self.state.lock().ignore_poison()
     }
 
-    /// Runs waiting tasks until there are none.
+    /// Runs waiting tasks until none can start: those that wait then belong to users with running tasks, whose threads
+    /// run them next.
     fn work(&self) {
-        loop {
-            let mut state = self.state();
-            let Some(task) = state.waiting.pop_front() else {
-                state.workers -= 1;
-                drop(state);
-                self.idle.notify_all();
-                return;
-            };
+        let mut state = self.state();
+        while let Some((user, task)) = state.queue.take() {
             drop(state);
             task();
+            state = self.state();
+            state.queue.end(&user);
         }
+        state.workers -= 1;
+        drop(state);
+        self.idle.notify_all();
     }
 }
 
 impl Pool {
-    /// Queues a task; tasks start in the order of their arrival.
+    /// Queues a task of `user`; the tasks of a user start in the order of their arrival.
     ///
     /// # Errors
     /// Returns the task if the pool has no thread and the operating system cannot start one.
-    pub(super) fn spawn(&self, task: Task) -> Result<(), Task> {
+    pub(super) fn spawn(&self, user: &str, task: Task) -> Result<(), Task> {
         let mut state = self.shared.state();
         if state.workers < MAX_WORKERS {
             let shared = Arc::clone(&self.shared);
@@ -143,7 +152,7 @@ impl Pool {
                 Err(_) => {}
             }
         }
-        state.waiting.push_back(task);
+        state.queue.push(user, task);
         Ok(())
     }
 }
@@ -151,7 +160,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         let mut state = self.shared.state();
-        state.waiting.clear();
+        state.queue.clear();
         let is_running = |state: &mut State| state.workers > 0;
         drop(self.shared.idle.wait_timeout_while(state, GRACE, is_running));
     }
@@ -176,12 +185,35 @@ mod tests {
                 running.fetch_sub(1, Ordering::SeqCst);
                 sender.send(number).unwrap();
             };
-            assert!(pool.spawn(Box::new(task)).is_ok());
+            assert!(pool.spawn(&(number % 5).to_string(), Box::new(task)).is_ok());
         }
         let mut done: Vec<_> = receiver.iter().take(20).collect();
         done.sort_unstable();
         assert_eq!(done, (0..20).collect::<Vec<_>>());
         assert!((2..=MAX_WORKERS).contains(&most.load(Ordering::SeqCst)));
+    }
+
+    #[test]
+    fn tasks_of_one_user_leave_threads_for_another() {
+        let pool = Pool::default();
+        let (sender, started) = channel();
+        let (release, blocked) = channel::<()>();
+        let blocked = Arc::new(Mutex::new(blocked));
+        for _ in 0..2 * MAX_WORKERS {
+            let (sender, blocked) = (sender.clone(), Arc::clone(&blocked));
+            let task = move || {
+                sender.send("a").unwrap();
+                let _ = blocked.lock().ignore_poison().recv();
+            };
+            assert!(pool.spawn("a", Box::new(task)).is_ok());
+        }
+        let of_a: Vec<_> = started.iter().take(SHARE).collect();
+        assert_eq!(of_a, ["a"; SHARE]);
+        assert!(pool.spawn("b", Box::new(move || sender.send("b").unwrap())).is_ok());
+        assert_eq!(started.recv(), Ok("b"));
+        assert!(started.try_recv().is_err(), "a user has at most its share of threads");
+        drop(release);
+        assert_eq!(started.iter().take(2 * MAX_WORKERS - SHARE).count(), 2 * MAX_WORKERS - SHARE);
     }
 
     #[test]
@@ -194,7 +226,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(20));
                 done.fetch_add(1, Ordering::SeqCst);
             };
-            assert!(pool.spawn(Box::new(task)).is_ok());
+            assert!(pool.spawn("a", Box::new(task)).is_ok());
         }
         drop(pool);
         let after = done.load(Ordering::SeqCst);

@@ -299,7 +299,7 @@ impl Dispatcher {
             pending.push(ItemResult::pending(item.operation(), id, correlation.clone()));
         }
         let (services, identity, peer) = (Arc::clone(&self.services), identity.clone(), peer.clone());
-        let counters = Arc::clone(&self.counters);
+        let (counters, user) = (Arc::clone(&self.counters), identity.sender().to_owned());
         let task_correlations = correlations.clone();
         let task = move || {
             // A panic fails one batch, not the server.
@@ -321,7 +321,7 @@ impl Dispatcher {
                 services.jobs.finish(correlation, outcome, services.clock.instant());
             }
         };
-        if self.pool.spawn(Box::new(task)).is_err() {
+        if self.pool.spawn(&user, Box::new(task)).is_err() {
             self.services.jobs.withdraw(&correlations);
             return Err(Error::new(
                 ResultReason::ServerLimitExceeded,

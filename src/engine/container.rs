@@ -1,6 +1,7 @@
 //! PKCS#12 containers: export of a private key with its certificates under the password that its links name (KMIP 1.4
 //! §4.11, 2.1 §6.1.19), and the parts of a registered container (1.4 §4.3).
 
+use crate::cpu_permits::Effort;
 use crate::crypto::pkcs12::{self, Contents};
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::{
@@ -46,7 +47,8 @@ pub(super) fn pkcs12(
     let certificates = certificate_chain(cx, attributes)?;
     let friendly_name = attributes.pkcs12_friendly_name.as_deref();
     let contents = Contents { key: &key, certificates: &certificates, friendly_name };
-    let container = cx.with_cpu_permit(|| Ok(pkcs12::write(&contents, password.expose())?))?;
+    let container =
+        cx.with_cpu_permit(Effort::Seconds, || Ok(pkcs12::write(&contents, password.expose())?))?;
     let key_block = KeyBlock {
         key_format_type: KeyFormatType::Pkcs12,
         key_compression_type: None,
@@ -94,8 +96,9 @@ pub fn unpack(
     };
     let password = open_password(cx, &password.linked_object_identifier)?;
     let name: Option<String> = requested.read(Tag::Pkcs12FriendlyName);
-    let opened =
-        cx.with_cpu_permit(|| Ok(pkcs12::open(container.expose(), password.expose(), name.as_deref())?))?;
+    let opened = cx.with_cpu_permit(Effort::Seconds, || {
+        Ok(pkcs12::open(container.expose(), password.expose(), name.as_deref())?)
+    })?;
     let key_block = KeyBlock {
         key_format_type: KeyFormatType::Pkcs8,
         key_compression_type: None,

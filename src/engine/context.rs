@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use crate::auth::Identity;
 use crate::compatibility::{Behavior, Difference};
+use crate::cpu_permits::{self, Effort};
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
@@ -19,7 +20,6 @@ use crate::ttlv::{DateTime, V2_1, Version};
 
 use super::access::{self, Gate, Granted};
 use super::commit_pipeline::CommitPipeline;
-use super::cpu_permits;
 use super::error::{OrGeneralFailure, failed, invalid_field, not_found};
 use super::lifecycle;
 use super::scope::{CommitMode, LostTransaction, Scope};
@@ -223,9 +223,13 @@ impl<'a> Context<'a> {
     /// # Errors
     /// Returns the errors of `job`, and Operation Not Supported for more than [`MAX_HEAVY_IN_BATCH`] jobs in a batch
     /// with Undo.
-    pub fn with_cpu_permit<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    pub fn with_cpu_permit<T: Send>(
+        &mut self,
+        effort: Effort,
+        job: impl FnOnce() -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
         if !self.is_in_transaction() {
-            return cpu_permits::with_permit(job);
+            return cpu_permits::with_permit(self.identity.sender(), effort, job);
         }
         if self.heavy_jobs >= MAX_HEAVY_IN_BATCH {
             let message = format!(
@@ -236,6 +240,22 @@ impl<'a> Context<'a> {
         }
         // The open transaction blocks all others, so the job does not wait for a permit.
         self.heavy_jobs += 1;
+        job()
+    }
+
+    /// Runs an operation with a private key, with a CPU permit if the key is long
+    /// ([`crate::crypto::rsa::is_slow`]).
+    ///
+    /// # Errors
+    /// Returns the errors of `job`.
+    pub fn with_private_key<T: Send>(
+        &mut self,
+        is_slow: bool,
+        job: impl FnOnce() -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        if is_slow && !self.is_in_transaction() {
+            return cpu_permits::with_permit(self.identity.sender(), Effort::Seconds, job);
+        }
         job()
     }
 
@@ -500,7 +520,9 @@ mod tests {
         let (services, john) = (services(), john());
         let mut succeeded = 0;
         let compute = &mut |cx: &mut Context<'_>| {
-            succeeded = (0..MAX_HEAVY_IN_BATCH + 2).filter(|_| cx.with_cpu_permit(|| Ok(())).is_ok()).count();
+            succeeded = (0..MAX_HEAVY_IN_BATCH + 2)
+                .filter(|_| cx.with_cpu_permit(Effort::Seconds, || Ok(())).is_ok())
+                .count();
             Outcome::Commit
         };
         Context::atomically(&services, &john, V2_1, compute).unwrap();

@@ -9,7 +9,6 @@ mod commit_pipeline;
 pub mod constraints;
 pub mod container;
 mod context;
-mod cpu_permits;
 mod creation;
 pub mod defaults;
 mod error;
@@ -33,7 +32,6 @@ pub mod wrapping;
 
 pub use access::Granted;
 pub use context::{Context, MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED, Search};
-pub use cpu_permits::cpu_permits;
 pub use creation::{NewObject, RequestedAttributes, Requester};
 pub use error::{bounded_text, destroyed, failed, invalid_field, not_found, refused, wrong_state};
 pub use scope::LostTransaction;

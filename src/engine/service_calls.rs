@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::cpu_permits::Effort;
 use crate::kmip::Error;
 use crate::secret::Secret;
 use crate::store::{Record, SortKey};
@@ -82,7 +83,7 @@ impl AuthorityHost for Context<'_> {
         })
     }
 
-    fn compute<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        self.with_cpu_permit(job)
+    fn compute<T: Send>(&mut self, job: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+        self.with_cpu_permit(Effort::Seconds, job)
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::crypto::sign::{SignatureInput, Signing};
 use crate::crypto::wrap::{self as aes, Wrapping};
-use crate::crypto::{Key, mac, sign};
+use crate::crypto::{Key, mac, rsa, sign};
 use crate::kmip::attributes::{Attribute, AttributeList, AttributeReference, Attributes};
 use crate::kmip::enums::{
     CryptographicAlgorithm, EncodingOption, ObjectType, Operation, ResultReason, WrappingMethod,
@@ -97,7 +97,7 @@ pub fn wrap(
         ));
     };
     let plain = encode(cx, block, attributes, names, encoding)?;
-    let (value, mac_signature) = protect(method, plain, encryption.as_ref(), signature.as_ref())?;
+    let (value, mac_signature) = protect(cx, method, plain, encryption.as_ref(), signature.as_ref())?;
     let uses = encryption.iter().map(|key| (key, Use::Wrap));
     for (key, purpose) in uses.chain(signature.iter().map(|key| (key, key.signing_use()))) {
         usage::count(cx, &key.record, Operation::Get, purpose, Amount::first(value.len()))?;
@@ -264,6 +264,7 @@ const MAX_NAMES: usize = 256;
 
 /// Returns the value, encrypted if there is an encryption key, and its MAC or signature, if there is a signature key.
 fn protect(
+    cx: &mut Context<'_>,
     method: WrappingMethod,
     plain: Secret,
     encryption: Option<&WrappingKey>,
@@ -274,7 +275,7 @@ fn protect(
         None => plain.clone(),
     };
     let signed = if method == WrappingMethod::MacSignThenEncrypt { &plain } else { &value };
-    let mac_signature = signature.map(|key| key.sign(signed.expose())).transpose()?;
+    let mac_signature = signature.map(|key| key.sign(cx, signed.expose())).transpose()?;
     Ok((value, mac_signature))
 }
 
@@ -342,11 +343,13 @@ impl WrappingKey {
         signing_use(&self.record)
     }
 
-    fn sign(&self, value: &[u8]) -> Result<Vec<u8>, Error> {
+    fn sign(&self, cx: &mut Context<'_>, value: &[u8]) -> Result<Vec<u8>, Error> {
         if self.signing_use() == Use::MacGenerate {
             return Ok(mac::compute(self.mac_algorithm()?, Key(self.bytes.expose()), value)?);
         }
-        Ok(sign::sign(&self.signature(), SignatureInput::Data(value))?)
+        cx.with_private_key(rsa::is_slow(self.bytes.expose()), || {
+            Ok(sign::sign(&self.signature(), SignatureInput::Data(value))?)
+        })
     }
 
     fn verify(&self, value: &[u8], mac_signature: &[u8]) -> Result<(), Error> {

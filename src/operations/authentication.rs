@@ -50,7 +50,7 @@ pub(super) trait Authenticator: Send + Sized + 'static {
     fn update(&mut self, part: &Part, data: Option<Secret>, digest: Option<Vec<u8>>) -> Result<(), Error>;
 
     /// Returns the MAC or the signature.
-    fn generate(self) -> Result<Vec<u8>, Error>;
+    fn generate(self, cx: &mut Context<'_>) -> Result<Vec<u8>, Error>;
 
     /// Whether `value` is the MAC or the signature.
     fn verify(self, value: &[u8]) -> Result<bool, Error>;
@@ -78,7 +78,7 @@ pub(super) fn generate<O: Operation + 'static, A: Authenticator>(
     authenticator.update(&part, data, digest)?;
     let unique_identifier = granted.id.into();
     if part.is_last() {
-        let value = Some(authenticator.generate()?);
+        let value = Some(authenticator.generate(cx)?);
         usage::count(cx, &granted, O::CODE, purpose, amount)?;
         return Ok(Generated { unique_identifier, value, correlation_value: None });
     }
@@ -172,7 +172,7 @@ impl Authenticator for MacContext {
         Ok(())
     }
 
-    fn generate(self) -> Result<Vec<u8>, Error> {
+    fn generate(self, _: &mut Context<'_>) -> Result<Vec<u8>, Error> {
         Ok(self.finish())
     }
 

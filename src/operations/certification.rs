@@ -181,7 +181,9 @@ pub(super) fn issue(
     (from, to): (DateTime, DateTime),
 ) -> Result<NewObject, Error> {
     let usage: CryptographicUsageMask = given.read(Tag::CryptographicUsageMask).unwrap_or_default();
-    let certificate_value = cx.issuer()?.issue(subject, usage, from, to)?;
+    let issuer = cx.issuer()?;
+    let certificate_value =
+        cx.with_private_key(issuer.is_slow(), || Ok(issuer.issue(subject, usage, from, to)?))?;
     let certificate = Certificate { certificate_type: CertificateType::X509, certificate_value };
     let given = OF_THE_CERTIFICATE.iter().fold(given.clone(), |given, tag| given.without(*tag));
     let mut draft = NewObject::generated(Object::Certificate(certificate), cx.now).with_requested(&given)?;

@@ -64,7 +64,7 @@ pub(super) fn run<O: Operation + 'static>(
     let (granted, output) = match &part {
         Part::Next { correlation, last } => {
             let (granted, state) = Suspended::<O, State>::resume(cx, correlation, identifier, purpose)?;
-            (granted, state.update(data, *last, tag)?)
+            (granted, state.update(cx, data, *last, tag)?)
         }
         Part::Only | Part::First => {
             let parameters = cryptographic_parameters;
@@ -130,7 +130,13 @@ impl State {
     ///
     /// # Errors
     /// Returns the errors of the computation and of [`append`].
-    fn update(self, data: Secret, last: bool, tag: Option<&[u8]>) -> Result<Output, Error> {
+    fn update(
+        self,
+        cx: &mut Context<'_>,
+        data: Secret,
+        last: bool,
+        tag: Option<&[u8]>,
+    ) -> Result<Output, Error> {
         Ok(match self {
             Self::Symmetric(parts) if last => {
                 let (data, tag) = parts.finish(data.expose(), tag).map_err(refused)?;
@@ -144,7 +150,7 @@ impl State {
             Self::Rsa(key, collected) => {
                 let collected = append(&collected, data.expose())?;
                 if last {
-                    Output { data: unless_empty(key.rsa(collected.expose())?), ..Output::default() }
+                    Output { data: unless_empty(key.rsa(cx, collected.expose())?), ..Output::default() }
                 } else {
                     Output { state: Some(Self::Rsa(key, collected)), ..Output::default() }
                 }
@@ -224,7 +230,7 @@ impl CipherKey {
             (CryptographicAlgorithm::OneTimePad, Direction::Decrypt) => {
                 one_time_pad::decrypt(cx, key, data, inputs.iv)?
             }
-            (CryptographicAlgorithm::Rsa, _) => self.rsa(data)?,
+            (CryptographicAlgorithm::Rsa, _) => self.rsa(cx, data)?,
             (_, Direction::Encrypt) => {
                 let iv = self.random_iv(inputs)?;
                 let cipher = self.cipher(Inputs { iv: inputs.iv.or(iv.as_deref()), ..inputs });
@@ -322,7 +328,7 @@ impl CipherKey {
         }
     }
 
-    fn rsa(&self, data: &[u8]) -> Result<Secret, Error> {
+    fn rsa(&self, cx: &mut Context<'_>, data: &[u8]) -> Result<Secret, Error> {
         let parameters = &self.parameters;
         let padding = rsa::Padding {
             method: parameters.padding_method,
@@ -330,10 +336,13 @@ impl CipherKey {
             mask_hash: parameters.mask_generator_hashing_algorithm,
             label: parameters.p_source.as_deref(),
         };
-        Ok(match self.direction {
-            Direction::Encrypt => Secret::new(rsa::encrypt(self.key.expose(), &padding, data)?),
-            Direction::Decrypt => rsa::decrypt(self.key.expose(), &padding, data)?,
-        })
+        let key = self.key.expose();
+        match self.direction {
+            Direction::Encrypt => Ok(Secret::new(rsa::encrypt(key, &padding, data)?)),
+            Direction::Decrypt => {
+                cx.with_private_key(rsa::is_slow(key), || Ok(rsa::decrypt(key, &padding, data)?))
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Create Key Pair (KMIP 1.4 §4.2, 2.1 §6.1.9): generates a public key and its private key.
 
 use crate::compatibility::Difference;
+use crate::cpu_permits::Effort;
 use crate::crypto::ec::{self, Curve};
 use crate::crypto::{self, Purpose, rsa};
 use crate::engine::key::{self, PlainKey};
@@ -181,7 +182,9 @@ fn rsa_pair(
     let bits = agreed::<i32>(public, private, Tag::CryptographicLength)?;
     let failure = |error: crypto::Error| failed(ResultReason::CryptographicFailure, error.to_string());
     // No key has the length 0, so a negative length is rejected as well.
-    let pair = cx.with_cpu_permit(|| rsa::generate(u32::try_from(bits).unwrap_or(0)).map_err(failure))?;
+    let length = u32::try_from(bits).unwrap_or(0);
+    let effort = if rsa::takes_minutes(length) { Effort::Minutes } else { Effort::Seconds };
+    let pair = cx.with_cpu_permit(effort, || rsa::generate(length).map_err(failure))?;
     let purpose = Purpose::CreateKeyPair;
     Ok(Pair {
         algorithm: CryptographicAlgorithm::Rsa,

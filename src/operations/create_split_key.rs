@@ -1,5 +1,6 @@
 //! Create Split Key (KMIP 1.4 §4.38, 2.1 §6.1.10): splits an existing key, or a new key that is never stored whole.
 
+use crate::cpu_permits::Effort;
 use crate::crypto::split::{Prime, Scheme, Share, split};
 use crate::crypto::symmetric_key;
 use crate::engine::{Context, Granted, NewObject, RequestedAttributes, Requester, failed, invalid_field};
@@ -61,10 +62,11 @@ impl Operation for CreateSplitKey {
             }
             None => SourceKey::generate(&given)?,
         };
-        let scheme = cx.with_cpu_permit(|| scheme(&request, key.secret.len()))?;
+        let scheme = cx.with_cpu_permit(Effort::Seconds, || scheme(&request, key.secret.len()))?;
         let count = |number| usize::try_from(number).unwrap_or(0);
         let (parts, threshold) = (count(request.split_key_parts), count(request.split_key_threshold));
-        let shares = cx.with_cpu_permit(|| Ok(split(&scheme, &key.secret, parts, threshold)?))?;
+        let shares =
+            cx.with_cpu_permit(Effort::Seconds, || Ok(split(&scheme, &key.secret, parts, threshold)?))?;
 
         let requester = Requester::of(cx);
         let mut new = Vec::with_capacity(parts);

@@ -1,6 +1,7 @@
 //! Derive Key (KMIP 1.4 §4.6, 2.1 §6.1.14): derives a symmetric key or secret data from stored objects.
 
 use crate::compatibility::Difference;
+use crate::cpu_permits::Effort;
 use crate::crypto::derive::{self, Derivation};
 use crate::crypto::{Key, KeyRole, Purpose, ec};
 use crate::engine::usage::{self, Use};
@@ -67,7 +68,7 @@ impl Operation for DeriveKey {
         let hmac_is_hkdf = cx.compatibility.has(Difference::HmacDerivation);
         let (method, parameters) = (request.derivation_method, &request.derivation_parameters);
         let derived = if method == DerivationMethod::Pbkdf2 {
-            cx.with_cpu_permit(|| derive(&bases, method, hmac_is_hkdf, parameters, length))?
+            cx.with_cpu_permit(Effort::Seconds, || derive(&bases, method, hmac_is_hkdf, parameters, length))?
         } else {
             derive(&bases, method, hmac_is_hkdf, parameters, length)?
         };

@@ -1,5 +1,6 @@
 //! Join Split Key (KMIP 1.4 §4.39, 2.1 §6.1.27): combines the parts of a split key into one object.
 
+use crate::cpu_permits::Effort;
 use crate::crypto::split::{MAX_PARTS, Share, join};
 use crate::engine::{Context, Granted, NewObject, RequestedAttributes, Requester, failed, invalid_field};
 use crate::kmip::attributes::TemplateAttribute;
@@ -59,7 +60,7 @@ impl Operation for JoinSplitKey {
         let Some(first) = parts.first else { return Err(invalid_field("The request names no parts.")) };
         let scheme = split_keys::scheme(&first)?;
         let threshold = usize::try_from(first.split_key_threshold).unwrap_or(0);
-        let joined = cx.with_cpu_permit(|| Ok(join(&scheme, &parts.shares, threshold)?))?;
+        let joined = cx.with_cpu_permit(Effort::Seconds, || Ok(join(&scheme, &parts.shares, threshold)?))?;
 
         let target = JoinedObject {
             object_type: request.object_type,

@@ -2,7 +2,7 @@
 
 use crate::crypto::hash::Hasher;
 use crate::crypto::sign::{self, SignatureInput, Signing};
-use crate::crypto::{self, Key, Parameter, Purpose};
+use crate::crypto::{self, Key, Parameter, Purpose, rsa};
 use crate::engine::usage::{self, Use};
 use crate::engine::{Context, Granted, failed, invalid_field, key, lifecycle};
 use crate::kmip::Error;
@@ -135,8 +135,10 @@ impl Authenticator for SignatureContext {
         Ok(())
     }
 
-    fn generate(self) -> Result<Vec<u8>, Error> {
-        Ok(self.message.finish(|message| sign::sign(&self.key.signing(), message))?)
+    fn generate(self, cx: &mut Context<'_>) -> Result<Vec<u8>, Error> {
+        let Self { key, message } = self;
+        let is_slow = rsa::is_slow(key.key.expose());
+        cx.with_private_key(is_slow, || Ok(message.finish(|message| sign::sign(&key.signing(), message))?))
     }
 
     fn verify(self, value: &[u8]) -> Result<bool, Error> {

@@ -168,6 +168,9 @@ pub fn name_of_text(text: &str) -> Result<Vec<u8>, Error> {
     RdnSequence::from_str(text).and_then(|name| name.to_der()).map_err(|_| Error::Request)
 }
 
+/// The longest modulus of a key that is not slow, in bytes.
+const FAST_MODULUS: usize = 256;
+
 /// A certification authority.
 #[derive(Debug)]
 pub struct Issuer {
@@ -242,6 +245,11 @@ impl Issuer {
     /// Returns the DER of its certificate.
     pub fn certificate(&self) -> &[u8] {
         &self.certificate
+    }
+
+    /// Returns whether its private key is slow ([`rsa::is_slow`]).
+    pub fn is_slow(&self) -> bool {
+        matches!(&self.key, SigningKey::Rsa(key) if key.public_modulus_len() > FAST_MODULUS)
     }
 
     /// Issues a certificate for `subject`, valid from `from` to `to` or to the end of the authority's validity. The key usage

@@ -36,6 +36,9 @@ pub const MIN_BITS: u32 = 512;
 /// The longest supported modulus, in bits, as in aws-lc-rs. Longer ones would permit requests that take minutes.
 pub const MAX_BITS: u32 = 8192;
 
+/// A length that the encoding of a private key with a modulus of 2048 bits does not exceed, in bytes, except as PEM.
+const FAST_LENGTH: usize = 1_250;
+
 /// The bytes of a block that PKCS#1 v1.5 padding needs at least (RFC 8017 §7.2.1 and §9.2).
 const PKCS1_OVERHEAD: usize = 11;
 
@@ -46,6 +49,21 @@ pub struct Pair {
     pub public_pkcs1: Vec<u8>,
     /// The private key: DER of PKCS#8's PrivateKeyInfo, as PyKMIP stores it.
     pub private_pkcs8: Secret,
+}
+
+/// Returns whether [`generate`] can take more than a few seconds.
+pub const fn takes_minutes(bits: u32) -> bool {
+    match bits {
+        3072 | 4096 => false,
+        // The package rsa needs several times as long as aws-lc-rs.
+        bits => bits > AWS_MIN_BITS,
+    }
+}
+
+/// Returns whether an operation with this encoded private key takes more than a millisecond: it is an RSA key with a
+/// modulus longer than 2048 bits.
+pub fn is_slow(key: &[u8]) -> bool {
+    key.len() > FAST_LENGTH && PrivateKey::read(key, Purpose::Sign).is_ok_and(|key| key.bits > AWS_MIN_BITS)
 }
 
 /// Generates a key pair with a modulus of `bits` bits and the public exponent 65537.

@@ -224,3 +224,17 @@ fn rejects_lengths_out_of_range() {
         assert_eq!(generate(bits).unwrap_err(), Error::KeyLength { algorithm, bits });
     }
 }
+
+#[test]
+fn private_keys_longer_than_2048_bits_are_slow_in_every_encoding() {
+    for (bits, slow) in [(1024, false), (2048, false), (3072, true)] {
+        let pkcs8 = generate(bits).unwrap().private_pkcs8;
+        let pkcs1 = PrivateKey::read(pkcs8.expose(), Purpose::Sign).unwrap().pkcs1().clone();
+        let pem =
+            ::rsa::pkcs8::der::pem::encode_string("PRIVATE KEY", Default::default(), pkcs8.expose()).unwrap();
+        for key in [pkcs8.expose(), pkcs1.expose(), pem.as_bytes()] {
+            assert_eq!(is_slow(key), slow, "{bits}");
+        }
+    }
+    assert!(!is_slow(&[0x30; 5_000]));
+}

@@ -65,7 +65,7 @@ pub trait AuthorityHost {
     ///
     /// # Errors
     /// Returns the errors of `job`, and Operation Not Supported if a batch with Undo runs too many such jobs.
-    fn compute<T>(&mut self, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error>;
+    fn compute<T: Send>(&mut self, job: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error>;
 }
 
 /// The public keys with which this server signs certificates. They authenticate no client, because clients choose the
