@@ -17,8 +17,7 @@ use crate::ttlv::{FrameError, read_frame};
 use super::http::{self, Encoding, Rejection, RequestError};
 use super::memory_quota::{MemoryQuota, MeteredReader, Reservation, quota_exceeded};
 use super::registry::{Registry, Slot};
-use super::tls::TlsConfig;
-use super::tls_stream::{HandshakeFailure, Timeouts, TlsStream, linger};
+use super::tls::{self, Timeouts, TlsConfig, TlsStream, linger};
 
 /// The largest request buffer that an idle connection retains: a common request fits.
 const RETAINED_BUFFER: usize = 16 * 1024;
@@ -91,14 +90,26 @@ pub(super) fn serve(
 ) {
     let target = Peer::new(address, number, None);
     let target = target.log_target();
-    let mut stream = match TlsStream::accept(socket, &config.tls, config.timeouts) {
-        Ok(stream) => stream,
-        Err(error) => {
-            log::info!(target: target, "No session with {address}: {}", HandshakeFailure(&error));
+    match tls::accept(socket, &config.tls, config.timeouts) {
+        Ok(stream) => run_session(stream, socket, address, number, config, slot),
+        Err(cause) => {
+            log::info!(target: target, "No session with {address}: {cause}");
             linger(socket);
-            return;
         }
-    };
+    }
+}
+
+/// Serves a connection after its handshake.
+fn run_session(
+    mut stream: impl TlsStream,
+    socket: &TcpStream,
+    address: SocketAddr,
+    number: u64,
+    config: &ConnectionConfig,
+    slot: &Slot,
+) {
+    let target = Peer::new(address, number, None);
+    let target = target.log_target();
     if !slot.begin_session() {
         if !slot.is_stopping() {
             log_turned_away(target, address, slot.registry());
@@ -106,10 +117,11 @@ pub(super) fn serve(
         stream.close();
         return;
     }
-    let certificate = stream.peer_certificate().and_then(|der| Certificate::from_der(der).ok());
+    let certificate = stream.peer_certificate().and_then(|der| Certificate::from_der(&der).ok());
     let peer = Peer::new(address, number, certificate);
-    let (suite, resumed) = (stream.cipher_suite(), if stream.is_resumed() { ", resumed" } else { "" });
-    log::info!(target: target, "Starting session: {} for {address}, {suite}{resumed}", peer.session);
+    let (version, suite) = (stream.version(), stream.cipher_suite());
+    let resumed = if stream.is_resumed() { ", resumed" } else { "" };
+    log::info!(target: target, "Starting session: {} for {address}, {version}, {suite}{resumed}", peer.session);
     let end = answer(&mut stream, &peer, config, slot);
     stream.close();
     let is_refusal = match end {
@@ -134,7 +146,7 @@ pub(super) fn log_turned_away(target: &str, address: SocketAddr, registry: &Regi
 }
 
 /// Answers the requests of a session. Its first byte decides between TTLV messages and HTTP requests.
-fn answer(stream: &mut TlsStream<'_>, peer: &Peer, config: &ConnectionConfig, slot: &Slot) -> SessionEnd {
+fn answer(stream: &mut impl TlsStream, peer: &Peer, config: &ConnectionConfig, slot: &Slot) -> SessionEnd {
     let mut first = [0];
     stream.expect_request(false);
     match stream.read(&mut first) {
@@ -162,7 +174,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn answer_frames(&self, stream: &mut TlsStream<'_>, first: [u8; 1]) -> SessionEnd {
+    fn answer_frames(&self, stream: &mut impl TlsStream, first: [u8; 1]) -> SessionEnd {
         // Requests and responses contain keys.
         let mut request = Zeroizing::new(Vec::new());
         let mut ahead = &first[..];
@@ -191,7 +203,7 @@ impl Session<'_> {
     }
 
     #[cfg(feature = "http")]
-    fn answer_http(&self, stream: &mut TlsStream<'_>, first: u8) -> SessionEnd {
+    fn answer_http(&self, stream: &mut impl TlsStream, first: u8) -> SessionEnd {
         let mut requests = http::Requests::beginning_with(first);
         loop {
             match self.exchange(stream, &mut requests) {
@@ -215,7 +227,7 @@ impl Session<'_> {
     /// Answers one HTTP request. Returns the end of the session if the session ends with it.
     fn exchange(
         &self,
-        stream: &mut TlsStream<'_>,
+        stream: &mut impl TlsStream,
         requests: &mut http::Requests,
     ) -> Result<Option<SessionEnd>, RequestError> {
         let limit = self.config.max_request_size;
@@ -271,7 +283,7 @@ impl Session<'_> {
     /// session ends with it.
     fn send(
         &self,
-        stream: &mut TlsStream<'_>,
+        stream: &mut impl TlsStream,
         reservation: &mut Reservation<'_>,
         response: &[u8],
         close: bool,

@@ -25,9 +25,7 @@ mod memory_quota;
 mod registry;
 mod server_information;
 mod status;
-mod tickets;
 mod tls;
-mod tls_stream;
 mod trust;
 
 use std::fmt;
@@ -53,8 +51,7 @@ use connection::ConnectionConfig;
 use endpoints::Endpoints;
 use memory_quota::MemoryQuota;
 use registry::Registry;
-use tls::TlsConfig;
-use tls_stream::Timeouts;
+use tls::{Timeouts, TlsConfig};
 
 /// The log target of the server as a whole, which is PyKMIP's logger name.
 const LOG: &str = "kmip.server";

@@ -1,0 +1,206 @@
+//! The files of the TLS settings: certificates and the private key, and the errors that they cause.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls_pemfile::Item;
+use x509_cert::der::Decode;
+use x509_cert::spki::SubjectPublicKeyInfoRef;
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+use crate::server::LOG;
+
+/// The reason for which TLS cannot be offered. Each variant names the setting and the file.
+#[derive(Debug)]
+pub enum Error {
+    /// A file cannot be read.
+    Unreadable {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        cause: io::Error,
+    },
+    /// A file contains no certificate.
+    NoCertificate {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate in a file cannot be parsed.
+    BadCertificate {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        cause: x509_cert::der::Error,
+    },
+    /// A file contains no usable private key.
+    NoKey {
+        /// The file that was read.
+        path: PathBuf,
+        /// Whether `key_path` names it; otherwise `certificate_path` does.
+        named: bool,
+        /// Whether the file contains an encrypted private key.
+        encrypted: bool,
+    },
+    /// The type or size of the private key is not supported.
+    BadKey {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        cause: rustls::Error,
+    },
+    /// The private key does not belong to the certificate.
+    Mismatch {
+        /// The file of the key.
+        key: PathBuf,
+        /// The file of the certificate.
+        certificate: PathBuf,
+    },
+    /// rustls refuses the settings.
+    Rustls(rustls::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { setting, path, cause } => {
+                write!(f, "{setting}: {} cannot be read: {cause}", path.display())
+            }
+            Self::NoCertificate { setting, path } => {
+                write!(f, "{setting}: {} holds no PEM certificate", path.display())
+            }
+            Self::BadCertificate { setting, path, cause } => {
+                write!(f, "{setting}: {} holds a broken certificate: {cause}", path.display())
+            }
+            Self::NoKey { path, encrypted: true, .. } => {
+                write!(f, "key_path: the private key in {} is encrypted; decrypt it first", path.display())
+            }
+            Self::NoKey { path, named: true, .. } => {
+                write!(f, "key_path: {} holds no PEM private key", path.display())
+            }
+            Self::NoKey { path, .. } => write!(
+                f,
+                "the setting 'key_path' is missing, and {}, the file of certificate_path, holds no private key",
+                path.display()
+            ),
+            Self::BadKey { path, cause } => {
+                write!(f, "key_path: the private key in {} cannot be used: {cause}", path.display())
+            }
+            Self::Mismatch { key, certificate } => write!(
+                f,
+                "key_path: the private key in {} is not the one of the certificate in {}",
+                key.display(),
+                certificate.display()
+            ),
+            Self::Rustls(cause) => write!(f, "TLS cannot be offered: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Combines the server's certificate chain, which is not empty, with its private key.
+///
+/// The check that both belong together is here, because rustls' own constructor refuses X.509 version 1.
+///
+/// # Errors
+/// Returns [`Error`] if certificate or key cannot be used.
+pub(in crate::server) fn identity(
+    config: &Config,
+    chain: Vec<CertificateDer<'static>>,
+) -> Result<CertifiedKey, Error> {
+    let path = &config.certificate_path;
+    let leaf = chain.first().ok_or_else(|| no_certificate("certificate_path", path))?;
+    let bad = |cause| Error::BadCertificate { setting: "certificate_path", path: path.clone(), cause };
+    let leaf = x509_cert::Certificate::from_der(leaf).map_err(bad)?.tbs_certificate;
+    if leaf.validity.not_after.to_system_time() < SystemTime::now() {
+        log::warn!(
+            target: LOG,
+            "The server's certificate in {} has expired; clients refuse it until it is replaced.",
+            path.display()
+        );
+    }
+    let key_path = config.key_path.as_ref().unwrap_or(path);
+    let key = private_key(key_path, config.key_path.is_some())?;
+    let key = aws_lc_rs::default_provider().key_provider.load_private_key(key);
+    let key = key.map_err(|cause| Error::BadKey { path: key_path.clone(), cause })?;
+    if !belongs(&*key, leaf.subject_public_key_info.subject_public_key.raw_bytes()) {
+        return Err(Error::Mismatch { key: key_path.clone(), certificate: path.clone() });
+    }
+    Ok(CertifiedKey::new(chain, key))
+}
+
+fn no_certificate(setting: &'static str, path: &Path) -> Error {
+    Error::NoCertificate { setting, path: path.to_owned() }
+}
+
+/// Returns whether `key` has this public key. Only the key bits are compared: algorithm parameters have several
+/// equivalent encodings.
+fn belongs(key: &dyn SigningKey, public: &[u8]) -> bool {
+    key.public_key().is_none_or(|info| {
+        SubjectPublicKeyInfoRef::try_from(info.as_ref())
+            .is_ok_and(|info| info.subject_public_key.raw_bytes() == public)
+    })
+}
+
+/// Reads all certificates of a PEM file.
+///
+/// # Errors
+/// Returns [`Error`] if the file cannot be read or contains no certificate.
+pub(in crate::server) fn certificates(
+    setting: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let items = items(setting, path, &read(setting, path)?)?;
+    let certificates: Vec<_> = items
+        .into_iter()
+        .filter_map(|item| match item {
+            Item::X509Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(no_certificate(setting, path));
+    }
+    Ok(certificates)
+}
+
+/// Reads the first private key of a PEM file.
+fn private_key(path: &Path, named: bool) -> Result<PrivateKeyDer<'static>, Error> {
+    let text = Zeroizing::new(read("key_path", path)?);
+    let has = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
+    let no_key = |encrypted| Error::NoKey { path: path.to_owned(), named, encrypted };
+    // Keys of the old form carry headers that are no base64.
+    if has(b"Proc-Type: 4,ENCRYPTED") {
+        return Err(no_key(true));
+    }
+    let key = items("key_path", path, &text)?.into_iter().find_map(|item| match item {
+        Item::Pkcs1Key(key) => Some(key.into()),
+        Item::Pkcs8Key(key) => Some(key.into()),
+        Item::Sec1Key(key) => Some(key.into()),
+        _ => None,
+    });
+    key.ok_or_else(|| no_key(has(b"BEGIN ENCRYPTED PRIVATE KEY")))
+}
+
+/// Reads the file that a setting names.
+pub(in crate::server) fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|cause| Error::Unreadable { setting, path: path.to_owned(), cause })
+}
+
+/// Parses the items of a PEM file.
+pub(in crate::server) fn items(setting: &'static str, path: &Path, text: &[u8]) -> Result<Vec<Item>, Error> {
+    let items: io::Result<Vec<_>> = rustls_pemfile::read_all(&mut &*text).collect();
+    items.map_err(|cause| Error::Unreadable { setting, path: path.to_owned(), cause })
+}
