@@ -252,3 +252,51 @@ fn a_destroy_erases_the_key_in_the_tables_of_an_imported_database() {
     let mut caller = connect(&pki, &server);
     assert_eq!(status(&mut caller, "3"), ResultStatus::Success);
 }
+
+#[test]
+fn changes_are_refused_while_a_file_of_the_database_is_deleted_or_replaced() {
+    for (ending, is_replaced) in
+        [("", false), ("", true), ("-wal", false), ("-wal", true), ("-shm", false), ("-shm", true)]
+    {
+        let pki = Pki::new();
+        let mut server = Running::start(arguments(&pki, "database"));
+        let mut caller = connect(&pki, &server);
+        let keys: Vec<_> = (0..3).map(|number| add(&mut caller, &key_of(number))).collect();
+        let (file, aside) = (file(&pki.folder.path("database"), ending), pki.folder.path("aside"));
+        fs::rename(&file, &aside).unwrap();
+        if is_replaced {
+            fs::copy(&aside, &file).unwrap();
+        }
+        let given = aes_key("k", key_of(3).clone());
+        let refused = [
+            caller.ask(V1_2, Operation::Register, |writer| register(&given, writer)),
+            caller.ask(V1_2, Operation::Destroy, |writer| id(&keys[0], writer)),
+            caller.ask(V1_2, Operation::Activate, |writer| id(&keys[1], writer)),
+        ];
+        for answer in refused {
+            assert_eq!(answer.refused(), ResultReason::GeneralFailure, "{ending:?}");
+            let message = answer.message.unwrap();
+            assert!(message.contains("database was deleted or replaced"), "{message}");
+        }
+        assert_eq!(status(&mut caller, &keys[0]), ResultStatus::Success, "reads go on");
+        assert_eq!(status(&mut caller, &keys[2]), ResultStatus::Success, "also the first Get of a key");
+        // A new connection would open another file.
+        let begun = Instant::now();
+        let search = caller.ask(V1_2, Operation::Locate, |_: &mut Writer| ());
+        assert_eq!(search.refused(), ResultReason::GeneralFailure);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        let log = within(|| Some(pki.log()).filter(|log| log.contains(" - ERROR - ")));
+        let path = file.display().to_string();
+        assert!(log.lines().any(|line| line.contains(" - ERROR - ") && line.contains(&path)), "{log}");
+
+        // The administrator moves the file back.
+        fs::rename(&aside, &file).unwrap();
+        add(&mut caller, &key_of(4));
+        server.signal("TERM");
+        assert_eq!(server.wait(), Some(0));
+        let server = Running::start(arguments(&pki, "database"));
+        let mut caller = connect(&pki, &server);
+        assert_eq!(count(&mut caller), 4, "the acknowledged changes, and only these");
+        assert_eq!(status(&mut caller, &keys[0]), ResultStatus::Success);
+    }
+}

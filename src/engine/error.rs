@@ -84,7 +84,14 @@ impl<T> OrGeneralFailure<T> for Result<T, store::Error> {
     fn or_general_failure(self) -> Result<T, Error> {
         self.map_err(|error| {
             log::error!(target: "kmip.server.engine", "A store operation failed: {error}");
-            Error::new(ResultReason::GeneralFailure, "The server's store failed. See the server log.")
+            let message = match error {
+                store::Error::Replaced { .. } => {
+                    "A file of the server's database was deleted or replaced; the server refuses changes until the file is \
+                     back. See the server log."
+                }
+                _ => "The server's store failed. See the server log.",
+            };
+            Error::new(ResultReason::GeneralFailure, message)
         })
     }
 }

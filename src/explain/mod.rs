@@ -179,9 +179,11 @@ impl Explained for store::Error {
             Self::Locked { .. } => starts::DATABASE_LOCKED,
             Self::InUse { .. } => starts::DATABASE_IN_USE,
             Self::NoWriteAheadLog { .. } => starts::DATABASE_FILE_SYSTEM,
-            Self::GroupLost | Self::Sealing | Self::NoReader { .. } | Self::Sqlite { .. } => {
-                starts::DATABASE_FAILED
-            }
+            Self::GroupLost
+            | Self::Sealing
+            | Self::NoReader { .. }
+            | Self::Replaced { .. }
+            | Self::Sqlite { .. } => starts::DATABASE_FAILED,
         }
     }
 }

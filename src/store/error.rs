@@ -120,6 +120,11 @@ pub enum Error {
         /// The process of that server, or `None` if it is not visible to this one.
         process: Option<u32>,
     },
+    /// A file of the database was deleted or replaced while the server uses it.
+    Replaced {
+        /// The path, which no longer leads to the open file.
+        path: PathBuf,
+    },
     /// Another process has the database open.
     InUse {
         /// The file.
@@ -294,6 +299,12 @@ impl fmt::Display for Error {
                 }
                 f.write_str("; stop that server, or set database_path to another file")
             }
+            Self::Replaced { path } => write!(
+                f,
+                "the file {} of the database was deleted or replaced while the server uses it, so the server refuses \
+                 changes; move the original file back, or stop the server and restore a backup",
+                path.display()
+            ),
             Self::InUse { path } => {
                 write!(f, "the database {} is in use; stop the server that uses it first", path.display())
             }

@@ -8,6 +8,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::cache::Cache;
+use super::open_files::OpenFiles;
 use super::{file, locate, rows};
 use crate::secret::Secret;
 use crate::store::sealing::DataKey;
@@ -38,6 +39,7 @@ type Pooled = r2d2::PooledConnection<SqliteConnectionManager>;
 pub(super) struct Committed {
     readers: Pool,
     searchers: Pool,
+    files: Arc<OpenFiles>,
     /// The key of a sealed database.
     pub(super) key: Option<DataKey>,
     /// The cache; the writer updates it with every commit.
@@ -45,16 +47,20 @@ pub(super) struct Committed {
 }
 
 impl Committed {
-    /// Returns the read side of the database at `path`, whose objects are sealed with `key` if there is one.
-    pub(super) fn new(path: &Path, key: Option<DataKey>) -> Self {
+    /// Returns the read side of the database at `path`, whose files are `files`, and whose objects are sealed with `key` if
+    /// there is one.
+    pub(super) fn new(path: &Path, files: Arc<OpenFiles>, key: Option<DataKey>) -> Self {
         // One thread opens the connections of both pools; by default, each pool starts three threads.
         let opener = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store").build();
         let opener = Arc::new(opener);
         let pool = |size, cache_kib| {
             let (uri, flags) = file::reader(path);
-            let manager = SqliteConnectionManager::file(uri)
-                .with_flags(flags)
-                .with_init(move |database| file::set_up_reader(database, cache_kib));
+            let opened = Arc::clone(&files);
+            let manager = SqliteConnectionManager::file(uri).with_flags(flags).with_init(move |database| {
+                file::set_up_reader(database, cache_kib)?;
+                // The file may have been replaced since `connection` has checked it.
+                opened.check().map_err(|why| rusqlite::Error::ToSqlConversionFailure(why.into()))
+            });
             r2d2::Pool::builder()
                 .max_size(size)
                 .min_idle(Some(0))
@@ -68,7 +74,7 @@ impl Committed {
         };
         let readers = pool(MAX_READERS, READER_CACHE_KIB);
         let searchers = pool(MAX_SEARCHERS, SEARCHER_CACHE_KIB);
-        Self { readers, searchers, key, cache: Cache::default() }
+        Self { readers, searchers, files, key, cache: Cache::default() }
     }
 
     /// See [`crate::store::Store::read`].
@@ -108,10 +114,19 @@ impl Committed {
     }
 
     fn reader(&self) -> Result<Pooled, Error> {
-        self.readers.get().map_err(|why| Error::NoReader { why: Cause::new(why) })
+        self.connection(&self.readers)
     }
 
     pub(super) fn searcher(&self) -> Result<Pooled, Error> {
-        self.searchers.get().map_err(|why| Error::NoReader { why: Cause::new(why) })
+        self.connection(&self.searchers)
+    }
+
+    /// Returns a connection that is open; if none is idle, one to the same files.
+    fn connection(&self, pool: &Pool) -> Result<Pooled, Error> {
+        if let Some(idle) = pool.try_get() {
+            return Ok(idle);
+        }
+        self.files.check()?;
+        pool.get().map_err(|why| Error::NoReader { why: Cause::new(why) })
     }
 }

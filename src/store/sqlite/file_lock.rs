@@ -1,8 +1,7 @@
 //! The lock on the database file: one server at a time uses a database.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use std::{io, process, thread};
 use rustix::fs::{FlockOperation, flock, major, minor, statfs};
 use rustix::io::Errno;
 
+use super::open_files::{FileId, id};
 use crate::lock::IgnorePoison;
 use crate::store::Error;
 
@@ -41,9 +41,6 @@ const NETWORK_FILE_SYSTEMS: [u64; 10] = [
     0x0BD0_0BD0,
     0x0116_1970,
 ];
-
-/// The device and the inode of a file.
-type FileId = (u64, u64);
 
 /// The database files that servers of this process use.
 static LOCKED: Mutex<BTreeSet<FileId>> = Mutex::new(BTreeSet::new());
@@ -116,10 +113,6 @@ impl Drop for FileLock {
 
 fn registered() -> MutexGuard<'static, BTreeSet<FileId>> {
     LOCKED.lock().ignore_poison()
-}
-
-fn id(metadata: &Metadata) -> FileId {
-    (metadata.dev(), metadata.ino())
 }
 
 fn warn(path: &Path, why: &str) {

@@ -1,13 +1,14 @@
 //! Inspects a database file without changing it, as `--check-config` needs.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io};
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Access, access};
 
+use super::open_files::beside;
 use super::pykmip_import::{self, Complete};
 use super::{file, schema, seal};
 use crate::store::Error;
@@ -97,7 +98,5 @@ fn check_directory(path: &Path) -> Result<(), Error> {
 }
 
 fn is_filled(path: &Path, suffix: &str) -> bool {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    fs::metadata(PathBuf::from(name)).is_ok_and(|metadata| metadata.len() > 0)
+    fs::metadata(beside(path, suffix)).is_ok_and(|metadata| metadata.len() > 0)
 }

@@ -19,6 +19,7 @@ mod groups;
 mod inspect;
 mod lazy_flush;
 mod locate;
+mod open_files;
 mod pykmip_import;
 mod pykmip_tables;
 mod rows;
@@ -45,6 +46,7 @@ use self::committed::Committed;
 use self::erase_requests::EraseRequests;
 use self::eraser::Eraser;
 use self::file_lock::FileLock;
+use self::open_files::{OpenFiles, beside};
 use self::schema::Step;
 use self::writer::Writer;
 use super::sealing::{DataKey, KeyEncryptionKey};
@@ -140,9 +142,13 @@ impl Sqlite {
 
     /// Returns the store whose write connection is `database`.
     fn over(path: &Path, lock: FileLock, database: Connection, key: Option<DataKey>) -> Result<Self, Error> {
-        let committed = Arc::new(Committed::new(path, key));
+        // The first read opens the write-ahead log and its index.
+        rows::last_id(&database)?;
+        let files = Arc::new(OpenFiles::of(path)?);
+        let committed = Arc::new(Committed::new(path, Arc::clone(&files), key));
         let requests = Arc::new(EraseRequests::default());
-        let writer = Arc::new(Writer::new(database, Arc::clone(&committed), Arc::clone(&requests))?);
+        let writer = Writer::new(database, files, Arc::clone(&committed), Arc::clone(&requests))?;
+        let writer = Arc::new(writer);
         // An earlier process may have ended before it erased destroyed keys.
         if !writer.checkpoint(CLOSING)? {
             requests.add();
@@ -185,11 +191,8 @@ impl Store for Sqlite {
     }
 
     fn status(&self) -> StoreStatus {
-        let bytes = |suffix: &str| {
-            let mut name = self.path.as_os_str().to_owned();
-            name.push(suffix);
-            fs::metadata(name).map_or(0, |metadata| metadata.len())
-        };
+        let bytes =
+            |ending: &str| fs::metadata(beside(&self.path, ending)).map_or(0, |metadata| metadata.len());
         let (readers_open, readers_idle) = self.committed.connections();
         StoreStatus { bytes: bytes("") + bytes("-wal"), readers_open, readers_idle }
     }

@@ -21,6 +21,7 @@ use super::committed::Committed;
 use super::erase_requests::EraseRequests;
 use super::file;
 use super::lazy_flush::{CommitState, LazyFlush};
+use super::open_files::OpenFiles;
 use super::rows::{self, LazyRow, Row};
 use super::transaction::{execute, in_transaction};
 use super::{locate, pykmip_tables};
@@ -84,6 +85,7 @@ struct WriteConnection {
     flush: LazyFlush,
     /// Whether the database contains the tables of PyKMIP's server, from which it was imported.
     has_pykmip_tables: bool,
+    files: Arc<OpenFiles>,
 }
 
 /// Transactions that one commit makes durable.
@@ -107,12 +109,13 @@ struct Ticket<'w> {
 }
 
 impl Writer {
-    /// Returns a writer on `database`, a connection that no other code uses.
+    /// Returns a writer on `database`, a connection that no other code uses and whose files are `files`.
     ///
     /// # Errors
     /// Returns an error if SQLite fails.
     pub(super) fn new(
         database: Connection,
+        files: Arc<OpenFiles>,
         committed: Arc<Committed>,
         erase_requests: Arc<EraseRequests>,
     ) -> Result<Self, Error> {
@@ -122,7 +125,7 @@ impl Writer {
         }
         let transaction = Mutex::new(TransactionLock { last_id: rows::last_id(&database)?, lost: 0 });
         let queue = Mutex::new(CommitQueue {
-            connection: Some(WriteConnection { database, flush: LazyFlush::new(), has_pykmip_tables }),
+            connection: Some(WriteConnection { database, flush: LazyFlush::new(), has_pykmip_tables, files }),
             committing: None,
             open: None,
             lost: 0,
@@ -470,7 +473,7 @@ impl Staged {
         if self.rows.is_empty() && self.writes.server_state.is_empty() {
             return Ok(());
         }
-        let WriteConnection { database, flush, has_pykmip_tables } = connection;
+        let WriteConnection { database, flush, has_pykmip_tables, files } = connection;
         let durable = self.writes.durable;
         let mut commit = || {
             flush.prepare(database, durable)?;
@@ -480,6 +483,8 @@ impl Staged {
                     self.erased().try_for_each(|id| pykmip_tables::erase(database, id))?;
                 }
                 flush.force(database, durable)?;
+                // The last step before the commit, so that nothing of a refused change is stored.
+                files.check()?;
                 self.commit_and_cache(database, committed)
             })
         };
