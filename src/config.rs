@@ -264,6 +264,8 @@ config! {
         enable_tls_client_auth: bool = true,
         /// Whether the Credential of a request distinguishes users that share a certificate.
         enable_credential_identity: bool = false,
+        /// Whether the server refuses key files that group or others can read, instead of a warning.
+        strict_file_modes: bool = false,
         /// Whose behaviour the server has if PyKMIP and the standard differ.
         compatibility: Compatibility = Compatibility::default(),
         /// The least severe level that is logged.

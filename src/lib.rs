@@ -33,7 +33,7 @@
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
 //! only `bin` uses `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `fair_queue`, `cpu_permits`,
-//! `excerpt` and `compatibility`. ARCHITECTURE.md describes the layers.
+//! `excerpt`, `private_file` and `compatibility`. ARCHITECTURE.md describes the layers.
 
 mod api;
 mod auth;
@@ -58,6 +58,7 @@ mod operations;
 #[cfg(feature = "certificates")]
 mod pki;
 mod policy;
+mod private_file;
 mod secret;
 mod server;
 mod settings;

@@ -193,21 +193,25 @@ fn the_certificates_that_clients_are_trusted_by_are_judged() {
 }
 
 #[test]
-fn files_that_everybody_may_use_are_told() {
+fn key_files_that_other_users_can_read_are_reported() {
     let pki = clean();
     let open =
         |name: &str| fs::set_permissions(pki.folder.path(name), Permissions::from_mode(0o644)).unwrap();
     open("server.key");
-    warns(&pki, "", &[], "key_path: everybody on this machine may use");
+    warns(&pki, "", &[], "has the mode 0644, so other users can use the key");
     protect(&pki, "server.key");
     pki.folder.write("kek", [1; 32]);
     open("kek");
     let database = pki.folder.path("database").display().to_string();
     let line = format!("key_encryption_key_path={}", pki.folder.path("kek").display());
-    warns(&pki, &line, &["-d", &database], "key_encryption_key_path: everybody");
-    drop(Sqlite::open(Path::new(&database)).unwrap());
-    open("database");
-    warns(&pki, "", &["-d", &database], "database_path: everybody");
+    warns(&pki, &line, &["-d", &database], "kek has the mode 0644");
+    let strict = [line.as_str(), "strict_file_modes=True"].join("\n");
+    let settings = pki.settings(&strict).display().to_string();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_run_server")).args(["-f", &settings, "--check-config"]).output();
+    let output = output.unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.code() == Some(1) && text.contains("kek has the mode 0644"), "{text}");
 }
 
 #[test]

@@ -95,6 +95,7 @@ fn settings_and_certificates(it: &mut Failures) {
     it.start("setting-unknown", "colour=red", &[]);
     it.start("setting-invalid", "max_connections=none", &[]);
     it.start("no-such-file", "key_encryption_key_path=/nowhere/key", &[]);
+    it.start("file-not-private", "strict_file_modes=True\nkey_encryption_key_path=/etc/passwd", &[]);
     it.start("log-unwritable", "", &["-l", "/proc/none/server.log"]);
 
     let pem = |label: &str, text: &str| format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n");

@@ -6,6 +6,7 @@ pub(crate) mod trust;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -59,9 +60,11 @@ impl Folder {
         self.0.join(name)
     }
 
+    /// Writes a file, a new one for its owner only.
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
-        fs::write(&path, text).unwrap();
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        file.unwrap().write_all(text.as_ref()).unwrap();
         path
     }
 }

@@ -31,6 +31,7 @@ mod endpoints;
 mod explain;
 mod fairness;
 mod faults;
+mod file_modes;
 mod gate;
 mod generated;
 mod groups;

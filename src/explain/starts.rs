@@ -32,6 +32,9 @@ explanations! {
         LOG_UNWRITABLE "log-unwritable", "the log file … cannot be written",
             "This user cannot create or write the file or its directory; the default is in /var/log/pykmip",
             "Name another file with -l, or allow this user to write there";
+        FILE_NOT_PRIVATE "file-not-private", "belongs to the user …, is a link, or has the mode …",
+            "Another user can read or replace the file, or created it in a folder such as /tmp before the server did",
+            "Give the file to the server's user, with mode 0600 and in a folder of that user";
         PEM_UNREADABLE "pem-unreadable", "… cannot be read",
             "This user cannot read a file of certificates or keys, or its PEM is malformed",
             "Allow this user to read the file, or replace it";

@@ -27,13 +27,12 @@ use super::background::Background;
 use super::following::Following;
 use super::{Error, filter, is_ours, write_message};
 use crate::config::Level;
+use crate::private_file::{self, MODE};
 
 /// PyKMIP's limit of the file, in bytes.
 const MAX_BYTES: u64 = 1_000_000;
 /// PyKMIP's number of predecessors.
 const BACKUPS: u32 = 5;
-/// Only the owner may read the log.
-const FILE_MODE: u32 = 0o600;
 /// Python's `asctime` without the milliseconds, in local time.
 const TIME_PATTERN: &str = "{d(%Y-%m-%d %H:%M:%S)}";
 
@@ -61,6 +60,7 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
     if path.is_dir() {
         return Err(unwritable(io::ErrorKind::IsADirectory.into()));
     }
+    private_file::inspect(path).map_err(|why| unwritable(io::Error::other(why)))?;
     let existing = path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));
     if existing != path && !existing.is_dir() {
         return Err(unwritable(io::ErrorKind::NotADirectory.into()));
@@ -80,14 +80,16 @@ fn open(path: &Path) -> io::Result<Box<dyn Append>> {
     Ok(Box::new(RollingFileAppender::builder().encoder(Box::new(Lines)).build(path, Box::new(policy))?))
 }
 
-/// Creates the file if it does not exist. The mode of an existing file remains.
+/// Makes the file private; creates it if it does not exist, also at the end of a link.
 fn create(path: &Path) -> io::Result<()> {
-    let created = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(path);
-    match created {
+    private_file::claim(path).map_err(io::Error::other)?;
+    let mut options = OpenOptions::new();
+    options.append(true).mode(MODE);
+    match options.create_new(true).open(path) {
         // The umask may have removed bits of the mode.
-        Ok(file) => file.set_permissions(Permissions::from_mode(FILE_MODE)),
+        Ok(file) => file.set_permissions(Permissions::from_mode(MODE)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().append(true).open(path).map(drop)
+            options.create_new(false).create(true).open(path).map(drop)
         }
         Err(error) => Err(error),
     }
@@ -186,7 +188,7 @@ mod tests {
         for round in 0..7 {
             fs::write(&path, round.to_string()).unwrap();
             roller.roll(&path).unwrap();
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, FILE_MODE);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
         }
         let kept = |n: u32| fs::read_to_string(format!("{}.{n}", path.display()));
         assert_eq!((kept(1).unwrap(), kept(5).unwrap()), ("6".to_owned(), "2".to_owned()));

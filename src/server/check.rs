@@ -3,10 +3,8 @@
 //! The code that starts a server finds the errors that would prevent the start; this module adds warnings about
 //! settings that are valid and likely a mistake.
 
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,7 +17,7 @@ use x509_cert::der::oid::db::rfc5280::{ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use super::tls::{Offer, TlsConfig};
-use super::{Error, IN_MEMORY, addresses, authority, server_information, tls, trust};
+use super::{Error, IN_MEMORY, addresses, authority, key_files, server_information, tls, trust};
 use crate::config::{Config, Level};
 use crate::engine::pykmip_import;
 use crate::logging;
@@ -29,9 +27,6 @@ use crate::x509::Certificate;
 
 /// The remaining validity of a certificate below which the report warns about it.
 const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// The bits of a file's mode that grant rights to other users.
-const OTHER_USERS: u32 = 0o007;
 
 /// The result of a check.
 #[derive(Debug, Default)]
@@ -349,21 +344,11 @@ impl Report {
                 self.warn(format!("status_path: the folder of {} does not exist; create it", path.display()));
             }
         }
-        let secret = [
-            ("key_path", Some(config.key_path.as_ref().unwrap_or(&config.certificate_path))),
-            ("certify_ca_key", config.certify_ca_key.as_ref().or(config.certify_ca_certificate.as_ref())),
-            ("key_encryption_key_path", config.key_encryption_key_path.as_ref()),
-            ("database_path", Some(&config.database_path)),
-        ];
-        for (setting, path) in secret {
-            let Some(path) = path else { continue };
-            let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
-            if mode & OTHER_USERS != 0 {
-                self.warn(format!(
-                    "{setting}: everybody on this machine may use {} (mode {:o}); run chmod 600 on it",
-                    path.display(),
-                    mode & 0o777
-                ));
+        for key in key_files::exposed(config) {
+            if config.strict_file_modes {
+                self.errors.push(Error::KeyFile(key).into());
+            } else {
+                self.warn(key.to_string());
             }
         }
     }

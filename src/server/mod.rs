@@ -20,6 +20,7 @@ mod deadline;
 mod endpoints;
 #[cfg(feature = "http")]
 pub mod http;
+mod key_files;
 mod listener;
 mod memory_quota;
 mod registry;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::thread;
 
 pub use authority::Error as AuthorityError;
+pub use key_files::ExposedKey;
 pub use registry::{MAX_HANDSHAKES, Shutdown};
 pub use status::{Observer, PERIOD as STATUS_PERIOD};
 pub use tls::Error as TlsError;
@@ -65,6 +67,8 @@ pub enum Error {
     Authority(authority::Error),
     /// A setting that begins with `announced_`, or a section `[validation:NAME]`, is invalid.
     Announced(server_information::Error),
+    /// Other users can read a key file, and `strict_file_modes` is True.
+    KeyFile(ExposedKey),
     /// The database cannot be used.
     Store(store::Error),
     /// The policy directory cannot be monitored.
@@ -86,6 +90,7 @@ impl fmt::Display for Error {
             Self::Tls(error) => error.fmt(f),
             Self::Authority(error) => error.fmt(f),
             Self::Announced(error) => error.fmt(f),
+            Self::KeyFile(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Policy(error) => error.fmt(f),
             Self::Bind { hostname, port, cause } if cause.kind() == io::ErrorKind::AddrInUse => write!(
@@ -101,6 +106,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<ExposedKey> for Error {
+    fn from(error: ExposedKey) -> Self {
+        Self::KeyFile(error)
+    }
+}
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
@@ -150,6 +161,7 @@ impl Server {
     /// # Errors
     /// Returns [`Error`], with one variant per kind of failed start.
     pub fn bind(config: &Config) -> Result<Self, Error> {
+        key_files::check(config)?;
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
         let authority = authority::load(config, Authority::stored(&*store)?)?;

@@ -221,6 +221,17 @@ pub const SETTINGS: &[Setting] = &[
         since: "0.1.0",
     },
     Setting {
+        name: "strict_file_modes",
+        option: OptionForm::None,
+        kind: Kind::Boolean(|config| &mut config.strict_file_modes),
+        default: DefaultValue::Value,
+        example: None,
+        help: "Whether the server refuses to start with a key file that other users can read.",
+        details: "The files are those of key_path, certify_ca_key and key_encryption_key_path. With False, the server logs \
+                  a warning.",
+        since: "0.1.0",
+    },
+    Setting {
         name: "status_path",
         option: OptionForm::None,
         kind: Kind::OptionalPath(|config| &mut config.status_path),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use super::Id;
+use crate::private_file::Refusal;
 
 /// A failure of the store. Clients learn only that the store failed; the log contains the reason.
 ///
@@ -77,6 +78,11 @@ pub enum Error {
         path: PathBuf,
         /// The error of the operating system.
         why: Arc<io::Error>,
+    },
+    /// Another user can read or replace the database file.
+    NotPrivate {
+        /// The reason.
+        why: Arc<Refusal>,
     },
     /// The file is not an SQLite database.
     NotADatabase {
@@ -258,6 +264,7 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::File { path, why } => write!(f, "the database {} cannot be used: {why}", path.display()),
+            Self::NotPrivate { why } => write!(f, "the database is not used, because {why}"),
             Self::NotADatabase { path } => write!(
                 f,
                 "{} is not a database; it was not changed; set database_path to another file",

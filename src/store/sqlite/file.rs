@@ -13,12 +13,13 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::columns;
+use super::open_files::beside;
 use super::schema::{self, Step};
+use crate::private_file::{self, MODE};
 use crate::store::Error;
 
-/// The mode of a database file: only its owner may read and write it. SQLite copies the mode to the files that it
-/// creates beside the database (`-wal`, `-shm`, `-journal`).
-const MODE: u32 = 0o600;
+/// The logger of this file.
+const LOG: &str = "kmip.server.store";
 
 /// The maximum time that a statement waits for a lock of another process, such as a backup. The threads of this
 /// server do not wait for each other here.
@@ -44,6 +45,9 @@ const HAS_VALUE: &str = "has_value";
 
 /// The tables by which a database of PyKMIP's server is recognized.
 const PYKMIP_TABLES: [&str; 3] = ["managed_objects", "crypto_objects", "keys"];
+
+/// The endings of the names of the files that SQLite creates beside the database.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Opens the write connection to the file at `path`. A missing or empty file becomes a new database, an older database
 /// is migrated, and any other file is refused without a change.
@@ -166,9 +170,11 @@ fn set_up(database: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     })
 }
 
-/// Creates an empty file if it is missing. Returns whether the file has content.
+/// Makes the files of the database private, and creates an empty file if it is missing. SQLite copies the mode to the
+/// files that it creates beside the database. Returns whether the file has content.
 pub(super) fn create_if_missing(path: &Path) -> Result<bool, Error> {
     let failed = |why| Error::File { path: path.to_owned(), why: Arc::new(why) };
+    claim(path)?;
     let size = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => metadata.len(),
         Ok(_) => return Err(failed(ErrorKind::IsADirectory.into())),
@@ -182,11 +188,24 @@ pub(super) fn create_if_missing(path: &Path) -> Result<bool, Error> {
         }
         Err(why) => return Err(failed(why)),
     };
-    if size == 0 {
-        // This fails for an empty file of another user that this process may write to. Its owner chooses the mode then.
-        let _ = fs::set_permissions(path, Permissions::from_mode(MODE));
-    }
     Ok(size > 0)
+}
+
+/// Makes the database at `path` and the files beside it private. Of the database of another user, root gets a warning.
+fn claim(path: &Path) -> Result<(), Error> {
+    let claim =
+        |path: &Path| private_file::claim(path).map_err(|why| Error::NotPrivate { why: Arc::new(why) });
+    if let Some(owner) = claim(path)? {
+        log::warn!(
+            target: LOG,
+            "The database {} belongs to the user {owner}, who can read it. Run the server as that user, or give the file \
+             to root.",
+            path.display()
+        );
+    }
+    // SQLite uses a file beside the database that exists, with its mode.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    BESIDE.iter().try_for_each(|ending| claim(&beside(&target, ending)).map(drop))
 }
 
 fn create(path: &Path) -> io::Result<()> {

@@ -11,6 +11,7 @@ use rustix::fs::{Access, access};
 use super::open_files::beside;
 use super::pykmip_import::{self, Complete};
 use super::{file, schema, seal};
+use crate::private_file;
 use crate::store::Error;
 use crate::store::sealing::{KeyEncryptionKey, Sealing};
 
@@ -44,6 +45,7 @@ pub fn inspect(
     key: Option<&KeyEncryptionKey>,
     complete: Complete<'_>,
 ) -> Result<Inspection, Error> {
+    private_file::inspect(path).map_err(|why| Error::NotPrivate { why: Arc::new(why) })?;
     let failed = |why| Error::File { path: path.to_owned(), why: Arc::new(why) };
     match fs::metadata(path) {
         Err(why) if why.kind() == ErrorKind::NotFound => {
