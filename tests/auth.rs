@@ -19,11 +19,11 @@ pub(crate) struct WhoAmI(pub(crate) Authenticator);
 
 impl Respond for WhoAmI {
     fn respond(&self, _: &[u8], peer: &Peer) -> Reply {
-        let answer = match self.0.admit(peer).and_then(|()| self.0.identify(peer, None)) {
-            Ok(Identity { principal, groups, .. }) => {
+        let answer = match (self.0.admit(peer), self.0.identify(peer, None)) {
+            (Ok(()), Ok(Identity { principal, groups, .. })) => {
                 format!("{}, {groups:?}, {}", principal.user, peer.address.ip())
             }
-            Err(error) => format!("certificate: {}", error.is_about_the_certificate()),
+            (admitted, _) => format!("certificate: {}", admitted.is_err()),
         };
         let mut message = request(answer.len());
         message[8..].copy_from_slice(answer.as_bytes());

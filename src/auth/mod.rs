@@ -16,7 +16,6 @@ pub mod slugs;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 pub use certificate::Certificate;
 pub use slugs::Service;
@@ -65,17 +64,15 @@ pub struct Peer {
     pub session: String,
     /// The certificate from the TLS handshake; `None` if it cannot be parsed.
     pub certificate: Option<Certificate>,
-    /// The time at which the connection was accepted.
-    pub since: SystemTime,
     log_target: String,
 }
 
 impl Peer {
-    /// Returns the peer of session `number`, which begins now.
+    /// Returns the peer of session `number`.
     pub fn new(address: SocketAddr, number: u64, certificate: Option<Certificate>) -> Self {
         let session = format!("{number:08}");
         let log_target = format!("kmip.server.session.{session}");
-        Self { address, session, certificate, since: SystemTime::now(), log_target }
+        Self { address, session, certificate, log_target }
     }
 
     /// Returns the log target of the session, such as `kmip.server.session.00000001`.
@@ -107,13 +104,6 @@ pub enum Error {
     ),
     /// Services are enabled, and each of them refused the user, with these errors.
     Refused(Vec<(String, slugs::Error)>),
-}
-
-impl Error {
-    /// Returns whether the certificate itself is unusable, which is the error of [`Authenticator::admit`].
-    pub fn is_about_the_certificate(&self) -> bool {
-        matches!(self, Self::NoCertificate | Self::NoExtendedKeyUsage | Self::NotForClients)
-    }
 }
 
 impl fmt::Display for Error {
@@ -262,7 +252,7 @@ mod tests {
             let answer = strict.admit(&peer).err();
             assert_eq!(answer.is_some(), refusal.is_some(), "{usage:?}");
             if let (Some(error), Some(words)) = (answer, refusal) {
-                assert!(error.is_about_the_certificate() && error.to_string().contains(words), "{error}");
+                assert!(error.to_string().contains(words), "{error}");
             }
             lax.admit(&peer).unwrap();
         }
@@ -277,7 +267,6 @@ mod tests {
         assert!(matches!(rules.identify(&peer(certificate(&[], None)), None), Err(Error::NoCommonName)));
         let two = rules.identify(&peer(certificate(&["A", "B"], None)), None);
         assert!(matches!(two, Err(Error::SeveralCommonNames(2))));
-        assert!(!Error::NoCommonName.is_about_the_certificate());
     }
 
     #[test]

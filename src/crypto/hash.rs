@@ -54,7 +54,8 @@ pub enum Hash {
 
 impl Hash {
     /// Every hash, in the order of KMIP's Hashing Algorithm enumeration.
-    pub const ALL: &'static [Self] = &[
+    #[cfg(test)]
+    pub(crate) const ALL: &'static [Self] = &[
         Self::Md5,
         Self::Sha1,
         Self::Sha224,
