@@ -209,15 +209,12 @@ impl World {
         Self { models, objects: objects.into(), policies }
     }
 
-    fn dispatcher(&self, store: impl Store + 'static, authenticator: Authenticator) -> Dispatcher {
-        Dispatcher::new(
-            Services::new(Box::new(store), PolicyStore::fixed(self.policies.clone())),
-            authenticator,
-        )
+    fn dispatcher(&self, store: Arc<impl Store>, authenticator: Authenticator) -> Dispatcher {
+        Dispatcher::new(Services::new(store, PolicyStore::fixed(self.policies.clone())), authenticator)
     }
 
     /// Registers each object as its owner.
-    fn fill(&self, store: impl Store + 'static, people: &People) {
+    fn fill(&self, store: Arc<impl Store>, people: &People) {
         let dispatcher = self.dispatcher(store, people.without_groups());
         for (given, drawn) in objects().iter().zip(&self.objects) {
             let policy = attribute(Tag::OperationPolicyName, &drawn.policy.to_owned());

@@ -157,7 +157,7 @@ fn does_not_acknowledge_changes_whose_commit_failed() {
 fn does_not_notify_clients_of_changes_whose_commit_failed() {
     let store = RecordingStore::default();
     let policies = PolicyStore::fixed(Policies::builtin());
-    let services = Services::new(Box::new(store.clone()), policies);
+    let services = Services::new(Arc::new(store.clone()), policies);
     let authenticator = Authenticator::new(true, Vec::new());
     let dispatcher = Dispatcher::with_listeners(services, authenticator, ["John Doe".to_owned()]);
     let waiting = |fails_commits: bool| {

@@ -7,6 +7,8 @@ mod messages;
 mod objects;
 mod searches;
 
+use std::sync::Arc;
+
 use kmip_server::internals::auth::Authenticator;
 use kmip_server::internals::clock::Clock;
 use kmip_server::internals::compatibility::{Compatibility, Difference, ROWS};
@@ -40,7 +42,7 @@ struct Side(Dispatcher);
 
 impl Side {
     fn new(compatibility: Compatibility) -> Self {
-        let mut services = Services::new(Box::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
+        let mut services = Services::new(Arc::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
         services.compatibility = compatibility;
         services.clock = Clock::manual();
         Self(Dispatcher::new(services, Authenticator::new(true, Vec::new())))

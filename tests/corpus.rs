@@ -423,7 +423,7 @@ pub(crate) fn dispatcher() -> Dispatcher {
 /// Returns a dispatcher with this store.
 pub(crate) fn bare_dispatcher(store: Box<dyn Store>) -> Dispatcher {
     let policies = PolicyStore::fixed(Policies::builtin());
-    Dispatcher::new(Services::new(store, policies), Authenticator::new(true, Vec::new()))
+    Dispatcher::new(Services::new(store.into(), policies), Authenticator::new(true, Vec::new()))
 }
 
 /// Returns a dispatcher with this empty store and the objects of the corpus.

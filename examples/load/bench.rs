@@ -432,7 +432,7 @@ fn fill(template: &Path, file: &Path, count: usize) -> Result<(), Failure> {
                 for value in &mut record.attributes.name {
                     *value = Name { name_value: name(number), ..value.clone() };
                 }
-                transaction.insert(record)
+                transaction.insert(Arc::new(record))
             });
             if outcome.is_ok() { Outcome::Commit } else { Outcome::Rollback }
         })?;

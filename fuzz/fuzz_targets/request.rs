@@ -39,8 +39,8 @@ fn fixture() -> &'static Fixture {
     })
 }
 
-fn dispatcher_on(store: impl Store + 'static) -> Dispatcher {
-    let services = Services::new(Box::new(store), PolicyStore::fixed(Policies::builtin()));
+fn dispatcher_on(store: Arc<Memory>) -> Dispatcher {
+    let services = Services::new(store, PolicyStore::fixed(Policies::builtin()));
     Dispatcher::new(services, Authenticator::new(true, Vec::new()))
 }
 
@@ -55,7 +55,7 @@ fn dispatcher() -> Dispatcher {
         }
         Memory::clone(&memory)
     });
-    dispatcher_on(registered.clone())
+    dispatcher_on(Arc::new(registered.clone()))
 }
 
 thread_local! {

@@ -443,7 +443,8 @@ mod tests {
     }
 
     fn statuses(items: Vec<Item>, option: BatchErrorContinuationOption) -> Vec<&'static str> {
-        let services = Services::new(Box::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
+        let services =
+            Services::new(std::sync::Arc::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
         let john = Identity { principal: "john".into(), groups: None, delegate: None };
         let results = process(&services, &john, V1_4, items, option);
         let status = |result: &ItemResult| match result.outcome {

@@ -130,17 +130,17 @@ pub(super) fn decide(
 ///
 /// # Errors
 /// Returns Permission Denied.
-pub(super) fn admit_new(
+pub(super) fn admit_new<'a>(
     identity: &Identity,
     operation: Option<Operation>,
-    records: &[Record],
+    records: impl IntoIterator<Item = &'a Record>,
 ) -> Result<(), Error> {
     let Some(delegate) = &identity.delegate else { return Ok(()) };
     let is_allowed = |record: &Record| {
         let subject = RightsTarget { identifier: None, groups: &record.attributes.object_group };
         operation.is_some_and(|operation| delegate.rights.permit_to(operation, subject))
     };
-    if records.iter().all(is_allowed) { Ok(()) } else { Err(no_right()) }
+    if records.into_iter().all(is_allowed) { Ok(()) } else { Err(no_right()) }
 }
 
 /// Checks that the ticket of a delegate allows `operation` on all objects.

@@ -467,7 +467,7 @@ mod tests {
     use crate::store::Memory;
 
     fn services() -> Services {
-        Services::new(Box::new(Memory::new()), PolicyStore::fixed(Policies::builtin()))
+        Services::new(Arc::new(Memory::new()), PolicyStore::fixed(Policies::builtin()))
     }
 
     fn john() -> Identity {

@@ -1,6 +1,8 @@
 //! New objects: the attributes that a client requests, and those that the server sets (KMIP 1.4 §3 and §4.1 to §4.3,
 //! 2.1 §4).
 
+use std::sync::Arc;
+
 use crate::crypto::hash;
 use crate::excerpt::Excerpt;
 use crate::kmip::attributes::{
@@ -33,7 +35,7 @@ impl RequestedAttributes {
     /// Returns Item Not Found for an unknown template, Invalid Field for an attribute that the version does not have
     /// and for an index other than 0 of a single-instance attribute, and Index Out of Bounds for a second value of a
     /// single-instance attribute.
-    pub fn of(cx: &mut Context<'_>, template: &TemplateAttribute) -> Result<Self, Error> {
+    pub fn of(cx: &mut Context<'_>, template: TemplateAttribute) -> Result<Self, Error> {
         for attribute in &template.attributes {
             if !attribute.row.exists_in(cx.version) {
                 return Err(invalid_field(format!("KMIP {} has no {attribute} attribute.", cx.version)));
@@ -53,7 +55,7 @@ impl RequestedAttributes {
                 ));
             }
         }
-        let mut requested = Self(template.attributes.clone());
+        let mut requested = Self(template.attributes);
         for name in template.templates.iter().rev() {
             requested = requested.overriding(&Self::of_template(cx, name)?);
         }
@@ -64,7 +66,7 @@ impl RequestedAttributes {
     ///
     /// # Errors
     /// Returns the errors of [`RequestedAttributes::of`].
-    pub fn of_optional(cx: &mut Context<'_>, template: Option<&TemplateAttribute>) -> Result<Self, Error> {
+    pub fn of_optional(cx: &mut Context<'_>, template: Option<TemplateAttribute>) -> Result<Self, Error> {
         template.map_or_else(|| Ok(Self::default()), |template| Self::of(cx, template))
     }
 
@@ -197,16 +199,7 @@ impl NewObject {
     pub fn generated(object: Object, now: DateTime) -> Self {
         let mut new = Self::new(object);
         new.attributes.original_creation_date = Some(now);
-        new.attributes.random_number_generator = Some(RngParameters {
-            rng_algorithm: RngAlgorithm::Unspecified,
-            cryptographic_algorithm: None,
-            cryptographic_length: None,
-            hashing_algorithm: None,
-            drbg_algorithm: None,
-            recommended_curve: None,
-            fips186_variation: None,
-            prediction_resistance: None,
-        });
+        new.attributes.random_number_generator = Some(RngParameters::OF_THIS_SERVER);
         new
     }
 
@@ -297,23 +290,29 @@ impl NewObject {
         let (id, owner, object) = (Id(0), requester.owner.clone(), Some(object));
         let mut record = Record { id, owner, object_type, attributes, object };
         lifecycle::initialize(&mut record, requester.now);
-        Ok(RecordWithoutId(record))
+        Ok(RecordWithoutId(Arc::new(record)))
     }
 }
 
 /// A record that is complete except for its Unique Identifier. A transaction assigns the identifier, after all slow
 /// computation.
 #[derive(Clone, Debug)]
-pub struct RecordWithoutId(Record);
+pub struct RecordWithoutId(Arc<Record>);
 
 impl RecordWithoutId {
     /// Returns the record with this Unique Identifier.
-    pub fn with_id(self, id: Id) -> Record {
-        let Self(mut record) = self;
+    pub fn with_id(mut self, id: Id) -> Record {
+        drop(self.assign_id(id));
+        Arc::unwrap_or_clone(self.0)
+    }
+
+    /// Returns the record with this Unique Identifier. Copies it only if the record of an earlier call is still in use.
+    pub(super) fn assign_id(&mut self, id: Id) -> Arc<Record> {
+        let record = Arc::make_mut(&mut self.0);
         record.id = id;
         record.attributes.unique_identifier = Some(id.into());
         record.attributes.short_unique_identifier = Some(id.0.to_be_bytes().to_vec());
-        record
+        Arc::clone(&self.0)
     }
 }
 

@@ -22,7 +22,8 @@ impl Context<'_> {
     pub fn insert(&mut self, new: RecordWithoutId) -> Result<Id, Error> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
-        let id = self.transact(|transaction| add_one(transaction, &gate, new.clone()))?;
+        let mut new = new;
+        let id = self.transact(|transaction| add_one(transaction, &gate, &mut new))?;
         self.touch(&id.to_string());
         Ok(id)
     }
@@ -45,7 +46,7 @@ impl Context<'_> {
             let mut records = records.collect::<Result<Vec<_>, Error>>()?;
             link(&mut records);
             let ids: Vec<_> = records.iter().map(|record| record.id).collect();
-            add(transaction, &gate, records)?;
+            add(transaction, &gate, records.into_iter().map(Arc::new).collect::<Vec<_>>())?;
             Ok(ids)
         })?;
         ids.iter().for_each(|id| self.touch(&id.to_string()));
@@ -65,8 +66,9 @@ impl Context<'_> {
     ) -> Result<Id, Error> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
+        let mut new = new;
         let id = self.transact(|transaction| {
-            let id = add_one(transaction, &gate, new.clone())?;
+            let id = add_one(transaction, &gate, &mut new)?;
             for other in others {
                 let other_record = transaction.read(*other).or_general_failure()?;
                 let mut record = gate.permit(other_record, &other.to_string(), operation)?.into_record();
@@ -109,7 +111,7 @@ impl Context<'_> {
                 }
                 lifecycle::set_last_change_date(&mut old, gate.now);
                 transaction.update(old).or_general_failure()?;
-                add(transaction, &gate, vec![new])?;
+                add(transaction, &gate, [Arc::new(new)])?;
                 ids.push(id);
             }
             Ok(ids)
@@ -150,7 +152,7 @@ impl Context<'_> {
                     Some(unused) => unused,
                     None => transaction.next_id().or_general_failure()?,
                 };
-                add(transaction, &gate, vec![build(id, None)?])?;
+                add(transaction, &gate, [Arc::new(build(id, None)?)])?;
                 return Ok(id);
             };
             let text = existing.id.to_string();
@@ -176,19 +178,130 @@ impl Context<'_> {
     }
 }
 
-/// Adds a new object with the next Unique Identifier.
-fn add_one(transaction: &mut dyn Transaction, gate: &Gate<'_>, new: RecordWithoutId) -> Result<Id, Error> {
+/// Adds a new object with the next Unique Identifier. A repeated transaction adds the same object again.
+fn add_one(
+    transaction: &mut dyn Transaction,
+    gate: &Gate<'_>,
+    new: &mut RecordWithoutId,
+) -> Result<Id, Error> {
     let id = transaction.next_id().or_general_failure()?;
-    add(transaction, gate, vec![new.with_id(id)])?;
+    add(transaction, gate, [new.assign_id(id)])?;
     Ok(id)
 }
 
 /// Adds new objects, if the requester may create them and they meet the constraints that the user set.
-fn add(transaction: &mut dyn Transaction, gate: &Gate<'_>, records: Vec<Record>) -> Result<(), Error> {
-    access::admit_new(gate.identity, gate.item_operation, &records)?;
-    constraints::check(transaction, &gate.identity.principal.user, &records)?;
-    for record in records {
-        transaction.insert(record).or_general_failure()?;
+fn add(
+    transaction: &mut dyn Transaction,
+    gate: &Gate<'_>,
+    records: impl AsRef<[Arc<Record>]> + IntoIterator<Item = Arc<Record>>,
+) -> Result<(), Error> {
+    access::admit_new(gate.identity, gate.item_operation, records.as_ref().iter().map(Arc::as_ref))?;
+    constraints::check(transaction, &gate.identity.principal.user, records.as_ref().iter().map(Arc::as_ref))?;
+    records.into_iter().try_for_each(|record| transaction.insert(record).or_general_failure())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Identity;
+    use crate::engine::{NewObject, Requester, Services, key};
+    use crate::kmip::enums::CryptographicAlgorithm;
+    use crate::policy::{Policies, PolicyStore};
+    use crate::secret::Secret;
+    use crate::store::{self, Located, Memory, Outcome, Query, Store};
+    use crate::ttlv::V1_4;
+
+    /// A store that rolls the first execution of each transaction back, uses one number, and executes it again. It
+    /// keeps the records of the first execution.
+    #[derive(Default)]
+    struct Repeating {
+        objects: Memory,
+        discarded: std::sync::Mutex<Vec<Arc<Record>>>,
     }
-    Ok(())
+
+    impl Store for Repeating {
+        fn read(&self, id: Id) -> Result<Option<Arc<Record>>, store::Error> {
+            Store::read(&self.objects, id)
+        }
+
+        fn locate(&self, query: &Query) -> Result<Located, store::Error> {
+            Store::locate(&self.objects, query)
+        }
+
+        fn server_state(&self, name: &str) -> Result<Option<Secret>, store::Error> {
+            Store::server_state(&self.objects, name)
+        }
+
+        fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), store::Error> {
+            self.objects.change(&mut |transaction| {
+                transaction
+                    .nested(&mut |transaction| {
+                        job(transaction);
+                        let written = transaction.writes().iter().map(|write| Arc::clone(&write.after));
+                        self.discarded.lock().unwrap().extend(written);
+                        Outcome::Rollback
+                    })
+                    .unwrap();
+                transaction.next_id().unwrap();
+                job(transaction)
+            })
+        }
+    }
+
+    fn services(store: impl Store) -> Services {
+        Services::new(Arc::new(store), PolicyStore::fixed(Policies::builtin()))
+    }
+
+    #[test]
+    fn a_repeated_transaction_adds_the_same_objects_with_their_final_identifiers() {
+        let john = Identity { principal: "john".into(), groups: None, delegate: None };
+        let services = services(Repeating::default());
+        let mut cx = Context::new(&services, &john, V1_4);
+        let requester = Requester::of(&cx);
+        let new = || {
+            let secret = Secret::new(vec![7; 16]);
+            let object = key::symmetric_key(secret, CryptographicAlgorithm::Aes, 128, None, V1_4).unwrap();
+            NewObject::new(object).finish(&requester).unwrap()
+        };
+        let one = cx.insert(new()).unwrap();
+        let linked = cx.insert_linked(vec![new(), new()], |_| ()).unwrap();
+        let last = cx.insert_and_modify(new(), (&[one], Operation::ReKey), |_, _| ()).unwrap();
+        let ids = [one, linked[0], linked[1], last].map(|id| id.0);
+        assert_eq!(ids, [2, 4, 5, 7]);
+        for id in [one, linked[0], linked[1], last] {
+            let record = services.store.read(id).unwrap().unwrap();
+            let mut expected = new().with_id(id);
+            expected.attributes.last_change_date = record.attributes.last_change_date;
+            assert_eq!(*record, expected);
+        }
+        for number in [1, 3, 6] {
+            assert_eq!(services.store.read(Id(number)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_repeated_transaction_does_not_change_the_records_of_its_first_execution() {
+        let john = Identity { principal: "john".into(), groups: None, delegate: None };
+        let store = Arc::new(Repeating::default());
+        let mut new = {
+            let services = services(Memory::new());
+            let requester = Requester::of(&Context::new(&services, &john, V1_4));
+            let secret = Secret::new(vec![7; 16]);
+            let object = key::symmetric_key(secret, CryptographicAlgorithm::Aes, 128, None, V1_4).unwrap();
+            NewObject::new(object).finish(&requester).unwrap()
+        };
+        let mut added = Vec::new();
+        store
+            .change(&mut |transaction| {
+                let record = new.assign_id(transaction.next_id().unwrap());
+                added.push(record.id);
+                transaction.insert(record).unwrap();
+                Outcome::Commit
+            })
+            .unwrap();
+        assert_eq!(added, [Id(1), Id(2)]);
+        let discarded = store.discarded.lock().unwrap();
+        assert_eq!(discarded.iter().map(|record| record.id).collect::<Vec<_>>(), [Id(1)]);
+        assert_eq!(discarded[0].attributes.unique_identifier, Some(Id(1).into()));
+    }
 }

@@ -1,24 +1,10 @@
 //! Activate (KMIP 1.4 §4.19, 2.1 §6.1.1): activates a pre-active object.
 
 use crate::engine::{Context, lifecycle};
-use crate::kmip::structures::UniqueIdentifier;
-use crate::kmip::{Error, enums, structure};
+use crate::kmip::{Error, enums};
 
 use super::Operation;
-
-structure! {
-    /// Request Payload.
-    pub struct Request {
-        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
-    }
-}
+use super::object_payloads::{Request, Response};
 
 pub(super) struct Activate;
 

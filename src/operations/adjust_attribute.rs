@@ -8,6 +8,7 @@ use crate::kmip::{Error, enums, structure};
 use crate::store::Record;
 use crate::ttlv::{DateTime, Interval, ItemType, Version};
 
+use super::object_payloads::Response;
 use super::{Operation, attribute_rules as rules};
 
 structure! {
@@ -17,13 +18,6 @@ structure! {
         AttributeReference => reference: Option<AttributeReference>,
         AdjustmentType => adjustment: AdjustmentType,
         AdjustmentValue => value: Option<Raw>,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::ttlv::{DateTime, Tag, V1_4, V2_0};
 
 use super::Operation;
 use super::certification::{self, PERIOD};
+use super::object_payloads::Response;
 
 structure! {
     /// Request Payload.
@@ -22,13 +23,6 @@ structure! {
     }
 }
 
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
-    }
-}
-
 pub(super) struct Certify;
 
 impl Operation for Certify {
@@ -37,7 +31,7 @@ impl Operation for Certify {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
+        let given = RequestedAttributes::of_optional(cx, request.attributes)?;
         let certificate_type = certification::check_type(&given)?;
         let value = request.certificate_request.or(request.certificate_request_value);
         let asked = certification::requested(request.certificate_request_type, value.as_ref())?;

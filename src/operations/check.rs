@@ -11,6 +11,7 @@ use crate::store::Record;
 use crate::ttlv::Interval;
 
 use super::Operation;
+use super::object_payloads::Response;
 
 structure! {
     /// Request Payload.
@@ -19,13 +20,6 @@ structure! {
         UsageLimitsCount => usage_limits_count: Option<i64>,
         CryptographicUsageMask => cryptographic_usage_mask: Option<CryptographicUsageMask>,
         LeaseTime => lease_time: Option<Interval>,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
     }
 }
 

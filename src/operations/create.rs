@@ -38,7 +38,7 @@ impl Operation for Create {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let given = RequestedAttributes::of(cx, &request.attributes)?;
+        let given = RequestedAttributes::of(cx, request.attributes)?;
         let given = cx.complete(given, request.object_type, None)?;
         let object = match request.object_type {
             ObjectType::SymmetricKey => {

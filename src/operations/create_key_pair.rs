@@ -44,12 +44,12 @@ impl PairAttributes {
     /// # Errors
     /// Returns the errors of [`RequestedAttributes::of_optional`].
     pub(super) fn requested(
-        &self,
+        self,
         cx: &mut Context<'_>,
     ) -> Result<(RequestedAttributes, RequestedAttributes), Error> {
-        let public = RequestedAttributes::of_optional(cx, self.public.as_ref())?;
-        let private = RequestedAttributes::of_optional(cx, self.private.as_ref())?;
-        let common = RequestedAttributes::of_optional(cx, self.common.as_ref())?;
+        let public = RequestedAttributes::of_optional(cx, self.public)?;
+        let private = RequestedAttributes::of_optional(cx, self.private)?;
+        let common = RequestedAttributes::of_optional(cx, self.common)?;
         Ok((public.or(&common), private.or(&common)))
     }
 }

@@ -52,7 +52,7 @@ impl Operation for CreateSplitKey {
                 format!("Create Split Key requires the Object Type Split Key, not {}.", request.object_type),
             ));
         }
-        let mut given = RequestedAttributes::of(cx, &request.attributes)?;
+        let mut given = RequestedAttributes::of(cx, request.attributes.clone())?;
         let key = match &request.unique_identifier {
             Some(identifier) => {
                 let source = SourceKey::of(&cx.open(Some(identifier), Self::CODE)?)?;

@@ -20,6 +20,7 @@ use crate::store::Id;
 use crate::ttlv::Tag;
 
 use super::Operation;
+use super::object_payloads::Response;
 
 structure! {
     /// Request Payload.
@@ -29,13 +30,6 @@ structure! {
         DerivationMethod => derivation_method: DerivationMethod,
         DerivationParameters => derivation_parameters: DerivationParameters,
         Attributes => attributes: TemplateAttribute,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
     }
 }
 
@@ -50,7 +44,7 @@ impl Operation for DeriveKey {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let given = RequestedAttributes::of(cx, &request.attributes)?;
+        let given = RequestedAttributes::of(cx, request.attributes)?;
         let given = cx.complete(given, request.object_type, None)?;
         if !matches!(request.object_type, ObjectType::SymmetricKey | ObjectType::SecretData) {
             return Err(invalid_field(

@@ -1,24 +1,10 @@
 //! Destroy (KMIP 1.4 §4.21, 2.1 §6.1.15): deletes the value of an object; its attributes remain.
 
 use crate::engine::{Context, key, lifecycle};
-use crate::kmip::structures::UniqueIdentifier;
-use crate::kmip::{Error, enums, structure};
+use crate::kmip::{Error, enums};
 
 use super::Operation;
-
-structure! {
-    /// Request Payload.
-    pub struct Request {
-        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
-    }
-}
+use super::object_payloads::{Request, Response};
 
 pub(super) struct Destroy;
 
@@ -75,7 +61,7 @@ mod tests {
         sign(&signing, SignatureInput::Data(b"data")).unwrap();
         assert!(rsa::is_ready(&key));
 
-        let store = Box::new(Memory::new());
+        let store = std::sync::Arc::new(Memory::new());
         let services = Services::new(store, PolicyStore::fixed(Policies::builtin()));
         let john = Identity { principal: "john".into(), groups: None, delegate: None };
         let mut cx = Context::new(&services, &john, V2_1);

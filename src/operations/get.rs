@@ -120,7 +120,7 @@ mod tests {
     fn commits_that_a_group_member_is_not_fresh_before_it_returns_the_member() {
         let folder = Folder::new();
         let store = Arc::new(Sqlite::open(&folder.path("store")).unwrap());
-        let services = Services::new(Box::new(Arc::clone(&store)), PolicyStore::fixed(Policies::builtin()));
+        let services = Services::new(Arc::<Sqlite>::clone(&store), PolicyStore::fixed(Policies::builtin()));
         let john = Identity { principal: "john".into(), groups: None, delegate: None };
         let mut cx = Context::new(&services, &john, V2_1);
         for groups in [vec![], vec!["group".to_owned()]] {

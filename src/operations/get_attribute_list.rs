@@ -5,14 +5,8 @@ use crate::kmip::attributes::AttributeReference;
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
 
+use super::object_payloads::Request;
 use super::{Operation, attribute_rules as rules};
-
-structure! {
-    /// Request Payload.
-    pub struct Request {
-        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
-    }
-}
 
 structure! {
     /// Response Payload.

@@ -5,19 +5,13 @@ use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, enums, structure};
 
 use super::Operation;
+use super::object_payloads::Response;
 
 structure! {
     /// Request Payload.
     pub struct Request {
         UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
         UsageLimitsCount => usage_limits_count: i64,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
     }
 }
 

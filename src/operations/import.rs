@@ -10,6 +10,7 @@ use crate::kmip::{Error, Object, enums, structure};
 use crate::ttlv::V2_0;
 
 use super::Operation;
+use super::object_payloads::Response;
 use super::register::check_length;
 
 structure! {
@@ -21,13 +22,6 @@ structure! {
         KeyWrapType => key_wrap_type: Option<KeyWrapType>,
         Attributes => attributes: AttributeList,
         ObjectType => object: Option<Object>,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
     }
 }
 

@@ -52,7 +52,7 @@ impl Operation for JoinSplitKey {
         if request.unique_identifiers.len() > MAX_PARTS {
             return Err(invalid_field(format!("The request names more than {MAX_PARTS} parts.")));
         }
-        let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
+        let given = RequestedAttributes::of_optional(cx, request.attributes)?;
         let mut parts = Parts::default();
         for identifier in &request.unique_identifiers {
             parts.add(&cx.open(Some(identifier), Self::CODE)?)?;

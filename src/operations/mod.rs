@@ -42,6 +42,7 @@ mod mac;
 mod mac_verify;
 mod modify_attribute;
 mod multi_part;
+mod object_payloads;
 mod obtain_lease;
 mod ping;
 mod pkcs11;

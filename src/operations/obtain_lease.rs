@@ -10,13 +10,7 @@ use crate::store::Record;
 use crate::ttlv::{DateTime, Interval};
 
 use super::Operation;
-
-structure! {
-    /// Request Payload.
-    pub struct Request {
-        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
-    }
-}
+use super::object_payloads::Request;
 
 structure! {
     /// Response Payload.

@@ -81,7 +81,10 @@ impl crate::operations::Operation for Query {
             application_namespaces: Vec::new(),
             extension_information: Vec::new(),
             attestation_types: Vec::new(),
-            rng_parameters: list(asked(QueryFunction::QueryRNGs), [rng()].into_iter()),
+            rng_parameters: list(
+                asked(QueryFunction::QueryRNGs),
+                [RngParameters::OF_THIS_SERVER].into_iter(),
+            ),
             profile_information: list(
                 asked(QueryFunction::QueryProfiles),
                 profiles::announced_profiles(announced.profiles.as_deref(), version).into_iter(),
@@ -132,19 +135,6 @@ fn server_information(announced: &Announced) -> ServerInformation {
         server_version: Some(announced.version.clone()),
         product_name: Some(format!("{} {}", announced.product, announced.version)),
         ..ServerInformation::default()
-    }
-}
-
-fn rng() -> RngParameters {
-    RngParameters {
-        rng_algorithm: RngAlgorithm::Unspecified,
-        cryptographic_algorithm: None,
-        cryptographic_length: None,
-        hashing_algorithm: None,
-        drbg_algorithm: None,
-        recommended_curve: None,
-        fips186_variation: None,
-        prediction_resistance: None,
     }
 }
 

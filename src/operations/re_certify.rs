@@ -13,6 +13,7 @@ use crate::x509;
 use crate::x509::issuer::Subject;
 
 use super::certification::{self, PERIOD};
+use super::object_payloads::Response;
 use super::{Operation, split_keys};
 
 structure! {
@@ -27,13 +28,6 @@ structure! {
         Offset => offset: Option<Interval>,
         Attributes => attributes: Option<TemplateAttribute>,
         ProtectionStorageMasks[V2_0..] => protection_storage_masks: Option<ProtectionStorageMasks>,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
     }
 }
 
@@ -59,7 +53,7 @@ impl Operation for ReCertify {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
+        let given = RequestedAttributes::of_optional(cx, request.attributes)?;
         certification::check_type(&given)?;
         let old = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         let der = x509_of(cx, &old)?.certificate_value.clone();

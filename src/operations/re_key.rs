@@ -10,6 +10,7 @@ use crate::ttlv::{Interval, V2_0};
 
 use super::Operation;
 use super::create::symmetric_key;
+use super::object_payloads::Response;
 
 structure! {
     /// Request Payload.
@@ -21,13 +22,6 @@ structure! {
     }
 }
 
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
-    }
-}
-
 pub(super) struct ReKey;
 
 impl Operation for ReKey {
@@ -36,7 +30,7 @@ impl Operation for ReKey {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
-        let given = RequestedAttributes::of_optional(cx, request.attributes.as_ref())?;
+        let given = RequestedAttributes::of_optional(cx, request.attributes)?;
         let wanted = ReplacementRequest { offset: request.offset, requested: given }.checked()?;
         let old = cx.open(request.unique_identifier.as_ref(), Self::CODE)?;
         replacement::check_replaceable(&old, ObjectType::SymmetricKey)?;

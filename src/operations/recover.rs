@@ -3,24 +3,10 @@
 //! Recovering an object that is not archived succeeds without effect, because no version defines an error for it.
 
 use crate::engine::{Context, lifecycle};
-use crate::kmip::structures::UniqueIdentifier;
-use crate::kmip::{Error, enums, structure};
+use crate::kmip::{Error, enums};
 
 use super::Operation;
-
-structure! {
-    /// Request Payload.
-    pub struct Request {
-        UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
-    }
-}
+use super::object_payloads::{Request, Response};
 
 pub(super) struct Recover;
 

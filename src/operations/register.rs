@@ -5,11 +5,12 @@ use crate::engine::container::{self, Unpacked};
 use crate::engine::{Context, NewObject, RequestedAttributes, Requester, invalid_field, key};
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{CryptographicAlgorithm, KeyFormatType, ObjectType, UniqueIdentifierValue};
-use crate::kmip::structures::{ProtectionStorageMasks, UniqueIdentifier};
+use crate::kmip::structures::ProtectionStorageMasks;
 use crate::kmip::{Error, Object, enums, structure};
 use crate::ttlv::{Tag, V2_0};
 
 use super::Operation;
+use super::object_payloads::Response;
 
 structure! {
     /// Request Payload.
@@ -18,13 +19,6 @@ structure! {
         Attributes => attributes: TemplateAttribute,
         ObjectType => object: Option<Object>,
         ProtectionStorageMasks[V2_0..] => protection_storage_masks: Option<ProtectionStorageMasks>,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
     }
 }
 
@@ -48,7 +42,7 @@ impl Operation for Register {
         if object.object_type() == ObjectType::Template && cx.version >= V2_0 {
             return Err(invalid_field("KMIP 2.0 and later versions do not support templates."));
         }
-        let given = RequestedAttributes::of(cx, &request.attributes)?;
+        let given = RequestedAttributes::of(cx, request.attributes)?;
         check_as_pykmip(&given, request.object_type, cx.compatibility)?;
         let drafts = match container::unpack(cx, &object, &given)? {
             Some(unpacked) => parts(cx, unpacked, given)?,

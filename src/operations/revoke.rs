@@ -6,6 +6,7 @@ use crate::kmip::{Error, enums, structure};
 use crate::ttlv::DateTime;
 
 use super::Operation;
+use super::object_payloads::Response;
 
 structure! {
     /// Request Payload.
@@ -13,13 +14,6 @@ structure! {
         UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
         RevocationReason => revocation_reason: RevocationReason,
         CompromiseOccurrenceDate => compromise_occurrence_date: Option<DateTime>,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
     }
 }
 

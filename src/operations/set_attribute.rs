@@ -9,6 +9,7 @@ use crate::kmip::{Error, enums, structure};
 use crate::store::Record;
 use crate::ttlv::DateTime;
 
+use super::object_payloads::Response;
 use super::{Operation, attribute_rules as rules};
 
 structure! {
@@ -16,13 +17,6 @@ structure! {
     pub struct Request {
         UniqueIdentifier => unique_identifier: Option<UniqueIdentifier>,
         NewAttribute => attribute: Attribute,
-    }
-}
-
-structure! {
-    /// Response Payload.
-    pub struct Response {
-        UniqueIdentifier => unique_identifier: UniqueIdentifier,
     }
 }
 

@@ -267,16 +267,16 @@ impl Server {
 }
 
 /// Opens the store that `database_path` names: a file, or memory only.
-fn open_store(config: &Config) -> Result<Box<dyn Store>, store::Error> {
+fn open_store(config: &Config) -> Result<Arc<dyn Store>, store::Error> {
     let path = config.database_path.as_path();
     if path == Path::new(IN_MEMORY) {
-        return Ok(Box::new(Memory::new()));
+        return Ok(Arc::new(Memory::new()));
     }
     if let Some(key) = &config.key_encryption_key_path {
         let key = KeyEncryptionKey::read(key)?;
-        return Ok(Box::new(Sqlite::open_sealed(path, &key, &pykmip_import::complete)?));
+        return Ok(Arc::new(Sqlite::open_sealed(path, &key, &pykmip_import::complete)?));
     }
-    Ok(Box::new(Sqlite::open_or_import(path, &pykmip_import::complete)?))
+    Ok(Arc::new(Sqlite::open_or_import(path, &pykmip_import::complete)?))
 }
 
 /// The `database_path` of a server that keeps its objects in memory only.

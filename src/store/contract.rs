@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::testing::{self, Folder, Random, all_of, change, dates, everybody, key, record, text, value};
@@ -82,7 +83,7 @@ fn assigns_ascending_numbers_once(store: &dyn Store) {
 }
 
 fn assigns_numbers_above_a_chosen_one(store: &dyn Store) {
-    change(store, |change| change.insert(Record { id: Id(7), ..key("k") }).unwrap());
+    change(store, |change| change.insert(Arc::new(Record { id: Id(7), ..key("k") })).unwrap());
     change(store, |change| assert_eq!(change.next_id().unwrap(), Id(8)));
 }
 
@@ -90,7 +91,7 @@ fn refuses_a_second_insert_and_an_update_of_a_missing_object(store: &dyn Store) 
     change(store, |change| {
         let mut first = key("k");
         testing::insert(change, &mut first);
-        let twice = change.insert(Record { owner: "other".into(), ..first.clone() });
+        let twice = change.insert(Arc::new(Record { owner: "other".into(), ..first.clone() }));
         assert!(matches!(twice, Err(Error::Taken { id }) if id == first.id), "{twice:?}");
         let missing = change.update(Record { id: Id(99), ..first.clone() });
         assert!(matches!(missing, Err(Error::Missing { id: Id(99) })), "{missing:?}");

@@ -89,40 +89,6 @@ pub trait Store: Send + Sync + 'static {
     }
 }
 
-/// A shared store, for a caller that keeps a handle to the store of a running engine.
-impl<S: Store> Store for Arc<S> {
-    fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
-        self.as_ref().read(id)
-    }
-
-    fn locate(&self, query: &Query) -> Result<Located, Error> {
-        self.as_ref().locate(query)
-    }
-
-    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
-        self.as_ref().server_state(name)
-    }
-
-    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
-        self.as_ref().change(job)
-    }
-
-    fn begin<'s>(
-        &'s self,
-        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
-    ) -> Result<Box<dyn PendingCommit + 's>, Error> {
-        self.as_ref().begin(job)
-    }
-
-    fn status(&self) -> StoreStatus {
-        self.as_ref().status()
-    }
-
-    fn close(&self) -> Result<(), Error> {
-        self.as_ref().close()
-    }
-}
-
 /// The resources that a store uses. A store that does not measure them reports zeros.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
@@ -185,7 +151,7 @@ pub trait Transaction {
     ///
     /// # Errors
     /// Returns [`Error::Taken`] if an object has this number, and an error if the store fails.
-    fn insert(&mut self, record: Record) -> Result<(), Error>;
+    fn insert(&mut self, record: Arc<Record>) -> Result<(), Error>;
 
     /// Replaces an object.
     ///

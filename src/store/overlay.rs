@@ -139,11 +139,11 @@ impl Transaction for Overlay<'_> {
         Ok(Id(self.writes.last_id))
     }
 
-    fn insert(&mut self, record: Record) -> Result<(), Error> {
+    fn insert(&mut self, record: Arc<Record>) -> Result<(), Error> {
         if self.replaced(record.id)?.is_some() {
             return Err(Error::Taken { id: record.id });
         }
-        self.write(Write { before: None, after: Arc::new(record) }, false);
+        self.write(Write { before: None, after: record }, false);
         Ok(())
     }
 
@@ -256,7 +256,7 @@ mod tests {
         let writes = commit(|transaction| {
             transaction.update(object(1, "first")).unwrap();
             transaction.update(object(1, "second")).unwrap();
-            transaction.insert(object(7, "new")).unwrap();
+            transaction.insert(Arc::new(object(7, "new"))).unwrap();
             transaction.update(object(7, "renamed")).unwrap();
         });
         let replaced = &writes.records[&Id(1)];
@@ -291,7 +291,7 @@ mod tests {
         assert!(!commit(|_| {}).durable);
         assert!(!commit(|transaction| transaction.update_lazily(record()).unwrap()).durable);
         assert!(commit(|transaction| transaction.update(record()).unwrap()).durable);
-        assert!(commit(|transaction| transaction.insert(object(3, "k")).unwrap()).durable);
+        assert!(commit(|transaction| transaction.insert(Arc::new(object(3, "k"))).unwrap()).durable);
         assert!(commit(|transaction| transaction.set_server_state("n", &Secret::default()).unwrap()).durable);
         let nested = |outcome| {
             commit(|transaction| {
@@ -351,9 +351,9 @@ mod tests {
     #[test]
     fn refuses_to_insert_an_object_twice_and_to_update_a_missing_one() {
         commit(|transaction| {
-            assert!(matches!(transaction.insert(object(1, "k")), Err(Error::Taken { id: Id(1) })));
-            transaction.insert(object(3, "k")).unwrap();
-            assert!(matches!(transaction.insert(object(3, "k")), Err(Error::Taken { id: Id(3) })));
+            assert!(matches!(transaction.insert(Arc::new(object(1, "k"))), Err(Error::Taken { id: Id(1) })));
+            transaction.insert(Arc::new(object(3, "k"))).unwrap();
+            assert!(matches!(transaction.insert(Arc::new(object(3, "k"))), Err(Error::Taken { id: Id(3) })));
             assert!(matches!(transaction.update(object(9, "k")), Err(Error::Missing { id: Id(9) })));
             assert!(matches!(transaction.update_lazily(object(9, "k")), Err(Error::Missing { id: Id(9) })));
         });
@@ -366,7 +366,7 @@ mod tests {
             transaction.read(Id(1)).unwrap();
             transaction.update(object(1, "k")).unwrap();
             // No object of the base has a higher number than the last one.
-            transaction.insert(object(3, "k")).unwrap();
+            transaction.insert(Arc::new(object(3, "k"))).unwrap();
             Outcome::Commit
         };
         run(&base, LAST_ID, job).unwrap();

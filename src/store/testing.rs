@@ -3,6 +3,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "the tests count in small numbers")]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Criterion, Grant, Id, Order, Outcome, Query, Record, Store, Transaction};
@@ -86,7 +87,7 @@ pub(crate) fn change(store: &dyn Store, mut job: impl FnMut(&mut dyn Transaction
 pub(crate) fn insert(change: &mut dyn Transaction, record: &mut Record) {
     record.id = change.next_id().unwrap();
     record.attributes.unique_identifier = Some(record.id.into());
-    change.insert(record.clone()).unwrap();
+    change.insert(Arc::new(record.clone())).unwrap();
 }
 
 /// Inserts `record` with the next number in its own transaction.

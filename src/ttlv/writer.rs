@@ -1,11 +1,11 @@
 //! Writing items (KMIP 1.4 §9.1.1, 2.1 §10.1), with their padding and the lengths of structures.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{ItemType, Tag, Version};
 
-/// The initial capacity of a buffer for a key, in bytes: a 4096-bit RSA private key needs 2.4 KiB.
-const KEY_CAPACITY: usize = 4096;
+/// The initial capacity of a buffer that is wiped, in bytes: a symmetric key needs about 200.
+const WIPED_CAPACITY: usize = 512;
 
 /// Encodes items into a buffer, for one protocol version.
 ///
@@ -26,6 +26,8 @@ const KEY_CAPACITY: usize = 4096;
 pub struct Writer {
     buf: Vec<u8>,
     version: Version,
+    /// Whether a buffer that is replaced by a larger one is zeroed.
+    wipes: bool,
 }
 
 impl Writer {
@@ -37,13 +39,12 @@ impl Writer {
     /// Creates a writer that clears `buf` and reuses its allocation.
     pub(crate) fn reusing(mut buf: Vec<u8>, version: Version) -> Self {
         buf.clear();
-        Self { buf, version }
+        Self { buf, version, wipes: false }
     }
 
-    /// Returns the bytes that `write` writes, zeroed on drop. The buffer has room for almost every key,
-    /// because growing it would leave a copy of the key in freed memory.
+    /// Returns the bytes that `write` writes, zeroed on drop. No copy of them stays in freed memory.
     pub(crate) fn wiped(version: Version, write: impl FnOnce(&mut Self)) -> Zeroizing<Vec<u8>> {
-        let mut writer = Self::reusing(Vec::with_capacity(KEY_CAPACITY), version);
+        let mut writer = Self { wipes: true, ..Self::reusing(Vec::with_capacity(WIPED_CAPACITY), version) };
         write(&mut writer);
         Zeroizing::new(writer.into_bytes())
     }
@@ -70,6 +71,7 @@ impl Writer {
 
     /// Writes a structure with the items that `items` writes.
     pub fn structure(&mut self, tag: Tag, items: impl FnOnce(&mut Self)) {
+        self.reserve(8);
         self.header(tag, ItemType::Structure, 0);
         let start = self.buf.len();
         items(self);
@@ -85,7 +87,7 @@ impl Writer {
     /// so.
     pub fn item(&mut self, tag: Tag, kind: ItemType, value: &[u8]) {
         let padded = value.len().next_multiple_of(8);
-        self.buf.reserve(8 + padded);
+        self.reserve(8 + padded);
         self.header(tag, kind, value.len());
         self.buf.extend_from_slice(value);
         let padding = [0; 7];
@@ -96,10 +98,30 @@ impl Writer {
     pub fn encoded(&mut self, tag: Tag, wire: &[u8]) {
         if let Some((_, rest)) = wire.split_first_chunk::<3>() {
             let [_, tag @ ..] = tag.0.to_be_bytes();
-            self.buf.reserve(wire.len());
+            self.reserve(wire.len());
             self.buf.extend_from_slice(&tag);
             self.buf.extend_from_slice(rest);
         }
+    }
+
+    /// Makes room for `count` further bytes. Every write calls it first.
+    #[inline]
+    fn reserve(&mut self, count: usize) {
+        if self.buf.capacity() - self.buf.len() < count {
+            self.grow(count);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, count: usize) {
+        if !self.wipes {
+            return self.buf.reserve(count);
+        }
+        let capacity = self.buf.capacity().saturating_mul(2).max(self.buf.len().saturating_add(count));
+        let mut larger = Vec::with_capacity(capacity);
+        larger.extend_from_slice(&self.buf);
+        self.buf.zeroize();
+        self.buf = larger;
     }
 
     fn header(&mut self, tag: Tag, kind: ItemType, length: usize) {
@@ -112,4 +134,25 @@ impl Writer {
 /// fraction of it.
 fn length_field(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ttlv::V1_4;
+
+    #[test]
+    fn a_wiped_buffer_grows_without_losing_bytes() {
+        let write = |writer: &mut Writer| {
+            writer.structure(Tag::KeyMaterial, |writer| {
+                for length in [0, 1, 8, 100, 399, 1000, 5000] {
+                    writer.item(Tag::KeyMaterial, ItemType::ByteString, &vec![7; length]);
+                }
+                writer.encoded(Tag::KeyValue, &[0x42; 3000]);
+            });
+        };
+        let mut plain = Writer::new(V1_4);
+        write(&mut plain);
+        assert_eq!(*Writer::wiped(V1_4, write), plain.into_bytes());
+    }
 }

@@ -30,7 +30,7 @@ use notifications::{NoListeners, NotificationSink};
 /// The services that all requests share.
 pub struct Services {
     /// The store. Only the context of a request accesses it, after the access check.
-    pub(super) store: Box<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     /// The operation policies in force.
     pub(super) policies: PolicyStore,
     /// The source of time.
@@ -56,7 +56,7 @@ pub struct Services {
 impl Services {
     /// Returns the services of a server with this store and these policies, without listeners, and with an authority
     /// that the first use creates.
-    pub fn new(store: Box<dyn Store>, policies: PolicyStore) -> Self {
+    pub fn new(store: Arc<dyn Store>, policies: PolicyStore) -> Self {
         Self {
             store,
             policies,

@@ -167,9 +167,9 @@ mod tests {
     fn records_changes_for_the_owner_of_the_object() {
         let seen = recorded(|change| {
             let mut johns = key(change.next_id().unwrap(), "john");
-            change.insert(johns.clone()).unwrap();
+            change.insert(johns.clone().into()).unwrap();
             let other = key(change.next_id().unwrap(), "jane");
-            change.insert(other).unwrap();
+            change.insert(other.into()).unwrap();
             johns.attributes.state = Some(State::Active);
             change.update(johns.clone()).unwrap();
             // A change of Fresh is not reported.
@@ -192,7 +192,7 @@ mod tests {
         let seen = recorded(|change| {
             let mut other = key(change.next_id().unwrap(), "john");
             other.object = certificate(1);
-            change.insert(other.clone()).unwrap();
+            change.insert(other.clone().into()).unwrap();
             other.object = certificate(2);
             change.update(other.clone()).unwrap();
             // Destroying the object is an attribute change.
@@ -202,7 +202,7 @@ mod tests {
             let mut successor = key(change.next_id().unwrap(), "john");
             let link_type = LinkType::ReplacedObjectLink;
             successor.attributes.link.push(Link { link_type, linked_object_identifier: Id(1).into() });
-            change.insert(successor).unwrap();
+            change.insert(successor.into()).unwrap();
         });
         let events: Vec<_> = seen.into_iter().map(|(_, notification)| notification.event).collect();
         let made = |replaced: Option<Id>| Event::Made { replaced: replaced.map(Into::into) };
@@ -216,7 +216,9 @@ mod tests {
         let seen = recorded(|change| {
             for outcome in [Outcome::Rollback, Outcome::Commit] {
                 let insert = &mut |change: &mut dyn Transaction| {
-                    change.insert(key(Id(if outcome == Outcome::Commit { 7 } else { 6 }), "john")).unwrap();
+                    change
+                        .insert(key(Id(if outcome == Outcome::Commit { 7 } else { 6 }), "john").into())
+                        .unwrap();
                     outcome
                 };
                 change.nested(insert).unwrap();

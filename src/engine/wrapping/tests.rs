@@ -1,5 +1,7 @@
 //! Wraps and unwraps keys in a store in memory, and checks each rule that refuses it.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::auth::Identity;
 use crate::crypto::{Purpose, rsa};
@@ -27,7 +29,7 @@ struct Engine {
 
 impl Engine {
     fn new() -> Self {
-        let services = Services::new(Box::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
+        let services = Services::new(Arc::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
         let john = Identity { principal: "john".into(), groups: None, delegate: None };
         Self { services, john }
     }

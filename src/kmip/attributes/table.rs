@@ -63,6 +63,20 @@ macro_rules! attributes {
             },
         },)*];
 
+        /// The positions of the attributes in [`TABLE`].
+        #[expect(non_camel_case_types, reason = "the names are those of the fields")]
+        enum Position {
+            $($field,)*
+        }
+
+        /// Returns the position of the attribute with this tag in [`TABLE`], or `None`.
+        fn position(tag: Tag) -> Option<usize> {
+            Some(match tag {
+                $(Tag::$Tag => Position::$field as usize,)*
+                _ => return None,
+            })
+        }
+
         impl Attributes {
             /// Adds the value of `item` to the attribute with its tag. Returns `false` if no attribute has
             /// the tag.
@@ -83,7 +97,7 @@ macro_rules! attributes {
 impl AttributeDefinition {
     /// Returns the attribute with this tag, or `None`.
     pub fn of(tag: Tag) -> Option<&'static AttributeDefinition> {
-        TABLE.iter().find(|row| row.tag == tag)
+        TABLE.get(position(tag)?)
     }
 
     /// Returns the attribute of the standard with this 1.x name, or `None`.

@@ -184,6 +184,20 @@ structure! {
     }
 }
 
+impl RngParameters {
+    /// The parameters of this server's generator, which it does not specify.
+    pub const OF_THIS_SERVER: Self = Self {
+        rng_algorithm: RngAlgorithm::Unspecified,
+        cryptographic_algorithm: None,
+        cryptographic_length: None,
+        hashing_algorithm: None,
+        drbg_algorithm: None,
+        recommended_curve: None,
+        fips186_variation: None,
+        prediction_resistance: None,
+    };
+}
+
 structure! {
     /// Rotate Name (KMIP 2.1 §4.53).
     pub struct RotateName {

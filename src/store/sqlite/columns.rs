@@ -94,13 +94,15 @@ impl Columns {
     /// # Errors
     /// Returns an error if `attributes` are not stored attributes.
     pub(super) fn of(record: &Record, attributes: &[u8]) -> Result<Self, Error> {
-        let mut numbers: Vec<Option<i64>> = vec![None; COLUMNS.len()];
+        let mut numbers = [None; COLUMNS.len()];
+        let mut values = BTreeSet::new();
         for item in items(attributes)? {
             let item = item?;
             let column = COLUMNS.iter().position(|column| column.tag == item.tag);
             if let Some(number) = column.and_then(|position| numbers.get_mut(position)) {
                 *number = Some(number_of(&item)?);
             }
+            values.extend(index_value(&item));
         }
         let mut initial_date = UNDATED;
         let mut scalars = vec![
@@ -117,7 +119,7 @@ impl Columns {
             }
             number.map_or(Sql::Null, Sql::Integer)
         }));
-        Ok(Self { scalars, initial_date, values: indexed(attributes)? })
+        Ok(Self { scalars, initial_date, values })
     }
 }
 
@@ -128,12 +130,15 @@ impl Columns {
 pub(super) fn indexed(attributes: &[u8]) -> Result<BTreeSet<(Tag, Vec<u8>)>, Error> {
     let mut values = BTreeSet::new();
     for item in items(attributes)? {
-        let item = item?;
-        if AttributeDefinition::of(item.tag).is_some_and(|row| row.rules.indexed) {
-            values.insert((item.tag, key(item.wire).to_vec()));
-        }
+        values.extend(index_value(&item?));
     }
     Ok(values)
+}
+
+/// Returns the tag and key of a stored item, if its attribute is indexed.
+fn index_value(item: &Item<'_>) -> Option<(Tag, Vec<u8>)> {
+    let is_indexed = AttributeDefinition::of(item.tag).is_some_and(|row| row.rules.indexed);
+    is_indexed.then(|| (item.tag, key(item.wire).to_vec()))
 }
 
 /// Whether the stored attributes contain the stored item `value`.

@@ -37,7 +37,7 @@ fn a_full_disk_loses_only_the_transaction_that_meets_it() {
     allow(1); // SQLite raises the limit to the current number of pages.
     let record = key("k");
     let lost = store.change(&mut |change| {
-        (100..1000).for_each(|id| change.insert(Record { id: Id(id), ..record.clone() }).unwrap());
+        (100..1000).for_each(|id| change.insert(Arc::new(Record { id: Id(id), ..record.clone() })).unwrap());
         Outcome::Commit
     });
     let lost = lost.unwrap_err().to_string();

@@ -237,9 +237,7 @@ fn add_values<'a>(
     values: impl Iterator<Item = &'a (Tag, Vec<u8>)>,
 ) -> rusqlite::Result<()> {
     let statement = "INSERT INTO attribute_value (tag, value, initial_date, id) VALUES (?1, ?2, ?3, ?4)";
-    values
-        .into_iter()
-        .try_for_each(|(tag, value)| execute(database, statement, params![tag.0, value, initial_date, id]))
+    execute_each(database, statement, id, initial_date, values)
 }
 
 fn remove_values<'a>(
@@ -250,9 +248,23 @@ fn remove_values<'a>(
 ) -> rusqlite::Result<()> {
     let statement =
         "DELETE FROM attribute_value WHERE tag = ?1 AND value = ?2 AND initial_date = ?3 AND id = ?4";
-    values
-        .into_iter()
-        .try_for_each(|(tag, value)| execute(database, statement, params![tag.0, value, initial_date, id]))
+    execute_each(database, statement, id, initial_date, values)
+}
+
+/// Executes a statement for each index value of an object.
+fn execute_each<'a>(
+    database: &Connection,
+    statement: &str,
+    id: i64,
+    initial_date: i64,
+    values: impl Iterator<Item = &'a (Tag, Vec<u8>)>,
+) -> rusqlite::Result<()> {
+    let mut values = values.peekable();
+    if values.peek().is_none() {
+        return Ok(());
+    }
+    let mut statement = database.prepare_cached(statement)?;
+    values.try_for_each(|(tag, value)| statement.execute(params![tag.0, value, initial_date, id]).map(drop))
 }
 
 fn execute(database: &Connection, statement: &str, values: impl Params) -> rusqlite::Result<()> {
@@ -263,6 +275,9 @@ fn execute(database: &Connection, statement: &str, values: impl Params) -> rusql
 pub(super) fn number(id: Id) -> Result<i64, Error> {
     i64::try_from(id.0).map_err(|_| Error::Missing { id })
 }
+
+/// The initial capacity of a buffer for the attributes of a record, in bytes: few records have more.
+const ATTRIBUTES_CAPACITY: usize = 1024;
 
 /// The blobs of a record. The object is wiped when it is dropped.
 struct Bytes {
@@ -284,7 +299,7 @@ impl Bytes {
     }
 
     fn attributes(record: &Record) -> Vec<u8> {
-        let mut writer = Writer::new(STORED);
+        let mut writer = Writer::reusing(Vec::with_capacity(ATTRIBUTES_CAPACITY), STORED);
         record.attributes.encode(Tag::Attributes, &mut writer);
         writer.into_bytes()
     }
