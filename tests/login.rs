@@ -1,13 +1,21 @@
 //! Login and Logout (KMIP 2.1 §6.1.30, §6.1.31) over TLS, including tickets of one user that another user sends.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use kmip_server::internals::auth::Authenticator;
 use kmip_server::internals::clock::Clock;
+use kmip_server::internals::dispatch::{Dispatcher, Respond};
+use kmip_server::internals::engine::Services;
+use kmip_server::internals::policy::{Policies, PolicyStore};
+use kmip_server::internals::store::Memory;
 use kmip_server::kmip::RequestHeader;
 use kmip_server::kmip::enums::{Operation, ResultReason, TicketType};
 use kmip_server::kmip::structures::{Authentication, Credential, Ticket, TicketCredential, UsageLimits};
 use kmip_server::ttlv::{DateTime, Field, Interval, Tag, V1_4, V2_0, V2_1, Writer};
 
-use crate::corpus::{header, message_under};
-use crate::dialogue::{Answer, Caller, Live};
+use crate::corpus::{header, message_of, message_under, peer};
+use crate::dialogue::{Answer, Caller, Live, answers};
 use crate::harness::Pki;
 
 fn callers() -> (Live, Caller, Caller) {
@@ -28,11 +36,14 @@ fn logout(caller: &mut Caller, ticket: &Ticket) -> Answer {
 
 /// Sends a request that needs no permission, with a ticket.
 fn show(caller: &mut Caller, ticket: &Ticket) -> Answer {
+    caller.send(V2_1, &ping(ticket)).remove(0)
+}
+
+fn ping(ticket: &Ticket) -> Vec<u8> {
     let credentials = vec![Credential::Ticket(TicketCredential { ticket: ticket.clone() })];
     let authentication = Some(Authentication { credentials });
     let header = RequestHeader { authentication, ..header(V2_1, None) };
-    let request = message_under(V2_1, header, &[(Operation::Ping, |_: &mut Writer| ())]);
-    caller.send(V2_1, &request).remove(0)
+    message_under(V2_1, header, &[(Operation::Ping, |_: &mut Writer| ())])
 }
 
 #[test]
@@ -76,9 +87,24 @@ fn ticket_has_the_requested_lifetime_and_number_of_requests() {
     let end = DateTime(Clock::system().now().0 + 3_600);
     let dated = login(&mut john, |writer| end.write(Tag::LeaseTime, writer));
     show(&mut john, &dated).done();
-    let short = login(&mut john, |writer| Interval(1).write(Tag::LeaseTime, writer));
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
-    assert_eq!(show(&mut john, &short).refused(), ResultReason::InvalidTicket);
+}
+
+#[test]
+fn ticket_ends_with_its_lease_time() {
+    let mut services = Services::new(Arc::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
+    services.clock = Clock::manual();
+    let clock = services.clock.clone();
+    let dispatcher = Dispatcher::new(services, Authenticator::new(true, Vec::new()));
+    let send = |request: &[u8]| answers(V2_1, &dispatcher.respond(request, peer()).message).remove(0);
+    for lease in [1, 3_600] {
+        let lease_time = |writer: &mut Writer| Interval(lease).write(Tag::LeaseTime, writer);
+        let ticket =
+            send(&message_of(V2_1, None, &[(Operation::Login, lease_time)])).all(Tag::Ticket).remove(0);
+        clock.advance(Duration::from_millis(u64::from(lease) * 1_000 - 1));
+        send(&ping(&ticket)).done();
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(send(&ping(&ticket)).refused(), ResultReason::InvalidTicket);
+    }
 }
 
 #[test]
