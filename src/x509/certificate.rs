@@ -8,6 +8,7 @@ use x509_cert::name::RdnSequence;
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
+use super::oid;
 use crate::kmip::enums::{CryptographicAlgorithm, DigitalSignatureAlgorithm};
 use crate::ttlv::DateTime;
 
@@ -92,10 +93,6 @@ pub enum NameAttribute {
 /// although the parameters of their algorithm have several equivalent encodings.
 pub fn public_key_bits(info: &[u8]) -> Option<&[u8]> {
     Some(SubjectPublicKeyInfoRef::from_der(info).ok()?.subject_public_key.raw_bytes())
-}
-
-const fn oid(text: &str) -> ObjectIdentifier {
-    ObjectIdentifier::new_unwrap(text)
 }
 
 /// RFC 5280 appendix A.1, RFC 4519 §2.39 (UID), RFC 4519 §2.4 (DC).

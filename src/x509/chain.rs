@@ -9,12 +9,9 @@ use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 
+use super::oid;
 use super::signature::{Verdict, signed_by};
 use crate::ttlv::DateTime;
-
-const fn oid(text: &str) -> ObjectIdentifier {
-    ObjectIdentifier::new_unwrap(text)
-}
 
 const KEY_USAGE: ObjectIdentifier = oid("2.5.29.15");
 const BASIC_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.19");

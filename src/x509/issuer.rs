@@ -30,15 +30,12 @@ use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::{Time, Validity};
 
 use super::certificate::{NAME_ATTRIBUTES, NameAttribute};
+use super::oid;
 use super::signature::{self, Verdict};
 use crate::crypto::{Error, KeyRole, Purpose, hash, random, rsa};
 use crate::kmip::enums::{CryptographicUsageMask, HashingAlgorithm};
 use crate::secret::Secret;
 use crate::ttlv::DateTime;
-
-const fn oid(text: &str) -> ObjectIdentifier {
-    ObjectIdentifier::new_unwrap(text)
-}
 
 const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = oid("2.5.29.14");
 const KEY_USAGE: ObjectIdentifier = oid("2.5.29.15");

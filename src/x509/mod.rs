@@ -9,3 +9,9 @@ pub mod issuer;
 pub mod signature;
 
 pub use certificate::{Certificate, DistinguishedName, NameAttribute};
+
+use x509_cert::der::asn1::ObjectIdentifier;
+
+const fn oid(text: &str) -> ObjectIdentifier {
+    ObjectIdentifier::new_unwrap(text)
+}

@@ -10,14 +10,11 @@ use x509_cert::der::asn1::{BitStringRef, ObjectIdentifier};
 use x509_cert::der::{AnyRef, Decode, Reader, SliceReader, Tag, Tagged};
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
+use super::oid;
 use crate::crypto::hash::Hash;
 use crate::crypto::rsa::{self, PublicKey, Scheme};
 use crate::crypto::{Error, Purpose};
 use crate::kmip::enums::HashingAlgorithm;
-
-const fn oid(text: &str) -> ObjectIdentifier {
-    ObjectIdentifier::new_unwrap(text)
-}
 
 const P256: ObjectIdentifier = oid("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = oid("1.3.132.0.34");
