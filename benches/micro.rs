@@ -11,6 +11,7 @@ mod requests;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
@@ -154,7 +155,7 @@ fn walk(mut reader: Reader<'_>) -> Option<usize> {
 }
 
 fn dispatcher(database: &Path) -> Result<Dispatcher, Failure> {
-    let store = Box::new(Sqlite::open(database)?);
+    let store = Arc::new(Sqlite::open(database)?);
     let services = Services::new(store, PolicyStore::fixed(Policies::builtin()));
     Ok(Dispatcher::new(services, Authenticator::new(true, Vec::new())))
 }
