@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
-use kmip_server::internals::config::Level;
+use kmip_server::internals::config::Config;
 use kmip_server::internals::dispatch::{Dispatcher, Respond};
 use kmip_server::internals::engine::Services;
 use kmip_server::internals::logging;
@@ -53,7 +53,9 @@ fn main() -> ExitCode {
 
 fn bench(folder: &Path, arguments: &[String]) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)?;
-    logging::init(&folder.join("server.log"), Level::Info)?;
+    let mut config = Config::new("", "");
+    config.log_path = folder.join("server.log");
+    logging::init(&config)?;
     let database = folder.join("kmip.database");
     let dispatcher = dispatcher(&database)?;
     let peer = peer()?;

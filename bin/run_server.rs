@@ -25,9 +25,7 @@ use kmip_server::internals::logging;
 use kmip_server::internals::server::{MAX_HANDSHAKES, Observer, Server, Shutdown};
 #[cfg(not(feature = "certificates"))]
 use kmip_server::internals::settings::MissingFeature;
-#[cfg(feature = "certificates")]
-use kmip_server::internals::settings::Settings;
-use kmip_server::internals::settings::options;
+use kmip_server::internals::settings::{self as all_settings, Settings, options};
 use kmip_server::internals::store::{self, KeyEncryptionKey, Sqlite};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -59,7 +57,7 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     if let Some(transfer) = transfer {
         return transfer.run(&settings).map(|text| say(&text));
     }
-    let config = settings.into_config()?;
+    let config = configured(settings)?;
     if matches.opt_present(options::CHECK_SETTINGS) {
         return Ok(say("The settings are valid."));
     }
@@ -75,6 +73,15 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     run(&config, matches.opt_present(options::EXIT_ON_EOF), |_| String::new())
 }
 
+/// Returns the configuration of the program, which writes the audit log beside the log by default.
+fn configured(settings: Settings) -> Result<Config, all_settings::Error> {
+    let mut config = settings.into_config()?;
+    if cfg!(feature = "log-file") {
+        config.audit_log_path.get_or_insert_with(|| logging::default_audit_path(&config.log_path));
+    }
+    Ok(config)
+}
+
 fn rotate(config: &Config, new: &Path) -> Result<(), store::Error> {
     let path = &config.database_path;
     let Some(old) = &config.key_encryption_key_path else {
@@ -85,7 +92,7 @@ fn rotate(config: &Config, new: &Path) -> Result<(), store::Error> {
 
 /// Opens the log and serves. Prints the text that `more` returns for the port after the first line.
 fn run(config: &Config, exit_on_eof: bool, more: impl FnOnce(u16) -> String) -> Result<ExitCode, Failure> {
-    logging::init(&config.log_path, config.logging_level)?;
+    logging::init(config)?;
     hardening::harden(config.max_connections.saturating_add(MAX_HANDSHAKES));
     std::panic::set_hook(Box::new(|panic| log::error!(target: "kmip.server", "{panic}")));
     let outcome = serve(config, exit_on_eof, more);
@@ -144,7 +151,7 @@ fn demo(matches: &Matches) -> Result<ExitCode, Failure> {
     }
     #[cfg(feature = "log-file")]
     settings.log_path(&trial.log_path())?;
-    let config = settings.into_config()?;
+    let config = configured(settings)?;
     let lines = |port| format!("\n\nPaste into a python3 with PyKMIP:\n\n{}", trial.lines(port));
     run(&config, matches.opt_present(options::EXIT_ON_EOF), lines)
 }

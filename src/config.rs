@@ -248,7 +248,7 @@ config! {
     texts {
         /// The host name or address to listen on; empty for every IPv4 address of the machine.
         hostname: String = "127.0.0.1",
-        /// The log file; its five predecessors are in the same folder.
+        /// The log file, with its predecessors in the same folder; `-` for standard output.
         log_path: PathBuf = Self::DEFAULT_LOG,
         /// The SQLite database file; `:memory:` keeps the objects in memory only.
         database_path: PathBuf = Self::DEFAULT_DATABASE,
@@ -270,6 +270,16 @@ config! {
         compatibility: Compatibility = Compatibility::default(),
         /// The least severe level that is logged.
         logging_level: Level = Level::default(),
+        /// The size in bytes above which the log file is rotated; 0 for never.
+        log_max_size: u64 = Self::DEFAULT_LOG_MAX_SIZE,
+        /// The number of predecessors of the log file; 0 for no rotation.
+        log_backups: usize = Self::DEFAULT_LOG_BACKUPS,
+        /// The size in bytes above which the audit log is rotated; 0 for never.
+        audit_max_size: u64 = Self::DEFAULT_AUDIT_MAX_SIZE,
+        /// The number of predecessors of the audit log; 0 for no rotation.
+        audit_backups: usize = Self::DEFAULT_AUDIT_BACKUPS,
+        /// Whether the server refuses operations that it cannot write to the audit log.
+        audit_required: bool = false,
         /// Overrides for the server information that clients query.
         announced: Announcement = Announcement::default(),
         /// The largest number of simultaneous client connections; the server refuses further ones.
@@ -300,6 +310,9 @@ config! {
         policy_path: PathBuf,
         /// The file of the key that encrypts the objects in the database; `None` to store them in clear.
         key_encryption_key_path: PathBuf,
+        /// The audit log; `-` for standard output. `None` for the file `audit.log` beside `log_path` if `audit_required`,
+        /// and for the logger `kmip.server.audit` of the `log` facade otherwise.
+        audit_log_path: PathBuf,
         /// The file to which the server periodically writes its status as JSON; `None` for no such file.
         status_path: PathBuf,
         /// The certificate of the CA that signs for Certify and Re-certify, PEM; `None` for a CA that the server
@@ -317,6 +330,14 @@ impl Config {
     pub const DEFAULT_PORT: u16 = 5696;
     /// PyKMIP's log file.
     pub const DEFAULT_LOG: &'static str = "/var/log/pykmip/server.log";
+    /// PyKMIP's size of a log file.
+    pub const DEFAULT_LOG_MAX_SIZE: u64 = 1_000_000;
+    /// PyKMIP's number of predecessors of the log file.
+    pub const DEFAULT_LOG_BACKUPS: usize = 5;
+    /// Some 400,000 operations.
+    pub const DEFAULT_AUDIT_MAX_SIZE: u64 = 100_000_000;
+    /// Together with the file itself, at most 1.1 GB.
+    pub const DEFAULT_AUDIT_BACKUPS: usize = 10;
     /// PyKMIP's database file.
     pub const DEFAULT_DATABASE: &'static str = "/tmp/pykmip.database";
     /// Enough for a test farm, and few enough that idle clients cannot exhaust the memory.

@@ -77,7 +77,7 @@ fn write_escaped(f: &mut impl fmt::Write, c: char) -> fmt::Result {
 }
 
 /// Returns whether a terminal shows `c` as itself, according to the tables of Rust's string quotation.
-fn is_printable(c: char) -> bool {
+pub fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }

@@ -1,16 +1,17 @@
-//! The log of the program: a log file in PyKMIP's format, or standard error if the cargo feature `log-file` is
-//! disabled.
+//! The logs of the program: one of diagnostics in PyKMIP's format, and one of audit lines. Each goes to a file or to
+//! standard output; if the cargo feature `log-file` is disabled, the diagnostics go to standard error.
 //!
 //! The rest of the library uses the `log` facade and does not depend on this module. Loggers have PyKMIP's names
 //! (`kmip.server…`); the module path `kmip_server::a::b` becomes `kmip.server.a.b`. Messages of other packages are
 //! discarded, as in PyKMIP. `log::logger().flush()` returns after all messages have been written.
 
-#[cfg(feature = "log-file")]
+mod audit;
 mod background;
+mod complaint;
 #[cfg(feature = "log-file")]
+mod diagnostics;
 mod file;
-#[cfg(feature = "log-file")]
-mod following;
+mod output;
 #[cfg(not(feature = "log-file"))]
 mod standard_error;
 
@@ -20,13 +21,26 @@ use std::path::{Path, PathBuf};
 
 use log::{LevelFilter, Record};
 
+pub use audit::{AuditLog, default_audit_path};
 #[cfg(feature = "log-file")]
-pub use file::{check_writable, init};
+pub use diagnostics::init;
 #[cfg(not(feature = "log-file"))]
-pub use standard_error::{check_writable, init};
+pub use standard_error::init;
 
 use crate::config::Level;
 use crate::excerpt::push_escaped;
+
+/// The path that stands for standard output.
+pub const STANDARD_OUTPUT: &str = "-";
+
+/// When a log file is rotated.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotation {
+    /// The size in bytes above which the file is rotated; 0 for never.
+    pub max_size: u64,
+    /// The number of predecessors; 0 for no rotation.
+    pub backups: usize,
+}
 
 /// The reason why the program cannot log.
 #[derive(Debug)]
@@ -62,9 +76,20 @@ impl std::error::Error for Error {
     }
 }
 
-/// Returns the destination of the log if the log file is at `path`.
+/// Checks whether the program could log to `path`, without creating a file.
+///
+/// # Errors
+/// Returns [`Error::Unwritable`] if it could not.
+pub fn check_writable(path: &Path) -> Result<(), Error> {
+    if path == Path::new(STANDARD_OUTPUT) {
+        return Ok(());
+    }
+    file::check_writable(path).map_err(|cause| Error::Unwritable { path: path.to_owned(), cause })
+}
+
+/// Returns the name of the destination at `path`.
 pub fn destination(path: &Path) -> String {
-    if cfg!(feature = "log-file") { path.display().to_string() } else { "standard error".to_owned() }
+    if path == Path::new(STANDARD_OUTPUT) { "standard output".to_owned() } else { path.display().to_string() }
 }
 
 fn filter(level: Level) -> LevelFilter {

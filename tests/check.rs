@@ -90,6 +90,7 @@ fn what_the_server_would_do_is_told() {
         "Keeps objects in memory only",
         "Has the built-in policies default and public\n",
         "logs/server.log from the level INFO on\n",
+        "logs/audit.log\n",
     ];
     for words in words {
         says(&pki, "", &[], words);

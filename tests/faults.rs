@@ -227,14 +227,15 @@ fn full_disk_fails_writes_and_loses_no_objects() {
 #[test]
 fn removed_log_file_is_created_again() {
     let pki = Pki::new();
-    let log = pki.folder.path("logs/server.log");
+    let (log, audit) = (pki.folder.path("logs/server.log"), pki.folder.path("logs/audit.log"));
     let server = start(&pki, ":memory:", &log.display().to_string());
     let mut client = pki.connect(server.port, &pki.client);
     fs::remove_dir_all(log.parent().unwrap()).unwrap();
     within(|| {
         assert_eq!(try_register(&mut client, vec![1; 16]).0, ResultStatus::Success);
-        let text = fs::read_to_string(&log).ok()?;
-        text.contains("operation=\"Register\"").then_some(())
+        client.exchange(&crate::harness::request(8)).unwrap();
+        let text = fs::read_to_string(&audit).ok()?;
+        (text.contains("\"operation\":\"Register\"") && log.exists()).then_some(())
     });
     // While the file cannot be created, the server continues; when it can, so does the log.
     fs::remove_dir_all(log.parent().unwrap()).unwrap();
@@ -244,6 +245,6 @@ fn removed_log_file_is_created_again() {
     fs::remove_file(log.parent().unwrap()).unwrap();
     within(|| {
         assert_eq!(try_register(&mut client, vec![1; 16]).0, ResultStatus::Success);
-        log.exists().then_some(())
+        (log.exists() && audit.exists()).then_some(())
     });
 }

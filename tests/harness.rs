@@ -348,7 +348,10 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
+        // The log of the start precedes the line if it goes to standard output, too.
+        while stdout.read_line(&mut line).unwrap() > 0 && !line.starts_with("Listening on ") {
+            line.clear();
+        }
         let port = line.strip_prefix("Listening on ").and_then(|rest| rest.split_whitespace().next());
         let port = port.and_then(|port| port.parse().ok());
         let port = port.unwrap_or_else(|| {

@@ -8,6 +8,7 @@
 
 mod access;
 mod asynchronous;
+mod audit;
 mod auth;
 mod backup;
 mod batches;

@@ -89,11 +89,13 @@ fn the_log_contains_no_key() {
     assert!(secrets.len() > 40 && lines > 100, "{} keys, {lines} requests", secrets.len());
     let logs = fs::read_dir(log.parent().unwrap()).unwrap().filter_map(|entry| {
         let path = entry.unwrap().path();
-        path.file_name()?.to_str()?.starts_with("server.log").then(|| fs::read_to_string(path).unwrap())
+        let name = path.file_name()?.to_str()?;
+        let is_log = name.starts_with("server.log") || name.starts_with("audit.log");
+        is_log.then(|| fs::read_to_string(&path).unwrap())
     });
     let log = logs.collect::<String>();
     assert!(log.contains("Key Material (Byte String): <"), "the log is one of DEBUG");
-    assert!(log.contains("Request of the server:") && log.contains("operation=\"Put\""), "keys were put");
+    assert!(log.contains("Request of the server:") && log.contains("\"operation\":\"Put\""), "keys were put");
     for secret in secrets.iter().filter(|secret| secret.len() >= 8) {
         // Parts of a key are secret too: the first bytes, and some from its middle.
         let from = secret.len() / 2;
@@ -110,6 +112,7 @@ fn files_are_readable_only_by_the_owner_regardless_of_the_umask() {
     for umask in ["000", "777"] {
         let pki = Pki::new();
         let (database, log) = (pki.folder.path("kmip.database"), pki.folder.path("server.log"));
+        let audit = pki.folder.path("audit.log");
         let settings = pki.settings("max_connections=4").display().to_string();
         let mut command = Command::new("sh");
         command
@@ -118,7 +121,7 @@ fn files_are_readable_only_by_the_owner_regardless_of_the_umask() {
         let server = Running::of(command);
         register_all(&mut pki.connect(server.port, &pki.client));
         let wal = pki.folder.path("kmip.database-wal");
-        for file in [&database, &wal, &pki.folder.path("kmip.database-shm"), &log] {
+        for file in [&database, &wal, &pki.folder.path("kmip.database-shm"), &log, &audit] {
             let mode = fs::metadata(file).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{} with the umask {umask}", file.display());
         }

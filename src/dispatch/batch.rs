@@ -5,17 +5,18 @@ use zeroize::Zeroizing;
 
 use std::ops::Range;
 
-use crate::auth::{Identity, Peer};
+use crate::auth::Identity;
 use crate::engine::services::jobs::{JobOutcome, Polled};
 use crate::engine::{Context, Services};
-use crate::excerpt::Excerpt;
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
+use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, RequestItem};
 use crate::operations::{Entry, Payload, Prepared, Reply};
 use crate::store::Outcome;
 use crate::ttlv::{self, ItemType, Reader, Tag, Value, Version, Writer};
 
-use super::{AUDIT, MAX_RESPONSE};
+use super::MAX_RESPONSE;
+use super::audit::{Intent, NOT_EXECUTED, Requester, write_line};
 
 /// The Batch Error Continuation Option of a header without one.
 pub(super) const DEFAULT_CONTINUATION: BatchErrorContinuationOption = BatchErrorContinuationOption::Stop;
@@ -27,6 +28,8 @@ pub(super) struct Item {
     work: Work,
     /// The Asynchronous Correlation Value of an item that is executed asynchronously.
     correlation: Option<Vec<u8>>,
+    /// The Unique Identifier in the request, if the audit needs it before the operation.
+    requested: Option<String>,
 }
 
 /// The execution of an item.
@@ -41,11 +44,11 @@ enum Work {
 }
 
 impl Item {
-    /// Reads the payload of `item`.
+    /// Reads the payload of `item`, and its Unique Identifier if the item is `intended`.
     ///
     /// # Errors
     /// Returns an error for an operation that is not in the standard and for a payload that violates its structure.
-    pub(super) fn prepare(item: RequestItem<'_>) -> Result<Self, ttlv::Error> {
+    pub(super) fn prepare(item: RequestItem<'_>, intended: bool) -> Result<Self, ttlv::Error> {
         let operation = Operation::from_wire(item.operation)
             .ok_or(ttlv::Error::UnknownValue { tag: Tag::Operation, value: item.operation })?;
         let critical = item.message_extensions.iter().any(|extension| extension.criticality_indicator);
@@ -56,7 +59,8 @@ impl Item {
             }
             _ => Work::Unknown,
         };
-        Ok(Self { operation, id: item.unique_batch_item_id, work, correlation: None })
+        let requested = if intended { requested(&item) } else { None };
+        Ok(Self { operation, id: item.unique_batch_item_id, work, correlation: None, requested })
     }
 
     /// Creates the item at the start of `frame`, which cannot be read because of `error`.
@@ -67,7 +71,7 @@ impl Item {
         let identification = RequestItem::identification(frame).ok();
         let known = identification.and_then(|(number, id)| Some((Operation::from_wire(number)?, id)));
         let Some((operation, id)) = known else { return Err(error) };
-        Ok(Self { operation, id, work: Work::Unreadable(error), correlation: None })
+        Ok(Self { operation, id, work: Work::Unreadable(error), correlation: None, requested: None })
     }
 
     /// Makes the item asynchronous, with that Asynchronous Correlation Value.
@@ -77,6 +81,11 @@ impl Item {
 
     pub(super) fn operation(&self) -> Operation {
         self.operation
+    }
+
+    /// Returns the operation and the object that the request names.
+    pub(super) fn intent(&self) -> Intent<'_> {
+        (self.operation, &self.requested)
     }
 
     pub(super) fn id(&self) -> Option<&[u8]> {
@@ -96,11 +105,17 @@ impl Item {
             Work::CriticalExtension => Work::CriticalExtension,
             Work::Unreadable(error) => Work::Unreadable(error.clone()),
         };
-        Self { operation: self.operation, id: self.id.clone(), work, correlation: self.correlation.clone() }
+        Self {
+            operation: self.operation,
+            id: self.id.clone(),
+            work,
+            correlation: self.correlation.clone(),
+            requested: None,
+        }
     }
 
     fn execute(self, cx: &mut Context<'_>) -> ItemResult {
-        let Self { operation, id, work, correlation } = self;
+        let Self { operation, id, work, correlation, .. } = self;
         let canceled = correlation.is_some_and(|correlation| !cx.services.jobs.begin(&correlation));
         if let Err(error) = cx.begin_item(operation) {
             let outcome = ItemOutcome::Failed(error);
@@ -256,20 +271,15 @@ impl ItemResult {
         }
     }
 
-    /// Writes the line of the audit log: user, address, operation, objects and result. Values that a client chose are
-    /// quoted, so that no value can imitate another.
-    pub(super) fn log(&self, identity: &Identity, peer: &Peer) {
-        let (result, reason) = match &self.outcome {
+    /// Appends the line of the audit log.
+    fn audit(&self, requester: Requester<'_>, lines: &mut String) {
+        let (status, failure) = match &self.outcome {
             ItemOutcome::Done(_) => (ResultStatus::Success, None),
             ItemOutcome::Undone(_) => (ResultStatus::OperationUndone, None),
             ItemOutcome::Pending(_) => (ResultStatus::OperationPending, None),
             ItemOutcome::Failed(error) => (ResultStatus::OperationFailed, Some(error)),
         };
-        let reason =
-            reason.map(|error| format!(" reason={:?} message={:?}", error.reason.name(), error.message));
-        let objects: Vec<_> = self.objects.iter().map(|object| Excerpt(object).bounded()).collect();
-        let (objects, reason) = (objects.join(" "), reason.unwrap_or_default());
-        audit((identity, peer), self.operation, &objects, result, &reason);
+        write_line(lines, requester, self.operation, &self.objects, (status.name(), failure));
     }
 
     /// Writes the Batch Item of the response.
@@ -293,26 +303,42 @@ impl ItemResult {
     }
 }
 
-/// Writes a line of the audit log, which ends with `reason`.
+/// Returns the Unique Identifier of a payload, or `None` if it has none.
+fn requested(item: &RequestItem<'_>) -> Option<String> {
+    let mut rows = item.payload.structure().ok()?;
+    while let Some(row) = rows.next().ok()? {
+        if row.tag == Tag::UniqueIdentifier {
+            return UniqueIdentifier::decode(&row).ok().map(|identifier| identifier.to_string());
+        }
+    }
+    None
+}
+
+/// Returns the lines of the audit log for the results of the requested items. If lines of intent exist, the items that
+/// did not execute have lines, too.
 pub(super) fn audit(
-    (identity, peer): (&Identity, &Peer),
-    operation: Operation,
-    objects: &str,
-    result: ResultStatus,
-    reason: &str,
-) {
-    let credential = identity.principal.credential.as_ref();
-    let credential = credential.map(|named| format!(" credential={:?}", Excerpt(named))).unwrap_or_default();
-    let delegate = identity.delegate.as_ref().map(|delegate| Excerpt(&delegate.user));
-    let delegate = delegate.map(|user| format!(" delegate={user:?}")).unwrap_or_default();
-    log::info!(
-        target: AUDIT,
-        "user={:?}{credential}{delegate} from={} operation={:?} object={objects:?} result={:?}{reason}",
-        Excerpt(&identity.principal.user),
-        peer.address,
-        operation.name(),
-        result.name(),
-    );
+    requester: Requester<'_>,
+    requested: &[(u32, Option<Vec<u8>>)],
+    results: &[ItemResult],
+    intended: bool,
+) -> String {
+    let mut lines = String::with_capacity(256);
+    if !intended {
+        results.iter().for_each(|result| result.audit(requester, &mut lines));
+        return lines;
+    }
+    let mut rest = results.iter().peekable();
+    for (operation, id) in requested {
+        let is_next = |next: &&ItemResult| next.operation.to_wire() == *operation && next.id == *id;
+        match (rest.next_if(is_next), Operation::from_wire(*operation)) {
+            (Some(result), _) => result.audit(requester, &mut lines),
+            (None, Some(operation)) => {
+                write_line(&mut lines, requester, operation, &[], (NOT_EXECUTED, None))
+            }
+            (None, None) => {}
+        }
+    }
+    lines
 }
 
 /// Executes the items. With Undo, the changes are kept only if all items succeed.
@@ -435,7 +461,7 @@ mod tests {
     }
 
     fn item(work: Work) -> Item {
-        Item { operation: Operation::Get, id: None, work, correlation: None }
+        Item { operation: Operation::Get, id: None, work, correlation: None, requested: None }
     }
 
     fn probe(fails: bool) -> Item {

@@ -23,7 +23,8 @@ pub(super) fn value(version: Version, header: &RequestHeader) -> Option<String> 
     needed.then(next)
 }
 
-fn next() -> String {
+/// Returns a new value.
+pub(super) fn next() -> String {
     static PROCESS: LazyLock<String> =
         LazyLock::new(|| upper::encode_string(&random::bytes(PROCESS_BYTES).unwrap_or_default()));
     static COUNT: AtomicU64 = AtomicU64::new(1);

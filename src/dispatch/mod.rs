@@ -5,6 +5,7 @@
 //! call it directly. `batch` executes the items of a batch.
 
 mod asynchronous;
+pub mod audit;
 mod batch;
 mod correlation;
 mod counters;
@@ -28,6 +29,7 @@ use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
 use crate::ttlv::{self, DateTime, Field, Reader, Tag, V1_0, Value, Version, Writer, dump};
 
 use asynchronous::{Mode, Pool};
+use audit::{Audit, Requester};
 use batch::{Item, ItemResult};
 use counters::Counters;
 pub use counters::DispatcherStatus;
@@ -49,9 +51,6 @@ const RESPONSE_CAPACITY: usize = 1024;
 
 /// The logger of this layer.
 const LOG: &str = "kmip.server.engine";
-
-/// The logger of the audit log, separate so that a configuration can direct its lines to another file.
-const AUDIT: &str = "kmip.server.audit";
 
 /// The reply to a request message.
 #[derive(Debug)]
@@ -84,6 +83,7 @@ pub struct Dispatcher {
     deliveries: Arc<DeliveryQueues>,
     authenticator: Authenticator,
     counters: Arc<Counters>,
+    audit: Arc<Audit>,
 }
 
 impl Dispatcher {
@@ -101,7 +101,14 @@ impl Dispatcher {
         let deliveries = Arc::new(DeliveryQueues::of(users));
         services.notifications = Arc::clone(&deliveries) as _;
         let (pool, counters) = (Pool::default(), Arc::new(Counters::new()));
-        Self { pool, services: Arc::new(services), deliveries, authenticator, counters }
+        let audit = Arc::default();
+        Self { pool, services: Arc::new(services), deliveries, authenticator, counters, audit }
+    }
+
+    /// Writes the audit lines to `sink` instead of the `log` facade.
+    #[must_use]
+    pub fn with_audit(self, sink: Arc<dyn audit::Sink>) -> Self {
+        Self { audit: Arc::new(Audit::to(sink)), ..self }
     }
 
     fn now(&self) -> DateTime {
@@ -121,21 +128,22 @@ impl Dispatcher {
                 ),
             ));
         }
-        let (version, header, items) = match parse(request, self.services.compatibility) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                return keep_connection(refusal(
-                    V1_0,
-                    self.now(),
-                    &Error::new(
-                        ResultReason::InvalidMessage,
-                        format!("The request cannot be parsed: {error}."),
-                    ),
-                ));
-            }
-        };
+        let (version, header, items) =
+            match parse(request, self.services.compatibility, self.audit.is_required()) {
+                Ok(parsed) => parsed,
+                Err(error) => {
+                    log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
+                    self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                    return keep_connection(refusal(
+                        V1_0,
+                        self.now(),
+                        &Error::new(
+                            ResultReason::InvalidMessage,
+                            format!("The request cannot be parsed: {error}."),
+                        ),
+                    ));
+                }
+            };
         let identity = match self.authenticator.identify(peer, header.authentication.as_ref()) {
             Ok(identity) => identity,
             Err(error) => {
@@ -195,9 +203,21 @@ impl Dispatcher {
         if error.reason != ResultReason::InvalidTicket {
             return refusal(version, self.now(), error);
         }
-        message(version, self.now(), None, items.len(), |writer| {
-            for (operation, id) in items.iter().map(Item::identification) {
-                batch::write_failure(Some(operation), id.as_deref(), error, writer);
+        let operations: Vec<_> = items.iter().map(Item::identification).collect();
+        self.failures(version, None, &operations, error)
+    }
+
+    /// Returns a response in which each item has failed for the same reason.
+    fn failures(
+        &self,
+        version: Version,
+        correlation: Option<String>,
+        operations: &[(u32, Option<Vec<u8>>)],
+        error: &Error,
+    ) -> Vec<u8> {
+        message(version, self.now(), correlation, operations.len(), |writer| {
+            for (operation, id) in operations {
+                batch::write_failure(Some(*operation), id.as_deref(), error, writer);
             }
         })
     }
@@ -223,11 +243,18 @@ impl Dispatcher {
                 Excerpt(name)
             );
         }
+        let own = self.audit.is_required().then(correlation::next);
+        let name = header.client_correlation_value.as_deref().or(correlation.as_deref()).or(own.as_deref());
+        let requester = Requester { identity, peer, correlation: name };
         let operations: Vec<_> = items.iter().map(Item::identification).collect();
+        let intents = || items.iter().map(Item::intent).collect();
+        if let Err(error) = self.audit.begin(requester, intents) {
+            return self.failures(version, correlation, &operations, &error);
+        }
         let option = header.batch_error_continuation_option.unwrap_or(batch::DEFAULT_CONTINUATION);
         let results = asynchronous::mode(header, &items).and_then(|mode| match mode {
             Mode::Synchronous => Ok(batch::process(&self.services, identity, version, items, option)),
-            _ => self.submit(mode, version, items, option, identity, peer),
+            _ => self.submit(mode, version, items, option, requester),
         });
         let results = match results {
             Ok(results) => results,
@@ -236,8 +263,8 @@ impl Dispatcher {
                 return refusal(version, self.now(), &error);
             }
         };
+        self.audit.end(batch::audit(requester, &operations, &results, self.audit.is_required()));
         for result in &results {
-            result.log(identity, peer);
             // The thread that executes a pending item counts it.
             if !result.is_pending() {
                 self.counters.count(result.operation(), result.has_failed());
@@ -256,11 +283,7 @@ impl Dispatcher {
             ResultReason::ResponseTooLarge,
             format!("The response has {} bytes; the limit is {limit}.", response.len()),
         );
-        message(version, self.now(), correlation, operations.len(), |writer| {
-            for (operation, id) in &operations {
-                batch::write_failure(Some(*operation), id.as_deref(), &error, writer);
-            }
-        })
+        self.failures(version, correlation, &operations, &error)
     }
 }
 
@@ -276,9 +299,9 @@ impl Dispatcher {
         version: Version,
         mut items: Vec<Item>,
         option: BatchErrorContinuationOption,
-        identity: &Identity,
-        peer: &Peer,
+        Requester { identity, peer, correlation }: Requester<'_>,
     ) -> Result<Vec<ItemResult>, Error> {
+        let requested: Vec<_> = items.iter().map(Item::identification).collect();
         let operations: Vec<_> = items.iter().map(Item::operation).collect();
         let correlations = match self.services.jobs.submit(
             &identity.principal,
@@ -300,16 +323,30 @@ impl Dispatcher {
         }
         let (services, identity, peer) = (Arc::clone(&self.services), identity.clone(), peer.clone());
         let (counters, user) = (Arc::clone(&self.counters), identity.sender().to_owned());
+        let (audit, correlation) = (Arc::clone(&self.audit), correlation.map(str::to_owned));
         let task_correlations = correlations.clone();
         let task = move || {
+            let requester =
+                Requester { identity: &identity, peer: &peer, correlation: correlation.as_deref() };
+            // The lines of intent were written with the request.
+            let ready = audit.begin(requester, Vec::new);
             // A panic fails one batch, not the server.
             let process = || batch::process(&services, &identity, version, items, option);
-            let results = catch_unwind(AssertUnwindSafe(process)).unwrap_or_default();
-            let mut results = results.into_iter();
+            let results = ready.map(|()| catch_unwind(AssertUnwindSafe(process)).unwrap_or_default());
+            let mut results = match results {
+                Ok(results) => results.into_iter(),
+                Err(error) => {
+                    let outcome = || JobOutcome::Failed(error.clone());
+                    task_correlations
+                        .iter()
+                        .for_each(|it| services.jobs.finish(it, outcome(), services.clock.instant()));
+                    return;
+                }
+            };
+            audit.end(batch::audit(requester, &requested, results.as_slice(), audit.is_required()));
             for correlation in &task_correlations {
                 let outcome = match results.next() {
                     Some(result) => {
-                        result.log(&identity, &peer);
                         counters.count(result.operation(), result.has_failed());
                         result.into_job_outcome(version)
                     }
@@ -360,6 +397,7 @@ impl Respond for Dispatcher {
 
     fn close(&self) {
         self.services.close_store();
+        self.audit.flush();
     }
 
     fn status(&self) -> DispatcherStatus {
@@ -391,10 +429,12 @@ fn close_connection(message: Vec<u8>) -> Reply {
 }
 
 /// Reads a request: its version, its header, and its batch items with their payloads. A batch item that cannot be
-/// read becomes one that fails, if its Operation and its Unique Batch Item ID can be read.
+/// read becomes one that fails, if its Operation and its Unique Batch Item ID can be read. `intended` states whether the
+/// audit has lines of intent.
 fn parse(
     request: &[u8],
     compatibility: Compatibility,
+    intended: bool,
 ) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Error> {
     let mut outer = Reader::new(request, V1_0);
     let mut rows = outer.require(Tag::RequestMessage)?.structure()?;
@@ -419,7 +459,7 @@ fn parse(
     let mut items = Vec::new();
     for _ in 0..header.batch_count {
         let frame = rows;
-        let item = RequestItem::read(&mut rows).and_then(Item::prepare);
+        let item = RequestItem::read(&mut rows).and_then(|item| Item::prepare(item, intended));
         items.push(item.or_else(|error| Item::unreadable(frame, error))?);
     }
     if !compatibility.in_version(version.major, version.minor).has(Difference::TrailingItems) {

@@ -9,7 +9,7 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use crate::auth::{self, Identity, Peer};
+use crate::auth::{self, Peer};
 use crate::engine::export::GetOptions;
 use crate::engine::services::notifications::{Event, Notification};
 use crate::engine::{Context, destroyed, lifecycle, refused};
@@ -22,8 +22,9 @@ use crate::operations::attribute_rules;
 use crate::store::Id;
 use crate::ttlv::{self, Field, Reader, SUPPORTED, Tag, V1_0, V1_3, V2_0, Value, Version, Writer};
 
+use super::audit::{Requester, write_line};
 use super::delivery::DeliveryQueues;
-use super::{Dispatcher, Tree, batch};
+use super::{Dispatcher, Tree, correlation};
 
 /// The Query Functions that the server requests, as far as the version defines them.
 const QUERY_FUNCTIONS: [QueryFunction; 6] = [
@@ -169,8 +170,19 @@ impl Dispatcher {
                 return Ok(Delivery::Rejected(format!("its user may not get the object ({error})")));
             }
         };
+        let correlation = self.audit.is_required().then(correlation::next);
+        let requester = Requester { identity: &identity, peer, correlation: correlation.as_deref() };
+        let object = Some(notification.object.to_string());
+        if let Err(error) = self.audit.begin(requester, || vec![(operation, &object)]) {
+            return Ok(Delivery::Rejected(format!("the audit log cannot be written ({error})")));
+        }
         let response = session.exchange(version, operation, payload)?;
-        response.audit(&identity, peer, operation, notification.object);
+        // A failure has a line, too, because the listener received the notification.
+        let status =
+            if response.failure.is_none() { ResultStatus::Success } else { ResultStatus::OperationFailed };
+        let mut lines = String::new();
+        write_line(&mut lines, requester, operation, object.as_slice(), (status.name(), None));
+        self.audit.end(lines);
         let Some(failure) = response.failure else { return Ok(Delivery::Accepted) };
         if response.unsupported {
             capabilities.refused.push(operation);
@@ -382,13 +394,6 @@ impl Response {
             }
         }
         Ok(values)
-    }
-
-    /// Writes a line of the audit log, also for a failure, because the listener received the notification.
-    fn audit(&self, identity: &Identity, peer: &Peer, operation: Operation, object: Id) {
-        let status =
-            if self.failure.is_none() { ResultStatus::Success } else { ResultStatus::OperationFailed };
-        batch::audit((identity, peer), operation, &object.to_string(), status, "");
     }
 }
 

@@ -48,6 +48,12 @@ pub(super) fn print(seconds: i64) -> String {
     format!("{sign}{:04}-{month:02}-{day:02}T{}+00:00", year.abs(), time_of_day(seconds))
 }
 
+/// Prints a time as RFC 3339 date-time in UTC with milliseconds, such as `2026-09-01T12:00:00.123Z`.
+pub(super) fn print_precise(seconds: i64, milliseconds: u32) -> String {
+    let (year, month, day) = civil_date(seconds.div_euclid(DAY));
+    format!("{year:04}-{month:02}-{day:02}T{}.{milliseconds:03}Z", time_of_day(seconds))
+}
+
 /// Prints a Date-Time as an HTTP date, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
 pub(super) fn print_for_http(seconds: i64) -> String {
     const WEEK: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];

@@ -33,3 +33,10 @@ pub use error::Error;
 pub(crate) fn http_date(time: crate::ttlv::DateTime) -> String {
     date::print_for_http(time.0)
 }
+
+/// Returns `time` as RFC 3339 date-time in UTC with milliseconds.
+pub(crate) fn rfc_3339(time: std::time::SystemTime) -> String {
+    let since_epoch = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or_default();
+    date::print_precise(seconds, since_epoch.subsec_millis())
+}

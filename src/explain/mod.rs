@@ -121,6 +121,7 @@ impl Explained for server::Error {
             Self::Authority(error) => error.explanation(),
             Self::Announced(_) => starts::ANNOUNCEMENT,
             Self::KeyFile(_) => starts::FILE_NOT_PRIVATE,
+            Self::Audit(error) => error.explanation(),
             Self::Store(error) => error.explanation(),
             Self::Policy(error) => error.explanation(),
             Self::Bind { .. } => starts::CANNOT_LISTEN,

@@ -30,8 +30,8 @@ explanations! {
             "The program was built without the cargo feature that an option or setting needs",
             "Build it with that feature, or omit the option or setting";
         LOG_UNWRITABLE "log-unwritable", "the log file … cannot be written",
-            "This user cannot create or write the file or its directory; the default is in /var/log/pykmip",
-            "Name another file with -l, or allow this user to write there";
+            "This user cannot create or write the log, the audit log or their directory; the default is /var/log/pykmip",
+            "Name another file with -l or audit_log_path, or allow this user to write there";
         FILE_NOT_PRIVATE "file-not-private", "belongs to the user …, is a link, or has the mode …",
             "Another user can read or replace the file, or created it in a folder such as /tmp before the server did",
             "Give the file to the server's user, with mode 0600 and in a folder of that user";

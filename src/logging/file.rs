@@ -1,198 +1,292 @@
-//! The log file: rotates at 1,000,000 bytes, with five predecessors, in PyKMIP's format.
-//!
-//! `2026-09-01 12:00:00,123 - kmip.server.session.00000001 - INFO - Starting session`
+//! A log file. It consists of whole lines: a line that the disk has no room for is removed again. The file is rotated by
+//! its size, and created again if it was removed or renamed, because lines in the open file would be invisible under
+//! its path.
 
-use std::cell::RefCell;
-use std::fmt::Write as _;
-use std::fs::{self, OpenOptions, Permissions};
-use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
-use log::Record;
-use log4rs::append::Append;
-use log4rs::append::rolling_file::RollingFileAppender;
-use log4rs::append::rolling_file::policy::compound::CompoundPolicy;
-use log4rs::append::rolling_file::policy::compound::roll::Roll;
-use log4rs::append::rolling_file::policy::compound::roll::fixed_window::FixedWindowRoller;
-use log4rs::append::rolling_file::policy::compound::trigger::size::SizeTrigger;
-use log4rs::config::{Appender, Config, Root};
-use log4rs::encode::pattern::PatternEncoder;
-use log4rs::encode::writer::simple::SimpleWriter;
-use log4rs::encode::{Encode, Write};
-use log4rs::filter::{Filter, Response};
+use super::Rotation;
+use super::complaint::Complaint;
 
-use super::background::Background;
-use super::following::Following;
-use super::{Error, filter, is_ours, write_message};
-use crate::config::Level;
 use crate::private_file::{self, MODE};
 
-/// PyKMIP's limit of the file, in bytes.
-const MAX_BYTES: u64 = 1_000_000;
-/// PyKMIP's number of predecessors.
-const BACKUPS: u32 = 5;
-/// Python's `asctime` without the milliseconds, in local time.
-const TIME_PATTERN: &str = "{d(%Y-%m-%d %H:%M:%S)}";
-
-/// Starts to log to `path`; creates missing directories.
-///
-/// # Errors
-/// Returns [`Error::Unwritable`] if the file cannot be written, [`Error::AlreadySet`] on a second call.
-pub fn init(path: &Path, level: Level) -> Result<(), Error> {
-    let unwritable = |cause| Error::Unwritable { path: path.to_owned(), cause };
-    let file = Following::new(path, open).map_err(unwritable)?;
-    let file = Background::new(Box::new(file), line).map_err(unwritable)?;
-    let file = Appender::builder().filter(Box::new(OwnMessages)).build("file", Box::new(file));
-    let config =
-        Config::builder().appender(file).build(Root::builder().appender("file").build(filter(level)));
-    let config = config.map_err(|e| unwritable(io::Error::other(e)))?;
-    log4rs::init_config(config).map(drop).map_err(|_| Error::AlreadySet)
+/// A log file.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    path: PathBuf,
+    rotation: Rotation,
+    file: Option<File>,
+    complaint: Complaint,
 }
 
-/// Checks whether the program could log to `path`, without creating a file.
+impl LogFile {
+    /// Opens the file at `path`; creates it and its directory if they are missing.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
+    pub(super) fn open(path: &Path, rotation: Rotation) -> io::Result<Self> {
+        let file = Some(open(path)?);
+        Ok(Self { path: path.to_owned(), rotation, file, complaint: Complaint::default() })
+    }
+
+    /// Appends `lines`, and removes from the text what is in the file.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system. The text then begins with the first line that is not in the file.
+    pub(super) fn append(&mut self, lines: &mut String) -> io::Result<()> {
+        let mut rotates = true;
+        while !lines.is_empty() {
+            let rotation = self.rotation;
+            let file = self.current()?;
+            let metadata = file.metadata()?;
+            let room = rotation.room(&metadata).filter(|_| rotates);
+            let end = match room.map_or(lines.len(), |room| fitting(lines, room)) {
+                0 if metadata.len() > 0 => {
+                    rotates = self.rotate();
+                    continue;
+                }
+                // One record is longer than a file.
+                0 => ends(lines).next().unwrap_or_default(),
+                end => end,
+            };
+            write_whole(file, lines, end, &metadata)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the file that has the path now.
+    fn current(&mut self) -> io::Result<&mut File> {
+        let is_at = |file: &File| {
+            let (opened, named) = (file.metadata(), fs::metadata(&self.path));
+            matches!((opened, named), (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()))
+        };
+        let file = match self.file.take().filter(is_at) {
+            Some(file) => file,
+            None => open(&self.path)?,
+        };
+        Ok(self.file.insert(file))
+    }
+
+    /// Renames the file and its predecessors, and creates a new file. Returns whether that succeeded; otherwise the
+    /// file grows further.
+    fn rotate(&mut self) -> bool {
+        let outcome = rotate(&self.path, self.rotation.backups);
+        if let Err(error) = &outcome {
+            let path = self.path.display();
+            self.complaint.report(format!(
+                "the log {path} cannot be rotated: {error}; it grows further. Allow this user to rename files in its folder."
+            ));
+        }
+        outcome.is_ok()
+    }
+}
+
+/// Checks whether the program could write to the file at `path`, without creating it.
 ///
 /// # Errors
-/// Returns [`Error::Unwritable`] if it could not.
-pub fn check_writable(path: &Path) -> Result<(), Error> {
-    let unwritable = |cause| Error::Unwritable { path: path.to_owned(), cause };
+/// Returns the error of the operating system.
+pub(super) fn check_writable(path: &Path) -> io::Result<()> {
     if path.is_dir() {
-        return Err(unwritable(io::ErrorKind::IsADirectory.into()));
+        return Err(io::ErrorKind::IsADirectory.into());
     }
-    private_file::inspect(path).map_err(|why| unwritable(io::Error::other(why)))?;
+    private_file::inspect(path).map_err(io::Error::other)?;
     let existing = path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));
     if existing != path && !existing.is_dir() {
-        return Err(unwritable(io::ErrorKind::NotADirectory.into()));
+        return Err(io::ErrorKind::NotADirectory.into());
     }
-    rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).map_err(|cause| unwritable(cause.into()))
+    Ok(rustix::fs::access(existing, rustix::fs::Access::WRITE_OK)?)
 }
 
-/// Opens the file; creates it and its directory if they are missing.
-fn open(path: &Path) -> io::Result<Box<dyn Append>> {
+/// Opens the file at `path`; creates it and its directory if they are missing.
+fn open(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    create(path)?;
-    let backups = format!("{}.{{}}", path.display());
-    let roller = FixedWindowRoller::builder().base(1).build(&backups, BACKUPS).map_err(io::Error::other)?;
-    let policy = CompoundPolicy::new(Box::new(SizeTrigger::new(MAX_BYTES)), Box::new(PrivateRoller(roller)));
-    Ok(Box::new(RollingFileAppender::builder().encoder(Box::new(Lines)).build(path, Box::new(policy))?))
+    create(path)
 }
 
 /// Makes the file private; creates it if it does not exist, also at the end of a link.
-fn create(path: &Path) -> io::Result<()> {
+fn create(path: &Path) -> io::Result<File> {
     private_file::claim(path).map_err(io::Error::other)?;
     let mut options = OpenOptions::new();
     options.append(true).mode(MODE);
     match options.create_new(true).open(path) {
-        // The umask may have removed bits of the mode.
-        Ok(file) => file.set_permissions(Permissions::from_mode(MODE)),
+        Ok(file) => {
+            // The umask may have removed bits of the mode.
+            file.set_permissions(Permissions::from_mode(MODE))?;
+            Ok(file)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            options.create_new(false).create(true).open(path).map(drop)
+            options.create_new(false).create(true).open(path)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Rotates, and creates the new file before log4rs would create it with a mode for all users.
-#[derive(Debug)]
-struct PrivateRoller(FixedWindowRoller);
-
-impl Roll for PrivateRoller {
-    fn roll(&self, file: &Path) -> anyhow::Result<()> {
-        self.0.roll(file)?;
-        Ok(create(file)?)
+impl Rotation {
+    /// Returns the number of bytes until the file is rotated, or `None` if it is not.
+    fn room(self, metadata: &Metadata) -> Option<u64> {
+        let rotates = self.max_size > 0 && self.backups > 0 && metadata.is_file();
+        rotates.then(|| self.max_size.saturating_sub(metadata.len()))
     }
 }
 
-/// Rejects the messages of other packages.
-#[derive(Debug)]
-struct OwnMessages;
-
-impl Filter for OwnMessages {
-    fn filter(&self, record: &Record<'_>) -> Response {
-        if is_ours(record.target()) { Response::Neutral } else { Response::Reject }
+/// Makes the file its own first predecessor.
+fn rotate(path: &Path, backups: usize) -> io::Result<()> {
+    let name = |number: usize| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        PathBuf::from(name)
+    };
+    // The predecessor after the last one, or the one that is replaced.
+    let last = (1..backups).find(|number| !name(*number).exists()).unwrap_or(backups);
+    for number in (1..last).rev() {
+        fs::rename(name(number), name(number + 1))?;
     }
+    fs::rename(path, name(1))
 }
 
-/// Writes complete lines unchanged.
-#[derive(Debug)]
-struct Lines;
-
-impl Encode for Lines {
-    fn encode(&self, out: &mut dyn Write, record: &Record<'_>) -> anyhow::Result<()> {
-        Ok(out.write_fmt(*record.args())?)
-    }
+/// Returns the ends of the records in `lines`; a record continues on indented lines.
+fn ends(lines: &str) -> impl Iterator<Item = usize> {
+    let pairs = lines.as_bytes().windows(2).enumerate();
+    let ends = pairs.filter(|(_, pair)| matches!(pair, [b'\n', next] if *next != b' ')).map(|(at, _)| at + 1);
+    ends.chain([lines.len()])
 }
 
-/// Appends PyKMIP's line: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`.
-fn line(record: &Record<'_>, line: &mut String) {
-    write_time(line);
-    line.push_str(" - ");
-    write_message(record, line);
+/// Returns the length of the longest start of `lines` that has at most `room` bytes and consists of whole records.
+fn fitting(lines: &str, room: u64) -> usize {
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    if lines.len() <= room {
+        return lines.len();
+    }
+    ends(lines).take_while(|end| *end <= room).last().unwrap_or_default()
 }
 
-/// Appends the current time. Each thread caches the text of the second, because the conversion to local time costs
-/// more than the rest of the line.
-fn write_time(line: &mut String) {
-    thread_local! {
-        static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
-    }
-    let since_epoch = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut now = since_epoch();
-    SECOND.with_borrow_mut(|(second, text)| {
-        while *second != now.as_secs() || text.is_empty() {
-            let mut out = SimpleWriter(Vec::new());
-            // Writing to memory does not fail.
-            drop(PatternEncoder::new(TIME_PATTERN).encode(&mut out, &Record::builder().build()));
-            *text = String::from_utf8_lossy(&out.0).into_owned();
-            // The encoder read the clock for itself: where a second began meanwhile, once more.
-            *second = now.as_secs();
-            now = since_epoch();
+/// Writes `lines` and removes from the text what is written. After an error, a regular file remains as it was.
+fn write_whole(file: &File, lines: &mut String, end: usize, before: &Metadata) -> io::Result<()> {
+    let bytes = lines.as_bytes().get(..end).unwrap_or_default();
+    let (mut written, outcome) = write(file, bytes);
+    if outcome.is_err() {
+        // If the length is another one, the end of the file is from another process.
+        let is_last = |now: Metadata| now.is_file() && now.len() == before.len() + written as u64;
+        if file.metadata().is_ok_and(is_last) && file.set_len(before.len()).is_ok() {
+            written = 0;
         }
-        line.push_str(text);
-        let _ = write!(line, ",{:03}", now.subsec_millis());
-    });
+    }
+    remove(lines, written);
+    outcome
+}
+
+/// Writes `bytes` and returns the number of written ones, also after an error.
+pub(super) fn write(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match file.write(rest) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
+/// Removes the written bytes from the start of `lines`, with the rest of a character that was not written whole.
+pub(super) fn remove(lines: &mut String, written: usize) {
+    let end = (written..lines.len()).find(|end| lines.is_char_boundary(*end));
+    lines.drain(..end.unwrap_or(lines.len()));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_line_begins_with_the_time_as_python_writes_it() {
-        let mut text = String::new();
-        line(&Record::builder().target("kmip.server").args(format_args!("A message")).build(), &mut text);
-        let (time, rest) = text.split_at(23);
-        assert_eq!(rest, " - kmip.server - INFO - A message\n");
-        let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        assert_eq!(shape, "0000-00-00 00:00:00,000");
-    }
+    const LARGE: Rotation = Rotation { max_size: 1 << 20, backups: 3 };
 
-    #[test]
-    fn messages_of_other_packages_are_rejected() {
-        for (target, answer) in [("rustls::conn", Response::Reject), ("kmip.server", Response::Neutral)] {
-            let record = Record::builder().target(target).build();
-            assert_eq!(OwnMessages.filter(&record), answer);
-        }
-    }
-
-    #[test]
-    fn a_rotated_file_is_private_to_its_owner() {
-        let folder = std::env::temp_dir().join(format!("kmip-log-{}", std::process::id()));
+    /// Calls `test` with the path of a log in a folder of its own.
+    fn in_folder(name: &str, test: impl FnOnce(&Path)) {
+        let folder = std::env::temp_dir().join(format!("kmip-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("server.log");
-        let backups = format!("{}.{{}}", path.display());
-        let roller = PrivateRoller(FixedWindowRoller::builder().base(1).build(&backups, BACKUPS).unwrap());
-        for round in 0..7 {
-            fs::write(&path, round.to_string()).unwrap();
-            roller.roll(&path).unwrap();
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
-        }
-        let kept = |n: u32| fs::read_to_string(format!("{}.{n}", path.display()));
-        assert_eq!((kept(1).unwrap(), kept(5).unwrap()), ("6".to_owned(), "2".to_owned()));
-        assert!(kept(6).is_err());
+        test(&folder.join("a.log"));
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    fn text(path: &Path, suffix: &str) -> String {
+        fs::read_to_string(format!("{}{suffix}", path.display())).unwrap_or_default()
+    }
+
+    #[test]
+    fn whole_records_move_through_the_window_and_are_private_to_their_owner() {
+        in_folder("window", |path| {
+            let rotation = Rotation { max_size: 20, backups: 2 };
+            let mut log = LogFile::open(path, rotation).unwrap();
+            let mut lines: String = (0..9).map(|n| format!("{n} line\n    more\n")).collect();
+            log.append(&mut lines).unwrap();
+            assert_eq!(lines, "");
+            let [newest, older, oldest] = ["", ".1", ".2"].map(|suffix| text(path, suffix));
+            assert_eq!(newest, "8 line\n    more\n");
+            assert_eq!((&*older, &*oldest), ("7 line\n    more\n", "6 line\n    more\n"));
+            assert!(!path.with_extension("log.3").exists());
+            for suffix in ["", ".1"] {
+                let metadata = fs::metadata(format!("{}{suffix}", path.display())).unwrap();
+                assert_eq!(metadata.permissions().mode() & 0o777, MODE);
+            }
+        });
+    }
+
+    #[test]
+    fn a_record_that_is_longer_than_a_file_is_written_whole() {
+        in_folder("long", |path| {
+            let mut log = LogFile::open(path, Rotation { max_size: 4, backups: 1 }).unwrap();
+            log.append(&mut "first record\nsecond record\n".to_owned()).unwrap();
+            assert_eq!(
+                (text(path, ".1"), text(path, "")),
+                ("first record\n".into(), "second record\n".into())
+            );
+        });
+    }
+
+    #[test]
+    fn a_size_or_a_number_of_zero_means_no_rotation() {
+        for rotation in [Rotation { max_size: 0, backups: 3 }, Rotation { max_size: 8, backups: 0 }] {
+            in_folder("forever", |path| {
+                let mut log = LogFile::open(path, rotation).unwrap();
+                (0..9).for_each(|_| log.append(&mut "a record\n".to_owned()).unwrap());
+                assert_eq!((text(path, "").len(), path.with_extension("log.1").exists()), (81, false));
+            });
+        }
+    }
+
+    #[test]
+    fn a_renamed_or_replaced_file_is_followed() {
+        in_folder("followed", |path| {
+            let mut log = LogFile::open(path, LARGE).unwrap();
+            log.append(&mut "one\n".to_owned()).unwrap();
+            fs::rename(path, path.with_extension("old")).unwrap();
+            log.append(&mut "two\n".to_owned()).unwrap();
+            assert_eq!(text(path, ""), "two\n");
+            // logrotate's `create` makes the new file itself.
+            fs::rename(path, path.with_extension("old")).unwrap();
+            fs::write(path, "").unwrap();
+            log.append(&mut "three\n".to_owned()).unwrap();
+            assert_eq!(text(path, ""), "three\n");
+        });
+    }
+
+    #[test]
+    fn a_device_is_never_rotated() {
+        let mut log = LogFile::open(Path::new("/dev/null"), Rotation { max_size: 1, backups: 1 }).unwrap();
+        log.append(&mut "one\ntwo\n".to_owned()).unwrap();
+        assert!(!Path::new("/dev/null.1").exists());
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_lines() {
+        let mut log = LogFile::open(Path::new("/dev/full"), LARGE).unwrap();
+        let mut lines = "one\ntwo\n".to_owned();
+        assert_eq!(log.append(&mut lines).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(lines, "one\ntwo\n");
     }
 }

@@ -2,28 +2,19 @@
 //! the time.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use log::{Log, Metadata, Record};
 
 use super::{Error, filter, is_ours, write_message};
-use crate::config::Level;
+use crate::config::Config;
 
 /// Starts to log to standard error.
 ///
 /// # Errors
 /// Returns [`Error::AlreadySet`] on a second call.
-pub fn init(_path: &Path, level: Level) -> Result<(), Error> {
+pub fn init(config: &Config) -> Result<(), Error> {
     log::set_logger(&StandardError).map_err(|_| Error::AlreadySet)?;
-    log::set_max_level(filter(level));
-    Ok(())
-}
-
-/// Succeeds: the program does not write to `path`.
-///
-/// # Errors
-/// None.
-pub fn check_writable(_path: &Path) -> Result<(), Error> {
+    log::set_max_level(filter(config.logging_level));
     Ok(())
 }
 

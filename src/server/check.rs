@@ -17,7 +17,7 @@ use x509_cert::der::oid::db::rfc5280::{ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use super::tls::{Offer, TlsConfig};
-use super::{Error, IN_MEMORY, addresses, authority, key_files, server_information, tls, trust};
+use super::{Error, IN_MEMORY, addresses, audit, authority, key_files, server_information, tls, trust};
 use crate::config::{Config, Level};
 use crate::engine::pykmip_import;
 use crate::logging;
@@ -331,13 +331,21 @@ impl Report {
     }
 
     fn files(&mut self, config: &Config) {
-        let log = &config.log_path;
         let level = Level::NAMES.iter().find(|(_, level)| *level == config.logging_level);
         let level = level.map_or("", |(name, _)| name);
-        self.fact(format!("Logs to {} from the level {level} on", logging::destination(log)));
-        if let Err(error) = logging::check_writable(log) {
-            self.errors.push(StartError::Log(error));
+        // Without the feature, the program logs to standard error.
+        let log = Some(config.log_path.as_path()).filter(|_| cfg!(feature = "log-file"));
+        let destination = log.map_or_else(|| "standard error".to_owned(), logging::destination);
+        self.fact(format!("Logs to {destination} from the level {level} on"));
+        if let Some(audit) = audit::path(config) {
+            let required =
+                if config.audit_required { ", and refuses operations that it cannot audit" } else { "" };
+            self.fact(format!("Writes the audit log to {}{required}", logging::destination(&audit)));
         }
+        // Both logs usually have the same folder.
+        let paths = log.map(Path::to_owned).into_iter().chain(audit::path(config));
+        let error = paths.filter_map(|path| logging::check_writable(&path).err()).next();
+        self.errors.extend(error.map(StartError::Log));
         if let Some(path) = &config.status_path {
             self.fact(format!("Writes its state to {}", path.display()));
             if !path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()) {

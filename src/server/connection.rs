@@ -16,6 +16,7 @@ use crate::ttlv::{FrameError, read_frame};
 #[cfg(feature = "http")]
 use super::http::{self, Encoding, Rejection, RequestError};
 use super::memory_quota::{MemoryQuota, MeteredReader, Reservation, quota_exceeded};
+use super::noise::Kind;
 use super::registry::{Registry, Slot};
 use super::tls::{self, Timeouts, TlsConfig, TlsStream, linger};
 
@@ -93,7 +94,9 @@ pub(super) fn serve(
     match tls::accept(socket, &config.tls, config.timeouts) {
         Ok(stream) => run_session(stream, socket, address, number, config, slot),
         Err(cause) => {
-            log::info!(target: target, "No session with {address}: {cause}");
+            if slot.registry().allows_line(Kind::NoSession) {
+                log::info!(target: target, "No session with {address}: {cause}");
+            }
             linger(socket);
         }
     }
@@ -138,6 +141,9 @@ fn run_session(
 
 /// Warns that a connection is closed because all sessions are taken.
 pub(super) fn log_turned_away(target: &str, address: SocketAddr, registry: &Registry) {
+    if !registry.allows_line(Kind::TurnedAway) {
+        return;
+    }
     let max = registry.max_sessions();
     log::warn!(
         target: target,

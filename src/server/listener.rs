@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::LOG;
 use super::connection::{self, ConnectionConfig};
+use super::noise::Kind;
 use super::registry::Registry;
 
 /// The pause after a failed accept. The usual cause is a lack of file descriptors, which lasts until a connection
@@ -28,11 +29,13 @@ pub(super) fn run(listener: TcpListener, config: &Arc<ConnectionConfig>, registr
             }
             Err(_) if registry.is_stopping() => {}
             Err(error) => {
-                log::warn!(
-                    target: LOG,
-                    "A connection could not be accepted: {error}. If files are the limit, raise the process's limit \
-                     of open files or lower max_connections."
-                );
+                if registry.allows_line(Kind::NotAccepted) {
+                    log::warn!(
+                        target: LOG,
+                        "A connection could not be accepted: {error}. If files are the limit, raise the process's limit \
+                         of open files or lower max_connections."
+                    );
+                }
                 thread::sleep(ACCEPT_PAUSE);
             }
         }

@@ -13,6 +13,7 @@
 //! # Ok::<(), kmip_server::Error>(())
 //! ```
 
+mod audit;
 mod authority;
 pub mod check;
 mod connection;
@@ -23,6 +24,7 @@ pub mod http;
 mod key_files;
 mod listener;
 mod memory_quota;
+mod noise;
 mod registry;
 mod server_information;
 mod status;
@@ -47,6 +49,7 @@ use crate::auth::{Authenticator, Service};
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Respond};
 use crate::engine::{Authority, IssuingKeys, Services, pykmip_import};
+use crate::logging;
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, KeyEncryptionKey, Memory, Sqlite, Store};
 use connection::ConnectionConfig;
@@ -69,6 +72,8 @@ pub enum Error {
     Announced(server_information::Error),
     /// Other users can read a key file, and `strict_file_modes` is True.
     KeyFile(ExposedKey),
+    /// The audit log cannot be written.
+    Audit(logging::Error),
     /// The database cannot be used.
     Store(store::Error),
     /// The policy directory cannot be monitored.
@@ -91,6 +96,7 @@ impl fmt::Display for Error {
             Self::Authority(error) => error.fmt(f),
             Self::Announced(error) => error.fmt(f),
             Self::KeyFile(error) => error.fmt(f),
+            Self::Audit(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Policy(error) => error.fmt(f),
             Self::Bind { hostname, port, cause } if cause.kind() == io::ErrorKind::AddrInUse => write!(
@@ -110,6 +116,12 @@ impl std::error::Error for Error {}
 impl From<ExposedKey> for Error {
     fn from(error: ExposedKey) -> Self {
         Self::KeyFile(error)
+    }
+}
+
+impl From<logging::Error> for Error {
+    fn from(error: logging::Error) -> Self {
+        Self::Audit(error)
     }
 }
 
@@ -156,12 +168,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the database, reads certificates and policies, and listens on the port.
+    /// Opens the audit log and the database, reads certificates and policies, and listens on the port.
     ///
     /// # Errors
     /// Returns [`Error`], with one variant per kind of failed start.
     pub fn bind(config: &Config) -> Result<Self, Error> {
         key_files::check(config)?;
+        let audit = audit::open(config)?;
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
         let authority = authority::load(config, Authority::stored(&*store)?)?;
@@ -172,7 +185,11 @@ impl Server {
         services.announced = announced;
         services.compatibility = config.compatibility;
         let users = config.client_endpoints.iter().map(|endpoint| endpoint.user.clone());
-        let dispatcher = Arc::new(Dispatcher::with_listeners(services, authenticator(config), users));
+        let dispatcher = Dispatcher::with_listeners(services, authenticator(config), users);
+        let dispatcher = Arc::new(match audit {
+            Some(audit) => dispatcher.with_audit(audit),
+            None => dispatcher,
+        });
         let server = Self::listen(config, Arc::clone(&dispatcher) as _, issuing)?;
         let endpoints = config.client_endpoints.clone();
         let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.config.tls.client), endpoints);

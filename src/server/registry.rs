@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::noise::{Kind, Noise};
 use crate::lock::IgnorePoison;
 
 /// The time that running requests have to finish after the server stops; PyKMIP waits as long for each thread.
@@ -41,6 +42,7 @@ pub(super) struct Registry {
     stopping: AtomicBool,
     accepted: AtomicU64,
     turned_away: AtomicU64,
+    noise: Arc<Noise>,
     max_sessions: usize,
     /// The listening socket, typed as a stream because the standard library only shuts down streams.
     listening: TcpStream,
@@ -56,6 +58,7 @@ impl Registry {
             stopping: AtomicBool::new(false),
             accepted: AtomicU64::default(),
             turned_away: AtomicU64::default(),
+            noise: Arc::default(),
             max_sessions,
             listening,
             address,
@@ -68,6 +71,11 @@ impl Registry {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns whether an event is to be logged; counts it otherwise.
+    pub(super) fn allows_line(&self, kind: Kind) -> bool {
+        self.noise.allows(kind)
     }
 
     /// The setting `max_connections`.
@@ -144,6 +152,7 @@ impl Registry {
         let is_open = |connections: &mut Connections| connections.sockets().next().is_some();
         let waited = self.changed.wait_timeout_while(self.connections(), GRACE, is_open);
         let (connections, _) = waited.ignore_poison();
+        self.noise.summarize();
         for socket in connections.sockets() {
             drop(socket.shutdown(net::Shutdown::Both));
         }

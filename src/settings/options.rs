@@ -92,7 +92,7 @@ const OTHERS: &[CommandOption] = &[
         Some('l'),
         LOG_PATH,
         Argument::Repeatable("FILE"),
-        "The log file; by default /var/log/pykmip/server.log.",
+        "The log file; by default /var/log/pykmip/server.log; - for standard output.",
         "0.1.0",
     ),
     row(

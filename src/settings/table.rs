@@ -193,7 +193,74 @@ pub const SETTINGS: &[Setting] = &[
         example: None,
         help: "The least severe level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
         details: "DEBUG adds each request and response, with the key material masked; CRITICAL disables the log. \
-                  Only the option -l sets the log file.",
+                  Only the option -l sets the log file; - stands for standard output.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "log_max_size",
+        option: OptionForm::None,
+        kind: Kind::Bytes(|config| &mut config.log_max_size),
+        default: DefaultValue::Value,
+        example: None,
+        help: "The size in bytes above which the log file is rotated; 0 for never.",
+        details: "Rotation renames server.log to server.log.1, and so on. For logrotate, set 0: the server follows a file that was \
+                  renamed. PyKMIP's values are the defaults.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "log_backups",
+        option: OptionForm::None,
+        kind: Kind::Number(|config| &mut config.log_backups),
+        default: DefaultValue::Value,
+        example: None,
+        help: "The number of predecessors of the log file that are kept; 0 for no rotation.",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "audit_log_path",
+        option: OptionForm::None,
+        kind: Kind::OptionalPath(|config| &mut config.audit_log_path),
+        default: DefaultValue::Unset("audit.log in the folder of the log file; standard output with -l -"),
+        example: None,
+        help: "The audit log: one line of JSON for each operation; - for standard output.",
+        details: "A line contains time, user, address, operation, object, result, reason and correlation. logging_level does not \
+                  apply to it. Without the cargo feature log-file, the default is the logger kmip.server.audit.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "audit_max_size",
+        option: OptionForm::None,
+        kind: Kind::Bytes(|config| &mut config.audit_max_size),
+        default: DefaultValue::Value,
+        example: None,
+        help: "The size in bytes above which the audit log is rotated; 0 for never.",
+        details: "Rotation deletes the oldest lines once audit_backups files exist. A client can fill the files with operations of \
+                  its own: to keep every line, set 0 and move the file with logrotate.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "audit_backups",
+        option: OptionForm::None,
+        kind: Kind::Number(|config| &mut config.audit_backups),
+        default: DefaultValue::Value,
+        example: None,
+        help: "The number of predecessors of the audit log that are kept; 0 for no rotation.",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "audit_required",
+        option: OptionForm::None,
+        kind: Kind::Boolean(|config| &mut config.audit_required),
+        default: DefaultValue::Value,
+        example: None,
+        help: "Whether the server refuses operations that it cannot write to the audit log.",
+        details: "With True, the server writes a line with the result Intended before each operation, and refuses the operation if \
+                  that fails. If the line of a result fails, it refuses all operations until that line is written. \
+                  Each line is handed to the operating system before the response: it survives the end of the \
+                  server, but not a loss of power in the next seconds. With False, a thread writes the lines; it drops and \
+                  counts those that a full disk or a blocked pipe does not take.",
         since: "0.1.0",
     },
     Setting {

@@ -22,6 +22,10 @@ pub enum Kind {
     Port(Field<u16>),
     /// A positive number.
     Count(Field<usize>),
+    /// A number, which may be zero.
+    Number(Field<usize>),
+    /// A number of bytes, which may be zero.
+    Bytes(Field<u64>),
     /// True or false, in the words of Python's `getboolean`.
     Boolean(Field<bool>),
     /// A set of TLS versions.
@@ -96,6 +100,7 @@ impl Kind {
             Self::Text(_) | Self::OptionalText(_) => "text",
             Self::Port(_) => "a number from 0 to 65535",
             Self::Count(_) => "a number above zero",
+            Self::Number(_) | Self::Bytes(_) => "a number",
             Self::Boolean(_) => "True or False",
             Self::AuthSuite(_) => "Basic, TLS1.2 or TLS1.3",
             Self::Compatibility(_) => "PyKMIP or Standard",
@@ -120,6 +125,8 @@ impl Kind {
             Self::Text(field) => value.clone_into(field(config)),
             Self::Port(field) => *field(config) = port(value).ok_or_else(expected)?,
             Self::Count(field) => *field(config) = count(value).ok_or_else(expected)?,
+            Self::Number(field) => *field(config) = value.trim().parse().map_err(|_| expected())?,
+            Self::Bytes(field) => *field(config) = value.trim().parse().map_err(|_| expected())?,
             Self::Boolean(field) => *field(config) = boolean(value).ok_or_else(expected)?,
             Self::AuthSuite(field) => {
                 let found = AuthSuite::NAMES.iter().find(|(name, _)| *name == value);
@@ -156,7 +163,8 @@ impl Kind {
             Self::Text(field) => field(config).clone(),
             Self::OptionalText(field) => field(config).clone().unwrap_or_default(),
             Self::Port(field) => field(config).to_string(),
-            Self::Count(field) => field(config).to_string(),
+            Self::Count(field) | Self::Number(field) => field(config).to_string(),
+            Self::Bytes(field) => field(config).to_string(),
             Self::Boolean(field) => (if *field(config) { "True" } else { "False" }).to_owned(),
             Self::AuthSuite(field) => name_of(AuthSuite::NAMES, *field(config)),
             Self::Compatibility(field) => field(config).to_string(),

@@ -157,7 +157,7 @@ def test_cephs_gateway_encrypts_with_a_key_of_the_server(start, pki, tmp_path):
         assert headers["x-amz-server-side-encryption-aws-kms-key-id"] == "mybucketkey"
         status, _, said = gateway.request("PUT", "/bucket/other", b"plain text", **unknown)
         assert status == 404 and b"NoSuchKey" in said, "a name that the server does not have"
-    assert 'operation="Get"' in server.log.read_text()
+    assert '"operation":"Get"' in server.log.with_name("audit.log").read_text()
     print("Ceph's gateway wrote and read an object under a key of the server")
 
 
