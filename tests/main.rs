@@ -56,6 +56,7 @@ mod sealing;
 mod secrets;
 mod seeds;
 mod settings;
+mod shares;
 mod soak;
 mod split_keys;
 mod tls;

@@ -11,13 +11,14 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::auth::{Certificate, Peer};
 use crate::dispatch::{Reply, Respond};
+use crate::excerpt::Excerpt;
 use crate::ttlv::{FrameError, read_frame};
 
 #[cfg(feature = "http")]
 use super::http::{self, Encoding, Rejection, RequestError};
 use super::memory_quota::{MemoryQuota, MeteredReader, Reservation, quota_exceeded};
 use super::noise::Kind;
-use super::registry::{Registry, Slot};
+use super::registry::{Admission, Displaced, MAX_HANDSHAKES, Slot};
 use super::tls::{self, Timeouts, TlsConfig, TlsStream, linger};
 
 /// The largest request buffer that an idle connection retains: a common request fits.
@@ -48,6 +49,8 @@ enum SessionEnd {
     #[cfg(feature = "http")]
     Complete,
     ServerStops,
+    /// Another user has fewer connections and needed this one.
+    Displaced,
     Refused,
     Frame(FrameError),
     #[cfg(feature = "http")]
@@ -63,6 +66,7 @@ impl fmt::Display for SessionEnd {
             #[cfg(feature = "http")]
             Self::Complete => f.write_str("the client asked to close the connection after the response"),
             Self::ServerStops => f.write_str("the server stops"),
+            Self::Displaced => f.write_str("another user needed the connection"),
             Self::Refused => f.write_str("the server refused the client"),
             Self::Frame(FrameError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
                 f.write_str(LATE)
@@ -93,6 +97,14 @@ pub(super) fn serve(
     let target = target.log_target();
     match tls::accept(socket, &config.tls, config.timeouts) {
         Ok(stream) => run_session(stream, socket, address, number, config, slot),
+        Err(_) if slot.is_displaced() => {
+            if slot.registry().allows_line(Kind::NoSession) {
+                log::info!(
+                    target: target,
+                    "No session with {address}: {MAX_HANDSHAKES} handshakes are running, most of them from its address"
+                );
+            }
+        }
         Err(cause) => {
             if slot.registry().allows_line(Kind::NoSession) {
                 log::info!(target: target, "No session with {address}: {cause}");
@@ -113,19 +125,17 @@ fn run_session(
 ) {
     let target = Peer::new(address, number, None);
     let target = target.log_target();
-    if !slot.begin_session() {
-        if !slot.is_stopping() {
-            log_turned_away(target, address, slot.registry());
-        }
+    let certificate = stream.peer_certificate().and_then(|der| Certificate::from_der(&der).ok());
+    if !begin_session(target, certificate.as_ref(), address, slot) {
         stream.close();
         return;
     }
-    let certificate = stream.peer_certificate().and_then(|der| Certificate::from_der(&der).ok());
     let peer = Peer::new(address, number, certificate);
     let (version, suite) = (stream.version(), stream.cipher_suite());
     let resumed = if stream.is_resumed() { ", resumed" } else { "" };
     log::info!(target: target, "Starting session: {} for {address}, {version}, {suite}{resumed}", peer.session);
     let end = answer(&mut stream, &peer, config, slot);
+    let end = if slot.is_displaced() { SessionEnd::Displaced } else { end };
     stream.close();
     let is_refusal = match end {
         SessionEnd::Frame(_) | SessionEnd::Refused | SessionEnd::Panic => true,
@@ -139,16 +149,34 @@ fn run_session(
     log::info!(target: target, "Stopping session: {}: {end}", peer.session);
 }
 
-/// Warns that a connection is closed because all sessions are taken.
-pub(super) fn log_turned_away(target: &str, address: SocketAddr, registry: &Registry) {
-    if !registry.allows_line(Kind::TurnedAway) {
-        return;
+/// Makes the connection a session of its user. Logs the connection that ends for it, or the refusal.
+fn begin_session(target: &str, certificate: Option<&Certificate>, address: SocketAddr, slot: &Slot) -> bool {
+    let names = certificate.map(Certificate::common_names).unwrap_or_default();
+    let (registry, max) = (slot.registry(), slot.registry().max_sessions());
+    match slot.begin_session(&names.join(", ")) {
+        Admission::Granted => true,
+        Admission::GrantedInPlaceOf(Displaced { user, address, idle, share }) => {
+            if registry.allows_line(Kind::Displaced) {
+                let (user, idle) = (Excerpt(&user), idle.as_secs());
+                log::warn!(
+                    target: target,
+                    "The connection from {address} ends after {idle} s without a request: all {max} connections are open, \
+                     {share} of them by its user {user:?}. Raise max_connections if that is too few."
+                );
+            }
+            true
+        }
+        Admission::AllTaken => {
+            if registry.allows_line(Kind::TurnedAway) {
+                log::warn!(
+                    target: target,
+                    "{address} is turned away: {max} connections are open; raise max_connections if that is too few."
+                );
+            }
+            false
+        }
+        Admission::Ended => false,
     }
-    let max = registry.max_sessions();
-    log::warn!(
-        target: target,
-        "{address} is turned away: {max} connections are open; raise max_connections if that is too few."
-    );
 }
 
 /// Answers the requests of a session. Its first byte decides between TTLV messages and HTTP requests.
@@ -273,6 +301,7 @@ impl Session<'_> {
     /// Returns the reply to a message, or `None` if the responder panicked.
     fn reply(&self, request: &[u8]) -> Option<Reply> {
         // A panic leaves no request half done: the responder changes state in transactions only.
+        self.slot.record(true);
         let reply = catch_unwind(AssertUnwindSafe(|| self.config.responder.respond(request, self.peer)));
         if reply.is_err() {
             log::error!(
@@ -300,6 +329,7 @@ impl Session<'_> {
         if let Err(error) = stream.send(response) {
             return Some(SessionEnd::Send(error));
         }
+        self.slot.record(false);
         if close {
             return Some(SessionEnd::Refused);
         }

@@ -59,13 +59,7 @@ fn open(
     registry: &Arc<Registry>,
 ) {
     let socket = Arc::new(socket);
-    let Some(slot) = registry.enter(number, &socket) else {
-        if !registry.is_stopping() {
-            registry.count_turned_away();
-            connection::log_turned_away(LOG, address, registry);
-        }
-        return;
-    };
+    let Some(slot) = registry.enter(number, &socket, address) else { return };
     let config = Arc::clone(config);
     let session = move || {
         connection::serve(&socket, address, number, &config, &slot);
@@ -74,7 +68,9 @@ fn open(
         drop(slot);
     };
     let thread = thread::Builder::new().name(format!("kmip-{number:08}")).stack_size(STACK).spawn(session);
-    if let Err(error) = thread {
+    if let Err(error) = thread
+        && registry.allows_line(Kind::NotAccepted)
+    {
         log::error!(
             target: LOG,
             "The connection from {address} is closed, because no thread could be started for it: {error}. Raise the \

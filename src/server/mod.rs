@@ -27,6 +27,7 @@ mod memory_quota;
 mod noise;
 mod registry;
 mod server_information;
+mod shares;
 mod status;
 mod tls;
 mod trust;
@@ -57,6 +58,10 @@ use endpoints::Endpoints;
 use memory_quota::MemoryQuota;
 use registry::Registry;
 use tls::{Timeouts, TlsConfig};
+
+/// The number of connections that the system keeps until the server accepts them; the standard library's number is too
+/// small for a flood. The system may use a smaller one (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
 
 /// The log target of the server as a whole, which is PyKMIP's logger name.
 const LOG: &str = "kmip.server";
@@ -212,6 +217,7 @@ impl Server {
         let tls = TlsConfig::load(config, issuing)?;
         let bind = |cause| Error::Bind { hostname: config.hostname.clone(), port: config.port, cause };
         let listener = TcpListener::bind(&*addresses(config).map_err(bind)?).map_err(bind)?;
+        rustix::net::listen(&listener, BACKLOG).map_err(|error| bind(error.into()))?;
         let address = listener.local_addr().map_err(bind)?;
         let registry = Registry::new(&listener, address, config.max_connections).map_err(bind)?;
         let registry = Arc::new(registry);

@@ -20,18 +20,21 @@ pub(super) enum Kind {
     NoSession,
     /// A connection is closed because all sessions are taken.
     TurnedAway,
+    /// A session ends in favour of another user.
+    Displaced,
     /// A connection cannot be accepted.
     NotAccepted,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::NoSession, Self::TurnedAway, Self::NotAccepted];
+    const ALL: [Self; 4] = [Self::NoSession, Self::TurnedAway, Self::Displaced, Self::NotAccepted];
 
     /// Returns the end of the line "… more connections".
     fn event(self) -> &'static str {
         match self {
             Self::NoSession => "ended without a session",
             Self::TurnedAway => "were turned away",
+            Self::Displaced => "ended in favour of other users",
             Self::NotAccepted => "could not be accepted",
         }
     }

@@ -1,4 +1,5 @@
-//! The registry of open connections: it limits their number, counts them, and ends them when the server stops.
+//! The registry of open connections: it limits their number, shares them among clients, counts them, and ends them when
+//! the server stops.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -6,30 +7,129 @@ use std::net::{self, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::noise::{Kind, Noise};
+use super::shares::{Origin, Shares};
 use crate::lock::IgnorePoison;
 
 /// The time that running requests have to finish after the server stops; PyKMIP waits as long for each thread.
 const GRACE: Duration = Duration::from_secs(10);
 /// The number of connections that may be in the TLS handshake, in addition to the sessions. Their clients are not
-/// authenticated yet: above this number, the oldest handshake is aborted, so that clients that never finish one
-/// cannot keep other clients out.
+/// authenticated yet: above this number, the oldest handshake of the address with the most handshakes is aborted, so that
+/// clients that never finish one cannot keep other clients out.
 pub const MAX_HANDSHAKES: usize = 256;
 
 /// The open connections, by connection number.
 #[derive(Debug, Default)]
 struct Connections {
     /// Connections in the TLS handshake, the oldest first.
-    handshakes: BTreeMap<u64, Arc<TcpStream>>,
+    handshakes: BTreeMap<u64, Handshake>,
+    origins: Shares<Origin>,
     /// Connections whose handshake is complete.
-    sessions: HashMap<u64, Arc<TcpStream>>,
+    sessions: HashMap<u64, Session>,
+    users: Shares<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Handshake {
+    socket: Arc<TcpStream>,
+    origin: Origin,
+    activity: Arc<Activity>,
+}
+
+#[derive(Debug)]
+struct Session {
+    socket: Arc<TcpStream>,
+    user: Arc<str>,
+    address: SocketAddr,
+    activity: Arc<Activity>,
+}
+
+/// What a connection does.
+#[derive(Debug, Default)]
+struct Activity {
+    /// The time of the last change in milliseconds since the start of the server, and whether a request is executing in
+    /// the lowest bit.
+    last: AtomicU64,
+    /// Whether the server has ended the connection in favour of another one.
+    displaced: AtomicBool,
+}
+
+impl Activity {
+    /// Returns whether a request is executing, and the time of the last change: the idlest connection has the least value.
+    fn state(&self) -> (bool, u64) {
+        let last = self.last.load(Ordering::Relaxed);
+        (last & 1 == 1, last >> 1)
+    }
+}
+
+/// A session that ended in favour of another user.
+#[derive(Debug)]
+pub(super) struct Displaced {
+    pub(super) user: Arc<str>,
+    pub(super) address: SocketAddr,
+    pub(super) idle: Duration,
+    /// The number of connections of that user.
+    pub(super) share: usize,
+}
+
+/// The answer to a connection that wants to become a session.
+#[derive(Debug)]
+pub(super) enum Admission {
+    Granted,
+    GrantedInPlaceOf(Displaced),
+    /// All sessions are taken, and no user has considerably more than the user of this connection.
+    AllTaken,
+    /// The handshake was aborted in the meantime, or the server stops.
+    Ended,
 }
 
 impl Connections {
     fn sockets(&self) -> impl Iterator<Item = &Arc<TcpStream>> {
-        self.handshakes.values().chain(self.sessions.values())
+        let handshakes = self.handshakes.values().map(|handshake| &handshake.socket);
+        handshakes.chain(self.sessions.values().map(|session| &session.socket))
+    }
+
+    fn remove_handshake(&mut self, number: u64) -> Option<Handshake> {
+        let handshake = self.handshakes.remove(&number)?;
+        self.origins.remove(&handshake.origin);
+        Some(handshake)
+    }
+
+    fn remove_session(&mut self, number: u64) -> Option<Session> {
+        let session = self.sessions.remove(&number)?;
+        self.users.remove(&session.user);
+        Some(session)
+    }
+
+    /// Aborts the oldest handshake of the origin with the most handshakes.
+    fn abort_handshake(&mut self) {
+        let most = self.origins.largest();
+        let oldest = self.handshakes.iter().find(|(_, handshake)| self.origins.of(&handshake.origin) == most);
+        let oldest = oldest.map(|(number, _)| *number);
+        if let Some(handshake) = oldest.and_then(|number| self.remove_handshake(number)) {
+            handshake.activity.displaced.store(true, Ordering::Relaxed);
+            drop(handshake.socket.shutdown(net::Shutdown::Both));
+        }
+    }
+
+    /// Ends the idlest session of the user with the most sessions, if that user has at least two more than `user`.
+    fn displace(&mut self, user: &Arc<str>, now: u64) -> Option<Displaced> {
+        let share = self.users.largest();
+        if share < self.users.of(user) + 2 {
+            return None;
+        }
+        let largest = self.sessions.iter().filter(|(_, session)| self.users.of(&session.user) == share);
+        let number = *largest.min_by_key(|(_, session)| session.activity.state())?.0;
+        let session = self.remove_session(number)?;
+        session.activity.displaced.store(true, Ordering::Relaxed);
+        let (is_busy, last) = session.activity.state();
+        // An idle connection ends in order; a response that the client does not read must not keep the connection.
+        let how = if is_busy { net::Shutdown::Both } else { net::Shutdown::Read };
+        drop(session.socket.shutdown(how));
+        let idle = Duration::from_millis(now.saturating_sub(last));
+        Some(Displaced { user: session.user, address: session.address, idle, share })
     }
 }
 
@@ -42,6 +142,8 @@ pub(super) struct Registry {
     stopping: AtomicBool,
     accepted: AtomicU64,
     turned_away: AtomicU64,
+    displaced: AtomicU64,
+    started: Instant,
     noise: Arc<Noise>,
     max_sessions: usize,
     /// The listening socket, typed as a stream because the standard library only shuts down streams.
@@ -58,6 +160,8 @@ impl Registry {
             stopping: AtomicBool::new(false),
             accepted: AtomicU64::default(),
             turned_away: AtomicU64::default(),
+            displaced: AtomicU64::default(),
+            started: Instant::now(),
             noise: Arc::default(),
             max_sessions,
             listening,
@@ -87,20 +191,30 @@ impl Registry {
         self.connections.lock().ignore_poison()
     }
 
-    /// Registers a connection that begins its handshake. Returns `None` if all sessions are taken or the server
-    /// stops.
-    pub(super) fn enter(self: &Arc<Self>, number: u64, socket: &Arc<TcpStream>) -> Option<Slot> {
+    /// Returns the time since the start of the server, in milliseconds.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX >> 1)
+    }
+
+    /// Registers a connection that begins its handshake. Returns `None` if the server stops.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        number: u64,
+        socket: &Arc<TcpStream>,
+        address: SocketAddr,
+    ) -> Option<Slot> {
         let mut connections = self.connections();
-        if connections.sessions.len() >= self.max_sessions || self.is_stopping() {
+        if self.is_stopping() {
             return None;
         }
-        if connections.handshakes.len() >= MAX_HANDSHAKES
-            && let Some((_, oldest)) = connections.handshakes.pop_first()
-        {
-            drop(oldest.shutdown(net::Shutdown::Both));
+        if connections.handshakes.len() >= MAX_HANDSHAKES {
+            connections.abort_handshake();
         }
-        connections.handshakes.insert(number, Arc::clone(socket));
-        Some(Slot { registry: Arc::clone(self), number })
+        let (origin, activity) = (Origin::from(address), Arc::<Activity>::default());
+        let handshake = Handshake { socket: Arc::clone(socket), origin, activity: Arc::clone(&activity) };
+        connections.handshakes.insert(number, handshake);
+        connections.origins.add(origin);
+        Some(Slot { registry: Arc::clone(self), number, address, activity })
     }
 
     /// Returns the connection counts as JSON, for the status file.
@@ -111,6 +225,7 @@ impl Registry {
             "handshakes": connections.handshakes.len(),
             "accepted": self.accepted.load(Ordering::Relaxed),
             "turned_away": self.turned_away.load(Ordering::Relaxed),
+            "displaced": self.displaced.load(Ordering::Relaxed),
         })
     }
 
@@ -124,11 +239,6 @@ impl Registry {
     /// Counts an accepted connection.
     pub(super) fn count_accepted(&self) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a connection that is closed because all sessions are taken.
-    pub(super) fn count_turned_away(&self) {
-        self.turned_away.fetch_add(1, Ordering::Relaxed);
     }
 
     fn stop(&self) {
@@ -164,20 +274,42 @@ impl Registry {
 pub(super) struct Slot {
     registry: Arc<Registry>,
     number: u64,
+    address: SocketAddr,
+    activity: Arc<Activity>,
 }
 
 impl Slot {
-    /// Moves the connection from the handshakes to the sessions. Returns false if all sessions are taken, or if the
-    /// handshake was aborted in the meantime.
-    pub(super) fn begin_session(&self) -> bool {
-        let mut connections = self.registry.connections();
-        let Some(socket) = connections.handshakes.remove(&self.number) else { return false };
-        if connections.sessions.len() >= self.registry.max_sessions {
-            self.registry.count_turned_away();
-            return false;
+    /// Moves the connection from the handshakes to the sessions of its user.
+    pub(super) fn begin_session(&self, user: &str) -> Admission {
+        let (registry, user) = (&self.registry, Arc::from(user));
+        let mut connections = registry.connections();
+        let Some(Handshake { socket, activity, .. }) = connections.remove_handshake(self.number) else {
+            return Admission::Ended;
+        };
+        self.record(false);
+        let mut admission = Admission::Granted;
+        if connections.sessions.len() >= registry.max_sessions {
+            let Some(displaced) = connections.displace(&user, registry.now()) else {
+                registry.turned_away.fetch_add(1, Ordering::Relaxed);
+                return Admission::AllTaken;
+            };
+            registry.displaced.fetch_add(1, Ordering::Relaxed);
+            admission = Admission::GrantedInPlaceOf(displaced);
         }
-        connections.sessions.insert(self.number, socket);
-        true
+        connections.users.add(Arc::clone(&user));
+        let session = Session { socket, user, address: self.address, activity };
+        connections.sessions.insert(self.number, session);
+        admission
+    }
+
+    /// Records that a request begins or ends to execute.
+    pub(super) fn record(&self, is_executing: bool) {
+        self.activity.last.store(self.registry.now() << 1 | u64::from(is_executing), Ordering::Relaxed);
+    }
+
+    /// Returns whether the server has ended the connection in favour of another one.
+    pub(super) fn is_displaced(&self) -> bool {
+        self.activity.displaced.load(Ordering::Relaxed)
     }
 
     pub(super) fn registry(&self) -> &Registry {
@@ -192,8 +324,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut connections = self.registry.connections();
-        connections.handshakes.remove(&self.number);
-        connections.sessions.remove(&self.number);
+        drop((connections.remove_handshake(self.number), connections.remove_session(self.number)));
         drop(connections);
         self.registry.changed.notify_all();
     }
