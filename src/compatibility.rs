@@ -137,10 +137,10 @@ differences! {
         "A response of 1.0 contains the Attribute Index 0.";
         "A response of 1.0 omits the Attribute Index 0.";
         "KMIP 1.0 §2.1.1, §4.15";
-    ReadOnlyAttribute (2, 0)..=(2, 0):
-        "Modify Attribute of a read-only attribute fails with Permission Denied.";
-        "It fails with Attribute Read Only.";
-        "KMIP 2.0 §6.1.33.1";
+    ReadOnlyAttribute (1, 0)..=(2, 0):
+        "Modify Attribute of a read-only attribute fails with Permission Denied, also in a version without the attribute.";
+        "It fails with Attribute Read Only in 2.0, and with Invalid Field in a version without the attribute.";
+        "KMIP 2.0 §6.1.33.1, KMIP 1.4 §11.16";
     IndexOfSingleValue (1, 0)..=(1, 4):
         "Modify Attribute of a single-instance attribute with an Attribute Index fails with Invalid Field.";
         "The Attribute Index 0 is permitted.";
@@ -156,6 +156,10 @@ differences! {
     InapplicableDeletion (1, 0)..=(2, 0):
         "Delete Attribute of an attribute that objects of the type do not have in PyKMIP fails with Item Not Found.";
         "A read-only attribute that objects of the type can have fails with Permission Denied.";
+        "KMIP 1.4 §11.17";
+    IndexOfMissingInstance (1, 0)..=(1, 4):
+        "Delete Attribute of a read-only attribute with an index that the object does not have fails with Item Not Found.";
+        "It fails with Permission Denied.";
         "KMIP 1.4 §11.17";
     UnsupportedDeletion (1, 0)..=(2, 0):
         "Delete Attribute of another attribute that the object does not have fails with Invalid Field.";
@@ -180,7 +184,7 @@ differences! {
         "Every managed object can have these attributes.";
         "KMIP 2.1 §4.1, §4.17 and §4.18";
     AlgorithmOfSecretData (1, 0)..=(2, 0):
-        "Register of secret data with the attribute Cryptographic Algorithm or Cryptographic Length is refused with Invalid Field.";
+        "Register of secret data with the attribute Cryptographic Algorithm or Cryptographic Length is refused with Invalid Field, and so is Derive Key of secret data with Cryptographic Algorithm.";
         "Secret data can have both attributes.";
         "KMIP 1.4 §3.4 and §3.5";
     KeyBlockOfSecretData (1, 0)..=(2, 0):
@@ -199,6 +203,14 @@ differences! {
         "Get with a Key Compression Type is refused with Key Compression Type Not Supported, even for an unknown object.";
         "Points of elliptic curves can be compressed; an unknown object is reported first.";
         "KMIP 1.4 §4.11";
+    WrappedType (1, 0)..=(2, 0):
+        "Get of a certificate or an opaque object with a Key Wrapping Specification fails for the Block Cipher Mode or the length of the value before it fails for the type.";
+        "It fails with Illegal Operation.";
+        "KMIP 1.4 §4.11";
+    WrappingAlgorithm (1, 0)..=(2, 0):
+        "Every symmetric key of 128, 192 or 256 bits wraps keys, by AES.";
+        "Only AES keys wrap keys.";
+        "NIST SP 800-38F §5.3";
     CaCompromise (1, 0)..=(2, 0):
         "Revoke with the reason CA Compromise deactivates an active object.";
         "The object is compromised, in every state.";
@@ -239,6 +251,10 @@ differences! {
         "Encrypt and Decrypt require Cryptographic Parameters with an algorithm: otherwise Invalid Field.";
         "The key's own parameters and algorithm apply if the request has none, and CBC with PKCS5 if neither has any.";
         "KMIP 1.4 §4.29, §4.30";
+    EcbWithoutPadding (1, 2)..=(2, 0):
+        "Encrypt and Decrypt in ECB without a Padding Method fail with Invalid Field.";
+        "They process whole blocks.";
+        "test case CS-BC-M-1-14";
     DecryptWithoutIv (1, 2)..=(2, 0):
         "Decrypt without the IV that the mode needs fails with Invalid Field.";
         "It fails with Invalid Message.";
@@ -247,6 +263,14 @@ differences! {
         "The derivation method HMAC is HKDF (RFC 5869).";
         "It is one HMAC of the derivation data, unless there is a salt or more bytes are requested.";
         "KMIP 1.4 §9.1.3.2.21, test case TC-DERIVEKEY-2-14";
+    DerivationByRsa (1, 0)..=(2, 0):
+        "Derive Key by RSA encryption with PKCS#1 v1.5 padding from an object that is no public key fails with Cryptographic Failure.";
+        "It fails with Invalid Field.";
+        "KMIP 1.4 §11.9";
+    UnknownHash (1, 2)..=(2, 0):
+        "Signature Verify ignores a Hashing Algorithm that PyKMIP does not support, if PyKMIP supports the Digital Signature Algorithm.";
+        "A Hashing Algorithm that contradicts the Digital Signature Algorithm is refused with Invalid Field.";
+        "KMIP 1.4 §3.6";
     MacKeyTypes (1, 2)..=(2, 0):
         "MAC uses the bytes of a certificate or a split key as the key.";
         "Only symmetric keys, public keys, private keys and secret data generate a MAC.";

@@ -4,6 +4,7 @@
 //! Encryption is AES key wrap, a MAC is an HMAC or a CMAC, and a signature is any that [`crate::crypto`] supports.
 //! [`usage::check`] decides whether a key may wrap, as for every other use.
 
+use crate::compatibility::Difference;
 use crate::crypto::sign::{SignatureInput, Signing};
 use crate::crypto::wrap::{self as aes, Wrapping};
 use crate::crypto::{Key, mac, rsa, sign};
@@ -91,6 +92,12 @@ pub fn wrap(
         return Err(failed(reason, "Attributes can be wrapped with the key in TTLV Encoding only."));
     }
     let Some(block) = object.key_block_mut() else {
+        if encoding == Some(EncodingOption::NoEncoding)
+            && cx.compatibility.has(Difference::WrappedType)
+            && let (Some(key), Some(value)) = (&encryption, value_without_key_block(&object))
+        {
+            aes::wrap(&key.wrapping(), value)?;
+        }
         return Err(failed(
             ResultReason::IllegalOperation,
             "The object contains no key that can be wrapped.",
@@ -126,6 +133,15 @@ pub fn wrap(
         encoding_option: encoding,
     });
     Ok(object)
+}
+
+/// Returns the value of an object that has no Key Block.
+fn value_without_key_block(object: &Object) -> Option<&[u8]> {
+    match object {
+        Object::Certificate(certificate) => Some(&certificate.certificate_value),
+        Object::OpaqueObject(opaque) => Some(opaque.opaque_data_value.expose()),
+        _ => None,
+    }
 }
 
 /// Returns the object with its Key Value unwrapped. The requester must be allowed to use the wrapping key for unwrapping
@@ -284,6 +300,8 @@ struct WrappingKey {
     record: Granted,
     parameters: CryptographicParameters,
     bytes: Secret,
+    /// The algorithm that encrypts.
+    algorithm: CryptographicAlgorithm,
 }
 
 impl WrappingKey {
@@ -298,7 +316,10 @@ impl WrappingKey {
             Err(_) if purpose == Use::Unwrap => usage::check(&record, Use::Wrap, cx.version, cx.now)?,
             result => result?,
         }
-        Self::of(record, information)
+        let wraps_by_aes = record.object_type == ObjectType::SymmetricKey
+            && cx.compatibility.has(Difference::WrappingAlgorithm);
+        let key = Self::of(record, information)?;
+        Ok(if wraps_by_aes { Self { algorithm: CryptographicAlgorithm::Aes, ..key } } else { key })
     }
 
     /// Opens the key that generates a MAC or a signature.
@@ -327,13 +348,14 @@ impl WrappingKey {
     fn of(record: Granted, information: &KeyInformation) -> Result<Self, Error> {
         let parameters = usage::parameters(information.cryptographic_parameters.clone(), &record);
         let bytes = key::bytes(lifecycle::object(&record)?)?;
-        Ok(Self { record, parameters: parameters.unwrap_or_default(), bytes })
+        let algorithm = record.attributes.cryptographic_algorithm.unwrap_or(CryptographicAlgorithm::Aes);
+        Ok(Self { record, parameters: parameters.unwrap_or_default(), bytes, algorithm })
     }
 
     fn wrapping(&self) -> Wrapping<'_> {
         Wrapping {
             method: WrappingMethod::Encrypt,
-            algorithm: self.record.attributes.cryptographic_algorithm.unwrap_or(CryptographicAlgorithm::Aes),
+            algorithm: self.algorithm,
             key: Key(self.bytes.expose()),
             mode: self.parameters.block_cipher_mode,
         }

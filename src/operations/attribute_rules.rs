@@ -28,7 +28,7 @@ pub(super) fn reported(cx: &Context<'_>, record: &Record) -> Vec<AttributeRefere
 }
 
 /// Returns whether PyKMIP's server stores the attribute for objects of that type.
-fn is_stored_by_pykmip(tag: Tag, object_type: ObjectType) -> bool {
+pub(super) fn is_stored_by_pykmip(tag: Tag, object_type: ObjectType) -> bool {
     use ObjectType as T;
     match tag {
         Tag::CryptographicAlgorithm | Tag::CryptographicLength => {

@@ -185,7 +185,15 @@ impl CipherKey {
             return Err(invalid_field("The request does not contain Cryptographic Parameters."));
         }
         usage::check(&granted, purpose, cx.version, cx.now)?;
-        let parameters = parameters.unwrap_or_else(|| defaults(granted.attributes.cryptographic_algorithm));
+        let mut parameters =
+            parameters.unwrap_or_else(|| defaults(granted.attributes.cryptographic_algorithm));
+        // The standard's test cases encrypt whole blocks in ECB without a Padding Method. CBC requires one, as
+        // in PyKMIP.
+        if parameters.block_cipher_mode == Some(BlockCipherMode::Ecb)
+            && !cx.compatibility.has(Difference::EcbWithoutPadding)
+        {
+            parameters.padding_method = parameters.padding_method.or(Some(PaddingMethod::None));
+        }
         let algorithm = match requires_algorithm {
             true => parameters.cryptographic_algorithm,
             false => usage::algorithm(&parameters, &granted),
@@ -281,14 +289,8 @@ impl CipherKey {
     }
 
     fn cipher<'a>(&'a self, inputs: Inputs<'a>) -> symmetric::Cipher<'a> {
-        let CryptographicParameters { block_cipher_mode: mode, padding_method, tag_length, .. } =
+        let CryptographicParameters { block_cipher_mode: mode, padding_method: padding, tag_length, .. } =
             self.parameters;
-        // The standard's test cases encrypt whole blocks in ECB without a Padding Method. CBC requires one, as
-        // in PyKMIP.
-        let padding = match mode {
-            Some(BlockCipherMode::Ecb) => padding_method.or(Some(PaddingMethod::None)),
-            _ => padding_method,
-        };
         symmetric::Cipher {
             algorithm: self.algorithm,
             key: crypto::Key(self.key.expose()),

@@ -50,7 +50,7 @@ impl Operation for DeleteAttribute {
                 None if version >= V2_0 => Which::All,
                 None => Which::At(index.unwrap_or(0)),
             };
-            match missing_as_pykmip(record, &reference, &which, behavior) {
+            match missing_as_pykmip(record, &reference, &which, version, behavior) {
                 Some(outcome) => outcome,
                 None => delete(record, &reference, which, version),
             }
@@ -79,6 +79,7 @@ fn missing_as_pykmip(
     record: &Record,
     reference: &AttributeReference,
     which: &Which<'_>,
+    version: Version,
     behavior: Behavior,
 ) -> Option<Result<Option<Attribute>, Error>> {
     let unsupported = |name: &str| {
@@ -92,12 +93,24 @@ fn missing_as_pykmip(
             return if name == "Custom Attribute" { unsupported(name) } else { None };
         }
     };
-    let exists = row.slot(&record.attributes).count() > 0;
+    let count = row.slot(&record.attributes).count();
+    let exists = count > 0;
     let is_inapplicable = !applies_in_pykmip(row.tag, record.object_type);
     // A value that PyKMIP does not store can be deleted.
     let is_addition = row.rules.client_may_delete && exists;
     if is_inapplicable && !is_addition && behavior.has(Difference::InapplicableDeletion) {
         let message = format!("Objects of the type {} have no {} attribute.", record.object_type, row.name);
+        return Some(Err(failed(ResultReason::ItemNotFound, message)));
+    }
+    let is_missing =
+        matches!(which, Which::At(index) if usize::try_from(*index).is_ok_and(|index| index >= count));
+    if is_missing
+        && exists
+        && row.exists_in(version)
+        && rules::is_stored_by_pykmip(row.tag, record.object_type)
+        && behavior.has(Difference::IndexOfMissingInstance)
+    {
+        let message = format!("The object does not have this instance of the {} attribute.", row.name);
         return Some(Err(failed(ResultReason::ItemNotFound, message)));
     }
     let is_deletable = row.rules.client_may_delete && row.rules.applies_to.contains(record.object_type);

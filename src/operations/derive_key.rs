@@ -11,7 +11,7 @@ use crate::engine::{
 use crate::kmip::attributes::TemplateAttribute;
 use crate::kmip::enums::{
     CryptographicAlgorithm, DerivationMethod, HashingAlgorithm, KeyFormatType, LinkType, ObjectType,
-    ResultReason, SecretDataType, UniqueIdentifierValue,
+    PaddingMethod, ResultReason, SecretDataType, UniqueIdentifierValue,
 };
 use crate::kmip::structures::{CryptographicParameters, DerivationParameters, Link, UniqueIdentifier};
 use crate::kmip::{Error, enums, structure};
@@ -21,6 +21,7 @@ use crate::ttlv::Tag;
 
 use super::Operation;
 use super::object_payloads::Response;
+use super::register::check_as_pykmip;
 
 structure! {
     /// Request Payload.
@@ -59,8 +60,12 @@ impl Operation for DeriveKey {
                 "The request does not contain the Cryptographic Algorithm of the derived key.",
             ));
         }
-        let hmac_is_hkdf = cx.compatibility.has(Difference::HmacDerivation);
         let (method, parameters) = (request.derivation_method, &request.derivation_parameters);
+        if encrypts_by_rsa(method, parameters, &bases) && cx.compatibility.has(Difference::DerivationByRsa) {
+            let message = "The object to derive from is no RSA public key.";
+            return Err(failed(ResultReason::CryptographicFailure, message));
+        }
+        let hmac_is_hkdf = cx.compatibility.has(Difference::HmacDerivation);
         let derived = if method == DerivationMethod::Pbkdf2 {
             cx.with_cpu_permit(Effort::Seconds, || derive(&bases, method, hmac_is_hkdf, parameters, length))?
         } else {
@@ -81,6 +86,7 @@ impl Operation for DeriveKey {
         } else {
             given.without(Tag::CryptographicLength)
         };
+        check_as_pykmip(&given, request.object_type, cx.compatibility)?;
         let mut draft = NewObject::new(object).with_requested(&given)?;
         draft.attributes.original_creation_date = Some(cx.now);
         draft
@@ -116,6 +122,16 @@ fn length(given: &RequestedAttributes) -> Result<usize, Error> {
         return Err(invalid_field("The Cryptographic Length must be a whole number of bytes, at least one."));
     }
     Ok(bits / 8)
+}
+
+/// Returns whether the request encrypts by RSA with PKCS#1 v1.5 padding, with an object that is no public key.
+fn encrypts_by_rsa(method: DerivationMethod, parameters: &DerivationParameters, bases: &[Granted]) -> bool {
+    method == DerivationMethod::Encrypt
+        && bases.first().is_some_and(|base| base.object_type != ObjectType::PublicKey)
+        && parameters.cryptographic_parameters.as_ref().is_some_and(|own| {
+            own.cryptographic_algorithm == Some(CryptographicAlgorithm::Rsa)
+                && own.padding_method == Some(PaddingMethod::Pkcs1V1_5)
+        })
 }
 
 fn derive(

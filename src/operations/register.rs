@@ -61,7 +61,7 @@ impl Operation for Register {
 ///
 /// # Errors
 /// Returns Invalid Field.
-fn check_as_pykmip(
+pub(super) fn check_as_pykmip(
     given: &RequestedAttributes,
     object_type: ObjectType,
     behavior: Behavior,

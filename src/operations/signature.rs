@@ -1,12 +1,16 @@
 //! The key, the parameters and the message of a digital signature under way, for Sign and Signature Verify.
 
+use crate::compatibility::Difference;
 use crate::crypto::hash::Hasher;
 use crate::crypto::sign::{self, SignatureInput, Signing};
 use crate::crypto::{self, Key, Parameter, Purpose, rsa};
 use crate::engine::usage::{self, Use};
 use crate::engine::{Context, Granted, failed, invalid_field, key, lifecycle};
 use crate::kmip::Error;
-use crate::kmip::enums::{CryptographicAlgorithm, Operation, PaddingMethod, ResultReason};
+use crate::kmip::enums::{
+    CryptographicAlgorithm, DigitalSignatureAlgorithm, HashingAlgorithm, Operation, PaddingMethod,
+    ResultReason,
+};
 use crate::kmip::structures::{CryptographicParameters, UniqueIdentifier};
 use crate::secret::Secret;
 
@@ -52,12 +56,13 @@ impl SigningKey {
         }
     }
 
-    /// Converts the error of a verification. Without a hash, PyKMIP returns Cryptographic Failure for PKCS#1 v1.5
-    /// here, but Invalid Field when it signs.
+    /// Converts the error of a verification. Without a hash, PyKMIP returns Cryptographic Failure for RSA with
+    /// PKCS#1 v1.5 here, but Invalid Field when it signs.
     fn refused(&self, error: crypto::Error) -> Error {
         let hash =
             matches!(error, crypto::Error::Missing(Parameter::HashingAlgorithm) | crypto::Error::Hash { .. });
-        if hash && self.parameters.padding_method == Some(PaddingMethod::Pkcs1V1_5) {
+        let is_rsa = self.parameters.cryptographic_algorithm == Some(CryptographicAlgorithm::Rsa);
+        if hash && is_rsa && self.parameters.padding_method == Some(PaddingMethod::Pkcs1V1_5) {
             return failed(ResultReason::CryptographicFailure, error.to_string());
         }
         error.into()
@@ -71,6 +76,29 @@ impl PartialMessage {
             Self::Hash(hasher) => job(SignatureInput::Digest(&hasher.finish())),
             Self::Data(data) => job(SignatureInput::Data(data.expose())),
         }
+    }
+}
+
+/// Removes a Hashing Algorithm that PyKMIP does not support beside a Digital Signature Algorithm that it supports.
+fn ignore_unknown_hash(parameters: &mut CryptographicParameters) {
+    use DigitalSignatureAlgorithm as D;
+    use HashingAlgorithm as H;
+    let names_hash = matches!(
+        parameters.digital_signature_algorithm,
+        Some(
+            D::Md5WithRsaEncryption
+                | D::Sha1WithRsaEncryption
+                | D::Sha224WithRsaEncryption
+                | D::Sha256WithRsaEncryption
+                | D::Sha384WithRsaEncryption
+                | D::Sha512WithRsaEncryption
+        )
+    );
+    let is_supported = |hash: &HashingAlgorithm| {
+        matches!(hash, H::Md5 | H::Sha1 | H::Sha224 | H::Sha256 | H::Sha384 | H::Sha512)
+    };
+    if names_hash {
+        parameters.hashing_algorithm = parameters.hashing_algorithm.filter(is_supported);
     }
 }
 
@@ -97,6 +125,9 @@ impl Authenticator for SignatureContext {
         if parameters.cryptographic_algorithm == Some(CryptographicAlgorithm::Ecdsa) {
             let hash = own.and_then(|own| own.hashing_algorithm);
             parameters.hashing_algorithm = parameters.hashing_algorithm.or(hash);
+        }
+        if purpose == Use::Verify && cx.compatibility.has(Difference::UnknownHash) {
+            ignore_unknown_hash(&mut parameters);
         }
         usage::check(&granted, purpose, cx.version, cx.now)?;
         let key = key::bytes(lifecycle::object(&granted)?)?;

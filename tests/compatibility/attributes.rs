@@ -72,6 +72,16 @@ pub(super) const PROBES: &[Probe] = &[
         standard: "Attribute Read Only",
     },
     Probe {
+        difference: Difference::ReadOnlyAttribute,
+        version: V1_0,
+        ask: |side, version| {
+            let key = key(side, version, &[]);
+            outcome(&modify(side, version, &key, &attribute(Tag::Fresh, &true)))
+        },
+        pykmip: "Permission Denied",
+        standard: "Invalid Field",
+    },
+    Probe {
         difference: Difference::IndexOfSingleValue,
         version: V1_4,
         ask: |side, version| {
@@ -133,6 +143,22 @@ pub(super) const PROBES: &[Probe] = &[
         },
         pykmip: "Item Not Found",
         standard: "Permission Denied",
+    },
+    Probe {
+        difference: Difference::IndexOfMissingInstance,
+        version: V1_2,
+        ask: |side, version| {
+            let key = key(side, version, &[]);
+            let delete_at = |index: i32| {
+                outcome(&side.ask(version, Operation::DeleteAttribute, |writer| {
+                    delete(&key, "State", writer);
+                    index.write(Tag::AttributeIndex, writer);
+                }))
+            };
+            [0, 1].map(delete_at).join(", ")
+        },
+        pykmip: "Permission Denied, Item Not Found",
+        standard: "Permission Denied, Permission Denied",
     },
     Probe {
         difference: Difference::UnsupportedDeletion,

@@ -5,7 +5,8 @@ use kmip_server::internals::crypto::{Key, mac};
 use kmip_server::internals::secret::Secret;
 use kmip_server::kmip::enums::CryptographicAlgorithm::{self, HmacSha256};
 use kmip_server::kmip::enums::{
-    BlockCipherMode, DerivationMethod, HashingAlgorithm, ObjectType, Operation, PaddingMethod,
+    BlockCipherMode, DerivationMethod, DigitalSignatureAlgorithm, HashingAlgorithm, ObjectType, Operation,
+    PaddingMethod,
 };
 use kmip_server::kmip::structures::{CryptographicParameters, DerivationParameters};
 use kmip_server::ttlv::{Field, Tag, V1_2, V1_4, Value, Version, Writer};
@@ -16,7 +17,8 @@ use crate::dialogue::Answer;
 
 const DATA: &[u8] = b"data";
 
-/// The number of a share of a split key in the corpus.
+/// The numbers of an RSA public key and of a share of a split key in the corpus.
+const PUBLIC: &str = "5";
 const SPLIT_KEY: &str = "8";
 
 pub(super) const PROBES: &[Probe] = &[
@@ -38,6 +40,28 @@ pub(super) const PROBES: &[Probe] = &[
         standard: "Success",
     },
     Probe {
+        difference: Difference::EcbWithoutPadding,
+        version: V1_2,
+        ask: |side, version| {
+            let ecb = CryptographicParameters {
+                block_cipher_mode: Some(BlockCipherMode::Ecb),
+                padding_method: None,
+                ..cbc()
+            };
+            let key = registered(side, version, AES);
+            let ask = |operation| {
+                outcome(&side.ask(version, operation, |writer| {
+                    id(&key, writer);
+                    ecb.encode(Tag::CryptographicParameters, writer);
+                    vec![0_u8; 16].write(Tag::Data, writer);
+                }))
+            };
+            [Operation::Encrypt, Operation::Decrypt].map(ask).join(", ")
+        },
+        pykmip: "Invalid Field, Invalid Field",
+        standard: "Success, Success",
+    },
+    Probe {
         difference: Difference::DecryptWithoutIv,
         version: V1_2,
         ask: |side, version| {
@@ -56,7 +80,9 @@ pub(super) const PROBES: &[Probe] = &[
         version: V1_2,
         ask: |side, version| {
             let key = registered(side, version, AES);
-            let derived = side.ask(version, Operation::DeriveKey, |writer| derive_by_hmac(&key, writer));
+            let derived = side.ask(version, Operation::DeriveKey, |writer| {
+                derive_by(DerivationMethod::Hmac, sha_256(), &key, writer);
+            });
             let got = side.ask(version, Operation::Get, |writer| id(&derived.id(), writer)).object();
             let got = got.key_block().unwrap().bytes().unwrap().expose().to_vec();
             let hmac = |key: &[u8], data: &[u8]| mac::compute(HmacSha256, Key(key), data).unwrap();
@@ -69,6 +95,47 @@ pub(super) const PROBES: &[Probe] = &[
         },
         pykmip: "HKDF",
         standard: "HMAC",
+    },
+    Probe {
+        difference: Difference::DerivationByRsa,
+        version: V1_2,
+        ask: |side, version| {
+            let key = registered(side, version, AES);
+            let parameters = CryptographicParameters {
+                cryptographic_algorithm: Some(CryptographicAlgorithm::Rsa),
+                padding_method: Some(PaddingMethod::Pkcs1V1_5),
+                ..CryptographicParameters::default()
+            };
+            outcome(&side.ask(version, Operation::DeriveKey, |writer| {
+                derive_by(DerivationMethod::Encrypt, parameters.clone(), &key, writer);
+            }))
+        },
+        pykmip: "Cryptographic Failure",
+        standard: "Invalid Field",
+    },
+    Probe {
+        difference: Difference::UnknownHash,
+        version: V1_2,
+        ask: |side, version| {
+            let key = registered(side, version, PUBLIC);
+            let verify = |hash| {
+                let parameters = CryptographicParameters {
+                    digital_signature_algorithm: Some(DigitalSignatureAlgorithm::Sha256WithRsaEncryption),
+                    padding_method: Some(PaddingMethod::Pkcs1V1_5),
+                    hashing_algorithm: Some(hash),
+                    ..CryptographicParameters::default()
+                };
+                outcome(&side.ask(version, Operation::SignatureVerify, |writer| {
+                    id(&key, writer);
+                    parameters.encode(Tag::CryptographicParameters, writer);
+                    DATA.to_vec().write(Tag::Data, writer);
+                    vec![0_u8; 128].write(Tag::SignatureData, writer);
+                }))
+            };
+            [HashingAlgorithm::Tiger, HashingAlgorithm::Sha512].map(verify).join(", ")
+        },
+        pykmip: "Success, Invalid Field",
+        standard: "Invalid Field, Invalid Field",
     },
     Probe {
         difference: Difference::MacKeyTypes,
@@ -122,13 +189,10 @@ fn mac_with(side: &Side, version: Version, key: &str) -> Answer {
     })
 }
 
-/// Writes a request for secret data of 128 bits.
-fn derive_by_hmac(key: &str, writer: &mut Writer) {
+/// Writes a request for secret data of 128 bits that is derived from DATA.
+fn derive_by(method: DerivationMethod, given: CryptographicParameters, key: &str, writer: &mut Writer) {
     let parameters = DerivationParameters {
-        cryptographic_parameters: Some(CryptographicParameters {
-            hashing_algorithm: Some(HashingAlgorithm::Sha256),
-            ..CryptographicParameters::default()
-        }),
+        cryptographic_parameters: Some(given),
         initialization_vector: None,
         derivation_data: Some(Secret::new(DATA.to_vec())),
         salt: None,
@@ -136,7 +200,14 @@ fn derive_by_hmac(key: &str, writer: &mut Writer) {
     };
     ObjectType::SecretData.write(Tag::ObjectType, writer);
     id(key, writer);
-    DerivationMethod::Hmac.write(Tag::DerivationMethod, writer);
+    method.write(Tag::DerivationMethod, writer);
     parameters.encode(Tag::DerivationParameters, writer);
     template(Tag::Attributes, &[length(128), usage(0x1)], writer);
+}
+
+fn sha_256() -> CryptographicParameters {
+    CryptographicParameters {
+        hashing_algorithm: Some(HashingAlgorithm::Sha256),
+        ..CryptographicParameters::default()
+    }
 }

@@ -4,12 +4,17 @@ use kmip_server::internals::compatibility::Difference;
 use kmip_server::internals::secret::Secret;
 use kmip_server::kmip::attributes::{Attribute, AttributeReference};
 use kmip_server::kmip::enums::{
-    CryptographicAlgorithm, KeyCompressionType, KeyFormatType, ObjectType, OpaqueDataType, Operation,
-    RevocationReasonCode, SecretDataType, State,
+    BlockCipherMode, CryptographicAlgorithm, CryptographicUsageMask, DerivationMethod, EncodingOption,
+    HashingAlgorithm, KeyCompressionType, KeyFormatType, ObjectType, OpaqueDataType, Operation,
+    RevocationReasonCode, SecretDataType, State, WrappingMethod,
 };
-use kmip_server::kmip::structures::RevocationReason;
-use kmip_server::kmip::{KeyBlock, KeyValue, Object, OpaqueObject, SecretData};
-use kmip_server::ttlv::{DateTime, Field, Tag, V1_0, V1_2, V1_4, V2_0, Version};
+use kmip_server::kmip::structures::{
+    CryptographicParameters, DerivationParameters, RevocationReason, UniqueIdentifier,
+};
+use kmip_server::kmip::{
+    KeyBlock, KeyInformation, KeyValue, KeyWrappingSpecification, Object, OpaqueObject, SecretData,
+};
+use kmip_server::ttlv::{DateTime, Field, Tag, V1_0, V1_2, V1_4, V2_0, Value, Version};
 
 use super::{Probe, Side, outcome};
 use crate::corpus::{attribute, id, length, named, template, usage};
@@ -81,6 +86,34 @@ pub(super) const PROBES: &[Probe] = &[
         standard: "Success, Success",
     },
     Probe {
+        difference: Difference::AlgorithmOfSecretData,
+        version: V2_0,
+        ask: |side, version| {
+            let base =
+                side.register_key(version, CryptographicAlgorithm::Aes, CryptographicUsageMask::DERIVE_KEY);
+            outcome(&side.ask(version, Operation::DeriveKey, |writer| {
+                ObjectType::SecretData.write(Tag::ObjectType, writer);
+                id(&base, writer);
+                DerivationMethod::Hash.write(Tag::DerivationMethod, writer);
+                let parameters = DerivationParameters {
+                    cryptographic_parameters: Some(CryptographicParameters {
+                        hashing_algorithm: Some(HashingAlgorithm::Sha256),
+                        ..CryptographicParameters::default()
+                    }),
+                    initialization_vector: None,
+                    derivation_data: None,
+                    salt: None,
+                    iteration_count: None,
+                };
+                parameters.encode(Tag::DerivationParameters, writer);
+                let given = [algorithm(CryptographicAlgorithm::Aes), length(128), usage(0xC)];
+                template(Tag::Attributes, &given, writer);
+            }))
+        },
+        pykmip: "Invalid Field",
+        standard: "Success",
+    },
+    Probe {
         difference: Difference::KeyBlockOfSecretData,
         version: V1_2,
         ask: |side, version| {
@@ -134,6 +167,32 @@ pub(super) const PROBES: &[Probe] = &[
         standard: "Item Not Found",
     },
     Probe {
+        difference: Difference::WrappedType,
+        version: V1_2,
+        ask: |side, version| {
+            let by =
+                side.register_key(version, CryptographicAlgorithm::Aes, CryptographicUsageMask::WRAP_KEY);
+            side.request(version, Operation::Activate, &by).done();
+            let object = side.register(version, &opaque(), &[]).id();
+            let get = |mode| outcome(&side.get_wrapped(version, &object, &by, mode));
+            [BlockCipherMode::Cbc, BlockCipherMode::NISTKeyWrap].map(get).join(", ")
+        },
+        pykmip: "Invalid Field, Cryptographic Failure",
+        standard: "Illegal Operation, Illegal Operation",
+    },
+    Probe {
+        difference: Difference::WrappingAlgorithm,
+        version: V1_2,
+        ask: |side, version| {
+            let algorithm = CryptographicAlgorithm::Camellia;
+            let by = side.register_key(version, algorithm, CryptographicUsageMask::WRAP_KEY);
+            side.request(version, Operation::Activate, &by).done();
+            outcome(&side.get_wrapped(version, &aes(side, version), &by, BlockCipherMode::NISTKeyWrap))
+        },
+        pykmip: "Success",
+        standard: "Invalid Field",
+    },
+    Probe {
         difference: Difference::CaCompromise,
         version: V2_0,
         ask: |side, version| {
@@ -174,6 +233,36 @@ impl Side {
             object.object_type().write(Tag::ObjectType, writer);
             template(Tag::Attributes, attributes, writer);
             object.write(Tag::default(), writer);
+        })
+    }
+
+    /// Registers a symmetric key of 128 bits, and returns its identifier.
+    fn register_key(
+        &self,
+        version: Version,
+        algorithm: CryptographicAlgorithm,
+        mask: CryptographicUsageMask,
+    ) -> String {
+        let object = Object::SymmetricKey(key(KeyFormatType::Raw, algorithm, 128, vec![7; 16]));
+        self.register(version, &object, &[usage(mask.0)]).id()
+    }
+
+    fn get_wrapped(&self, version: Version, object: &str, by: &str, mode: BlockCipherMode) -> Answer {
+        let parameters =
+            CryptographicParameters { block_cipher_mode: Some(mode), ..CryptographicParameters::default() };
+        let specification = KeyWrappingSpecification {
+            wrapping_method: WrappingMethod::Encrypt,
+            encryption_key_information: Some(KeyInformation {
+                unique_identifier: UniqueIdentifier::Text(by.to_owned()),
+                cryptographic_parameters: Some(parameters),
+            }),
+            mac_signature_key_information: None,
+            attribute_names: vec![],
+            encoding_option: Some(EncodingOption::NoEncoding),
+        };
+        self.ask(version, Operation::Get, |writer| {
+            id(object, writer);
+            specification.encode(Tag::KeyWrappingSpecification, writer);
         })
     }
 
