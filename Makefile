@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test generated conformance check tools bench bench-pykmip bench-compare wheel wheel-test deb deb-test crash soak fuzz
+.PHONY: help run test generated conformance compare check tools bench bench-pykmip bench-compare wheel wheel-test deb deb-test crash soak fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -76,6 +76,13 @@ conformance: ## Replays the test cases of the standard, and writes the counts to
 	@test -n "$(KMIP_CORPUS)" || { echo "usage: make conformance KMIP_CORPUS=DIR [CASE=NAME] [VERSION=1.4]"; exit 2; }
 	KMIP_CORPUS="$(abspath $(KMIP_CORPUS))" CASE="$(CASE)" VERSION="$(VERSION)" CONFORMANCE_KEEP="$(CONFORMANCE_KEEP)" \
 		cargo test --release --test integration conformance -- --nocapture --test-threads=1
+
+# ONLY names a product, as ONLY=cipher/; UPDATE=1 writes deviations.json, answers.json and the counts anew.
+COMPARISON = $$python -W ignore tests/interop/compare.py --server $(TARGET)/release/run_server $(if $(UPDATE),--update)
+compare: ## Compares all answers with those of PyKMIP's server: minutes to an hour, one pair of servers per processor.
+	cargo build --release --bin run_server
+	python=$$(python3 tests/interop/prepare.py --root $(TARGET)/interop) && \
+		$(if $(ONLY),,$(COMPARISON) &&) $(COMPARISON) --products whole $(if $(ONLY),--only $(ONLY))
 
 crash: ## Kills the server ROUNDS times (100) while clients write, and checks for lost and incomplete changes.
 	KMIP_CRASH_ROUNDS=$(or $(ROUNDS),100) cargo test --test integration kills -- --nocapture

@@ -74,6 +74,11 @@ fn calls_of_pykmips_client_have_the_results_that_they_have_with_its_server() {
 }
 
 #[test]
+fn scripts_of_the_field_get_the_answers_that_they_read() {
+    assert!(passes("test_field_scripts.py"), "what failed stands above");
+}
+
+#[test]
 fn the_commands_of_the_documentation_work_as_they_stand() {
     assert!(passes("test_docs.py"), "what failed stands above");
 }

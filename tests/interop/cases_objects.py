@@ -320,7 +320,7 @@ GET = [
     case("get.extra-field", "Get with a field that it does not have", m.create(save="a"), m.Step(
         enums.Operation.GET, lambda v: m.uid("$a") + [ttlv.text("CUSTOM_ATTRIBUTE", "x")])),
     case("get.identifier-type", "Get with an identifier of the wrong type", m.Step(
-        enums.Operation.GET, lambda v: [ttlv.number("UNIQUE_IDENTIFIER", 1)])),
+        enums.Operation.GET, lambda v: [ttlv.number("UNIQUE_IDENTIFIER", int(NOBODY))])),
     case("get.destroyed", "Get a destroyed key", m.create(save="a"), m.destroy("$a"), m.get("$a")),
     case("get.deactivated", "Get a revoked key", m.create(save="a"), m.activate("$a"), m.revoke("$a"), m.get("$a")),
     case("get.compromised", "Get a compromised key", m.create(save="a"), m.revoke("$a", "KEY_COMPROMISE"), m.get("$a")),

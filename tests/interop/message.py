@@ -28,7 +28,8 @@ class Step:
     raw: Optional[Callable[[Version], bytes]] = None
     extension: Optional[ttlv.Item] = None
     # How far the payloads of a success must agree: "same", "any order" (of their items, if the order depends on the
-    # second in which objects are created) or "ignore" (if other cases change them).
+    # second in which objects are created), "random" (byte strings agree in their length) or "ignore" (if other cases
+    # change them).
     payload_rule: str = "same"
     # A pause in seconds before the step is sent.
     wait: float = 0.0

@@ -17,6 +17,7 @@ REASONS, ANSWERS = HERE / "deviations.json", HERE / "answers.json"
 # The page with the class counts, and the marks around them.
 PAGE = HERE.parent.parent / "COMPATIBILITY.md"
 MARKS = "<!-- classes: begin -->\n", "<!-- classes: end -->"
+PRODUCT_MARKS = "<!-- products: begin -->\n", "<!-- products: end -->"
 UNCLASSIFIED = "unclassified"
 # Each class with what it means for a client that works with PyKMIP's server.
 CLASSES = {
@@ -26,7 +27,7 @@ CLASSES = {
     "lacks the operation": "PyKMIP does not have the operation",
     "addition": "PyKMIP refuses what this server supports",
     "envelope": "both refuse with the same reason; this server names the operation and the version of the request",
-    "security": "PyKMIP's answer would reveal what its own documentation or the standard protects",
+    "security": "PyKMIP's answer would reveal or accept what its own documentation or the standard protects against",
     "random": "the answer depends on random bytes",
 }
 MOST_REASONS = 60
@@ -42,11 +43,12 @@ class Reasons:
     """The two files, and what a run found of them."""
 
     def __init__(self, reasons=REASONS, answers=ANSWERS):
-        self._rows = json.loads(reasons.read_text()) if reasons.exists() else []
-        self._pinned = json.loads(answers.read_text()) if answers.exists() else {}
+        self.rows = json.loads(reasons.read_text()) if reasons.exists() else []
+        self.pins = json.loads(answers.read_text()) if answers.exists() else {"cases": {}, "subset": {}, "product": {}}
+        self._pinned = self.pins["cases"]
         self._covered = {}
-        for row in self._rows:
-            for case, entries in row["covers"].items():
+        for row in self.rows:
+            for case, entries in row.get("covers", {}).items():
                 for entry in entries:
                     for version in entry["versions"]:
                         self._covered.setdefault((case, version), {}).update(dict.fromkeys(entry["places"], row))
@@ -73,8 +75,8 @@ class Reasons:
     def unknown(self, cases):
         """Returns complaints about the file itself."""
         wrong = [f"deviations.json names no case: {case}" for case, _ in self._covered if case not in cases]
-        wrong += [f"deviations.json: {row['why']!r} has no class" for row in self._rows if row["class"] not in CLASSES]
-        counted = [row for row in self._rows if row["class"] != "security"]
+        wrong += [f"deviations.json: {row['why']!r} has no class" for row in self.rows if row["class"] not in CLASSES]
+        counted = [row for row in self.rows if row["class"] != "security"]
         if len(counted) > MOST_REASONS:
             wrong.append(f"deviations.json has {len(counted)} reasons; {MOST_REASONS} are allowed")
         return sorted(set(wrong))
@@ -86,10 +88,10 @@ class Reasons:
             covered.update({row["class"] if row else UNCLASSIFIED for row in places.values()})
         return {name: covered[name] for name in CLASSES if covered[name]}
 
-    def update(self, ran):
+    def update(self):
         """Writes both files anew from what the run found; cases that did not run keep their entries."""
         rows = collections.OrderedDict()
-        for row in self._rows:
+        for row in self.rows:
             rows[row["class"], row["why"]] = {}
         for (case, version), places in self._covered.items():
             if (case, version) not in self._found:
@@ -99,10 +101,12 @@ class Reasons:
             for place, row in places.items():
                 key = (row["class"], row["why"]) if row else (UNCLASSIFIED, "not judged yet")
                 rows.setdefault(key, {}).setdefault(case, {}).setdefault(version, []).append(place)
-        written = [
-            {"class": kind, "why": why, "covers": {case: grouped(versions, "places") for case, versions in sorted(cases.items())}}
-            for (kind, why), cases in rows.items() if cases
-        ]
+        rules = {row["why"]: row["when"] for row in self.rows if "when" in row}
+        written = []
+        for (kind, why), cases in rows.items():
+            row = {"class": kind, "why": why, "when": rules.get(why)}
+            row["covers"] = {case: grouped(versions, "places") for case, versions in sorted(cases.items())}
+            written += [row] if cases or row["when"] else []
         REASONS.write_text(dumped_rows(written))
         pins = {}
         for case, entries in self._pinned.items():
@@ -113,21 +117,47 @@ class Reasons:
         for (case, version), places in self._found.items():
             if places:
                 pins.setdefault(case, {})[version] = self._answers[case, version]
-        lines = [f"{json.dumps(case)}: {json.dumps(grouped(versions, 'steps'))}" for case, versions in sorted(pins.items())]
-        ANSWERS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        self.pins["cases"] = {case: grouped(versions, "steps") for case, versions in sorted(pins.items())}
+        parts = []
+        for part, entries in self.pins.items():
+            lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items())
+            parts.append(f"{json.dumps(part)}: {{\n{lines}\n}}")
+        ANSWERS.write_text("{\n" + ",\n".join(parts) + "\n}\n")
 
 
-def write_class_counts():
-    """Writes how many cases, each in one version, deviations.json covers by a reason of each class."""
+def write_counts():
+    """Writes the counts into COMPATIBILITY.md."""
+    page = between(PAGE.read_text(), MARKS, class_counts())
+    PAGE.write_text(between(page, PRODUCT_MARKS, product_counts()))
+
+
+def between(page, marks, lines):
+    """Returns the page with other lines between these marks."""
+    before, rest = page.split(marks[0])
+    return before + marks[0] + "\n".join(lines) + "\n" + rest[rest.index(marks[1]) :]
+
+
+def class_counts():
+    """Returns a table: how many cases, each in one version, deviations.json covers by a reason of each class."""
     covered = collections.defaultdict(set)
     for row in json.loads(REASONS.read_text()):
-        for case, entries in row["covers"].items():
+        for case, entries in row.get("covers", {}).items():
             covered[row["class"]].update((case, version) for entry in entries for version in entry["versions"])
     lines = ["| Class | Meaning | Cases |", "|---|---|---|"]
-    lines += [f"| {name} | {meaning} | {len(covered[name])} |" for name, meaning in CLASSES.items() if covered[name]]
-    before, rest = PAGE.read_text().split(MARKS[0])
-    after = rest[rest.index(MARKS[1]) :]
-    PAGE.write_text(before + MARKS[0] + "\n".join(lines) + "\n" + after)
+    return lines + [f"| {name} | {meaning} | {len(covered[name])} |" for name, meaning in CLASSES.items() if covered[name]]
+
+
+def product_counts():
+    """Returns a table: how many cells of each product agree, and how many differ by each class."""
+    classes = {row["why"]: row["class"] for row in json.loads(REASONS.read_text())}
+    lines = ["| Product | Cells | Batch items | Same | Differ by class |", "|---|---|---|---|---|"]
+    for name, pins in json.loads(ANSWERS.read_text())["product"].items():
+        counts = collections.Counter()
+        for why, (cells, _) in pins["differ"].items():
+            counts[classes[why]] += cells
+        differ = ", ".join(f"{kind} {count}" for kind, count in counts.most_common())
+        lines.append(f"| {name} | {pins['cells']} | {pins['items']} | {pins['same']} | {differ} |")
+    return lines
 
 
 def pinned(reply):
@@ -164,10 +194,15 @@ def dumped_rows(rows):
     """Returns JSON with a line for each covered case, so that changes are readable."""
     texts = []
     for row in rows:
-        covers = ",\n".join(f"  {json.dumps(case)}: {json.dumps(entries)}" for case, entries in row["covers"].items())
-        texts.append(f' {{"class": {json.dumps(row["class"])}, "why": {json.dumps(row["why"])}, "covers": {{\n{covers}}}}}')
+        fields = [f'"class": {json.dumps(row["class"])}, "why": {json.dumps(row["why"])}']
+        if row["when"]:
+            fields.append('"when": [\n' + ",\n".join(f"  {json.dumps(rule)}" for rule in row["when"]) + "]")
+        if row["covers"]:
+            covers = ",\n".join(f"  {json.dumps(case)}: {json.dumps(entries)}" for case, entries in row["covers"].items())
+            fields.append('"covers": {\n' + covers + "}")
+        texts.append(" {" + ", ".join(fields) + "}")
     return "[\n" + ",\n".join(texts) + "\n]\n"
 
 
 if __name__ == "__main__":
-    write_class_counts()
+    write_counts()

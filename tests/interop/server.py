@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 
-# PyKMIP's server takes up to 3.2 s to listen on an idle machine; a busy one gets ten times that.
-READY_SECONDS = 40
+# PyKMIP's server takes up to 3.2 s to listen on an idle machine; a busy one, on which several start, gets much more.
+READY_SECONDS = 120
 STOP_SECONDS = 15
 
 
@@ -39,6 +39,7 @@ class Server:
         self.policies.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / "server.log"
         self.port = None
+        self.database = self.folder / "pykmip.database"
         self._settings = {
             "hostname": "127.0.0.1",
             "certificate_path": pki.server_certificate,
@@ -49,7 +50,7 @@ class Server:
             "enable_tls_client_auth": "True",
             "tls_cipher_suites": "",
             "logging_level": "DEBUG",
-            "database_path": self.folder / "pykmip.database",
+            "database_path": self.database,
         }
         self._settings.update(settings or {})
         self._sections = sections or {}

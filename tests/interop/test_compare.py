@@ -1,4 +1,4 @@
-"""The side-by-side comparison as one test (compare.py does the work and prints the rows)."""
+"""The side-by-side comparison as one test: all cases, and the subset of the products. compare.py does the work."""
 
 import pathlib
 
@@ -8,8 +8,10 @@ import compare
 STATEMENTS = pathlib.Path(__file__).parent.parent / "statements.txt"
 
 
-def test_replies_agree_with_pykmips_server(command, tmp_path):
-    wrong = compare.run(command, tmp_path, compare.selected(None), compare.VERSIONS)
+def test_replies_agree_with_pykmips_server(command):
+    with compare.temporary_folder() as folder:
+        tasks = compare.case_tasks() + compare.product_tasks("subset")
+        wrong = compare.run(command, pathlib.Path(folder), tasks).close("subset")
     assert not wrong, f"{wrong} results differ"
 
 
