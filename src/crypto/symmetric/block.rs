@@ -5,14 +5,13 @@
 use aes::cipher::crypto_common::InnerInit;
 use aes::cipher::inout::InOutBuf;
 use aes::cipher::{
-    BlockCipher, BlockDecryptMut, BlockEncryptMut, BlockSizeUser, InnerIvInit, KeyInit,
+    AsyncStreamCipher, BlockCipher, BlockDecryptMut, BlockEncryptMut, InnerIvInit, KeyInit,
     StreamCipherCoreWrapper,
 };
 use ctr::CtrCore;
 use ofb::OfbCore;
-use zeroize::Zeroizing;
 
-use super::transform::{Consumer, Keystream, Transform};
+use super::transform::{Boxed, Consumer, Keystream, Transform, Whole};
 use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm};
 
@@ -77,54 +76,85 @@ pub(super) const fn supports(mode: BlockCipherMode) -> bool {
     )
 }
 
-/// Starts an encryption or decryption. ECB ignores the IV; every other mode requires an IV of one block.
-pub(super) fn transform<T: Consumer>(
+/// Calls `$consumer` with the transform of a mode over `$cipher`, which has the type `$K`: a cipher or a reference to one.
+/// ECB ignores the IV; every other mode requires an IV of one block.
+macro_rules! with_mode {
+    ($K:ty, $Counter:ty, $cipher:expr, $mode:expr, $iv:expr, $purpose:expr, $consumer:expr, $otherwise:expr) => {
+        match ($mode, $purpose) {
+            (BlockCipherMode::Ecb, Purpose::Decrypt) => {
+                $consumer.consume(BlockDecryption(ecb::Decryptor::<$K>::inner_init($cipher)))
+            }
+            (BlockCipherMode::Ecb, _) => {
+                $consumer.consume(BlockEncryption(ecb::Encryptor::<$K>::inner_init($cipher)))
+            }
+            (BlockCipherMode::Cbc, Purpose::Decrypt) => {
+                $consumer.consume(BlockDecryption(with_iv::<cbc::Decryptor<$K>>($cipher, $iv)?))
+            }
+            (BlockCipherMode::Cbc, _) => {
+                $consumer.consume(BlockEncryption(with_iv::<cbc::Encryptor<$K>>($cipher, $iv)?))
+            }
+            (BlockCipherMode::Ofb, _) => {
+                let core = with_iv::<OfbCore<$K>>($cipher, $iv)?;
+                $consumer.consume(Keystream(StreamCipherCoreWrapper::from_core(core)))
+            }
+            (BlockCipherMode::Ctr, _) => {
+                let core = with_iv::<CtrCore<$K, $Counter>>($cipher, $iv)?;
+                $consumer.consume(Keystream(StreamCipherCoreWrapper::from_core(core)))
+            }
+            _ => $otherwise,
+        }
+    };
+}
+
+/// Starts an encryption or decryption of a message in parts.
+pub(super) fn start(
     algorithm: CryptographicAlgorithm,
     key: &[u8],
     mode: BlockCipherMode,
     iv: &[u8],
     purpose: Purpose,
-    consumer: T,
-) -> Result<T::Output, Error> {
+) -> Result<Box<dyn Transform>, Error> {
     with_block_cipher!(
         algorithm, key,
         <C, Counter> => {
             let cipher = C::new_from_slice(key).map_err(|_| Error::key_bytes(algorithm, key))?;
-            match (mode, purpose) {
-                (BlockCipherMode::Ecb, Purpose::Decrypt) => {
-                    consumer.consume(BlockDecryption(ecb::Decryptor::<C>::inner_init(cipher)))
-                }
-                (BlockCipherMode::Ecb, _) => {
-                    consumer.consume(BlockEncryption(ecb::Encryptor::<C>::inner_init(cipher)))
-                }
-                (BlockCipherMode::Cbc, Purpose::Decrypt) => {
-                    consumer.consume(BlockDecryption(with_iv::<cbc::Decryptor<C>>(cipher, iv)?))
-                }
-                (BlockCipherMode::Cbc, _) => {
-                    consumer.consume(BlockEncryption(with_iv::<cbc::Encryptor<C>>(cipher, iv)?))
-                }
-                (BlockCipherMode::Cfb, Purpose::Decrypt) if T::WHOLE => {
-                    let mode = BlockDecryption(with_iv::<cfb_mode::Decryptor<C>>(cipher, iv)?);
-                    consumer.consume(WholeCfb { mode, block: C::block_size() })
-                }
-                (BlockCipherMode::Cfb, _) if T::WHOLE => {
-                    let mode = BlockEncryption(with_iv::<cfb_mode::Encryptor<C>>(cipher, iv)?);
-                    consumer.consume(WholeCfb { mode, block: C::block_size() })
-                }
+            with_mode!(C, Counter, cipher, mode, iv, purpose, Boxed, match (mode, purpose) {
                 (BlockCipherMode::Cfb, Purpose::Decrypt) => {
-                    consumer.consume(with_iv::<cfb_mode::BufDecryptor<C>>(cipher, iv)?)
+                    Boxed.consume(with_iv::<cfb_mode::BufDecryptor<C>>(cipher, iv)?)
                 }
-                (BlockCipherMode::Cfb, _) => consumer.consume(with_iv::<cfb_mode::BufEncryptor<C>>(cipher, iv)?),
-                (BlockCipherMode::Ofb, _) => {
-                    let core = with_iv::<OfbCore<C>>(cipher, iv)?;
-                    consumer.consume(Keystream(StreamCipherCoreWrapper::from_core(core)))
+                (BlockCipherMode::Cfb, _) => Boxed.consume(with_iv::<cfb_mode::BufEncryptor<C>>(cipher, iv)?),
+                (mode, _) => Err(Error::Mode { algorithm, mode }),
+            })
+        },
+        _ => Err(Error::key_bytes(algorithm, key))
+    )
+}
+
+/// Encrypts or decrypts a whole message in place. The modes borrow the cipher, because a copy of its key schedule costs
+/// as much as some blocks.
+pub(super) fn process(
+    algorithm: CryptographicAlgorithm,
+    key: &[u8],
+    mode: BlockCipherMode,
+    iv: &[u8],
+    purpose: Purpose,
+    data: &mut [u8],
+) -> Result<(), Error> {
+    with_block_cipher!(
+        algorithm, key,
+        <C, Counter> => {
+            let cipher = &C::new_from_slice(key).map_err(|_| Error::key_bytes(algorithm, key))?;
+            with_mode!(&C, Counter, cipher, mode, iv, purpose, Whole(data), match (mode, purpose) {
+                (BlockCipherMode::Cfb, Purpose::Decrypt) => {
+                    with_iv::<cfb_mode::Decryptor<&C>>(cipher, iv)?.decrypt(data);
+                    Ok(())
                 }
-                (BlockCipherMode::Ctr, _) => {
-                    let core = with_iv::<CtrCore<C, Counter>>(cipher, iv)?;
-                    consumer.consume(Keystream(StreamCipherCoreWrapper::from_core(core)))
+                (BlockCipherMode::Cfb, _) => {
+                    with_iv::<cfb_mode::Encryptor<&C>>(cipher, iv)?.encrypt(data);
+                    Ok(())
                 }
                 (mode, _) => Err(Error::Mode { algorithm, mode }),
-            }
+            })
         },
         _ => Err(Error::key_bytes(algorithm, key))
     )
@@ -155,32 +185,6 @@ impl<M: BlockDecryptMut + Send> Transform for BlockDecryption<M> {
     fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
         let (blocks, _) = InOutBuf::from(data).into_chunks::<M::BlockSize>();
         self.0.decrypt_blocks_inout_mut(blocks);
-        Ok(())
-    }
-}
-
-/// CFB of a whole message, which processes several blocks at a time.
-struct WholeCfb<T> {
-    mode: T,
-    /// The block length, in bytes.
-    block: usize,
-}
-
-impl<T: Transform> Transform for WholeCfb<T> {
-    #[inline(always)]
-    fn apply(&mut self, data: &mut [u8]) -> Result<(), Error> {
-        self.mode.apply(data)?;
-        let whole = data.len() - data.len() % self.block;
-        if let Some(rest) = data.get_mut(whole..).filter(|rest| !rest.is_empty()) {
-            let mut last = Zeroizing::new(vec![0; self.block]);
-            for (to, from) in last.iter_mut().zip(rest.iter()) {
-                *to = *from;
-            }
-            self.mode.apply(&mut last)?;
-            for (to, from) in rest.iter_mut().zip(last.iter()) {
-                *to = *from;
-            }
-        }
         Ok(())
     }
 }

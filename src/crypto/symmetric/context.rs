@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::aead::{self, GcmEncryption};
 use super::cipher::{Cipher, Construction, OneShot, StreamingMode};
-use super::transform::{Boxed, Consumer, Transform, Whole};
+use super::transform::{Boxed, Transform, Whole};
 use super::{block, padding, stream};
 use crate::crypto::{Error, Key, Purpose};
 use crate::kmip::enums::{BlockCipherMode, CryptographicAlgorithm, PaddingMethod};
@@ -132,7 +132,7 @@ enum Streaming {
 impl Streaming {
     fn start(cipher: &Cipher<'_>, mode: StreamingMode, purpose: Purpose) -> Result<Self, Error> {
         let padding = Padding::of(cipher, mode, purpose)?;
-        let transform = mode.transform(cipher, purpose, Boxed)?;
+        let transform = mode.start(cipher, purpose)?;
         Ok(match padding {
             Some(padding) => Self::Blocks(Blocks { transform, padding, withheld: None }),
             None => Self::Bytes(transform),
@@ -176,7 +176,7 @@ impl StreamingMode {
         let block = padding.as_ref().map_or(0, |padding| padding.block);
         let mut out = Zeroizing::new(Vec::with_capacity(data.len().saturating_add(block)));
         out.extend_from_slice(data);
-        let apply = |data: &mut [u8]| self.transform(cipher, purpose, Whole(data));
+        let apply = |data: &mut [u8]| self.apply(cipher, purpose, data);
         match padding {
             Some(padding) => padding.process(&mut out, false, apply)?,
             None => apply(&mut out)?,
@@ -184,18 +184,22 @@ impl StreamingMode {
         Ok(std::mem::take(&mut *out))
     }
 
-    #[inline(always)]
-    fn transform<T: Consumer>(
-        self,
-        cipher: &Cipher<'_>,
-        purpose: Purpose,
-        consumer: T,
-    ) -> Result<T::Output, Error> {
+    fn start(self, cipher: &Cipher<'_>, purpose: Purpose) -> Result<Box<dyn Transform>, Error> {
         let (key, iv) = (cipher.key.0, cipher.iv.unwrap_or_default());
         match self {
-            Self::Block(mode) => block::transform(cipher.algorithm, key, mode, iv, purpose, consumer),
-            Self::Rc4 => stream::rc4(key, consumer),
-            Self::ChaCha20 => stream::chacha20(key, iv, consumer),
+            Self::Block(mode) => block::start(cipher.algorithm, key, mode, iv, purpose),
+            Self::Rc4 => stream::rc4(key, Boxed),
+            Self::ChaCha20 => stream::chacha20(key, iv, Boxed),
+        }
+    }
+
+    #[inline(always)]
+    fn apply(self, cipher: &Cipher<'_>, purpose: Purpose, data: &mut [u8]) -> Result<(), Error> {
+        let (key, iv) = (cipher.key.0, cipher.iv.unwrap_or_default());
+        match self {
+            Self::Block(mode) => block::process(cipher.algorithm, key, mode, iv, purpose, data),
+            Self::Rc4 => stream::rc4(key, Whole(data)),
+            Self::ChaCha20 => stream::chacha20(key, iv, Whole(data)),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::crypto::{Error, Parameter, Purpose};
 use crate::kmip::enums::CryptographicAlgorithm;
 
 /// Starts RC4 with a key of 5, 7, 8, 10, 16, 20, 24 or 32 bytes.
-pub(super) fn rc4<T: Consumer>(key: &[u8], consumer: T) -> Result<T::Output, Error> {
+pub(super) fn rc4<T: Consumer<'static>>(key: &[u8], consumer: T) -> Result<T::Output, Error> {
     let invalid_key = || Error::key_bytes(CryptographicAlgorithm::Rc4, key);
     macro_rules! start {
         ($Size:ty) => {
@@ -38,7 +38,7 @@ const CHACHA_BLOCK: u64 = 64;
 /// Starts ChaCha20 with a key of 32 bytes. A nonce of 8 bytes selects the original algorithm, whose counter has 64
 /// bits; 12 bytes are the nonce of RFC 8439; 16 bytes are the initial counter (32 bits, little-endian) and the nonce
 /// of RFC 8439.
-pub(super) fn chacha20<T: Consumer>(key: &[u8], iv: &[u8], consumer: T) -> Result<T::Output, Error> {
+pub(super) fn chacha20<T: Consumer<'static>>(key: &[u8], iv: &[u8], consumer: T) -> Result<T::Output, Error> {
     let key =
         <[u8; 32]>::try_from(key).map_err(|_| Error::key_bytes(CryptographicAlgorithm::ChaCha20, key))?;
     if let Ok(nonce) = <[u8; 8]>::try_from(iv) {

@@ -10,23 +10,18 @@ pub(super) trait Transform: Send {
     fn apply(&mut self, data: &mut [u8]) -> Result<(), Error>;
 }
 
-/// The caller of a function that starts a [`Transform`]. A generic caller lets a whole message be processed without a
-/// heap allocation for the key schedule.
-pub(super) trait Consumer {
+/// The use of a [`Transform`] that lives for `'t`. A whole message is processed without a heap allocation for it.
+pub(super) trait Consumer<'t> {
     type Output;
 
-    /// Whether [`Transform::apply`] is called once only, for which CFB has a faster implementation.
-    const WHOLE: bool;
-
-    fn consume(self, transform: impl Transform + 'static) -> Result<Self::Output, Error>;
+    fn consume(self, transform: impl Transform + 't) -> Result<Self::Output, Error>;
 }
 
 /// Returns the transform, for a message in parts.
 pub(super) struct Boxed;
 
-impl Consumer for Boxed {
+impl Consumer<'static> for Boxed {
     type Output = Box<dyn Transform>;
-    const WHOLE: bool = false;
 
     fn consume(self, transform: impl Transform + 'static) -> Result<Box<dyn Transform>, Error> {
         Ok(Box::new(transform))
@@ -36,13 +31,11 @@ impl Consumer for Boxed {
 /// Processes a whole message in place.
 pub(super) struct Whole<'a>(pub(super) &'a mut [u8]);
 
-impl Consumer for Whole<'_> {
+impl<'t> Consumer<'t> for Whole<'_> {
     type Output = ();
-    const WHOLE: bool = true;
 
-    // Without inlining, the key schedule of 1 KiB is copied more often.
     #[inline(always)]
-    fn consume(self, mut transform: impl Transform + 'static) -> Result<(), Error> {
+    fn consume(self, mut transform: impl Transform + 't) -> Result<(), Error> {
         transform.apply(self.0)
     }
 }
