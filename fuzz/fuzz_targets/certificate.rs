@@ -3,7 +3,7 @@
 #![no_main]
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
 use kmip_server::internals::server::Trust;
@@ -18,7 +18,7 @@ fn trust() -> &'static Trust {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixture/ca.der");
         let ca = std::fs::read(path).expect("make fuzz writes the fixture");
         let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
-        Trust::new(vec![ca.into()], true, algorithms).expect("it is a certificate")
+        Trust::new(vec![ca.into()], true, algorithms, Arc::default()).expect("it is a certificate")
     })
 }
 

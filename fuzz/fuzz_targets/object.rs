@@ -33,7 +33,10 @@ fuzz_target!(|bytes: &[u8]| {
     };
     if let Ok(record) = pykmip_import::complete(found) {
         let attributes = written(Tag::Attributes, &record.attributes);
-        assert!(read::<Attributes>(Tag::Attributes, &attributes).is_some(), "the stored attributes cannot be read");
+        assert!(
+            read::<Attributes>(Tag::Attributes, &attributes).is_some(),
+            "the stored attributes cannot be read"
+        );
     }
 });
 

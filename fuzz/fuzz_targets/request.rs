@@ -11,7 +11,7 @@ use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
 use kmip_server::internals::dispatch::{Dispatcher, MAX_RESPONSE, Respond};
 use kmip_server::internals::engine::Services;
 use kmip_server::internals::policy::{Policies, PolicyStore};
-use kmip_server::internals::store::{Memory, Store};
+use kmip_server::internals::store::Memory;
 use kmip_server::ttlv::{Reader, Tag, V1_0};
 use libfuzzer_sys::fuzz_target;
 
