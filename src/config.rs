@@ -33,6 +33,31 @@ impl AuthSuite {
         &[("Basic", Self::Basic), ("TLS1.2", Self::Tls12), ("TLS1.3", Self::Tls13)];
 }
 
+/// The oldest TLS version that the server accepts.
+///
+/// ```
+/// use kmip_server::{Config, TlsVersion};
+///
+/// let config = Config::builder("server.pem", "ca.pem").tls_minimum_version(TlsVersion::V1_0).build();
+/// assert!(config.tls_minimum_version < TlsVersion::V1_2);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.0.
+    V1_0,
+    /// TLS 1.1.
+    V1_1,
+    /// TLS 1.2.
+    #[default]
+    V1_2,
+}
+
+impl TlsVersion {
+    /// Every version with its name in the settings.
+    pub const NAMES: &'static [(&'static str, Self)] =
+        &[("1.0", Self::V1_0), ("1.1", Self::V1_1), ("1.2", Self::V1_2)];
+}
+
 /// The least severe level that is logged, with the names of Python's `logging`.
 ///
 /// ```
@@ -258,6 +283,10 @@ config! {
         port: u16 = Self::DEFAULT_PORT,
         /// The TLS versions.
         auth_suite: AuthSuite = AuthSuite::default(),
+        /// Whether OpenSSL serves the TLS clients that rustls cannot serve.
+        legacy_tls: bool = true,
+        /// The oldest TLS version; only clients that OpenSSL serves use one below 1.2.
+        tls_minimum_version: TlsVersion = TlsVersion::default(),
         /// Whether the running server applies changes in the policy directory.
         live_policies: bool = true,
         /// Whether client certificates need an extended key usage that contains client authentication.
@@ -296,7 +325,7 @@ config! {
         response_timeout: Duration = Self::DEFAULT_RESPONSE_TIMEOUT,
     }
     lists {
-        /// The cipher suites that restrict TLS, by standard or OpenSSL names; empty for all supported suites.
+        /// The cipher suites of TLS, by standard or OpenSSL names, or as cipher strings of OpenSSL; empty for the defaults.
         tls_cipher_suites: String,
         /// The authentication services, in the order in which the server asks them.
         auth_plugins: AuthPlugin,

@@ -21,6 +21,7 @@
 //! All features are enabled by default.
 //!
 //! - `http`: KMIP over HTTPS (TTLV, XML and JSON).
+//! - `legacy-tls`: OpenSSL for TLS clients that rustls cannot serve.
 //! - `slugs`: user groups from SLUGS services.
 //! - `certificates`: `run_server --make-certs` and `--demo`.
 //! - `log-file`: a log file; without it, `run_server` logs to standard error.
@@ -69,7 +70,7 @@ mod x509;
 pub use api::{Error, Server};
 pub use compatibility::Compatibility;
 pub use config::{
-    Announcement, AuthPlugin, AuthSuite, ClientEndpoint, Config, ConfigBuilder, Level, Section,
+    Announcement, AuthPlugin, AuthSuite, ClientEndpoint, Config, ConfigBuilder, Level, Section, TlsVersion,
 };
 pub use secret::Secret;
 pub use server::Shutdown;

@@ -84,7 +84,8 @@ fn what_the_server_would_do_is_told() {
     let pki = clean();
     let words = [
         "Listens on 127.0.0.1, a free port, for 1024 connections\n",
-        "Speaks TLS 1.2 and 1.3: TLS_AES_256_GCM_SHA384, ",
+        "Speaks TLS 1.2 and 1.3 with an EC certificate: TLS_AES_256_GCM_SHA384, ",
+        "Speaks TLS 1.2 by OpenSSL, for older clients, with an EC certificate: TLS_ECDHE_ECDSA_WITH_AES_256_GCM",
         "Shows CN=localhost in ",
         "Trusts clients by the certificates in ",
         "Keeps objects in memory only",
@@ -95,7 +96,7 @@ fn what_the_server_would_do_is_told() {
     for words in words {
         says(&pki, "", &[], words);
     }
-    says(&pki, "", &["-s", "TLS1.3"], "Speaks TLS 1.3: ");
+    says(&pki, "", &["-s", "TLS1.3"], "Speaks TLS 1.3 with an EC certificate: ");
     says(
         &pki,
         "[auth:slugs]\nenabled=True\nurl=http://127.0.0.1:1/slugs",
@@ -295,7 +296,26 @@ fn policies_addresses_suites_and_services_are_judged() {
     warns(&pki, "", &["-p", &taken.local_addr().unwrap().port().to_string()], "is in use now");
     // An address for documentation (RFC 5737), which no machine has.
     fails(&pki, "", &["-n", "192.0.2.1"], "cannot listen on 192.0.2.1");
-    warns(&pki, "tls_cipher_suites=AES128-SHA256", &[], "not offered: AES128-SHA256. None is left");
+    warns(&pki, "tls_cipher_suites=DES-CBC3-SHA", &[], "not offered: DES-CBC3-SHA. None is left");
+    warns(
+        &pki,
+        "tls_cipher_suites=AES128-SHA256",
+        &[],
+        "a server with an EC certificate cannot use AES128-SHA256",
+    );
+    warns(
+        &pki,
+        "tls_cipher_suites=AES128-SHA256\nlegacy_tls=False",
+        &[],
+        "not offered: TLS_RSA_WITH_AES_128_CBC",
+    );
+    warns(&pki, "tls_minimum_version=1.0", &[], "TLS 1.0 and 1.1 are insecure");
+    warns(
+        &pki,
+        "tls_minimum_version=1.1\nlegacy_tls=False",
+        &[],
+        "it has no effect, because legacy_tls is False",
+    );
     warns(&pki, "[auth:other]\nenabled=True", &[], "[auth:other]: there is no such authentication service");
     warns(
         &pki,

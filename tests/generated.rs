@@ -8,6 +8,7 @@ use std::path::Path;
 
 use kmip_server::internals::compatibility;
 use kmip_server::internals::config::Config;
+use kmip_server::internals::server::{LEGACY_SUITES, Offered, openssl_name};
 use kmip_server::internals::settings::options::{CERTIFICATE_OPTIONS, CommandOption, server_options};
 use kmip_server::internals::settings::{DefaultValue, OptionForm, SECTIONS, SETTINGS, SectionKind, Setting};
 
@@ -284,6 +285,31 @@ fn the_page_of_differences_has_a_row_for_every_difference() {
     }
     let page = "COMPATIBILITY.md";
     compare(page, &with_part(&read(page), "<!-- differences: begin -->", "<!-- differences: end -->", &text));
+}
+
+#[test]
+fn the_page_about_tls_lists_every_cipher_suite() {
+    let mut text = "| Cipher suite | Name in OpenSSL | Offered | By |\n|---|---|---|---|\n".to_owned();
+    let legacy = |name: &str| LEGACY_SUITES.iter().find(|suite| suite.name == name);
+    for suite in rustls::crypto::aws_lc_rs::default_provider().cipher_suites {
+        let name = suite.suite().as_str().unwrap().replace("TLS13_", "TLS_");
+        let by = if legacy(&name).is_some() { "rustls, OpenSSL" } else { "rustls" };
+        writeln!(text, "| `{name}` | `{}` | default | {by} |", openssl_name(&name)).unwrap();
+    }
+    for suite in LEGACY_SUITES {
+        if text.contains(&format!("`{}`", suite.name)) {
+            continue;
+        }
+        let offered = match suite.offered {
+            Offered::Always => "default",
+            Offered::OldVersions => "default with 1.0 or 1.1",
+            Offered::IfNamed => "if named",
+        };
+        writeln!(text, "| `{}` | `{}` | {offered} | OpenSSL |", suite.name, openssl_name(suite.name))
+            .unwrap();
+    }
+    let page = "docs/tls.md";
+    compare(page, &with_part(&read(page), "<!-- suites: begin -->", "<!-- suites: end -->", &text));
 }
 
 #[test]

@@ -43,6 +43,17 @@ fn pykmips_own_integration_tests_pass() {
 }
 
 #[test]
+fn pykmips_own_integration_tests_pass_over_rsa_key_exchange_with_cbc() {
+    let test = "test_pykmip_suites.py::test_pykmips_integration_tests_pass_over_a_suite_of_its_example";
+    assert!(passes(test), "what failed stands above");
+}
+
+#[test]
+fn serves_each_documented_cipher_suite_and_whatever_connects_to_pykmip() {
+    assert!(passes("test_tls_suites.py"), "what failed stands above");
+}
+
+#[test]
 fn pykmips_own_functional_tests_pass_with_a_slugs_service() {
     let test = "test_pykmip_suites.py::test_pykmips_functional_tests_pass";
     assert!(passes(test), "what failed stands above");

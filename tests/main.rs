@@ -42,6 +42,7 @@ mod interop;
 mod key_formats;
 mod key_use;
 mod kills;
+mod legacy_tls;
 mod lifecycle;
 mod limits;
 mod listener;

@@ -17,6 +17,7 @@ use kmip_server::ttlv::{Field, STORED, Tag, V1_2, Writer};
 
 use crate::corpus::{batches, dispatcher_on, message_of, objects, register, requests};
 use crate::harness::{Authority, Folder, self_signed_version_1};
+use crate::legacy_tls::hellos;
 
 /// Returns the seeds of each fuzz target, and the inputs for the dispatcher of the target `request`. `ca`
 /// issues the certificates.
@@ -39,6 +40,7 @@ fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ("fixture", fixture.collect()),
         ("corpus/request", light),
         ("corpus/ttlv", valid.clone()),
+        ("corpus/hello", hellos()),
         ("corpus/http", posts(&spelled)),
         ("corpus/object", objects().iter().map(|object| stored(&object.object)).collect()),
         ("corpus/key", keys().into_iter().chain(certificates.iter().cloned()).collect()),

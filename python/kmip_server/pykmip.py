@@ -31,7 +31,7 @@ _TYPES: Dict[str, Any] = {
     "compatibility": str,
 }
 
-# The OpenSSL names of the cipher suites of TLS 1.2 that the server has, most preferred first.
+# The OpenSSL names of the cipher suites of TLS 1.2 that the server offers, most preferred first.
 CIPHERS = (
     "ECDHE-ECDSA-AES256-GCM-SHA384",
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -39,6 +39,31 @@ CIPHERS = (
     "ECDHE-RSA-AES256-GCM-SHA384",
     "ECDHE-RSA-AES128-GCM-SHA256",
     "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES256-SHA384",
+    "ECDHE-RSA-AES256-SHA384",
+    "ECDHE-ECDSA-AES128-SHA256",
+    "ECDHE-RSA-AES128-SHA256",
+    "AES256-SHA256",
+    "AES128-SHA256",
+    "AES128-SHA",
+)
+
+# The OpenSSL names of the cipher suites of TLS 1.2 that the server offers only if they are named.
+NAMED_CIPHERS = (
+    "DHE-RSA-AES256-GCM-SHA384",
+    "DHE-RSA-AES128-GCM-SHA256",
+    "DHE-RSA-CHACHA20-POLY1305",
+    "DHE-RSA-AES256-SHA256",
+    "DHE-RSA-AES128-SHA256",
+    "ECDHE-ECDSA-AES256-SHA",
+    "ECDHE-RSA-AES256-SHA",
+    "ECDHE-ECDSA-AES128-SHA",
+    "ECDHE-RSA-AES128-SHA",
+    "DHE-RSA-AES256-SHA",
+    "DHE-RSA-AES128-SHA",
+    "AES256-GCM-SHA384",
+    "AES128-GCM-SHA256",
+    "AES256-SHA",
 )
 
 # The cipher suites of TLS 1.3 that the server has.
@@ -141,7 +166,8 @@ class AuthenticationSuite:
         only_1_2 = name == "TLS1.2"
         self._protocol = ssl.PROTOCOL_TLSv1_2 if only_1_2 else ssl.PROTOCOL_TLS_SERVER
         wanted = {_openssl_name(suite) for suite in cipher_suites}
-        self._cipher_suites = ":".join([name for name in CIPHERS if name in wanted] or CIPHERS)
+        named = [name for name in CIPHERS + NAMED_CIPHERS if name in wanted]
+        self._cipher_suites = ":".join(named or CIPHERS)
 
     def __getattr__(self, name: str) -> NoReturn:
         raise missing("the authentication suite", name)
@@ -158,7 +184,8 @@ class AuthenticationSuite:
 def _openssl_name(suite: str) -> str:
     """Returns the OpenSSL name of a cipher suite, given that name or the standard's."""
     name = suite.replace("TLS_", "", 1).replace("_WITH_", "_").replace("AES_", "AES")
-    name = name.replace("_POLY1305_SHA256", "_POLY1305")
+    name = name.replace("_POLY1305_SHA256", "_POLY1305").replace("_CBC", "")
+    name = name[4:] if name.startswith("RSA_") else name
     return name.replace("_", "-")
 
 

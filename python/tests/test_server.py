@@ -98,6 +98,9 @@ def test_named_cipher_suites_are_those_of_the_suite(arguments):
     names = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,ECDHE-ECDSA-CHACHA20-POLY1305,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
     suite = KmipServer(**{**arguments, "tls_cipher_suites": names}).auth_suite
     assert suite.ciphers == "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305"
+    names = "TLS_RSA_WITH_AES_128_CBC_SHA256,DHE-RSA-AES128-SHA,TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384,DES-CBC3-SHA"
+    suite = KmipServer(**{**arguments, "tls_cipher_suites": names}).auth_suite
+    assert suite.ciphers == "ECDHE-RSA-AES256-SHA384:AES128-SHA256:DHE-RSA-AES128-SHA"
 
 
 def test_start_uses_an_assigned_authentication_suite(arguments, pki):

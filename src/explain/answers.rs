@@ -13,9 +13,12 @@ explanations! {
             "The client certificate has no path to a certificate in ca_path", "Add its CA to the file of ca_path";
         EXPIRED "expired", "… Expired",
             "The client certificate, or a CA certificate in its path, has expired", "Renew it";
+        NO_VERSION "no-tls-version", "the TLS handshake failed: the client offers TLS … at most",
+            "The client supports only TLS versions that the settings exclude",
+            "Update the client, or set tls_minimum_version or auth_suite as the message says";
         NO_CIPHER_SUITE "no-cipher-suite", "… no cipher suite",
-            "The client offers only cipher suites without forward secrecy",
-            "Enable ECDHE with AES-GCM, or TLS 1.3, in the client";
+            "The client offers only cipher suites that the server lacks, or that the server's certificate cannot serve",
+            "Compare both at logging_level=DEBUG; docs/tls.md lists the server's, which tls_cipher_suites and legacy_tls restrict";
         NO_EXTENDED_KEY_USAGE "no-extended-key-usage",
             "The client certificate is refused: … no extended key usage",
             "enable_tls_client_auth requires client authentication in the extended key usage",

@@ -140,6 +140,8 @@ impl Explained for TlsError {
             Self::BadKey { .. } => starts::BAD_KEY,
             Self::Mismatch { .. } => starts::KEY_MISMATCH,
             Self::Rustls(_) => starts::INTERNAL,
+            #[cfg(feature = "legacy-tls")]
+            Self::OpenSsl(_) => starts::INTERNAL,
         }
     }
 }

@@ -16,7 +16,7 @@ use x509_cert::der::Decode;
 use x509_cert::der::oid::db::rfc5280::{ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
-use super::tls::{Offer, TlsConfig};
+use super::tls::{Identity, KeyType, TlsConfig};
 use super::{Error, IN_MEMORY, addresses, audit, authority, key_files, server_information, tls, trust};
 use crate::config::{Config, Level};
 use crate::engine::pykmip_import;
@@ -108,16 +108,20 @@ impl Report {
 
     /// Checks certificates and TLS settings. Returns the server's certificate.
     fn tls(&mut self, config: &Config) -> Option<CertificateDer<'static>> {
-        let Offer { versions, cipher_suites, warning } = tls::offer(config);
-        self.fact(format!("Speaks TLS {versions}: {}", cipher_suites.join(", ")));
-        self.warnings.extend(warning);
         let path = &config.certificate_path;
         let (chain, chain_error) = split(tls::certificates("certificate_path", path));
         let (trusted, trusted_error) = split(tls::certificates("ca_path", &config.ca_path));
         let identity = match chain_error {
             Some(error) => Err(error),
-            None => tls::identity(config, chain.clone()),
+            None => Identity::read(config, chain.clone()),
         };
+        // Without a certificate, the report shows what each type of certificate would serve.
+        let keys = identity.as_ref().map_or_else(|_| KeyType::ALL.to_vec(), |it| vec![it.key_type()]);
+        for key in keys {
+            let selection = tls::select(config, key);
+            self.facts.extend(selection.describe(config, key));
+            self.warnings.extend(selection.warnings);
+        }
         let outcome = identity.and_then(|identity| match trusted_error {
             Some(error) => Err(error),
             None => TlsConfig::new(config, identity, trusted.clone(), Arc::default()),

@@ -19,7 +19,7 @@ use super::http::{self, Encoding, Rejection, RequestError};
 use super::memory_quota::{MemoryQuota, MeteredReader, Reservation, quota_exceeded};
 use super::noise::Kind;
 use super::registry::{Admission, Displaced, MAX_HANDSHAKES, Slot};
-use super::tls::{self, Timeouts, TlsConfig, TlsStream, linger};
+use super::tls::{self, Accepted, Timeouts, TlsConfig, TlsStream, linger};
 
 /// The largest request buffer that an idle connection retains: a common request fits.
 const RETAINED_BUFFER: usize = 16 * 1024;
@@ -96,7 +96,9 @@ pub(super) fn serve(
     let target = Peer::new(address, number, None);
     let target = target.log_target();
     match tls::accept(socket, &config.tls, config.timeouts) {
-        Ok(stream) => run_session(stream, socket, address, number, config, slot),
+        Ok(Accepted::Rustls(stream)) => run_session(*stream, socket, address, number, config, slot),
+        #[cfg(feature = "legacy-tls")]
+        Ok(Accepted::OpenSsl(stream)) => run_session(stream, socket, address, number, config, slot),
         Err(_) if slot.is_displaced() => {
             if slot.registry().allows_line(Kind::NoSession) {
                 log::info!(
@@ -105,9 +107,12 @@ pub(super) fn serve(
                 );
             }
         }
-        Err(cause) => {
+        Err(failure) => {
             if slot.registry().allows_line(Kind::NoSession) {
-                log::info!(target: target, "No session with {address}: {cause}");
+                log::info!(target: target, "No session with {address}: {failure}");
+                if let Some(hello) = &failure.hello {
+                    log::debug!(target: target, "What {address} offers: {}", hello.describe());
+                }
             }
             linger(socket);
         }
@@ -132,8 +137,13 @@ fn run_session(
     }
     let peer = Peer::new(address, number, certificate);
     let (version, suite) = (stream.version(), stream.cipher_suite());
+    let legacy = if tls::is_legacy(&suite) { ", a legacy cipher suite" } else { "" };
     let resumed = if stream.is_resumed() { ", resumed" } else { "" };
-    log::info!(target: target, "Starting session: {} for {address}, {version}, {suite}{resumed}", peer.session);
+    log::info!(
+        target: target,
+        "Starting session: {} for {address}, {version}, {suite}{legacy}{resumed}",
+        peer.session
+    );
     let end = answer(&mut stream, &peer, config, slot);
     let end = if slot.is_displaced() { SessionEnd::Displaced } else { end };
     stream.close();

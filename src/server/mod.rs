@@ -43,7 +43,7 @@ pub use authority::Error as AuthorityError;
 pub use key_files::ExposedKey;
 pub use registry::{MAX_HANDSHAKES, Shutdown};
 pub use status::{Observer, PERIOD as STATUS_PERIOD};
-pub use tls::Error as TlsError;
+pub use tls::{ClientHello, Error as TlsError, KeyType, LEGACY_SUITES, LegacySuite, Offered, openssl_name};
 pub use trust::Trust;
 
 use crate::auth::{Authenticator, Service};

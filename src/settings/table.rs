@@ -165,24 +165,38 @@ pub const SETTINGS: &[Setting] = &[
         since: "0.1.0",
     },
     Setting {
+        name: "legacy_tls",
+        option: OptionForm::None,
+        kind: Kind::Boolean(|config| &mut config.legacy_tls),
+        default: DefaultValue::Value,
+        example: None,
+        help: "Whether clients without a modern TLS cipher suite can connect, as to PyKMIP's server.",
+        details: "OpenSSL serves the clients that rustls cannot serve: with RSA key exchange or CBC, or with other key \
+                  exchange groups. docs/tls.md lists the suites. With False, only rustls serves clients. With auth_suite \
+                  TLS1.3, the setting has no effect.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "tls_minimum_version",
+        option: OptionForm::None,
+        kind: Kind::TlsVersion(|config| &mut config.tls_minimum_version),
+        default: DefaultValue::Value,
+        example: None,
+        help: "The oldest TLS version: 1.2, or 1.1 or 1.0 for appliances that support nothing newer.",
+        details: "TLS 1.0 and 1.1 are insecure, and the server warns of them at its start. They need legacy_tls.",
+        since: "0.1.0",
+    },
+    Setting {
         name: "tls_cipher_suites",
         option: OptionForm::None,
         kind: Kind::Names(|config| &mut config.tls_cipher_suites),
-        default: DefaultValue::Unset("the server offers every suite of the list below"),
+        default: DefaultValue::Unset("the server offers the suites that docs/tls.md lists"),
         example: None,
-        help: "The TLS cipher suites to offer, by their standard or OpenSSL names.",
-        details: "The log warns of unknown suites. If no known suite remains, the server offers all of these:\n    \
-                  TLS_AES_256_GCM_SHA384\n    \
-                  TLS_AES_128_GCM_SHA256\n    \
-                  TLS_CHACHA20_POLY1305_SHA256\n    \
-                  TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384\n    \
-                  TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\n    \
-                  TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256\n    \
-                  TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384\n    \
-                  TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n    \
-                  TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256\n\
-                  A list without TLS 1.3 suites (the first three) disables TLS 1.3; a list of TLS 1.3 suites only \
-                  disables TLS 1.2.",
+        help: "The TLS cipher suites to offer, by their standard or OpenSSL names, or as OpenSSL cipher strings.",
+        details: "The server offers exactly these suites. The log warns of names that it cannot offer; if no suite remains \
+                  that the server's certificate can serve, the server offers the suites of the default. A list of names \
+                  without TLS 1.3 suites disables TLS 1.3; a list of TLS 1.3 suites only disables TLS 1.2. A cipher \
+                  string such as HIGH:!aNULL keeps the suites of TLS 1.3.",
         since: "0.1.0",
     },
     Setting {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::compatibility::Compatibility;
-use crate::config::{AuthSuite, ClientEndpoint, Config, Level};
+use crate::config::{AuthSuite, ClientEndpoint, Config, Level, TlsVersion};
 
 /// The field of [`Config`] that a setting fills.
 type Field<T> = fn(&mut Config) -> &mut T;
@@ -30,6 +30,8 @@ pub enum Kind {
     Boolean(Field<bool>),
     /// A set of TLS versions.
     AuthSuite(Field<AuthSuite>),
+    /// The oldest TLS version.
+    TlsVersion(Field<TlsVersion>),
     /// PyKMIP's or the standard's behaviour, in any case.
     Compatibility(Field<Compatibility>),
     /// A logging level, in any case.
@@ -103,6 +105,7 @@ impl Kind {
             Self::Number(_) | Self::Bytes(_) => "a number",
             Self::Boolean(_) => "True or False",
             Self::AuthSuite(_) => "Basic, TLS1.2 or TLS1.3",
+            Self::TlsVersion(_) => "1.0, 1.1 or 1.2",
             Self::Compatibility(_) => "PyKMIP or Standard",
             Self::Level(_) => "DEBUG, INFO, WARNING, ERROR or CRITICAL",
             Self::File(_) | Self::OptionalFile(_) => "the path of an existing file",
@@ -130,6 +133,10 @@ impl Kind {
             Self::Boolean(field) => *field(config) = boolean(value).ok_or_else(expected)?,
             Self::AuthSuite(field) => {
                 let found = AuthSuite::NAMES.iter().find(|(name, _)| *name == value);
+                *field(config) = found.ok_or_else(expected)?.1;
+            }
+            Self::TlsVersion(field) => {
+                let found = TlsVersion::NAMES.iter().find(|(name, _)| *name == value);
                 *field(config) = found.ok_or_else(expected)?.1;
             }
             Self::Compatibility(field) => {
@@ -167,6 +174,7 @@ impl Kind {
             Self::Bytes(field) => field(config).to_string(),
             Self::Boolean(field) => (if *field(config) { "True" } else { "False" }).to_owned(),
             Self::AuthSuite(field) => name_of(AuthSuite::NAMES, *field(config)),
+            Self::TlsVersion(field) => name_of(TlsVersion::NAMES, *field(config)),
             Self::Compatibility(field) => field(config).to_string(),
             Self::Level(field) => name_of(Level::NAMES, *field(config)),
             Self::File(field) | Self::Path(field) => path(field(config)),

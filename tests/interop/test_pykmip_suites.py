@@ -33,6 +33,28 @@ POLICY = """
 }}}
 """
 
+# The suites of the settings file on PyKMIP's page.
+EXAMPLE_SUITES = """
+    TLS_RSA_WITH_AES_128_CBC_SHA256
+    TLS_RSA_WITH_AES_256_CBC_SHA256
+    TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"""
+
+# Makes each client of a Python offer one suite.
+CLIENT_SUITE = """
+import ssl
+
+plain = ssl.SSLContext.__new__
+
+
+def limited(*arguments, **options):
+    context = plain(*arguments, **options)
+    context.set_ciphers("AES128-SHA256:@SECLEVEL=0")
+    return context
+
+
+ssl.SSLContext.__new__ = limited
+"""
+
 GROUPS = "John Doe,Group A\nJane Doe,Group A\nJane Doe,Group B\nJohn Smith,Group B\n"
 
 
@@ -50,6 +72,20 @@ def test_pykmips_integration_tests_pass(start, tmp_path, suite):
     files = ["integration/services/test_integration.py", "integration/services/test_proxykmipclient.py"]
     outcomes, output = pykmip_suites.run(files, tmp_path)
     judge(outcomes, 37, suite, output, server)
+
+
+def test_pykmips_integration_tests_pass_over_a_suite_of_its_example(start, tmp_path, monkeypatch):
+    """The settings are those of PyKMIP's page; a client of Python offers the suite only at security level 0."""
+    server = start(suite="TLS1.2", settings={"tls_cipher_suites": EXAMPLE_SUITES})
+    server.client_config(tmp_path / ".pykmip" / "pykmip.conf")
+    (tmp_path / "sitecustomize.py").write_text(CLIENT_SUITE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    files = ["integration/services/test_integration.py", "integration/services/test_proxykmipclient.py"]
+    outcomes, output = pykmip_suites.run(files, tmp_path)
+    judge(outcomes, 37, "AES128-SHA256", output, server)
+    log = server.log.read_text()
+    sessions = [line for line in log.splitlines() if "Starting session" in line]
+    assert sessions and all("TLS_RSA_WITH_AES_128_CBC_SHA256" in line for line in sessions), sessions
 
 
 def test_pykmips_functional_tests_pass(start, tmp_path, suite):

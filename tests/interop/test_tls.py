@@ -89,7 +89,7 @@ def test_accepts_it_where_the_check_is_switched_off(start, pki):
 def test_serves_with_a_list_of_suites_that_it_has_none_of(start, pki, is_reference):
     if is_reference:
         pytest.skip("PyKMIP then shares no suite with a current client")
-    suites = "\n    TLS_RSA_WITH_AES_128_CBC_SHA256\n    AES256-SHA256"
+    suites = "\n    TLS_RSA_WITH_3DES_EDE_CBC_SHA\n    TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"
     server = start(settings={"tls_cipher_suites": suites})
     as_person(server, pki)
 

@@ -5,16 +5,25 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+#[cfg(feature = "legacy-tls")]
+use rsa::pkcs8::PrivateKeyInfo;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pemfile::Item;
 use x509_cert::der::Decode;
-use x509_cert::spki::SubjectPublicKeyInfoRef;
+use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::oid::db::DB;
+#[cfg(feature = "legacy-tls")]
+use x509_cert::der::{Encode, referenced::OwnedToRef};
+use x509_cert::spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
+use super::super::LOG;
+#[cfg(feature = "legacy-tls")]
+use super::openssl_errors::Reasons;
+use super::suites::KeyType;
 use crate::config::Config;
-use crate::server::LOG;
 
 /// The reason for which TLS cannot be offered. Each variant names the setting and the file.
 #[derive(Debug)]
@@ -57,8 +66,8 @@ pub enum Error {
     BadKey {
         /// The file.
         path: PathBuf,
-        /// The reason.
-        cause: rustls::Error,
+        /// The type of the key in the certificate, such as `id-Ed448`.
+        key: String,
     },
     /// The private key does not belong to the certificate.
     Mismatch {
@@ -69,6 +78,9 @@ pub enum Error {
     },
     /// rustls refuses the settings.
     Rustls(rustls::Error),
+    /// OpenSSL refuses the settings.
+    #[cfg(feature = "legacy-tls")]
+    OpenSsl(Reasons),
 }
 
 impl fmt::Display for Error {
@@ -94,9 +106,12 @@ impl fmt::Display for Error {
                 "the setting 'key_path' is missing, and {}, the file of certificate_path, holds no private key",
                 path.display()
             ),
-            Self::BadKey { path, cause } => {
-                write!(f, "key_path: the private key in {} cannot be used: {cause}", path.display())
-            }
+            Self::BadKey { path, key } => write!(
+                f,
+                "key_path: the private key in {} cannot be used: the certificate is for a key of type {key}; the server \
+                 supports RSA from 2048 bits on, P-256, P-384, P-521 and Ed25519",
+                path.display()
+            ),
             Self::Mismatch { key, certificate } => write!(
                 f,
                 "key_path: the private key in {} is not the one of the certificate in {}",
@@ -104,41 +119,90 @@ impl fmt::Display for Error {
                 certificate.display()
             ),
             Self::Rustls(cause) => write!(f, "TLS cannot be offered: {cause}"),
+            #[cfg(feature = "legacy-tls")]
+            Self::OpenSsl(cause) => write!(
+                f,
+                "OpenSSL cannot use the server's certificate and key: {cause}; replace them, or set legacy_tls to False"
+            ),
         }
     }
 }
 
 impl std::error::Error for Error {}
 
-/// Combines the server's certificate chain, which is not empty, with its private key.
-///
-/// The check that both belong together is here, because rustls' own constructor refuses X.509 version 1.
-///
-/// # Errors
-/// Returns [`Error`] if certificate or key cannot be used.
-pub(in crate::server) fn identity(
-    config: &Config,
-    chain: Vec<CertificateDer<'static>>,
-) -> Result<CertifiedKey, Error> {
-    let path = &config.certificate_path;
-    let leaf = chain.first().ok_or_else(|| no_certificate("certificate_path", path))?;
-    let bad = |cause| Error::BadCertificate { setting: "certificate_path", path: path.clone(), cause };
-    let leaf = x509_cert::Certificate::from_der(leaf).map_err(bad)?.tbs_certificate;
-    if leaf.validity.not_after.to_system_time() < SystemTime::now() {
-        log::warn!(
-            target: LOG,
-            "The server's certificate in {} has expired; clients refuse it until it is replaced.",
-            path.display()
-        );
+/// The server's certificate chain with its private key.
+pub(in crate::server) struct Identity {
+    pub(super) certified: CertifiedKey,
+    /// The private key, DER, in any of its three forms.
+    #[cfg(feature = "legacy-tls")]
+    pub(super) key: Zeroizing<Vec<u8>>,
+}
+
+impl Identity {
+    /// Combines the certificate chain, which is not empty, with its private key.
+    ///
+    /// The check that both belong together is here, because rustls' own constructor refuses X.509 version 1.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if certificate or key cannot be used.
+    pub(in crate::server) fn read(
+        config: &Config,
+        chain: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, Error> {
+        let path = &config.certificate_path;
+        let leaf = chain.first().ok_or_else(|| no_certificate("certificate_path", path))?;
+        let bad = |cause| Error::BadCertificate { setting: "certificate_path", path: path.clone(), cause };
+        let leaf = x509_cert::Certificate::from_der(leaf).map_err(bad)?.tbs_certificate;
+        if leaf.validity.not_after.to_system_time() < SystemTime::now() {
+            log::warn!(
+                target: LOG,
+                "The server's certificate in {} has expired; clients refuse it until it is replaced.",
+                path.display()
+            );
+        }
+        let key_path = config.key_path.as_ref().unwrap_or(path);
+        let key = private_key(key_path, config.key_path.is_some())?;
+        #[cfg(feature = "legacy-tls")]
+        let der = complete_der(&key, &leaf.subject_public_key_info).map_err(bad)?;
+        let key = aws_lc_rs::default_provider().key_provider.load_private_key(key);
+        let info = &leaf.subject_public_key_info;
+        let key = key.map_err(|_| Error::BadKey { path: key_path.clone(), key: key_type_name(info) })?;
+        if !belongs(&*key, info.subject_public_key.raw_bytes()) {
+            return Err(Error::Mismatch { key: key_path.clone(), certificate: path.clone() });
+        }
+        Ok(Self {
+            certified: CertifiedKey::new(chain, key),
+            #[cfg(feature = "legacy-tls")]
+            key: der,
+        })
     }
-    let key_path = config.key_path.as_ref().unwrap_or(path);
-    let key = private_key(key_path, config.key_path.is_some())?;
-    let key = aws_lc_rs::default_provider().key_provider.load_private_key(key);
-    let key = key.map_err(|cause| Error::BadKey { path: key_path.clone(), cause })?;
-    if !belongs(&*key, leaf.subject_public_key_info.subject_public_key.raw_bytes()) {
-        return Err(Error::Mismatch { key: key_path.clone(), certificate: path.clone() });
+
+    /// Returns the type of the key.
+    pub(in crate::server) fn key_type(&self) -> KeyType {
+        KeyType::of(self.certified.key.algorithm())
     }
-    Ok(CertifiedKey::new(chain, key))
+}
+
+/// Returns the DER of a private key. A key of the form SEC1 may lack its curve, which is that of the certificate.
+#[cfg(feature = "legacy-tls")]
+fn complete_der(
+    key: &PrivateKeyDer<'_>,
+    info: &SubjectPublicKeyInfoOwned,
+) -> Result<Zeroizing<Vec<u8>>, x509_cert::der::Error> {
+    let der = match key {
+        PrivateKeyDer::Sec1(key) => {
+            PrivateKeyInfo::new(info.algorithm.owned_to_ref(), key.secret_sec1_der()).to_der()?
+        }
+        key => key.secret_der().to_vec(),
+    };
+    Ok(Zeroizing::new(der))
+}
+
+/// Returns the name of a key's algorithm, or of its curve.
+fn key_type_name(info: &SubjectPublicKeyInfoOwned) -> String {
+    let curve = info.algorithm.parameters.as_ref().and_then(|it| it.decode_as::<ObjectIdentifier>().ok());
+    let identifier = curve.unwrap_or(info.algorithm.oid);
+    DB.by_oid(&identifier).map_or_else(|| identifier.to_string(), str::to_owned)
 }
 
 fn no_certificate(setting: &'static str, path: &Path) -> Error {

@@ -2,8 +2,16 @@
 //!
 //! [`super::trust`] decides which client certificates are trusted.
 
+#[cfg(feature = "legacy-tls")]
+mod cipher_string;
 mod failure;
 mod files;
+mod hello;
+mod legacy_suites;
+#[cfg(feature = "legacy-tls")]
+mod openssl_errors;
+#[cfg(feature = "legacy-tls")]
+mod openssl_stream;
 mod rustls_stream;
 mod suites;
 mod tickets;
@@ -17,22 +25,28 @@ use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ServerConfig};
 
-pub(super) use failure::Cause;
+pub(super) use failure::{Cause, Failure};
 pub use files::Error;
-pub(super) use files::{certificates, identity, items, read};
-pub(super) use suites::{Offer, offer};
+pub(super) use files::{Identity, certificates, items, read};
+pub use hello::ClientHello;
+pub use legacy_suites::{LEGACY_SUITES, LegacySuite, Offered, openssl_name};
+pub use suites::KeyType;
+pub(super) use suites::{is_legacy, select};
 pub(super) use wire::{Timeouts, linger};
 
 use super::LOG;
 use super::trust::Trust;
 use crate::config::Config;
 use crate::engine::IssuingKeys;
+use hello::suite_name;
+#[cfg(feature = "legacy-tls")]
+use openssl_stream::{OpenSslConfig, OpenSslStream};
 use rustls_stream::RustlsStream;
-use suites::{standard_name, suite_name, suites, versions};
+use suites::{standard_name, versions};
 use tickets::Tickets;
 use wire::Wire;
 
@@ -71,25 +85,59 @@ pub(super) trait TlsStream: Read {
     fn close(&mut self);
 }
 
-/// Completes the TLS handshake on an accepted socket.
+/// A TLS connection after the handshake, by the stack that serves it.
+pub(super) enum Accepted<'a> {
+    Rustls(Box<RustlsStream<'a>>),
+    #[cfg(feature = "legacy-tls")]
+    OpenSsl(OpenSslStream<'a>),
+}
+
+/// Completes the TLS handshake on an accepted socket. rustls serves all clients that it can serve, and OpenSSL the
+/// others.
 ///
 /// # Errors
-/// Returns the cause of a failed handshake.
+/// Returns the failure of the handshake.
 pub(super) fn accept<'a>(
     socket: &'a TcpStream,
     config: &TlsConfig,
     timeouts: Timeouts,
-) -> Result<RustlsStream<'a>, Cause> {
-    let stream = RustlsStream::accept(Wire::open(socket, timeouts)?, &config.server)?;
-    if stream.is_resumed() {
-        config.check_resumed(stream.peer_certificates())?;
+) -> Result<Accepted<'a>, Failure> {
+    let wire = Wire::open(socket, timeouts)?;
+    let Some(server) = &config.server else { return accept_legacy(wire, config) };
+    let mut stream = RustlsStream::new(wire, server)?;
+    match stream.handshake() {
+        Ok(()) if stream.is_resumed() => match config.check_resumed(stream.peer_certificates()) {
+            Ok(()) => Ok(Accepted::Rustls(Box::new(stream))),
+            Err(error) => Err(error.into()),
+        },
+        Ok(()) => Ok(Accepted::Rustls(Box::new(stream))),
+        #[cfg(feature = "legacy-tls")]
+        Err(cause) if config.openssl.is_some() && stream.rewind_for(&cause) => {
+            accept_legacy(stream.into_wire(), config)
+        }
+        Err(cause) => Err(stream.fail(cause)),
     }
-    Ok(stream)
+}
+
+/// Completes the handshake of a client that rustls cannot serve.
+#[cfg(feature = "legacy-tls")]
+fn accept_legacy<'a>(wire: Wire<'a>, config: &TlsConfig) -> Result<Accepted<'a>, Failure> {
+    let Some(openssl) = &config.openssl else { return Err(Cause::NoCommonSuite.into()) };
+    OpenSslStream::accept(wire, openssl).map(Accepted::OpenSsl)
+}
+
+#[cfg(not(feature = "legacy-tls"))]
+fn accept_legacy<'a>(_: Wire<'a>, _: &TlsConfig) -> Result<Accepted<'a>, Failure> {
+    Err(Cause::NoCommonSuite.into())
 }
 
 /// The TLS configuration of a server, for accepted connections and for connections to client endpoints.
 pub(in crate::server) struct TlsConfig {
-    pub(in crate::server) server: Arc<ServerConfig>,
+    /// The configuration of rustls, unless the settings name no suite of it.
+    server: Option<Arc<ServerConfig>>,
+    /// The configuration of OpenSSL, unless the settings exclude it.
+    #[cfg(feature = "legacy-tls")]
+    openssl: Option<OpenSslConfig>,
     pub(in crate::server) client: Arc<ClientConfig>,
     trust: Arc<Trust>,
 }
@@ -101,7 +149,7 @@ impl TlsConfig {
     /// Returns [`Error`] if a file or a setting cannot be used.
     pub(in crate::server) fn load(config: &Config, issuing: Arc<IssuingKeys>) -> Result<Self, Error> {
         let chain = certificates("certificate_path", &config.certificate_path)?;
-        let identity = identity(config, chain)?;
+        let identity = Identity::read(config, chain)?;
         Self::new(config, identity, certificates("ca_path", &config.ca_path)?, issuing)
     }
 
@@ -111,26 +159,35 @@ impl TlsConfig {
     /// Returns [`Error`] if no certificate of `trusted` can be parsed, or rustls refuses the settings.
     pub(in crate::server) fn new(
         config: &Config,
-        identity: CertifiedKey,
+        identity: Identity,
         trusted: Vec<CertificateDer<'static>>,
         issuing: Arc<IssuingKeys>,
     ) -> Result<Self, Error> {
         let provider = aws_lc_rs::default_provider();
-        let identity = Arc::new(SingleCertAndKey::from(identity));
         let algorithms = provider.signature_verification_algorithms;
         let bad = |cause| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause };
         let trust = Trust::new(trusted, config.enable_tls_client_auth, algorithms, issuing).map_err(bad)?;
         let trust = Arc::new(trust);
-        let versions = versions(config.auth_suite);
-        let (suites, warning) = suites(&provider.cipher_suites, versions, &config.tls_cipher_suites);
-        if let Some(warning) = warning {
+        let selection = select(config, identity.key_type());
+        for warning in &selection.warnings {
             log::warn!(target: LOG, "{warning}");
         }
-        for suite in &suites {
-            log::debug!(target: LOG, "Cipher suite offered: {}", standard_name(*suite));
+        let names = selection.rustls.iter().copied().map(standard_name);
+        for name in names.chain(selection.openssl.iter().map(|&name| name.to_owned())) {
+            log::debug!(target: LOG, "Cipher suite offered: {name}");
         }
-        let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..provider });
-        let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        #[cfg(feature = "legacy-tls")]
+        let openssl = if selection.openssl.is_empty() {
+            None
+        } else {
+            let suites = selection.openssl.iter().copied();
+            let minimum = config.tls_minimum_version;
+            Some(OpenSslConfig::new(&identity, suites, minimum, Arc::clone(&trust)).map_err(Error::OpenSsl)?)
+        };
+        let identity = Arc::new(SingleCertAndKey::from(identity.certified));
+        let versions = versions(config.auth_suite);
+        let offering = |cipher_suites| Arc::new(CryptoProvider { cipher_suites, ..provider.clone() });
+        let mut client = ClientConfig::builder_with_provider(offering(selection.outgoing))
             .with_protocol_versions(versions)
             .map_err(Error::Rustls)?
             .dangerous()
@@ -138,17 +195,28 @@ impl TlsConfig {
             .with_client_cert_resolver(Arc::clone(&identity) as _);
         // Each connection must verify the listener's certificate, which a resumed session does not contain.
         client.resumption = Resumption::disabled();
-        let mut server = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .map_err(Error::Rustls)?
-            .with_client_cert_verifier(Arc::clone(&trust) as _)
-            .with_cert_resolver(Arc::new(LoggingResolver(identity)));
-        // The client stores the session, in a ticket: the server stores nothing that could grow. Ticket keys do not
-        // outlive the process, so no ticket outlives the settings under which it was issued.
-        server.session_storage = Arc::new(NoServerSessionStorage {});
-        server.ticketer = Arc::new(Tickets::default());
-        server.send_tls13_tickets = TICKETS;
-        Ok(Self { server: Arc::new(server), client: Arc::new(client), trust })
+        let server = if selection.rustls.is_empty() {
+            None
+        } else {
+            let mut server = ServerConfig::builder_with_provider(offering(selection.rustls))
+                .with_protocol_versions(versions)
+                .map_err(Error::Rustls)?
+                .with_client_cert_verifier(Arc::clone(&trust) as _)
+                .with_cert_resolver(Arc::new(LoggingResolver(identity)));
+            // The client stores the session, in a ticket: the server stores nothing that could grow. Ticket keys do
+            // not outlive the process, so no ticket outlives the settings under which it was issued.
+            server.session_storage = Arc::new(NoServerSessionStorage {});
+            server.ticketer = Arc::new(Tickets::default());
+            server.send_tls13_tickets = TICKETS;
+            Some(Arc::new(server))
+        };
+        Ok(Self {
+            server,
+            #[cfg(feature = "legacy-tls")]
+            openssl,
+            client: Arc::new(client),
+            trust,
+        })
     }
 
     /// Verifies the certificates of a client that resumed a session again: they come from the original handshake, and
@@ -167,7 +235,7 @@ impl TlsConfig {
 struct LoggingResolver(Arc<SingleCertAndKey>);
 
 impl ResolvesServerCert for LoggingResolver {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hello: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         if log::log_enabled!(target: LOG, log::Level::Debug) {
             let suites = hello.cipher_suites();
             let names: Vec<_> = suites.iter().take(MAX_NAMED).copied().map(suite_name).collect();

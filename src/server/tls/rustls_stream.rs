@@ -5,12 +5,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{Error, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 
 use super::TlsStream;
-use super::failure::Cause;
-use super::suites::suite_name;
+use super::failure::{Cause, Failure};
+use super::hello::{ClientHello, suite_name};
 use super::wire::Wire;
+
+/// A record of TLS 1.0 with the fatal alert protocol_version (RFC 5246 §7.2.2).
+const PROTOCOL_VERSION_ALERT: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
+
+const TLS_1_2: u16 = 0x0303;
 
 /// A TLS connection after the handshake.
 pub(in crate::server) struct RustlsStream<'a> {
@@ -19,23 +24,64 @@ pub(in crate::server) struct RustlsStream<'a> {
 }
 
 impl<'a> RustlsStream<'a> {
-    /// Completes the TLS handshake.
+    /// Prepares the handshake.
+    ///
+    /// # Errors
+    /// Returns the error of rustls if it cannot serve any connection.
+    pub(super) fn new(wire: Wire<'a>, config: &Arc<ServerConfig>) -> Result<Self, rustls::Error> {
+        let mut tls = ServerConnection::new(Arc::clone(config))?;
+        // A response of any length is buffered whole; it is in memory anyway.
+        tls.set_buffer_limit(None);
+        Ok(Self { tls, wire })
+    }
+
+    /// Completes the handshake. The alert of an error is not sent yet.
     ///
     /// # Errors
     /// Returns the cause of a failed handshake.
-    pub(super) fn accept(wire: Wire<'a>, config: &Arc<ServerConfig>) -> Result<Self, Cause> {
-        let mut tls = ServerConnection::new(Arc::clone(config)).map_err(Cause::from)?;
-        // A response of any length is buffered whole; it is in memory anyway.
-        tls.set_buffer_limit(None);
-        let mut stream = Self { tls, wire };
-        while stream.tls.is_handshaking() {
-            stream.flush_records()?;
-            if stream.tls.is_handshaking() {
-                stream.receive()?;
+    pub(super) fn handshake(&mut self) -> Result<(), Cause> {
+        while self.tls.is_handshaking() {
+            self.flush_records()?;
+            if self.tls.is_handshaking() {
+                self.receive()?;
             }
         }
-        stream.flush_records()?;
-        Ok(stream)
+        self.flush_records()?;
+        self.wire.end_handshake();
+        Ok(())
+    }
+
+    /// Returns the failure of the handshake, after its alert has been sent.
+    pub(super) fn fail(mut self, cause: Cause) -> Failure {
+        let hello = self.wire.client_hello();
+        let is_old = hello.as_deref().and_then(ClientHello::newest_version).is_some_and(|it| it < TLS_1_2);
+        // The first error is the one to report, whether or not its alert reaches the client.
+        let cause = match cause {
+            // rustls misses first what TLS 1.2 introduced.
+            Cause::Tls(Error::PeerIncompatible(_)) if is_old => {
+                drop(self.wire.write_all(&PROTOCOL_VERSION_ALERT));
+                Cause::NoCommonVersion
+            }
+            cause => {
+                drop(self.flush_records());
+                cause
+            }
+        };
+        Failure { cause, hello }
+    }
+
+    /// Lets another TLS stack read the client's hello, if it may serve a client that rustls refused for this cause and
+    /// the server has not answered.
+    #[cfg(feature = "legacy-tls")]
+    pub(super) fn rewind_for(&mut self, cause: &Cause) -> bool {
+        let is_suited = cause.may_suit_openssl() || (matches!(cause, Cause::NotTls) && self.wire.is_ssl2());
+        is_suited && self.wire.rewind()
+    }
+
+    /// Returns the bytes below TLS, without sending anything.
+    #[cfg(feature = "legacy-tls")]
+    pub(super) fn into_wire(self) -> Wire<'a> {
+        self.wire
     }
 
     /// Returns the certificates that the client sent, or that its session contains.
@@ -48,11 +94,7 @@ impl<'a> RustlsStream<'a> {
         if self.tls.read_tls(&mut self.wire)? == 0 {
             return Err(Cause::Closed);
         }
-        self.tls.process_new_packets().map(drop).map_err(|error| {
-            // The first error is the one to report, whether or not its alert reaches the client.
-            drop(self.flush_records());
-            error.into()
-        })
+        self.tls.process_new_packets().map(drop).map_err(Cause::from)
     }
 
     fn flush_records(&mut self) -> io::Result<()> {
@@ -118,7 +160,10 @@ impl Read for RustlsStream<'_> {
                 other => return other,
             }
             self.flush_records()?;
-            self.receive()?;
+            if let Err(cause) = self.receive() {
+                drop(self.flush_records());
+                return Err(cause.into());
+            }
         }
     }
 }

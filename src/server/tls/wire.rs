@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use rustix::net::sockopt;
 
 use super::super::deadline::DeadlineSocket;
+#[cfg(feature = "legacy-tls")]
+use super::hello::is_ssl2;
+use super::hello::{ClientHello, MAX_HELLO};
 
 /// The rate, in bytes per second, at which a client must read a response that takes longer than the response timeout.
 /// Without it, a client that reads single bytes could hold a response in memory for hours.
@@ -34,6 +37,27 @@ pub(super) struct Wire<'a> {
     timeouts: Timeouts,
     /// The time by which the handshake, or the request that has begun, must be complete.
     deadline: Option<Instant>,
+    first_flight: FirstFlight,
+}
+
+/// What the client sends before the server's first answer: its ClientHello, which another TLS stack can read again.
+#[derive(Debug, Default)]
+struct FirstFlight {
+    bytes: Vec<u8>,
+    /// The number of bytes that TLS has read.
+    position: usize,
+    /// Whether the server has answered, or the client sent more than a ClientHello may contain.
+    is_over: bool,
+}
+
+impl FirstFlight {
+    fn record(&mut self, received: &[u8]) {
+        self.is_over |= self.bytes.len() + received.len() > MAX_HELLO;
+        if !self.is_over {
+            self.bytes.extend_from_slice(received);
+            self.position = self.bytes.len();
+        }
+    }
 }
 
 impl<'a> Wire<'a> {
@@ -47,8 +71,38 @@ impl<'a> Wire<'a> {
         sockopt::set_socket_keepalive(tcp, true)?;
         sockopt::set_tcp_keepidle(tcp, KEEP_ALIVE)?;
         tcp.set_write_timeout(Some(timeouts.response))?;
-        let deadline = Some(Instant::now() + timeouts.handshake);
-        Ok(Self { socket: DeadlineSocket::new(tcp), records: RecordTracker::default(), timeouts, deadline })
+        Ok(Self {
+            socket: DeadlineSocket::new(tcp),
+            records: RecordTracker::default(),
+            timeouts,
+            deadline: Some(Instant::now() + timeouts.handshake),
+            first_flight: FirstFlight::default(),
+        })
+    }
+
+    /// Returns the client's hello, if the handshake has not ended.
+    pub(super) fn client_hello(&self) -> Option<Box<ClientHello>> {
+        ClientHello::read(&self.first_flight.bytes).map(Box::new)
+    }
+
+    /// Returns whether the client's hello has the format of SSL 2.0.
+    #[cfg(feature = "legacy-tls")]
+    pub(super) fn is_ssl2(&self) -> bool {
+        is_ssl2(&self.first_flight.bytes)
+    }
+
+    /// Lets TLS read again what the client has sent. Returns false if the server has answered already.
+    #[cfg(feature = "legacy-tls")]
+    pub(super) fn rewind(&mut self) -> bool {
+        if !self.first_flight.is_over {
+            self.first_flight.position = 0;
+        }
+        !self.first_flight.is_over
+    }
+
+    /// Releases what only the handshake needs.
+    pub(super) fn end_handshake(&mut self) {
+        self.first_flight = FirstFlight { is_over: true, ..FirstFlight::default() };
     }
 
     /// Starts to wait for the next request. `begun` states whether its first bytes have arrived already; otherwise
@@ -77,6 +131,12 @@ impl<'a> Wire<'a> {
 
 impl Read for Wire<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let first = &mut self.first_flight;
+        if first.position < first.bytes.len() {
+            let count = first.bytes.get(first.position..).unwrap_or_default().read(buffer)?;
+            first.position += count;
+            return Ok(count);
+        }
         // Part of a record is part of a request. A complete record need not be: TLS has messages of its own.
         let deadline = match self.deadline {
             None if self.records.is_between_records() => None,
@@ -85,17 +145,21 @@ impl Read for Wire<'_> {
         };
         self.socket.set_read_deadline(deadline);
         let count = self.socket.read(buffer)?;
-        self.records.advance(buffer.get(..count).unwrap_or_default());
+        let received = buffer.get(..count).unwrap_or_default();
+        self.records.advance(received);
+        self.first_flight.record(received);
         Ok(count)
     }
 }
 
 impl Write for Wire<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.first_flight.is_over = true;
         self.socket.write(bytes)
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.first_flight.is_over = true;
         self.socket.write_vectored(parts)
     }
 
