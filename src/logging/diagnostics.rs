@@ -4,16 +4,22 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Local};
-use log::{Level, Log, Metadata, Record};
+use log::{Level, Record};
+use log4rs::append::Append;
+use log4rs::config::{Appender, Config as LoggerConfig, Root};
+use log4rs::filter::{Filter, Response};
 
 use super::background::Background;
 use super::output::Output;
 use super::{Error, Rotation, destination, filter, is_ours, write_message};
 use crate::config::Config;
 
+/// The name of the appender in the configuration of log4rs.
+const APPENDER: &str = "diagnostics";
 /// Python's `asctime` without the milliseconds, in local time.
 const TIME_PATTERN: &str = "%Y-%m-%d %H:%M:%S";
 
@@ -28,9 +34,12 @@ pub fn init(config: &Config) -> Result<(), Error> {
     let mut output = Output::open(path, rotation).map_err(unwritable)?;
     let write = Box::new(move |lines: &mut String| output.append(lines));
     let log = Background::new(format!("the log {}", destination(path)), write, lost).map_err(unwritable)?;
-    log::set_boxed_logger(Box::new(Diagnostics(log))).map_err(|_| Error::AlreadySet)?;
-    log::set_max_level(filter(config.logging_level));
-    Ok(())
+    let appender =
+        Appender::builder().filter(Box::new(OwnMessages)).build(APPENDER, Box::new(Diagnostics(log)));
+    let root = Root::builder().appender(APPENDER).build(filter(config.logging_level));
+    let logger = LoggerConfig::builder().appender(appender).build(root);
+    let logger = logger.map_err(|error| unwritable(io::Error::other(error)))?;
+    log4rs::init_config(logger).map(drop).map_err(|_| Error::AlreadySet)
 }
 
 /// Returns the line that replaces lines which could not be written.
@@ -41,20 +50,26 @@ fn lost(count: u64) -> String {
     text
 }
 
-/// The logger.
+/// Rejects the messages of other packages.
+#[derive(Debug)]
+struct OwnMessages;
+
+impl Filter for OwnMessages {
+    fn filter(&self, record: &Record<'_>) -> Response {
+        if is_ours(record.target()) { Response::Neutral } else { Response::Reject }
+    }
+}
+
+/// The appender of log4rs that formats each message as a line, which a thread writes.
+#[derive(Debug)]
 struct Diagnostics(Background);
 
-impl Log for Diagnostics {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        is_ours(metadata.target())
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let mut text = String::with_capacity(160);
-            line(record, &mut text);
-            self.0.push(&text, record.level() <= Level::Warn);
-        }
+impl Append for Diagnostics {
+    fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {
+        let mut text = String::with_capacity(160);
+        line(record, &mut text);
+        self.0.push(&text, record.level() <= Level::Warn);
+        Ok(())
     }
 
     fn flush(&self) {
