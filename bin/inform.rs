@@ -1,11 +1,14 @@
-//! `--check-config` and `--explain`, which only print.
+//! `--check-config`, `--check-database` and `--explain`, which only print.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use kmip_server::internals::config::Config;
 use kmip_server::internals::explain::{self, Explained, Explanation};
 use kmip_server::internals::hardening;
 use kmip_server::internals::server::check::{self, StartError};
+use kmip_server::internals::settings::Settings;
+use kmip_server::internals::store::{self, KeyEncryptionKey};
 
 use super::command_line::{Failure, say};
 
@@ -34,6 +37,25 @@ pub(crate) fn check(config: &Config) -> Result<ExitCode, Failure> {
     say(&lines.join("\n"));
     let errors = if count == 1 { "error" } else { "errors" };
     Err(Failure::new(&format!("the server would not start: {count} {errors}"), explain::CHECK_FAILED))
+}
+
+/// Prints the faults of a database, which the settings may name a key for.
+pub(crate) fn check_database(path: &Path, settings: &Settings) -> Result<ExitCode, Failure> {
+    // The check reads the keys of all objects.
+    hardening::harden(0);
+    let (_, key) = settings.database();
+    let key = key.as_deref().map(KeyEncryptionKey::read).transpose()?;
+    let mut faults: u64 = 0;
+    let objects = store::check(path, key.as_ref(), &mut |fault| {
+        faults += 1;
+        say(&fault.to_string());
+    })?;
+    if faults == 0 {
+        return Ok(say(&format!("Checked {objects} objects in {}: no fault.", path.display())));
+    }
+    let text =
+        format!("checked {objects} objects in {}; the database is damaged: {faults} faults", path.display());
+    Err(Failure::new(&text, explain::DATABASE_DAMAGED))
 }
 
 /// Prints the explanation of a code, or all codes for `list`.

@@ -57,6 +57,9 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     if let Some(transfer) = transfer {
         return transfer.run(&settings).map(|text| say(&text));
     }
+    if let Some(path) = matches.opt_str(options::CHECK_DATABASE) {
+        return inform::check_database(Path::new(&path), &settings);
+    }
     let config = configured(settings)?;
     if matches.opt_present(options::CHECK_SETTINGS) {
         return Ok(say("The settings are valid."));

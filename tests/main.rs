@@ -14,6 +14,7 @@ mod backup;
 mod batches;
 mod certify;
 mod check;
+mod checksums;
 mod compatibility;
 mod conformance;
 mod constraints;

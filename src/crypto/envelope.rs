@@ -1,8 +1,11 @@
-//! Authenticated encryption of stored data: AES-256-GCM with a random nonce (NIST SP 800-38D).
+//! Authenticated encryption of stored data: AES-256-GCM with a random nonce (NIST SP 800-38D), and authentication of data
+//! that stays readable: HMAC with SHA-256.
 //!
 //! An envelope is a nonce of 12 bytes, the ciphertext, and a tag of 16 bytes.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, MAX_TAG_LEN, NONCE_LEN, Nonce, RandomizedNonceKey};
+use ring::hmac;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{Error, Purpose, random};
@@ -56,10 +59,53 @@ impl EnvelopeKey {
     }
 }
 
+/// The length of an authentication code in bytes.
+pub const AUTHENTICATION_LENGTH: usize = 32;
+
+/// A key that authenticates stored data.
+pub struct AuthenticationKey(hmac::Key);
+
+impl AuthenticationKey {
+    /// Derives the key for `purpose` from the bytes of an envelope key.
+    pub fn derive(key: &[u8; KEY_LENGTH], purpose: &[u8]) -> Self {
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), purpose);
+        Self(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
+    }
+
+    /// Returns the code of the concatenation of `parts`.
+    pub fn code<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; AUTHENTICATION_LENGTH] {
+        let mut context = hmac::Context::with_key(&self.0);
+        parts.into_iter().for_each(|part| context.update(part));
+        let mut code = [0; AUTHENTICATION_LENGTH];
+        code.copy_from_slice(context.sign().as_ref());
+        code
+    }
+
+    /// Whether two codes are equal, in constant time.
+    pub fn is_same(expected: &[u8; AUTHENTICATION_LENGTH], found: &[u8]) -> bool {
+        expected[..].ct_eq(found).into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::test::hex;
     use super::*;
+
+    #[test]
+    fn a_code_depends_on_key_purpose_and_data() {
+        let code = |key, purpose: &[u8], parts: &[&[u8]]| {
+            AuthenticationKey::derive(&[key; KEY_LENGTH], purpose).code(parts.iter().copied())
+        };
+        let one = code(7, b"purpose", &[b"a", b"bc"]);
+        assert_eq!(one, code(7, b"purpose", &[b"ab", b"c"]));
+        for other in
+            [code(8, b"purpose", &[b"abc"]), code(7, b"other", &[b"abc"]), code(7, b"purpose", &[b"abd"])]
+        {
+            assert!(!AuthenticationKey::is_same(&one, &other));
+        }
+        assert!(AuthenticationKey::is_same(&one, &one) && !AuthenticationKey::is_same(&one, &one[..31]));
+    }
 
     #[test]
     fn opens_only_what_was_sealed_with_the_same_key_and_additional_data() {

@@ -168,7 +168,10 @@ impl Explained for policy::Error {
 impl Explained for store::Error {
     fn explanation(&self) -> Explanation {
         match self {
-            Self::Damaged { .. } | Self::Missing { .. } => starts::DATABASE_DAMAGED,
+            Self::Damaged { .. }
+            | Self::Checksum { .. }
+            | Self::ServerStateChecksum { .. }
+            | Self::Missing { .. } => starts::DATABASE_DAMAGED,
             Self::Taken { .. } => starts::IDENTIFIER_TAKEN,
             Self::Key { .. } => starts::DATABASE_KEY,
             Self::NeedsKey { .. } => starts::DATABASE_SEALED,
@@ -233,6 +236,8 @@ impl Explained for std::io::Error {
 pub const COMMAND_LINE: Explanation = starts::COMMAND_LINE;
 /// The explanation of errors that `--check-config` finds.
 pub const CHECK_FAILED: Explanation = starts::CHECK_FAILED;
+/// The explanation of faults that `--check-database` finds.
+pub const DATABASE_DAMAGED: Explanation = starts::DATABASE_DAMAGED;
 /// The explanation of an unknown code.
 pub const NOT_EXPLAINED: Explanation = starts::NOT_EXPLAINED;
 /// The explanation of an export or import with a database in memory.

@@ -108,8 +108,8 @@ explanations! {
             "SQLite's write-ahead log needs shared memory, which many network file systems lack",
             "Put the database on a local disk";
         DATABASE_DAMAGED "database-damaged", "is damaged in the store",
-            "The record of an object is malformed: the disk or another program changed it",
-            "Restore the database from a backup";
+            "The record of an object is malformed, or its checksum does not match: the disk or another program changed it",
+            "List all damaged records with --check-database FILE, and restore the database from a backup";
         DATABASE_FAILED "database-failed", "the store failed to …",
             "SQLite failed: the disk is full or failing, or the file is damaged",
             "Read SQLite's message, check the free space and the health of the disk; restore a damaged file from a backup";

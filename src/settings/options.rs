@@ -62,6 +62,8 @@ pub const SEAL_KEY: &str = "seal-key";
 pub const CHECK_CONFIG: &str = "check-config";
 /// The option that checks the settings only.
 pub const CHECK_SETTINGS: &str = "check-settings";
+/// The option that verifies every record of a database.
+pub const CHECK_DATABASE: &str = "check-database";
 /// The option that explains an error.
 pub const EXPLAIN: &str = "explain";
 /// The option that ties the server to its standard input.
@@ -122,6 +124,13 @@ const OTHERS: &[CommandOption] = &[
         CHECK_SETTINGS,
         Argument::None,
         "Checks the settings, but not the contents of the files that they name, and exits.",
+        "0.1.0",
+    ),
+    row(
+        None,
+        CHECK_DATABASE,
+        Argument::Once("FILE"),
+        "Verifies every record of the database FILE, prints the damaged ones, and exits with 1 if there are any.",
         "0.1.0",
     ),
     row(

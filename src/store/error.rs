@@ -19,6 +19,16 @@ pub enum Error {
         /// The first fault in the bytes.
         why: crate::ttlv::Error,
     },
+    /// The checksum of a record does not match.
+    Checksum {
+        /// The object.
+        id: Id,
+    },
+    /// The checksum of the server state does not match.
+    ServerStateChecksum {
+        /// The name of the state.
+        name: String,
+    },
     /// The store has no object with this number.
     Missing {
         /// The object.
@@ -237,6 +247,15 @@ impl fmt::Display for Error {
             Self::Damaged { id, why } => {
                 write!(f, "object {id} is damaged in the store: {why}; restore the database from a backup")
             }
+            Self::Checksum { id } => write!(
+                f,
+                "object {id} is damaged in the store: its checksum does not match; restore the database from a backup"
+            ),
+            Self::ServerStateChecksum { name } => write!(
+                f,
+                "the server state {name:?} is damaged in the store: its checksum does not match; restore the database \
+                 from a backup"
+            ),
             Self::Missing { id } => write!(f, "the store has no object {id}"),
             Self::Taken { id } => write!(f, "the store already has an object {id}"),
             Self::GroupLost => f.write_str(

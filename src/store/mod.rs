@@ -25,7 +25,7 @@ pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Record, SortKey};
 pub use sealing::{DataKey, KeyEncryptionKey, Sealing};
-pub use sqlite::{Dump, Found, Inspection, Restore, Sqlite, inspect};
+pub use sqlite::{Dump, Fault, Found, Inspection, Restore, Sqlite, check, inspect};
 
 use crate::secret::Secret;
 

@@ -2,7 +2,8 @@
 //! data key.
 //!
 //! The data key is generated once per database and stored in it. To change the key encryption key, only the 32
-//! bytes of the data key are wrapped again. Attributes are not encrypted, because Locate searches them.
+//! bytes of the data key are wrapped again. Attributes are not encrypted, because Locate searches them; an authentication
+//! code protects them, with a key that is derived from the data key.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::{Error, Id, KeyProblem};
-use crate::crypto::envelope::{EnvelopeKey, KEY_LENGTH};
+use crate::crypto::envelope::{AuthenticationKey, EnvelopeKey, KEY_LENGTH};
 use crate::kmip::enums::ObjectType;
 use crate::secret::Secret;
 use crate::ttlv::{self, ItemType, Reader, STORED, Tag, Writer};
@@ -23,8 +24,11 @@ const SEALED: u32 = u32::MAX;
 /// The purpose of a data key. A key that was wrapped for one purpose does not unwrap for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealing {
-    /// Objects in a database.
+    /// Objects in a database, whose rows are authenticated.
     Database,
+    /// Objects in a database of schema version 5 or older, whose rows are not authenticated. A database that was brought up
+    /// to date has its data key for [`Sealing::Database`] only, so that nobody can declare it an old one.
+    OldDatabase,
     /// Lines of an export.
     Export,
 }
@@ -33,7 +37,8 @@ impl Sealing {
     /// Returns the additional authenticated data of the wrapped key.
     fn aad(self) -> &'static [u8] {
         match self {
-            Self::Database => b"kmip-server data key",
+            Self::Database => b"kmip-server data key of authenticated rows",
+            Self::OldDatabase => b"kmip-server data key",
             Self::Export => b"kmip-server export key",
         }
     }
@@ -76,10 +81,30 @@ impl KeyEncryptionKey {
         self.wrap(sealing, &key)
     }
 
-    /// Unwraps the data key of a database and wraps it with `new`.
+    /// Unwraps the data key of a database and wraps it with `new`, for the same purpose.
     pub(super) fn rewrap(&self, wrapped: &[u8], new: &Self) -> Result<Vec<u8>, Error> {
-        let key = self.unwrap(Sealing::Database, wrapped)?;
-        new.wrap(Sealing::Database, &key)
+        let (sealing, key) = self.unwrap_of_database(wrapped)?;
+        new.wrap(sealing, &key)
+    }
+
+    /// Wraps the data key of a database whose rows are now authenticated.
+    pub(super) fn authenticate(&self, wrapped: &[u8]) -> Result<Vec<u8>, Error> {
+        let (_, key) = self.unwrap_of_database(wrapped)?;
+        self.wrap(Sealing::Database, &key)
+    }
+
+    /// Unwraps the data key of a database.
+    ///
+    /// # Errors
+    /// Returns [`Error::Key`] if the data key was wrapped with another key.
+    pub(super) fn open_database(&self, wrapped: &[u8]) -> Result<DataKey, Error> {
+        let (sealing, key) = self.unwrap_of_database(wrapped)?;
+        DataKey::new(sealing, &key)
+    }
+
+    fn unwrap_of_database(&self, wrapped: &[u8]) -> Result<(Sealing, Zeroizing<[u8; KEY_LENGTH]>), Error> {
+        let key = self.unwrap(Sealing::Database, wrapped).map(|key| (Sealing::Database, key));
+        key.or_else(|_| Ok((Sealing::OldDatabase, self.unwrap(Sealing::OldDatabase, wrapped)?)))
     }
 
     /// Unwraps a data key.
@@ -88,7 +113,7 @@ impl KeyEncryptionKey {
     /// Returns [`Error::Key`] if the data key was wrapped with another key or for another purpose.
     pub fn open(&self, sealing: Sealing, wrapped: &[u8]) -> Result<DataKey, Error> {
         let key = self.unwrap(sealing, wrapped)?;
-        EnvelopeKey::new(&key).map(DataKey).map_err(|_| Error::Sealing)
+        DataKey::new(sealing, &key)
     }
 
     fn wrap(&self, sealing: Sealing, key: &[u8; KEY_LENGTH]) -> Result<Vec<u8>, Error> {
@@ -104,20 +129,40 @@ impl KeyEncryptionKey {
 }
 
 /// The key that seals the objects of a database or the lines of an export.
-pub struct DataKey(EnvelopeKey);
+pub struct DataKey {
+    envelope: EnvelopeKey,
+    authentication: AuthenticationKey,
+    sealing: Sealing,
+}
 
 impl DataKey {
+    fn new(sealing: Sealing, key: &[u8; KEY_LENGTH]) -> Result<Self, Error> {
+        let envelope = EnvelopeKey::new(key).map_err(|_| Error::Sealing)?;
+        let authentication = AuthenticationKey::derive(key, b"kmip-server rows");
+        Ok(Self { envelope, authentication, sealing })
+    }
+
+    /// Returns the key that authenticates the rows of the database.
+    pub(super) fn authentication(&self) -> &AuthenticationKey {
+        &self.authentication
+    }
+
+    /// Whether the rows of the database are authenticated.
+    pub(super) fn authenticates_rows(&self) -> bool {
+        self.sealing == Sealing::Database
+    }
+
     /// Seals `bytes` and binds them to `aad`.
     ///
     /// # Errors
     /// Returns [`Error::Sealing`] if the encryption fails.
     pub fn seal_bytes(&self, aad: &[u8], bytes: &[u8]) -> Result<Vec<u8>, Error> {
-        self.0.seal(aad, bytes).map_err(|_| Error::Sealing)
+        self.envelope.seal(aad, bytes).map_err(|_| Error::Sealing)
     }
 
     /// Returns the bytes that were sealed, or `None` if `sealed` was not sealed with this key and `aad`.
     pub fn open_bytes(&self, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        self.0.open(aad, sealed)
+        self.envelope.open(aad, sealed)
     }
 
     /// Seals the stored bytes of an object. The result has the TTLV form of an Opaque Object of the type [`SEALED`].
@@ -196,7 +241,7 @@ mod tests {
     use crate::ttlv::Field;
 
     fn data_key() -> DataKey {
-        DataKey(EnvelopeKey::new(&[9; KEY_LENGTH]).unwrap())
+        DataKey::new(Sealing::Database, &[9; KEY_LENGTH]).unwrap()
     }
 
     #[test]

@@ -117,14 +117,20 @@ impl Authority {
         Self { issuer: Mutex::new(Some(Arc::new(issuer))), keys: Arc::new(keys) }
     }
 
-    /// Returns the certificate of the server's own authority in `store`, in DER, or `None` if it was never used. An
-    /// unreadable one counts as missing: every use of it fails.
+    /// Returns the certificate of the server's own authority in `store`, in DER, or `None` if it was never used. A damaged
+    /// one counts as missing, after an ERROR line: every use of it fails, and the objects remain in service.
     ///
     /// # Errors
     /// Returns an error if the store fails.
     pub fn stored(store: &dyn Store) -> Result<Option<Vec<u8>>, store::Error> {
-        let stored = store.server_state(STATE_NAME)?;
-        Ok(stored.and_then(|stored| decode(&stored).ok()).map(|stored| stored.certificate))
+        match store.server_state(STATE_NAME) {
+            Ok(stored) => Ok(stored.and_then(|stored| decode(&stored).ok()).map(|stored| stored.certificate)),
+            Err(error @ (store::Error::ServerStateChecksum { .. } | store::Error::Sealing)) => {
+                log::error!(target: LOG, "The server's own certification authority cannot be used: {error}.");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Sets the certificate of the server's own authority, in DER, whose key no client may have in its chain.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{file, rows, schema, seal};
 use crate::secret::Secret;
-use crate::store::sealing::{DataKey, KeyEncryptionKey, Sealing};
+use crate::store::sealing::{DataKey, KeyEncryptionKey};
 use crate::store::{Error, Id, Record};
 
 /// A snapshot of all of a store. It does not block writers, but the write-ahead log grows until it is dropped.
@@ -29,10 +29,18 @@ impl Dump {
         let database = file::open_snapshot(path, schema::STEPS)?;
         let key = match (seal::wrapped_key(&database)?, key) {
             (None, _) => None,
-            (Some(wrapped), Some(key)) => Some(key.open(Sealing::Database, &wrapped)?),
+            (Some(wrapped), Some(key)) => Some(key.open_database(&wrapped)?),
             (Some(_), None) => return Err(Error::NeedsKey { path: path.to_owned() }),
         };
         Ok(Self { database, key })
+    }
+
+    pub(super) fn database(&self) -> &Connection {
+        &self.database
+    }
+
+    pub(super) fn key(&self) -> Option<&DataKey> {
+        self.key.as_ref()
     }
 
     /// Whether the objects are sealed.
@@ -62,14 +70,19 @@ impl Dump {
     /// # Errors
     /// Returns [`Error::Damaged`] if the object cannot be read, and an error if the store fails.
     pub fn next(&self, after: Id) -> Result<Option<Record>, Error> {
+        let Some(next) = self.next_id(after)? else { return Ok(None) };
+        let found = rows::read(&self.database, next, self.key.as_ref())?;
+        Ok(found.map(|(record, _)| record))
+    }
+
+    /// Returns the lowest number of an object above `after`, or `None`.
+    pub(super) fn next_id(&self, after: Id) -> Result<Option<Id>, Error> {
         let failed = |why| Error::sqlite("read an object", why);
         let Ok(after) = rows::number(after) else { return Ok(None) };
         let statement = "SELECT id FROM object WHERE id > ?1 ORDER BY id LIMIT 1";
         let next = self.database.prepare_cached(statement).map_err(failed)?;
         let next = { next }.query_row([after], |row| row.get::<_, i64>(0)).optional().map_err(failed)?;
-        let Some(next) = next else { return Ok(None) };
-        let found = rows::read(&self.database, Id(next.unsigned_abs()), self.key.as_ref())?;
-        Ok(found.map(|(record, _)| record))
+        Ok(next.map(|id| Id(id.unsigned_abs())))
     }
 
     /// Returns the names of the server state, in order.
@@ -110,7 +123,7 @@ impl Restore {
         let (key, seals) = match key {
             Some(key) => {
                 let (key, sealed) = seal::unlock_within(&database, key)?;
-                (Some(key), sealed.is_some())
+                (Some(key), sealed != seal::Change::None)
             }
             None if seal::wrapped_key(&database)?.is_some() => {
                 return Err(Error::NeedsKey { path: path.to_owned() });
@@ -174,7 +187,7 @@ mod tests {
         let folder = Folder::new();
         let path = folder.path("older");
         let record = add(&Sqlite::open(&path).unwrap(), key("kept"));
-        let older = "ALTER TABLE object DROP COLUMN credential; DROP TABLE own; PRAGMA user_version = 3";
+        let older = "ALTER TABLE object DROP COLUMN credential; ALTER TABLE object DROP COLUMN checksum; DROP TABLE own; PRAGMA user_version = 3";
         Connection::open(&path).unwrap().execute_batch(older).unwrap();
         let before = std::fs::read(&path).unwrap();
         let dump = Dump::open(&path, None).unwrap();

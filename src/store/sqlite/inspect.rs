@@ -13,7 +13,7 @@ use super::pykmip_import::{self, Complete};
 use super::{file, schema, seal};
 use crate::private_file;
 use crate::store::Error;
-use crate::store::sealing::{KeyEncryptionKey, Sealing};
+use crate::store::sealing::KeyEncryptionKey;
 
 /// The result of an inspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub fn inspect(
     let (_, version) = schema::stamps(&database).map_err(failed)?;
     let is_sealed = match (seal::wrapped_key(&database)?, key) {
         (None, _) => false,
-        (Some(wrapped), Some(key)) => key.open(Sealing::Database, &wrapped).map(|_| true)?,
+        (Some(wrapped), Some(key)) => key.open_database(&wrapped).map(|_| true)?,
         (Some(_), None) => return Err(Error::NeedsKey { path: path.to_owned() }),
     };
     let objects = if has_log && !has_index { None } else { Some(count(&database).map_err(failed)?) };

@@ -6,6 +6,8 @@
 //! accepted.
 
 mod cache;
+mod check;
+mod checksum;
 mod columns;
 mod committed;
 mod dump;
@@ -38,6 +40,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+pub use self::check::{Fault, check};
 pub use self::dump::{Dump, Restore};
 pub use self::inspect::{Inspection, inspect};
 pub use self::pykmip_import::{Complete, Found};

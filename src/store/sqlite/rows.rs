@@ -10,6 +10,7 @@ use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params, params_from_iter};
 use zeroize::Zeroizing;
 
+use super::checksum::{Checksum, Content};
 use super::columns::{self, Columns, INITIAL_DATE};
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
@@ -26,7 +27,8 @@ pub(super) fn read(
     key: Option<&DataKey>,
 ) -> Result<Option<(Record, usize)>, Error> {
     let Ok(number) = number(id) else { return Ok(None) };
-    let statement = "SELECT owner, credential, object_type, attributes, object FROM object WHERE id = ?1";
+    let statement =
+        "SELECT owner, credential, object_type, attributes, object, checksum FROM object WHERE id = ?1";
     let row = database
         .prepare_cached(statement)
         .and_then(|mut statement| statement.query_row([number], |row| Ok(decode(id, row, key))).optional());
@@ -60,10 +62,21 @@ pub(super) fn server_state(
     name: &str,
     key: Option<&DataKey>,
 ) -> Result<Option<Secret>, Error> {
-    let found = database
-        .prepare_cached("SELECT value FROM own WHERE name = ?1")
-        .and_then(|mut statement| statement.query_row([name], |row| row.get::<_, Vec<u8>>(0)).optional());
-    let found = found.map_err(|why| Error::sqlite("read the server state", why))?.map(Secret::new);
+    let found = database.prepare_cached("SELECT value, checksum FROM own WHERE name = ?1").and_then(
+        |mut statement| {
+            let read = |row: &SqlRow<'_>| {
+                let value = Secret::new(row.get(0)?);
+                let content = Content::ServerState { name, value: value.expose() };
+                let is_intact = content.has(row.get_ref(1)?.as_blob_or_null()?, key);
+                Ok(is_intact.then_some(value))
+            };
+            statement.query_row([name], read).optional()
+        },
+    );
+    let found = match found.map_err(|why| Error::sqlite("read the server state", why))? {
+        Some(None) => return Err(Error::ServerStateChecksum { name: name.to_owned() }),
+        found => found.flatten(),
+    };
     match (key, found) {
         (Some(key), Some(value)) => key.open_server_state(name, &value).map(Some),
         (_, found) => Ok(found),
@@ -78,10 +91,11 @@ pub(super) fn set_server_state(
     key: Option<&DataKey>,
 ) -> Result<(), Error> {
     let sealed = key.map(|key| key.seal_server_state(name, value)).transpose()?;
-    let value = sealed.as_ref().unwrap_or(value);
+    let value = sealed.as_ref().unwrap_or(value).expose();
+    let checksum = Content::ServerState { name, value }.checksum(key);
     let done = database
-        .prepare_cached("INSERT OR REPLACE INTO own (name, value) VALUES (?1, ?2)")
-        .and_then(|mut statement| statement.execute((name, value.expose())));
+        .prepare_cached("INSERT OR REPLACE INTO own (name, value, checksum) VALUES (?1, ?2, ?3)")
+        .and_then(|mut statement| statement.execute((name, value, checksum.bytes())));
     done.map(drop).map_err(|why| Error::sqlite("write the server state", why))
 }
 
@@ -101,6 +115,7 @@ pub(super) struct Row {
     id: Id,
     number: i64,
     bytes: Bytes,
+    checksum: Checksum,
     columns: Columns,
 }
 
@@ -113,7 +128,16 @@ impl Row {
         let bytes = Bytes::of(record, key)?;
         let columns =
             Columns::of(record, &bytes.attributes).map_err(|why| Error::Damaged { id: record.id, why })?;
-        Ok(Self { id: record.id, number, bytes, columns })
+        let checksum = Content::Object {
+            number,
+            object_type: record.object_type.to_wire().into(),
+            owner: &record.owner.user,
+            credential: record.owner.credential.as_deref(),
+            attributes: &bytes.attributes,
+            object: bytes.object.as_ref().map(|bytes| bytes.as_slice()),
+        };
+        let checksum = checksum.checksum(key);
+        Ok(Self { id: record.id, number, bytes, checksum, columns })
     }
 
     /// Returns the number of bytes in its blobs.
@@ -129,8 +153,8 @@ impl Row {
             }
             _ => Error::sqlite("insert an object", why),
         };
-        let Self { number, bytes, columns, .. } = self;
-        execute(database, &INSERT, bytes.values(*number, &columns.scalars)).map_err(failed)?;
+        let Self { number, columns, .. } = self;
+        execute(database, &INSERT, self.values(&columns.scalars)).map_err(failed)?;
         add_values(database, *number, columns.initial_date, columns.values.iter()).map_err(failed)
     }
 
@@ -138,18 +162,18 @@ impl Row {
     pub(super) fn update(&self, database: &Connection) -> Result<(), Error> {
         let failed = |why| Error::sqlite("update an object", why);
         let before = columns_before(database, self)?;
-        let Self { number, bytes, columns: after, .. } = self;
+        let Self { number, columns: after, .. } = self;
 
-        let mut text = String::from("UPDATE object SET attributes = ?2, object = ?3");
+        let mut text = String::from("UPDATE object SET attributes = ?2, object = ?3, checksum = ?4");
         let mut changed = Vec::new();
         for ((name, new), old) in columns::names().zip(&after.scalars).zip(&before.scalars) {
             if new != old {
                 changed.push(new);
-                text.push_str(&format!(", {name} = ?{}", changed.len() + 3));
+                text.push_str(&format!(", {name} = ?{}", changed.len() + 4));
             }
         }
         text.push_str(" WHERE id = ?1");
-        execute(database, &text, bytes.values(*number, changed)).map_err(failed)?;
+        execute(database, &text, self.values(changed)).map_err(failed)?;
 
         // The date is a part of the index key: if it changes, every index row of the object moves.
         let none = BTreeSet::new();
@@ -158,6 +182,16 @@ impl Row {
         remove_values(database, *number, before.initial_date, before.values.difference(gone))
             .map_err(failed)?;
         add_values(database, *number, after.initial_date, after.values.difference(new)).map_err(failed)
+    }
+
+    /// Returns the parameters of a statement: the number, the two blobs, the checksum, the columns.
+    fn values<'a>(&'a self, scalars: impl IntoIterator<Item = &'a Sql>) -> impl Params {
+        let Self { number, bytes, checksum, .. } = self;
+        let object = bytes.object.as_ref().map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes));
+        let blobs = [ValueRef::Blob(&bytes.attributes), object, ValueRef::Blob(checksum.bytes())];
+        let scalars = scalars.into_iter().map(ToSqlOutput::from);
+        let blobs = blobs.map(ToSqlOutput::Borrowed);
+        params_from_iter([ToSqlOutput::from(*number)].into_iter().chain(blobs).chain(scalars))
     }
 }
 
@@ -221,7 +255,8 @@ fn columns_before(database: &Connection, new: &Row) -> Result<Columns, Error> {
 }
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let names: Vec<_> = ["id", "attributes", "object"].into_iter().chain(columns::names()).collect();
+    let names: Vec<_> =
+        ["id", "attributes", "object", "checksum"].into_iter().chain(columns::names()).collect();
     format!("INSERT INTO object ({}) VALUES ({})", names.join(", "), vec!["?"; names.len()].join(", "))
 });
 
@@ -271,6 +306,13 @@ fn execute(database: &Connection, statement: &str, values: impl Params) -> rusql
     database.prepare_cached(statement)?.execute(values).map(drop)
 }
 
+/// Whether the index contains this tag, value, date and number.
+pub(super) fn has_indexed_value(database: &Connection, key: impl Params) -> rusqlite::Result<bool> {
+    let statement =
+        "SELECT 1 FROM attribute_value WHERE tag = ?1 AND value = ?2 AND initial_date = ?3 AND id = ?4";
+    database.prepare_cached(statement)?.exists(key)
+}
+
 /// Converts an object number to an SQLite integer. No object has a number that does not fit.
 pub(super) fn number(id: Id) -> Result<i64, Error> {
     i64::try_from(id.0).map_err(|_| Error::Missing { id })
@@ -303,25 +345,25 @@ impl Bytes {
         record.attributes.encode(Tag::Attributes, &mut writer);
         writer.into_bytes()
     }
-
-    /// Returns the parameters of a statement: the number, the two blobs, the columns.
-    fn values<'a>(&'a self, id: i64, scalars: impl IntoIterator<Item = &'a Sql>) -> impl Params {
-        let object = self.object.as_ref().map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes));
-        let blobs = [ValueRef::Blob(&self.attributes), object].map(ToSqlOutput::Borrowed);
-        let scalars = scalars.into_iter().map(ToSqlOutput::from);
-        params_from_iter([ToSqlOutput::from(id)].into_iter().chain(blobs).chain(scalars))
-    }
 }
 
-/// Decodes a row with the columns owner, credential, type, attributes and object.
+/// Verifies and decodes a row with the columns owner, credential, type, attributes, object and checksum.
 fn decode(id: Id, row: &SqlRow<'_>, key: Option<&DataKey>) -> Result<(Record, usize), Error> {
     let failed = |why| Error::sqlite("read an object", why);
     let damaged = |why| Error::Damaged { id, why };
-    let blob = |position| row.get_ref(position).and_then(|value| Ok(value.as_blob_or_null()?));
+    let blob =
+        |position| row.get_ref(position).and_then(|value| Ok(value.as_blob_or_null()?)).map_err(failed);
+    let owner = row.get_ref(0).and_then(|value| Ok(value.as_str()?)).map_err(failed)?;
+    let credential = row.get_ref(1).and_then(|value| Ok(value.as_str_or_null()?)).map_err(failed)?;
+    let object_type: i64 = row.get(2).map_err(failed)?;
+    let (attributes, object) = (blob(3)?.unwrap_or_default(), blob(4)?);
+    let number = number(id)?;
+    let content = Content::Object { number, object_type, owner, credential, attributes, object };
+    if !content.has(blob(5)?, key) {
+        return Err(Error::Checksum { id });
+    }
     let kind: u32 = row.get(2).map_err(failed)?;
     let unknown = ttlv::Error::UnknownValue { tag: Tag::ObjectType, value: kind };
-    let attributes = blob(3).map_err(failed)?.unwrap_or_default();
-    let object = blob(4).map_err(failed)?;
     let bytes = attributes.len() + object.map_or(0, <[u8]>::len);
     let object_type = ObjectType::from_wire(kind).ok_or(damaged(unknown))?;
     let opened = match (key, object) {
@@ -331,7 +373,7 @@ fn decode(id: Id, row: &SqlRow<'_>, key: Option<&DataKey>) -> Result<(Record, us
     let object = opened.as_ref().map(|bytes| bytes.as_slice()).or(object);
     let record = Record {
         id,
-        owner: Principal { user: row.get(0).map_err(failed)?, credential: row.get(1).map_err(failed)? },
+        owner: Principal { user: owner.to_owned(), credential: credential.map(str::to_owned) },
         object_type,
         attributes: decode_all::<Attributes>(Tag::Attributes, attributes).map_err(damaged)?,
         object: object

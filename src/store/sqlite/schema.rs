@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::checksum;
+
 /// The `PRAGMA application_id` of this server's databases: "KMIP" in ASCII.
 pub(super) const APPLICATION: i32 = 0x4B4D_4950;
 
@@ -27,6 +29,17 @@ pub(super) const STEPS: &[Step] = &[
     },
     // The credential of the principal that created the object; NULL if there was none.
     |database| database.execute_batch("ALTER TABLE object ADD COLUMN credential TEXT"),
+    // The checksum of each record. In a sealed database, `seal.rs` sets it, because it needs the key.
+    |database| {
+        database.execute_batch(
+            "ALTER TABLE object ADD COLUMN checksum BLOB; ALTER TABLE own ADD COLUMN checksum BLOB",
+        )?;
+        let is_sealed = "SELECT count(*) FROM seal";
+        if database.query_row(is_sealed, [], |row| row.get::<_, bool>(0))? {
+            return Ok(());
+        }
+        checksum::set_all(database, None).map(drop)
+    },
 ];
 
 /// Returns the version after `steps`.

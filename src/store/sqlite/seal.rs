@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::schema::Step;
-use super::{file, rows};
+use super::{checksum, file, rows};
 use crate::store::sealing::{DataKey, KeyEncryptionKey, Sealing};
 use crate::store::{Error, Id};
 
@@ -30,28 +30,54 @@ pub(super) fn wrapped_key(database: &Connection) -> Result<Option<Vec<u8>>, Erro
 pub(super) fn unlock(database: &mut Connection, key: &KeyEncryptionKey) -> Result<DataKey, Error> {
     let failed = |why| Error::sqlite("seal the database", why);
     let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let (data_key, sealed) = unlock_within(&transaction, key)?;
-    let Some(count) = sealed else { return Ok(data_key) };
+    let (data_key, change) = unlock_within(&transaction, key)?;
+    if change == Change::None {
+        return Ok(data_key);
+    }
     transaction.commit().map_err(failed)?;
     truncate_log(database)?;
-    if count > 0 {
-        log::info!(target: LOG, "Sealed {count} objects of the database.");
+    match change {
+        Change::Sealed(count) if count > 0 => {
+            log::info!(target: LOG, "Sealed {count} objects of the database.")
+        }
+        Change::Authenticated(count) if count > 0 => log::info!(
+            target: LOG,
+            "Authenticated {count} objects of the database of an older version. Replace its key with \
+             --rotate-key-encryption-key, so that an edited copy of the older version cannot take its place."
+        ),
+        _ => {}
     }
     Ok(data_key)
 }
 
-/// As [`unlock`], within the caller's transaction. Also returns the number of objects that it sealed, or `None` if the
-/// database was sealed before; after a sealing, the caller commits and calls [`truncate_log`].
+/// A change that [`unlock_within`] made, with the number of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    None,
+    /// The database was plain.
+    Sealed(u64),
+    /// An older version had sealed the database.
+    Authenticated(u64),
+}
+
+/// As [`unlock`], within the caller's transaction. After a change, the caller commits and calls [`truncate_log`].
 pub(super) fn unlock_within(
     database: &Connection,
     key: &KeyEncryptionKey,
-) -> Result<(DataKey, Option<u64>), Error> {
+) -> Result<(DataKey, Change), Error> {
     let failed = |why| Error::sqlite("seal the database", why);
     if let Some(wrapped) = wrapped_key(database)? {
-        return Ok((key.open(Sealing::Database, &wrapped)?, None));
+        let data_key = key.open_database(&wrapped)?;
+        if data_key.authenticates_rows() {
+            return Ok((data_key, Change::None));
+        }
+        let count = checksum::set_all(database, Some(&data_key)).map_err(failed)?;
+        let wrapped = key.authenticate(&wrapped)?;
+        database.execute("UPDATE seal SET data_key = ?1", [&wrapped]).map_err(failed)?;
+        return Ok((key.open_database(&wrapped)?, Change::Authenticated(count)));
     }
     let wrapped = key.generate(Sealing::Database)?;
-    let data_key = key.open(Sealing::Database, &wrapped)?;
+    let data_key = key.open_database(&wrapped)?;
     database.execute("INSERT INTO seal VALUES (1, ?1)", [&wrapped]).map_err(failed)?;
     let mut count: u64 = 0;
     let mut last = 0;
@@ -59,13 +85,13 @@ pub(super) fn unlock_within(
         last = id;
         let Some((record, _)) = rows::read(database, Id(id.unsigned_abs()), None)? else { continue };
         rows::update(database, &record, Some(&data_key))?;
-        count += 1;
+        count += u64::from(record.object.is_some());
     }
     for name in rows::server_state_names(database)? {
         let Some(value) = rows::server_state(database, &name, None)? else { continue };
         rows::set_server_state(database, &name, &value, Some(&data_key))?;
     }
-    Ok((data_key, Some(count)))
+    Ok((data_key, Change::Sealed(count)))
 }
 
 /// Empties the write-ahead log, which may contain the plain objects.
@@ -75,7 +101,7 @@ pub(super) fn truncate_log(database: &Connection) -> Result<(), Error> {
 }
 
 fn next_object(database: &Connection, after: i64) -> rusqlite::Result<Option<i64>> {
-    let next = "SELECT id FROM object WHERE id > ?1 AND object IS NOT NULL ORDER BY id LIMIT 1";
+    let next = "SELECT id FROM object WHERE id > ?1 ORDER BY id LIMIT 1";
     database.prepare_cached(next)?.query_row([after], |row| row.get(0)).optional()
 }
 
