@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kmip_server::internals::server::MAX_HANDSHAKES;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket, socket_with, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
 use rustls::ALL_VERSIONS;
 
 use crate::harness::{Client, PATIENCE, Pki, Running, request, within};
@@ -44,7 +44,7 @@ fn the_idlest_connection_of_the_user_with_the_most_ends_for_a_user_with_fewer() 
     let log = pki.log();
     let line = log.lines().find(|it| it.contains(line)).unwrap();
     assert!(line.contains("all 6 connections are open, 6 of them by its user \"Greedy\""), "{line}");
-    assert!(log.contains("another user needed the connection"), "{log}");
+    within(|| pki.log().contains("another user needed the connection").then_some(()));
     // The shares become equal, and a third user shrinks them further.
     jane.extend([connect("Jane").unwrap(), connect("Jane").unwrap()]);
     assert!(connect("Jane").is_none(), "both have three connections");
@@ -56,7 +56,7 @@ fn the_idlest_connection_of_the_user_with_the_most_ends_for_a_user_with_fewer() 
 
 /// Connects to the server from an address of this machine.
 fn connect_from(address: Ipv4Addr, port: u16) -> std::io::Result<TcpStream> {
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddr::from((address, 0)))?;
     connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     Ok(TcpStream::from(socket))
@@ -109,8 +109,13 @@ fn a_distant_client_connects_during_a_flood_of_handshakes_from_one_address() {
                 continue;
             }
             // It waits for no connection: an attacker would not.
-            let stranger =
-                socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+            let stranger = socket_with(
+                AddressFamily::INET,
+                SocketType::STREAM,
+                SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
+                None,
+            )
+            .unwrap();
             // Otherwise, the system would keep the port of each connection for a minute.
             sockopt::set_socket_linger(&stranger, Some(Duration::ZERO)).unwrap();
             let _ = connect(&stranger, &address);
