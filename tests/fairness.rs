@@ -7,14 +7,16 @@ use kmip_server::internals::cpu_permits::{Effort, processors, with_permit};
 use kmip_server::internals::crypto::rsa;
 use kmip_server::internals::dispatch::{Dispatcher, Respond};
 use kmip_server::kmip::enums::{
-    AsynchronousIndicator, CryptographicAlgorithm, HashingAlgorithm, KeyFormatType, ObjectType, Operation,
-    PaddingMethod, ResultStatus,
+    AsynchronousIndicator, BatchErrorContinuationOption, CryptographicAlgorithm, HashingAlgorithm,
+    KeyFormatType, ObjectType, Operation, PaddingMethod, ResultStatus,
 };
 use kmip_server::kmip::structures::CryptographicParameters;
 use kmip_server::kmip::{Asynchronous, Object, RequestHeader};
 use kmip_server::ttlv::{Field, Tag, V1_4, Writer};
 
-use crate::corpus::{self, attribute, header, id, length, message_of, message_under, peer, template, usage};
+use crate::corpus::{
+    self, algorithm, attribute, header, id, length, message_of, message_under, peer, template, usage,
+};
 use crate::dialogue::{Caller, answers, key};
 use crate::harness::{Client, Credential, Pki, Running, within};
 
@@ -65,6 +67,11 @@ fn pair(bits: i32) -> impl Fn(&mut Writer) {
     }
 }
 
+fn create(writer: &mut Writer) {
+    ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+    template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], writer);
+}
+
 /// Asserts that `job` returns in time.
 fn in_time<T>(what: &str, job: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
@@ -103,6 +110,24 @@ fn asynchronous_operations_of_one_user_do_not_delay_those_of_another() {
             let answer = john.ask(V1_4, Operation::Poll, |w| job.write(Tag::AsynchronousCorrelationValue, w));
             (answer.status != ResultStatus::OperationPending).then(|| answer.done().len())
         })
+    });
+}
+
+#[test]
+fn a_batch_with_undo_that_generates_keys_does_not_delay_other_users() {
+    let shared = Shared::new();
+    let mut john = shared.john();
+    let key = john.ask(V1_4, Operation::Create, create).id();
+    let pairs = [(Operation::CreateKeyPair, pair(8192)), (Operation::CreateKeyPair, pair(8192))];
+    let _busy = shared.occupy(&[message_of(V1_4, Some(BatchErrorContinuationOption::Undo), &pairs)]);
+    // The first Get of an object changes it.
+    in_time("Get", || john.ask(V1_4, Operation::Get, |w| id(&key, w)).done().len());
+    in_time("Create", || john.ask(V1_4, Operation::Create, create).id());
+    in_time("a batch with Undo", || {
+        let creates = [(Operation::Create, create), (Operation::Create, create)];
+        let request = message_of(V1_4, Some(BatchErrorContinuationOption::Undo), &creates);
+        let answers = john.send(V1_4, &request);
+        answers.iter().for_each(|answer| drop(answer.id()));
     });
 }
 

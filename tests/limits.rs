@@ -12,7 +12,7 @@ use kmip_server::internals::cpu_permits::processors;
 use kmip_server::internals::dispatch::delivery::MAX_WAITING;
 use kmip_server::internals::dispatch::{Dispatcher, MAX_BATCH_ITEMS, Respond};
 use kmip_server::internals::engine::services::tickets::MAX_PER_USER;
-use kmip_server::internals::engine::{MAX_CRITERIA, MAX_HEAVY_IN_BATCH, MAX_LOCATED};
+use kmip_server::internals::engine::{MAX_CRITERIA, MAX_LOCATED};
 use kmip_server::internals::secret::Secret;
 use kmip_server::internals::server::http::MAX_FIELDS;
 use kmip_server::internals::server::{MAX_HANDSHAKES, Server};
@@ -470,18 +470,6 @@ fn key_generation_does_not_starve_simple_requests() {
             }
         });
     });
-}
-
-#[test]
-fn batch_with_undo_has_a_maximum_number_of_key_pairs() {
-    let dispatcher = dispatcher();
-    let batch = |count: u32| {
-        let items: Vec<_> = (0..count).map(|_| (Operation::CreateKeyPair, key_pair(512))).collect();
-        let request = message_of(V1_4, Some(BatchErrorContinuationOption::Undo), &items);
-        statuses(&dispatcher.respond(&request, peer()).message)
-    };
-    assert!(batch(MAX_HEAVY_IN_BATCH).iter().all(|status| *status == ResultStatus::Success));
-    assert_eq!(batch(MAX_HEAVY_IN_BATCH + 1).last(), Some(&ResultStatus::OperationFailed));
 }
 
 #[test]

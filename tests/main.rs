@@ -63,6 +63,7 @@ mod soak;
 mod split_keys;
 mod tls;
 mod transfer;
+mod undo;
 mod unreadable;
 mod validate;
 mod versions;

@@ -42,8 +42,7 @@ const MAX_TIME_STAMP_AGE: i64 = 60;
 /// Response Size.
 pub const MAX_RESPONSE: usize = 16 << 20;
 
-/// The maximum number of items in a batch. Until the batch ends, each uses memory, and a batch with Undo blocks all
-/// other transactions.
+/// The maximum number of items in a batch. Each uses memory until the batch ends.
 pub const MAX_BATCH_ITEMS: usize = 10_000;
 
 /// The initial capacity of a response buffer in bytes: most responses fit, so that the buffer does not grow.

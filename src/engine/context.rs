@@ -5,7 +5,7 @@
 //! transaction of the whole batch.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::auth::Identity;
 use crate::compatibility::{Behavior, Difference};
@@ -34,9 +34,9 @@ pub const MAX_LOCATED: u64 = 1 << 20;
 /// store's query.
 pub const MAX_CRITERIA: usize = 256;
 
-/// The maximum number of jobs that compute for long in a batch with Undo, which blocks all other transactions while
-/// it runs.
-pub const MAX_HEAVY_IN_BATCH: u32 = 8;
+/// The maximum processor time of a batch with Undo while other transactions wait for it. Only a batch waits for that
+/// whose objects other requests changed again and again, or with an operation whose effect cannot be undone.
+pub const MAX_LOCKED: Duration = Duration::from_millis(50);
 
 /// The context of a request, from its first batch item to its last.
 pub struct Context<'a> {
@@ -55,7 +55,8 @@ pub struct Context<'a> {
     placeholder: Option<Id>,
     /// The objects that the batch items so far created or located, with the Unique Identifier placeholder of each.
     batch_objects: Vec<(UniqueIdentifierValue, Id)>,
-    heavy_jobs: u32,
+    /// The processor time of the thread when other transactions began to wait for this one.
+    locked_at: Option<Duration>,
     touched: Vec<String>,
     /// The operation of the current batch item.
     operation: Option<Operation>,
@@ -75,8 +76,8 @@ impl<'a> Context<'a> {
         Self::scoped(services, identity, version, Box::new(pipeline))
     }
 
-    /// Runs `job` in a context whose changes are one transaction, which commits or rolls back as `job` returns. A
-    /// store may repeat `job`, in a new context.
+    /// Runs `job` in a context whose changes are one transaction, which commits or rolls back as `job` returns. Other
+    /// transactions run beside it; if they change what `job` reads, it is repeated, in a new context.
     ///
     /// # Errors
     /// Returns General Failure if the store fails and none of the changes is durable.
@@ -87,7 +88,7 @@ impl<'a> Context<'a> {
         job: &mut dyn FnMut(&mut Context<'_>) -> Outcome,
     ) -> Result<(), Error> {
         let mut notifications = Vec::new();
-        let committed = services.store.change(&mut |transaction| {
+        let committed = services.store.change_optimistically(&mut |transaction| {
             let mut cx = Context::scoped(services, identity, version, Box::new(transaction));
             let outcome = job(&mut cx);
             notifications = if outcome == Outcome::Commit { cx.notifications } else { Vec::new() };
@@ -116,7 +117,7 @@ impl<'a> Context<'a> {
             scope,
             placeholder: None,
             batch_objects: Vec::new(),
-            heavy_jobs: 0,
+            locked_at: None,
             touched: Vec::new(),
             operation: None,
             notifications: Vec::new(),
@@ -126,9 +127,11 @@ impl<'a> Context<'a> {
     /// Begins a batch item with this operation.
     ///
     /// # Errors
-    /// Returns Permission Denied if the request contains a ticket without the right to the operation.
+    /// Returns Permission Denied if the request contains a ticket without the right to the operation, and Server Limit
+    /// Exceeded (before 2.0 General Failure) if other transactions wait for the batch for more than [`MAX_LOCKED`].
     pub fn begin_item(&mut self, operation: Operation) -> Result<(), Error> {
         self.operation = Some(operation);
+        self.check_locked_time()?;
         access::admit_operation(self.identity, operation)
     }
 
@@ -179,6 +182,9 @@ impl<'a> Context<'a> {
     /// # Errors
     /// Returns Item Not Found or Permission Denied if another request destroyed or restricted the object meanwhile.
     pub fn serve(&mut self, granted: &Granted, operation: Operation) -> Result<(), Error> {
+        if !granted.attributes.object_group.is_empty() {
+            self.forbid_repetition()?;
+        }
         self.rotate_groups(granted);
         if granted.attributes.fresh != Some(true) {
             return Ok(());
@@ -221,26 +227,43 @@ impl<'a> Context<'a> {
     /// before the transaction that needs its result.
     ///
     /// # Errors
-    /// Returns the errors of `job`, and Operation Not Supported for more than [`MAX_HEAVY_IN_BATCH`] jobs in a batch
-    /// with Undo.
+    /// Returns the errors of `job`, and Server Limit Exceeded (before 2.0 General Failure) if other transactions wait
+    /// for the batch.
     pub fn with_cpu_permit<T: Send>(
         &mut self,
         effort: Effort,
         job: impl FnOnce() -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
-        if !self.is_in_transaction() {
-            return cpu_permits::with_permit(self.identity.sender(), effort, job);
+        if self.scope.is_locked() {
+            return Err(too_long_for_lock());
         }
-        if self.heavy_jobs >= MAX_HEAVY_IN_BATCH {
-            let message = format!(
-                "A batch with Undo generates or derives at most {MAX_HEAVY_IN_BATCH} keys of kinds that compute for long; \
-                 use several batches."
-            );
-            return Err(failed(ResultReason::OperationNotSupported, message));
+        cpu_permits::with_permit(self.identity.sender(), effort, job)
+    }
+
+    /// Makes sure that the batch is not repeated any more, before an effect that a repetition would have again: an
+    /// effect outside of the store. Other transactions wait for the end of the batch then.
+    ///
+    /// # Errors
+    /// Returns an error if the batch has to be repeated already; no response contains it.
+    pub fn forbid_repetition(&mut self) -> Result<(), Error> {
+        if !self.scope.lock() {
+            let message = "Another request changed an object of the batch.";
+            return Err(failed(ResultReason::GeneralFailure, message));
         }
-        // The open transaction blocks all others, so the job does not wait for a permit.
-        self.heavy_jobs += 1;
-        job()
+        if self.scope.is_locked() {
+            self.locked_at.get_or_insert_with(processor_time);
+        }
+        Ok(())
+    }
+
+    /// Checks that other transactions do not wait for the batch for too long.
+    fn check_locked_time(&mut self) -> Result<(), Error> {
+        if !self.scope.is_locked() {
+            return Ok(());
+        }
+        let time = processor_time();
+        let locked_at = *self.locked_at.get_or_insert(time);
+        if time.saturating_sub(locked_at) > MAX_LOCKED { Err(too_long_for_lock()) } else { Ok(()) }
     }
 
     /// Runs an operation with a private key, with a CPU permit if the key is long
@@ -253,13 +276,13 @@ impl<'a> Context<'a> {
         is_slow: bool,
         job: impl FnOnce() -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
-        if is_slow && !self.is_in_transaction() {
+        if is_slow && !self.scope.is_locked() {
             return cpu_permits::with_permit(self.identity.sender(), Effort::Seconds, job);
         }
         job()
     }
 
-    /// Returns whether the whole batch is one open transaction, which blocks other transactions.
+    /// Returns whether the whole batch is one transaction.
     pub fn is_in_transaction(&self) -> bool {
         self.scope.commit_mode() == CommitMode::Enclosed
     }
@@ -443,6 +466,19 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Returns the processor time that the current thread has used. Time in which it waits for a processor does not count.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+fn too_long_for_lock() -> Error {
+    let message = "The batch with Undo takes too long while all other changes wait for it, because it logs in or out, polls, or \
+                   sends a part of a message, or because other requests changed its objects; send it again, without \
+                   such operations or in several batches.";
+    failed(ResultReason::ServerLimitExceeded, message).with_fallback(ResultReason::GeneralFailure)
+}
+
 /// The query of a Locate; [`Context::locate`] adds the requester.
 #[derive(Clone, Debug)]
 pub struct Search {
@@ -516,17 +552,41 @@ mod tests {
     }
 
     #[test]
-    fn bounds_the_jobs_that_compute_for_long_in_an_open_transaction() {
+    fn computes_for_long_only_while_no_transaction_waits() {
         let (services, john) = (services(), john());
-        let mut succeeded = 0;
+        let mut results = Vec::new();
         let compute = &mut |cx: &mut Context<'_>| {
-            succeeded = (0..MAX_HEAVY_IN_BATCH + 2)
-                .filter(|_| cx.with_cpu_permit(Effort::Seconds, || Ok(())).is_ok())
-                .count();
+            let mut compute = |cx: &mut Context<'_>| {
+                let computed = cx.with_cpu_permit(Effort::Seconds, || Ok(7));
+                results.push(computed.map_err(|error| error.reason));
+            };
+            compute(cx);
+            cx.forbid_repetition().unwrap();
+            compute(cx);
             Outcome::Commit
         };
         Context::atomically(&services, &john, V2_1, compute).unwrap();
-        assert_eq!(u32::try_from(succeeded), Ok(MAX_HEAVY_IN_BATCH));
+        assert_eq!(results, [Ok(7), Err(ResultReason::ServerLimitExceeded)]);
+    }
+
+    #[test]
+    fn bounds_the_processor_time_while_other_transactions_wait() {
+        let (services, john) = (services(), john());
+        let mut items = Vec::new();
+        let busy = &mut |cx: &mut Context<'_>| {
+            let mut begin = |cx: &mut Context<'_>| {
+                let begun = processor_time();
+                while processor_time() < begun + MAX_LOCKED / 4 {}
+                items.push(cx.begin_item(Operation::Get).is_ok());
+            };
+            (0..10).for_each(|_| begin(cx));
+            cx.forbid_repetition().unwrap();
+            (0..10).for_each(|_| begin(cx));
+            Outcome::Commit
+        };
+        Context::atomically(&services, &john, V2_1, busy).unwrap();
+        assert_eq!(items[..12], [true; 12]);
+        assert!(!items[19]);
     }
 
     #[test]

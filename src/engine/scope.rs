@@ -47,6 +47,17 @@ pub(super) trait Scope {
     /// Returns the time at which the transactions become durable.
     fn commit_mode(&self) -> CommitMode;
 
+    /// Makes other transactions wait until the end of the transaction that encloses the scope, so that it is not
+    /// repeated any more. Returns false if it has to be repeated already.
+    fn lock(&mut self) -> bool {
+        true
+    }
+
+    /// Returns whether other transactions wait for the one that encloses the scope.
+    fn is_locked(&self) -> bool {
+        false
+    }
+
     /// Returns the number of transactions that were started in a pipeline.
     fn transactions_started(&self) -> usize {
         0
@@ -99,5 +110,13 @@ impl Scope for &mut dyn Transaction {
 
     fn commit_mode(&self) -> CommitMode {
         CommitMode::Enclosed
+    }
+
+    fn lock(&mut self) -> bool {
+        Transaction::lock(*self)
+    }
+
+    fn is_locked(&self) -> bool {
+        Transaction::is_locked(*self)
     }
 }

@@ -18,7 +18,8 @@ impl Context<'_> {
     ///
     /// # Errors
     /// Returns Server Limit Exceeded (before 2.0 General Failure) if too many operations are under way.
-    pub fn begin_stream<T: Any + Send>(&self, state: T) -> Result<Vec<u8>, Error> {
+    pub fn begin_stream<T: Any + Send>(&mut self, state: T) -> Result<Vec<u8>, Error> {
+        self.forbid_repetition()?;
         self.services.streams.begin(&self.identity.principal, state, self.instant())
     }
 
@@ -26,7 +27,8 @@ impl Context<'_> {
     ///
     /// # Errors
     /// Returns Invalid Correlation Value (before 2.0 Item Not Found) if the user has no such operation under way.
-    pub fn take_stream<T: Any + Send>(&self, correlation: &[u8]) -> Result<T, Error> {
+    pub fn take_stream<T: Any + Send>(&mut self, correlation: &[u8]) -> Result<T, Error> {
+        self.forbid_repetition()?;
         self.services.streams.take(&self.identity.principal, correlation, self.instant())
     }
 

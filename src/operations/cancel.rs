@@ -30,6 +30,7 @@ impl Operation for Cancel {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        cx.forbid_repetition()?;
         let correlation = request.asynchronous_correlation_value;
         let cancellation_result =
             match cx.services.jobs.cancel(&cx.identity.principal, &correlation, cx.instant()) {

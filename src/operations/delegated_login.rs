@@ -41,6 +41,7 @@ impl Operation for DelegatedLogin {
             let message = "Usage Limits on tickets are not supported; use a Request Count.";
             return Err(failed(ResultReason::FeatureNotSupported, message));
         }
+        cx.forbid_repetition()?;
         let lease = request.lease_time.map(|lease| length(lease, cx.now)).transpose()?.flatten();
         let requests = request.request_count.map(count).transpose()?;
         let (user, limits) = (&cx.identity.principal, TicketLimits { lease, requests });

@@ -27,6 +27,7 @@ impl Operation for Log {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         bounded_text("Log Message", &request.message)?;
+        cx.forbid_repetition()?;
         // Quoted, so that a message cannot imitate a log line.
         let (user, message) = (Excerpt(&cx.identity.principal.user), &request.message);
         log::info!(target: "kmip.server.client", "{user:?} says: {message:?}");

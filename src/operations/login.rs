@@ -69,6 +69,7 @@ impl Operation for Login {
         let lease = request.lease_time.map(|lease| length(lease, cx.now)).transpose()?.flatten();
         let requests = request.request_count.map(count).transpose()?;
         let limits = TicketLimits { lease, requests };
+        cx.forbid_repetition()?;
         let ticket = cx.services.tickets.issue(&cx.identity.principal, limits, None, cx.instant())?;
         Ok(Response { ticket })
     }

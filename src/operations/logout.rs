@@ -26,6 +26,7 @@ impl Operation for Logout {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        cx.forbid_repetition()?;
         cx.services.tickets.end(&cx.identity.principal, &request.ticket, cx.instant())?;
         Ok(Response {})
     }

@@ -112,7 +112,7 @@ impl Part {
     ///
     /// # Errors
     /// Returns the errors of [`Context::begin_stream`] and [`Context::put_back_stream`].
-    pub(super) fn suspend<S: Any + Send>(self, cx: &Context<'_>, state: S) -> Result<Vec<u8>, Error> {
+    pub(super) fn suspend<S: Any + Send>(self, cx: &mut Context<'_>, state: S) -> Result<Vec<u8>, Error> {
         let Self::Next { correlation, .. } = self else { return cx.begin_stream(state) };
         cx.put_back_stream(&correlation, state)?;
         Ok(correlation)

@@ -140,7 +140,7 @@ impl Outcome {
 
 /// C_Initialize. An application that presents its Correlation Value is already initialized; several applications of a
 /// user can be initialized at once.
-fn initialize(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Result<Outcome, Error> {
+fn initialize(cx: &mut Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Result<Outcome, Error> {
     if !input.is_empty() && input != INITIALIZE {
         return Err(codec("C_Initialize accepts no input, or the byte 01."));
     }
@@ -152,7 +152,7 @@ fn initialize(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Res
 }
 
 /// C_GetInfo.
-fn information(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Result<Outcome, Error> {
+fn information(cx: &mut Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Result<Outcome, Error> {
     if !input.is_empty() {
         return Err(codec("C_GetInfo accepts no input."));
     }
@@ -163,7 +163,7 @@ fn information(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Re
 }
 
 /// C_Finalize. Its parameter is reserved and must be null, so the input is empty.
-fn finalize(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Result<Outcome, Error> {
+fn finalize(cx: &mut Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Result<Outcome, Error> {
     if !input.is_empty() {
         return Err(codec("C_Finalize accepts no input."));
     }
@@ -173,7 +173,7 @@ fn finalize(cx: &Context<'_>, correlation: Option<&[u8]>, input: &[u8]) -> Resul
 }
 
 /// Whether the value identifies an application of this user; the check extends the lifetime of its entry.
-fn is_initialized(cx: &Context<'_>, correlation: Option<&[u8]>) -> Result<bool, Error> {
+fn is_initialized(cx: &mut Context<'_>, correlation: Option<&[u8]>) -> Result<bool, Error> {
     let Some(value) = correlation else { return Ok(false) };
     let Ok(application) = cx.take_stream::<Application>(value) else { return Ok(false) };
     cx.put_back_stream(value, application)?;

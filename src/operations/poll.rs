@@ -1,7 +1,5 @@
 //! Poll (KMIP 1.4 §4.28, 2.1 §6.1.38): returns the result of an asynchronous operation, if it is complete.
 
-use std::time::Duration;
-
 use crate::engine::Context;
 use crate::engine::services::jobs::POLL_WAIT;
 use crate::kmip::{Error, enums, structure};
@@ -25,8 +23,9 @@ pub(super) const ENTRY: Entry =
 impl Prepared for Request {
     fn execute(self: Box<Self>, cx: &mut Context<'_>) -> Result<Reply, Error> {
         let correlation = self.asynchronous_correlation_value;
-        // An atomic batch holds the transaction lock, which the operation may wait for.
-        let patience = if cx.is_in_transaction() { Duration::ZERO } else { POLL_WAIT };
+        cx.forbid_repetition()?;
+        // Other transactions wait for a batch with Undo then, and the operation can be one of them.
+        let patience = (!cx.is_in_transaction()).then_some(POLL_WAIT);
         let (operation, polled) = cx.services.jobs.poll(&cx.identity.principal, &correlation, patience)?;
         Ok(Reply::Of { operation, polled, correlation })
     }

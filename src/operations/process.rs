@@ -25,6 +25,7 @@ impl Operation for Process {
     type Response = Response;
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+        cx.forbid_repetition()?;
         cx.services.jobs.expedite(&cx.identity.principal, &request.asynchronous_correlation_value)?;
         Ok(Response {})
     }

@@ -33,6 +33,16 @@ macro_rules! contract {
                 super::$name(&super::Sqlite::open(&folder.path("store")).unwrap());
             })*
         }
+        mod optimistic_memory {
+            $(#[test] fn $name() { super::$name(&super::testing::Optimistic(super::Memory::new())); })*
+        }
+        mod optimistic_sqlite {
+            $(#[test] fn $name() {
+                let folder = super::Folder::new();
+                let store = super::Sqlite::open(&folder.path("store")).unwrap();
+                super::$name(&super::testing::Optimistic(store));
+            })*
+        }
     };
 }
 

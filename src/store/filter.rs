@@ -1,5 +1,7 @@
 //! Queries of Locate (KMIP 1.4 §4.9, 2.1 §6.1.28): requester, criteria, page.
 
+use std::cmp::Reverse;
+
 use crate::kmip::Principal;
 use crate::kmip::attributes::{Attribute, AttributeDefinition, ObjectTypes};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
@@ -37,6 +39,21 @@ impl Query {
         self.storage.0 & record.storage().0 != 0
             && self.grants.iter().any(|grant| grant.covers(record, &self.requester))
             && self.criteria.iter().all(|criterion| criterion.holds(record, self.now))
+    }
+}
+
+impl Query {
+    /// Returns the page of the objects with these sort keys, which match.
+    pub(super) fn page(&self, mut found: Vec<SortKey>) -> Vec<Id> {
+        found.sort_unstable();
+        match self.order {
+            Order::NewestFirst => found.reverse(),
+            Order::LatestSecondFirst => found.sort_by_key(|key| Reverse(key.initial_date)),
+            Order::OldestFirst => (),
+        }
+        let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        found.into_iter().skip(offset).take(limit).map(|key| key.id).collect()
     }
 }
 

@@ -1,12 +1,12 @@
 //! The store in memory: the setting `database_path = :memory:` selects it, and tests of other layers use it. Its
 //! content is lost when it is dropped.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::optimistic::{self, Host, Turn};
 use super::overlay::{self, Snapshot, WriteSet};
-use super::{Error, Id, Located, Order, Outcome, Query, Record, Store, Transaction};
+use super::{Error, Id, Located, Outcome, Query, Record, Store, Transaction};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 
@@ -19,14 +19,14 @@ pub struct Memory {
     state: RwLock<State>,
     /// The running transaction holds this lock: transactions run one at a time, because each reads the writes of
     /// all earlier ones.
-    transaction: Mutex<()>,
+    transaction: Mutex<Turn>,
+    long_turn: Mutex<()>,
 }
 
 /// The committed content.
 #[derive(Clone, Default)]
 struct State {
     records: BTreeMap<Id, Arc<Record>>,
-    last_id: u64,
     server_state: BTreeMap<String, Secret>,
 }
 
@@ -45,16 +45,18 @@ impl Memory {
     fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().ignore_poison()
     }
-
-    fn transaction(&self) -> MutexGuard<'_, ()> {
-        self.transaction.lock().ignore_poison()
-    }
 }
 
 /// A clone contains what was committed so far.
 impl Clone for Memory {
     fn clone(&self) -> Self {
-        Self { state: RwLock::new(self.state().clone()), transaction: Mutex::default() }
+        let state = self.state().clone();
+        let last_id = state.records.keys().next_back().map_or(0, |id| id.0);
+        Self {
+            state: RwLock::new(state),
+            transaction: Mutex::new(Turn::new(last_id)),
+            long_turn: Mutex::default(),
+        }
     }
 }
 
@@ -72,13 +74,42 @@ impl Store for Memory {
     }
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
-        let _transaction = self.transaction();
-        let last_id = self.state().last_id;
-        if let Some(writes) = overlay::run(self, last_id, job) {
+        let turn = self.turn();
+        let writes = overlay::run(self, turn.last_id, job);
+        self.join(turn, 0, writes)
+    }
+
+    fn change_optimistically(
+        &self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<(), Error> {
+        optimistic::change(self, job)
+    }
+}
+
+impl Host for Memory {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.transaction.lock().ignore_poison()
+    }
+
+    fn long_turn(&self) -> &Mutex<()> {
+        &self.long_turn
+    }
+
+    fn begin(&self, _: &mut Turn) -> Result<u64, Error> {
+        Ok(0)
+    }
+
+    fn lost(&self) -> u64 {
+        0
+    }
+
+    fn join(&self, mut turn: MutexGuard<'_, Turn>, _: u64, writes: Option<WriteSet>) -> Result<(), Error> {
+        if let Some(writes) = writes {
             let mut state = self.state_mut();
+            turn.record(&writes);
             state.records.extend(writes.records.into_iter().map(|(id, write)| (id, write.after)));
             state.server_state.extend(writes.server_state);
-            state.last_id = writes.last_id;
         }
         Ok(())
     }
@@ -104,15 +135,7 @@ impl Snapshot for Memory {
 /// Returns the page of `records` that `query` asks for.
 fn page<'a>(query: &Query, records: impl Iterator<Item = &'a Arc<Record>>) -> Located {
     let matching = records.filter(|record| query.matches(record));
-    let mut found: Vec<_> = matching.map(|record| record.sort_key()).collect();
-    found.sort_unstable();
-    match query.order {
-        Order::NewestFirst => found.reverse(),
-        Order::LatestSecondFirst => found.sort_by_key(|key| Reverse(key.initial_date)),
-        Order::OldestFirst => (),
-    }
+    let found: Vec<_> = matching.map(|record| record.sort_key()).collect();
     let total = query.count.then_some(found.len() as u64);
-    let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
-    let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    Located { ids: found.into_iter().skip(offset).take(limit).map(|key| key.id).collect(), total }
+    Located { ids: query.page(found), total }
 }

@@ -11,6 +11,7 @@ mod contract;
 mod error;
 mod filter;
 mod memory;
+mod optimistic;
 mod overlay;
 #[cfg(test)]
 mod reader_contract;
@@ -58,6 +59,21 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// Returns an error if the store fails. Nothing of the transaction is stored then.
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error>;
+
+    /// Runs a `job` that may take long, as [`Store::change`] does, but beside other transactions. If one of them writes
+    /// what `job` has read, `job` is repeated, at most twice; then it runs while other transactions wait. The result is
+    /// that of the last execution, and the same as if it had run alone.
+    ///
+    /// The default implementation suits stores whose transactions are short.
+    ///
+    /// # Errors
+    /// As [`Store::change`].
+    fn change_optimistically(
+        &self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<(), Error> {
+        self.change(job)
+    }
 
     /// Runs `job` as [`Store::change`] does, but returns before the writes are durable. They become durable with a
     /// later commit, at the latest in [`PendingCommit::wait`].
@@ -190,6 +206,13 @@ pub trait Transaction {
     /// # Errors
     /// Returns an error if the store fails.
     fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error>;
+
+    /// Makes other transactions wait until the end of this one, so that it is not repeated any more. Returns false if it
+    /// has to be repeated already; the job should end then.
+    fn lock(&mut self) -> bool;
+
+    /// Returns whether other transactions wait for this one.
+    fn is_locked(&self) -> bool;
 }
 
 /// A write to one object.

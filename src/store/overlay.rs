@@ -31,7 +31,7 @@ impl WriteSet {
     pub(super) fn merge(&mut self, later: Self) {
         later.records.into_values().for_each(|write| self.put(write));
         self.server_state.extend(later.server_state);
-        self.last_id = later.last_id;
+        self.last_id = self.last_id.max(later.last_id);
         self.durable |= later.durable;
     }
 
@@ -54,6 +54,21 @@ pub(super) trait Snapshot {
 
     /// Returns the server state with this name, or `None`.
     fn server_state(&self, name: &str) -> Result<Option<Secret>, Error>;
+
+    /// Returns the next number for an object after `last`, which no other transaction uses.
+    fn number_after(&self, last: u64) -> u64 {
+        last + 1
+    }
+
+    /// See [`Transaction::lock`].
+    fn lock(&self) -> bool {
+        true
+    }
+
+    /// See [`Transaction::is_locked`].
+    fn is_locked(&self) -> bool {
+        true
+    }
 }
 
 /// Runs `job` on `base`, in which `last_id` is the highest number of an object. Returns the writes of `job`, or
@@ -63,14 +78,23 @@ pub(super) fn run(
     last_id: u64,
     job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
 ) -> Option<WriteSet> {
-    Overlay::run(base, last_id, job).map(|(writes, _)| writes)
+    Overlay::run(base, last_id, last_id, job).map(|(writes, _)| writes)
+}
+
+/// Runs `job` as [`run`] does, while other transactions can insert objects with higher numbers than `last_id`.
+pub(super) fn run_beside_others(
+    base: &dyn Snapshot,
+    last_id: u64,
+    job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+) -> Option<WriteSet> {
+    Overlay::run(base, last_id, u64::MAX, job).map(|(writes, _)| writes)
 }
 
 /// A running transaction.
 struct Overlay<'a> {
     base: &'a dyn Snapshot,
-    /// The highest number of an object in `base`.
-    base_last_id: u64,
+    /// The highest number that an object in `base` can have.
+    base_max_id: u64,
     /// The record that the last read found in `base`. An update of it does not read it again.
     last_read: Option<Arc<Record>>,
     writes: WriteSet,
@@ -81,11 +105,12 @@ struct Overlay<'a> {
 impl Overlay<'_> {
     fn run(
         base: &dyn Snapshot,
-        base_last_id: u64,
+        last_id: u64,
+        base_max_id: u64,
         job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
     ) -> Option<(WriteSet, Vec<Write>)> {
-        let writes = WriteSet::after(base_last_id);
-        let mut overlay = Overlay { base, base_last_id, last_read: None, writes, log: Vec::new() };
+        let writes = WriteSet::after(last_id);
+        let mut overlay = Overlay { base, base_max_id, last_read: None, writes, log: Vec::new() };
         (job(&mut overlay) == Outcome::Commit).then_some((overlay.writes, overlay.log))
     }
 
@@ -97,7 +122,7 @@ impl Overlay<'_> {
     fn replaced(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         let last_read = self.last_read.as_ref().filter(|record| record.id == id);
         match self.written(id).or_else(|| last_read.map(Arc::clone)) {
-            None if id.0 <= self.base_last_id => self.base.read(id),
+            None if id.0 <= self.base_max_id => self.base.read(id),
             known => Ok(known),
         }
     }
@@ -135,7 +160,7 @@ impl Transaction for Overlay<'_> {
     }
 
     fn next_id(&mut self) -> Result<Id, Error> {
-        self.writes.last_id += 1;
+        self.writes.last_id = self.base.number_after(self.writes.last_id);
         Ok(Id(self.writes.last_id))
     }
 
@@ -171,11 +196,20 @@ impl Transaction for Overlay<'_> {
 
     fn nested(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         // `self` is the snapshot of the nested transaction, so a panic of `job` leaves it unchanged.
-        if let Some((writes, log)) = Overlay::run(self, self.writes.last_id, job) {
+        let (last_id, max_id) = (self.writes.last_id, self.writes.last_id.max(self.base_max_id));
+        if let Some((writes, log)) = Overlay::run(self, last_id, max_id, job) {
             self.writes.merge(writes);
             self.log.extend(log);
         }
         Ok(())
+    }
+
+    fn lock(&mut self) -> bool {
+        self.base.lock()
+    }
+
+    fn is_locked(&self) -> bool {
+        self.base.is_locked()
     }
 }
 
@@ -199,6 +233,18 @@ impl Snapshot for Overlay<'_> {
             Some(value) => Ok(Some(value.clone())),
             None => self.base.server_state(name),
         }
+    }
+
+    fn number_after(&self, last: u64) -> u64 {
+        self.base.number_after(last)
+    }
+
+    fn lock(&self) -> bool {
+        self.base.lock()
+    }
+
+    fn is_locked(&self) -> bool {
+        self.base.is_locked()
     }
 }
 

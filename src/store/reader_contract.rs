@@ -135,3 +135,42 @@ fn server_state_is_sealed_with_the_database() {
         assert!(!file.windows(secret.len()).any(|window| window == secret.expose()));
     }
 }
+
+#[test]
+fn queries_of_a_transaction_agree_with_the_definition() {
+    let (folder, other) = (Folder::new(), Folder::new());
+    for store in stores(&folder, &other) {
+        finds_as_defined(store.as_ref());
+    }
+    let store = Sqlite::open(&folder.path("optimistic")).unwrap();
+    finds_as_defined(&testing::Optimistic(store));
+}
+
+fn finds_as_defined(store: &dyn Store) {
+    let mut random = testing::Random::new(11);
+    let mut records: Vec<_> = (0..60).map(|_| testing::random_record(&mut random)).collect();
+    change(store, |change| records.iter_mut().for_each(|record| testing::insert(change, record)));
+    let changed: Vec<_> = records
+        .iter()
+        .step_by(3)
+        .map(|record| Record { id: record.id, ..testing::random_record(&mut random) })
+        .collect();
+    let mut new: Vec<_> = (0..20).map(|_| testing::random_record(&mut random)).collect();
+    let queries: Vec<_> = (0..200).map(|_| testing::random_query(&mut random, &records)).collect();
+    change(store, |change| {
+        changed.iter().for_each(|record| change.update(record.clone()).unwrap());
+        new.iter_mut().for_each(|record| testing::insert(change, record));
+        let kept = records.iter().filter(|record| changed.iter().all(|it| it.id != record.id));
+        let all: Vec<_> = kept.chain(&changed).chain(&new).collect();
+        for query in &queries {
+            let matching: Vec<_> = all.iter().filter(|record| query.matches(record)).collect();
+            let located = change.locate(query).unwrap();
+            assert_eq!(
+                located.ids,
+                query.page(matching.iter().map(|it| it.sort_key()).collect()),
+                "{query:#?}"
+            );
+            assert_eq!(located.total, query.count.then_some(matching.len() as u64), "{query:#?}");
+        }
+    });
+}

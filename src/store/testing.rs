@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Criterion, Grant, Id, Order, Outcome, Query, Record, Store, Transaction};
+use super::{Criterion, Error, Grant, Id, Located, Order, Outcome, Query, Record, Store, Transaction};
 use crate::kmip::attributes::{Attribute, AttributeDefinition, Attributes, ObjectTypes, TABLE};
 use crate::kmip::enums::*;
 use crate::kmip::structures::*;
@@ -373,4 +373,25 @@ pub(crate) fn sealed(folder: &Folder) -> super::Sqlite {
     let key = super::KeyEncryptionKey::read(&key).unwrap();
     super::Sqlite::open_sealed(&folder.path("sealed"), &key, &|_| unreachable!("it is no database of PyKMIP"))
         .unwrap()
+}
+
+/// A store each of whose transactions is optimistic.
+pub(crate) struct Optimistic<S>(pub(crate) S);
+
+impl<S: Store> Store for Optimistic<S> {
+    fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
+        self.0.read(id)
+    }
+
+    fn locate(&self, query: &Query) -> Result<Located, Error> {
+        self.0.locate(query)
+    }
+
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        self.0.server_state(name)
+    }
+
+    fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
+        self.0.change_optimistically(job)
+    }
 }

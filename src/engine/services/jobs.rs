@@ -199,8 +199,8 @@ impl Jobs {
         self.ended.notify_all();
     }
 
-    /// Returns the operation and, if it has ended, its outcome. Waits up to `patience` for the end, and without a
-    /// bound if the client sent Process.
+    /// Returns the operation and, if it has ended, its outcome. With `patience`, waits up to that time for the end, and
+    /// without a bound if the client sent Process.
     ///
     /// # Errors
     /// Returns Invalid Asynchronous Correlation Value (before 2.0 Item Not Found) if the user has no such operation,
@@ -209,15 +209,15 @@ impl Jobs {
         &self,
         owner: &Principal,
         correlation: &[u8],
-        patience: Duration,
+        patience: Option<Duration>,
     ) -> Result<(Operation, Polled), Error> {
         let mut table = self.table();
         let expedited = find(&mut table, owner, correlation)?.expedited;
         let is_pending = |table: &mut Table| table.get(correlation).is_some_and(Job::is_pending);
-        let mut table = if expedited {
-            self.ended.wait_while(table, is_pending).ignore_poison()
-        } else {
-            self.ended.wait_timeout_while(table, patience, is_pending).ignore_poison().0
+        let mut table = match patience {
+            None => table,
+            Some(_) if expedited => self.ended.wait_while(table, is_pending).ignore_poison(),
+            Some(patience) => self.ended.wait_timeout_while(table, patience, is_pending).ignore_poison().0,
         };
         let job = find(&mut table, owner, correlation)?;
         let operation = job.operation;
@@ -345,7 +345,7 @@ fn remove_results_past_the_bound(table: &mut Table) {
 mod tests {
     use super::*;
 
-    const NONE: Duration = Duration::ZERO;
+    const NONE: Option<Duration> = None;
 
     fn done(length: usize) -> JobOutcome {
         JobOutcome::Done(Zeroizing::new(vec![0; length]))
@@ -427,7 +427,7 @@ mod tests {
         let jobs = std::sync::Arc::new(Jobs::default());
         for expedited in [false, true] {
             let job = one(&jobs, Operation::Create);
-            let patience = if expedited { NONE } else { Duration::from_secs(20) };
+            let patience = Some(if expedited { Duration::ZERO } else { Duration::from_secs(20) });
             if expedited {
                 jobs.expedite(&"john".into(), &job).unwrap();
                 assert_eq!(

@@ -11,6 +11,7 @@ use super::cache::Cache;
 use super::open_files::OpenFiles;
 use super::{file, locate, rows};
 use crate::secret::Secret;
+use crate::store::overlay::WriteSet;
 use crate::store::sealing::DataKey;
 use crate::store::{Cause, Error, Id, Located, Query, Record};
 
@@ -105,6 +106,11 @@ impl Committed {
     /// See [`crate::store::Store::locate`].
     pub(super) fn locate(&self, query: &Query) -> Result<Located, Error> {
         locate::locate(&*self.searcher()?, query)
+    }
+
+    /// Returns the objects that match `query` after `writes` are applied to the last commit.
+    pub(super) fn locate_with(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {
+        locate::locate_with(&*self.searcher()?, query, writes, self.key.as_ref())
     }
 
     /// Returns the number of open connections and how many of them are idle.

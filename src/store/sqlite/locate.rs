@@ -11,14 +11,17 @@
 //! With the paths 1, 2 and 4, SQLite stops at the end of the page. All other criteria filter the rows of the path.
 
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::columns::{self, Column, INITIAL_DATE, MAX_KEY, UNDATED};
 use super::grants::{IndexRange, Visibility};
+use super::rows;
 use super::values::Values;
 use crate::kmip::attributes::Attribute;
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
-use crate::store::{Criterion, Error, Id, Located, Order, Query};
+use crate::store::overlay::WriteSet;
+use crate::store::sealing::DataKey;
+use crate::store::{Criterion, Error, Id, Located, Order, Query, SortKey};
 use crate::ttlv::{DateTime, Reader, STORED, Tag};
 
 /// The maximum number of index ranges to merge. Each adds SQL to prepare, and SQLite merges at most 500. If there are
@@ -27,13 +30,68 @@ const MAX_RANGES: usize = 64;
 
 /// Returns the objects that match `query`.
 pub(super) fn locate(database: &Connection, query: &Query) -> Result<Located, Error> {
-    match QueryPlan::of(query) {
-        Some(plan) => execute(database, query, &plan).map_err(|why| Error::sqlite("locate objects", why)),
-        None => Ok(Located { ids: Vec::new(), total: query.count.then_some(0) }),
-    }
+    let (ids, total) = search(database, query, id)?;
+    Ok(Located { ids, total })
 }
 
-fn execute(database: &Connection, query: &Query, plan: &QueryPlan) -> rusqlite::Result<Located> {
+/// Returns the objects that match `query` after `writes` are applied to the database, whose objects are sealed with
+/// `key` if there is one.
+pub(super) fn locate_with(
+    database: &Connection,
+    query: &Query,
+    writes: &WriteSet,
+    key: Option<&DataKey>,
+) -> Result<Located, Error> {
+    if writes.records.is_empty() {
+        return locate(database, query);
+    }
+    // One snapshot for all statements.
+    let snapshot = database.unchecked_transaction();
+    let snapshot = snapshot.map_err(|why| Error::sqlite("begin a search", why))?;
+    let written = u64::try_from(writes.records.len()).unwrap_or(u64::MAX);
+    let needed = |limit: u64| limit.saturating_add(query.offset).saturating_add(written);
+    let whole = Query { offset: 0, limit: query.limit.map(needed), ..query.clone() };
+    let (mut found, mut total) = search(database, &whole, sort_key)?;
+    found.retain(|key| !writes.records.contains_key(&key.id));
+    if let Some(total) = &mut total {
+        for id in writes.records.keys() {
+            let replaced = rows::read(database, *id, key)?;
+            *total -= u64::from(replaced.is_some_and(|(record, _)| query.matches(&record)));
+        }
+    }
+    drop(snapshot);
+    let matching = writes.records.values().filter(|write| query.matches(&write.after));
+    let before = found.len();
+    found.extend(matching.map(|write| write.after.sort_key()));
+    let added = u64::try_from(found.len() - before).unwrap_or(u64::MAX);
+    Ok(Located { total: total.map(|total| total + added), ids: query.page(found) })
+}
+
+fn id(row: &Row<'_>) -> rusqlite::Result<Id> {
+    Ok(Id(row.get::<_, i64>(0)?.unsigned_abs()))
+}
+
+fn sort_key(row: &Row<'_>) -> rusqlite::Result<SortKey> {
+    let date: i64 = row.get(1)?;
+    Ok(SortKey { initial_date: (date != UNDATED).then_some(DateTime(date)), id: id(row)? })
+}
+
+/// Returns what `read` reads of each row of the page, and the number of all matching objects if the query counts them.
+fn search<T>(
+    database: &Connection,
+    query: &Query,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<(Vec<T>, Option<u64>), Error> {
+    let Some(plan) = QueryPlan::of(query) else { return Ok((Vec::new(), query.count.then_some(0))) };
+    execute(database, query, &plan, read).map_err(|why| Error::sqlite("locate objects", why))
+}
+
+fn execute<T>(
+    database: &Connection,
+    query: &Query,
+    plan: &QueryPlan,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<(Vec<T>, Option<u64>)> {
     // One snapshot for the page and the count; within a transaction there is one already.
     let snapshot = (query.count && database.is_autocommit()).then(|| database.unchecked_transaction());
     let snapshot = snapshot.transpose()?;
@@ -47,11 +105,10 @@ fn execute(database: &Connection, query: &Query, plan: &QueryPlan) -> rusqlite::
     let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
     let bounds = [Sql::Integer(limit), Sql::Integer(offset)];
     let mut page = database.prepare_cached(&plan.page())?;
-    let rows = page.query_map(params_from_iter(plan.values.iter().chain(&bounds)), |row| row.get(0))?;
-    let ids = rows.map(|id: rusqlite::Result<i64>| id.map(|id| Id(id.unsigned_abs())));
-    let ids = ids.collect::<rusqlite::Result<_>>()?;
+    let rows = page.query_map(params_from_iter(plan.values.iter().chain(&bounds)), read)?;
+    let rows = rows.collect::<rusqlite::Result<_>>()?;
     drop(snapshot);
-    Ok(Located { ids, total: total.map(i64::unsigned_abs) })
+    Ok((rows, total.map(i64::unsigned_abs)))
 }
 
 /// The SQL of a query.

@@ -52,6 +52,7 @@ use self::file_lock::FileLock;
 use self::open_files::{OpenFiles, beside};
 use self::schema::Step;
 use self::writer::Writer;
+use super::optimistic;
 use super::sealing::{DataKey, KeyEncryptionKey};
 use super::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Store, StoreStatus, Transaction};
 use crate::secret::Secret;
@@ -184,6 +185,13 @@ impl Store for Sqlite {
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         self.writer.change(job)
+    }
+
+    fn change_optimistically(
+        &self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<(), Error> {
+        optimistic::change(&*self.writer, job)
     }
 
     fn begin<'s>(

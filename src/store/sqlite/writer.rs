@@ -22,11 +22,12 @@ use super::erase_requests::EraseRequests;
 use super::file;
 use super::lazy_flush::{CommitState, LazyFlush};
 use super::open_files::OpenFiles;
+use super::pykmip_tables;
 use super::rows::{self, LazyRow, Row};
 use super::transaction::{execute, in_transaction};
-use super::{locate, pykmip_tables};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
+use crate::store::optimistic::{Host, Turn};
 use crate::store::overlay::{self, Snapshot, WriteSet};
 use crate::store::sealing::DataKey;
 use crate::store::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Transaction, Write};
@@ -46,20 +47,13 @@ pub(super) struct Writer {
     committed: Arc<Committed>,
     erase_requests: Arc<EraseRequests>,
     /// Serializes transactions. A thread that holds it may lock the queue, and not the other way around.
-    transaction: Mutex<TransactionLock>,
+    transaction: Mutex<Turn>,
+    long_turn: Mutex<()>,
     queue: Mutex<CommitQueue>,
     /// Signals that the write connection is free.
     free: Condvar,
     /// Signals to the commit leader that the expected number of threads waits for the open batch.
     gathered: Condvar,
-}
-
-/// The state that a transaction starts from.
-struct TransactionLock {
-    /// The highest number of an object.
-    last_id: u64,
-    /// The number of lost batches at the time when `last_id` was read.
-    lost: u64,
 }
 
 /// The transactions that are not durable yet, and the connection that commits them.
@@ -123,7 +117,7 @@ impl Writer {
         if has_pykmip_tables {
             pykmip_tables::erase_destroyed(&database)?;
         }
-        let transaction = Mutex::new(TransactionLock { last_id: rows::last_id(&database)?, lost: 0 });
+        let transaction = Mutex::new(Turn::new(rows::last_id(&database)?));
         let queue = Mutex::new(CommitQueue {
             connection: Some(WriteConnection { database, flush: LazyFlush::new(), has_pykmip_tables, files }),
             committing: None,
@@ -136,6 +130,7 @@ impl Writer {
             committed,
             erase_requests,
             transaction,
+            long_turn: Mutex::default(),
             queue,
             free: Condvar::new(),
             gathered: Condvar::new(),
@@ -159,9 +154,20 @@ impl Writer {
 
     /// Runs a transaction and queues it. Also returns whether the batch is full.
     fn run(&self, job: Job<'_>) -> Result<(Ticket<'_>, bool), Error> {
-        let mut lock = self.transaction();
-        let lost = lock.update(&self.queue())?;
-        let staged = overlay::run(self, lock.last_id, job).map(Staged::of);
+        let mut turn = self.turn();
+        let lost = Host::begin(self, &mut turn)?;
+        let writes = overlay::run(self, turn.last_id, job);
+        self.queue_up(turn, lost, writes)
+    }
+
+    /// Queues a transaction. Returns also whether the batch is full.
+    fn queue_up(
+        &self,
+        mut turn: MutexGuard<'_, Turn>,
+        lost: u64,
+        writes: Option<WriteSet>,
+    ) -> Result<(Ticket<'_>, bool), Error> {
+        let staged = writes.map(Staged::of);
         let rows: Vec<_> = staged.iter().flat_map(|staged| staged.rows.values().cloned()).collect();
         let mut queue = self.queue();
         if queue.lost != lost {
@@ -169,14 +175,14 @@ impl Writer {
         }
         let batch = queue.open.get_or_insert_default();
         if let Some(staged) = staged {
-            lock.last_id = staged.writes.last_id;
+            turn.record(&staged.writes);
             batch.staged.merge(staged);
         }
         batch.size += 1;
         let ticket = Ticket { writer: self, result: Arc::clone(&batch.result) };
         let is_full = batch.size >= MAX_BATCH;
         drop(queue);
-        drop(lock);
+        drop(turn);
         // No other thread waits for this encoding. The commit leader reports a row that cannot be encoded.
         rows.iter().for_each(|row| drop(row.row(self.key())));
         Ok((ticket, is_full))
@@ -248,10 +254,6 @@ impl Writer {
     }
 
     // Under these locks, only jobs can panic, and a job does not change the locked data.
-
-    fn transaction(&self) -> MutexGuard<'_, TransactionLock> {
-        self.transaction.lock().ignore_poison()
-    }
 
     fn queue(&self) -> MutexGuard<'_, CommitQueue> {
         self.queue.lock().ignore_poison()
@@ -345,16 +347,9 @@ impl Snapshot for Writer {
     }
 
     fn locate(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {
-        let staged = Staged::of(writes.clone());
-        let queue = self.queue_with_connection();
-        // The connection is free, because the queue is locked.
-        let Some(WriteConnection { database, .. }) = &queue.connection else { return Err(Error::GroupLost) };
-        // The search runs in a transaction that contains the queued writes and is rolled back.
-        in_transaction(database, || {
-            queue.open.as_ref().map_or(Ok(()), |open| open.staged.write(database, self.key()))?;
-            staged.write(database, self.key())?;
-            locate::locate(database, query)
-        })
+        let mut all = self.queue().writes();
+        all.merge(writes.clone());
+        self.committed.locate_with(query, &all)
     }
 
     fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
@@ -365,17 +360,35 @@ impl Snapshot for Writer {
     }
 }
 
-impl TransactionLock {
-    /// Takes the numbers of lost objects back, as soon as no queued transaction has higher ones. Returns the number
-    /// of lost batches.
-    fn update(&mut self, queue: &CommitQueue) -> Result<u64, Error> {
-        if self.lost != queue.lost
+impl Host for Writer {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.transaction.lock().ignore_poison()
+    }
+
+    fn long_turn(&self) -> &Mutex<()> {
+        &self.long_turn
+    }
+
+    /// Takes the numbers of lost objects back, as soon as no queued transaction and no job under way has higher ones.
+    fn begin(&self, turn: &mut Turn) -> Result<u64, Error> {
+        let queue = self.queue();
+        if turn.lost != queue.lost
             && queue.open.is_none()
+            && !turn.has_jobs()
             && let Some(WriteConnection { database, .. }) = &queue.connection
         {
-            *self = Self { last_id: rows::last_id(database)?, lost: queue.lost };
+            (turn.last_id, turn.lost) = (rows::last_id(database)?, queue.lost);
         }
         Ok(queue.lost)
+    }
+
+    fn lost(&self) -> u64 {
+        self.queue().lost
+    }
+
+    fn join(&self, turn: MutexGuard<'_, Turn>, lost: u64, writes: Option<WriteSet>) -> Result<(), Error> {
+        let (ticket, _) = self.queue_up(turn, lost, writes)?;
+        ticket.wait()
     }
 }
 
@@ -389,6 +402,16 @@ impl CommitQueue {
         let waiting = self.open.as_ref().map_or(0, |open| open.waiting);
         let left = self.gather_until.saturating_duration_since(Instant::now());
         (waiting < self.expected && !left.is_zero()).then_some(left)
+    }
+
+    /// Returns the queued writes.
+    fn writes(&self) -> WriteSet {
+        let queued =
+            self.committing.as_deref().into_iter().chain(self.open.as_ref().map(|open| &open.staged));
+        queued.fold(WriteSet::default(), |mut all, staged| {
+            all.merge(staged.writes.clone());
+            all
+        })
     }
 
     /// Applies `search` to the queued writes, the latest first.
