@@ -311,12 +311,12 @@ config! {
         audit_required: bool = false,
         /// Overrides for the server information that clients query.
         announced: Announcement = Announcement::default(),
-        /// The largest number of simultaneous client connections; the server refuses further ones.
+        /// The largest number of simultaneous client connections.
         max_connections: usize = Self::DEFAULT_MAX_CONNECTIONS,
         /// The largest request in bytes; the server disconnects a client that announces a larger one.
         max_request_size: usize = Self::DEFAULT_MAX_REQUEST_SIZE,
         /// The memory for the large messages of all connections, in bytes; at least four times `max_request_size`.
-        message_memory: usize = Self::DEFAULT_MESSAGE_MEMORY,
+        max_request_memory: usize = Self::DEFAULT_MAX_REQUEST_MEMORY,
         /// The time limit of a TLS handshake.
         handshake_timeout: Duration = Self::DEFAULT_HANDSHAKE_TIMEOUT,
         /// The time limit of a request, from its first byte to its last.
@@ -333,6 +333,10 @@ config! {
         client_endpoints: ClientEndpoint,
     }
     options {
+        /// The largest number of simultaneous connections of one user; `None` for the share that the other users leave.
+        max_connections_per_user: usize,
+        /// The time after which a connection without a request ends; `None` to keep it open.
+        idle_timeout: Duration,
         /// The private key of the server's certificate, PEM; `None` if the certificate's file contains it.
         key_path: PathBuf,
         /// The directory of operation policy files; `None` for the built-in policies only.
@@ -374,7 +378,7 @@ impl Config {
     /// 16 MiB. PyKMIP declares a limit of 1 MiB but does not enforce it, so its clients may send more.
     pub const DEFAULT_MAX_REQUEST_SIZE: usize = 16 << 20;
     /// 1 GiB: 64 of the largest messages.
-    pub const DEFAULT_MESSAGE_MEMORY: usize = 1 << 30;
+    pub const DEFAULT_MAX_REQUEST_MEMORY: usize = 1 << 30;
     /// PyKMIP's limit for each step of a handshake, here for the whole handshake.
     pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
     /// Long enough for the largest request on a slow line, short enough to release the resources of a dead client.

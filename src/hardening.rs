@@ -31,11 +31,16 @@ pub fn harden(connections: usize) {
     raise_descriptors(connections);
 }
 
+/// Returns the number of open files that this number of connections needs, and the number that the system allows.
+pub fn descriptors(connections: usize) -> (u64, u64) {
+    let needed = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(RESERVE);
+    (needed, getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX))
+}
+
 fn raise_descriptors(connections: usize) {
-    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(RESERVE);
+    let (wanted, maximum) = descriptors(connections);
     let limit = getrlimit(Resource::Nofile);
-    let (current, maximum) = (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX));
-    if current >= wanted {
+    if limit.current.unwrap_or(u64::MAX) >= wanted {
         return;
     }
     let raised = Rlimit { current: Some(wanted.min(maximum)), maximum: limit.maximum };
@@ -43,7 +48,8 @@ fn raise_descriptors(connections: usize) {
     if maximum < wanted {
         log::warn!(
             target: LOG,
-            "{connections} connections need {wanted} open files; the system allows {maximum}: see max_connections."
+            "{connections} connections need {wanted} open files, but the system allows {maximum}; raise ulimit -n, or lower \
+             max_connections."
         );
     }
 }

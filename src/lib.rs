@@ -33,7 +33,7 @@
 //! `ttlv < {kmip, clock} < {encoding, crypto} < x509 < {store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < api < bin`
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
-//! only `bin` uses `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `fair_queue`, `cpu_permits`,
+//! only `bin` and `server::check` use `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `fair_queue`, `cpu_permits`,
 //! `excerpt`, `private_file` and `compatibility`. ARCHITECTURE.md describes the layers.
 
 mod api;

@@ -84,6 +84,8 @@ fn what_the_server_would_do_is_told() {
     let pki = clean();
     let words = [
         "Listens on 127.0.0.1, a free port, for 1024 connections\n",
+        "Gives each user as many as other users leave of them; an idle one stays open\n",
+        "Takes requests of at most 16777216 bytes; large messages use at most 1073741824 bytes\n",
         "Speaks TLS 1.2 and 1.3 with an EC certificate: TLS_AES_256_GCM_SHA384, ",
         "Speaks TLS 1.2 by OpenSSL, for older clients, with an EC certificate: TLS_ECDHE_ECDSA_WITH_AES_256_GCM",
         "Shows CN=localhost in ",
@@ -97,6 +99,9 @@ fn what_the_server_would_do_is_told() {
         says(&pki, "", &[], words);
     }
     says(&pki, "", &["-s", "TLS1.3"], "Speaks TLS 1.3 with an EC certificate: ");
+    let limits = "max_connections_per_user=7\nidle_timeout=60\nmax_request_memory=4096";
+    says(&pki, limits, &[], "Gives each user 7 of them; an idle one ends after 60 s\n");
+    says(&pki, limits, &[], "large messages use at most 67108864 bytes\n");
     says(
         &pki,
         "[auth:slugs]\nenabled=True\nurl=http://127.0.0.1:1/slugs",

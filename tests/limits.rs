@@ -234,7 +234,7 @@ fn large_messages_share_a_memory_quota() {
     const LARGE: usize = 512 << 10;
     let pki = Pki::new();
     let config = with(pki.config(), |it| {
-        it.message_memory = 4 * LARGE;
+        it.max_request_memory = 4 * LARGE;
         it.max_request_size = LARGE + 8;
     });
     let server = Embedded::start(&config, dispatcher());

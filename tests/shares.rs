@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kmip_server::internals::server::MAX_HANDSHAKES;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 use rustls::ALL_VERSIONS;
 
 use crate::harness::{Client, PATIENCE, Pki, Running, request, within};
@@ -16,6 +17,14 @@ use crate::harness::{Client, PATIENCE, Pki, Running, request, within};
 fn start(pki: &Pki, settings: &str) -> Running {
     let log = pki.folder.path("server.log");
     Running::start(["-f".as_ref(), pki.settings(settings).as_os_str(), "-l".as_ref(), log.as_os_str()])
+}
+
+/// Connects as that user, and returns the connection if it is served.
+fn connect(pki: &Pki, port: u16, user: &str) -> Option<Client> {
+    let client = pki.ca.client(user);
+    let mut connection =
+        Client::connect(port, &pki.ca.credential.certificate, Some(&client), ALL_VERSIONS).ok()?;
+    is_served(&mut connection).then_some(connection)
 }
 
 fn is_served(client: &mut Client) -> bool {
@@ -26,12 +35,7 @@ fn is_served(client: &mut Client) -> bool {
 fn the_idlest_connection_of_the_user_with_the_most_ends_for_a_user_with_fewer() {
     let pki = Pki::new();
     let server = start(&pki, "max_connections=6");
-    let connect = |user: &str| {
-        let client = pki.ca.client(user);
-        let mut connection =
-            Client::connect(server.port, &pki.ca.credential.certificate, Some(&client), ALL_VERSIONS).ok()?;
-        is_served(&mut connection).then_some(connection)
-    };
+    let connect = |user: &str| connect(&pki, server.port, user);
     let mut greedy: Vec<_> = (0..6).map(|_| connect("Greedy").unwrap()).collect();
     assert!(connect("Greedy").is_none(), "its own connections do not end");
     // The first one is now the least idle.
@@ -54,11 +58,67 @@ fn the_idlest_connection_of_the_user_with_the_most_ends_for_a_user_with_fewer() 
     assert_eq!(open, 5, "one connection ended for the third user");
 }
 
+#[test]
+fn a_user_has_a_maximum_number_of_connections() {
+    let pki = Pki::new();
+    let server = start(&pki, "max_connections_per_user=2");
+    let connect = |user: &str| connect(&pki, server.port, user);
+    let (john, jane) = ([connect("John"), connect("John")], connect("Jane"));
+    assert!(john.iter().all(Option::is_some) && jane.is_some());
+    assert!(connect("John").is_none());
+    let line = "is turned away: the user \"John\" has 2 connections";
+    within(|| pki.log().contains(line).then_some(()));
+    drop(john);
+    within(|| connect("John"));
+}
+
+#[test]
+fn an_idle_connection_ends_if_the_settings_say_so() {
+    let pki = Pki::new();
+    let server = start(&pki, "idle_timeout=1");
+    let mut idle = connect(&pki, server.port, "Idle").unwrap();
+    let mut busy = connect(&pki, server.port, "Busy").unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(1500) {
+        assert!(is_served(&mut busy));
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(idle.is_closed());
+    within(|| pki.log().contains("the client sent no request for 1 s").then_some(()));
+}
+
+#[test]
+fn a_lack_of_open_files_is_one_line_and_keeps_nobody_out() {
+    let pki = Pki::new();
+    let limited = |option: &[&str]| {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -n 60; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_run_server")])
+            .args(option);
+        command.arg("-f").arg(pki.settings("")).arg("-l").arg(pki.folder.path("server.log"));
+        command
+    };
+    let checked = String::from_utf8(limited(&["--check-config"]).output().unwrap().stdout).unwrap();
+    let warning = "warning: max_connections: 1024 connections and 256 handshakes need 1536 open files, but the system \
+                   allows 60; raise ulimit -n";
+    assert!(checked.contains(warning), "{checked}");
+    let server = Running::of(limited(&[]));
+    assert_eq!(pki.log().matches("but the system allows 60; raise ulimit -n").count(), 1, "{}", pki.log());
+    let strangers: Vec<_> =
+        (0..100).map(|_| TcpStream::connect(("127.0.0.1", server.port)).unwrap()).collect();
+    within(|| pki.log().contains("could not be accepted").then_some(()));
+    // Unfinished handshakes end for others.
+    assert!(connect(&pki, server.port, "John").is_some());
+    thread::sleep(Duration::from_millis(1200));
+    assert_eq!(pki.log().matches("could not be accepted").count(), 1, "{}", pki.log());
+    drop(strangers);
+}
+
 /// Connects to the server from an address of this machine.
 fn connect_from(address: Ipv4Addr, port: u16) -> std::io::Result<TcpStream> {
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddr::from((address, 0)))?;
-    connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    net::connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     Ok(TcpStream::from(socket))
 }
 
@@ -118,7 +178,7 @@ fn a_distant_client_connects_during_a_flood_of_handshakes_from_one_address() {
             .unwrap();
             // Otherwise, the system would keep the port of each connection for a minute.
             sockopt::set_socket_linger(&stranger, Some(Duration::ZERO)).unwrap();
-            let _ = connect(&stranger, &address);
+            let _ = net::connect(&stranger, &address);
             count.fetch_add(1, Ordering::SeqCst);
             open.push_back(stranger);
             if open.len() > 2 * MAX_HANDSHAKES {

@@ -17,9 +17,13 @@ use x509_cert::der::oid::db::rfc5280::{ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use super::tls::{Identity, KeyType, TlsConfig};
-use super::{Error, IN_MEMORY, addresses, audit, authority, key_files, server_information, tls, trust};
+use super::{
+    Error, IN_MEMORY, MAX_HANDSHAKES, addresses, audit, authority, key_files, request_memory,
+    server_information, tls, trust,
+};
 use crate::config::{Config, Level};
 use crate::engine::pykmip_import;
+use crate::hardening;
 use crate::logging;
 use crate::policy;
 use crate::store::{self, Inspection, KeyEncryptionKey};
@@ -82,6 +86,25 @@ impl Report {
         let place = if hostname.is_empty() { "every IPv4 address" } else { hostname.as_str() };
         let number = if port == 0 { "a free port".to_owned() } else { format!("port {port}") };
         self.fact(format!("Listens on {place}, {number}, for {} connections", config.max_connections));
+        let share = config.max_connections_per_user;
+        let share =
+            share.map_or_else(|| "as many as other users leave".to_owned(), |count| count.to_string());
+        let idle = config.idle_timeout.map(|time| format!("ends after {} s", time.as_secs()));
+        let idle = idle.unwrap_or_else(|| "stays open".to_owned());
+        self.fact(format!("Gives each user {share} of them; an idle one {idle}"));
+        let (size, memory) = (config.max_request_size, request_memory(config));
+        self.fact(format!(
+            "Takes requests of at most {size} bytes; large messages use at most {memory} bytes"
+        ));
+        let connections = config.max_connections.saturating_add(MAX_HANDSHAKES);
+        let (needed, allowed) = hardening::descriptors(connections);
+        if allowed < needed {
+            self.warn(format!(
+                "max_connections: {} connections and {MAX_HANDSHAKES} handshakes need {needed} open files, but the system \
+                 allows {allowed}; raise ulimit -n, or lower max_connections",
+                config.max_connections
+            ));
+        }
         let outcome = addresses(config).and_then(|addresses| {
             let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
             for address in addresses {

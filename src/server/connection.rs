@@ -30,7 +30,7 @@ pub(super) struct ConnectionConfig {
     pub(super) responder: Arc<dyn Respond>,
     pub(super) timeouts: Timeouts,
     pub(super) max_request_size: usize,
-    pub(super) message_memory: MemoryQuota,
+    pub(super) max_request_memory: MemoryQuota,
 }
 
 impl fmt::Debug for ConnectionConfig {
@@ -39,8 +39,13 @@ impl fmt::Debug for ConnectionConfig {
     }
 }
 
-/// The end of a session by a timeout.
-const LATE: &str = "the client did not finish its request in time";
+/// Writes the end of a session by a timeout: of a request, or of a connection that was idle.
+fn write_late(error: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error.get_ref() {
+        Some(idle) => write!(f, "{idle}"),
+        None => f.write_str("the client did not finish its request in time"),
+    }
+}
 
 /// The reason for which a session ends.
 enum SessionEnd {
@@ -69,12 +74,12 @@ impl fmt::Display for SessionEnd {
             Self::Displaced => f.write_str("another user needed the connection"),
             Self::Refused => f.write_str("the server refused the client"),
             Self::Frame(FrameError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
-                f.write_str(LATE)
+                write_late(error, f)
             }
             Self::Frame(error) => error.fmt(f),
             #[cfg(feature = "http")]
             Self::Http(RequestError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
-                f.write_str(LATE)
+                write_late(error, f)
             }
             #[cfg(feature = "http")]
             Self::Http(error) => error.fmt(f),
@@ -176,6 +181,18 @@ fn begin_session(target: &str, certificate: Option<&Certificate>, address: Socke
             }
             true
         }
+        Admission::ShareTaken(share) => {
+            if registry.allows_line(Kind::TurnedAway) {
+                let user = names.join(", ");
+                log::warn!(
+                    target: target,
+                    "{address} is turned away: the user {:?} has {share} connections; raise max_connections_per_user if \
+                     that is too few.",
+                    Excerpt(&user)
+                );
+            }
+            false
+        }
         Admission::AllTaken => {
             if registry.allows_line(Kind::TurnedAway) {
                 log::warn!(
@@ -227,7 +244,7 @@ impl Session<'_> {
                 request = Zeroizing::new(Vec::new());
             }
             let limit = self.config.max_request_size;
-            let mut reservation = self.config.message_memory.reservation();
+            let mut reservation = self.config.max_request_memory.reservation();
             let mut metered = MeteredReader::new(stream, &mut reservation);
             match read_frame(&mut Read::chain(&mut ahead, &mut metered), &mut request, limit) {
                 Ok(()) => {}
@@ -275,7 +292,7 @@ impl Session<'_> {
         requests: &mut http::Requests,
     ) -> Result<Option<SessionEnd>, RequestError> {
         let limit = self.config.max_request_size;
-        let mut reservation = self.config.message_memory.reservation();
+        let mut reservation = self.config.max_request_memory.reservation();
         let head = requests.head(&mut MeteredReader::new(stream, &mut reservation), limit)?;
         if head.expects_continue
             && let Err(error) = stream.send(http::CONTINUE)

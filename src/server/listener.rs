@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::LOG;
 use super::connection::{self, ConnectionConfig};
 use super::noise::Kind;
@@ -32,9 +34,13 @@ pub(super) fn run(listener: TcpListener, config: &Arc<ConnectionConfig>, registr
                 if registry.allows_line(Kind::NotAccepted) {
                     log::warn!(
                         target: LOG,
-                        "A connection could not be accepted: {error}. If files are the limit, raise the process's limit \
-                         of open files or lower max_connections."
+                        "A connection could not be accepted: {error}. If files are the limit, raise it (ulimit -n) or lower \
+                         max_connections."
                     );
+                }
+                // A client without a certificate must not keep the descriptor that others lack.
+                if matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE)) {
+                    registry.abort_handshake();
                 }
                 thread::sleep(ACCEPT_PAUSE);
             }

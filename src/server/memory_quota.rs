@@ -1,4 +1,4 @@
-//! The memory quota that the messages of all connections share (`message_memory`). Each connection may hold a common
+//! The memory quota that the messages of all connections share (`max_request_memory`). Each connection may hold a common
 //! message without charge; the bytes beyond that count against the quota, and a connection that exceeds it ends.
 
 use std::io::{self, Read};
@@ -81,7 +81,7 @@ impl<S: Read> Read for MeteredReader<'_, '_, S> {
 pub(super) fn quota_exceeded() -> io::Error {
     io::Error::new(
         io::ErrorKind::OutOfMemory,
-        "the large messages of all connections use all of message_memory; send again later, or raise message_memory",
+        "the large messages of all connections use all of max_request_memory; send again later, or raise max_request_memory",
     )
 }
 

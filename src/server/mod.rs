@@ -219,7 +219,7 @@ impl Server {
         let listener = TcpListener::bind(&*addresses(config).map_err(bind)?).map_err(bind)?;
         rustix::net::listen(&listener, BACKLOG).map_err(|error| bind(error.into()))?;
         let address = listener.local_addr().map_err(bind)?;
-        let registry = Registry::new(&listener, address, config.max_connections).map_err(bind)?;
+        let registry = Registry::new(&listener, address, config).map_err(bind)?;
         let registry = Arc::new(registry);
         let observer = Observer::new(&registry, &responder);
         let status_path = config.status_path.clone();
@@ -230,11 +230,10 @@ impl Server {
                 handshake: config.handshake_timeout,
                 request: config.request_timeout,
                 response: config.response_timeout,
+                idle: config.idle_timeout,
             },
             max_request_size: config.max_request_size,
-            message_memory: MemoryQuota::new(
-                config.message_memory.max(config.max_request_size.saturating_mul(4)),
-            ),
+            max_request_memory: MemoryQuota::new(request_memory(config)),
         });
         Ok(Self { listener, address, config, registry, observer, status_path, endpoints: None })
     }
@@ -300,6 +299,11 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, store::Error> {
         return Ok(Arc::new(Sqlite::open_sealed(path, &key, &pykmip_import::complete)?));
     }
     Ok(Arc::new(Sqlite::open_or_import(path, &pykmip_import::complete)?))
+}
+
+/// Returns the memory for large messages.
+fn request_memory(config: &Config) -> usize {
+    config.max_request_memory.max(config.max_request_size.saturating_mul(4))
 }
 
 /// The `database_path` of a server that keeps its objects in memory only.

@@ -8,11 +8,6 @@ use std::time::{Duration, Instant};
 use super::LOG;
 use crate::lock::IgnorePoison;
 
-/// The number of lines of each kind in a period.
-const LINES: u32 = 5;
-/// The period, after which one line states the number of further events.
-const PERIOD: Duration = Duration::from_secs(1);
-
 /// A kind of event, by its position in [`Noise`].
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
@@ -29,6 +24,15 @@ pub(super) enum Kind {
 impl Kind {
     const ALL: [Self; 4] = [Self::NoSession, Self::TurnedAway, Self::Displaced, Self::NotAccepted];
 
+    /// Returns the number of lines in a period, and the period, after which one line states the number of further events.
+    fn limit(self) -> (u32, Duration) {
+        match self {
+            // The cause lasts, and each attempt fails.
+            Self::NotAccepted => (1, Duration::from_secs(60)),
+            _ => (5, Duration::from_secs(1)),
+        }
+    }
+
     /// Returns the end of the line "… more connections".
     fn event(self) -> &'static str {
         match self {
@@ -42,56 +46,59 @@ impl Kind {
 
 /// The events of the current period.
 #[derive(Debug, Default)]
-pub(super) struct Noise(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    counts: [Count; Kind::ALL.len()],
-    /// Whether a thread will log the summary.
-    pending: bool,
-}
+pub(super) struct Noise(Mutex<[Count; Kind::ALL.len()]>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     since: Option<Instant>,
     lines: u32,
     more: u64,
+    /// Whether a thread will log the summary.
+    pending: bool,
 }
 
 impl Noise {
     /// Returns whether an event is to be logged; counts it otherwise.
     pub(super) fn allows(self: &Arc<Self>, kind: Kind) -> bool {
-        let mut state = self.0.lock().ignore_poison();
-        let Some(count) = state.counts.get_mut(kind as usize) else { return true };
-        if count.since.is_none_or(|since| since.elapsed() >= PERIOD) {
+        let mut counts = self.0.lock().ignore_poison();
+        let Some(count) = counts.get_mut(kind as usize) else { return true };
+        let (lines, period) = kind.limit();
+        if count.since.is_none_or(|since| since.elapsed() >= period) {
             (count.since, count.lines) = (Some(Instant::now()), 0);
         }
-        if count.lines < LINES {
+        if count.lines < lines {
             count.lines += 1;
             return true;
         }
         count.more += 1;
-        if !state.pending {
+        if !count.pending {
             let noise = Arc::clone(self);
             let summarize = move || {
-                thread::sleep(PERIOD);
-                noise.summarize();
+                thread::sleep(period);
+                noise.summarize(kind);
             };
             // Without a thread, a later event or the stop of the server leads to the summary.
-            state.pending = thread::Builder::new().name("kmip-noise".to_owned()).spawn(summarize).is_ok();
+            count.pending = thread::Builder::new().name("kmip-noise".to_owned()).spawn(summarize).is_ok();
         }
         false
     }
 
     /// Logs the numbers of the events that were counted only.
-    pub(super) fn summarize(&self) {
-        let mut state = self.0.lock().ignore_poison();
-        state.pending = false;
-        let counted =
-            state.counts.iter_mut().map(|count| std::mem::take(&mut count.more)).collect::<Vec<_>>();
-        drop(state);
-        for (kind, more) in Kind::ALL.into_iter().zip(counted).filter(|(_, more)| *more > 0) {
-            log::info!(target: LOG, "{more} more connections {} in the last second.", kind.event());
+    pub(super) fn finish(&self) {
+        Kind::ALL.into_iter().for_each(|kind| self.summarize(kind));
+    }
+
+    fn summarize(&self, kind: Kind) {
+        let mut counts = self.0.lock().ignore_poison();
+        let Some(count) = counts.get_mut(kind as usize) else { return };
+        count.pending = false;
+        let more = std::mem::take(&mut count.more);
+        drop(counts);
+        let (event, seconds) = (kind.event(), kind.limit().1.as_secs());
+        match (more, seconds) {
+            (0, _) => {}
+            (_, 1) => log::info!(target: LOG, "{more} more connections {event} in the last second."),
+            _ => log::info!(target: LOG, "{more} more connections {event} in the last {seconds} seconds."),
         }
     }
 }

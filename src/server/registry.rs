@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::noise::{Kind, Noise};
 use super::shares::{Origin, Shares};
+use crate::config::Config;
 use crate::lock::IgnorePoison;
 
 /// The time that running requests have to finish after the server stops; PyKMIP waits as long for each thread.
@@ -79,6 +80,8 @@ pub(super) struct Displaced {
 pub(super) enum Admission {
     Granted,
     GrantedInPlaceOf(Displaced),
+    /// The user has as many sessions as a user may have.
+    ShareTaken(usize),
     /// All sessions are taken, and no user has considerably more than the user of this connection.
     AllTaken,
     /// The handshake was aborted in the meantime, or the server stops.
@@ -146,13 +149,14 @@ pub(super) struct Registry {
     started: Instant,
     noise: Arc<Noise>,
     max_sessions: usize,
+    max_per_user: usize,
     /// The listening socket, typed as a stream because the standard library only shuts down streams.
     listening: TcpStream,
     address: SocketAddr,
 }
 
 impl Registry {
-    pub(super) fn new(listener: &TcpListener, address: SocketAddr, max_sessions: usize) -> io::Result<Self> {
+    pub(super) fn new(listener: &TcpListener, address: SocketAddr, config: &Config) -> io::Result<Self> {
         let listening = TcpStream::from(OwnedFd::from(listener.try_clone()?));
         Ok(Self {
             connections: Mutex::default(),
@@ -163,7 +167,8 @@ impl Registry {
             displaced: AtomicU64::default(),
             started: Instant::now(),
             noise: Arc::default(),
-            max_sessions,
+            max_sessions: config.max_connections,
+            max_per_user: config.max_connections_per_user.unwrap_or(usize::MAX),
             listening,
             address,
         })
@@ -217,6 +222,11 @@ impl Registry {
         Some(Slot { registry: Arc::clone(self), number, address, activity })
     }
 
+    /// Aborts the oldest handshake of the address with the most handshakes, because a resource is used up.
+    pub(super) fn abort_handshake(&self) {
+        self.connections().abort_handshake();
+    }
+
     /// Returns the connection counts as JSON, for the status file.
     pub(super) fn status(&self) -> serde_json::Value {
         let connections = self.connections();
@@ -262,7 +272,7 @@ impl Registry {
         let is_open = |connections: &mut Connections| connections.sockets().next().is_some();
         let waited = self.changed.wait_timeout_while(self.connections(), GRACE, is_open);
         let (connections, _) = waited.ignore_poison();
-        self.noise.summarize();
+        self.noise.finish();
         for socket in connections.sockets() {
             drop(socket.shutdown(net::Shutdown::Both));
         }
@@ -287,6 +297,10 @@ impl Slot {
             return Admission::Ended;
         };
         self.record(false);
+        if connections.users.of(&user) >= registry.max_per_user {
+            registry.turned_away.fetch_add(1, Ordering::Relaxed);
+            return Admission::ShareTaken(registry.max_per_user);
+        }
         let mut admission = Admission::Granted;
         if connections.sessions.len() >= registry.max_sessions {
             let Some(displaced) = connections.displace(&user, registry.now()) else {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::compatibility::Compatibility;
 use crate::config::{AuthSuite, ClientEndpoint, Config, Level, TlsVersion};
@@ -22,6 +23,10 @@ pub enum Kind {
     Port(Field<u16>),
     /// A positive number.
     Count(Field<usize>),
+    /// A positive number.
+    OptionalCount(Field<Option<usize>>),
+    /// A positive number of seconds.
+    OptionalSeconds(Field<Option<Duration>>),
     /// A number, which may be zero.
     Number(Field<usize>),
     /// A number of bytes, which may be zero.
@@ -101,7 +106,7 @@ impl Kind {
         match self {
             Self::Text(_) | Self::OptionalText(_) => "text",
             Self::Port(_) => "a number from 0 to 65535",
-            Self::Count(_) => "a number above zero",
+            Self::Count(_) | Self::OptionalCount(_) | Self::OptionalSeconds(_) => "a number above zero",
             Self::Number(_) | Self::Bytes(_) => "a number",
             Self::Boolean(_) => "True or False",
             Self::AuthSuite(_) => "Basic, TLS1.2 or TLS1.3",
@@ -150,8 +155,18 @@ impl Kind {
             Self::File(field) => *field(config) = existing(value)?,
             Self::Names(field) => *field(config) = names(value),
             Self::Endpoints(field) => *field(config) = endpoints(value).ok_or_else(expected)?,
-            Self::OptionalText(_) | Self::OptionalFile(_) | Self::Path(_) | Self::OptionalPath(_)
+            Self::OptionalText(_)
+            | Self::OptionalFile(_)
+            | Self::OptionalCount(_)
+            | Self::OptionalSeconds(_)
+            | Self::Path(_)
+            | Self::OptionalPath(_)
                 if value.is_empty() => {}
+            Self::OptionalCount(field) => *field(config) = Some(count(value).ok_or_else(expected)?),
+            Self::OptionalSeconds(field) => {
+                let seconds = count(value).and_then(|seconds| u32::try_from(seconds).ok());
+                *field(config) = Some(Duration::from_secs(seconds.ok_or_else(expected)?.into()));
+            }
             Self::OptionalText(field) => *field(config) = Some(value.to_owned()),
             Self::OptionalFile(field) => *field(config) = Some(existing(value)?),
             Self::Path(field) => *field(config) = value.into(),
@@ -172,6 +187,10 @@ impl Kind {
             Self::Port(field) => field(config).to_string(),
             Self::Count(field) | Self::Number(field) => field(config).to_string(),
             Self::Bytes(field) => field(config).to_string(),
+            Self::OptionalCount(field) => field(config).map(|count| count.to_string()).unwrap_or_default(),
+            Self::OptionalSeconds(field) => {
+                field(config).map(|time| time.as_secs().to_string()).unwrap_or_default()
+            }
             Self::Boolean(field) => (if *field(config) { "True" } else { "False" }).to_owned(),
             Self::AuthSuite(field) => name_of(AuthSuite::NAMES, *field(config)),
             Self::TlsVersion(field) => name_of(TlsVersion::NAMES, *field(config)),

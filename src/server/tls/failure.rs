@@ -61,7 +61,8 @@ impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::Closed,
-            io::ErrorKind::TimedOut => Self::Late,
+            // The error of an idle connection has a text of its own.
+            io::ErrorKind::TimedOut if error.get_ref().is_none() => Self::Late,
             _ => Self::Socket(error),
         }
     }

@@ -1,5 +1,6 @@
 //! The socket of a connection below TLS: deadlines, TLS record boundaries, and the bytes of the client's first flight.
 
+use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -27,7 +28,21 @@ pub(in crate::server) struct Timeouts {
     pub(in crate::server) handshake: Duration,
     pub(in crate::server) request: Duration,
     pub(in crate::server) response: Duration,
+    /// The time that a client may stay idle between requests.
+    pub(in crate::server) idle: Option<Duration>,
 }
+
+/// The end of a connection on which no request arrived.
+#[derive(Debug)]
+struct Idle(Duration);
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the client sent no request for {} s", self.0.as_secs())
+    }
+}
+
+impl std::error::Error for Idle {}
 
 /// The bytes between the socket and TLS. Each read has the deadline that applies at that moment: that of the handshake,
 /// that of the request that has begun, or none between requests.
@@ -37,6 +52,8 @@ pub(super) struct Wire<'a> {
     timeouts: Timeouts,
     /// The time by which the handshake, or the request that has begun, must be complete.
     deadline: Option<Instant>,
+    /// The time by which the next request must begin.
+    idle: Option<Instant>,
     first_flight: FirstFlight,
 }
 
@@ -76,6 +93,7 @@ impl<'a> Wire<'a> {
             records: RecordTracker::default(),
             timeouts,
             deadline: Some(Instant::now() + timeouts.handshake),
+            idle: None,
             first_flight: FirstFlight::default(),
         })
     }
@@ -106,9 +124,10 @@ impl<'a> Wire<'a> {
     }
 
     /// Starts to wait for the next request. `begun` states whether its first bytes have arrived already; otherwise
-    /// the client may stay idle without limit.
+    /// the client may stay idle, without limit or for the time of the setting.
     pub(super) fn expect_request(&mut self, begun: bool) {
         self.deadline = begun.then(|| Instant::now() + self.timeouts.request);
+        self.idle = self.timeouts.idle.map(|time| Instant::now() + time);
         self.socket.set_read_deadline(None);
     }
 
@@ -138,13 +157,24 @@ impl Read for Wire<'_> {
             return Ok(count);
         }
         // Part of a record is part of a request. A complete record need not be: TLS has messages of its own.
+        let is_idle = self.deadline.is_none() && self.records.is_between_records();
         let deadline = match self.deadline {
-            None if self.records.is_between_records() => None,
-            None => self.socket.read_deadline().or_else(|| Some(Instant::now() + self.timeouts.request)),
+            None if is_idle => self.idle,
+            // The deadline of an idle connection does not apply any more.
+            None => self
+                .socket
+                .read_deadline()
+                .filter(|deadline| Some(*deadline) != self.idle)
+                .or_else(|| Some(Instant::now() + self.timeouts.request)),
             deadline => deadline,
         };
         self.socket.set_read_deadline(deadline);
-        let count = self.socket.read(buffer)?;
+        let count = self.socket.read(buffer).map_err(|error| match self.timeouts.idle {
+            Some(idle) if is_idle && error.kind() == io::ErrorKind::TimedOut => {
+                io::Error::new(error.kind(), Idle(idle))
+            }
+            _ => error,
+        })?;
         let received = buffer.get(..count).unwrap_or_default();
         self.records.advance(received);
         self.first_flight.record(received);
