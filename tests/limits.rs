@@ -120,7 +120,7 @@ fn incomplete_requests_end_at_their_deadline() {
     let mut good = WellBehavedClient::new(&pki, server.port);
     let half = &good.request[..good.request.len() / 2];
     let (head, body) =
-        (b"POST /kmip HTTP/1.1\r\nContent-Type: te", http_head("application/octet-stream", 1000));
+        (b"POST /kmip HTTP/1.1\r\nHost: a\r\nContent-Type: te", http_head("application/octet-stream", 1000));
     let mut halves: Vec<_> = [half, head, body.as_bytes()]
         .into_iter()
         .cycle()
@@ -269,7 +269,9 @@ fn large_messages_share_a_memory_quota() {
 
 /// Returns the head of an HTTP request.
 fn http_head(content_type: &str, length: usize) -> String {
-    format!("POST /kmip HTTP/1.1\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n")
+    format!(
+        "POST /kmip HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+    )
 }
 
 #[test]
@@ -277,7 +279,7 @@ fn http_heads_and_bodies_have_size_limits() {
     let pki = Pki::new();
     let server = Embedded::start(&with(pki.config(), |it| it.max_request_size = 1 << 20), dispatcher());
     let mut good = WellBehavedClient::new(&pki, server.port);
-    let begin = "POST /kmip HTTP/1.1\r\n";
+    let begin = "POST /kmip HTTP/1.1\r\nHost: a\r\n";
     let deep = "<RequestMessage>".repeat(60_000);
     let expanding = format!("<RequestMessage>{}</RequestMessage>", "<P/>".repeat(200_000));
     let cases = [
@@ -337,6 +339,45 @@ fn refuses_deep_nesting() {
         let answer = text(&add(depth));
         assert!(answer.contains("nested deeper"), "{answer}");
     }
+}
+
+#[test]
+fn identifiers_and_attributes_have_a_maximum_length_and_number() {
+    let (dispatcher, aes) = (dispatcher(), corpus::AES);
+    let respond = |operation, payload: &dyn Fn(&mut Writer)| {
+        let response = dispatcher.respond(&message_of(V1_4, None, &[(operation, payload)]), peer()).message;
+        (
+            statuses(&response)[0],
+            String::from_utf8(first(&response, Tag::ResultMessage).unwrap_or_default()).unwrap(),
+        )
+    };
+    let get = |length: usize| respond(Operation::Get, &|w| id(&"7".repeat(length), w));
+    assert!(get(1_024).1.starts_with("Could not locate object: 777"));
+    assert!(get(1_025).1.contains("an identifier has at most 1024 bytes"));
+    let custom = |name: &str, value: usize, writer: &mut Writer| {
+        writer.structure(Tag::Attribute, |writer| {
+            name.to_owned().write(Tag::AttributeName, writer);
+            "v".repeat(value).write(Tag::AttributeValue, writer);
+        });
+    };
+    let add = |name: &str, value| {
+        respond(Operation::AddAttribute, &|w| {
+            id(aes, w);
+            custom(name, value, w);
+        })
+    };
+    assert_eq!(add("x-long", 60_000).0, ResultStatus::Success);
+    assert!(add("x-longer", 66_000).1.contains("an attribute has at most 65536 bytes"));
+    let register = |count: usize| {
+        respond(Operation::Register, &|w| {
+            ObjectType::OpaqueObject.write(Tag::ObjectType, w);
+            w.structure(Tag::TemplateAttribute, |w| (0..count).for_each(|n| custom(&format!("x-{n}"), 1, w)));
+            corpus::objects()[6].object.write(Tag::default(), w);
+        })
+    };
+    assert_eq!(register(9_900), (ResultStatus::Success, String::new()));
+    assert!(register(10_001).1.contains("a list has at most 10000 attributes"));
+    assert!(register(10_000).1.contains("the limit is 10000"), "the server adds attributes of its own");
 }
 
 #[test]

@@ -48,6 +48,7 @@ mod lifecycle;
 mod limits;
 mod listener;
 mod login;
+mod memory;
 mod mutations;
 mod observing;
 mod pkcs11;

@@ -19,6 +19,7 @@ use crate::store::{self, Criterion, Id, Located, Order, Outcome, Query, Record, 
 use crate::ttlv::{DateTime, V2_1, Version};
 
 use super::access::{self, Gate, Granted};
+use super::attribute_bounds::AttributeSize;
 use super::commit_pipeline::CommitPipeline;
 use super::error::{OrGeneralFailure, failed, invalid_field, not_found};
 use super::lifecycle;
@@ -422,9 +423,11 @@ impl<'a> Context<'a> {
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
         self.transact(|transaction| {
-            let mut record =
-                gate.admit(transaction.read(id).or_general_failure()?, &text, operation)?.into_record();
+            let granted = gate.admit(transaction.read(id).or_general_failure()?, &text, operation)?;
+            let size = AttributeSize::of(&granted.attributes);
+            let mut record = granted.into_record();
             let outcome = change(&mut record)?;
+            size.admit_change(&record.attributes)?;
             write(transaction, record).or_general_failure()?;
             Ok((id, outcome))
         })

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use std::collections::HashSet;
+
 use crate::crypto::hash;
 use crate::excerpt::Excerpt;
 use crate::kmip::attributes::{
@@ -236,11 +238,8 @@ impl NewObject {
                 _ => self.attributes.push(attribute),
             }
         }
-        let names = &self.attributes.name;
-        if names
-            .iter()
-            .enumerate()
-            .any(|(position, name)| names.iter().take(position).any(|other| other == name))
+        let mut seen = HashSet::new();
+        if !self.attributes.name.iter().all(|name| seen.insert((&name.name_value, name.name_type.to_wire())))
         {
             return Err(invalid_field("The same Name occurs twice."));
         }

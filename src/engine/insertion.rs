@@ -8,6 +8,7 @@ use crate::kmip::structures::UniqueIdentifier;
 use crate::store::{Id, Record, Transaction};
 
 use super::access::Gate;
+use super::attribute_bounds::AttributeSize;
 use super::context::Context;
 use super::creation::RecordWithoutId;
 use super::error::{OrGeneralFailure, failed, refused};
@@ -167,6 +168,7 @@ impl Context<'_> {
                 .ok_or_else(|| refused(&text))?;
             let new = build(old.id, Some(&old))?;
             constraints::check(transaction, &gate.identity.principal.user, [&new])?;
+            AttributeSize::of(&old.attributes).admit_change(&new.attributes)?;
             let id = new.id;
             transaction.update(new).or_general_failure()?;
             replaced = old.into_record().object;
@@ -197,7 +199,10 @@ fn add(
 ) -> Result<(), Error> {
     access::admit_new(gate.identity, gate.item_operation, records.as_ref().iter().map(Arc::as_ref))?;
     constraints::check(transaction, &gate.identity.principal.user, records.as_ref().iter().map(Arc::as_ref))?;
-    records.into_iter().try_for_each(|record| transaction.insert(record).or_general_failure())
+    records.into_iter().try_for_each(|record| {
+        AttributeSize::admit(&record.attributes)?;
+        transaction.insert(record).or_general_failure()
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! policy of the object first.
 
 mod access;
+mod attribute_bounds;
 mod certificates;
 mod commit_pipeline;
 pub mod constraints;

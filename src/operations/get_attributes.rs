@@ -1,5 +1,7 @@
 //! Get Attributes (KMIP 1.4 §4.12, 2.1 §6.1.20): returns the values of an object's attributes.
 
+use std::collections::HashSet;
+
 use crate::compatibility::Difference;
 use crate::engine::{Context, failed};
 use crate::kmip::attributes::{AttributeList, AttributeReference};
@@ -59,8 +61,8 @@ impl Operation for GetAttributes {
 
 /// Returns the first reference that repeats an earlier one.
 fn repeated(references: &[AttributeReference]) -> Option<&AttributeReference> {
-    let mut numbered = references.iter().enumerate();
-    numbered.find(|(at, one)| references.iter().take(*at).any(|other| other == *one)).map(|(_, one)| one)
+    let mut seen = HashSet::new();
+    references.iter().find(|reference| !seen.insert(reference.name()))
 }
 
 #[cfg(test)]

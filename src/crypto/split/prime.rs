@@ -50,6 +50,10 @@ impl Prime {
     /// # Errors
     /// Returns [`Error::Range`] if the number has less than 2 or more than [`MAX_PRIME_BITS`] bits.
     pub fn modulus(digits: &[u8]) -> Result<Self, Error> {
+        // A number that is far too long is not converted, because that needs several times its memory.
+        if digits.len() > MAX_PRIME_BITS {
+            return Err(Error::range(Parameter::PrimeFieldSize, digits.len() * 8, 2, MAX_PRIME_BITS));
+        }
         let value = BigUint::from_bytes_be(digits);
         let bits = value.bits();
         if !(2..=MAX_PRIME_BITS).contains(&bits) {

@@ -12,6 +12,7 @@ use crate::excerpt::Excerpt;
 use crate::kmip::structures::{Name, Raw, VendorAttribute};
 use crate::ttlv::{Error, Field, Item, ItemType, Reader, STORED, Tag, V2_0, Value, Version, Writer};
 
+use super::bounds::{check_count, check_value};
 use super::{AttributeDefinition, Attributes};
 
 /// The separator of vendor and name in the name of a 1.x custom attribute: `x-NAME` is NAME of the vendor
@@ -51,6 +52,7 @@ pub struct Attribute {
 impl Attribute {
     /// Reads the value `item` of the attribute `row`.
     fn decode(row: &'static AttributeDefinition, index: Option<i32>, item: &Item<'_>) -> Result<Self, Error> {
+        check_value(item)?;
         let mut writer = Writer::new(STORED);
         row.recode(item, row.tag, &mut writer)?;
         Ok(Self { row, index, value: writer.into_bytes() })
@@ -133,6 +135,7 @@ impl Attribute {
 
     /// Reads a 1.x Attribute structure.
     pub(super) fn read_named(item: &Item<'_>) -> Result<Self, Error> {
+        check_value(item)?;
         let mut rows = item.structure()?;
         let missing = Error::Missing { tag: Tag::AttributeName, found: rows.peek()? };
         let name = rows.take(Tag::AttributeName)?.as_ref().map(String::decode).transpose()?;
@@ -215,6 +218,7 @@ impl Field for AttributeList {
             }
         } else {
             while let Some(item) = reader.take(Tag::Attribute)? {
+                check_count(attributes.len(), &item)?;
                 attributes.push(Attribute::read_named(&item)?);
             }
         }
@@ -374,6 +378,7 @@ impl AttributeReference {
     }
 
     fn decode(item: &Item<'_>) -> Result<Self, Error> {
+        check_value(item)?;
         if item.version() < V2_0 {
             return String::decode(item).map(|name| Self::named(&name));
         }
@@ -418,6 +423,7 @@ impl Field for Vec<AttributeReference> {
     fn read(tag: Tag, reader: &mut Reader<'_>) -> Result<Self, Error> {
         let mut references = Vec::new();
         while let Some(item) = reader.take(reference_tag(tag, reader.version()))? {
+            check_count(references.len(), &item)?;
             references.push(AttributeReference::decode(&item)?);
         }
         Ok(references)
@@ -535,6 +541,7 @@ fn read_all_tagged(item: &Item<'_>) -> Result<Vec<Attribute>, Error> {
     let mut attributes = Vec::new();
     let mut values = item.structure()?;
     while let Some(value) = values.next()? {
+        check_count(attributes.len(), &value)?;
         attributes.push(Attribute::read_tagged(item.tag, &value)?);
     }
     Ok(attributes)

@@ -27,12 +27,14 @@
 //! # Ok::<(), kmip_server::ttlv::Error>(())
 //! ```
 
+mod bounds;
 mod changes;
 mod dialect;
 mod rules;
 mod slot;
 mod table;
 
+pub use bounds::{MAX_VALUE_BYTES, MAX_VALUES};
 pub use changes::AttributeChanges;
 pub use dialect::{Attribute, AttributeList, AttributeReference, TemplateAttribute};
 pub use rules::{ObjectTypes, Origin, Rules};

@@ -4,7 +4,11 @@ use std::fmt;
 
 use crate::kmip::enums::UniqueIdentifierValue;
 use crate::kmip::macros::enumeration;
-use crate::ttlv::{Error, Item, ItemType, Tag, V2_0, Value, Writer};
+use crate::ttlv::{Error, Item, ItemType, STORED, Tag, V2_0, Value, Writer};
+
+/// The maximum length of an identifier in a message, in bytes. Those of this server have at most 20, those of PyKMIP
+/// too; a longer one names no object, and is refused before it is copied.
+pub const MAX_IDENTIFIER: usize = 1024;
 
 /// Unique Identifier: identifies an object, since 2.0 also as the result of an earlier batch item (KMIP 1.4
 /// §3.1, 2.1 §4.58).
@@ -62,6 +66,10 @@ impl Value for UniqueIdentifier {
             // Some clients of 1.x send an identifier that is a number as an Enumeration or an Integer.
             ItemType::Enumeration => enumeration(item).map(|number| Self::Text(number.to_string())),
             ItemType::Integer => i32::decode(item).map(|number| Self::Text(number.to_string())),
+            // A stored identifier was accepted when it was stored.
+            _ if item.bytes.len() > MAX_IDENTIFIER && item.version() != STORED => {
+                Err(Error::Invalid { tag: item.tag, why: "an identifier has at most 1024 bytes" })
+            }
             _ => Value::decode(item).map(Self::Text),
         }
     }

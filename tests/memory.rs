@@ -1,0 +1,158 @@
+//! The memory of a large request: at most three times the bytes of the request and its response, for every operation
+//! except Register and Import, for which SQLite makes two more copies of the object. Batches of many small items are not
+//! measured.
+
+use std::env;
+use std::fs;
+use std::process::Command;
+
+use kmip_server::internals::dispatch::{Dispatcher, Respond};
+use kmip_server::internals::store::Sqlite;
+use kmip_server::kmip::enums::Operation;
+use kmip_server::ttlv::{ItemType, Reader, Tag, V1_2, V2_1, Version, Writer};
+
+use crate::corpus::{bare_dispatcher, dispatcher_on, peer, requests};
+use crate::harness::{Folder, resident};
+
+/// The size to which a part of a request grows.
+const LARGE: usize = 2 << 20;
+/// The memory that does not depend on the size of a request: caches, stacks and the noise of the measurement.
+const CONSTANT: u64 = 512 << 10;
+/// The operations that store an object of the request. SQLite copies the value of a parameter, and again into the row.
+const STORING: [Operation; 2] = [Operation::Register, Operation::Import];
+/// Set in the process that measures.
+const MEASURES: &str = "KMIP_MEASURES_MEMORY";
+
+/// An item of a message that a test changes.
+#[derive(Clone)]
+struct Node {
+    tag: Tag,
+    kind: ItemType,
+    bytes: Vec<u8>,
+    children: Vec<Node>,
+    /// How often the item occurs.
+    count: usize,
+}
+
+impl Node {
+    fn read(mut reader: Reader<'_>) -> Vec<Self> {
+        let mut nodes = Vec::new();
+        while let Some(item) = reader.next().unwrap() {
+            let (bytes, children) = match item.kind {
+                ItemType::Structure => (Vec::new(), Self::read(item.structure().unwrap())),
+                _ => (item.bytes.to_vec(), Vec::new()),
+            };
+            nodes.push(Self { tag: item.tag, kind: item.kind, bytes, children, count: 1 });
+        }
+        nodes
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        match self.kind {
+            ItemType::Structure => {
+                writer
+                    .structure(self.tag, |writer| self.children.iter().for_each(|child| child.write(writer)));
+            }
+            _ => writer.item(self.tag, self.kind, &self.bytes),
+        }
+    }
+
+    fn encoded(&self, version: Version) -> Vec<u8> {
+        let mut writer = Writer::new(version);
+        self.write(&mut writer);
+        writer.into_bytes()
+    }
+
+    /// Calls `visit` for the items below this one, of all levels.
+    fn visit(&mut self, visit: &mut impl FnMut(&mut Self)) {
+        for child in &mut self.children {
+            visit(child);
+            child.visit(visit);
+        }
+    }
+}
+
+/// Returns the large variants of a message, each with a name: one value is long, or one item occurs often.
+fn variants(message: &[u8], version: Version) -> Vec<(String, Vec<u8>)> {
+    let mut whole = Node::read(Reader::new(message, version)).remove(0);
+    let mut count = 0;
+    whole.visit(&mut |_| count += 1);
+    let mut variants = Vec::new();
+    for number in 0..2 * count {
+        let (mut changed, mut at, mut name) = (whole.clone(), 0, None);
+        changed.visit(&mut |node| {
+            let is_text =
+                matches!(node.kind, ItemType::TextString | ItemType::ByteString | ItemType::BigInteger);
+            let is_single = [Tag::RequestHeader, Tag::BatchItem, Tag::ProtocolVersion].contains(&node.tag);
+            if at == number && is_text {
+                name = Some(format!("long {}", node.tag));
+                let length = node.bytes.len().max(8).next_multiple_of(8);
+                node.bytes.resize(length, b'a');
+                node.bytes = node.bytes.repeat(LARGE / length);
+            } else if at + count == number && !is_single {
+                node.count = LARGE / node.encoded(version).len();
+                name = Some(format!("{} {}", node.count, node.tag));
+            }
+            at += 1;
+        });
+        variants.extend(name.map(|name| (name, changed.encoded(version))));
+    }
+    variants
+}
+
+#[test]
+fn a_large_request_uses_little_more_memory_than_its_bytes() {
+    if env::var_os(MEASURES).is_some() {
+        return measure();
+    }
+    // Other tests use memory of this process. glibc returns large blocks at once if it has a fixed threshold.
+    let name = "memory::a_large_request_uses_little_more_memory_than_its_bytes";
+    let output = Command::new(env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(MEASURES, "1")
+        .env("MALLOC_MMAP_THRESHOLD_", "65536")
+        .env("MALLOC_TRIM_THRESHOLD_", "65536")
+        .env("MALLOC_ARENA_MAX", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{text}");
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn measure() {
+    let folder = Folder::new();
+    let (original, copy) = (folder.path("original.database"), folder.path("kmip.database"));
+    drop(dispatcher_on(Box::new(Sqlite::open(&original).unwrap())));
+    let (mut excess, mut count) = (Vec::new(), 0);
+    for (row, version, request) in requests().filter(|(_, version, _)| [V1_2, V2_1].contains(version)) {
+        if row.heavy && version == V1_2 {
+            continue;
+        }
+        let factor = if STORING.contains(&row.operation) { 5 } else { 3 };
+        for (name, large) in variants(&request, version) {
+            // Each request meets the same objects.
+            fs::copy(&original, &copy).unwrap();
+            let dispatcher = bare_dispatcher(Box::new(Sqlite::open(&copy).unwrap()));
+            let (used, bytes) = used(&dispatcher, &large);
+            count += 1;
+            if used > factor * bytes + CONSTANT {
+                excess.push(format!("{:?} {version} {name}: {used} for {bytes} bytes", row.operation));
+            }
+        }
+    }
+    assert!(count > 500, "{count} requests");
+    assert!(excess.is_empty(), "{} of {count} requests use more:\n{}", excess.len(), excess.join("\n"));
+}
+
+/// Returns the memory that a request uses at most, with the request itself, and the bytes of request and response.
+fn used(dispatcher: &Dispatcher, request: &[u8]) -> (u64, u64) {
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = resident("self");
+    let reply = dispatcher.respond(request, peer());
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak = peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
+    let bytes = (request.len() + reply.message.len()) as u64;
+    (peak.saturating_sub(before) + request.len() as u64, bytes)
+}
