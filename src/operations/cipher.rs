@@ -214,6 +214,11 @@ impl CipherKey {
             ));
         }
         check_stream_cipher(algorithm, &parameters, &granted)?;
+        let tag_length = match direction {
+            Direction::Encrypt => parameters.tag_length,
+            Direction::Decrypt => Some(shortest_tag(parameters.tag_length, &granted)),
+        };
+        let parameters = CryptographicParameters { tag_length, ..parameters };
         let key = key::bytes(lifecycle::object(&granted)?)?;
         let missing_iv = match cx.compatibility.has(Difference::DecryptWithoutIv) {
             true => ResultReason::InvalidField,
@@ -408,6 +413,16 @@ fn check_stream_cipher(
         )),
         _ => Ok(()),
     }
+}
+
+/// Returns the length of the shortest tag that a decryption accepts: the Tag Length of the request, but at least that of
+/// the key. Without one at the key, it is 12, so that only who registers a key can allow short tags, which are easy to
+/// forge.
+fn shortest_tag(requested: Option<i32>, key: &Granted) -> i32 {
+    let lengths = key.attributes.cryptographic_parameters.iter().filter_map(|one| one.tag_length);
+    let registered =
+        lengths.min().or(i32::try_from(symmetric::SHORTEST_DEFAULT_TAG).ok()).unwrap_or_default();
+    requested.map_or(registered, |requested| requested.max(registered))
 }
 
 /// Converts the error of a symmetric computation. The standard's test cases expect General Failure for an unsupported

@@ -24,6 +24,68 @@ fn gcm_without_tag_length_has_a_tag_of_16_bytes() {
 }
 
 #[test]
+fn a_decryption_refuses_tags_that_are_shorter_than_the_key_or_the_request_allows() {
+    let pki = Pki::new();
+    let server = Live::start(&pki.config());
+    let mut john = server.caller(&pki, &pki.client);
+    let with = |length| CryptographicParameters { tag_length: length, ..gcm() };
+    let ccm =
+        |length| CryptographicParameters { block_cipher_mode: Some(BlockCipherMode::Ccm), ..with(length) };
+    let mut ready_with = |registered: Option<i32>| {
+        let attributes: Vec<_> = registered
+            .map(|length| attribute(Tag::CryptographicParameters, &with(Some(length))))
+            .into_iter()
+            .collect();
+        ready(&mut john, V1_4, &aes(), &attributes)
+    };
+    let keys = [None, Some(16), Some(4)].map(|registered| (registered, ready_with(registered)));
+    let mut decrypts = |key: &str, parameters: [CryptographicParameters; 2], parts: bool| {
+        let [encryption, decryption] = parameters;
+        let iv = Some(IV[..12].to_vec());
+        let ask = Ask { iv: iv.clone(), ..Ask::of(key, Some(encryption)) };
+        let answer = ask.send(&mut john, V1_4, Operation::Encrypt);
+        let (data, tag) = (bytes(&answer, Tag::Data), bytes(&answer, Tag::AuthenticatedEncryptionTag));
+        let back = Ask { iv, data: Some(data), tag: Some(tag), ..Ask::of(key, Some(decryption)) };
+        if !parts {
+            let answer = back.send(&mut john, V1_4, Operation::Decrypt);
+            return answer.status == ResultStatus::Success;
+        }
+        let first =
+            Ask { init: Some(true), tag: None, ..back.clone() }.send(&mut john, V1_4, Operation::Decrypt);
+        let correlation = Some(bytes(&first, Tag::CorrelationValue));
+        let last = Ask { correlation, last: Some(true), data: None, iv: None, parameters: None, ..back };
+        last.send(&mut john, V1_4, Operation::Decrypt).status == ResultStatus::Success
+    };
+    for (registered, key) in &keys {
+        // The length of the tag, and the Tag Length of the request.
+        for (tag, requested) in [
+            (16, None),
+            (16, Some(16)),
+            (12, None),
+            (12, Some(12)),
+            (12, Some(16)),
+            (8, None),
+            (8, Some(4)),
+            (4, Some(8)),
+        ] {
+            let shortest = registered.unwrap_or(12).max(requested.unwrap_or(0));
+            for (encryption, decryption) in
+                [(with(Some(tag)), with(requested)), (ccm(Some(tag)), ccm(requested))]
+            {
+                for parts in [false, true] {
+                    let done = decrypts(key, [encryption.clone(), decryption.clone()], parts);
+                    assert_eq!(
+                        done,
+                        tag >= shortest,
+                        "key {registered:?}, request {requested:?}, tag {tag}, in parts {parts}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn digital_signature_algorithm_determines_the_padding() {
     use DigitalSignatureAlgorithm as D;
     let pki = Pki::new();

@@ -27,6 +27,10 @@ use crate::secret::Secret;
 /// The length of a full tag, in bytes.
 pub(super) const TAG: usize = 16;
 
+/// The shortest tag that a decryption accepts if nothing else is stated, in bytes. With shorter ones, an attacker who
+/// may try many messages forges one (NIST SP 800-38D appendix C).
+pub const SHORTEST_DEFAULT_TAG: usize = 12;
+
 /// The shortest GCM tag, in bytes (NIST SP 800-38D §5.2.1.2).
 const GCM_MIN_TAG: usize = 4;
 

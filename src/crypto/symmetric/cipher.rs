@@ -22,7 +22,8 @@ pub struct Cipher<'a> {
     pub iv: Option<&'a [u8]>,
     /// Data that is authenticated but not encrypted: GCM, CCM and ChaCha20-Poly1305 only.
     pub additional_data: Option<&'a [u8]>,
-    /// The length of the authentication tag of an encryption in bytes: 16 if absent.
+    /// The length of the authentication tag of an encryption in bytes: 16 if absent. The shortest tag that a decryption
+    /// accepts: 12 bytes if absent.
     pub tag_length: Option<usize>,
 }
 

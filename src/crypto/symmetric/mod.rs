@@ -16,6 +16,7 @@ use super::{Error, Parameter, Purpose};
 use crate::secret::Secret;
 use cipher::Construction;
 
+pub use aead::SHORTEST_DEFAULT_TAG;
 pub use cipher::Cipher;
 pub use context::{CipherContext, MAX_BUFFERED};
 

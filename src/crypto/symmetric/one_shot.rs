@@ -34,11 +34,20 @@ impl OneShot {
     ) -> Result<Secret, Error> {
         let (key, iv) = (cipher.key.0, cipher.iv.unwrap_or_default());
         let additional = cipher.additional_data.unwrap_or_default();
-        let tag = tag.ok_or(Error::Missing(Parameter::Tag));
+        let tag = || {
+            let (shortest, max) = (cipher.tag_length.unwrap_or(aead::SHORTEST_DEFAULT_TAG), aead::TAG);
+            if shortest > max {
+                return Err(Error::range(Parameter::TagLength, shortest, 0, max));
+            }
+            match tag.ok_or(Error::Missing(Parameter::Tag))? {
+                tag if tag.len() < shortest => Err(Error::range(Parameter::Tag, tag.len(), shortest, max)),
+                tag => Ok(tag),
+            }
+        };
         match self {
-            Self::Gcm => aead::gcm_decrypt(key, iv, additional, data, tag?),
-            Self::Ccm => aead::ccm_decrypt(key, iv, additional, data, tag?),
-            Self::ChaCha20Poly1305 => aead::chacha_decrypt(key, iv, additional, data, tag?),
+            Self::Gcm => aead::gcm_decrypt(key, iv, additional, data, tag()?),
+            Self::Ccm => aead::ccm_decrypt(key, iv, additional, data, tag()?),
+            Self::ChaCha20Poly1305 => aead::chacha_decrypt(key, iv, additional, data, tag()?),
             Self::Xts => stream::xts(key, iv, data, Purpose::Decrypt).map(Secret::new),
             Self::KeyWrap { padded } => wrap::aes_unwrap(key, data, padded),
         }
