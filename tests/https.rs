@@ -1,5 +1,7 @@
 //! KMIP over HTTPS: messages in TTLV, XML and JSON on the port for plain TTLV, and invalid requests.
 
+use std::io::Read as _;
+
 use kmip_server::encoding::{json, xml};
 
 use crate::harness::{Client, Embedded, Pki};
@@ -24,7 +26,6 @@ impl HttpResponse {
 
 /// Receives one response.
 pub(crate) fn receive(client: &mut Client) -> std::io::Result<HttpResponse> {
-    use std::io::Read;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -97,7 +98,7 @@ fn answers_pipelined_requests() {
     let server = Embedded::real(&pki.config());
     let mut client = pki.connect(server.port, &pki.client);
     let fields = format!("Content-Type: text/xml\r\nContent-Length: {}\r\n\r\n{QUERY}", QUERY.len());
-    client.send(format!("POST /kmip HTTP/1.1\r\n{fields}").repeat(3).as_bytes()).unwrap();
+    client.send(format!("POST /kmip HTTP/1.1\r\nHost: a\r\n{fields}").repeat(3).as_bytes()).unwrap();
     for _ in 0..3 {
         assert_eq!(receive(&mut client).unwrap().status(), "200");
     }
@@ -109,7 +110,9 @@ fn answers_expect_100_continue() {
     let server = Embedded::real(&pki.config());
     let mut client = pki.connect(server.port, &pki.client);
     let fields = format!("Content-Type: text/xml\r\nContent-Length: {}\r\n", QUERY.len());
-    client.send(format!("POST /kmip HTTP/1.1\r\n{fields}Expect: 100-continue\r\n\r\n").as_bytes()).unwrap();
+    client
+        .send(format!("POST /kmip HTTP/1.1\r\nHost: a\r\n{fields}Expect: 100-continue\r\n\r\n").as_bytes())
+        .unwrap();
     assert_eq!(receive(&mut client).unwrap().status(), "100");
     client.send(QUERY.as_bytes()).unwrap();
     assert_eq!(receive(&mut client).unwrap().status(), "200");
@@ -144,17 +147,25 @@ fn invalid_http_request_receives_a_status_and_ends_the_connection() {
     let server = Embedded::real(&config);
     let xml = |body: &str| format!("Content-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     for (request, status, text) in [
-        ("GET /kmip HTTP/1.1\r\n\r\n".to_owned(), "405", "POST"),
-        (format!("POST / HTTP/1.1\r\n{}", xml(QUERY)), "404", "/kmip"),
-        ("POST /kmip HTTP/1.1\r\nContent-Length: 10001\r\n\r\n".to_owned(), "413", "10000 bytes"),
+        ("GET /kmip HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "405", "POST"),
+        ("GET /kmip HTTP/1.1\r\n\r\n".to_owned(), "400", "Host exactly once"),
+        (format!("POST /kmip HTTP/1.1\r\nHost: a\r\nHost: a\r\n{}", xml(QUERY)), "400", "Host exactly once"),
+        // An intermediary that looks at one of the fields only would see another end of the request.
+        (
+            format!("POST /kmip HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n{}", xml("0\r\n\r\n")),
+            "400",
+            "Transfer-Encoding",
+        ),
+        (format!("POST / HTTP/1.1\r\nHost: a\r\n{}", xml(QUERY)), "404", "/kmip"),
+        ("POST /kmip HTTP/1.1\r\nHost: a\r\nContent-Length: 10001\r\n\r\n".to_owned(), "413", "10000 bytes"),
         // Four bytes of XML become eight bytes of TTLV.
         (
-            format!("POST /kmip HTTP/1.1\r\n{}", xml(&format!("<D>{}</D>", "<D/>".repeat(1500)))),
+            format!("POST /kmip HTTP/1.1\r\nHost: a\r\n{}", xml(&format!("<D>{}</D>", "<D/>".repeat(1500)))),
             "413",
             "10000",
         ),
-        (format!("POST /kmip HTTP/1.1\r\n{}", xml("<RequestMessage>")), "400", "RequestMessage"),
-        (format!("POST /kmip HTTP/1.1\r\n{}", xml("<Nothing/>")), "400", "Nothing is not a tag"),
+        (format!("POST /kmip HTTP/1.1\r\nHost: a\r\n{}", xml("<RequestMessage>")), "400", "RequestMessage"),
+        (format!("POST /kmip HTTP/1.1\r\nHost: a\r\n{}", xml("<Nothing/>")), "400", "Nothing is not a tag"),
     ] {
         let mut client = pki.connect(server.port, &pki.client);
         client.send(request.as_bytes()).unwrap();
@@ -164,6 +175,36 @@ fn invalid_http_request_receives_a_status_and_ends_the_connection() {
         assert!(body.contains(text), "{body}");
         assert!(client.is_closed());
     }
+}
+
+#[test]
+fn answers_chunked_requests() {
+    let pki = Pki::new();
+    let server = Embedded::real(&pki.config());
+    let mut client = pki.connect(server.port, &pki.client);
+    let head =
+        "POST /kmip HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for size in [1, 100, QUERY.len()] {
+        let pieces = QUERY.as_bytes().chunks(size).map(|piece| String::from_utf8(piece.to_vec()).unwrap());
+        let chunks: String = pieces.map(|piece| format!("{:x}\r\n{piece}\r\n", piece.len())).collect();
+        client.send(format!("{head}{chunks}0\r\nX-Checksum: 1\r\n\r\n").as_bytes()).unwrap();
+        let answer = receive(&mut client).unwrap();
+        assert_eq!(answer.status(), "200");
+        assert!(String::from_utf8(answer.body).unwrap().contains("Success"));
+    }
+}
+
+#[test]
+fn the_response_to_head_has_no_body() {
+    let pki = Pki::new();
+    let server = Embedded::real(&pki.config());
+    let mut client = pki.connect(server.port, &pki.client);
+    client.send(b"HEAD /kmip HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut response = Vec::new();
+    client.stream.read_to_end(&mut response).unwrap();
+    let response = String::from_utf8(response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 405 "), "{response}");
+    assert!(response.contains("Content-Length: ") && response.ends_with("\r\n\r\n"), "{response}");
 }
 
 #[test]

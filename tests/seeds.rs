@@ -91,7 +91,11 @@ fn posts(spelled: &[Vec<u8>]) -> Vec<Vec<u8>> {
     };
     let short: Vec<_> = spelled.iter().filter(|body| body.len() < 1_500).step_by(8).collect();
     let pairs = short.windows(2).map(|pair| [vec![9], post(pair[0]), post(pair[1])].concat());
-    pairs.chain([b"\0POST /kmip HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec()]).collect()
+    let head =
+        b"POST /kmip HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunks = b"2;x=\"y\"\r\n<A\r\n2\r\n/>\r\n0\r\nX: 1\r\n\r\n";
+    let chunked = [&[99][..], head, chunks, head, chunks].concat();
+    pairs.chain([chunked]).collect()
 }
 
 /// Returns keys in all supported formats.

@@ -68,7 +68,7 @@ fn requests(bytes: &[u8], cut: usize) -> (Vec<(Head, Vec<u8>)>, End) {
         RequestError::Closed => End::Closed,
         RequestError::Cut => End::Cut,
         RequestError::Rejected(refusal) => {
-            assert!(refusal.response().starts_with(b"HTTP/1.1 "));
+            assert!(refusal.response(false).starts_with(b"HTTP/1.1 "));
             End::Refused
         }
         RequestError::Io(error) => panic!("a slice does not fail: {error}"),

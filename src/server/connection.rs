@@ -274,7 +274,7 @@ impl Session<'_> {
                 Err(RequestError::Closed) => return SessionEnd::PeerClosed,
                 Err(error) => {
                     if let RequestError::Rejected(rejection) = &error
-                        && let Err(error) = stream.send(&rejection.response())
+                        && let Err(error) = stream.send(&requests.rejection(rejection))
                     {
                         return SessionEnd::Send(error);
                     }

@@ -1,8 +1,8 @@
 //! The part of HTTP/1.0 and 1.1 (RFC 9112) that KMIP over HTTPS needs: one message per request and per response, as
 //! TTLV, XML or JSON (KMIP Additional Message Encodings 1.0 §2, KMIP Profiles 2.1 §5.3).
 //!
-//! A request must state its length. An invalid HTTP request is answered with an HTTP status and a sentence, and ends
-//! the connection; [`crate::dispatch`] answers errors in the message itself.
+//! A request states its length or sends its body in chunks. An invalid HTTP request is answered with an HTTP status and
+//! a sentence, and ends the connection; [`crate::dispatch`] answers errors in the message itself.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -21,6 +21,9 @@ pub const MAX_HEAD: usize = 8 * 1024;
 
 /// The maximum number of fields of a request.
 pub const MAX_FIELDS: usize = 64;
+
+/// The maximum length of the line before a chunk, in bytes: a size and few extensions.
+const MAX_CHUNK_LINE: usize = 256;
 
 /// The number of bytes per read: of a head, which usually fits together with a small body, and of a body. Small
 /// chunks matter because the unused rest of a buffer is wiped, too.
@@ -91,14 +94,23 @@ impl Encoding {
 pub struct Head {
     /// The encoding of the body, and of the response.
     pub encoding: Encoding,
-    /// The length of the body, in bytes.
-    length: usize,
+    /// The end of the body.
+    framing: Framing,
     /// Whether the client waits for a 100 response before it sends the body (RFC 9110 §10.1.1).
     pub expects_continue: bool,
     /// Whether the connection stays open after the response.
     pub keep_alive: bool,
     /// Whether the request is an HTTP/1.0 request: its response must be one, too.
     is_http_1_0: bool,
+}
+
+/// What determines the end of a body (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// Its length, in bytes.
+    Length(usize),
+    /// Its last chunk. The body has at most so many bytes.
+    Chunked(usize),
 }
 
 /// The reason for which no request could be read.
@@ -144,13 +156,20 @@ pub enum Rejection {
     WrongType,
     HeadTooLong,
     WrongTransferCoding,
+    WrongHost,
+    LengthAndChunks,
+    WrongChunk,
 }
 
 impl Rejection {
     /// Returns the status code and reason phrase (RFC 9110 §15).
     fn status(&self) -> &'static str {
         match self {
-            Self::Malformed | Self::InvalidMessage(_) => "400 Bad Request",
+            Self::Malformed
+            | Self::InvalidMessage(_)
+            | Self::WrongHost
+            | Self::LengthAndChunks
+            | Self::WrongChunk => "400 Bad Request",
             Self::WrongTarget => "404 Not Found",
             Self::WrongMethod => "405 Method Not Allowed",
             Self::NoLength => "411 Length Required",
@@ -161,12 +180,16 @@ impl Rejection {
         }
     }
 
-    /// Returns the response. The connection ends after it.
-    pub fn response(&self) -> Vec<u8> {
+    /// Returns the response, for HEAD without its body (RFC 9110 §9.3.2). The connection ends after it.
+    pub fn response(&self, is_head: bool) -> Vec<u8> {
         let allow = if *self == Self::WrongMethod { "Allow: POST\r\n" } else { "" };
         let text = format!("{self}.\n");
         let head = format!("HTTP/1.1 {}\r\n{allow}", self.status());
-        finish(head, "text/plain; charset=utf-8", "close", text.as_bytes())
+        let mut response = finish(head, "text/plain; charset=utf-8", "close", text.as_bytes());
+        if is_head {
+            response.truncate(response.len() - text.len());
+        }
+        response
     }
 }
 
@@ -177,7 +200,9 @@ impl fmt::Display for Rejection {
             Self::InvalidMessage(error) => write!(f, "the body is no KMIP message: {error}"),
             Self::WrongTarget => write!(f, "KMIP messages are sent to {TARGET}"),
             Self::WrongMethod => f.write_str("KMIP messages are sent with POST"),
-            Self::NoLength => f.write_str("the HTTP request has no Content-Length, which is required"),
+            Self::NoLength => f.write_str(
+                "the HTTP request has neither Content-Length nor Transfer-Encoding, one of which is required",
+            ),
             Self::TooLong { limit } => write!(f, "the message is longer than {limit} bytes"),
             Self::WrongType => {
                 f.write_str("the Content-Type must be application/octet-stream, text/xml or application/json")
@@ -189,8 +214,15 @@ impl fmt::Display for Rejection {
                 )
             }
             Self::WrongTransferCoding => f.write_str(
-                "the HTTP request has a Transfer-Encoding, which is not supported; send a Content-Length",
+                "the HTTP request has a Transfer-Encoding other than chunked, which is not supported; send a \
+                 Content-Length",
             ),
+            Self::WrongHost => f.write_str("the HTTP request needs the field Host exactly once"),
+            Self::LengthAndChunks => f.write_str(
+                "the HTTP request has a Transfer-Encoding that excludes its Content-Length or its version; send one of \
+                 them, in HTTP/1.1",
+            ),
+            Self::WrongChunk => f.write_str("a chunk of the HTTP request is malformed"),
         }
     }
 }
@@ -206,12 +238,19 @@ pub fn begins_with(byte: u8) -> bool {
 pub struct Requests {
     /// Bytes that were read ahead. They are wiped, because bodies contain keys.
     ahead: Zeroizing<Vec<u8>>,
+    /// Whether the last request was a HEAD request.
+    is_head: bool,
 }
 
 impl Requests {
     /// Starts with a stream whose first byte was read already.
     pub fn beginning_with(byte: u8) -> Self {
-        Self { ahead: Zeroizing::new(vec![byte]) }
+        Self { ahead: Zeroizing::new(vec![byte]), is_head: false }
+    }
+
+    /// Returns the response to a request that is rejected.
+    pub fn rejection(&self, rejection: &Rejection) -> Vec<u8> {
+        rejection.response(self.is_head)
     }
 
     /// Returns whether part of the next request was read already.
@@ -227,7 +266,9 @@ impl Requests {
         loop {
             let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
             let mut request = httparse::Request::new(&mut fields);
-            match request.parse(&self.ahead) {
+            let parsed = request.parse(&self.ahead);
+            self.is_head = request.method == Some("HEAD");
+            match parsed {
                 Ok(Parsed::Complete(length)) if length <= MAX_HEAD => {
                     let head = parse(&request, limit)?;
                     self.ahead.drain(..length);
@@ -256,14 +297,86 @@ impl Requests {
     /// # Errors
     /// Returns the same errors as [`Requests::head`].
     pub fn body(&mut self, stream: &mut impl Read, head: &Head) -> Result<Zeroizing<Vec<u8>>, RequestError> {
-        while self.ahead.len() < head.length {
-            let missing = head.length - self.ahead.len();
-            if self.read(stream, missing.min(BODY_CHUNK))? == 0 {
-                return Err(RequestError::Cut);
+        let length = match head.framing {
+            Framing::Length(length) => length,
+            Framing::Chunked(limit) => return self.chunks(stream, limit),
+        };
+        while self.ahead.len() < length {
+            let missing = length - self.ahead.len();
+            self.read_on(stream, missing.min(BODY_CHUNK))?;
+        }
+        let next = Zeroizing::new(self.ahead.split_off(length));
+        Ok(std::mem::replace(&mut self.ahead, next))
+    }
+
+    /// Reads a body in chunks of at most `limit` bytes together (RFC 9112 §7.1). The lines of the chunks may have as many
+    /// bytes. Extensions and trailers are ignored.
+    fn chunks(&mut self, stream: &mut impl Read, limit: usize) -> Result<Zeroizing<Vec<u8>>, RequestError> {
+        let mut body = Zeroizing::new(Vec::new());
+        let mut lines = 0;
+        loop {
+            let (line, size) = self.chunk_line(stream)?;
+            self.ahead.drain(..line);
+            lines += line;
+            if size == 0 {
+                self.trailers(stream)?;
+                return Ok(body);
+            }
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            if size > limit - body.len() || lines > limit.max(MAX_HEAD) {
+                return Err(Rejection::TooLong { limit }.into());
+            }
+            let mut missing = size;
+            while missing > 0 {
+                if self.ahead.is_empty() {
+                    self.read_on(stream, missing.min(BODY_CHUNK))?;
+                }
+                let part = missing.min(self.ahead.len());
+                body.extend(self.ahead.drain(..part));
+                missing -= part;
+            }
+            while self.ahead.len() < 2 {
+                self.read_on(stream, HEAD_CHUNK)?;
+            }
+            if !self.ahead.starts_with(b"\r\n") {
+                return Err(Rejection::WrongChunk.into());
+            }
+            self.ahead.drain(..2);
+        }
+    }
+
+    /// Returns the length of the line before a chunk, and the size of the chunk.
+    fn chunk_line(&mut self, stream: &mut impl Read) -> Result<(usize, u64), RequestError> {
+        loop {
+            match httparse::parse_chunk_size(&self.ahead) {
+                Ok(Parsed::Complete((line, size))) if line <= MAX_CHUNK_LINE => return Ok((line, size)),
+                Ok(Parsed::Partial) if self.ahead.len() <= MAX_CHUNK_LINE => {
+                    self.read_on(stream, HEAD_CHUNK)?
+                }
+                _ => return Err(Rejection::WrongChunk.into()),
             }
         }
-        let next = Zeroizing::new(self.ahead.split_off(head.length));
-        Ok(std::mem::replace(&mut self.ahead, next))
+    }
+
+    /// Reads the fields after the last chunk.
+    fn trailers(&mut self, stream: &mut impl Read) -> Result<(), RequestError> {
+        loop {
+            let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+            match httparse::parse_headers(&self.ahead, &mut fields) {
+                Ok(Parsed::Complete((length, _))) if length <= MAX_HEAD => {
+                    self.ahead.drain(..length);
+                    return Ok(());
+                }
+                Ok(Parsed::Partial) if self.ahead.len() <= MAX_HEAD => self.read_on(stream, HEAD_CHUNK)?,
+                Err(httparse::Error::TooManyHeaders) | Ok(_) => return Err(Rejection::HeadTooLong.into()),
+                Err(_) => return Err(Rejection::WrongChunk.into()),
+            }
+        }
+    }
+
+    /// Reads at least one byte.
+    fn read_on(&mut self, stream: &mut impl Read, max: usize) -> Result<(), RequestError> {
+        if self.read(stream, max)? == 0 { Err(RequestError::Cut) } else { Ok(()) }
     }
 
     fn read(&mut self, stream: &mut impl Read, max: usize) -> Result<usize, RequestError> {
@@ -282,30 +395,21 @@ fn parse(request: &httparse::Request<'_, '_>, limit: usize) -> Result<Head, Reje
         named.map(|field| std::str::from_utf8(field.value).map(str::trim).map_err(|_| Rejection::Malformed))
     };
     let first = |name| fields(name).next().transpose();
+    let is_http_1_0 = request.version == Some(0);
+    let hosts = fields("Host").count();
+    if hosts > 1 || (hosts == 0 && !is_http_1_0) {
+        return Err(Rejection::WrongHost);
+    }
     if path(request.path.unwrap_or_default()) != TARGET {
         return Err(Rejection::WrongTarget);
     }
     if request.method != Some("POST") {
         return Err(Rejection::WrongMethod);
     }
-    if first("Transfer-Encoding")?.is_some() {
-        return Err(Rejection::WrongTransferCoding);
-    }
-    let mut length = None;
-    for stated in fields("Content-Length") {
-        // Two lengths allow request smuggling (RFC 9112 §6.3).
-        let stated = stated?;
-        if stated.is_empty() || !stated.bytes().all(|digit| digit.is_ascii_digit()) || length.is_some() {
-            return Err(Rejection::Malformed);
-        }
-        length = Some(stated.parse().unwrap_or(usize::MAX));
-    }
-    let length = length.ok_or(Rejection::NoLength)?;
-    if length > limit {
-        return Err(Rejection::TooLong { limit });
-    }
+    let codings = fields("Transfer-Encoding").collect::<Result<Vec<_>, _>>()?;
+    let lengths = fields("Content-Length").collect::<Result<Vec<_>, _>>()?;
+    let framing = framing(&codings, &lengths, is_http_1_0, limit)?;
     let encoding = first("Content-Type")?.and_then(Encoding::of).ok_or(Rejection::WrongType)?;
-    let is_http_1_0 = request.version == Some(0);
     let mut options = Vec::new();
     for field in fields("Connection") {
         options.extend(field?.split(',').map(|option| option.trim().to_ascii_lowercase()));
@@ -313,12 +417,33 @@ fn parse(request: &httparse::Request<'_, '_>, limit: usize) -> Result<Head, Reje
     let has = |wanted: &str| options.iter().any(|option| option == wanted);
     Ok(Head {
         encoding,
-        length,
+        framing,
         expects_continue: !is_http_1_0
             && first("Expect")?.is_some_and(|it| it.eq_ignore_ascii_case("100-continue")),
         keep_alive: if is_http_1_0 { has("keep-alive") } else { !has("close") },
         is_http_1_0,
     })
+}
+
+/// Returns what determines the end of the body. Two of them would allow request smuggling (RFC 9112 §6.3).
+fn framing(
+    codings: &[&str],
+    lengths: &[&str],
+    is_http_1_0: bool,
+    limit: usize,
+) -> Result<Framing, Rejection> {
+    match (codings, lengths) {
+        ([], []) => Err(Rejection::NoLength),
+        ([], [length]) if !length.is_empty() && length.bytes().all(|digit| digit.is_ascii_digit()) => {
+            let length = length.parse().unwrap_or(usize::MAX);
+            if length > limit { Err(Rejection::TooLong { limit }) } else { Ok(Framing::Length(length)) }
+        }
+        ([], _) => Err(Rejection::Malformed),
+        (_, [_, ..]) => Err(Rejection::LengthAndChunks),
+        _ if is_http_1_0 => Err(Rejection::LengthAndChunks),
+        ([coding], []) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked(limit)),
+        _ => Err(Rejection::WrongTransferCoding),
+    }
 }
 
 /// Returns the path of a request target, which may be an absolute URI (RFC 9112 §3.2.2), without its query.
@@ -352,93 +477,4 @@ fn finish(mut head: String, content_type: &str, connection: &str, body: &[u8]) -
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMIT: usize = 1000;
-
-    fn head(text: &str) -> Result<Head, RequestError> {
-        Requests::default().head(&mut text.as_bytes(), LIMIT)
-    }
-
-    fn post(fields: &str) -> String {
-        format!("POST /kmip HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
-    }
-
-    #[test]
-    fn reads_pipelined_requests_in_chunks_of_any_size() {
-        struct OneByteReader<'a>(&'a [u8]);
-        impl Read for OneByteReader<'_> {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                let Some((first, rest)) = self.0.split_first() else { return Ok(0) };
-                buffer[0] = *first;
-                self.0 = rest;
-                Ok(1)
-            }
-        }
-        let text = "POST /kmip HTTP/1.1\r\ncontent-type: TEXT/XML; charset=utf-8\r\nContent-Length: 2\r\n\r\nab\
-                    POST https://b:5696/kmip?a HTTP/1.0\r\nContent-Type:application/json\r\nContent-Length:0\r\n\r\n";
-        let mut stream = OneByteReader(text.as_bytes());
-        let mut requests = Requests::default();
-        let first = requests.head(&mut stream, LIMIT).unwrap();
-        assert_eq!((first.encoding, first.keep_alive, first.is_http_1_0), (Encoding::Xml, true, false));
-        assert_eq!(*requests.body(&mut stream, &first).unwrap(), b"ab");
-        let second = requests.head(&mut stream, LIMIT).unwrap();
-        assert_eq!((second.encoding, second.keep_alive, second.is_http_1_0), (Encoding::Json, false, true));
-        assert_eq!(*requests.body(&mut stream, &second).unwrap(), b"");
-        assert!(matches!(requests.head(&mut stream, LIMIT), Err(RequestError::Closed)));
-
-        let mut whole = text.as_bytes();
-        let mut requests = Requests::default();
-        let first = requests.head(&mut whole, LIMIT).unwrap();
-        assert_eq!(*requests.body(&mut whole, &first).unwrap(), b"ab");
-        assert!(requests.has_begun());
-    }
-
-    #[test]
-    fn rejects_invalid_requests_with_the_fitting_status() {
-        let long = format!("X: {}\r\n", "a".repeat(MAX_HEAD));
-        let many = "X: a\r\n".repeat(MAX_FIELDS + 1);
-        let typed = "Content-Type: application/octet-stream\r\n";
-        for (text, status) in [
-            ("GET /kmip HTTP/1.1\r\n\r\n".to_owned(), "405"),
-            ("POST / HTTP/1.1\r\n\r\n".to_owned(), "404"),
-            ("POST /kmip HTTP/1.1\r\n\r\n".to_owned(), "411"),
-            ("POST /kmip HTTP/2.0\r\n\r\n".to_owned(), "400"),
-            ("POST/kmip\r\n\r\n".to_owned(), "400"),
-            (post("Content-Length: 1\r\n"), "415"),
-            (post("Content-Length: 1\r\nContent-Type: text/plain\r\n"), "415"),
-            (post("Transfer-Encoding: chunked\r\n"), "501"),
-            (post(&format!("{typed}Content-Length: 1\r\nContent-Length: 2\r\n")), "400"),
-            (post(&format!("{typed}Content-Length: +1\r\n")), "400"),
-            (post(&format!("{typed}Content-Length: 1001\r\n")), "413"),
-            (post(&format!("{typed}Content-Length: 99999999999999999999999\r\n")), "413"),
-            (post(&long), "431"),
-            (post(&many), "431"),
-        ] {
-            match head(&text) {
-                Err(RequestError::Rejected(rejection)) => {
-                    assert!(rejection.status().starts_with(status), "{text}: {rejection}")
-                }
-                other => panic!("{text}: {other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn distinguishes_end_of_stream_inside_a_request_from_one_between_requests() {
-        assert!(matches!(head(""), Err(RequestError::Closed)));
-        assert!(matches!(head("POST /kmip"), Err(RequestError::Cut)));
-        let text = post("Content-Type: text/xml\r\nContent-Length: 3\r\n") + "ab";
-        let (mut stream, mut requests) = (text.as_bytes(), Requests::default());
-        let head = requests.head(&mut stream, LIMIT).unwrap();
-        assert!(matches!(requests.body(&mut stream, &head), Err(RequestError::Cut)));
-    }
-
-    #[test]
-    fn rejection_is_a_complete_response_that_closes_the_connection() {
-        let text = String::from_utf8(Rejection::WrongMethod.response()).unwrap();
-        assert!(text.starts_with("HTTP/1.1 405 Method Not Allowed\r\nAllow: POST\r\nDate: "), "{text}");
-        assert!(text.contains("\r\nConnection: close\r\n\r\nKMIP messages are sent with POST.\n"), "{text}");
-    }
-}
+mod tests;
