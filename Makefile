@@ -84,7 +84,7 @@ compare: ## Compares all answers with those of PyKMIP's server: minutes to an ho
 	python=$$(python3 tests/interop/prepare.py --root $(TARGET)/interop) && \
 		$(if $(ONLY),,$(COMPARISON) &&) $(COMPARISON) --products whole $(if $(ONLY),--only $(ONLY))
 
-crash: ## Kills the server ROUNDS times (100) while clients write, and checks for lost and incomplete changes.
+crash: ## Kills the server ROUNDS times (100) while clients write, and checks for lost or incomplete changes and for the bytes of destroyed keys.
 	KMIP_CRASH_ROUNDS=$(or $(ROUNDS),100) cargo test --test integration kills -- --nocapture
 
 soak: ## A mixed load from 64 clients for SECONDS (600): checks the written objects and the memory.

@@ -1,5 +1,6 @@
 //! The files of the database: one server at a time uses them, a stop closes them, and a destroyed key leaves them.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -71,11 +72,33 @@ fn file(database: &Path, ending: &str) -> PathBuf {
 
 /// Returns the endings of the database's files that contain `bytes`.
 fn files_with(database: &Path, bytes: &[u8]) -> Vec<&'static str> {
-    let contains = |ending: &&str| {
+    let mut found: Vec<_> =
+        found_in_files(database, &[bytes]).into_iter().map(|(ending, _)| ending).collect();
+    found.dedup();
+    found
+}
+
+/// Returns the `keys` that the database's files contain, with the ending of the file, by one pass over each file.
+pub(crate) fn found_in_files<'a>(database: &Path, keys: &[&'a [u8]]) -> Vec<(&'static str, &'a [u8])> {
+    /// The number of bytes by which a key is looked up.
+    const BEGIN: usize = 8;
+    let pair = |bytes: &[u8]| usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
+    // Most places differ from every key in the first two bytes.
+    let mut pairs = vec![false; 1 << 16];
+    let mut begins = HashMap::<_, Vec<_>>::new();
+    for key in keys {
+        pairs[pair(key)] = true;
+        begins.entry(&key[..BEGIN]).or_default().push(*key);
+    }
+    let mut found = Vec::new();
+    for ending in ENDINGS {
         let content = fs::read(file(database, ending)).unwrap_or_default();
-        content.windows(bytes.len()).any(|window| window == bytes)
-    };
-    ENDINGS.into_iter().filter(contains).collect()
+        for (at, begin) in content.windows(BEGIN).enumerate().filter(|(_, begin)| pairs[pair(begin)]) {
+            let here = begins.get(begin).into_iter().flatten().filter(|key| content[at..].starts_with(key));
+            found.extend(here.map(|key| (ending, *key)));
+        }
+    }
+    found
 }
 
 /// Asserts that the database consists of its main file only.

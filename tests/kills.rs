@@ -1,5 +1,6 @@
 //! Durability over many rounds: clients write by every kind of request while the server is killed.
-//! Afterwards, every acknowledged write is complete, and every other write is complete or absent.
+//! Afterwards, every acknowledged write is complete, every other write is complete or absent, and no file of the
+//! database contains a destroyed key.
 //!
 //! The default is three rounds; `make crash ROUNDS=100` runs 100. All rounds use one database.
 
@@ -19,6 +20,7 @@ use rusqlite::Connection;
 use crate::corpus::{
     aes_key, algorithm, first, flat, id, length, message_of, named, register, statuses, template, usage,
 };
+use crate::database_file::found_in_files;
 use crate::harness::{Client, Draw, Pki, Running};
 
 /// The default number of rounds.
@@ -32,7 +34,7 @@ const LIFE: (u64, u64) = (30, 300);
 #[derive(Clone, Debug, PartialEq)]
 struct Known {
     name: String,
-    /// The key bytes, if the client registered them.
+    /// The key bytes, if the client registered or read them.
     key: Option<Vec<u8>>,
     destroyed: bool,
 }
@@ -81,7 +83,7 @@ impl Writing {
             (1, Some(object)) => self.destroy(client, object),
             (2, _) => self.make_two(client, name),
             (3, _) => self.make_and_undo(client, name),
-            (4 | 5, _) => self.register(client, draw, name),
+            (4 | 5, _) => self.register(client, name),
             _ => self.create(client, name),
         }
     }
@@ -93,9 +95,10 @@ impl Writing {
         Ok(())
     }
 
-    fn register(&mut self, client: &mut Client, draw: &mut Draw, name: String) -> io::Result<()> {
+    fn register(&mut self, client: &mut Client, name: String) -> io::Result<()> {
         self.unanswered = Some(Unanswered::Made(vec![name.clone()]));
-        let key: Vec<u8> = (0..32).map(|_| u8::try_from(draw.below(256)).unwrap()).collect();
+        // No two keys are equal, because a search for destroyed keys must not find others.
+        let key = format!("{name:-^32}").into_bytes();
         let given = aes_key(&name, key.clone());
         let payload = |w: &mut Writer| register(&given, w);
         let answer = done(client, &message_of(V1_2, None, &[(Operation::Register, payload)]))?;
@@ -114,7 +117,11 @@ impl Writing {
         Ok(())
     }
 
+    /// Reads the key, so that a search for its bytes is possible, and destroys it.
     fn destroy(&mut self, client: &mut Client, object: String) -> io::Result<()> {
+        let key =
+            done(client, &message_of(V1_2, None, &[(Operation::Get, |w: &mut Writer| id(&object, w))]))?;
+        self.objects.get_mut(&object).unwrap().key = first(&key, Tag::KeyMaterial);
         self.unanswered = Some(Unanswered::Destroyed(object.clone()));
         done(client, &message_of(V1_2, None, &[(Operation::Destroy, |w: &mut Writer| id(&object, w))]))?;
         self.objects.get_mut(&object).unwrap().destroyed = true;
@@ -280,6 +287,7 @@ fn kills_lose_no_acknowledged_write_and_leave_no_partial_write() {
     };
     let mut draw = Draw::new(0x2545_f491_4f6c_dd1d);
     let mut given = BTreeSet::new();
+    let (mut destroyed, mut live) = (Vec::new(), Vec::new());
     let (mut acknowledged, mut unanswered) = (0, 0);
     for round in 0..rounds {
         let mut server = start();
@@ -312,8 +320,20 @@ fn kills_lose_no_acknowledged_write_and_leave_no_partial_write() {
             for object in writing.objects.keys() {
                 assert!(given.insert(object.clone()), "{object} was given twice");
             }
+            for known in std::mem::take(&mut writing.objects).into_values() {
+                if known.destroyed { &mut destroyed } else { &mut live }.extend(known.key);
+            }
         }
+        // Each round searches for the keys of all rounds, because a later change may bring old pages back.
+        let keys: Vec<_> = destroyed.iter().map(Vec::as_slice).collect();
+        assert_eq!(found_in_files(&pki.folder.path("kmip.database"), &keys), [], "destroyed keys");
     }
-    println!("{rounds} rounds: {acknowledged} changes acknowledged, {unanswered} unanswered, nothing lost");
-    assert!(acknowledged > 0 && unanswered > 0);
+    println!(
+        "{rounds} rounds: {acknowledged} changes acknowledged, {unanswered} unanswered, nothing lost; {} keys \
+         destroyed, nothing left",
+        destroyed.len()
+    );
+    assert!(acknowledged > 0 && unanswered > 0 && !destroyed.is_empty());
+    let found = found_in_files(&pki.folder.path("kmip.database"), &[&live[0]]);
+    assert!(!found.is_empty(), "the search finds the keys that are there");
 }
