@@ -193,7 +193,9 @@ fn ticket_has_the_requested_limits() {
         john.ask(V2_1, Operation::DelegatedLogin, ask).refused()
     };
     assert_eq!(refused(vec![]), ResultReason::InvalidField);
-    assert_eq!(refused(vec![to_object(&[], &"9".repeat(20_000))]), ResultReason::InvalidField);
+    let long = || to_object(&[], &"9".repeat(1_000));
+    assert_eq!(refused((0..20).map(|_| long()).collect()), ResultReason::InvalidField);
+    assert_eq!(refused(vec![to_object(&[], &"9".repeat(1_025))]), ResultReason::InvalidMessage);
     let limits = UsageLimits {
         usage_limits_total: 10,
         usage_limits_count: None,

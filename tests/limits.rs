@@ -335,10 +335,13 @@ fn refuses_deep_nesting() {
         good.is_served_during(|| greedy.exchange(&request).unwrap())
     };
     assert_eq!(statuses(&add(10)), [ResultStatus::Success]);
-    for depth in [usize::from(MAX_DEPTH), 1_000, 1_000_000] {
+    for depth in [usize::from(MAX_DEPTH), 1_000, 8_000] {
         let answer = text(&add(depth));
         assert!(answer.contains("nested deeper"), "{answer}");
     }
+    // The length of the attribute is refused before its content is parsed.
+    let answer = text(&add(1_000_000));
+    assert!(answer.contains("an attribute has at most 65536 bytes"), "{answer}");
 }
 
 #[test]
