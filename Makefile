@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test generated conformance compare check tools bench bench-pykmip bench-compare wheel wheel-test deb deb-test crash soak fuzz
+.PHONY: help run test generated conformance compare check tools bench bench-pykmip bench-compare wheel wheel-test deb deb-test crash soak attack fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -89,6 +89,11 @@ crash: ## Kills the server ROUNDS times (100) while clients write, and checks fo
 
 soak: ## A mixed load from 64 clients for SECONDS (600): checks the written objects and the memory.
 	KMIP_SOAK_SECONDS=$(or $(SECONDS),600) cargo test --release --test integration soak -- --nocapture
+
+attack: $(BENCH)/pki ## Times the answers to one user beside each attack of another, SECONDS (10) each; ATTACK=NAME selects some.
+	cargo build --release --bin run_server --example load
+	@ulimit -n 4096; $(TARGET)/release/examples/load -b $(TARGET)/release/run_server -k $(BENCH)/pki -o $(TARGET)/attack \
+		-s $(or $(SECONDS),10) -a "$(ATTACK)" attack
 
 # The instrumentation for libFuzzer, with cargo-fuzz's flags, which stable compilers support. Without sanitizers, because
 # this package contains no unsafe code.

@@ -2,14 +2,17 @@
 //!
 //! Each connection is a closed loop. The result is one line: operations per second, and the median, the 99th percentile
 //! and the maximum of the latencies. `ceiling` measures a server that only sends a fixed response; `bench` measures the
-//! whole table (`make bench`), with `-y` including PyKMIP's server.
+//! whole table (`make bench`), with `-y` including PyKMIP's server; `attack` measures the answers to one user beside
+//! attacks of another (`make attack`).
 
+#[path = "load/attack/mod.rs"]
+pub(crate) mod attack;
 #[path = "load/bench.rs"]
 mod bench;
 #[path = "load/ceiling.rs"]
 mod ceiling;
 #[path = "load/client.rs"]
-mod client;
+pub(crate) mod client;
 #[path = "load/requests.rs"]
 mod requests;
 #[path = "load/run.rs"]
@@ -38,7 +41,8 @@ fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return wrong(&error),
     };
-    let words: Vec<_> = Work::ALL.iter().map(|(word, _)| *word).chain(["ceiling", "bench"]).collect();
+    let words: Vec<_> =
+        Work::ALL.iter().map(|(word, _)| *word).chain(["ceiling", "bench", "attack"]).collect();
     let [word] = matches.free.as_slice() else {
         let brief = format!("Usage: load [options] {}", words.join("|"));
         return wrong(&options.usage(&brief));
@@ -62,7 +66,7 @@ fn options() -> Options {
     options.optopt("p", "port", "The server's port on this machine (5696).", "PORT");
     options.optopt("k", "pki", "A folder that --make-certs made (target/run/pki).", "FOLDER");
     options.optopt("c", "connections", "How many connections (4).", "COUNT");
-    options.optopt("s", "seconds", "For how long (3).", "SECONDS");
+    options.optopt("s", "seconds", "For how long (3); attack: each (10).", "SECONDS");
     options.optopt(
         "r",
         "requests",
@@ -72,10 +76,20 @@ fn options() -> Options {
     options.optopt("n", "objects", "How many keys to make and to work on (100).", "COUNT");
     options.optopt("d", "data", "How many bytes to encrypt or to sign (1024).", "BYTES");
     options.optopt("t", "tls", "The version of TLS, 1.2 or 1.3 (1.2).", "VERSION");
-    options.optopt("b", "binary", "bench: the server (target/release/run_server).", "FILE");
-    options.optopt("o", "output", "bench: the folder for databases and logs (target/bench).", "FOLDER");
+    options.optopt("b", "binary", "bench, attack: the server (target/release/run_server).", "FILE");
+    options.optopt(
+        "o",
+        "output",
+        "bench, attack: the folder for databases and logs (target/bench, target/attack).",
+        "FOLDER",
+    );
     options.optopt("y", "pykmip", "bench: PyKMIP's server, to measure it too.", "FILE");
-    options.optflag("q", "quick", "bench: shorter, with 100,000 objects instead of 1,000,000.");
+    options.optopt("a", "attack", "attack: only those whose name contains this text.", "NAME");
+    options.optflag(
+        "q",
+        "quick",
+        "attack: fewer connections and objects; bench: shorter, with 100,000 objects instead of 1,000,000.",
+    );
     options
 }
 
@@ -107,6 +121,16 @@ fn measure(word: &str, matches: &Matches) -> Result<(), Failure> {
                 pki,
             };
             return bench::bench(&plan);
+        }
+        "attack" => {
+            let plan = attack::Plan {
+                binary: path(matches, "b", "target/release/run_server"),
+                folder: path(matches, "o", "target/attack"),
+                time: Duration::from_secs_f64(number(matches, "s", 10.0)?),
+                quick: matches.opt_present("q"),
+                pki,
+            };
+            return attack::attack(&plan, matches.opt_str("a").as_deref().unwrap_or_default());
         }
         _ => {}
     }

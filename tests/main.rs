@@ -8,6 +8,7 @@
 
 mod access;
 mod asynchronous;
+mod attacks;
 mod audit;
 mod auth;
 mod backup;

@@ -418,7 +418,7 @@ fn on_every_core<T, E>(time: Duration, job: impl Fn() -> Result<T, E> + Sync) ->
 }
 
 /// Stores `count` copies of the first object of `template` in `file`, each with a unique identifier and name.
-fn fill(template: &Path, file: &Path, count: usize) -> Result<(), Failure> {
+pub(crate) fn fill(template: &Path, file: &Path, count: usize) -> Result<(), Failure> {
     let original = Sqlite::open(template)?.read(Id(1))?.ok_or("the small store has no first object")?;
     let store = Sqlite::open(file)?;
     for first in (0..count).step_by(CHUNK) {

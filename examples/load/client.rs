@@ -1,12 +1,13 @@
 //! A connection of the load generator, which sends a request and receives its response by one system call each.
 
-use std::io::{self, Read};
-use std::net::TcpStream;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kmip_server::ttlv::read_frame;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -67,8 +68,17 @@ impl Pki {
         Ok(rustls_pemfile::read_all(&mut &*text).collect::<io::Result<_>>()?)
     }
 
-    /// Returns the configuration of a client for TLS 1.2 or 1.3; with `resume`, it resumes sessions by tickets.
+    /// Returns the configuration of the first client for TLS 1.2 or 1.3; with `resume`, it resumes sessions by tickets.
     pub(crate) fn client(&self, tls: Tls, resume: bool) -> Result<Arc<ClientConfig>, Failure> {
+        self.client_of("john_doe", tls, resume)
+    }
+
+    /// Returns the configuration of the second client, which does not resume sessions.
+    pub(crate) fn other_client(&self, tls: Tls) -> Result<Arc<ClientConfig>, Failure> {
+        self.client_of("jane_doe", tls, false)
+    }
+
+    fn client_of(&self, user: &str, tls: Tls, resume: bool) -> Result<Arc<ClientConfig>, Failure> {
         let versions = match tls {
             Tls::V1_2 => [&version::TLS12],
             Tls::V1_3 => [&version::TLS13],
@@ -77,8 +87,8 @@ impl Pki {
             .with_protocol_versions(&versions)?
             .with_root_certificates(self.roots()?)
             .with_client_auth_cert(
-                self.certificates("client_certificate_john_doe.pem")?,
-                self.key("client_key_john_doe.pem")?,
+                self.certificates(&format!("client_certificate_{user}.pem"))?,
+                self.key(&format!("client_key_{user}.pem"))?,
             )?;
         if !resume {
             config.resumption = Resumption::disabled();
@@ -104,7 +114,12 @@ pub(crate) struct Client {
 impl Client {
     /// Connects to `port` of this machine and completes the TLS handshake.
     pub(crate) fn connect(port: u16, config: &Arc<ClientConfig>) -> io::Result<Self> {
-        let socket = TcpStream::connect(("127.0.0.1", port))?;
+        Self::connect_from(Ipv4Addr::LOCALHOST, port, config)
+    }
+
+    /// Connects from an address of the loopback network.
+    pub(crate) fn connect_from(from: Ipv4Addr, port: u16, config: &Arc<ClientConfig>) -> io::Result<Self> {
+        let socket = tcp(from, port)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
@@ -118,13 +133,18 @@ impl Client {
         Ok(client)
     }
 
-    /// Sends a request and returns the response.
-    pub(crate) fn ask(&mut self, request: &[u8]) -> io::Result<&[u8]> {
-        use std::io::Write;
-        self.tls.writer().write_all(request)?;
+    /// Sends bytes without waiting for a response.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.tls.writer().write_all(bytes)?;
         while self.tls.wants_write() {
             self.tls.write_tls(&mut self.socket)?;
         }
+        Ok(())
+    }
+
+    /// Sends a request and returns the response.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> io::Result<&[u8]> {
+        self.send(request)?;
         let mut stream = Incoming { tls: &mut self.tls, socket: &mut self.socket };
         read_frame(&mut stream, &mut self.answer, MAX_ANSWER).map_err(io::Error::other)?;
         Ok(&self.answer)
@@ -135,6 +155,14 @@ impl Client {
         self.tls.send_close_notify();
         drop(self.tls.write_tls(&mut self.socket));
     }
+}
+
+/// Connects from an address of the loopback network to `port` of this machine.
+pub(crate) fn tcp(from: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    bind(&socket, &SocketAddrV4::new(from, 0))?;
+    connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    Ok(socket.into())
 }
 
 /// The decrypted stream of a connection.

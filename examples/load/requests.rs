@@ -9,17 +9,31 @@ use kmip_server::kmip::{RequestHeader, enums};
 use kmip_server::ttlv::{Error, Field, Item, Reader, Tag, V1_2, Value, Writer};
 
 /// The protocol version of all requests: the oldest with Encrypt and Sign, which PyKMIP's server supports, too.
-const VERSION: kmip_server::ttlv::Version = V1_2;
+pub(super) const VERSION: kmip_server::ttlv::Version = V1_2;
 
 /// Returns a request message with one batch item.
-fn message(operation: enums::Operation, payload: impl FnOnce(&mut Writer)) -> Vec<u8> {
+pub(super) fn message(operation: enums::Operation, payload: impl Fn(&mut Writer)) -> Vec<u8> {
+    messages(RequestHeader::new(VERSION, 1), operation, payload)
+}
+
+/// Returns a request message with as many equal batch items as the header states.
+pub(super) fn messages(
+    header: RequestHeader,
+    operation: enums::Operation,
+    payload: impl Fn(&mut Writer),
+) -> Vec<u8> {
     let mut writer = Writer::new(VERSION);
     writer.structure(Tag::RequestMessage, |writer| {
-        RequestHeader::new(VERSION, 1).encode(Tag::RequestHeader, writer);
-        writer.structure(Tag::BatchItem, |writer| {
-            operation.encode(Tag::Operation, writer);
-            writer.structure(Tag::RequestPayload, payload);
-        });
+        header.encode(Tag::RequestHeader, writer);
+        for number in 0..header.batch_count {
+            writer.structure(Tag::BatchItem, |writer| {
+                operation.encode(Tag::Operation, writer);
+                if header.batch_count > 1 {
+                    number.to_be_bytes().to_vec().encode(Tag::UniqueBatchItemId, writer);
+                }
+                writer.structure(Tag::RequestPayload, &payload);
+            });
+        }
     });
     writer.into_bytes()
 }
@@ -68,21 +82,24 @@ pub(crate) fn create(name: &str) -> Vec<u8> {
 
 /// Returns a Create Key Pair of RSA with 2048 bits.
 pub(crate) fn create_key_pair(name: &str) -> Vec<u8> {
+    message(enums::Operation::CreateKeyPair, |writer| key_pair(name, 2048, writer))
+}
+
+/// Writes the payload of a Create Key Pair of RSA.
+pub(super) fn key_pair(name: &str, bits: i32, writer: &mut Writer) {
     let template = |attributes| TemplateAttribute { templates: Vec::new(), attributes };
     let common = template(vec![
         attribute(Tag::CryptographicAlgorithm, &CryptographicAlgorithm::Rsa),
-        attribute(Tag::CryptographicLength, &2048),
+        attribute(Tag::CryptographicLength, &bits),
     ]);
     let one = |mask: CryptographicUsageMask, name: String| {
         template(vec![attribute(Tag::CryptographicUsageMask, &mask), attribute(Tag::Name, &named(&name))])
     };
     let private = one(CryptographicUsageMask::SIGN, format!("{name} private"));
     let public = one(CryptographicUsageMask::VERIFY, format!("{name} public"));
-    message(enums::Operation::CreateKeyPair, |writer| {
-        common.write(Tag::CommonAttributes, writer);
-        private.write(Tag::PrivateKeyAttributes, writer);
-        public.write(Tag::PublicKeyAttributes, writer);
-    })
+    common.write(Tag::CommonAttributes, writer);
+    private.write(Tag::PrivateKeyAttributes, writer);
+    public.write(Tag::PublicKeyAttributes, writer);
 }
 
 /// Returns a Locate by name.
@@ -125,23 +142,26 @@ pub(crate) fn encrypt_gcm(id: &str, size: usize) -> Vec<u8> {
 
 /// Returns a Sign with PKCS #1 v1.5 and SHA-256.
 pub(crate) fn sign(id: &str, size: usize) -> Vec<u8> {
+    message(enums::Operation::Sign, |writer| signature(id, size, writer))
+}
+
+/// Writes the payload of a Sign.
+pub(super) fn signature(id: &str, size: usize, writer: &mut Writer) {
     let parameters = CryptographicParameters {
         padding_method: Some(PaddingMethod::Pkcs1V1_5),
         digital_signature_algorithm: Some(DigitalSignatureAlgorithm::Sha256WithRsaEncryption),
         ..CryptographicParameters::default()
     };
-    message(enums::Operation::Sign, |writer| {
-        id.to_owned().encode(Tag::UniqueIdentifier, writer);
-        parameters.encode(Tag::CryptographicParameters, writer);
-        vec![0x5A; size].encode(Tag::Data, writer);
-    })
+    id.to_owned().encode(Tag::UniqueIdentifier, writer);
+    parameters.encode(Tag::CryptographicParameters, writer);
+    vec![0x5A; size].encode(Tag::Data, writer);
 }
 
 fn named(name: &str) -> Name {
     Name { name_value: name.to_owned(), name_type: NameType::UninterpretedTextString }
 }
 
-fn attribute<T: Value>(tag: Tag, value: &T) -> Attribute {
+pub(super) fn attribute<T: Value>(tag: Tag, value: &T) -> Attribute {
     Attribute::of(AttributeDefinition::of(tag).expect("the tags of this file are those of attributes"), value)
 }
 

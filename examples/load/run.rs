@@ -1,5 +1,6 @@
 //! Closed loops: each connection sends its next request when it has received the last response.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -56,6 +57,8 @@ impl Work {
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) port: u16,
+    /// The address of the clients.
+    pub(crate) from: Ipv4Addr,
     /// The process of the server, if it is known.
     pub(crate) process: Option<u32>,
     pub(crate) pki: Pki,
@@ -79,6 +82,7 @@ impl Target {
     pub(crate) fn new(port: u16, pki: &Pki, tls: Tls) -> Self {
         Self {
             port,
+            from: Ipv4Addr::LOCALHOST,
             process: None,
             pki: pki.clone(),
             tls,
@@ -96,7 +100,7 @@ impl Target {
     }
 
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        Ok(Client::connect(self.port, &self.pki.client(self.tls, false)?)?)
+        Ok(Client::connect_from(self.from, self.port, &self.pki.client(self.tls, false)?)?)
     }
 
     /// Creates `count` active keys by several connections, so that they share flushes to the disk.
@@ -220,6 +224,32 @@ pub(crate) fn run(
     Ok(figure)
 }
 
+/// Opens a connection and performs `work` once per `period` from `begin` on, or later while an answer is late. Returns
+/// the times of the answers, and the errors, after each of which it opens a new connection.
+pub(crate) fn paced(
+    target: &Target,
+    work: Work,
+    period: Duration,
+    begin: Instant,
+    time: Duration,
+) -> Result<(Figure, Vec<Failure>), Failure> {
+    let config = target.pki.client(target.tls, work == Work::Resume)?;
+    let open = || Hand::open(target.clone(), Arc::clone(&config), work, 0, 1);
+    let (mut times, mut errors, mut hand, mut next) = (Vec::new(), Vec::new(), Some(open()?), begin);
+    while next < begin + time {
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        let start = Instant::now();
+        next = start + period;
+        let ready = hand.take().map_or_else(open, Ok);
+        match ready.and_then(|mut hand| hand.once().map(|()| hand)) {
+            Ok(ready) => hand = Some(ready),
+            Err(error) => errors.push(error),
+        }
+        times.push(start.elapsed());
+    }
+    Ok((Figure::of(times, begin.elapsed()), errors))
+}
+
 /// Performs `work` exactly `count` times on one connection, which a profiler of the server needs.
 pub(crate) fn repeat(target: &Target, work: Work, count: usize) -> Result<(), Failure> {
     let config = target.pki.client(target.tls, work == Work::Resume)?;
@@ -269,7 +299,7 @@ impl Hand {
             Work::Sign => target.signer.iter().map(|id| requests::sign(id, target.size)).collect(),
             Work::Create | Work::CreateKeyPair | Work::LifeCycle => Vec::new(),
         };
-        let mut client = Some(Client::connect(target.port, &config)?);
+        let mut client = Some(Client::connect_from(target.from, target.port, &config)?);
         if matches!(work, Work::Connect | Work::Resume)
             && let Some(mut client) = client.take()
         {
@@ -299,7 +329,7 @@ impl Hand {
 
     fn once(&mut self) -> Result<(), Failure> {
         if matches!(self.work, Work::Connect | Work::Resume) {
-            let mut client = Client::connect(self.target.port, &self.config)?;
+            let mut client = Client::connect_from(self.target.from, self.target.port, &self.config)?;
             let request = self.ready.first().map(Vec::as_slice).unwrap_or_default();
             requests::payload(client.ask(request)?)?;
             client.close();

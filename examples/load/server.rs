@@ -32,8 +32,20 @@ pub(crate) struct Running {
 impl Running {
     /// Starts this server with its database and log in `folder`, at log level INFO, which is the default.
     pub(crate) fn ours(binary: &Path, pki: &Pki, folder: &Path) -> Result<Self, Failure> {
+        Self::ours_with(binary, pki, folder, "")
+    }
+
+    /// Starts the same server with additional lines in its settings file.
+    pub(crate) fn ours_with(
+        binary: &Path,
+        pki: &Pki,
+        folder: &Path,
+        settings: &str,
+    ) -> Result<Self, Failure> {
         fs::create_dir_all(folder)?;
+        fs::write(folder.join("server.conf"), format!("[server]\n{settings}\n"))?;
         let options = [
+            ("-f", folder.join("server.conf")),
             ("-n", PathBuf::from("127.0.0.1")),
             ("-p", PathBuf::from("0")),
             ("-c", pki.path("server_certificate.pem")),
