@@ -4,6 +4,7 @@ mod documents;
 mod imports;
 mod layers;
 mod operations;
+mod security;
 mod statements;
 
 use std::fs;

@@ -15,7 +15,7 @@ fn names<'a>(source: &'a str, marker: &'a str) -> impl Iterator<Item = &'a str> 
 }
 
 /// Returns the names of the tests in a Rust source.
-fn tests(source: &str) -> impl Iterator<Item = &str> {
+pub(super) fn tests(source: &str) -> impl Iterator<Item = &str> {
     let after = source.split("#[test]\n").skip(1);
     after.filter_map(|rest| names(rest, "fn ").next())
 }
