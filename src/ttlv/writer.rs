@@ -117,7 +117,9 @@ impl Writer {
         if !self.wipes {
             return self.buf.reserve(count);
         }
-        let capacity = self.buf.capacity().saturating_mul(2).max(self.buf.len().saturating_add(count));
+        // The margin has room for the short items that follow a long one, so that the long one is copied once.
+        let needed = self.buf.len().saturating_add(count).saturating_add(WIPED_CAPACITY);
+        let capacity = self.buf.capacity().saturating_mul(2).max(needed);
         let mut larger = Vec::with_capacity(capacity);
         larger.extend_from_slice(&self.buf);
         self.buf.zeroize();

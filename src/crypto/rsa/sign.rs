@@ -50,7 +50,8 @@ pub(in crate::crypto) fn sign(
     signed.map_err(|_| Error::Failed(Purpose::Sign))
 }
 
-/// Whether the signature of the digest is valid.
+/// Whether the signature of the digest is valid. A signature of another length than the modulus is not (RFC 8017
+/// §8.1.2 and §8.2.2); the package rsa finds that only after it made copies of the signature.
 pub(crate) fn verify(
     key: &PublicKey,
     scheme: Scheme,
@@ -60,6 +61,9 @@ pub(crate) fn verify(
 ) -> Result<bool, Error> {
     let longest = salt(key.bits, scheme, hash)?;
     let key = key.portable(Purpose::Verify)?;
+    if signature.len() != key.size() {
+        return Ok(false);
+    }
     Ok(with_hash!(hash, <D> => match (longest, scheme) {
         (Some(longest), Scheme::Pss(None)) => [longest, hash.length()]
             .iter()
@@ -87,7 +91,7 @@ pub(in crate::crypto) fn verify_unprefixed(
     signature: &[u8],
 ) -> Result<bool, Error> {
     let key = key.portable(Purpose::Verify)?;
-    Ok(key.verify(Pkcs1v15Sign::new_unprefixed(), digest, signature).is_ok())
+    Ok(signature.len() == key.size() && key.verify(Pkcs1v15Sign::new_unprefixed(), digest, signature).is_ok())
 }
 
 /// Returns the length of the salt in bytes, or `None` for PKCS#1 v1.5. The longest is emLen - hLen - 2 (RFC 8017 §9.1.1).
