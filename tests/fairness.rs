@@ -165,8 +165,13 @@ fn use_of(operation: Operation, key: &str, data: usize) -> Vec<u8> {
     message_of(V1_4, None, &[(operation, payload)])
 }
 
+/// Returns a request of random bytes.
+fn random(length: i32) -> Vec<u8> {
+    message_of(V1_4, None, &[(Operation::RngRetrieve, |w: &mut Writer| length.write(Tag::DataLength, w))])
+}
+
 #[test]
-fn uses_of_long_private_keys_wait_for_a_permit_and_others_do_not() {
+fn uses_of_long_private_keys_and_long_random_data_wait_for_a_permit_and_others_do_not() {
     let dispatcher = corpus::dispatcher();
     let [short, long] = [2048, 3072].map(|bits| register(&dispatcher, bits));
     let succeeds = |request: &[u8]| {
@@ -188,11 +193,13 @@ fn uses_of_long_private_keys_wait_for_a_permit_and_others_do_not() {
             })
             .collect();
         all_started.iter().take(processors()).for_each(drop);
-        let uses = [(Operation::Sign, 20), (Operation::Decrypt, 384)];
-        let waiting = uses.map(|(operation, data)| {
-            let request = use_of(operation, &long, data);
-            scope.spawn(move || succeeds(&request))
-        });
+        let heavy = [
+            use_of(Operation::Sign, &long, 20),
+            use_of(Operation::Decrypt, &long, 384),
+            random((64 << 10) + 1),
+        ];
+        let waiting = heavy.map(|request| scope.spawn(move || succeeds(&request)));
+        succeeds(&random(64 << 10));
         succeeds(&use_of(Operation::Sign, &short, 20));
         succeeds(&use_of(Operation::Decrypt, &short, 256));
         std::thread::sleep(Duration::from_millis(300));

@@ -1,5 +1,6 @@
 //! RNG Retrieve (KMIP 1.4 §4.35, 2.1 §6.1.49): returns random bytes.
 
+use crate::cpu_permits::Effort;
 use crate::crypto::random;
 use crate::engine::{Context, invalid_field};
 use crate::kmip::{Error, enums, structure};
@@ -25,6 +26,10 @@ structure! {
 /// The maximum number of bytes per request, far more than any key needs.
 const MAX_BYTES: usize = 1 << 20;
 
+/// The number of bytes up to which a request does not wait for a CPU permit: more take longer than other simple requests,
+/// and many connections can request them at once.
+const SIMPLE: usize = 64 << 10;
+
 pub(super) struct RngRetrieve;
 
 impl Operation for RngRetrieve {
@@ -32,7 +37,7 @@ impl Operation for RngRetrieve {
     type Request = Request;
     type Response = Response;
 
-    fn execute(_: &mut Context<'_>, request: Request) -> Result<Response, Error> {
+    fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         let length =
             usize::try_from(request.data_length).ok().filter(|length| (1..=MAX_BYTES).contains(length));
         let length = length.ok_or_else(|| {
@@ -41,6 +46,11 @@ impl Operation for RngRetrieve {
                 request.data_length
             ))
         })?;
-        Ok(Response { data: random::secret(length)? })
+        let data = if length > SIMPLE {
+            cx.with_cpu_permit(Effort::Seconds, || Ok(random::secret(length)?))?
+        } else {
+            random::secret(length)?
+        };
+        Ok(Response { data })
     }
 }
