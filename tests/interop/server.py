@@ -5,6 +5,7 @@ Both are started as a user starts them (`-f server.conf -l server.log`), on a fr
 tests. A server is stopped by the id of its own process group and by nothing broader.
 """
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -162,6 +163,13 @@ class Server:
 
 def free_port():
     """Returns a free port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
+
+
+def free_ports(count):
+    """Returns free ports of 127.0.0.1 that differ from each other."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]

@@ -15,7 +15,7 @@ import pages
 import pytest
 from kmip import enums
 from kmip.pie.client import ProxyKmipClient
-from server import free_port
+from server import free_port, free_ports
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "clients"))
 
@@ -145,7 +145,7 @@ def test_cephs_gateway_encrypts_with_a_key_of_the_server(start, pki, tmp_path):
         ca=str(pki.ca_path), ssl_version="PROTOCOL_SSLv23",
     ) as client:
         exec(pages.block("ceph.md", "python"), {"client": client, "enums": enums})
-    with ceph_cluster.Gateway(tmp_path / "ceph", lines, free_port(), free_port()) as gateway:
+    with ceph_cluster.Gateway(tmp_path / "ceph", lines, *free_ports(2)) as gateway:
         encrypted = {"x_amz_server_side_encryption": "aws:kms"}
         named = dict(encrypted, x_amz_server_side_encryption_aws_kms_key_id="mybucketkey")
         unknown = dict(encrypted, x_amz_server_side_encryption_aws_kms_key_id="nobody's key")
