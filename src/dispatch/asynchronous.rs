@@ -90,8 +90,7 @@ const GRACE: Duration = Duration::from_secs(1);
 type Task = Box<dyn FnOnce() + Send>;
 
 /// A pool of at most [`MAX_WORKERS`] threads. Users take turns; each has at most [`SHARE`] threads. A thread ends when
-/// no task can start. Dropping the pool waits for the
-/// running tasks for at most [`GRACE`] and discards the waiting ones.
+/// no task can start. Dropping the pool waits for the running tasks for at most [`GRACE`] and discards the waiting ones.
 #[derive(Default)]
 pub(super) struct Pool {
     shared: Arc<Shared>,

@@ -57,7 +57,7 @@ impl Sink for Facade {
 
 /// The user, client and correlation value of a request.
 #[derive(Clone, Copy)]
-pub(super) struct Requester<'a> {
+pub(super) struct AuditOrigin<'a> {
     pub(super) identity: &'a Identity,
     pub(super) peer: &'a Peer,
     pub(super) correlation: Option<&'a str>,
@@ -105,7 +105,7 @@ impl Audit {
     /// Returns General Failure if these lines, or those of earlier results, cannot be written.
     pub(super) fn begin<'i>(
         &self,
-        requester: Requester<'_>,
+        requester: AuditOrigin<'_>,
         intents: impl FnOnce() -> Vec<Intent<'i>>,
     ) -> Result<(), Error> {
         if !self.is_required() {
@@ -180,7 +180,7 @@ pub fn lost(count: u64) -> String {
 /// Appends the line of an operation. Values that a client chose are JSON strings, so that no value can imitate another.
 pub(super) fn write_line(
     line: &mut String,
-    Requester { identity, peer, correlation }: Requester<'_>,
+    AuditOrigin { identity, peer, correlation }: AuditOrigin<'_>,
     operation: Operation,
     objects: &[String],
     (result, failure): (&str, Option<&Error>),

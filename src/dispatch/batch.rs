@@ -16,7 +16,7 @@ use crate::store::Outcome;
 use crate::ttlv::{self, ItemType, Reader, Tag, Value, Version, Writer};
 
 use super::MAX_RESPONSE;
-use super::audit::{Intent, NOT_EXECUTED, Requester, write_line};
+use super::audit::{AuditOrigin, Intent, NOT_EXECUTED, write_line};
 
 /// The Batch Error Continuation Option of a header without one.
 pub(super) const DEFAULT_CONTINUATION: BatchErrorContinuationOption = BatchErrorContinuationOption::Stop;
@@ -272,7 +272,7 @@ impl ItemResult {
     }
 
     /// Appends the line of the audit log.
-    fn audit(&self, requester: Requester<'_>, lines: &mut String) {
+    fn audit(&self, requester: AuditOrigin<'_>, lines: &mut String) {
         let (status, failure) = match &self.outcome {
             ItemOutcome::Done(_) => (ResultStatus::Success, None),
             ItemOutcome::Undone(_) => (ResultStatus::OperationUndone, None),
@@ -317,7 +317,7 @@ fn requested(item: &RequestItem<'_>) -> Option<String> {
 /// Returns the lines of the audit log for the results of the requested items. If lines of intent exist, the items that
 /// did not execute have lines, too.
 pub(super) fn audit(
-    requester: Requester<'_>,
+    requester: AuditOrigin<'_>,
     requested: &[(u32, Option<Vec<u8>>)],
     results: &[ItemResult],
     intended: bool,

@@ -29,7 +29,7 @@ use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
 use crate::ttlv::{self, DateTime, Field, Reader, Tag, V1_0, Value, Version, Writer, dump};
 
 use asynchronous::{Mode, Pool};
-use audit::{Audit, Requester};
+use audit::{Audit, AuditOrigin};
 use batch::{Item, ItemResult};
 use counters::Counters;
 pub use counters::DispatcherStatus;
@@ -244,7 +244,7 @@ impl Dispatcher {
         }
         let own = self.audit.is_required().then(correlation::next);
         let name = header.client_correlation_value.as_deref().or(correlation.as_deref()).or(own.as_deref());
-        let requester = Requester { identity, peer, correlation: name };
+        let requester = AuditOrigin { identity, peer, correlation: name };
         let operations: Vec<_> = items.iter().map(Item::identification).collect();
         let intents = || items.iter().map(Item::intent).collect();
         if let Err(error) = self.audit.begin(requester, intents) {
@@ -298,7 +298,7 @@ impl Dispatcher {
         version: Version,
         mut items: Vec<Item>,
         option: BatchErrorContinuationOption,
-        Requester { identity, peer, correlation }: Requester<'_>,
+        AuditOrigin { identity, peer, correlation }: AuditOrigin<'_>,
     ) -> Result<Vec<ItemResult>, Error> {
         let requested: Vec<_> = items.iter().map(Item::identification).collect();
         let operations: Vec<_> = items.iter().map(Item::operation).collect();
@@ -326,7 +326,7 @@ impl Dispatcher {
         let task_correlations = correlations.clone();
         let task = move || {
             let requester =
-                Requester { identity: &identity, peer: &peer, correlation: correlation.as_deref() };
+                AuditOrigin { identity: &identity, peer: &peer, correlation: correlation.as_deref() };
             // The lines of intent were written with the request.
             let ready = audit.begin(requester, Vec::new);
             // A panic fails one batch, not the server.

@@ -22,7 +22,7 @@ use crate::operations::attribute_rules;
 use crate::store::Id;
 use crate::ttlv::{self, Field, Reader, SUPPORTED, Tag, V1_0, V1_3, V2_0, Value, Version, Writer};
 
-use super::audit::{Requester, write_line};
+use super::audit::{AuditOrigin, write_line};
 use super::delivery::DeliveryQueues;
 use super::{Dispatcher, Tree, correlation};
 
@@ -171,7 +171,7 @@ impl Dispatcher {
             }
         };
         let correlation = self.audit.is_required().then(correlation::next);
-        let requester = Requester { identity: &identity, peer, correlation: correlation.as_deref() };
+        let requester = AuditOrigin { identity: &identity, peer, correlation: correlation.as_deref() };
         let object = Some(notification.object.to_string());
         if let Err(error) = self.audit.begin(requester, || vec![(operation, &object)]) {
             return Ok(Delivery::Rejected(format!("the audit log cannot be written ({error})")));

@@ -39,10 +39,6 @@ impl Context<'_> {
         new: Vec<RecordWithoutId>,
         mut link: impl FnMut(&mut [Record]),
     ) -> Result<Vec<Id>, Error> {
-        if new.len() == 1 {
-            // One object has no links to others, and is added without a copy.
-            return new.into_iter().map(|new| self.insert(new)).collect();
-        }
         let policies = Arc::clone(&self.policies);
         let gate = self.gate(&policies);
         let ids = self.transact(|transaction| {

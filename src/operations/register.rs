@@ -44,14 +44,19 @@ impl Operation for Register {
         }
         let given = RequestedAttributes::of(cx, request.attributes)?;
         check_as_pykmip(&given, request.object_type, cx.compatibility)?;
-        let drafts = match container::unpack(cx, &object, &given)? {
-            Some(unpacked) => parts(cx, unpacked, given)?,
-            None => vec![whole(cx, object, given)?],
-        };
         let requester = Requester::of(cx);
-        let new = drafts.into_iter().map(|draft| draft.finish(&requester)).collect::<Result<_, _>>()?;
-        let ids = cx.insert_linked(new, container::link_chain)?;
-        let id = *ids.first().ok_or_else(|| invalid_field("The server stored no object."))?;
+        let id = match container::unpack(cx, &object, &given)? {
+            Some(unpacked) => {
+                let drafts = parts(cx, unpacked, given)?.into_iter();
+                let new = drafts.map(|draft| draft.finish(&requester)).collect::<Result<_, _>>()?;
+                let ids = cx.insert_linked(new, container::link_chain)?;
+                *ids.first().ok_or_else(|| invalid_field("The server stored no object."))?
+            }
+            None => {
+                let new = whole(cx, object, given)?.finish(&requester)?;
+                cx.insert(new)?
+            }
+        };
         cx.set_placeholders(UniqueIdentifierValue::Register, id);
         Ok(Response { unique_identifier: id.into() })
     }
