@@ -3,6 +3,7 @@
 //!
 //! - Users that wait take turns, and no user has all permits, so that one is free for the next user.
 //! - Jobs of several seconds or minutes have permits of their own, because most of them cannot be interrupted.
+//! - Searches of the database have permits of their own, too.
 //! - A job runs on a thread of low priority, so that simple requests get a processor before it.
 //!
 //! All servers of a process share the permits, because they share the processors. A job must not start a transaction,
@@ -12,6 +13,7 @@ use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock};
 use std::thread::{Builder, available_parallelism, scope};
+use std::time::Duration;
 
 use crate::fair_queue::FairQueue;
 use crate::lock::IgnorePoison;
@@ -23,6 +25,8 @@ pub enum Effort {
     Seconds,
     /// More than a few seconds.
     Minutes,
+    /// A search of the database that is not short.
+    Search,
 }
 
 static SECONDS: LazyLock<CpuPermits> = LazyLock::new(|| {
@@ -36,6 +40,17 @@ static MINUTES: LazyLock<CpuPermits> = LazyLock::new(|| {
     CpuPermits::new(Limits { total, share: (total / 2).max(1), priority: 19 })
 });
 
+static SEARCHES: LazyLock<CpuPermits> = LazyLock::new(|| {
+    // Half of the processors for one user, and one permit more, which is free for another user.
+    let share = (processors() / 2).max(1);
+    CpuPermits::new(Limits { total: share + 1, share, priority: 10 })
+});
+
+/// Returns the number of searches that have a CPU permit at most.
+pub fn max_searches() -> usize {
+    (processors() / 2).max(1) + 1
+}
+
 /// Returns the number of processors that the process may use.
 pub fn processors() -> usize {
     available_parallelism().map_or(1, NonZero::get)
@@ -46,7 +61,14 @@ pub fn with_permit<T: Send>(user: &str, effort: Effort, job: impl FnOnce() -> T 
     match effort {
         Effort::Seconds => SECONDS.run(user, job),
         Effort::Minutes => MINUTES.run(user, job),
+        Effort::Search => SEARCHES.run(user, job),
     }
+}
+
+/// Returns the processor time that the current thread has used. Time in which it waits for a processor does not count.
+pub fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// The limits of permits.
@@ -225,6 +247,8 @@ mod tests {
                 drop(held);
             });
         }
+        // Other tests use the permits of searches.
+        assert!(SEARCHES.limits.share < SEARCHES.limits.total && SEARCHES.limits.total == max_searches());
     }
 
     #[test]

@@ -57,6 +57,7 @@ mod policy;
 mod query;
 mod resumption;
 mod sealing;
+mod searches;
 mod secrets;
 mod seeds;
 mod settings;

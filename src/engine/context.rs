@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::auth::Identity;
 use crate::compatibility::{Behavior, Difference};
-use crate::cpu_permits::{self, Effort};
+use crate::cpu_permits::{self, Effort, processor_time};
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
@@ -21,7 +21,7 @@ use crate::ttlv::{DateTime, V2_1, Version};
 use super::access::{self, Gate, Granted};
 use super::attribute_bounds::AttributeSize;
 use super::commit_pipeline::CommitPipeline;
-use super::error::{OrGeneralFailure, failed, invalid_field, not_found};
+use super::error::{OrGeneralFailure, failed, invalid_field, not_found, too_long_for_lock};
 use super::lifecycle;
 use super::scope::{CommitMode, LostTransaction, Scope};
 use super::services::Services;
@@ -467,19 +467,6 @@ impl<'a> Context<'a> {
         }
         Ok(value)
     }
-}
-
-/// Returns the processor time that the current thread has used. Time in which it waits for a processor does not count.
-fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
-}
-
-fn too_long_for_lock() -> Error {
-    let message = "The batch with Undo takes too long while all other changes wait for it, because it logs in or out, polls, or \
-                   sends a part of a message, or because other requests changed its objects; send it again, without \
-                   such operations or in several batches.";
-    failed(ResultReason::ServerLimitExceeded, message).with_fallback(ResultReason::GeneralFailure)
 }
 
 /// The query of a Locate; [`Context::locate`] adds the requester.

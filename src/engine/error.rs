@@ -46,6 +46,15 @@ pub fn refused(identifier: &str) -> Error {
     Error::new(ResultReason::PermissionDenied, format!("Could not locate object: {}", Excerpt(identifier)))
 }
 
+/// Returns the error for a batch with Undo that takes too long while other transactions wait for it: Server Limit
+/// Exceeded, before 2.0 General Failure.
+pub(super) fn too_long_for_lock() -> Error {
+    let message = "The batch with Undo takes too long while all other changes wait for it, because it logs in or out, polls, or \
+                   sends a part of a message, or because other requests changed its objects; send it again, without \
+                   such operations or in several batches.";
+    failed(ResultReason::ServerLimitExceeded, message).with_fallback(ResultReason::GeneralFailure)
+}
+
 /// The maximum length of a logged text, in bytes, so that a single request cannot fill the log.
 const MAX_LOGGED: usize = 4_096;
 
@@ -83,6 +92,9 @@ pub(super) trait OrGeneralFailure<T> {
 impl<T> OrGeneralFailure<T> for Result<T, store::Error> {
     fn or_general_failure(self) -> Result<T, Error> {
         self.map_err(|error| {
+            if matches!(error, store::Error::SearchTooLong) {
+                return too_long_for_lock();
+            }
             log::error!(target: "kmip.server.engine", "A store operation failed: {error}");
             let message = match error {
                 store::Error::Replaced { .. } => {

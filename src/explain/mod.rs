@@ -190,6 +190,7 @@ impl Explained for store::Error {
             Self::GroupLost
             | Self::Sealing
             | Self::NoReader { .. }
+            | Self::SearchTooLong
             | Self::Replaced { .. }
             | Self::Sqlite { .. } => starts::DATABASE_FAILED,
         }

@@ -65,6 +65,8 @@ pub enum Error {
         /// The error of the connection pool.
         why: Cause,
     },
+    /// A search takes too long while other transactions wait for it.
+    SearchTooLong,
     /// The operating system refuses a thread.
     NoThread {
         /// The error of the operating system.
@@ -276,6 +278,7 @@ impl fmt::Display for Error {
             ),
             Self::Sealing => f.write_str("an object or a key could not be encrypted or decrypted"),
             Self::NoReader { why } => write!(f, "the store has no free connection to read with: {why}"),
+            Self::SearchTooLong => f.write_str("a search took too long while other changes waited for it"),
             Self::Sqlite { doing, why } => write!(f, "the store failed to {doing}: {why}"),
             Self::NoDirectory { path } => write!(
                 f,

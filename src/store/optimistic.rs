@@ -103,6 +103,11 @@ pub(super) trait Host: Snapshot {
     /// Returns the number of lost batches. A job that began before a loss may have read lost writes.
     fn lost(&self) -> u64;
 
+    /// Returns the objects that match `query` after `writes` are applied to the snapshot, for a job without the lock.
+    fn locate_beside_others(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {
+        self.locate(query, writes)
+    }
+
     /// Commits the writes of a transaction, or ends it without writes. Returns when the writes, and all writes that it
     /// read, are durable.
     fn join(&self, turn: MutexGuard<'_, Turn>, lost: u64, writes: Option<WriteSet>) -> Result<(), Error>;
@@ -223,7 +228,11 @@ impl<H: Host> Snapshot for Attempt<'_, H> {
             reads.is_unbounded = true;
         }
         drop(reads);
-        self.host.locate(query, writes)
+        if self.is_locked() {
+            self.host.locate(query, writes)
+        } else {
+            self.host.locate_beside_others(query, writes)
+        }
     }
 
     fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {

@@ -2,7 +2,7 @@
 
 use kmip_server::kmip::attributes::TemplateAttribute;
 use kmip_server::kmip::enums::{
-    AsynchronousIndicator, BatchErrorContinuationOption, BlockCipherMode, CryptographicAlgorithm,
+    AsynchronousIndicator, BatchErrorContinuationOption, CertificateType, CryptographicAlgorithm,
     CryptographicUsageMask, DerivationMethod, HashingAlgorithm, KeyFormatType, ObjectType, Operation,
 };
 use kmip_server::kmip::structures::CryptographicParameters;
@@ -135,12 +135,10 @@ fn custom(name: &str, value: &str, writer: &mut Writer) {
     });
 }
 
-/// Returns a Locate by Cryptographic Parameters, which no index contains.
+/// Returns a Locate by Certificate Type, which no index contains and no key has.
 pub(super) fn locate_everything() -> Vec<u8> {
-    let mode = Some(BlockCipherMode::Xts);
-    let parameters = CryptographicParameters { block_cipher_mode: mode, ..Default::default() };
-    let parameters = attribute(Tag::CryptographicParameters, &parameters);
-    message(Operation::Locate, |writer| parameters.write(Tag::NewAttribute, writer))
+    let certificate = attribute(Tag::CertificateType, &CertificateType::X509);
+    message(Operation::Locate, |writer| certificate.write(Tag::NewAttribute, writer))
 }
 
 /// Returns a batch of Add Attribute, each with a custom attribute of another name.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::cache::Cache;
 use super::open_files::OpenFiles;
-use super::{file, locate, rows};
+use super::{file, locate, rows, search_time};
+use crate::cpu_permits::{self, Effort};
 use crate::secret::Secret;
 use crate::store::overlay::WriteSet;
 use crate::store::sealing::DataKey;
@@ -19,8 +21,7 @@ use crate::store::{Cause, Error, Id, Located, Query, Record};
 /// of threads. A connection is opened when all others are in use, and costs two descriptors and its page cache.
 const MAX_READERS: u32 = 8;
 
-/// The maximum number of connections that search. A search can last seconds, so separate connections keep searches
-/// from delaying reads; the limit leaves processor time for reads.
+/// The maximum number of connections for short searches.
 pub(super) const MAX_SEARCHERS: u32 = 8;
 
 /// The page cache of a read connection in KiB: enough for the upper levels of the object table. The operating system
@@ -30,7 +31,14 @@ const READER_CACHE_KIB: i64 = 128;
 /// The page cache of a search connection in KiB: enough for the upper levels of the indexes.
 const SEARCHER_CACHE_KIB: i64 = 512;
 
-/// The maximum time to wait for a connection. Only searches wait, and only while [`MAX_SEARCHERS`] long searches run.
+/// The processor time of a short search. A search that needs more is interrupted, and repeated as a long search: with a
+/// CPU permit of its user, at low priority, on a connection for long searches.
+pub(super) const SHORT_SEARCH: Duration = Duration::from_millis(10);
+
+/// The processor time of a search for which other transactions wait.
+const LOCKED_SEARCH: Duration = Duration::from_millis(50);
+
+/// The maximum time to wait for a connection.
 pub(super) const READER_WAIT: Duration = Duration::from_secs(10);
 
 type Pool = r2d2::Pool<SqliteConnectionManager>;
@@ -40,6 +48,7 @@ type Pooled = r2d2::PooledConnection<SqliteConnectionManager>;
 pub(super) struct Committed {
     readers: Pool,
     searchers: Pool,
+    long_searchers: Pool,
     files: Arc<OpenFiles>,
     /// The key of a sealed database.
     pub(super) key: Option<DataKey>,
@@ -51,7 +60,7 @@ impl Committed {
     /// Returns the read side of the database at `path`, whose files are `files`, and whose objects are sealed with `key` if
     /// there is one.
     pub(super) fn new(path: &Path, files: Arc<OpenFiles>, key: Option<DataKey>) -> Self {
-        // One thread opens the connections of both pools; by default, each pool starts three threads.
+        // One thread opens the connections of all pools; by default, each pool starts three threads.
         let opener = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store").build();
         let opener = Arc::new(opener);
         let pool = |size, cache_kib| {
@@ -75,7 +84,10 @@ impl Committed {
         };
         let readers = pool(MAX_READERS, READER_CACHE_KIB);
         let searchers = pool(MAX_SEARCHERS, SEARCHER_CACHE_KIB);
-        Self { readers, searchers, files, key, cache: Cache::default() }
+        // As many as CPU permits, so that a search with a permit has a connection.
+        let permits = u32::try_from(cpu_permits::max_searches()).unwrap_or(u32::MAX);
+        let long_searchers = pool(permits, SEARCHER_CACHE_KIB);
+        Self { readers, searchers, long_searchers, files, key, cache: Cache::default() }
     }
 
     /// See [`crate::store::Store::read`].
@@ -105,18 +117,44 @@ impl Committed {
 
     /// See [`crate::store::Store::locate`].
     pub(super) fn locate(&self, query: &Query) -> Result<Located, Error> {
-        locate::locate(&*self.searcher()?, query)
+        self.search(query, |database| locate::locate(database, query))
     }
 
     /// Returns the objects that match `query` after `writes` are applied to the last commit.
     pub(super) fn locate_with(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {
-        locate::locate_with(&*self.searcher()?, query, writes, self.key.as_ref())
+        self.search(query, |database| locate::locate_with(database, query, writes, self.key.as_ref()))
+    }
+
+    /// Returns what [`Committed::locate_with`] returns, while other transactions wait.
+    ///
+    /// # Errors
+    /// Returns [`Error::SearchTooLong`] if the search takes long.
+    pub(super) fn locate_with_lock(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {
+        let searcher = self.searcher()?;
+        let search = || locate::locate_with(&searcher, query, writes, self.key.as_ref());
+        search_time::within(LOCKED_SEARCH, search).unwrap_or(Err(Error::SearchTooLong))
+    }
+
+    /// Runs a search, again as a long search if it is not short.
+    fn search(
+        &self,
+        query: &Query,
+        search: impl Fn(&Connection) -> Result<Located, Error> + Sync,
+    ) -> Result<Located, Error> {
+        let searcher = self.searcher()?;
+        if let Some(located) = search_time::within(SHORT_SEARCH, || search(&searcher)) {
+            return located;
+        }
+        drop(searcher);
+        cpu_permits::with_permit(&query.requester.user, Effort::Search, || {
+            search(&*self.connection(&self.long_searchers)?)
+        })
     }
 
     /// Returns the number of open connections and how many of them are idle.
     pub(super) fn connections(&self) -> (u32, u32) {
-        let (readers, searchers) = (self.readers.state(), self.searchers.state());
-        (readers.connections + searchers.connections, readers.idle_connections + searchers.idle_connections)
+        let pools = [&self.readers, &self.searchers, &self.long_searchers].map(Pool::state);
+        (pools.iter().map(|it| it.connections).sum(), pools.iter().map(|it| it.idle_connections).sum())
     }
 
     fn reader(&self) -> Result<Pooled, Error> {

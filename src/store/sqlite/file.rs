@@ -15,6 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::columns;
 use super::open_files::beside;
 use super::schema::{self, Step};
+use super::search_time;
 use crate::private_file::{self, MODE};
 use crate::store::Error;
 
@@ -139,7 +140,8 @@ pub(super) fn reader(path: &Path) -> (String, OpenFlags) {
 
 /// Configures a read connection with a page cache of `cache_kib` KiB.
 pub(super) fn set_up_reader(database: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
-    set_up(database, cache_kib)
+    set_up(database, cache_kib)?;
+    search_time::watch(database)
 }
 
 /// Configures the write connection.
@@ -166,6 +168,9 @@ fn set_up(database: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     database.create_scalar_function(HAS_VALUE, 2, flags, |call| {
         let (attributes, value) = (call.get_raw(0).as_blob()?, call.get_raw(1).as_blob()?);
+        if search_time::is_over_after(attributes.len()) {
+            return Err(rusqlite::Error::UserFunctionError("the search has used up its time".into()));
+        }
         columns::has_value(attributes, value).map_err(|why| rusqlite::Error::UserFunctionError(why.into()))
     })
 }

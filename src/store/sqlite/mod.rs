@@ -27,6 +27,7 @@ mod pykmip_tables;
 mod rows;
 mod schema;
 mod seal;
+mod search_time;
 #[cfg(test)]
 mod tests;
 mod transaction;

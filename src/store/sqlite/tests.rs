@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::mpsc;
 
 use rusqlite::{Connection, params_from_iter};
 
@@ -11,6 +12,7 @@ use super::committed::{MAX_SEARCHERS, READER_WAIT};
 use super::locate::QueryPlan;
 use super::schema::{APPLICATION, STEPS, Step};
 use super::*;
+use crate::cpu_permits::{self, Effort};
 use crate::kmip::Principal;
 use crate::kmip::attributes::{Attribute, AttributeDefinition, TABLE};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
@@ -297,6 +299,73 @@ fn long_searches_do_not_delay_reads() {
     assert!(store.read(id).unwrap().is_some());
     assert!(begun.elapsed() < READER_WAIT / 2);
     drop(busy);
+}
+
+/// Returns a store whose objects have a long attribute, so that a search for another value of it takes long.
+fn slow_to_search(folder: &Folder) -> (Sqlite, Query) {
+    let store = Sqlite::open(&folder.path("store")).unwrap();
+    let values: Vec<_> = (0..2_000_i32).map(|number| vendor(&number.to_string(), Raw::of(&number))).collect();
+    change(&store, |change| {
+        for _ in 0..40 {
+            let mut record = key("k");
+            record.attributes.vendor = values.clone();
+            insert(change, &mut record);
+        }
+    });
+    let query = Query { criteria: vec![text("PKCS#12 Friendly Name", "none")], ..everybody() };
+    (store, query)
+}
+
+#[test]
+fn a_long_search_waits_for_a_permit_of_its_user_and_a_short_one_does_not() {
+    let folder = Folder::new();
+    let (store, long) = slow_to_search(&folder);
+    assert_eq!(store.locate(&long).unwrap().ids, []);
+    assert_eq!(store.committed.connections(), (2, 2), "one for short and one for long searches");
+    let short = Query { limit: Some(1), ..everybody() };
+    std::thread::scope(|scope| {
+        // The user has all permits but the one that is free for another user.
+        let (started, all_started) = mpsc::channel();
+        let hold = |_| {
+            let (started, (release, until_released)) = (started.clone(), mpsc::channel::<()>());
+            scope.spawn(|| {
+                cpu_permits::with_permit("ann", Effort::Search, move || {
+                    started.send(()).unwrap();
+                    let _ = until_released.recv();
+                });
+            });
+            release
+        };
+        let held: Vec<_> = (1..cpu_permits::max_searches()).map(hold).collect();
+        all_started.iter().take(held.len()).for_each(drop);
+        let waiting = scope.spawn(|| store.locate(&long).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert_eq!(store.locate(&short).unwrap().ids.len(), 1);
+        let mut other = long.clone();
+        other.requester = "bob".into();
+        assert_eq!(store.locate(&other).unwrap().ids, []);
+        assert!(!waiting.is_finished());
+        drop(held);
+    });
+}
+
+#[test]
+fn a_long_search_for_which_other_transactions_wait_fails() {
+    let folder = Folder::new();
+    let (store, long) = slow_to_search(&folder);
+    for lock in [false, true] {
+        let search = &mut |transaction: &mut dyn Transaction| {
+            assert!(!lock || transaction.lock());
+            let found = transaction.locate(&long).map(|located| located.ids.len());
+            if lock {
+                assert!(matches!(found, Err(Error::SearchTooLong)), "{found:?}");
+            } else {
+                assert!(matches!(found, Ok(0)), "{found:?}");
+            }
+            Outcome::Commit
+        };
+        store.change_optimistically(search).unwrap();
+    }
 }
 
 #[test]

@@ -204,6 +204,13 @@ impl Writer {
         })
     }
 
+    /// Returns the queued writes, followed by `writes`.
+    fn queued_with(&self, writes: &WriteSet) -> WriteSet {
+        let mut all = self.queue().writes();
+        all.merge(writes.clone());
+        all
+    }
+
     fn key(&self) -> Option<&DataKey> {
         self.committed.key.as_ref()
     }
@@ -347,9 +354,7 @@ impl Snapshot for Writer {
     }
 
     fn locate(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {
-        let mut all = self.queue().writes();
-        all.merge(writes.clone());
-        self.committed.locate_with(query, &all)
+        self.committed.locate_with_lock(query, &self.queued_with(writes))
     }
 
     fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
@@ -384,6 +389,10 @@ impl Host for Writer {
 
     fn lost(&self) -> u64 {
         self.queue().lost
+    }
+
+    fn locate_beside_others(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {
+        self.committed.locate_with(query, &self.queued_with(writes))
     }
 
     fn join(&self, turn: MutexGuard<'_, Turn>, lost: u64, writes: Option<WriteSet>) -> Result<(), Error> {
