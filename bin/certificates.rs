@@ -8,13 +8,15 @@ use std::{env, fs, io, process};
 use kmip_server::internals::pki::{self, Pki};
 use kmip_server::internals::settings::options::{self, MAKE_CERTS};
 
-use super::command_line::{Failure, parser};
+use super::command_line::{Failure, help, parse};
 
 /// Creates the certificates that the command line requests. Returns the options of a server and a client for them.
 pub(crate) fn make(arguments: &[OsString]) -> Result<String, Failure> {
     let wrong = |error: &dyn Display| Failure::of_command_line(error);
-    let parser = parser(options::CERTIFICATE_OPTIONS.iter().copied());
-    let matches = parser.parse(arguments).map_err(|error| wrong(&error))?;
+    let matches = parse(options::CERTIFICATE_OPTIONS, arguments.iter().cloned())?;
+    if matches.opt_present(options::HELP) {
+        return Ok(help());
+    }
     if let Some(free) = matches.free.first() {
         return Err(wrong(&format!("the argument '{free}' belongs to no option")));
     }

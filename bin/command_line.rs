@@ -6,11 +6,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use getopts::{Matches, Options};
+use getopts::{Fail, Matches, Options};
 use kmip_server::internals::config::Config;
 use kmip_server::internals::explain::{self, Explained, Explanation};
 use kmip_server::internals::settings::options::{self, Argument, CommandOption};
 use kmip_server::internals::settings::{self, OptionForm, Settings};
+use kmip_server::internals::suggestion::similar;
 
 const WRONG_COMMAND_LINE: u8 = 2;
 const OTHER_FAILURE: u8 = 1;
@@ -58,7 +59,7 @@ impl<E: Explained + fmt::Display> From<E> for Failure {
 }
 
 /// Returns the parser of these options.
-pub(crate) fn parser(rows: impl IntoIterator<Item = CommandOption>) -> Options {
+fn parser(rows: impl IntoIterator<Item = CommandOption>) -> Options {
     let mut parser = Options::new();
     for CommandOption { letter, name, argument, help, .. } in rows {
         let letter = letter.map(String::from).unwrap_or_default();
@@ -70,6 +71,40 @@ pub(crate) fn parser(rows: impl IntoIterator<Item = CommandOption>) -> Options {
         };
     }
     parser
+}
+
+/// Parses the options of these rows.
+pub(crate) fn parse(
+    rows: &[CommandOption],
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Matches, Failure> {
+    parser(rows.iter().copied()).parse(arguments).map_err(|error| match error {
+        Fail::UnrecognizedOption(name) => {
+            let dashes = if name.chars().count() == 1 { "-" } else { "--" };
+            let known = rows.iter().map(|option| format!("--{}", option.name));
+            let similar = similar(&format!("{dashes}{name}"), known);
+            Failure::of_command_line(&format!("the option {dashes}{name} does not exist{similar}"))
+        }
+        error => Failure::of_command_line(&error),
+    })
+}
+
+/// Refuses the name of an option without its dashes. Like PyKMIP, ignores other arguments that belong to no option.
+pub(crate) fn refuse_words(matches: &Matches) -> Result<(), Failure> {
+    let is_name = |word: &&String| options::server_options().any(|option| option.name == **word);
+    match matches.free.iter().find(is_name) {
+        Some(word) => Err(Failure::of_command_line(&format!(
+            "the argument '{word}' belongs to no option; similar: --{word}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Returns the failure of a start without options and without the default settings file.
+pub(crate) fn not_configured() -> Failure {
+    let text =
+        format!("the server has no settings: there are no options, and no file {}", Config::DEFAULT_FILE);
+    Failure::new(&text, explain::NOT_CONFIGURED)
 }
 
 /// Returns the text of `--help`.

@@ -17,7 +17,7 @@ mod inform;
 #[path = "transfer.rs"]
 mod transfer;
 
-use command_line::{Failure, complete, parser, say, settings};
+use command_line::{Failure, complete, parse, say, settings};
 use getopts::Matches;
 use kmip_server::internals::config::Config;
 use kmip_server::internals::hardening;
@@ -39,12 +39,14 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     if command_line::requests_certificates(arguments) {
         return make_certificates(arguments);
     }
-    let matches = parser(options::server_options())
-        .parse(complete(arguments.iter().cloned()))
-        .map_err(|error| Failure::of_command_line(&error))?;
-    if matches.opt_present("help") {
+    let matches = parse(&options::server_options().collect::<Vec<_>>(), complete(arguments.iter().cloned()))?;
+    if matches.opt_present(options::HELP) {
         return Ok(say(&command_line::help()));
     }
+    if matches.opt_present(options::VERSION) {
+        return Ok(say(concat!("run_server ", env!("CARGO_PKG_VERSION"))));
+    }
+    command_line::refuse_words(&matches)?;
     if let Some(code) = matches.opt_str(options::EXPLAIN) {
         return inform::explain(&code);
     }
@@ -53,6 +55,9 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     }
     // The program reports a wrong combination of options before errors in the settings.
     let transfer = transfer::requested(&matches).transpose()?;
+    if arguments.is_empty() && !Path::new(Config::DEFAULT_FILE).exists() {
+        return Err(command_line::not_configured());
+    }
     let settings = settings(&matches)?;
     if let Some(transfer) = transfer {
         return transfer.run(&settings).map(|text| say(&text));

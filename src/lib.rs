@@ -34,7 +34,7 @@
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
 //! only `bin` and `server::check` use `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `fair_queue`, `cpu_permits`,
-//! `excerpt`, `private_file` and `compatibility`. ARCHITECTURE.md describes the layers.
+//! `excerpt`, `private_file`, `suggestion` and `compatibility`. ARCHITECTURE.md describes the layers.
 
 mod api;
 mod auth;
@@ -64,6 +64,7 @@ mod secret;
 mod server;
 mod settings;
 mod store;
+mod suggestion;
 pub mod ttlv;
 mod x509;
 
@@ -90,7 +91,7 @@ pub mod internals {
 
     expose! {
         auth backup clock compatibility config cpu_permits crypto dispatch engine explain hardening logging operations policy secret server settings
-        store x509
+        store suggestion x509
     }
     #[cfg(feature = "certificates")]
     expose! { pki }

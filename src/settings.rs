@@ -16,6 +16,7 @@ pub use table::{DefaultValue, OptionForm, SECTIONS, SETTINGS, SectionKind, Setti
 pub use value::{InvalidValue, Kind, MissingFeature};
 
 use crate::config::{AuthPlugin, Config, Section};
+use crate::suggestion::similar;
 
 /// Returns the names of the settings of the section `[server]`.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -103,7 +104,8 @@ impl fmt::Display for Error {
             Self::Malformed { path, cause } => write!(f, "{}: {cause}", path.display()),
             Self::NoServerSection(path) => write!(f, "{}: the section [server] is missing", path.display()),
             Self::Unknown { path, setting } => {
-                write!(f, "{}: the setting '{setting}' does not exist", path.display())
+                let similar = similar(setting, names());
+                write!(f, "{}: the setting '{setting}' does not exist{similar}", path.display())
             }
             Self::Missing { setting, path: Some(path) } => {
                 write!(f, "{}: the setting '{setting}' is missing", path.display())

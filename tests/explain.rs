@@ -87,6 +87,7 @@ fn every_failed_start_says_what_to_do() {
 
 fn settings_and_certificates(it: &mut Failures) {
     it.expect("command-line", &["--nonsense"]);
+    it.expect("not-configured", &[]);
     it.expect("command-line", &["-p", "many"]);
     it.expect("settings-unreadable", &["-f", "/nowhere/server.conf"]);
     it.expect("setting-missing", &["-n", "127.0.0.1"]);
@@ -244,4 +245,39 @@ fn the_document_has_the_same_explanations() {
         expected.replace_range(at..to, &table(heads, list));
     }
     generated::compare("docs/errors.md", &expected);
+}
+
+#[test]
+fn a_misspelt_name_gets_a_similar_one() {
+    let pki = Pki::new();
+    let settings = pki.settings("prot=5696");
+    let file = settings.to_str().unwrap();
+    for (arguments, expected) in [
+        (&["--demmo"][..], "the option --demmo does not exist; similar: --demo."),
+        (&["--prot", "5696"], "the option --prot does not exist; similar: --port."),
+        (&["--xyzzy"], "the option --xyzzy does not exist."),
+        (&["-X"], "the option -X does not exist."),
+        (&["demo"], "the argument 'demo' belongs to no option; similar: --demo."),
+        (&["help"], "the argument 'help' belongs to no option; similar: --help."),
+        (&["version"], "the argument 'version' belongs to no option; similar: --version."),
+        (
+            &["--make-certs", "certificates", "--hots", "localhost"],
+            "the option --hots does not exist; similar: --host.",
+        ),
+        (&["-f", file], "the setting 'prot' does not exist; similar: port."),
+    ] {
+        let (exit, _, error) = run(arguments);
+        assert_eq!(exit, Some(if arguments[0] == "-f" { 1 } else { 2 }), "{arguments:?}: {error}");
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn version_and_help_are_printed() {
+    let version = concat!("run_server ", env!("CARGO_PKG_VERSION"), "\n");
+    for arguments in [["--version"], ["-V"], ["--vers"]] {
+        assert_eq!(run(&arguments), (Some(0), version.to_owned(), String::new()), "{arguments:?}");
+    }
+    let (exit, text, _) = run(&["--make-certs", "certificates", "--help"]);
+    assert_eq!((exit, text.starts_with("Usage: ")), (Some(0), true), "{text}");
 }

@@ -235,6 +235,8 @@ impl Explained for std::io::Error {
 
 /// The explanation of a wrong command line.
 pub const COMMAND_LINE: Explanation = starts::COMMAND_LINE;
+/// The explanation of a start without any settings.
+pub const NOT_CONFIGURED: Explanation = starts::NOT_CONFIGURED;
 /// The explanation of errors that `--check-config` finds.
 pub const CHECK_FAILED: Explanation = starts::CHECK_FAILED;
 /// The explanation of faults that `--check-database` finds.

@@ -8,6 +8,9 @@ explanations! {
         COMMAND_LINE "command-line", "the option, and what is wrong with it",
             "The command line has an option that does not exist, or one with a value that it cannot have",
             "Correct the option; `run_server --help` lists the options";
+        NOT_CONFIGURED "not-configured", "the server has no settings",
+            "The program was started without options, and the default settings file does not exist",
+            "Start a trial server with `run_server --demo`, name a settings file with -f, or see `run_server --help`";
         SETTINGS_UNREADABLE "settings-unreadable", "the settings file … cannot be read",
             "The file that -f names, or /etc/pykmip/server.conf, does not exist, is not readable for this user, or is not UTF-8",
             "Name an existing file with -f, and allow this user to read it";

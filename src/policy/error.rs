@@ -4,6 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::names;
+use crate::suggestion::similar;
+
 /// A position in a policy file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePosition {
@@ -139,11 +142,13 @@ impl fmt::Display for Error {
             ),
             Self::UnknownObjectType { position, name } => write!(
                 f,
-                "{position}: {name:?} is no type of object; types are written like \"SYMMETRIC_KEY\""
+                "{position}: {name:?} is no type of object; types are written like \"SYMMETRIC_KEY\"{}",
+                similar(name, names::object_types())
             ),
             Self::UnknownOperation { position, name } => write!(
                 f,
-                "{position}: {name:?} is no operation; operations are written like \"GET_ATTRIBUTES\""
+                "{position}: {name:?} is no operation; operations are written like \"GET_ATTRIBUTES\"{}",
+                similar(name, names::operations())
             ),
             Self::UnknownPermission { position, found } => write!(
                 f,

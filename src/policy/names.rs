@@ -28,16 +28,30 @@ pub(super) fn permission(spelled: &str) -> Option<Permission> {
     }
 }
 
+/// Returns the names of all object types.
+pub(super) fn object_types() -> impl Iterator<Item = String> {
+    ObjectType::ALL.iter().map(|entry| spelling(*entry, IRREGULAR_OBJECT_TYPES, ObjectType::name))
+}
+
+/// Returns the names of all operations.
+pub(super) fn operations() -> impl Iterator<Item = String> {
+    Operation::ALL.iter().map(|entry| spelling(*entry, IRREGULAR_OPERATIONS, Operation::name))
+}
+
+fn spelling<T: PartialEq + Copy>(entry: T, irregular: &[(T, &str)], name: fn(T) -> &'static str) -> String {
+    match irregular.iter().find(|(other, _)| *other == entry) {
+        Some((_, exception)) => (*exception).to_owned(),
+        None => regular(name(entry)).map(char::from).collect(),
+    }
+}
+
 fn find<T: Copy + PartialEq>(
     spelled: &str,
     all: &[T],
     irregular: &[(T, &str)],
     name: fn(T) -> &'static str,
 ) -> Option<T> {
-    all.iter().copied().find(|entry| match irregular.iter().find(|(other, _)| other == entry) {
-        Some((_, exception)) => *exception == spelled,
-        None => regular(name(*entry)).eq(spelled.bytes()),
-    })
+    all.iter().copied().find(|entry| spelling(*entry, irregular, name) == spelled)
 }
 
 /// Spells a name of the standard by the regular rule.

@@ -7,7 +7,8 @@ use super::table::{OptionForm, SETTINGS};
 /// One command line option.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandOption {
-    /// The letter, if the option has one. PyKMIP has the options with a letter; their long names can be abbreviated.
+    /// The letter, if the option has one. The long names of options with a letter can be abbreviated: those of PyKMIP and
+    /// `--version`.
     pub letter: Option<char>,
     /// The long name.
     pub name: &'static str,
@@ -70,6 +71,10 @@ pub const EXPLAIN: &str = "explain";
 pub const EXIT_ON_EOF: &str = "exit-on-eof";
 /// The option that creates certificates.
 pub const MAKE_CERTS: &str = "make-certs";
+/// The option that prints the options.
+pub const HELP: &str = "help";
+/// The option that prints the version.
+pub const VERSION: &str = "version";
 
 const fn row(
     letter: Option<char>,
@@ -104,7 +109,8 @@ const OTHERS: &[CommandOption] = &[
         "Sets enable_tls_client_auth to False.",
         "0.1.0",
     ),
-    row(Some('h'), "help", Argument::None, "Prints the options and exits.", "0.1.0"),
+    row(Some('h'), HELP, Argument::None, "Prints the options and exits.", "0.1.0"),
+    row(Some('V'), VERSION, Argument::None, "Prints the version of this program and exits.", "0.1.0"),
     row(
         None,
         DEMO,
@@ -217,7 +223,7 @@ pub const CERTIFICATE_OPTIONS: &[CommandOption] = &[
         "The server's port in the client settings; by default 5696.",
         "0.1.0",
     ),
-    row(Some('h'), "help", Argument::None, "Prints the options and exits.", "0.1.0"),
+    row(Some('h'), HELP, Argument::None, "Prints the options and exits.", "0.1.0"),
 ];
 
 /// Returns the options of the server: those of the settings first.
