@@ -252,11 +252,11 @@ differences! {
         "The key's own parameters and algorithm apply if the request has none, and CBC with PKCS5 if neither has any.";
         "KMIP 1.4 §4.29, §4.30";
     EcbWithoutPadding (1, 2)..=(2, 0):
-        "Encrypt and Decrypt in ECB without a Padding Method fail with Invalid Field.";
+        "Encrypt and Decrypt fail with Invalid Field if the Cryptographic Parameters of the request have ECB and no Padding Method.";
         "They process whole blocks.";
         "test case CS-BC-M-1-14";
     DecryptWithoutIv (1, 2)..=(2, 0):
-        "Decrypt without the IV that the mode needs fails with Invalid Field.";
+        "Decrypt without the IV that the mode needs fails with Invalid Field if the request has Cryptographic Parameters.";
         "It fails with Invalid Message.";
         "test case CS-BC-M-11-14";
     HmacDerivation (1, 0)..=(2, 0):

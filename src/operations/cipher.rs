@@ -177,9 +177,11 @@ impl CipherKey {
     ) -> Result<(Granted, Self), Error> {
         let granted = cx.open(identifier, operation)?;
         let is_pad = one_time_pad::is_pad(&granted);
+        // PyKMIP keeps no parameters of keys, so its behavior applies to the parameters of requests.
+        let of_request = parameters.is_some();
         let requires_parameters = cx.compatibility.has(Difference::CipherParameters) && !is_pad;
         let requires_algorithm =
-            requires_parameters && parameters.is_some() && granted.object_type == ObjectType::SymmetricKey;
+            requires_parameters && of_request && granted.object_type == ObjectType::SymmetricKey;
         let parameters = usage::parameters(parameters, &granted);
         if parameters.is_none() && requires_parameters {
             return Err(invalid_field("The request does not contain Cryptographic Parameters."));
@@ -190,7 +192,7 @@ impl CipherKey {
         // The standard's test cases encrypt whole blocks in ECB without a Padding Method. CBC requires one, as
         // in PyKMIP.
         if parameters.block_cipher_mode == Some(BlockCipherMode::Ecb)
-            && !cx.compatibility.has(Difference::EcbWithoutPadding)
+            && !(of_request && cx.compatibility.has(Difference::EcbWithoutPadding))
         {
             parameters.padding_method = parameters.padding_method.or(Some(PaddingMethod::None));
         }
@@ -199,7 +201,10 @@ impl CipherKey {
             false => usage::algorithm(&parameters, &granted),
         };
         let algorithm = algorithm.ok_or_else(|| {
-            invalid_field("The Cryptographic Algorithm is missing from both the request and the key.")
+            invalid_field(match requires_algorithm {
+                true => "The Cryptographic Parameters of the request have no Cryptographic Algorithm.",
+                false => "The Cryptographic Algorithm is missing from both the request and the key.",
+            })
         })?;
         if is_pad != (algorithm == CryptographicAlgorithm::OneTimePad) {
             return Err(invalid_field(format!("The key does not fit the algorithm {algorithm}.")));
@@ -220,7 +225,7 @@ impl CipherKey {
         };
         let parameters = CryptographicParameters { tag_length, ..parameters };
         let key = key::bytes(lifecycle::object(&granted)?)?;
-        let missing_iv = match cx.compatibility.has(Difference::DecryptWithoutIv) {
+        let missing_iv = match of_request && cx.compatibility.has(Difference::DecryptWithoutIv) {
             true => ResultReason::InvalidField,
             false => ResultReason::InvalidMessage,
         };

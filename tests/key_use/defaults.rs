@@ -1,6 +1,7 @@
 //! Parameters that a request may omit because the algorithm, the key or its curve determines them, and algorithms that
 //! do not fit the key.
 
+use kmip_server::Compatibility;
 use kmip_server::internals::crypto::ec;
 
 use super::*;
@@ -20,6 +21,26 @@ fn gcm_without_tag_length_has_a_tag_of_16_bytes() {
         assert_eq!(tag.len(), 16);
         let back = Ask { data: Some(bytes(&answer, Tag::Data)), tag: Some(tag), ..ask };
         assert_eq!(bytes(&back.send(&mut john, V1_4, Operation::Decrypt), Tag::Data), TEXT);
+    }
+}
+
+#[test]
+fn the_parameters_of_a_key_follow_the_standard_under_both_settings() {
+    let pki = Pki::new();
+    for compatibility in [Compatibility::PyKmip, Compatibility::Standard] {
+        let mut config = pki.config();
+        config.compatibility = compatibility;
+        let server = Live::start(&config);
+        let mut john = server.caller(&pki, &pki.client);
+        let block = ready(&mut john, V1_4, &aes(), &[attribute(Tag::CryptographicParameters, &ecb())]);
+        let ask = Ask { data: Some(vec![7; 16]), ..Ask::of(&block, None) };
+        let encrypted = bytes(&ask.send(&mut john, V1_4, Operation::Encrypt), Tag::Data);
+        let back = Ask { data: Some(encrypted), ..ask };
+        assert_eq!(bytes(&back.send(&mut john, V1_4, Operation::Decrypt), Tag::Data), [7; 16]);
+        let chained = ready(&mut john, V1_4, &aes(), &[attribute(Tag::CryptographicParameters, &cbc())]);
+        let without_iv = Ask { data: Some(vec![7; 16]), ..Ask::of(&chained, None) };
+        let answer = without_iv.send(&mut john, V1_4, Operation::Decrypt);
+        assert_eq!(answer.refused(), ResultReason::InvalidMessage, "{compatibility}");
     }
 }
 
