@@ -6,7 +6,7 @@ Leaves to cases_objects.py and cases_attributes.py what happens inside of one op
 import message as m
 import ttlv
 from case import ALL, FROM_1_1, V1, V2, case
-from cases_objects import NOBODY
+from cases_objects import NOBODY, registered
 from kmip.core import enums
 
 OPERATION = enums.Operation
@@ -238,4 +238,27 @@ POLICY = [
     case("policy.set-attribute", "SetAttribute as another", m.create(save="a"), m.set_attribute("$a", m.sensitive(), who="jane_doe"), versions=V2),
 ]
 
-CASES = ASK + HEADER + BATCH + UNREADABLE + ABSENT + POLICY
+LONGEST_IDENTIFIER, LONGEST_VALUE, MOST_VALUES, MOST_BYTES = 1024, 65_536, 10_000, 1 << 20
+SECRET = registered("secret-data")
+
+
+def names_with_many_bytes():
+    """Gives an object a few short names, and then long values to each, until they exceed the bound of an object."""
+    count = MOST_BYTES // 65_000 + 1
+    short = [m.name(f"$case-{number}" if number else "$case", number) for number in range(count)]
+    long = [m.modify_attribute("$a", m.name(f"{number:02}" * 32_500, number)) for number in range(count)]
+    return [registered("secret-data", *short), *long, m.get_attributes("$a", "Object Type")]
+
+
+# Sizes that this server bounds and PyKMIP's does not.
+BOUNDS = [
+    case("bounds.identifier", "An identifier longer than 1,024 bytes", m.get("9" * LONGEST_IDENTIFIER), m.get("9" * (LONGEST_IDENTIFIER + 1))),
+    case("bounds.value", "An attribute value longer than 64 KiB", registered("secret-data", m.object_group("g" * 65_000)),
+         registered("secret-data", m.object_group("g" * (LONGEST_VALUE + 1)))),
+    case("bounds.revocation-message", "A Revocation Message longer than 64 KiB", SECRET, m.revoke("$a", "KEY_COMPROMISE", "n" * (LONGEST_VALUE + 1))),
+    case("bounds.values", "An object with more than 10,000 attribute values",
+         registered("secret-data", *[m.object_group(f"{number}", number) for number in range(MOST_VALUES + 1)]), versions=[(1, 2)]),
+    case("bounds.object", "Attributes of more than 1 MiB", *names_with_many_bytes(), versions=[(1, 2)]),
+]
+
+CASES = ASK + HEADER + BATCH + UNREADABLE + ABSENT + POLICY + BOUNDS
