@@ -12,6 +12,7 @@ use kmip_server::internals::explain::{self, Explained, Explanation};
 use kmip_server::internals::settings::options::{self, Argument, CommandOption};
 use kmip_server::internals::settings::{self, OptionForm, Settings};
 use kmip_server::internals::suggestion::similar;
+use kmip_server::internals::url;
 
 const WRONG_COMMAND_LINE: u8 = 2;
 const OTHER_FAILURE: u8 = 1;
@@ -32,7 +33,7 @@ impl Failure {
     /// Returns the failure with this text and explanation.
     pub(crate) fn new(error: &dyn fmt::Display, explanation: Explanation) -> Self {
         let exit = if explanation == explain::COMMAND_LINE { WRONG_COMMAND_LINE } else { OTHER_FAILURE };
-        Self { exit, text: error.to_string(), explanation }
+        Self { exit, text: url::masked(&error.to_string()).into_owned(), explanation }
     }
 
     /// Prints one line: what happened, what to do, and the code for `--explain`. Returns the exit code.
@@ -134,6 +135,10 @@ pub(crate) fn settings(matches: &Matches) -> Result<Settings, settings::Error> {
             settings.option(setting.name, &value)?;
         }
     }
+    // PyKMIP's users abbreviate the option `key_path`.
+    if let Some(path) = last(options::KEY).filter(|_| !matches.opt_present(options::CHECK_CLIENT)) {
+        settings.option("key_path", &path)?;
+    }
     if let Some(path) = last(options::LOG_PATH) {
         settings.log_path(&path)?;
     }
@@ -168,6 +173,11 @@ pub(crate) fn complete(arguments: impl Iterator<Item = OsString>) -> Vec<OsStrin
             return argument;
         };
         let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+        // `--key` has a meaning of its own beside `--check-client`.
+        if name == options::KEY {
+            is_value = value.is_none();
+            return argument;
+        }
         let mut candidates = options.iter().filter(|option| option.name.starts_with(name));
         let found = match (candidates.next(), candidates.next()) {
             (Some(only), None) => Some(only),

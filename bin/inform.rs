@@ -1,14 +1,18 @@
-//! `--check-config`, `--check-database` and `--explain`, which only print.
+//! `--check-config`, `--check-client`, `--check-database` and `--explain`, which only print.
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use kmip_server::internals::auth::Identity;
 use kmip_server::internals::config::Config;
+use kmip_server::internals::excerpt::Excerpt;
 use kmip_server::internals::explain::{self, Explained, Explanation};
 use kmip_server::internals::hardening;
 use kmip_server::internals::server::check::{self, StartError};
+use kmip_server::internals::server::check_client::{self, Check};
 use kmip_server::internals::settings::Settings;
 use kmip_server::internals::store::{self, KeyEncryptionKey};
+use kmip_server::internals::url;
 
 use super::command_line::{Failure, say};
 
@@ -17,8 +21,8 @@ pub(crate) fn check(config: &Config) -> Result<ExitCode, Failure> {
     // The check reads private keys.
     hardening::harden(0);
     let report = check::check(config);
-    let mut lines = report.facts;
-    lines.extend(report.warnings.into_iter().map(|warning| format!("warning: {warning}")));
+    let mut lines: Vec<_> = report.facts.iter().map(|fact| url::masked(fact).into_owned()).collect();
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {}", url::masked(warning))));
     let count = report.errors.len();
     for error in report.errors {
         let (text, explanation) = match error {
@@ -26,8 +30,10 @@ pub(crate) fn check(config: &Config) -> Result<ExitCode, Failure> {
             StartError::Log(error) => (error.to_string(), error.explanation()),
         };
         lines.push(format!(
-            "error: {text}. What to do: {} (--explain {})",
-            explanation.advice, explanation.code
+            "error: {}. What to do: {} (--explain {})",
+            url::masked(&text),
+            explanation.advice,
+            explanation.code
         ));
     }
     if count == 0 {
@@ -37,6 +43,33 @@ pub(crate) fn check(config: &Config) -> Result<ExitCode, Failure> {
     say(&lines.join("\n"));
     let errors = if count == 1 { "error" } else { "errors" };
     Err(Failure::new(&format!("the server would not start: {count} {errors}"), explain::CHECK_FAILED))
+}
+
+/// Prints whether the server would let in the client with the certificate in a file, whose private key may be in another.
+pub(crate) fn check_client(config: &Config, path: &Path, key: Option<&Path>) -> Result<ExitCode, Failure> {
+    // The check reads private keys.
+    hardening::harden(0);
+    let Check { certificate, outcome } = check_client::check(config, path, key);
+    if !certificate.is_empty() {
+        say(&format!("The client's certificate: {certificate}."));
+    }
+    let Identity { principal, groups, .. } = outcome?;
+    if key.is_some() {
+        say("The private key is that of the certificate.");
+    }
+    let user = Excerpt(&principal.user);
+    let groups = match groups {
+        _ if !config.auth_plugins.iter().any(|plugin| plugin.enabled) => {
+            "No service is asked for groups: policies apply without them".to_owned()
+        }
+        None => "The service knows the user and returns no list of groups".to_owned(),
+        Some(groups) if groups.is_empty() => "The user is in no group".to_owned(),
+        Some(groups) => {
+            let groups: Vec<_> = groups.iter().map(|group| format!("{:?}", Excerpt(group))).collect();
+            format!("The user is in the groups {}", groups.join(", "))
+        }
+    };
+    Ok(say(&format!("The server would let in this client as the user {user:?}. {groups}.")))
 }
 
 /// Prints the faults of a database, which the settings may name a key for.

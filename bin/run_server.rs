@@ -69,6 +69,10 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     if matches.opt_present(options::CHECK_SETTINGS) {
         return Ok(say("The settings are valid."));
     }
+    if let Some(path) = matches.opt_str(options::CHECK_CLIENT) {
+        let key = matches.opt_strs(options::KEY).pop();
+        return inform::check_client(&config, Path::new(&path), key.as_deref().map(Path::new));
+    }
     if matches.opt_present(options::CHECK_CONFIG) {
         return inform::check(&config);
     }

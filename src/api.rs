@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use crate::config::Config;
 use crate::explain::Explained;
 use crate::server::{self, Shutdown};
+use crate::url;
 
 /// A KMIP server that listens on its port. Clients that connect wait until it [runs](Self::run).
 ///
@@ -84,7 +85,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. What to do: {}", self.0, self.0.explanation().advice)
+        // An embedder may pass a URL as a path.
+        let text = self.0.to_string();
+        write!(f, "{}. What to do: {}", url::masked(&text), self.0.explanation().advice)
     }
 }
 

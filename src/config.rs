@@ -115,6 +115,13 @@ pub struct AuthPlugin {
     pub url: Option<String>,
 }
 
+impl AuthPlugin {
+    /// Returns whether the section with this name is that of a SLUGS service.
+    pub(crate) fn is_slugs(name: &str) -> bool {
+        name.starts_with("auth:slugs")
+    }
+}
+
 /// A section of the settings as names and values.
 ///
 /// ```

@@ -34,7 +34,7 @@
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
 //! only `bin` and `server::check` use `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `fair_queue`, `cpu_permits`,
-//! `excerpt`, `private_file`, `suggestion` and `compatibility`. ARCHITECTURE.md describes the layers.
+//! `excerpt`, `url`, `private_file`, `suggestion` and `compatibility`. ARCHITECTURE.md describes the layers.
 
 mod api;
 mod auth;
@@ -66,6 +66,7 @@ mod settings;
 mod store;
 mod suggestion;
 pub mod ttlv;
+mod url;
 mod x509;
 
 pub use api::{Error, Server};
@@ -90,8 +91,8 @@ pub mod internals {
     }
 
     expose! {
-        auth backup clock compatibility config cpu_permits crypto dispatch engine explain hardening logging operations policy secret server settings
-        store suggestion x509
+        auth backup clock compatibility config cpu_permits crypto dispatch engine excerpt explain hardening logging operations policy secret server settings
+        store suggestion url x509
     }
     #[cfg(feature = "certificates")]
     expose! { pki }

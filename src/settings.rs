@@ -17,6 +17,7 @@ pub use value::{InvalidValue, Kind, MissingFeature};
 
 use crate::config::{AuthPlugin, Config, Section};
 use crate::suggestion::similar;
+use crate::url;
 
 /// Returns the names of the settings of the section `[server]`.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -121,7 +122,7 @@ impl fmt::Display for Error {
                 if let Some(section) = section {
                     write!(f, "section [{section}]: ")?;
                 }
-                write!(f, "the setting '{setting}' cannot be '{value}': {reason}")
+                write!(f, "the setting '{setting}' cannot be '{}': {reason}", url::masked_value(value))
             }
         }
     }
@@ -211,13 +212,18 @@ impl Settings {
         if path.is_empty() {
             return Ok(());
         }
-        if !cfg!(feature = "log-file") {
+        let reason = if !cfg!(feature = "log-file") {
+            Some(InvalidValue::Unsupported(LOG_FILE))
+        } else {
+            url::is_url(path).then_some(InvalidValue::Url)
+        };
+        if let Some(reason) = reason {
             return Err(Error::Invalid {
                 source: Source::Options,
                 section: None,
                 setting: options::LOG_PATH.to_owned(),
                 value: path.to_owned(),
-                reason: InvalidValue::Unsupported(LOG_FILE),
+                reason,
             });
         }
         self.config.log_path = path.into();
@@ -265,6 +271,13 @@ impl Settings {
 /// Reads an `[auth:NAME]` section. Like PyKMIP, ignores unknown entries.
 fn plugin(path: &Path, section: &str, entries: &[(String, String)]) -> Result<AuthPlugin, Error> {
     let value = |key| entries.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+    let invalid = |setting: &str, value: &str, reason| Error::Invalid {
+        source: Source::File(path.to_owned()),
+        section: Some(section.to_owned()),
+        setting: setting.to_owned(),
+        value: value.to_owned(),
+        reason,
+    };
     // A misspelt "True" must not silently disable authentication.
     let enabled = value("enabled").filter(|it| !it.is_empty()).map_or(Ok(false), |it| {
         let enabled = match value::boolean(it) {
@@ -272,13 +285,12 @@ fn plugin(path: &Path, section: &str, entries: &[(String, String)]) -> Result<Au
             Some(enabled) => Ok(enabled),
             None => Err(InvalidValue::Expected("True or False")),
         };
-        enabled.map_err(|reason| Error::Invalid {
-            source: Source::File(path.to_owned()),
-            section: Some(section.to_owned()),
-            setting: "enabled".to_owned(),
-            value: it.to_owned(),
-            reason,
-        })
+        enabled.map_err(|reason| invalid("enabled", it, reason))
     })?;
-    Ok(AuthPlugin { name: section.to_owned(), enabled, url: value("url").map(str::to_owned) })
+    let url = value("url");
+    if enabled && AuthPlugin::is_slugs(section) {
+        url::service(url)
+            .map_err(|reason| invalid("url", url.unwrap_or_default(), InvalidValue::Service(reason)))?;
+    }
+    Ok(AuthPlugin { name: section.to_owned(), enabled, url: url.map(str::to_owned) })
 }

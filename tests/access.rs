@@ -294,7 +294,7 @@ impl People {
         let mut config = with(Config::new("server.pem", "ca.pem"), |it| it.enable_tls_client_auth = false);
         let url = Some(self.service.url.clone());
         config.auth_plugins = vec![AuthPlugin { name: "auth:slugs".to_owned(), enabled: true, url }];
-        authenticator(&config)
+        authenticator(&config).unwrap()
     }
 }
 

@@ -1,7 +1,10 @@
 //! Authentication: certificates of several kinds, and SLUGS services with several kinds of responses.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -11,7 +14,7 @@ use kmip_server::internals::dispatch::{Reply, Respond};
 use kmip_server::internals::server::authenticator;
 use rcgen::ExtendedKeyUsagePurpose;
 
-use crate::harness::{Client, Credential, Embedded, Pki, request};
+use crate::harness::{Client, Credential, Embedded, Pki, Running, request};
 use crate::settings::with;
 
 /// A responder that returns the identity of the peer, or the refusal, as bytes of a message.
@@ -32,7 +35,7 @@ impl Respond for WhoAmI {
 }
 
 fn who_am_i(pki: &Pki, config: &Config, client: &Credential) -> String {
-    let server = Embedded::start(config, WhoAmI(authenticator(config)));
+    let server = Embedded::start(config, WhoAmI(authenticator(config).unwrap()));
     let answer = pki.connect(server.port, client).exchange(&request(0)).unwrap();
     String::from_utf8(answer[8..].to_vec()).unwrap()
 }
@@ -61,16 +64,40 @@ pub(crate) struct Slugs {
 }
 
 pub(crate) fn slugs(answers: &'static [(&'static str, &'static str)]) -> Slugs {
+    serve("http", answers, Some)
+}
+
+/// The same over https, with a certificate for `localhost`.
+fn https_slugs(answers: &'static [(&'static str, &'static str)], pki: &Pki) -> Slugs {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let chain = vec![pki.server.certificate.clone()];
+    let config = config.unwrap().with_no_client_auth().with_single_cert(chain, pki.server.key_der()).unwrap();
+    let config = Arc::new(config);
+    serve("https", answers, move |tcp| {
+        let tls = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+        let mut stream = rustls::StreamOwned::new(tls, tcp);
+        // A client that distrusts the certificate ends the handshake.
+        stream.flush().is_ok().then_some(stream)
+    })
+}
+
+fn serve<S: Read + Write>(
+    scheme: &str,
+    answers: &'static [(&'static str, &'static str)],
+    accept: impl Fn(TcpStream) -> Option<S> + Send + 'static,
+) -> Slugs {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let origin = format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port());
     let url = format!("{origin}/slugs");
     let (sender, requests) = channel();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            let first = lines.next().unwrap().unwrap();
+            let Some(mut stream) = accept(stream.unwrap()) else { continue };
+            let mut lines = BufReader::new(&mut stream).lines();
+            let Some(Ok(first)) = lines.next() else { continue };
             drop(lines.find(|line| line.as_ref().unwrap().is_empty()));
+            drop(lines);
             let path = first.split(' ').nth(1).unwrap();
             if sender.send(path.to_owned()).is_err() {
                 return;
@@ -84,7 +111,7 @@ pub(crate) fn slugs(answers: &'static [(&'static str, &'static str)]) -> Slugs {
                 }
                 None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
             };
-            drop(stream.write_all(answer.as_bytes()));
+            drop(stream.write_all(answer.as_bytes()).and_then(|()| stream.flush()));
         }
     });
     Slugs { url, requests }
@@ -101,7 +128,7 @@ fn rules(services: &[(&str, bool, &str)]) -> Authenticator {
         .iter()
         .map(|&(name, enabled, url)| AuthPlugin { name: name.to_owned(), enabled, url: Some(url.to_owned()) })
         .collect();
-    authenticator(&config)
+    authenticator(&config).unwrap()
 }
 
 fn peer(name: &str) -> Peer {
@@ -200,11 +227,50 @@ fn removed_group_has_no_effect_from_the_next_request_on() {
     let service = slugs(JOHN);
     let plugin = AuthPlugin { name: "auth:slugs".to_owned(), enabled: true, url: Some(service.url.clone()) };
     let config = with(pki.config(), |it| it.auth_plugins = vec![plugin]);
-    let server = Embedded::start(&config, WhoAmI(authenticator(&config)));
+    let server = Embedded::start(&config, WhoAmI(authenticator(&config).unwrap()));
     let mut client: Client = pki.connect(server.port, &pki.client);
     for _ in 0..2 {
         let answer = client.exchange(&request(0)).unwrap();
         assert!(String::from_utf8_lossy(&answer).contains("Group B"));
         assert_eq!(service.requests.try_iter().count(), 4);
     }
+}
+
+#[test]
+fn https_service_is_verified_by_the_certificates_of_the_environment() {
+    let (pki, other) = (Pki::new(), Pki::new());
+    let service = https_slugs(JOHN, &pki);
+    let client = pki.folder.write("client.pem", pki.client.pem()).display().to_string();
+    let settings = format!("[auth:slugs]\nenabled=True\nurl={}", service.url);
+    let settings = pki.settings(&settings).display().to_string();
+    let log = pki.folder.path("server.log").display().to_string();
+    let check = |roots: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_run_server"));
+        command.args(["-f", &settings, "-l", &log, "--check-client", &client]).env_remove("SSL_CERT_DIR");
+        let output = command.env("SSL_CERT_FILE", roots).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout) + &text(output.stderr))
+    };
+    let (code, text) = check(&pki.folder.path("ca.pem"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("as the user \"John Doe\". The user is in the groups \"Group A\", \"Group B\"."),
+        "{text}"
+    );
+    let (code, text) = check(&other.folder.path("ca.pem"));
+    assert!(code == Some(1) && text.contains("auth:slugs: GET https://localhost:"), "{text}");
+    assert!(text.contains("(run_server --explain slugs-refused)"), "{text}");
+    let (code, text) = check(&pki.folder.path("none.pem"));
+    assert!(code == Some(1) && text.contains("(run_server --explain slugs-unusable)"), "{text}");
+
+    // The server itself asks the service, too.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_run_server"));
+    command.args(["-f", &settings, "-l", &log]).env("SSL_CERT_FILE", pki.folder.path("ca.pem"));
+    let server = Running::of(command);
+    while service.requests.try_recv().is_ok() {}
+    let mut client = pki.connect(server.port, &pki.client);
+    let answer = client.exchange(&crate::corpus::requests().next().unwrap().2).unwrap();
+    assert!(!crate::corpus::statuses(&answer).is_empty());
+    assert_eq!(service.requests.try_iter().count(), 4);
+    assert!(!pki.log().contains("The client is refused"), "{}", pki.log());
 }

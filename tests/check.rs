@@ -322,12 +322,8 @@ fn policies_addresses_suites_and_services_are_judged() {
         "it has no effect, because legacy_tls is False",
     );
     warns(&pki, "[auth:other]\nenabled=True", &[], "[auth:other]: there is no such authentication service");
-    warns(
-        &pki,
-        "[auth:slugs]\nenabled=True\nurl=https://127.0.0.1/",
-        &[],
-        "[auth:slugs]: its url is not one",
-    );
+    let slugs = |url: &str| format!("[auth:slugs]\nenabled=True\nurl={url}");
+    fails(&pki, &slugs("http://local host/"), &[], "section [auth:slugs]: the url cannot be used");
     warns(&pki, "status_path=/nowhere/status", &[], "status_path: the folder of");
     fails(&pki, "announced_version=new", &[], "'announced_version' cannot have 'new'");
     fails(&pki, "certify_ca_key=/dev/null", &[], "'certify_ca_certificate' is missing");

@@ -113,6 +113,7 @@ fn settings_and_certificates(it: &mut Failures) {
     it.start("authority-unusable", &format!("certify_ca_key={ca_key}"), &[]);
     let ca = it.path("ca.pem");
     it.start("authority-trusted", &format!("certify_ca_certificate={ca}\ncertify_ca_key={ca_key}"), &[]);
+    it.start("slugs-unusable", "[auth:slugs]\nenabled=True\nurl=http://local host/", &[]);
     it.start("announcement", "announced_version=new", &[]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     it.start("cannot-listen", "", &["-p", &taken.local_addr().unwrap().port().to_string()]);

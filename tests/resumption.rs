@@ -17,7 +17,7 @@ fn configs(pki: &Pki, client: &Credential) -> [ClientConfig; 2] {
 
 fn serve(pki: &Pki) -> Embedded {
     let config = pki.config();
-    Embedded::start(&config, WhoAmI(authenticator(&config)))
+    Embedded::start(&config, WhoAmI(authenticator(&config).unwrap()))
 }
 
 /// Returns the kind of the handshake, and the identity that the server reports.

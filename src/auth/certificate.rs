@@ -8,6 +8,8 @@ use x509_cert::der::{self, Any, Decode, Tag, Tagged};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::ExtendedKeyUsage;
 
+use crate::x509;
+
 /// `id-at-commonName` (X.520).
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// `id-kp-clientAuth` (RFC 5280 §4.2.1.12).
@@ -18,6 +20,7 @@ const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 pub struct Certificate {
     common_names: Vec<String>,
     for_clients: Option<bool>,
+    der: Vec<u8>,
 }
 
 impl Certificate {
@@ -38,7 +41,7 @@ impl Certificate {
             .iter()
             .find(|it| it.extn_id == ExtendedKeyUsage::OID)
             .map(includes_client_authentication);
-        Ok(Self { common_names, for_clients })
+        Ok(Self { common_names, for_clients, der: bytes.to_vec() })
     }
 
     /// Returns the common names of the subject, in the order of the certificate.
@@ -51,9 +54,14 @@ impl Certificate {
         self.for_clients
     }
 
+    /// Returns subject, issuer, serial number and validity in words, bounded, for the log.
+    pub fn summary(&self) -> String {
+        x509::Certificate::read(&self.der).summary()
+    }
+
     #[cfg(test)]
     pub(super) fn of(common_names: Vec<String>, for_clients: Option<bool>) -> Self {
-        Self { common_names, for_clients }
+        Self { common_names, for_clients, der: Vec::new() }
     }
 }
 

@@ -75,6 +75,13 @@ impl Peer {
         Self { address, session, certificate, log_target }
     }
 
+    /// Returns the refusal of the client for the log: what is wrong, which certificate it sent, and what to do.
+    pub fn explain(&self, error: &Error) -> String {
+        let certificate = self.certificate.as_ref().map(|it| format!(" Its certificate: {}.", it.summary()));
+        let (certificate, advice) = (certificate.unwrap_or_default(), error.advice());
+        format!("{error}.{certificate} {advice} (run_server --explain {})", error.code())
+    }
+
     /// Returns the log target of the session, such as `kmip.server.session.00000001`.
     pub fn log_target(&self) -> &str {
         &self.log_target
@@ -106,13 +113,41 @@ pub enum Error {
     Refused(Vec<(String, slugs::Error)>),
 }
 
+impl Error {
+    /// Returns the code, which `--explain` knows.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoCertificate => "certificate-unreadable",
+            Self::NoExtendedKeyUsage => "no-extended-key-usage",
+            Self::NotForClients => "not-for-clients",
+            Self::NoCommonName => "no-common-name",
+            Self::SeveralCommonNames(_) => "several-common-names",
+            Self::LongCredential(_) => "long-credential",
+            Self::Refused(_) => "slugs-refused",
+        }
+    }
+
+    /// Returns what to do.
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::NoCertificate => "Issue another certificate for the client",
+            Self::NoExtendedKeyUsage | Self::NotForClients => {
+                "Use a certificate for TLS clients, or set enable_tls_client_auth = False"
+            }
+            Self::NoCommonName | Self::SeveralCommonNames(_) => {
+                "Issue a certificate with one common name, which is the user name"
+            }
+            Self::LongCredential(_) => "Use a shorter name",
+            Self::Refused(_) => "Add the user to a service, or correct the section of the settings",
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCertificate => f.write_str("the client certificate cannot be read"),
-            Self::NoExtendedKeyUsage => f.write_str(
-                "the client certificate has no extended key usage (enable_tls_client_auth asks for one)",
-            ),
+            Self::NoExtendedKeyUsage => f.write_str("the client certificate has no extended key usage"),
             Self::NotForClients => {
                 f.write_str("the extended key usage of the client certificate lacks client authentication")
             }

@@ -23,8 +23,11 @@ pub struct Service {
 
 impl Service {
     /// Returns the service of the section `name`.
-    pub fn new(name: &str, _url: Option<&str>) -> Self {
-        Self { name: name.to_owned() }
+    ///
+    /// # Errors
+    /// Returns none: the settings refuse an enabled service, and an embedded server refuses each user.
+    pub fn new(name: &str, _url: Option<&str>) -> Result<Self, Error> {
+        Ok(Self { name: name.to_owned() })
     }
 
     /// Returns the name of the section.

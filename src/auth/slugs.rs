@@ -1,17 +1,24 @@
 //! The client of a SLUGS service, which knows users and their groups: `GET users/NAME`, then `GET users/NAME/groups`,
 //! which returns `{"groups": [...]}` (pykmip-server.rst, "Third-Party Integration").
 //!
-//! This module follows redirects itself, because the service sends a `Location` with an unencoded space. It supports
-//! plain HTTP only, because the service is meant to run on the same machine.
+//! This module follows redirects itself, because the service sends a `Location` with an unencoded space. For https, it
+//! trusts the certificates of the system, or those of the file that the environment variable SSL_CERT_FILE names.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::crypto::aws_lc_rs;
 use serde_json::Value;
 use ureq::Agent;
-use ureq::http::Response;
+use ureq::http::{Response, Uri};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 use crate::excerpt::Excerpt;
+use crate::url::{self, ServiceError};
+
+const HTTP: &str = "http://";
+const HTTPS: &str = "https://";
 
 /// The time limit for a request, including the connection; it is that of PyKMIP.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,10 +30,10 @@ const MAX_RESPONSE: u64 = 1 << 20;
 /// The reason for which a service does not accept a user.
 #[derive(Debug)]
 pub enum Error {
-    /// The settings contain no URL.
-    NoUrl,
-    /// The URL is not a plain HTTP URL.
-    NotHttp(String),
+    /// The settings contain no URL, or one that is not supported.
+    Url(ServiceError),
+    /// There are no certificates to verify an https service with. Contains the reason, if there is one.
+    NoRoots(String),
     /// The name would change the structure of the URL's path.
     UnusableName(String),
     /// The connection to the service failed.
@@ -47,7 +54,7 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
     },
-    /// There are too many redirects, or one leads to a URL that is not plain HTTP.
+    /// There are too many redirects, or one leads to another scheme.
     Redirects(String),
     /// The response is not a JSON object with a list of groups.
     Answer(String),
@@ -56,8 +63,12 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoUrl => f.write_str("the settings contain no url; add one to the section"),
-            Self::NotHttp(url) => write!(f, "the url is not one of plain http: {url}; begin it with http://"),
+            Self::Url(error) => write!(f, "the url cannot be used: {error}"),
+            Self::NoRoots(reason) => write!(
+                f,
+                "no certificates exist to verify an https service with{reason}; install ca-certificates, or set the \
+                 environment variable SSL_CERT_FILE to a PEM file of CA certificates"
+            ),
             Self::UnusableName(name) => {
                 write!(f, "the user name {:?} cannot be part of a URL path", Excerpt(name))
             }
@@ -66,7 +77,7 @@ impl fmt::Display for Error {
             Self::NoGroups(name) => write!(f, "the service has no groups for the user {:?}", Excerpt(name)),
             Self::Status { url, status } => write!(f, "GET {} returned HTTP status {status}", Excerpt(url)),
             Self::Redirects(url) => {
-                write!(f, "the redirects of {} do not end, or leave plain http", Excerpt(url))
+                write!(f, "the redirects of {} do not end, or lead to another scheme", Excerpt(url))
             }
             Self::Answer(url) => {
                 write!(f, "GET {} did not return a JSON object with a list of groups", Excerpt(url))
@@ -81,23 +92,31 @@ impl std::error::Error for Error {}
 #[derive(Debug)]
 pub struct Service {
     name: String,
-    url: Option<String>,
+    /// The URL, with a last slash.
+    url: String,
     agent: Agent,
 }
 
 impl Service {
-    /// Creates the client of the service in section `name` (`auth:slugs`), at `url`, whose last slash is optional. Without
-    /// a plain HTTP URL it refuses every user; another service may still accept them.
-    pub fn new(name: &str, url: Option<&str>) -> Self {
-        let config = Agent::config_builder()
+    /// Creates the client of the service in section `name` (`auth:slugs`), at `url`, whose last slash is optional.
+    ///
+    /// # Errors
+    /// Returns [`Error::Url`] if the URL is missing or not one of http or https, and [`Error::NoRoots`] if no certificates
+    /// exist to verify an https service with.
+    pub fn new(name: &str, url: Option<&str>) -> Result<Self, Error> {
+        let url = url::service(url).map_err(Error::Url)?;
+        url.parse::<Uri>().map_err(|_| Error::Url(ServiceError::NotHttp))?;
+        let mut config = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
             .max_redirects(0)
             // A pooled connection that the service has closed in the meantime would fail the request.
-            .max_idle_connections(0)
-            .build();
-        let url = url.filter(|url| !url.is_empty()).map(|url| format!("{}/", url.trim_end_matches('/')));
-        Self { name: name.to_owned(), url, agent: config.into() }
+            .max_idle_connections(0);
+        if url.starts_with(HTTPS) {
+            config = config.tls_config(tls()?);
+        }
+        let url = format!("{}/", url.trim_end_matches('/'));
+        Ok(Self { name: name.to_owned(), url, agent: config.build().into() })
     }
 
     /// Returns the name of the section.
@@ -110,10 +129,7 @@ impl Service {
     /// # Errors
     /// Returns [`Error`] if the user is unknown or the service fails.
     pub fn groups(&self, user: &str) -> Result<Option<Vec<String>>, Error> {
-        let base = self.url.as_deref().ok_or(Error::NoUrl)?;
-        if !base.starts_with("http://") {
-            return Err(Error::NotHttp(base.to_owned()));
-        }
+        let base = &self.url;
         // "." and ".." change the path even if they are percent-encoded.
         if matches!(user, "" | "." | "..") {
             return Err(Error::UnusableName(user.to_owned()));
@@ -168,17 +184,32 @@ pub fn groups(body: &[u8]) -> Option<Option<Vec<String>>> {
     }
 }
 
-/// Returns the URL to which a redirect from `base` leads, or `None` if it is not plain HTTP. Bytes that a URL must not
-/// contain (RFC 3986 §2) are percent-encoded.
+/// Returns the TLS configuration for an https service.
+fn tls() -> Result<TlsConfig, Error> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let reason = found.errors.first().map(|error| format!(": {error}"));
+        return Err(Error::NoRoots(reason.unwrap_or_default()));
+    }
+    let roots = found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+    Ok(TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .build())
+}
+
+/// Returns the URL to which a redirect from `base` leads, or `None` if it has another scheme than `base`.
+/// Bytes that a URL must not contain (RFC 3986 §2) are percent-encoded.
 pub fn follow(base: &str, location: &[u8]) -> Option<String> {
     let location = encode(location, |b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
-    if location.starts_with("http://") {
+    let scheme = if base.starts_with(HTTPS) { HTTPS } else { HTTP };
+    if location.starts_with(scheme) {
         return Some(location);
     } else if location.starts_with("//") {
-        return Some(format!("http:{location}"));
+        return Some(format!("{}{location}", scheme.trim_end_matches("//")));
     }
-    let host = "http://".len();
-    let path = base.get(host..)?.find('/').map_or(base.len(), |at| host + at);
+    let path = base.get(scheme.len()..)?.find('/').map_or(base.len(), |at| scheme.len() + at);
     if location.starts_with('/') {
         Some(format!("{}{location}", base.get(..path)?))
     } else if location.contains("://") {
@@ -219,9 +250,17 @@ mod tests {
     }
 
     #[test]
-    fn rejects_redirect_that_is_not_plain_http() {
-        assert_eq!(follow("http://a/b", b"https://a/b/"), None);
-        assert_eq!(follow("http://a/b", b"file:///etc/passwd"), None);
+    fn rejects_redirect_to_another_scheme() {
+        for (base, location) in [
+            ("http://a/b", "https://a/b/"),
+            ("https://a/b", "http://a/b/"),
+            ("http://a/b", "file:///etc/passwd"),
+        ] {
+            assert_eq!(follow(base, location.as_bytes()), None, "{location}");
+        }
+        for location in ["https://c/d", "//c/d"] {
+            assert_eq!(follow("https://a/b", location.as_bytes()).as_deref(), Some("https://c/d"));
+        }
     }
 
     #[test]
@@ -240,7 +279,7 @@ mod tests {
 
     #[test]
     fn rejects_names_that_change_the_path() {
-        let service = Service::new("auth:slugs", Some("http://127.0.0.1:1/slugs"));
+        let service = Service::new("auth:slugs", Some("http://127.0.0.1:1/slugs")).unwrap();
         for name in ["", ".", ".."] {
             assert!(matches!(service.groups(name), Err(Error::UnusableName(_))), "{name:?}");
         }
@@ -251,9 +290,16 @@ mod tests {
     }
 
     #[test]
-    fn refuses_users_without_a_plain_http_url() {
-        assert!(matches!(Service::new("auth:slugs", None).groups("A"), Err(Error::NoUrl)));
-        assert!(matches!(Service::new("auth:slugs", Some("")).groups("A"), Err(Error::NoUrl)));
-        assert!(matches!(Service::new("auth:slugs", Some("https://a/")).groups("A"), Err(Error::NotHttp(_))));
+    fn needs_a_url_of_http_or_https() {
+        for (url, expected) in [
+            (None, ServiceError::Missing),
+            (Some(""), ServiceError::Missing),
+            (Some("ftp://a/"), ServiceError::NotHttp),
+            (Some("http://a b/"), ServiceError::NotHttp),
+            (Some("http://a:b@c/"), ServiceError::WithUser),
+        ] {
+            let error = Service::new("auth:slugs", url).err();
+            assert!(matches!(&error, Some(Error::Url(error)) if *error == expected), "{url:?}: {error:?}");
+        }
     }
 }

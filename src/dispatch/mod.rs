@@ -116,7 +116,7 @@ impl Dispatcher {
 
     fn answer(&self, request: &[u8], peer: &Peer) -> Reply {
         if let Err(error) = self.authenticator.admit(peer) {
-            log::warn!(target: peer.log_target(), "The client certificate is refused: {error}");
+            log::warn!(target: peer.log_target(), "The client is refused: {}", peer.explain(&error));
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
             return close_connection(refusal(
                 V1_0,
@@ -146,7 +146,7 @@ impl Dispatcher {
         let identity = match self.authenticator.identify(peer, header.authentication.as_ref()) {
             Ok(identity) => identity,
             Err(error) => {
-                log::warn!(target: peer.log_target(), "Authentication failed: {error}");
+                log::warn!(target: peer.log_target(), "The client is refused: {}", peer.explain(&error));
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
                 return close_connection(refusal(
                     version,

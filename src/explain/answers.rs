@@ -5,24 +5,95 @@ use super::explanations;
 explanations! {
     /// The log messages about clients that cannot connect.
     CONNECTIONS {
-        NOT_TLS "not-tls", "what it sent is not TLS",
-            "The peer does not use TLS, for example a health check", "Nothing, or let the health check only connect";
-        NO_CLIENT_CERTIFICATE "certificate-required", "the TLS handshake failed: … CertificateRequired",
-            "The client presented no certificate", "Configure a client certificate";
-        UNKNOWN_ISSUER "unknown-issuer", "… UnknownIssuer",
-            "The client certificate has no path to a certificate in ca_path", "Add its CA to the file of ca_path";
-        EXPIRED "expired", "… Expired",
-            "The client certificate, or a CA certificate in its path, has expired", "Renew it";
-        NO_VERSION "no-tls-version", "the TLS handshake failed: the client offers TLS … at most",
+        PORT_PROBE "port-probe", "the client closed the connection without sending anything",
+            "A port scan or a health check, at INFO; all other lines of this table are warnings", "Nothing";
+        CLIENT_CLOSED "client-closed", "the client closed the connection during the TLS handshake",
+            "The client gave up, usually because it does not trust the server's certificate or was stopped",
+            "Read the client's log; check that it has the CA of the server's certificate";
+        HANDSHAKE_TIMEOUT "handshake-timeout", "the client did not finish the TLS handshake in time",
+            "The client waits for the server to speak first, or the network loses data",
+            "Check that the client uses TLS, and the network between client and server";
+        CONNECTION_FAILED "connection-failed", "the connection failed: …",
+            "The operating system reported an error of the network", "Check the network between client and server";
+        TOO_MANY_HANDSHAKES "too-many-handshakes", "… handshakes are running, most of them from its address",
+            "Clients at one address begin many handshakes and do not finish them",
+            "Check the clients at that address; block it if the handshakes are an attack";
+        PLAIN_HTTP "plain-http", "it sent an HTTP request, which is not TLS",
+            "The client uses http instead of https", "Let the client use https";
+        SSH "ssh", "it sent an SSH greeting, which is not TLS",
+            "An SSH client connects to the port of this server", "Give the SSH client the port of an SSH server";
+        PLAIN_KMIP "plain-kmip", "it sent a KMIP message, which is not TLS",
+            "The client uses KMIP without TLS, which this server does not support",
+            "Switch TLS on in the client, with a client certificate";
+        PROXY_HEADER "proxy-header", "it sent a PROXY protocol header, which is not TLS",
+            "A load balancer adds the header, which this server does not support",
+            "Switch the PROXY protocol off in the load balancer";
+        NOT_TLS "not-tls", "it sent bytes that begin with …, which is not TLS",
+            "The peer does not use TLS, for example a health check", "Let the client use TLS, or the health check only connect";
+        BAD_TLS "bad-tls", "it sent a TLS record or message that is malformed: …",
+            "The bytes begin like TLS, and do not follow the standard",
+            "Check that nothing between client and server changes the data, and update the client";
+        NO_VERSION "no-tls-version", "the client offers only …",
             "The client supports only TLS versions that the settings exclude",
             "Update the client, or set tls_minimum_version or auth_suite as the message says";
-        NO_CIPHER_SUITE "no-cipher-suite", "… no cipher suite",
+        NO_CIPHER_SUITE "no-cipher-suite", "client and server have no cipher suite in common",
             "The client offers only cipher suites that the server lacks, or that the server's certificate cannot serve",
-            "Compare both at logging_level=DEBUG; docs/tls.md lists the server's, which tls_cipher_suites and legacy_tls restrict";
+            "Change the setting that the message names, or update the client; docs/tls.md lists the suites of the server";
+        NO_GROUP "no-key-exchange-group", "client and server have no key exchange group in common",
+            "The client offers only elliptic curves or finite fields that the server lacks",
+            "Enable a group such as P-256 in the client";
+        NO_SIGNATURE_ALGORITHM "no-signature-algorithm", "the client supports no signature algorithm of the server's key",
+            "The client cannot verify signatures of the server's type of key",
+            "Enable a signature algorithm for that key in the client, or use another server certificate";
+        NO_CLIENT_CERTIFICATE "certificate-required", "the client presented no certificate",
+            "The client has no certificate, or none that it considers suitable",
+            "Configure a client certificate and its private key in the client";
+        UNKNOWN_ISSUER "unknown-issuer", "the issuer of the client certificate is unknown: …",
+            "The client certificate has no path to a certificate in ca_path",
+            "Add its CA to the file of ca_path; if an intermediate CA issued it, let the client send that certificate, too";
+        OTHER_ISSUER_KEY "issuer-key-changed", "the issuer of the client certificate has the name … of a certificate in ca_path, but another key",
+            "The CA was created again with the same name, or two CAs have one name",
+            "Add the new CA certificate to the file of ca_path, or issue the client certificate again";
+        ISSUER_EXPIRED "issuer-expired", "the CA certificate …, has expired",
+            "A CA certificate in ca_path, or one that the client sent, has expired",
+            "Renew it, and replace it in the file of ca_path or in the client";
+        EXPIRED "expired", "the client certificate has expired",
+            "The client certificate, or an intermediate CA certificate in its path, has expired",
+            "Renew it; correct the clock of the server's machine if it is wrong";
+        NOT_YET_VALID "not-yet-valid", "the client certificate is not valid yet",
+            "The validity of the client certificate begins in the future",
+            "Correct the clock of the server's machine or of the CA, or wait";
+        NOT_FOR_CLIENTS "not-for-clients", "the extended key usage of the client certificate lacks client authentication",
+            "The certificate is for another purpose, for example for servers",
+            "Use a certificate for TLS clients, or set enable_tls_client_auth=False";
+        BAD_CLIENT_CERTIFICATE "certificate-refused", "the client certificate is refused: …",
+            "The certificate, or one in its path, is malformed or violates a constraint of its CA",
+            "Issue another certificate for the client";
+        DISTRUST "server-certificate-distrusted", "the client does not trust the server's certificate: it sent the alert …",
+            "The client lacks the CA of the server's certificate, connects by a name that is not in it, or considers it expired",
+            "Give the client the CA that the message names, or use a server certificate with the name by which it connects";
+        CLIENT_ALERT "client-alert", "the client ended the TLS handshake with the alert …",
+            "The client refuses what the server selected", "Read the client's log, which states the cause";
+        HANDSHAKE_FAILED "handshake-failed", "the TLS handshake failed: …",
+            "Another error of TLS, which the message names", "Read the client's log, and update the client";
+        CERTIFICATE_UNREADABLE "certificate-unreadable", "the client certificate cannot be read",
+            "The certificate is trusted, but a common name in it is not text", "Issue another certificate for the client";
         NO_EXTENDED_KEY_USAGE "no-extended-key-usage",
-            "The client certificate is refused: … no extended key usage",
+            "the client certificate has no extended key usage",
             "enable_tls_client_auth requires client authentication in the extended key usage",
             "Use another certificate, or set enable_tls_client_auth=False";
+        NO_COMMON_NAME "no-common-name", "the subject of the client certificate has no common name",
+            "The common name is the user name, so that the server cannot identify the client",
+            "Issue a certificate with one common name";
+        SEVERAL_COMMON_NAMES "several-common-names", "the subject of the client certificate has … common names",
+            "The common name is the user name, and the certificate has several",
+            "Issue a certificate with one common name";
+        LONG_CREDENTIAL "long-credential", "the name in the credential is … bytes long",
+            "With enable_credential_identity, the name in the credential is part of the user's identity",
+            "Use a shorter name";
+        SLUGS_REFUSED "slugs-refused", "no authentication service accepts the user",
+            "No service of the sections [auth:slugs] knows the user, or each failed as the message says",
+            "Add the user to the service, or correct the section";
     }
 }
 

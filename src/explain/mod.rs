@@ -10,13 +10,14 @@ mod starts;
 pub use answers::{CONNECTIONS, REASONS};
 pub use starts::STARTS;
 
+use crate::auth;
 use crate::backup;
 use crate::kmip::enums::ResultReason;
 use crate::logging;
 #[cfg(feature = "certificates")]
 use crate::pki;
 use crate::policy;
-use crate::server::{self, AuthorityError, TlsError};
+use crate::server::{self, AuthorityError, Symptom, TlsError, check_client};
 use crate::settings;
 use crate::store;
 
@@ -83,6 +84,64 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     STARTS.iter().chain(CONNECTIONS).chain(REASONS).map(|explanation| explanation.code)
 }
 
+impl Explained for Symptom {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::PortProbe => answers::PORT_PROBE,
+            Self::Closed => answers::CLIENT_CLOSED,
+            Self::Late => answers::HANDSHAKE_TIMEOUT,
+            Self::Connection => answers::CONNECTION_FAILED,
+            Self::TooMany => answers::TOO_MANY_HANDSHAKES,
+            Self::PlainHttp => answers::PLAIN_HTTP,
+            Self::Ssh => answers::SSH,
+            Self::PlainKmip => answers::PLAIN_KMIP,
+            Self::ProxyHeader => answers::PROXY_HEADER,
+            Self::NotTls => answers::NOT_TLS,
+            Self::BadTls => answers::BAD_TLS,
+            Self::NoVersion => answers::NO_VERSION,
+            Self::NoCipherSuite => answers::NO_CIPHER_SUITE,
+            Self::NoGroup => answers::NO_GROUP,
+            Self::NoSignatureAlgorithm => answers::NO_SIGNATURE_ALGORITHM,
+            Self::NoCertificate => answers::NO_CLIENT_CERTIFICATE,
+            Self::UnknownIssuer => answers::UNKNOWN_ISSUER,
+            Self::OtherIssuerKey => answers::OTHER_ISSUER_KEY,
+            Self::IssuerExpired => answers::ISSUER_EXPIRED,
+            Self::Expired => answers::EXPIRED,
+            Self::NotYetValid => answers::NOT_YET_VALID,
+            Self::NotForClients => answers::NOT_FOR_CLIENTS,
+            Self::BadCertificate => answers::BAD_CLIENT_CERTIFICATE,
+            Self::Distrust => answers::DISTRUST,
+            Self::Alert => answers::CLIENT_ALERT,
+            Self::Other => answers::HANDSHAKE_FAILED,
+        }
+    }
+}
+
+impl Explained for check_client::Refusal {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::Unusable(error) => error.explanation(),
+            Self::OtherKey { .. } => starts::KEY_MISMATCH,
+            Self::Handshake { symptom, .. } => symptom.explanation(),
+            Self::Identity(error) => error.explanation(),
+        }
+    }
+}
+
+impl Explained for auth::Error {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::NoCertificate => answers::CERTIFICATE_UNREADABLE,
+            Self::NoExtendedKeyUsage => answers::NO_EXTENDED_KEY_USAGE,
+            Self::NotForClients => answers::NOT_FOR_CLIENTS,
+            Self::NoCommonName => answers::NO_COMMON_NAME,
+            Self::SeveralCommonNames(_) => answers::SEVERAL_COMMON_NAMES,
+            Self::LongCredential(_) => answers::LONG_CREDENTIAL,
+            Self::Refused(_) => answers::SLUGS_REFUSED,
+        }
+    }
+}
+
 impl Explained for settings::Error {
     fn explanation(&self) -> Explanation {
         use settings::InvalidValue;
@@ -124,6 +183,7 @@ impl Explained for server::Error {
             Self::Audit(error) => error.explanation(),
             Self::Store(error) => error.explanation(),
             Self::Policy(error) => error.explanation(),
+            Self::Service { .. } => starts::SLUGS_UNUSABLE,
             Self::Bind { .. } => starts::CANNOT_LISTEN,
         }
     }
@@ -255,4 +315,27 @@ pub fn table(heads: [&str; 3], list: &[Explanation]) -> String {
         text.push_str(&format!("| `{code}` | {row} |\n"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_symptom_has_the_explanation_of_its_code() {
+        for symptom in Symptom::ALL {
+            assert_eq!(symptom.explanation().code, symptom.code());
+        }
+        for error in [
+            auth::Error::NoCertificate,
+            auth::Error::NoExtendedKeyUsage,
+            auth::Error::NotForClients,
+            auth::Error::NoCommonName,
+            auth::Error::SeveralCommonNames(2),
+            auth::Error::LongCredential(2000),
+            auth::Error::Refused(Vec::new()),
+        ] {
+            assert_eq!(error.explanation().code, error.code());
+        }
+    }
 }

@@ -116,6 +116,9 @@ explanations! {
         DATABASE_FAILED "database-failed", "the store failed to …",
             "SQLite failed: the disk is full or failing, or the file is damaged",
             "Read SQLite's message, check the free space and the health of the disk; restore a damaged file from a backup";
+        SLUGS_UNUSABLE "slugs-unusable", "section [auth:slugs]: …",
+            "The URL of an enabled SLUGS service is malformed, or no certificates exist to verify an https service with",
+            "Correct the url; for https, install ca-certificates, or set SSL_CERT_FILE to a PEM file of CA certificates";
         CANNOT_LISTEN "cannot-listen", "the server cannot listen on …",
             "Another process uses the port, the port is below 1024 and this user may not use it, or the host name is not of this machine",
             "Stop that process, or choose another port (0 for a free one) or hostname";

@@ -21,7 +21,7 @@ use super::{
     Error, IN_MEMORY, MAX_HANDSHAKES, addresses, audit, authority, key_files, request_memory,
     server_information, tls, trust,
 };
-use crate::config::{Config, Level};
+use crate::config::{AuthPlugin, Config, Level};
 use crate::engine::pykmip_import;
 use crate::hardening;
 use crate::logging;
@@ -322,18 +322,16 @@ impl Report {
     fn services(&mut self, config: &Config) {
         for plugin in &config.auth_plugins {
             let url = plugin.url.as_deref().unwrap_or_default();
-            if !plugin.name.starts_with("auth:slugs") {
+            if !AuthPlugin::is_slugs(&plugin.name) {
                 self.warn(format!(
                     "[{}]: there is no such authentication service; it is ignored; remove the section",
                     plugin.name
                 ));
-            } else if plugin.enabled && !url.starts_with("http://") {
-                self.warn(format!(
-                    "[{}]: its url is not one of plain http, so the service accepts no user; begin it with http://",
-                    plugin.name
-                ));
             } else if plugin.enabled {
-                self.fact(format!("Asks the SLUGS service {url} for groups"));
+                match super::service(plugin) {
+                    Ok(_) => self.fact(format!("Asks the SLUGS service {url} for groups")),
+                    Err(error) => self.errors.push(error.into()),
+                }
             }
         }
     }

@@ -19,7 +19,7 @@ use super::http::{self, Encoding, Rejection, RequestError};
 use super::memory_quota::{MemoryQuota, MeteredReader, Reservation, quota_exceeded};
 use super::noise::Kind;
 use super::registry::{Admission, Displaced, MAX_HANDSHAKES, Slot};
-use super::tls::{self, Accepted, Timeouts, TlsConfig, TlsStream, linger};
+use super::tls::{self, Accepted, Diagnosis, Timeouts, TlsConfig, TlsStream, linger};
 
 /// The largest request buffer that an idle connection retains: a common request fits.
 const RETAINED_BUFFER: usize = 16 * 1024;
@@ -105,23 +105,37 @@ pub(super) fn serve(
         #[cfg(feature = "legacy-tls")]
         Ok(Accepted::OpenSsl(stream)) => run_session(stream, socket, address, number, config, slot),
         Err(_) if slot.is_displaced() => {
-            if slot.registry().allows_line(Kind::NoSession) {
-                log::info!(
-                    target: target,
-                    "No session with {address}: {MAX_HANDSHAKES} handshakes are running, most of them from its address"
-                );
-            }
+            log_failure(target, address, slot, false, || Diagnosis::too_many(MAX_HANDSHAKES));
         }
+        // The server itself closed the socket.
+        Err(_) if slot.is_stopping() => {}
         Err(failure) => {
-            if slot.registry().allows_line(Kind::NoSession) {
-                log::info!(target: target, "No session with {address}: {failure}");
-                if let Some(hello) = &failure.hello {
-                    log::debug!(target: target, "What {address} offers: {}", hello.describe());
-                }
+            let is_logged =
+                log_failure(target, address, slot, failure.is_probe(), || config.tls.diagnose(&failure));
+            if let Some(hello) = failure.hello.filter(|_| is_logged) {
+                log::debug!(target: target, "What {address} offers: {}", hello.describe());
             }
             linger(socket);
         }
     }
+}
+
+/// Logs why a handshake failed: at INFO if the client only connected, else as a warning. Returns false if there are too
+/// many such lines.
+fn log_failure(
+    target: &str,
+    address: SocketAddr,
+    slot: &Slot,
+    is_probe: bool,
+    diagnose: impl FnOnce() -> Diagnosis,
+) -> bool {
+    let (kind, level) =
+        if is_probe { (Kind::NoSession, log::Level::Info) } else { (Kind::NoHandshake, log::Level::Warn) };
+    let is_allowed = slot.registry().allows_line(kind);
+    if is_allowed {
+        log::log!(target: target, level, "No session with {address}: {}", diagnose());
+    }
+    is_allowed
 }
 
 /// Serves a connection after its handshake.
@@ -215,7 +229,12 @@ fn answer(stream: &mut impl TlsStream, peer: &Peer, config: &ConnectionConfig, s
         Ok(_) => {}
         Err(_) if slot.is_stopping() => return SessionEnd::ServerStops,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return SessionEnd::PeerClosed,
-        Err(error) => return SessionEnd::Frame(FrameError::Io(error)),
+        Err(error) => {
+            if let Some(diagnosis) = config.tls.diagnose_read(&error) {
+                log_failure(peer.log_target(), peer.address, slot, false, || diagnosis);
+            }
+            return SessionEnd::Frame(FrameError::Io(error));
+        }
     }
     let session = Session { peer, config, slot };
     #[cfg(feature = "http")]

@@ -16,6 +16,7 @@
 mod audit;
 mod authority;
 pub mod check;
+pub mod check_client;
 mod connection;
 mod deadline;
 mod endpoints;
@@ -43,16 +44,19 @@ pub use authority::Error as AuthorityError;
 pub use key_files::ExposedKey;
 pub use registry::{MAX_HANDSHAKES, Shutdown};
 pub use status::{Observer, PERIOD as STATUS_PERIOD};
-pub use tls::{ClientHello, Error as TlsError, KeyType, LEGACY_SUITES, LegacySuite, Offered, openssl_name};
+pub use tls::{
+    ClientHello, Error as TlsError, KeyType, LEGACY_SUITES, LegacySuite, Offered, Symptom, openssl_name,
+};
 pub use trust::Trust;
 
-use crate::auth::{Authenticator, Service};
-use crate::config::Config;
+use crate::auth::{Authenticator, Service, slugs};
+use crate::config::{AuthPlugin, Config};
 use crate::dispatch::{Dispatcher, Respond};
 use crate::engine::{Authority, IssuingKeys, Services, pykmip_import};
 use crate::logging;
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, KeyEncryptionKey, Memory, Sqlite, Store};
+use crate::url;
 use connection::ConnectionConfig;
 use endpoints::Endpoints;
 use memory_quota::MemoryQuota;
@@ -83,6 +87,13 @@ pub enum Error {
     Store(store::Error),
     /// The policy directory cannot be monitored.
     Policy(policy::Error),
+    /// An authentication service cannot be used.
+    Service {
+        /// The section of the settings.
+        section: String,
+        /// The reason.
+        cause: slugs::Error,
+    },
     /// The server cannot listen on its address.
     Bind {
         /// The setting `hostname`.
@@ -104,6 +115,7 @@ impl fmt::Display for Error {
             Self::Audit(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Policy(error) => error.fmt(f),
+            Self::Service { section, cause } => write!(f, "section [{section}]: {cause}"),
             Self::Bind { hostname, port, cause } if cause.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
                 "the server cannot listen on {hostname}:{port}: the port is already in use; stop the other process, or \
@@ -190,7 +202,7 @@ impl Server {
         services.announced = announced;
         services.compatibility = config.compatibility;
         let users = config.client_endpoints.iter().map(|endpoint| endpoint.user.clone());
-        let dispatcher = Dispatcher::with_listeners(services, authenticator(config), users);
+        let dispatcher = Dispatcher::with_listeners(services, authenticator(config)?, users);
         let dispatcher = Arc::new(match audit {
             Some(audit) => dispatcher.with_audit(audit),
             None => dispatcher,
@@ -310,9 +322,12 @@ fn request_memory(config: &Config) -> usize {
 const IN_MEMORY: &str = ":memory:";
 
 /// Returns the authenticator for these settings. A plugin that is not a SLUGS service is ignored with a warning.
-pub fn authenticator(config: &Config) -> Authenticator {
+///
+/// # Errors
+/// Returns [`Error::Service`] if an enabled service cannot be used.
+pub fn authenticator(config: &Config) -> Result<Authenticator, Error> {
     let (supported, unsupported): (Vec<_>, Vec<_>) =
-        config.auth_plugins.iter().partition(|plugin| plugin.name.starts_with("auth:slugs"));
+        config.auth_plugins.iter().partition(|plugin| AuthPlugin::is_slugs(&plugin.name));
     for plugin in unsupported {
         log::warn!(
             target: LOG,
@@ -321,18 +336,26 @@ pub fn authenticator(config: &Config) -> Authenticator {
         );
     }
     let enabled = supported.into_iter().filter(|plugin| plugin.enabled);
-    let services = enabled.map(|plugin| Service::new(&plugin.name, plugin.url.as_deref())).collect();
-    Authenticator::new(config.enable_tls_client_auth, services)
-        .with_credentials(config.enable_credential_identity)
+    let services = enabled.map(service).collect::<Result<_, _>>()?;
+    Ok(Authenticator::new(config.enable_tls_client_auth, services)
+        .with_credentials(config.enable_credential_identity))
+}
+
+/// Returns the client of an authentication service.
+fn service(plugin: &AuthPlugin) -> Result<Service, Error> {
+    let unusable = |cause| Error::Service { section: plugin.name.clone(), cause };
+    Service::new(&plugin.name, plugin.url.as_deref()).map_err(unusable)
 }
 
 /// Resolves the hostname; an empty one means every IPv4 address. IPv4 addresses come first, because PyKMIP listens on
 /// IPv4 only.
 fn addresses(config: &Config) -> io::Result<Vec<SocketAddr>> {
-    if config.hostname.is_empty() {
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+    let host = url::host(&config.hostname).map_err(invalid)?;
+    if host.is_empty() {
         return Ok(vec![(Ipv4Addr::UNSPECIFIED, config.port).into()]);
     }
-    let mut addresses: Vec<_> = (config.hostname.as_str(), config.port).to_socket_addrs()?.collect();
+    let mut addresses: Vec<_> = (host, config.port).to_socket_addrs()?.collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);
     Ok(addresses)
 }

@@ -11,8 +11,10 @@ use crate::lock::IgnorePoison;
 /// A kind of event, by its position in [`Noise`].
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
-    /// A connection ends before its session begins.
+    /// A client only connects.
     NoSession,
+    /// A handshake fails.
+    NoHandshake,
     /// A connection is closed because all sessions are taken.
     TurnedAway,
     /// A session ends in favour of another user.
@@ -22,7 +24,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::NoSession, Self::TurnedAway, Self::Displaced, Self::NotAccepted];
+    const ALL: [Self; 5] =
+        [Self::NoSession, Self::NoHandshake, Self::TurnedAway, Self::Displaced, Self::NotAccepted];
 
     /// Returns the number of lines in a period, and the period, after which one line states the number of further events.
     fn limit(self) -> (u32, Duration) {
@@ -33,10 +36,16 @@ impl Kind {
         }
     }
 
+    /// Returns the level of the line that sums up further events: that of the lines about single ones.
+    fn level(self) -> log::Level {
+        if matches!(self, Self::NoSession) { log::Level::Info } else { log::Level::Warn }
+    }
+
     /// Returns the end of the line "… more connections".
     fn event(self) -> &'static str {
         match self {
             Self::NoSession => "ended without a session",
+            Self::NoHandshake => "failed in the TLS handshake",
             Self::TurnedAway => "were turned away",
             Self::Displaced => "ended in favour of other users",
             Self::NotAccepted => "could not be accepted",
@@ -95,10 +104,13 @@ impl Noise {
         let more = std::mem::take(&mut count.more);
         drop(counts);
         let (event, seconds) = (kind.event(), kind.limit().1.as_secs());
+        let level = kind.level();
         match (more, seconds) {
             (0, _) => {}
-            (_, 1) => log::info!(target: LOG, "{more} more connections {event} in the last second."),
-            _ => log::info!(target: LOG, "{more} more connections {event} in the last {seconds} seconds."),
+            (_, 1) => log::log!(target: LOG, level, "{more} more connections {event} in the last second."),
+            _ => {
+                log::log!(target: LOG, level, "{more} more connections {event} in the last {seconds} seconds.")
+            }
         }
     }
 }

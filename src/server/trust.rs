@@ -6,6 +6,7 @@
 //! Names are not verified, because a client has no host name. [`crate::auth`] decides which extended key usage a
 //! request needs.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,22 @@ use crate::excerpt::Excerpt;
 use crate::x509;
 use crate::x509::certificate::public_key_bits;
 use crate::x509::signature::{self, Verdict};
+
+thread_local! {
+    /// The certificates that were refused last in this thread. rustls returns an error without them, and the error must
+    /// be one of its own, because that determines the alert. Each connection has a thread of its own.
+    static REFUSED: RefCell<Vec<CertificateDer<'static>>> = const { RefCell::new(Vec::new()) };
+}
+
+fn note_refused(leaf: &CertificateDer<'_>, above: &[CertificateDer<'_>]) {
+    let chain = std::iter::once(leaf).chain(above).map(|it| it.clone().into_owned()).collect();
+    REFUSED.set(chain);
+}
+
+/// Returns the certificates that were refused last in this thread, once.
+pub(super) fn take_refused() -> Vec<CertificateDer<'static>> {
+    REFUSED.take()
+}
 
 /// A certificate verifier with the certificates of `ca_path` as trust anchors.
 #[derive(Debug)]
@@ -94,6 +111,32 @@ impl Trust {
             Some(error) if trust.trusted.is_empty() => Err(error),
             _ => Ok(trust),
         }
+    }
+
+    /// Returns the certificates of `ca_path`.
+    pub(super) fn trusted(&self) -> &[CertificateDer<'static>] {
+        &self.trusted
+    }
+
+    /// Verifies the certificates of a client: its own one, and those above it.
+    ///
+    /// # Errors
+    /// Returns the error that determines the alert to the client.
+    pub(super) fn verify(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        if self.trusted.iter().any(|trusted| trusted == end_entity) {
+            let parsed = x509_cert::Certificate::from_der(end_entity);
+            let parsed = parsed.map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
+            check_validity(&parsed.tbs_certificate.validity, now)?;
+        } else {
+            self.verify_chain(end_entity, intermediates, now)?;
+            self.refuse_issuing_keys(end_entity, intermediates)?;
+        }
+        Ok(())
     }
 
     /// Verifies a certificate that is not in `ca_path` itself.
@@ -195,14 +238,8 @@ impl ClientCertVerifier for Trust {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if self.trusted.iter().any(|trusted| trusted == end_entity) {
-            let parsed = x509_cert::Certificate::from_der(end_entity);
-            let parsed = parsed.map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
-            check_validity(&parsed.tbs_certificate.validity, now)?;
-        } else {
-            self.verify_chain(end_entity, intermediates, now)?;
-            self.refuse_issuing_keys(end_entity, intermediates)?;
-        }
+        self.verify(end_entity, intermediates, now)
+            .inspect_err(|_| note_refused(end_entity, intermediates))?;
         Ok(ClientCertVerified::assertion())
     }
 
@@ -365,7 +402,8 @@ fn to_rustls_error(error: webpki::Error) -> Error {
         E::CertExpired { .. } | E::InvalidCertValidity => CertificateError::Expired,
         E::UnknownIssuer => CertificateError::UnknownIssuer,
         E::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
-        E::InvalidSignatureForPublicKey => CertificateError::BadSignature,
+        // A certificate of `ca_path` has the name of the issuer, and another key.
+        E::InvalidSignatureForPublicKey => CertificateError::UnknownIssuer,
         other => CertificateError::Other(OtherError(Arc::new(other))),
     })
 }

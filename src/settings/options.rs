@@ -65,6 +65,10 @@ pub const CHECK_CONFIG: &str = "check-config";
 pub const CHECK_SETTINGS: &str = "check-settings";
 /// The option that verifies every record of a database.
 pub const CHECK_DATABASE: &str = "check-database";
+/// The option that checks a client's certificate.
+pub const CHECK_CLIENT: &str = "check-client";
+/// The option for the private key of that certificate; without [`CHECK_CLIENT`], an abbreviation of `key_path`.
+pub const KEY: &str = "key";
 /// The option that explains an error.
 pub const EXPLAIN: &str = "explain";
 /// The option that ties the server to its standard input.
@@ -137,6 +141,21 @@ const OTHERS: &[CommandOption] = &[
         CHECK_DATABASE,
         Argument::Once("FILE"),
         "Verifies every record of the database FILE, prints the damaged ones, and exits with 1 if there are any.",
+        "0.1.0",
+    ),
+    row(
+        None,
+        CHECK_CLIENT,
+        Argument::Once("CERT"),
+        "Prints whether the server would let in a client with the certificate in the file CERT, as which user and in \
+         which groups, or why not, and exits with 1.",
+        "0.1.0",
+    ),
+    row(
+        None,
+        KEY,
+        Argument::Repeatable("KEY"),
+        "The file of the client's private key, for --check-client; without it, short for --key_path.",
         "0.1.0",
     ),
     row(

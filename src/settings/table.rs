@@ -53,11 +53,11 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "hostname",
         option: OptionForm::Letter('n'),
-        kind: Kind::Text(|config| &mut config.hostname),
+        kind: Kind::Host(|config| &mut config.hostname),
         default: DefaultValue::Required,
         example: Some("127.0.0.1"),
-        help: "The host name or address to listen on; in a file, empty means every IPv4 address.",
-        details: "",
+        help: "The host name or address to listen on; * means every IPv4 address, and so does nothing in a file.",
+        details: "An IPv6 address may be in brackets. The setting port contains the port.",
         since: "0.1.0",
     },
     Setting {
@@ -497,7 +497,12 @@ pub const SECTIONS: &[SectionKind] = &[
                the client certificate suffices.",
         entries: &[
             ("enabled", "False", "Whether the server asks the service."),
-            ("url", "http://127.0.0.1:8080/slugs/", "The URL of the service, http only."),
+            (
+                "url",
+                "http://127.0.0.1:8080/slugs/",
+                "The URL of the service, http or https. For https, the server trusts the certificates in the file that \
+                 the environment variable SSL_CERT_FILE names, else those of the system.",
+            ),
         ],
         since: "0.1.0",
     },

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::compatibility::Compatibility;
 use crate::config::{AuthSuite, ClientEndpoint, Config, Level, TlsVersion};
+use crate::url::{self, HostError, ServiceError};
 
 /// The field of [`Config`] that a setting fills.
 type Field<T> = fn(&mut Config) -> &mut T;
@@ -15,8 +16,8 @@ type Field<T> = fn(&mut Config) -> &mut T;
 /// The optional kinds ignore an empty value: the default remains.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// Text, which may be empty.
-    Text(Field<String>),
+    /// A host to listen on; empty for every IPv4 address.
+    Host(Field<String>),
     /// Text.
     OptionalText(Field<Option<String>>),
     /// A TCP port.
@@ -79,6 +80,12 @@ impl std::error::Error for MissingFeature {}
 pub enum InvalidValue {
     /// The path names no existing file.
     NoSuchFile,
+    /// The value is a URL.
+    Url,
+    /// The value is no host.
+    Host(HostError),
+    /// The value is no URL of a service.
+    Service(ServiceError),
     /// The value needs a cargo feature that the program was built without.
     Unsupported(&'static MissingFeature),
     /// The value is not one of the allowed values.
@@ -92,6 +99,11 @@ impl fmt::Display for InvalidValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchFile => f.write_str("the file does not exist"),
+            Self::Url => f.write_str(
+                "it is a URL; expected a path on this machine, because the server uses no database but its own file",
+            ),
+            Self::Host(error) => error.fmt(f),
+            Self::Service(error) => error.fmt(f),
             Self::Unsupported(feature) => feature.fmt(f),
             Self::Expected(values) => write!(f, "expected {values}"),
         }
@@ -104,7 +116,8 @@ impl Kind {
     /// Returns the allowed values, as a noun phrase.
     pub fn values(self) -> &'static str {
         match self {
-            Self::Text(_) | Self::OptionalText(_) => "text",
+            Self::Host(_) => "a host name or address, without port",
+            Self::OptionalText(_) => "text",
             Self::Port(_) => "a number from 0 to 65535",
             Self::Count(_) | Self::OptionalCount(_) | Self::OptionalSeconds(_) => "a number above zero",
             Self::Number(_) | Self::Bytes(_) => "a number",
@@ -123,14 +136,21 @@ impl Kind {
         }
     }
 
+    fn is_path(self) -> bool {
+        matches!(self, Self::File(_) | Self::OptionalFile(_) | Self::Path(_) | Self::OptionalPath(_))
+    }
+
     /// Reads `value` into the field.
     ///
     /// # Errors
     /// Returns [`InvalidValue`] if the value is not allowed; the field is then unchanged.
     pub(super) fn set(self, config: &mut Config, value: &str) -> Result<(), InvalidValue> {
         let expected = || InvalidValue::Expected(self.values());
+        if self.is_path() && url::is_url(value) {
+            return Err(InvalidValue::Url);
+        }
         match self {
-            Self::Text(field) => value.clone_into(field(config)),
+            Self::Host(field) => url::host(value).map_err(InvalidValue::Host)?.clone_into(field(config)),
             Self::Port(field) => *field(config) = port(value).ok_or_else(expected)?,
             Self::Count(field) => *field(config) = count(value).ok_or_else(expected)?,
             Self::Number(field) => *field(config) = value.trim().parse().map_err(|_| expected())?,
@@ -153,6 +173,7 @@ impl Kind {
                 *field(config) = found.ok_or_else(expected)?.1;
             }
             Self::File(field) => *field(config) = existing(value)?,
+            Self::Names(_) if url::is_url(value) => return Err(expected()),
             Self::Names(field) => *field(config) = names(value),
             Self::Endpoints(field) => *field(config) = endpoints(value).ok_or_else(expected)?,
             Self::OptionalText(_)
@@ -182,7 +203,7 @@ impl Kind {
         let path = |path: &PathBuf| path.display().to_string();
         let config = &mut config;
         match self {
-            Self::Text(field) => field(config).clone(),
+            Self::Host(field) => field(config).clone(),
             Self::OptionalText(field) => field(config).clone().unwrap_or_default(),
             Self::Port(field) => field(config).to_string(),
             Self::Count(field) | Self::Number(field) => field(config).to_string(),
@@ -271,6 +292,6 @@ fn endpoint(entry: &str) -> Option<ClientEndpoint> {
     // Brackets separate the colons of an IPv6 address from the port.
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let port = self::port(port).filter(|port| *port > 0)?;
-    let is_complete = !user.is_empty() && !host.is_empty();
+    let is_complete = !user.is_empty() && !host.is_empty() && !host.contains(['/', '@']);
     is_complete.then(|| ClientEndpoint { user: user.to_owned(), host: host.to_owned(), port })
 }

@@ -2,13 +2,18 @@
 //!
 //! Malformed fields are absent from the result, and the others remain. This file does not validate the certificate.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use x509_cert::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use x509_cert::der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
+use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::RdnSequence;
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
 use super::oid;
+use crate::encoding::http_date;
+use crate::excerpt::Excerpt;
 use crate::kmip::enums::{CryptographicAlgorithm, DigitalSignatureAlgorithm};
 use crate::ttlv::DateTime;
 
@@ -183,6 +188,38 @@ impl Certificate {
             all => all,
         };
         Some(base16ct::upper::encode_string(digits))
+    }
+
+    /// Returns subject, issuer, serial number and validity in words, bounded, for the log.
+    pub fn summary(&self) -> String {
+        let name =
+            |name: &Option<DistinguishedName>| name.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (subject, issuer) = (name(&self.subject), name(&self.issuer));
+        let serial = self.serial_number_text().unwrap_or_default();
+        let validity = self.validity.map_or_else(
+            || "with an unreadable validity".to_owned(),
+            |(from, to)| format!("valid from {} to {}", http_date(from), http_date(to)),
+        );
+        format!(
+            "subject {:?}, issuer {:?}, serial number {}, {validity}",
+            Excerpt(&subject),
+            Excerpt(&issuer),
+            Excerpt(&serial)
+        )
+    }
+
+    /// Returns the host names and addresses among the subject alternative names.
+    pub fn host_names(&self) -> Vec<String> {
+        let names = self.subject_alternative_names.iter().filter_map(|der| GeneralName::from_der(der).ok());
+        let text = |name| match name {
+            GeneralName::DnsName(name) => Some(name.to_string()),
+            GeneralName::IpAddress(bytes) => match *bytes.as_bytes() {
+                [a, b, c, d] => Some(Ipv4Addr::new(a, b, c, d).to_string()),
+                ref bytes => <[u8; 16]>::try_from(bytes).ok().map(|bytes| Ipv6Addr::from(bytes).to_string()),
+            },
+            _ => None,
+        };
+        names.filter_map(text).collect()
     }
 
     fn fill(&mut self, der: &[u8]) -> Option<()> {

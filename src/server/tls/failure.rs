@@ -3,11 +3,14 @@
 use std::fmt;
 use std::io;
 
+use rustls::pki_types::CertificateDer;
 use rustls::{Error, InvalidMessage, PeerIncompatible};
 
-use super::hello::{ClientHello, version_name};
+use super::hello::ClientHello;
+use super::opening::Opening;
 #[cfg(feature = "legacy-tls")]
 use super::openssl_errors::Reasons;
+use super::wire::Wire;
 
 /// A failed handshake.
 #[derive(Debug)]
@@ -15,6 +18,40 @@ pub(in crate::server) struct Failure {
     pub(in crate::server) cause: Cause,
     /// What the client offers, if its hello arrived.
     pub(in crate::server) hello: Option<Box<ClientHello>>,
+    /// The protocol of the client's first bytes.
+    pub(super) opening: Opening,
+    /// Whether the server has answered.
+    pub(super) has_answered: bool,
+    /// The certificates that the client sent, if the server refused them; its own one first.
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Failure {
+    /// Creates a failure with what is known from the bytes below TLS.
+    pub(super) fn on(wire: &Wire<'_>, cause: Cause) -> Self {
+        Self {
+            cause,
+            hello: wire.client_hello(),
+            opening: Opening::of(wire.first_bytes()),
+            has_answered: wire.has_answered(),
+            certificates: Vec::new(),
+        }
+    }
+
+    /// Returns whether the client only connected, as port scans and health checks do.
+    pub(in crate::server) fn is_probe(&self) -> bool {
+        let is_closed = match &self.cause {
+            Cause::Closed => true,
+            Cause::Socket(error) => error.kind() == io::ErrorKind::ConnectionReset,
+            _ => false,
+        };
+        is_closed && self.opening == Opening::Nothing
+    }
+
+    /// Returns what the client offers as a sentence; an empty text without its hello.
+    pub(super) fn offer(&self) -> String {
+        self.hello.as_ref().map(|hello| format!("It offers {}", hello.describe())).unwrap_or_default()
+    }
 }
 
 /// The cause of a failed handshake, or of the end of a connection in TLS.
@@ -90,43 +127,36 @@ impl From<Cause> for io::Error {
             Cause::Late => io::ErrorKind::TimedOut.into(),
             Cause::Socket(error) => error,
             Cause::Tls(error) => Self::new(io::ErrorKind::InvalidData, error),
-            cause => Self::new(io::ErrorKind::InvalidData, Failure::from(cause).to_string()),
+            cause => Self::new(io::ErrorKind::InvalidData, cause.to_string()),
         }
     }
 }
 
 impl<C: Into<Cause>> From<C> for Failure {
     fn from(cause: C) -> Self {
-        Self { cause: cause.into(), hello: None }
+        Self {
+            cause: cause.into(),
+            hello: None,
+            opening: Opening::default(),
+            has_answered: false,
+            certificates: Vec::new(),
+        }
     }
 }
 
-impl fmt::Display for Failure {
+/// The text for the end of a session; [`super::doctor`] explains failed handshakes.
+impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::Closed => f.write_str("the client closed the connection during the TLS handshake"),
-            Cause::Late => f.write_str("the client did not finish the TLS handshake in time"),
-            Cause::Socket(error) => write!(f, "the connection failed: {error}"),
-            Cause::NotTls => f.write_str("what it sent is not TLS"),
-            Cause::NoCommonVersion => {
-                let newest = self.hello.as_deref().and_then(ClientHello::newest_version).unwrap_or_default();
-                let name = version_name(newest);
-                write!(f, "the TLS handshake failed: the client offers {name} at most; ")?;
-                match newest {
-                    0x0301 | 0x0302 => {
-                        write!(f, "set tls_minimum_version to {} to allow it", name.trim_start_matches("TLS "))
-                    }
-                    0x0303 => f.write_str("set auth_suite to Basic or TLS1.2 to allow it"),
-                    _ => f.write_str("set auth_suite to Basic, or update the client"),
-                }
-            }
-            Cause::NoCommonSuite => f.write_str(
-                "the TLS handshake failed: client and server have no cipher suite and key exchange in common; set \
-                 logging_level to DEBUG to log the cipher suites of both",
-            ),
-            Cause::Tls(error) => write!(f, "the TLS handshake failed: {error}"),
+        match self {
+            Self::Closed => f.write_str("the client closed the connection"),
+            Self::Late => f.write_str("the client was too slow"),
+            Self::Socket(error) => write!(f, "the connection failed: {error}"),
+            Self::NotTls => f.write_str("the client sent bytes that are not TLS"),
+            Self::NoCommonVersion => f.write_str("client and server have no TLS version in common"),
+            Self::NoCommonSuite => f.write_str("client and server have no cipher suite in common"),
+            Self::Tls(error) => write!(f, "TLS failed: {error}"),
             #[cfg(feature = "legacy-tls")]
-            Cause::OpenSsl(reasons) => write!(f, "the TLS handshake failed: {reasons} (OpenSSL)"),
+            Self::OpenSsl(reasons) => write!(f, "TLS failed: {reasons} (OpenSSL)"),
         }
     }
 }

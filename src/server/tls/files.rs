@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 #[cfg(feature = "legacy-tls")]
+use openssl::pkey::PKey;
+#[cfg(feature = "legacy-tls")]
 use rsa::pkcs8::PrivateKeyInfo;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -216,6 +218,29 @@ fn belongs(key: &dyn SigningKey, public: &[u8]) -> bool {
         SubjectPublicKeyInfoRef::try_from(info.as_ref())
             .is_ok_and(|info| info.subject_public_key.raw_bytes() == public)
     })
+}
+
+/// Returns whether a PEM file contains the private key of a client's certificate, whose type may be one that the server
+/// does not use itself.
+///
+/// # Errors
+/// Returns [`Error`] if the file cannot be read or contains no private key.
+pub(in crate::server) fn has_private_key(leaf: &CertificateDer<'_>, path: &Path) -> Result<bool, Error> {
+    let bad = |cause| Error::BadCertificate { setting: "check-client", path: path.to_owned(), cause };
+    let info = x509_cert::Certificate::from_der(leaf).map_err(bad)?.tbs_certificate.subject_public_key_info;
+    let key = private_key(path, true)?;
+    #[cfg(feature = "legacy-tls")]
+    {
+        let der = complete_der(&key, &info).map_err(bad)?;
+        let public = info.to_der().map_err(bad)?;
+        let keys = PKey::private_key_from_der(&der).ok().zip(PKey::public_key_from_der(&public).ok());
+        if let Some((key, public)) = keys {
+            return Ok(key.public_eq(&public));
+        }
+    }
+    let key = aws_lc_rs::default_provider().key_provider.load_private_key(key);
+    let key = key.map_err(|_| Error::BadKey { path: path.to_owned(), key: key_type_name(&info) })?;
+    Ok(belongs(&*key, info.subject_public_key.raw_bytes()))
 }
 
 /// Reads all certificates of a PEM file.

@@ -7,7 +7,7 @@ use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 pub(super) const MAX_HELLO: usize = 68 * 1024;
 
 /// The number of names of each kind that the log shows.
-const MAX_NAMES: usize = 10;
+pub(super) const MAX_NAMES: usize = 10;
 
 const HANDSHAKE_RECORD: u8 = 0x16;
 const CLIENT_HELLO: u8 = 1;

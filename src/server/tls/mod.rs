@@ -4,10 +4,12 @@
 
 #[cfg(feature = "legacy-tls")]
 mod cipher_string;
+mod doctor;
 mod failure;
 mod files;
 mod hello;
 mod legacy_suites;
+mod opening;
 #[cfg(feature = "legacy-tls")]
 mod openssl_errors;
 #[cfg(feature = "legacy-tls")]
@@ -29,9 +31,11 @@ use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ServerConfig};
 
+pub use doctor::Symptom;
+pub(super) use doctor::{Diagnosis, examine};
 pub(super) use failure::{Cause, Failure};
 pub use files::Error;
-pub(super) use files::{Identity, certificates, items, read};
+pub(super) use files::{Identity, certificates, has_private_key, items, read};
 pub use hello::ClientHello;
 pub use legacy_suites::{LEGACY_SUITES, LegacySuite, Offered, openssl_name};
 pub use suites::KeyType;
@@ -42,6 +46,7 @@ use super::LOG;
 use super::trust::Trust;
 use crate::config::Config;
 use crate::engine::IssuingKeys;
+use doctor::ServerFacts;
 use hello::suite_name;
 #[cfg(feature = "legacy-tls")]
 use openssl_stream::{OpenSslConfig, OpenSslStream};
@@ -108,7 +113,10 @@ pub(super) fn accept<'a>(
     match stream.handshake() {
         Ok(()) if stream.is_resumed() => match config.check_resumed(stream.peer_certificates()) {
             Ok(()) => Ok(Accepted::Rustls(Box::new(stream))),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let certificates = stream.peer_certificates().to_vec();
+                Err(Failure { certificates, ..Failure::from(error) })
+            }
         },
         Ok(()) => Ok(Accepted::Rustls(Box::new(stream))),
         #[cfg(feature = "legacy-tls")]
@@ -140,6 +148,7 @@ pub(in crate::server) struct TlsConfig {
     openssl: Option<OpenSslConfig>,
     pub(in crate::server) client: Arc<ClientConfig>,
     trust: Arc<Trust>,
+    facts: ServerFacts,
 }
 
 impl TlsConfig {
@@ -184,7 +193,9 @@ impl TlsConfig {
             let minimum = config.tls_minimum_version;
             Some(OpenSslConfig::new(&identity, suites, minimum, Arc::clone(&trust)).map_err(Error::OpenSsl)?)
         };
-        let identity = Arc::new(SingleCertAndKey::from(identity.certified));
+        let certified = identity.certified;
+        let facts = ServerFacts::new(config, &selection, &certified.cert, Arc::clone(&certified.key));
+        let identity = Arc::new(SingleCertAndKey::from(certified));
         let versions = versions(config.auth_suite);
         let offering = |cipher_suites| Arc::new(CryptoProvider { cipher_suites, ..provider.clone() });
         let mut client = ClientConfig::builder_with_provider(offering(selection.outgoing))
@@ -216,7 +227,25 @@ impl TlsConfig {
             openssl,
             client: Arc::new(client),
             trust,
+            facts,
         })
+    }
+
+    /// Explains a failed handshake.
+    pub(in crate::server) fn diagnose(&self, failure: &Failure) -> Diagnosis {
+        doctor::diagnose(failure, &self.facts, &self.trust)
+    }
+
+    /// Explains an error at the first read after the handshake, if it is the alert of a client that distrusts the
+    /// server: over TLS 1.3, a client may verify the server's certificate so late.
+    pub(in crate::server) fn diagnose_read(&self, error: &io::Error) -> Option<Diagnosis> {
+        match error.get_ref()?.downcast_ref()? {
+            rustls::Error::AlertReceived(alert) => {
+                let failure = Failure::from(Cause::Closed);
+                Some(doctor::alerted(*alert, &failure, &self.facts))
+            }
+            _ => None,
+        }
     }
 
     /// Verifies the certificates of a client that resumed a session again: they come from the original handshake, and

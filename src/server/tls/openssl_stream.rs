@@ -17,7 +17,6 @@ use openssl::ssl::{
 };
 use openssl::x509::{X509, X509StoreContextRef, X509VerifyResult};
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::danger::ClientCertVerifier;
 use rustls::{AlertDescription, CertificateError, Error};
 
 use super::super::trust::Trust;
@@ -98,7 +97,14 @@ fn context<'s>(
 pub(in crate::server) struct OpenSslStream<'a>(SslStream<Wire<'a>>);
 
 /// The decision of [`Trust`] on the client's certificates, made once in each handshake.
-type Decision = OnceLock<Result<(), Error>>;
+type Decision = OnceLock<Result<(), Refusal>>;
+
+/// The refusal of a client's certificates.
+struct Refusal {
+    error: Error,
+    /// The certificates; the client's own one first.
+    chain: Vec<CertificateDer<'static>>,
+}
 
 impl<'a> OpenSslStream<'a> {
     /// Completes the TLS handshake.
@@ -116,37 +122,40 @@ impl<'a> OpenSslStream<'a> {
                     context.set_error(X509VerifyResult::OK);
                     true
                 }
-                Err(error) => !refuses_now(error, preverified, context),
+                Err(refusal) => !refuses_now(&refusal.error, preverified, context),
             },
         );
-        let (cause, hello) = match tls.accept(wire) {
+        let mut failure = match tls.accept(wire) {
             Ok(mut stream) if matches!(decision.get(), Some(Ok(()))) => {
                 stream.get_mut().end_handshake();
                 return Ok(Self(stream));
             }
-            Ok(stream) => (Error::NoCertificatesPresented.into(), stream.get_ref().client_hello()),
-            Err(HandshakeError::SetupFailure(errors)) => (Cause::OpenSsl(Reasons::of(&errors)), None),
+            Ok(stream) => Failure::on(stream.get_ref(), Error::NoCertificatesPresented.into()),
+            Err(HandshakeError::SetupFailure(errors)) => Cause::OpenSsl(Reasons::of(&errors)).into(),
             Err(HandshakeError::Failure(stream) | HandshakeError::WouldBlock(stream)) => {
-                let hello = stream.get_ref().client_hello();
-                (cause(stream.into_error()), hello)
+                let failure = Failure::on(stream.get_ref(), Cause::Closed);
+                Failure { cause: cause(stream.into_error()), ..failure }
             }
         };
-        match decision.get() {
-            Some(Err(error)) => Err(Failure { cause: error.clone().into(), hello }),
-            _ => Err(Failure { cause, hello }),
+        if let Some(Err(Refusal { error, chain })) = decision.get() {
+            (failure.cause, failure.certificates) = (error.clone().into(), chain.clone());
         }
+        Err(failure)
     }
 }
 
 /// Decides on the certificates that the client sent. OpenSSL, which has no trust anchors, asks first when it has put
 /// them in order, with all of them that are above the client's own.
-fn decide(trust: &Trust, context: &X509StoreContextRef) -> Result<(), Error> {
-    let encoding = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
+fn decide(trust: &Trust, context: &X509StoreContextRef) -> Result<(), Refusal> {
+    let refuse = |error, chain| Refusal { error, chain };
+    let encoding = |_| refuse(Error::InvalidCertificate(CertificateError::BadEncoding), Vec::new());
     let chain = context.chain().into_iter().flatten();
     let chain: Result<Vec<_>, _> = chain.map(|it| it.to_der().map(CertificateDer::from)).collect();
     let chain = chain.map_err(encoding)?;
-    let (leaf, above) = chain.split_first().ok_or(Error::NoCertificatesPresented)?;
-    trust.verify_client_cert(leaf, above, UnixTime::now()).map(drop)
+    let Some((leaf, above)) = chain.split_first() else {
+        return Err(refuse(Error::NoCertificatesPresented, Vec::new()));
+    };
+    trust.verify(leaf, above, UnixTime::now()).map_err(|error| refuse(error, chain.clone()))
 }
 
 /// Returns whether OpenSSL may end the handshake for `error` at this question. It asks about each of its own errors, and
@@ -179,6 +188,10 @@ fn cause(error: ssl::Error) -> Cause {
     const HTTP_REQUEST: i32 = 156;
     const HTTPS_PROXY_REQUEST: i32 = 155;
     const NO_SHARED_CIPHER: i32 = 193;
+    const NO_SHARED_GROUP: i32 = 410;
+    const NO_SUITABLE_GROUP: i32 = 295;
+    const NO_SIGNATURE_ALGORITHM: i32 = 118;
+    const NO_SHARED_SIGNATURE_ALGORITHM: i32 = 376;
     const NO_CERTIFICATE: i32 = 199;
     const VERSION_TOO_LOW: i32 = 396;
     const UNSUPPORTED_PROTOCOL: i32 = 258;
@@ -201,7 +214,11 @@ fn cause(error: ssl::Error) -> Cause {
     let known = ours.filter_map(|error| match error.reason_code() {
         UNEXPECTED_END => Some(Cause::Closed),
         HTTP_REQUEST | HTTPS_PROXY_REQUEST | WRONG_VERSION_NUMBER => Some(Cause::NotTls),
-        NO_SHARED_CIPHER => Some(Cause::NoCommonSuite),
+        NO_SHARED_CIPHER
+        | NO_SHARED_GROUP
+        | NO_SUITABLE_GROUP
+        | NO_SIGNATURE_ALGORITHM
+        | NO_SHARED_SIGNATURE_ALGORITHM => Some(Cause::NoCommonSuite),
         VERSION_TOO_LOW | UNSUPPORTED_PROTOCOL => Some(Cause::NoCommonVersion),
         NO_CERTIFICATE => Some(Error::NoCertificatesPresented.into()),
         reason => {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use rustls::pki_types::CertificateDer;
 use rustls::{Error, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 
+use super::super::trust::take_refused;
 use super::TlsStream;
 use super::failure::{Cause, Failure};
 use super::hello::{ClientHello, suite_name};
@@ -14,6 +15,9 @@ use super::wire::Wire;
 
 /// A record of TLS 1.0 with the fatal alert protocol_version (RFC 5246 §7.2.2).
 const PROTOCOL_VERSION_ALERT: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
+
+/// A record of TLS 1.2 with the fatal alert handshake_failure, for a client without a certificate (RFC 5246 §7.4.6).
+const HANDSHAKE_FAILURE_ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 40];
 
 const TLS_1_2: u16 = 0x0303;
 
@@ -53,21 +57,27 @@ impl<'a> RustlsStream<'a> {
 
     /// Returns the failure of the handshake, after its alert has been sent.
     pub(super) fn fail(mut self, cause: Cause) -> Failure {
-        let hello = self.wire.client_hello();
-        let is_old = hello.as_deref().and_then(ClientHello::newest_version).is_some_and(|it| it < TLS_1_2);
+        let mut failure = Failure::on(&self.wire, cause);
+        failure.certificates = take_refused();
+        let newest = failure.hello.as_deref().and_then(ClientHello::newest_version);
         // The first error is the one to report, whether or not its alert reaches the client.
-        let cause = match cause {
+        match &failure.cause {
             // rustls misses first what TLS 1.2 introduced.
-            Cause::Tls(Error::PeerIncompatible(_)) if is_old => {
+            Cause::Tls(Error::PeerIncompatible(_)) if newest.is_some_and(|it| it < TLS_1_2) => {
+                failure.cause = Cause::NoCommonVersion;
                 drop(self.wire.write_all(&PROTOCOL_VERSION_ALERT));
-                Cause::NoCommonVersion
             }
-            cause => {
-                drop(self.flush_records());
-                cause
+            // rustls sends certificate_required, which TLS 1.2 does not have.
+            Cause::Tls(Error::NoCertificatesPresented) if self.is_tls12() => {
+                drop(self.wire.write_all(&HANDSHAKE_FAILURE_ALERT));
             }
-        };
-        Failure { cause, hello }
+            _ => drop(self.flush_records()),
+        }
+        failure
+    }
+
+    fn is_tls12(&self) -> bool {
+        self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_2)
     }
 
     /// Lets another TLS stack read the client's hello, if it may serve a client that rustls refused for this cause and
@@ -75,7 +85,9 @@ impl<'a> RustlsStream<'a> {
     #[cfg(feature = "legacy-tls")]
     pub(super) fn rewind_for(&mut self, cause: &Cause) -> bool {
         let is_suited = cause.may_suit_openssl() || (matches!(cause, Cause::NotTls) && self.wire.is_ssl2());
-        is_suited && self.wire.rewind()
+        // OpenSSL would send protocol_version to a client that offers only TLS 1.3.
+        let is_old = |hello: Box<ClientHello>| hello.versions.iter().any(|it| *it <= TLS_1_2);
+        is_suited && self.wire.client_hello().is_none_or(is_old) && self.wire.rewind()
     }
 
     /// Returns the bytes below TLS, without sending anything.

@@ -30,7 +30,7 @@ impl KeyType {
     }
 
     /// Returns whether a key of this type can serve the suite with this standard name.
-    fn serves(self, suite: &str) -> bool {
+    pub(super) fn serves(self, suite: &str) -> bool {
         match suite.split_once("_WITH_") {
             // The suites of TLS 1.3 name no key type.
             None => true,
@@ -79,31 +79,61 @@ impl Selection {
         self.openssl.contains(&name) || self.rustls.iter().any(|suite| standard_name(*suite) == name)
     }
 
+    /// Returns the standard names of the suites of both stacks.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        let openssl = self.openssl.iter().map(|&name| name.to_owned());
+        self.rustls.iter().copied().map(standard_name).chain(openssl)
+    }
+
     /// Returns one line for each TLS stack that serves clients: its versions and cipher suites.
     pub(in crate::server) fn describe(&self, config: &Config, key: KeyType) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.rustls.is_empty() {
-            let has = |version: &SupportedProtocolVersion| {
-                self.rustls.iter().any(|suite| suite.version().version == version.version)
-            };
-            let versions = match (has(&version::TLS12), has(&version::TLS13)) {
-                (true, true) => "1.2 and 1.3",
-                (true, false) => "1.2",
-                _ => "1.3",
-            };
             let names: Vec<_> = self.rustls.iter().copied().map(standard_name).collect();
-            lines.push(format!("Speaks TLS {versions} with {key}: {}", names.join(", ")));
+            lines.push(format!("Speaks TLS {} with {key}: {}", self.rustls_versions(), names.join(", ")));
         }
         if !self.openssl.is_empty() {
-            let versions = match config.tls_minimum_version {
-                TlsVersion::V1_0 => "1.0 to 1.2",
-                TlsVersion::V1_1 => "1.1 and 1.2",
-                TlsVersion::V1_2 => "1.2",
-            };
-            let names = self.openssl.join(", ");
+            let (versions, names) = (openssl_versions(config), self.openssl.join(", "));
             lines.push(format!("Speaks TLS {versions} by OpenSSL, for older clients, with {key}: {names}"));
         }
         lines
+    }
+
+    /// Returns what the server offers as one sentence, with at most `max` suites of each stack.
+    pub(super) fn summary(&self, config: &Config, key: KeyType, max: usize) -> String {
+        let shown = |names: Vec<String>| match names.len().saturating_sub(max) {
+            0 => names.join(", "),
+            more => format!("{} and {more} more", names.get(..max).unwrap_or_default().join(", ")),
+        };
+        let mut stacks = Vec::new();
+        if !self.rustls.is_empty() {
+            let names = shown(self.rustls.iter().copied().map(standard_name).collect());
+            stacks.push(format!("TLS {}: {names}", self.rustls_versions()));
+        }
+        if !self.openssl.is_empty() {
+            let names = shown(self.openssl.iter().map(|&name| name.to_owned()).collect());
+            stacks.push(format!("TLS {} by OpenSSL: {names}", openssl_versions(config)));
+        }
+        format!("The server, with {key}, offers {}", stacks.join("; "))
+    }
+
+    fn rustls_versions(&self) -> &'static str {
+        let has = |version: &SupportedProtocolVersion| {
+            self.rustls.iter().any(|suite| suite.version().version == version.version)
+        };
+        match (has(&version::TLS12), has(&version::TLS13)) {
+            (true, true) => "1.2 and 1.3",
+            (true, false) => "1.2",
+            _ => "1.3",
+        }
+    }
+}
+
+fn openssl_versions(config: &Config) -> &'static str {
+    match config.tls_minimum_version {
+        TlsVersion::V1_0 => "1.0 to 1.2",
+        TlsVersion::V1_1 => "1.1 and 1.2",
+        TlsVersion::V1_2 => "1.2",
     }
 }
 

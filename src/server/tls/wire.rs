@@ -55,6 +55,7 @@ pub(super) struct Wire<'a> {
     /// The time by which the next request must begin.
     idle: Option<Instant>,
     first_flight: FirstFlight,
+    has_answered: bool,
 }
 
 /// What the client sends before the server's first answer: its ClientHello, which another TLS stack can read again.
@@ -95,12 +96,23 @@ impl<'a> Wire<'a> {
             deadline: Some(Instant::now() + timeouts.handshake),
             idle: None,
             first_flight: FirstFlight::default(),
+            has_answered: false,
         })
     }
 
     /// Returns the client's hello, if the handshake has not ended.
     pub(super) fn client_hello(&self) -> Option<Box<ClientHello>> {
         ClientHello::read(&self.first_flight.bytes).map(Box::new)
+    }
+
+    /// Returns the first bytes that the client sent, if the handshake has not ended.
+    pub(super) fn first_bytes(&self) -> &[u8] {
+        &self.first_flight.bytes
+    }
+
+    /// Returns whether the server has sent anything.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
     }
 
     /// Returns whether the client's hello has the format of SSL 2.0.
@@ -185,11 +197,13 @@ impl Read for Wire<'_> {
 impl Write for Wire<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.first_flight.is_over = true;
+        self.has_answered = true;
         self.socket.write(bytes)
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.first_flight.is_over = true;
+        self.has_answered = true;
         self.socket.write_vectored(parts)
     }
 
