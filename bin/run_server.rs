@@ -22,12 +22,12 @@ use getopts::Matches;
 use kmip_server::internals::config::Config;
 use kmip_server::internals::hardening;
 use kmip_server::internals::logging;
-use kmip_server::internals::server::{MAX_HANDSHAKES, Observer, Server, Shutdown};
+use kmip_server::internals::server::{MAX_HANDSHAKES, Observer, Reload, Server, Shutdown};
 #[cfg(not(feature = "certificates"))]
 use kmip_server::internals::settings::MissingFeature;
 use kmip_server::internals::settings::{self as all_settings, Settings, options};
 use kmip_server::internals::store::{self, KeyEncryptionKey, Sqlite};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 pub(crate) fn main() -> ExitCode {
@@ -82,7 +82,7 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
             "The database is encrypted with the new key; set key_encryption_key_path to its file.",
         ));
     }
-    run(&config, matches.opt_present(options::EXIT_ON_EOF), |_| String::new())
+    run(&config, AtHangup::Reload, matches.opt_present(options::EXIT_ON_EOF), |_| String::new())
 }
 
 /// Returns the configuration of the program, which writes the audit log beside the log by default.
@@ -102,12 +102,25 @@ fn rotate(config: &Config, new: &Path) -> Result<(), store::Error> {
     Sqlite::change_key(path, &KeyEncryptionKey::read(old)?, &KeyEncryptionKey::read(new)?)
 }
 
+/// What the server does when it receives SIGHUP.
+#[derive(Clone, Copy)]
+enum AtHangup {
+    /// It reads its certificates again, and opens its log files again.
+    Reload,
+    Stop,
+}
+
 /// Opens the log and serves. Prints the text that `more` returns for the port after the first line.
-fn run(config: &Config, exit_on_eof: bool, more: impl FnOnce(u16) -> String) -> Result<ExitCode, Failure> {
+fn run(
+    config: &Config,
+    at_hangup: AtHangup,
+    exit_on_eof: bool,
+    more: impl FnOnce(u16) -> String,
+) -> Result<ExitCode, Failure> {
     logging::init(config)?;
     hardening::harden(config.max_connections.saturating_add(MAX_HANDSHAKES));
     std::panic::set_hook(Box::new(|panic| log::error!(target: "kmip.server", "{panic}")));
-    let outcome = serve(config, exit_on_eof, more);
+    let outcome = serve(config, at_hangup, exit_on_eof, more);
     if let Err(failure) = &outcome {
         log::error!(target: "kmip.server", "The server cannot start: {failure}");
     }
@@ -115,11 +128,17 @@ fn run(config: &Config, exit_on_eof: bool, more: impl FnOnce(u16) -> String) -> 
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-fn serve(config: &Config, exit_on_eof: bool, more: impl FnOnce(u16) -> String) -> Result<(), Failure> {
+fn serve(
+    config: &Config,
+    at_hangup: AtHangup,
+    exit_on_eof: bool,
+    more: impl FnOnce(u16) -> String,
+) -> Result<(), Failure> {
     // The handlers exist before the first line, so that a process that reads the line can send signals.
-    let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
+    let signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
     let server = Server::bind(config)?;
-    handle_signals(signals, server.shutdown(), server.observer())?;
+    let reload = matches!(at_hangup, AtHangup::Reload).then(|| server.reload());
+    handle_signals(signals, server.shutdown(), reload, server.observer())?;
     if exit_on_eof {
         stop_at_end_of_input(server.shutdown())?;
     }
@@ -165,7 +184,8 @@ fn demo(matches: &Matches) -> Result<ExitCode, Failure> {
     settings.log_path(&trial.log_path())?;
     let config = configured(settings)?;
     let lines = |port| format!("\n\nPaste into a python3 with PyKMIP:\n\n{}", trial.lines(port));
-    run(&config, matches.opt_present(options::EXIT_ON_EOF), lines)
+    // Nothing else removes the folder if the terminal closes.
+    run(&config, AtHangup::Stop, matches.opt_present(options::EXIT_ON_EOF), lines)
 }
 
 /// Stops the server when its standard input ends, which happens at the latest when the process that started it ends.
@@ -179,11 +199,22 @@ fn stop_at_end_of_input(shutdown: Shutdown) -> io::Result<()> {
     thread::Builder::new().name("kmip-input".to_owned()).spawn(wait).map(drop)
 }
 
-fn handle_signals(mut signals: Signals, shutdown: Shutdown, observer: Observer) -> io::Result<()> {
+fn handle_signals(
+    mut signals: Signals,
+    shutdown: Shutdown,
+    reload: Option<Reload>,
+    observer: Observer,
+) -> io::Result<()> {
     let wait = move || {
         for signal in signals.forever() {
             if signal == SIGUSR1 {
                 log::info!(target: "kmip.server", "State: {}", observer.status());
+                continue;
+            }
+            if let Some(reload) = reload.as_ref().filter(|_| signal == SIGHUP) {
+                logging::reopen();
+                log::info!(target: "kmip.server", "Signal {signal}: the server reads its certificates again.");
+                reload.request();
                 continue;
             }
             log::info!(target: "kmip.server", "Signal {signal}: the server stops.");

@@ -1,6 +1,8 @@
 //! `--export` and `--import`: the whole database to a file, and back.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use getopts::Matches;
 use kmip_server::internals::backup::{self, Database};
@@ -8,6 +10,9 @@ use kmip_server::internals::explain;
 use kmip_server::internals::hardening;
 use kmip_server::internals::settings::Settings;
 use kmip_server::internals::settings::options::{EXPORT, IMPORT, SEAL_KEY};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::command_line::Failure;
 
@@ -44,7 +49,11 @@ impl Transfer {
         }
         // The process reads the keys of all objects.
         hardening::harden(0);
-        let database = Database { path: &path, key: key.as_deref() };
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
+            flag::register(signal, Arc::clone(&interrupted))?;
+        }
+        let database = Database { path: &path, key: key.as_deref(), interrupted: Some(&interrupted) };
         let (file, seal_key) = (self.file.as_path(), self.seal_key.as_deref());
         if self.is_export {
             let done = backup::export(database, file, seal_key)?;

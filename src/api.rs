@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use crate::config::Config;
 use crate::explain::Explained;
-use crate::server::{self, Shutdown};
+use crate::server::{self, Reload, Shutdown};
 use crate::url;
 
 /// A KMIP server that listens on its port. Clients that connect wait until it [runs](Self::run).
@@ -52,6 +52,11 @@ impl Server {
     /// Returns a handle that stops [`run`](Self::run) from any thread.
     pub fn shutdown(&self) -> Shutdown {
         self.0.shutdown()
+    }
+
+    /// Returns a handle that makes the server read its certificates again, from any thread.
+    pub fn reload(&self) -> Reload {
+        self.0.reload()
     }
 
     /// Serves clients until [`Shutdown::stop`]. The server then accepts no further clients, closes idle connections,

@@ -296,6 +296,8 @@ config! {
         tls_minimum_version: TlsVersion = TlsVersion::default(),
         /// Whether the running server applies changes in the policy directory.
         live_policies: bool = true,
+        /// Whether the running server reads changed certificates, keys and CA certificates.
+        live_certificates: bool = true,
         /// Whether client certificates need an extended key usage that contains client authentication.
         enable_tls_client_auth: bool = true,
         /// Whether the Credential of a request distinguishes users that share a certificate.

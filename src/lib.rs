@@ -34,7 +34,7 @@
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
 //! only `bin` and `server::check` use `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `fair_queue`, `cpu_permits`,
-//! `excerpt`, `url`, `private_file`, `suggestion` and `compatibility`. ARCHITECTURE.md describes the layers.
+//! `excerpt`, `file_stamp`, `url`, `private_file`, `suggestion` and `compatibility`. ARCHITECTURE.md describes the layers.
 
 mod api;
 mod auth;
@@ -51,6 +51,7 @@ mod engine;
 mod excerpt;
 mod explain;
 mod fair_queue;
+mod file_stamp;
 mod hardening;
 pub mod kmip;
 mod lock;
@@ -75,7 +76,7 @@ pub use config::{
     Announcement, AuthPlugin, AuthSuite, ClientEndpoint, Config, ConfigBuilder, Level, Section, TlsVersion,
 };
 pub use secret::Secret;
-pub use server::Shutdown;
+pub use server::{Reload, Shutdown};
 
 /// The parts of the server, for this project's own executables, tests, benchmarks and fuzz programs.
 ///

@@ -23,9 +23,9 @@ use log::{LevelFilter, Record};
 
 pub use audit::{AuditLog, default_audit_path};
 #[cfg(feature = "log-file")]
-pub use diagnostics::init;
+pub use diagnostics::{init, reopen};
 #[cfg(not(feature = "log-file"))]
-pub use standard_error::init;
+pub use standard_error::{init, reopen};
 
 use crate::config::Level;
 use crate::excerpt::push_escaped;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -70,6 +71,50 @@ fn serving(pki: &Pki, database: &Path) -> Vec<String> {
     let mut options = pki.options();
     options.extend(["-d".to_owned(), text(database).to_owned()]);
     options
+}
+
+#[test]
+fn a_signal_ends_an_export_or_import_that_leaves_nothing() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path(name).display().to_string();
+    let (from, file, seal, to) = (path("from"), path("export"), path("seal"), path("to"));
+    let key = "0b".repeat(32);
+    fs::write(path("key"), &key).unwrap();
+    let dispatcher = dispatcher_on(Box::new(Sqlite::open(Path::new(&from)).unwrap()));
+    let (_, _, request) = requests().find(|(row, ..)| !row.heavy).unwrap();
+    dispatcher.respond(&request, peer());
+    drop(dispatcher);
+    done(&["-d", &from, "--export", &path("whole"), "--seal-key", &path("key")]);
+    done(&["-d", &to, "--import", &path("whole"), "--seal-key", &path("key")]);
+    fs::remove_file(&to).unwrap();
+    drop(Sqlite::open(Path::new(&to)).unwrap());
+    let before = rows(Path::new(&to));
+    // The program waits for its seal key.
+    assert!(Command::new("mkfifo").arg(&seal).status().unwrap().success());
+    for signal in ["HUP", "INT", "TERM"] {
+        for arguments in [["-d", &from, "--export", &file], ["-d", &to, "--import", &path("whole")]] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_run_server"));
+            command.args(arguments).args(["--seal-key", &seal]).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let mut waits = fs::OpenOptions::new().write(true).open(&seal).unwrap();
+            let kill = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+            assert!(kill.unwrap().success());
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            waits.write_all(key.as_bytes()).unwrap();
+            drop(waits);
+            let code = within(|| child.try_wait().unwrap()).code();
+            let error = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+            assert_eq!(code, Some(1), "{error}");
+            assert!(
+                error.contains("a signal ended it") && error.contains("--explain interrupted"),
+                "{error}"
+            );
+            assert_eq!(rows(Path::new(&to)), before);
+        }
+        let left: Vec<_> = fs::read_dir(folder.path("")).unwrap().map(|it| it.unwrap().file_name()).collect();
+        let is_export = |name: &&std::ffi::OsString| name.to_string_lossy().starts_with("export");
+        assert!(!left.iter().any(|name| is_export(&name)), "{left:?}");
+    }
 }
 
 #[test]

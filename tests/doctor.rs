@@ -17,7 +17,9 @@ use x509_cert::der::Tag;
 use x509_cert::der::asn1::{Any, ObjectIdentifier, SetOfVec};
 use x509_cert::name::{RdnSequence, RelativeDistinguishedName};
 
-use crate::harness::{Authority, Client, Credential, PATIENCE, Pki, Running, request, rsa_authority, skip};
+use crate::harness::{
+    Authority, Client, Credential, PATIENCE, Pki, Running, request, rsa_authority, skip, within,
+};
 use crate::legacy_tls::hellos;
 
 /// The codes that no test here causes, each with the reason.
@@ -201,6 +203,7 @@ fn each_failed_handshake_is_a_line_in_the_words_of_the_page() {
     client_certificates(&mut it, &old);
     server_certificate(&mut it);
     identities(&mut it);
+    removed_ca(&mut it);
     // Its line may precede others.
     it.read = 0;
     it.expect("handshake-timeout", &["It sent nothing"]);
@@ -214,6 +217,26 @@ fn each_failed_handshake_is_a_line_in_the_words_of_the_page() {
     assert_eq!(&it.seen | &excused, known, "a failed handshake is not tried here");
     assert!(it.seen.is_disjoint(&excused), "it can be caused after all");
     assert!(it.pki.log().lines().all(|line| line.len() < 4000));
+}
+
+/// Removes the CA of an open connection.
+fn removed_ca(it: &mut Patient) {
+    let before = std::fs::read(it.pki.folder.path("ca.pem")).unwrap();
+    let other = Authority::new("Leaving CA");
+    it.pki.folder.write("ca.pem", [&before[..], other.pem().as_bytes()].concat());
+    let (root, leaving) = (it.pki.ca.credential.certificate.clone(), other.client("Leaving"));
+    let port = it.port();
+    let mut client = within(|| {
+        let mut client = Client::connect(port, &root, Some(&leaving), &[&TLS12]).ok()?;
+        client.exchange(&crate::corpus::requests().next().unwrap().2).ok().map(|_| client)
+    });
+    it.read = it.pki.log().len();
+    it.pki.folder.write("ca.pem", before);
+    within(|| {
+        drop(client.exchange(&crate::corpus::requests().next().unwrap().2));
+        it.pki.log().contains("no-longer-accepted").then_some(())
+    });
+    it.expect("no-longer-accepted", &["The client is refused: ", "ca_path", "subject \"CN=Leaving\""]);
 }
 
 fn other_protocols(it: &mut Patient) {

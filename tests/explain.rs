@@ -16,12 +16,13 @@ use crate::generated;
 use crate::harness::{Authority, Pki, Running};
 
 /// The codes that no test can cause, each with the reason.
-const UNTESTED: [(&str, &str); 5] = [
+const UNTESTED: [(&str, &str); 6] = [
     ("feature-missing", "the tests run with all features"),
     ("policy-broken", "a server starts with a broken policy file"),
     ("database-file-system", "it needs a file system that cannot share memory"),
     ("no-thread", "it needs a system that refuses threads"),
     ("internal", "it needs a bug"),
+    ("interrupted", "a test of --export and --import sends the signals"),
 ];
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {

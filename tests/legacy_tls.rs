@@ -2,10 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use kmip_server::internals::config::{AuthSuite, Config, TlsVersion};
 use kmip_server::internals::server::{KeyType, LEGACY_SUITES, Offered, Server, openssl_name};
+use kmip_server::kmip::enums::{Operation, ResultStatus};
+use kmip_server::ttlv::{V1_2, Writer};
 use openssl::pkey::PKey;
 use openssl::ssl::{
     ErrorCode, HandshakeError, Ssl, SslContextBuilder, SslMethod, SslStream, SslVerifyMode, SslVersion,
@@ -14,6 +16,7 @@ use openssl::x509::X509;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, date_time_ymd};
 use rustls::version::TLS12;
 
+use crate::corpus::{message_of, statuses};
 use crate::harness::{
     Authority, Client, Credential, Draw, Echo, Embedded, PATIENCE, Pki, Running, request, self_signed, within,
 };
@@ -153,6 +156,47 @@ fn serves_each_suite_that_is_offered_over_each_version_that_is_allowed() {
             }
         }
     }
+}
+
+#[test]
+fn session_ends_at_the_first_request_after_its_ca_was_removed_or_its_certificate_expired() {
+    let pki = Pki::new();
+    let other = Authority::new("Other CA");
+    let between = other.intermediate("Between");
+    pki.folder.write("ca.pem", [pki.ca.pem(), other.pem()].concat());
+    let server = Embedded::real(&pki.config());
+    let end = SystemTime::now() + Duration::from_secs(4);
+    let brief = pki.ca.issue(&["Brief"], |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_after = end.into();
+    });
+    let mut below = between.client("Below");
+    below.chain.push(between.credential.certificate.clone());
+    let query = message_of(V1_2, None, &[(Operation::DiscoverVersions, |_: &mut Writer| ())]);
+    let ask = |stream: &mut SslStream<TcpStream>| {
+        stream.write_all(&query).unwrap();
+        let mut head = receive(stream, 8);
+        let length = u32::from_be_bytes(head[4..].try_into().unwrap());
+        head.extend(receive(stream, usize::try_from(length).unwrap()));
+        statuses(&head)[0]
+    };
+    let mut expiring = Offer::of(&brief, CBC).connect(server.port).unwrap();
+    let mut leaving = Offer::of(&below, CBC).connect(server.port).unwrap();
+    let mut staying = Offer::of(&pki.client, CBC).connect(server.port).unwrap();
+    for stream in [&mut expiring, &mut leaving, &mut staying] {
+        assert_eq!(ask(stream), ResultStatus::Success);
+    }
+    std::thread::sleep(
+        end.duration_since(SystemTime::now()).unwrap_or_default() + Duration::from_millis(1100),
+    );
+    assert_eq!(ask(&mut expiring), ResultStatus::OperationFailed);
+    assert!(is_closed(&mut expiring));
+    // The certificate between them is not in the file.
+    assert_eq!(ask(&mut leaving), ResultStatus::Success);
+    pki.folder.write("ca.pem", pki.ca.pem());
+    within(|| (ask(&mut leaving) == ResultStatus::OperationFailed).then_some(()));
+    assert!(is_closed(&mut leaving));
+    assert_eq!(ask(&mut staying), ResultStatus::Success);
 }
 
 #[test]

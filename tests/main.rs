@@ -57,6 +57,7 @@ mod observing;
 mod pkcs11;
 mod policy;
 mod query;
+mod reload;
 mod resumption;
 mod sealing;
 mod searches;

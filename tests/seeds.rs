@@ -61,7 +61,7 @@ fn lines() -> Vec<Vec<u8>> {
     let folder = Folder::new();
     let (database, file) = (folder.path("database"), folder.path("export"));
     drop(dispatcher_on(Box::new(Sqlite::open(&database).unwrap())));
-    backup::export(backup::Database { path: &database, key: None }, &file, None).unwrap();
+    backup::export(backup::Database { path: &database, key: None, interrupted: None }, &file, None).unwrap();
     let text = fs::read_to_string(file).unwrap();
     let lines = text.lines().skip(1).filter_map(|line| line.split_once(",\"check\""));
     lines.map(|(line, _)| format!("{line}}}").into_bytes()).collect()

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use kmip_server::internals::config::{Announcement, AuthPlugin, AuthSuite, Config, Level, Section};
 use kmip_server::internals::settings::{self, Settings};
@@ -551,7 +551,16 @@ fn a_server_runs_by_the_certificates_that_it_makes() {
 }
 
 #[test]
-fn a_demo_needs_nothing_and_ends_with_its_input() {
+fn a_demo_needs_nothing_and_ends_with_its_input_or_its_terminal() {
+    demo_ends(|child| drop(child.stdin.take()));
+    demo_ends(|child| {
+        let sent = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    });
+}
+
+/// Starts a demo, ends it, and checks that nothing remains of it.
+fn demo_ends(end: impl FnOnce(&mut Child)) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_run_server"))
         .args(["--demo", "--exit-on-eof"])
         .stdin(Stdio::piped())
@@ -566,7 +575,7 @@ fn a_demo_needs_nothing_and_ends_with_its_input() {
     let ca = output.split('"').find(|part| part.ends_with("root_certificate.pem")).unwrap();
     let folder = std::path::Path::new(ca).parent().unwrap();
     assert!(folder.is_dir());
-    drop(child.stdin.take());
+    end(&mut child);
     assert_eq!(within(|| child.try_wait().unwrap()).code(), Some(0));
     assert!(!folder.exists(), "the folder of a demo is gone with it");
 }

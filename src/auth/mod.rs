@@ -64,6 +64,8 @@ pub struct Peer {
     pub session: String,
     /// The certificate from the TLS handshake; `None` if it cannot be parsed.
     pub certificate: Option<Certificate>,
+    /// The reason for which the certificate is not accepted any more, although the handshake accepted it.
+    refusal: Option<String>,
     log_target: String,
 }
 
@@ -72,7 +74,13 @@ impl Peer {
     pub fn new(address: SocketAddr, number: u64, certificate: Option<Certificate>) -> Self {
         let session = format!("{number:08}");
         let log_target = format!("kmip.server.session.{session}");
-        Self { address, session, certificate, log_target }
+        Self { address, session, certificate, refusal: None, log_target }
+    }
+
+    /// Returns the same peer, whose certificate is not accepted any more for this reason.
+    #[must_use]
+    pub fn refused(&self, reason: String) -> Self {
+        Self { refusal: Some(reason), ..self.clone() }
     }
 
     /// Returns the refusal of the client for the log: what is wrong, which certificate it sent, and what to do.
@@ -93,6 +101,11 @@ impl Peer {
 pub enum Error {
     /// The client certificate cannot be parsed.
     NoCertificate,
+    /// The certificate was accepted when the connection began, and is not accepted any more.
+    NotAnyMore(
+        /// The reason.
+        String,
+    ),
     /// The certificate has no extended key usage, and the settings require one.
     NoExtendedKeyUsage,
     /// The extended key usage of the certificate does not include client authentication.
@@ -118,6 +131,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoCertificate => "certificate-unreadable",
+            Self::NotAnyMore(_) => "no-longer-accepted",
             Self::NoExtendedKeyUsage => "no-extended-key-usage",
             Self::NotForClients => "not-for-clients",
             Self::NoCommonName => "no-common-name",
@@ -131,6 +145,7 @@ impl Error {
     fn advice(&self) -> &'static str {
         match self {
             Self::NoCertificate => "Issue another certificate for the client",
+            Self::NotAnyMore(_) => "Let the client connect again, with a certificate that is valid",
             Self::NoExtendedKeyUsage | Self::NotForClients => {
                 "Use a certificate for TLS clients, or set enable_tls_client_auth = False"
             }
@@ -147,6 +162,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCertificate => f.write_str("the client certificate cannot be read"),
+            Self::NotAnyMore(reason) => {
+                write!(f, "the client certificate was accepted when the connection began, but {reason}")
+            }
             Self::NoExtendedKeyUsage => f.write_str("the client certificate has no extended key usage"),
             Self::NotForClients => {
                 f.write_str("the extended key usage of the client certificate lacks client authentication")
@@ -192,8 +210,11 @@ impl Authenticator {
     /// Checks that the certificate of `peer` can authenticate a client.
     ///
     /// # Errors
-    /// Returns [`Error::NoCertificate`], [`Error::NoExtendedKeyUsage`] or [`Error::NotForClients`].
+    /// Returns [`Error::NoCertificate`], [`Error::NotAnyMore`], [`Error::NoExtendedKeyUsage`] or [`Error::NotForClients`].
     pub fn admit(&self, peer: &Peer) -> Result<(), Error> {
+        if let Some(reason) = &peer.refusal {
+            return Err(Error::NotAnyMore(reason.clone()));
+        }
         let certificate = peer.certificate.as_ref().ok_or(Error::NoCertificate)?;
         if !self.require_client_usage {
             return Ok(());
@@ -292,6 +313,15 @@ mod tests {
             lax.admit(&peer).unwrap();
         }
         assert!(matches!(lax.admit(&peer(None)), Err(Error::NoCertificate)));
+    }
+
+    #[test]
+    fn a_certificate_that_the_connection_lost_is_refused() {
+        let rules = Authenticator::new(false, vec![]);
+        let peer = peer(certificate(&["A"], Some(true)));
+        rules.admit(&peer).unwrap();
+        let error = rules.admit(&peer.refused("it has expired".to_owned())).unwrap_err();
+        assert!(error.to_string().ends_with("but it has expired"), "{error}");
     }
 
     #[test]

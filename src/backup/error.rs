@@ -68,6 +68,8 @@ pub enum Error {
         /// The object.
         id: Id,
     },
+    /// A signal ended the export or import.
+    Interrupted,
 }
 
 /// A fault of a line. It contains no values, because they may be keys.
@@ -156,6 +158,7 @@ impl fmt::Display for Error {
             Self::Unwritable { line, why } => {
                 write!(f, "line {line} of the export would not read back: {why}; nothing was exported")
             }
+            Self::Interrupted => f.write_str("a signal ended it, and nothing was changed"),
             Self::Taken { path, line, id } => write!(
                 f,
                 "{}, line {line}: the database has an object {id} already; nothing was imported",

@@ -10,6 +10,7 @@ mod line;
 mod tests;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use error::{Error, LineError};
 
@@ -33,11 +34,18 @@ pub struct Database<'a> {
     pub path: &'a Path,
     /// `key_encryption_key_path`.
     pub key: Option<&'a Path>,
+    /// Whether the export or import shall end; it then undoes what it did.
+    pub interrupted: Option<&'a AtomicBool>,
 }
 
 impl Database<'_> {
     fn key(&self) -> Result<Option<KeyEncryptionKey>, store::Error> {
         self.key.map(KeyEncryptionKey::read).transpose()
+    }
+
+    fn check_interrupted(&self) -> Result<(), Error> {
+        let is_interrupted = self.interrupted.is_some_and(|interrupted| interrupted.load(Ordering::Relaxed));
+        if is_interrupted { Err(Error::Interrupted) } else { Ok(()) }
     }
 }
 
@@ -65,6 +73,7 @@ pub fn export(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     let mut totals = Totals { last_id: dump.last_id()?, ..Totals::default() };
     let mut last = Id(0);
     while let Some(record) = dump.next(last)? {
+        database.check_interrupted()?;
         last = record.id;
         writer.write(Entry::Object(Box::new(record)))?;
         totals.objects += 1;
@@ -75,6 +84,7 @@ pub fn export(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
         totals.server_state += 1;
     }
     writer.write(Entry::End(totals))?;
+    database.check_interrupted()?;
     writer.finish()?;
     Ok(Summary { objects: totals.objects, last_id: totals.last_id, left: Vec::new() })
 }
@@ -87,14 +97,17 @@ pub fn export(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
 pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Result<Summary, Error> {
     let seal = file::key(seal)?;
     let key = database.key()?;
-    ExportReader::open(path, seal.as_ref())?.for_each(|_, _| Ok(()))?;
+    ExportReader::open(path, seal.as_ref())?.for_each(|_, _| database.check_interrupted())?;
     let restore = Restore::open(database.path, key.as_ref())?;
     let mut left = Vec::new();
     let totals = ExportReader::open(path, seal.as_ref())?.for_each(|line, entry| match entry {
-        Entry::Object(record) => restore.insert(&record).map_err(|error| match error {
-            store::Error::Taken { id } => Error::Taken { path: path.to_owned(), line, id },
-            other => other.into(),
-        }),
+        Entry::Object(record) => {
+            database.check_interrupted()?;
+            restore.insert(&record).map_err(|error| match error {
+                store::Error::Taken { id } => Error::Taken { path: path.to_owned(), line, id },
+                other => other.into(),
+            })
+        }
         Entry::Own { name, value } => {
             match restore.server_state(&name)? {
                 None => restore.set_server_state(&name, &value)?,
@@ -109,6 +122,7 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
         Entry::End(_) => Ok(()),
     })?;
     restore.count_from(Id(totals.last_id))?;
+    database.check_interrupted()?;
     restore.commit()?;
     Ok(Summary { objects: totals.objects, last_id: totals.last_id, left })
 }

@@ -46,7 +46,7 @@ fn keep(store: &dyn Store, random: &mut Random, records: Vec<Record>) {
 }
 
 fn database(path: &Path) -> Database<'_> {
-    Database { path, key: None }
+    Database { path, key: None, interrupted: None }
 }
 
 /// Returns the content of a store.
@@ -107,7 +107,7 @@ fn exports_and_imports_plain_and_sealed_stores_in_every_combination() {
     let store = sealed(&folder);
     keep(&store, &mut Random::new(1), one_of_each_type());
     let (path, key) = (folder.path("sealed"), folder.path("key"));
-    let from = Database { path: &path, key: Some(&key) };
+    let from = Database { path: &path, key: Some(&key), interrupted: None };
     assert!(matches!(
         export(database(&path), &folder.path("none"), None),
         Err(Error::Store(crate::store::Error::NeedsKey { .. }))
@@ -121,7 +121,7 @@ fn exports_and_imports_plain_and_sealed_stores_in_every_combination() {
         assert_eq!(is_plain, seal.is_none());
         for (to, key) in [("to plain", None), ("to sealed", Some(other.as_path()))] {
             let to = folder.path(format!("{name} {to}"));
-            let to = Database { path: &to, key };
+            let to = Database { path: &to, key, interrupted: None };
             import(to, &file, seal).unwrap();
             assert_eq!(contents(to), contents(from));
             let bytes = fs::read(to.path).unwrap();

@@ -42,6 +42,9 @@ pub trait Sink: Send + Sync + 'static {
 
     /// Waits until the lines are written.
     fn flush(&self) {}
+
+    /// Opens the file again if another one has its path.
+    fn reopen(&self) {}
 }
 
 /// A sink that passes lines to the `log` facade, which reports no failures.

@@ -66,6 +66,9 @@ explanations! {
         NOT_FOR_CLIENTS "not-for-clients", "the extended key usage of the client certificate lacks client authentication",
             "The certificate is for another purpose, for example for servers",
             "Use a certificate for TLS clients, or set enable_tls_client_auth=False";
+        NO_LONGER_ACCEPTED "no-longer-accepted", "the client certificate was accepted when the connection began, but …",
+            "During the connection, the certificate or one above it expired, or ca_path changed; the connection ended",
+            "Connect again, with a certificate that is valid and whose CA is in ca_path";
         BAD_CLIENT_CERTIFICATE "certificate-refused", "the client certificate is refused: …",
             "The certificate, or one in its path, is malformed or violates a constraint of its CA",
             "Issue another certificate for the client";

@@ -132,6 +132,7 @@ impl Explained for auth::Error {
     fn explanation(&self) -> Explanation {
         match self {
             Self::NoCertificate => answers::CERTIFICATE_UNREADABLE,
+            Self::NotAnyMore(_) => answers::NO_LONGER_ACCEPTED,
             Self::NoExtendedKeyUsage => answers::NO_EXTENDED_KEY_USAGE,
             Self::NotForClients => answers::NOT_FOR_CLIENTS,
             Self::NoCommonName => answers::NO_COMMON_NAME,
@@ -267,6 +268,7 @@ impl Explained for backup::Error {
             Self::Line { .. } => starts::EXPORT_DAMAGED,
             Self::Unwritable { .. } => starts::INTERNAL,
             Self::Taken { .. } => starts::IDENTIFIER_TAKEN,
+            Self::Interrupted => starts::INTERRUPTED,
         }
     }
 }
@@ -328,6 +330,7 @@ mod tests {
         }
         for error in [
             auth::Error::NoCertificate,
+            auth::Error::NotAnyMore(String::new()),
             auth::Error::NoExtendedKeyUsage,
             auth::Error::NotForClients,
             auth::Error::NoCommonName,

@@ -140,6 +140,9 @@ explanations! {
         IDENTIFIER_TAKEN "identifier-taken", "the database has an object … already",
             "The export and the database contain objects with the same Unique Identifier; nothing was imported",
             "Import into a database without these objects, for example a new file";
+        INTERRUPTED "interrupted", "a signal ended it, and nothing was changed",
+            "An export or import received SIGHUP, SIGINT or SIGTERM; SIGHUP comes from a terminal that closes",
+            "Start it again, with setsid if its terminal may close";
         CERTIFICATES_EXIST "certificates-exist", "is there already; nothing was written",
             "--make-certs does not overwrite files",
             "Name an empty directory, or remove the files";

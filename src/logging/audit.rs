@@ -84,6 +84,15 @@ impl AuditLog {
         }
     }
 
+    /// Opens the file again if another one has its path.
+    pub fn reopen(&self) {
+        match &self.writing {
+            Writing::Behind(background) => background.reopen(),
+            // The next line reports an error.
+            Writing::Direct(direct) => drop(direct.lock().ignore_poison().output.append(&mut String::new())),
+        }
+    }
+
     /// Waits until every line is written, for at most a second.
     pub fn flush(&self) {
         if let Writing::Behind(background) = &self.writing {

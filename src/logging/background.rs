@@ -64,6 +64,14 @@ impl Background {
         }
     }
 
+    /// Calls the function that writes without lines, so that a file is opened again if another one has its path.
+    pub(super) fn reopen(&self) {
+        let mut state = self.queue.state();
+        state.reopens = true;
+        state.sleeps = false;
+        self.queue.work.notify_one();
+    }
+
     /// Waits until every line is written, for at most a second.
     pub(super) fn flush(&self) {
         let number = self.queue.state().queued;
@@ -111,6 +119,8 @@ struct State {
     sleeps: bool,
     /// Whether a thread waits for its line.
     urgent: bool,
+    /// Whether the file is to be opened again.
+    reopens: bool,
     /// Whether the last write failed or takes longer than a thread waits.
     stalled: bool,
     ends: bool,
@@ -171,7 +181,7 @@ impl Queue {
         let (mut lines, mut number) = (String::new(), 0);
         loop {
             let mut state = self.state();
-            while lines.is_empty() && state.waiting.is_empty() && state.dropped == 0 {
+            while lines.is_empty() && state.waiting.is_empty() && state.dropped == 0 && !state.reopens {
                 if state.ends {
                     return self.end(state);
                 }
@@ -179,6 +189,7 @@ impl Queue {
                 state = self.work.wait(state).ignore_poison();
             }
             state.sleeps = false;
+            state.reopens = false;
             if lines.is_empty() {
                 std::mem::swap(&mut lines, &mut state.waiting);
                 number = state.queued;
@@ -278,6 +289,18 @@ mod tests {
             log(&appender, &format!("warning {round}"), true);
             assert!(file.lock().unwrap().0.ends_with(&format!("before {round}\nwarning {round}\n")));
         }
+    }
+
+    #[test]
+    fn a_file_is_opened_again_without_a_line() {
+        let (log, file) = slow(QUICK);
+        log.reopen();
+        let begun = Instant::now();
+        while file.lock().unwrap().1 == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            thread::sleep(QUICK);
+        }
+        assert_eq!(file.lock().unwrap().0, "");
     }
 
     #[test]

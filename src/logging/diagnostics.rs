@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Local};
@@ -34,12 +35,26 @@ pub fn init(config: &Config) -> Result<(), Error> {
     let mut output = Output::open(path, rotation).map_err(unwritable)?;
     let write = Box::new(move |lines: &mut String| output.append(lines));
     let log = Background::new(format!("the log {}", destination(path)), write, lost).map_err(unwritable)?;
+    let log = Arc::new(log);
+    let reopened = Arc::downgrade(&log);
     let appender =
         Appender::builder().filter(Box::new(OwnMessages)).build(APPENDER, Box::new(Diagnostics(log)));
     let root = Root::builder().appender(APPENDER).build(filter(config.logging_level));
     let logger = LoggerConfig::builder().appender(appender).build(root);
     let logger = logger.map_err(|error| unwritable(io::Error::other(error)))?;
-    log4rs::init_config(logger).map(drop).map_err(|_| Error::AlreadySet)
+    log4rs::init_config(logger).map_err(|_| Error::AlreadySet)?;
+    LOG.get_or_init(|| reopened);
+    Ok(())
+}
+
+/// The log of the process.
+static LOG: OnceLock<Weak<Background>> = OnceLock::new();
+
+/// Opens the log file again if another one has its path.
+pub fn reopen() {
+    if let Some(log) = LOG.get().and_then(Weak::upgrade) {
+        log.reopen();
+    }
 }
 
 /// Returns the line that replaces lines which could not be written.
@@ -62,7 +77,7 @@ impl Filter for OwnMessages {
 
 /// The appender of log4rs that formats each message as a line, which a thread writes.
 #[derive(Debug)]
-struct Diagnostics(Background);
+struct Diagnostics(Arc<Background>);
 
 impl Append for Diagnostics {
     fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {

@@ -31,11 +31,15 @@ impl LogFile {
         Ok(Self { path: path.to_owned(), rotation, file, complaint: Complaint::default() })
     }
 
-    /// Appends `lines`, and removes from the text what is in the file.
+    /// Appends `lines`, and removes from the text what is in the file. Without lines, it only opens the file again if
+    /// another one has the path.
     ///
     /// # Errors
     /// Returns the error of the operating system. The text then begins with the first line that is not in the file.
     pub(super) fn append(&mut self, lines: &mut String) -> io::Result<()> {
+        if lines.is_empty() {
+            return self.current().map(drop);
+        }
         let mut rotates = true;
         while !lines.is_empty() {
             let rotation = self.rotation;

@@ -18,6 +18,9 @@ pub fn init(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
+/// Does nothing: standard error has no path.
+pub fn reopen() {}
+
 struct StandardError;
 
 impl Log for StandardError {

@@ -11,22 +11,18 @@ use std::fmt;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use log::Level;
 
 use super::{Error, Policies, Policy, parse};
+use crate::file_stamp::FileStamp;
 
 /// The maximum size of a policy file. A policy for one group that names every operation of every object type is 30 KB
 /// long, so that hundreds fit; a wrong file in the directory must not exhaust the server's memory.
 const MAX_FILE: u64 = 16 << 20;
-
-/// The resolution of file timestamps: some file systems store them in steps of two seconds. Until a timestamp is older
-/// than this, a later write can have the same one, so that each scan reads the file again.
-const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
 /// The policy directory, with the policies of the last scan.
 #[derive(Debug)]
@@ -136,8 +132,8 @@ impl Directory {
     }
 
     /// The file's stamp, digest and text, if they differ from what was last seen.
-    fn changed(&mut self, name: &Path, now: SystemTime) -> Result<Option<(Stamp, u64, Vec<u8>)>, Error> {
-        let stamp = Stamp::of(name)?;
+    fn changed(&mut self, name: &Path, now: SystemTime) -> Result<Option<(FileStamp, u64, Vec<u8>)>, Error> {
+        let stamp = stamp(name)?;
         let known = self.files.get_mut(name).filter(|file| file.stamp == Some(stamp));
         if known.as_ref().is_some_and(|file| file.settled) {
             return Ok(None);
@@ -214,7 +210,7 @@ pub(super) struct Scan {
 #[derive(Debug, Default)]
 struct File {
     /// The stamp of the text that was read last; `None` until the file could be read.
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
     /// The digest of that text.
     digest: u64,
     /// Whether an equal stamp proves that the text is unchanged.
@@ -226,29 +222,14 @@ struct File {
     last_error: Option<String>,
 }
 
-/// The metadata by which a changed file is detected without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: SystemTime,
-    length: u64,
-    inode: (u64, u64),
-}
-
-impl Stamp {
-    fn of(file: &Path) -> Result<Self, Error> {
-        let failed = |cause| Error::Read { file: file.to_owned(), cause };
-        let metadata = fs::metadata(file).map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(Error::NotAFile { file: file.to_owned() });
-        }
-        let modified = metadata.modified().map_err(failed)?;
-        Ok(Self { modified, length: metadata.len(), inode: (metadata.dev(), metadata.ino()) })
+/// Returns the stamp of a policy file.
+fn stamp(file: &Path) -> Result<FileStamp, Error> {
+    let failed = |cause| Error::Read { file: file.to_owned(), cause };
+    let metadata = fs::metadata(file).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(Error::NotAFile { file: file.to_owned() });
     }
-
-    /// Returns whether a later write would result in another stamp. For a timestamp in the future this is unknown.
-    fn is_settled(&self, now: SystemTime) -> bool {
-        now.duration_since(self.modified).is_ok_and(|age| age > TIMESTAMP_RESOLUTION)
-    }
+    FileStamp::of(&metadata).map_err(failed)
 }
 
 /// An event for the log.

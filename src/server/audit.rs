@@ -20,6 +20,10 @@ impl Sink for AuditLog {
     fn flush(&self) {
         AuditLog::flush(self);
     }
+
+    fn reopen(&self) {
+        AuditLog::reopen(self);
+    }
 }
 
 /// Returns the path of the audit log, or `None` if the lines go to the `log` facade.

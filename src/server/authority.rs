@@ -85,33 +85,56 @@ impl From<tls::Error> for Error {
     }
 }
 
-/// Loads the authority of the settings, or returns the server's own if they name none. `stored` is the certificate of
-/// the server's own authority, in DER, if the database contains one.
+/// Loads the authority of the settings, or returns the server's own if they name none. `trusted` are the certificates of
+/// `ca_path`, and `of_server` those of `certificate_path`. `stored` is the certificate of the server's own authority, in
+/// DER, if the database contains one.
 ///
 /// # Errors
 /// Returns [`Error`] if the authority cannot be used.
-pub(super) fn load(config: &Config, stored: Option<Vec<u8>>) -> Result<Authority, Error> {
-    let authority = named(config)?;
-    if let Some(own) = stored {
-        // It may have signed certificates before the settings named an authority.
-        let own = CertificateDer::from(own);
-        refuse_if_trusted(config, None, slice::from_ref(&own))?;
+pub(super) fn load(
+    config: &Config,
+    trusted: &[CertificateDer<'_>],
+    of_server: &[CertificateDer<'_>],
+    stored: Option<Vec<u8>>,
+) -> Result<Authority, Error> {
+    let own = stored.map(CertificateDer::from);
+    let authority =
+        issuer(config, trusted, of_server, own.as_ref())?.map_or_else(Authority::own, Authority::of);
+    if let Some(own) = own {
         authority.remember(&own);
     }
     Ok(authority)
 }
 
-fn named(config: &Config) -> Result<Authority, Error> {
+/// Reads the authority of the settings, or returns `None` if they name none. `own` is the certificate of the server's own
+/// authority, which may have signed certificates before the settings named one.
+///
+/// # Errors
+/// Returns [`Error`] if one of both authorities cannot be used.
+pub(super) fn issuer(
+    config: &Config,
+    trusted: &[CertificateDer<'_>],
+    of_server: &[CertificateDer<'_>],
+    own: Option<&CertificateDer<'_>>,
+) -> Result<Option<Issuer>, Error> {
+    let issuer = named(config, trusted, of_server)?;
+    if let Some(own) = own {
+        refuse_if_trusted(None, slice::from_ref(own), trusted, of_server)?;
+    }
+    Ok(issuer)
+}
+
+fn named(
+    config: &Config,
+    trusted: &[CertificateDer<'_>],
+    of_server: &[CertificateDer<'_>],
+) -> Result<Option<Issuer>, Error> {
     let Some(path) = &config.certify_ca_certificate else {
-        return if config.certify_ca_key.is_some() {
-            Err(Error::NoCertificate)
-        } else {
-            Ok(Authority::own())
-        };
+        return if config.certify_ca_key.is_some() { Err(Error::NoCertificate) } else { Ok(None) };
     };
     let certificates = tls::certificates(CERTIFICATE, path)?;
     let certificate = certificates.first().ok_or(Error::NoCertificate)?;
-    refuse_if_trusted(config, Some(path), &certificates)?;
+    refuse_if_trusted(Some(path), &certificates, trusted, of_server)?;
     let key_path = config.certify_ca_key.as_ref().unwrap_or(path);
     let text = Zeroizing::new(tls::read(KEY, key_path)?);
     let key = tls::items(KEY, key_path, &text)?.into_iter().find_map(|item| match item {
@@ -122,21 +145,20 @@ fn named(config: &Config) -> Result<Authority, Error> {
     });
     let key = key.ok_or_else(|| Error::NoKey(key_path.clone()))?;
     let issuer = Issuer::read(certificate, &key);
-    issuer.map(Authority::of).map_err(|cause| Error::Unusable { path: path.clone(), cause })
+    issuer.map(Some).map_err(|cause| Error::Unusable { path: path.clone(), cause })
 }
 
 /// Refuses an authority to which a chain leads from a certificate of `ca_path`. `chain` contains the certificate of the
 /// authority, and further certificates of its file. The verifier of client certificates refuses chains with
 /// intermediate certificates that no file contains.
 fn refuse_if_trusted(
-    config: &Config,
     path: Option<&PathBuf>,
     chain: &[CertificateDer<'_>],
+    trusted: &[CertificateDer<'_>],
+    of_server: &[CertificateDer<'_>],
 ) -> Result<(), Error> {
     let Some((authority, above)) = chain.split_first() else { return Ok(()) };
-    let trusted = tls::certificates("ca_path", &config.ca_path)?;
-    let of_server = tls::certificates("certificate_path", &config.certificate_path).unwrap_or_default();
-    match voucher(authority, &trusted, above.iter().chain(&of_server)) {
+    match voucher(authority, trusted, above.iter().chain(of_server)) {
         None => Ok(()),
         Some(voucher) => Err(Error::Trusted {
             authority: trust::subject(authority),

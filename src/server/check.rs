@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
 use rustls::pki_types::CertificateDer;
@@ -18,7 +18,7 @@ use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use super::tls::{Identity, KeyType, TlsConfig};
 use super::{
-    Error, IN_MEMORY, MAX_HANDSHAKES, addresses, audit, authority, key_files, request_memory,
+    Error, IN_MEMORY, MAX_HANDSHAKES, addresses, audit, authority, expiry, key_files, request_memory,
     server_information, tls, trust,
 };
 use crate::config::{AuthPlugin, Config, Level};
@@ -27,10 +27,9 @@ use crate::hardening;
 use crate::logging;
 use crate::policy;
 use crate::store::{self, Inspection, KeyEncryptionKey};
-use crate::x509::Certificate;
 
 /// The remaining validity of a certificate below which the report warns about it.
-const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const EXPIRY_WARNING: Duration = expiry::DAY.saturating_mul(30);
 
 /// The result of a check.
 #[derive(Debug, Default)]
@@ -173,7 +172,7 @@ impl Report {
         trusted: &[CertificateDer<'_>],
     ) {
         let name = format!("certificate_path: the server's certificate in {}", path.display());
-        self.fact(format!("Shows {}", described(leaf, path)));
+        self.fact(format!("Shows {}", expiry::described(leaf, path)));
         self.validity(&name, leaf);
         for (subject_certificate, issuer) in chain.iter().zip(chain.iter().skip(1)) {
             if !trust::is_signed_by(subject_certificate, issuer) {
@@ -246,19 +245,7 @@ impl Report {
 
     /// Warns if a certificate is not valid, or only for a short time.
     fn validity(&mut self, name: &str, certificate: &CertificateDer<'_>) {
-        let Some((from, to)) = Certificate::read(certificate).validity else { return };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        if to.0 < seconds(now) {
-            self.warn(format!("{name} has expired; replace it"));
-        } else if to.0 < seconds(now + EXPIRY_WARNING) {
-            self.warn(format!(
-                "{name} expires in {} days; replace it in time",
-                (to.0 - seconds(now)) / 86_400
-            ));
-        } else if from.0 > seconds(now) {
-            self.warn(format!("{name} is not valid yet; check the clock of this machine"));
-        }
+        self.warnings.extend(expiry::warning(name, certificate, SystemTime::now(), EXPIRY_WARNING));
     }
 
     fn database(&mut self, config: &Config) {
@@ -303,7 +290,10 @@ impl Report {
     }
 
     fn certify(&mut self, config: &Config) {
-        if let Err(error) = authority::load(config, None) {
+        // The check of the TLS files reports their errors.
+        let trusted = tls::certificates("ca_path", &config.ca_path).unwrap_or_default();
+        let chain = tls::certificates("certificate_path", &config.certificate_path).unwrap_or_default();
+        if let Err(error) = authority::load(config, &trusted, &chain, None) {
             self.errors.push(error.into());
         }
         if let Err(error) = server_information::read(config) {
@@ -313,7 +303,7 @@ impl Report {
         if let Some(certificate) =
             tls::certificates("certify_ca_certificate", path).unwrap_or_default().first()
         {
-            self.fact(format!("Signs for Certify with {}", described(certificate, path)));
+            self.fact(format!("Signs for Certify with {}", expiry::described(certificate, path)));
             let name = format!("certify_ca_certificate: the certificate in {}", path.display());
             self.validity(&name, certificate);
         }
@@ -416,17 +406,6 @@ fn described_database(path: &Path, inspection: Inspection, seals: bool) -> Strin
             format!("Serves {objects} objects in {path}{sealed}{older}")
         }
     }
-}
-
-/// Describes a certificate: subject, file and end of validity.
-fn described(certificate: &CertificateDer<'_>, path: &Path) -> String {
-    let until = Certificate::read(certificate).validity.map(|(_, to)| crate::encoding::http_date(to));
-    format!(
-        "{} in {}, valid until {}",
-        trust::subject(certificate),
-        path.display(),
-        until.unwrap_or_default()
-    )
 }
 
 /// Splits a result, with the default value in place of one that is missing.

@@ -96,9 +96,10 @@ fn judge(
     {
         return Err(Refusal::OtherKey { key: key.to_owned(), certificate: path.to_owned() });
     }
-    let issuing = authority::load(config, None)?.keys();
-    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
     let trusted = certificates("ca_path", &config.ca_path)?;
+    let of_server = certificates("certificate_path", &config.certificate_path).unwrap_or_default();
+    let issuing = authority::load(config, &trusted, &of_server, None)?.keys();
+    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
     let unreadable =
         |cause| tls::Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause };
     let trust =

@@ -1,6 +1,7 @@
 //! One connection: the handshake, then one request after another, in order. Each request has a deadline from its
 //! first byte on; between requests, a client may stay idle without limit.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
@@ -19,14 +20,14 @@ use super::http::{self, Encoding, Rejection, RequestError};
 use super::memory_quota::{MemoryQuota, MeteredReader, Reservation, quota_exceeded};
 use super::noise::Kind;
 use super::registry::{Admission, Displaced, MAX_HANDSHAKES, Slot};
-use super::tls::{self, Accepted, Diagnosis, Timeouts, TlsConfig, TlsStream, linger};
+use super::tls::{self, Accepted, CurrentTls, Diagnosis, Standing, Timeouts, TlsConfig, TlsStream, linger};
 
 /// The largest request buffer that an idle connection retains: a common request fits.
 const RETAINED_BUFFER: usize = 16 * 1024;
 
 /// The settings that all connections of a server share.
 pub(super) struct ConnectionConfig {
-    pub(super) tls: TlsConfig,
+    pub(super) tls: Arc<CurrentTls>,
     pub(super) responder: Arc<dyn Respond>,
     pub(super) timeouts: Timeouts,
     pub(super) max_request_size: usize,
@@ -100,18 +101,18 @@ pub(super) fn serve(
 ) {
     let target = Peer::new(address, number, None);
     let target = target.log_target();
-    match tls::accept(socket, &config.tls, config.timeouts) {
-        Ok(Accepted::Rustls(stream)) => run_session(*stream, socket, address, number, config, slot),
+    let tls = config.tls.snapshot();
+    match tls::accept(socket, &tls, config.timeouts) {
+        Ok(Accepted::Rustls(stream)) => run_session(*stream, tls, socket, address, number, config, slot),
         #[cfg(feature = "legacy-tls")]
-        Ok(Accepted::OpenSsl(stream)) => run_session(stream, socket, address, number, config, slot),
+        Ok(Accepted::OpenSsl(stream)) => run_session(stream, tls, socket, address, number, config, slot),
         Err(_) if slot.is_displaced() => {
             log_failure(target, address, slot, false, || Diagnosis::too_many(MAX_HANDSHAKES));
         }
         // The server itself closed the socket.
         Err(_) if slot.is_stopping() => {}
         Err(failure) => {
-            let is_logged =
-                log_failure(target, address, slot, failure.is_probe(), || config.tls.diagnose(&failure));
+            let is_logged = log_failure(target, address, slot, failure.is_probe(), || tls.diagnose(&failure));
             if let Some(hello) = failure.hello.filter(|_| is_logged) {
                 log::debug!(target: target, "What {address} offers: {}", hello.describe());
             }
@@ -141,6 +142,7 @@ fn log_failure(
 /// Serves a connection after its handshake.
 fn run_session(
     mut stream: impl TlsStream,
+    tls: Arc<TlsConfig>,
     socket: &TcpStream,
     address: SocketAddr,
     number: u64,
@@ -149,7 +151,13 @@ fn run_session(
 ) {
     let target = Peer::new(address, number, None);
     let target = target.log_target();
-    let certificate = stream.peer_certificate().and_then(|der| Certificate::from_der(&der).ok());
+    let (certificate, standing) = {
+        let chain = stream.peer_certificates();
+        let certificate = chain.first().and_then(|der| Certificate::from_der(der).ok());
+        (certificate, Standing::of(&tls, &chain))
+    };
+    // The session keeps no configuration alive that has been replaced.
+    drop(tls);
     if !begin_session(target, certificate.as_ref(), address, slot) {
         stream.close();
         return;
@@ -163,7 +171,7 @@ fn run_session(
         "Starting session: {} for {address}, {version}, {suite}{legacy}{resumed}",
         peer.session
     );
-    let end = answer(&mut stream, &peer, config, slot);
+    let end = answer(&mut stream, &peer, standing, config, slot);
     let end = if slot.is_displaced() { SessionEnd::Displaced } else { end };
     stream.close();
     let is_refusal = match end {
@@ -221,7 +229,13 @@ fn begin_session(target: &str, certificate: Option<&Certificate>, address: Socke
 }
 
 /// Answers the requests of a session. Its first byte decides between TTLV messages and HTTP requests.
-fn answer(stream: &mut impl TlsStream, peer: &Peer, config: &ConnectionConfig, slot: &Slot) -> SessionEnd {
+fn answer(
+    stream: &mut impl TlsStream,
+    peer: &Peer,
+    standing: Standing,
+    config: &ConnectionConfig,
+    slot: &Slot,
+) -> SessionEnd {
     let mut first = [0];
     stream.expect_request(false);
     match stream.read(&mut first) {
@@ -230,13 +244,13 @@ fn answer(stream: &mut impl TlsStream, peer: &Peer, config: &ConnectionConfig, s
         Err(_) if slot.is_stopping() => return SessionEnd::ServerStops,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return SessionEnd::PeerClosed,
         Err(error) => {
-            if let Some(diagnosis) = config.tls.diagnose_read(&error) {
+            if let Some(diagnosis) = config.tls.snapshot().diagnose_read(&error) {
                 log_failure(peer.log_target(), peer.address, slot, false, || diagnosis);
             }
             return SessionEnd::Frame(FrameError::Io(error));
         }
     }
-    let session = Session { peer, config, slot };
+    let session = Session { peer, standing: Cell::new(standing), config, slot };
     #[cfg(feature = "http")]
     if let [byte] = first
         && http::begins_with(byte)
@@ -249,6 +263,7 @@ fn answer(stream: &mut impl TlsStream, peer: &Peer, config: &ConnectionConfig, s
 /// The context in which the requests of one connection are answered.
 struct Session<'a> {
     peer: &'a Peer,
+    standing: Cell<Standing>,
     config: &'a ConnectionConfig,
     slot: &'a Slot,
 }
@@ -271,7 +286,7 @@ impl Session<'_> {
                 Err(FrameError::Closed) => return SessionEnd::PeerClosed,
                 Err(error) => return SessionEnd::Frame(error),
             }
-            let reply = self.reply(&request);
+            let reply = self.reply(stream, &request);
             request.zeroize();
             let Some(reply) = reply else { return SessionEnd::Panic };
             let message = Zeroizing::new(reply.message);
@@ -326,7 +341,7 @@ impl Session<'_> {
         if head.encoding != Encoding::Ttlv && !reservation.add(request.len()) {
             return Err(RequestError::Io(quota_exceeded()));
         }
-        let Some(reply) = self.reply(&request) else { return Ok(Some(SessionEnd::Panic)) };
+        let Some(reply) = self.reply(stream, &request) else { return Ok(Some(SessionEnd::Panic)) };
         let message = match head.encoding.encode(reply.message) {
             Ok(message) => message,
             Err(error) => {
@@ -344,11 +359,17 @@ impl Session<'_> {
         Ok(end.or_else(|| (!keep_alive).then_some(SessionEnd::Complete)))
     }
 
-    /// Returns the reply to a message, or `None` if the responder panicked.
-    fn reply(&self, request: &[u8]) -> Option<Reply> {
+    /// Returns the reply to a message, or `None` if the responder panicked. It is a refusal if the client would not pass
+    /// the handshake any more.
+    fn reply(&self, stream: &impl TlsStream, request: &[u8]) -> Option<Reply> {
         // A panic leaves no request half done: the responder changes state in transactions only.
         self.slot.record(true);
-        let reply = catch_unwind(AssertUnwindSafe(|| self.config.responder.respond(request, self.peer)));
+        let mut standing = self.standing.get();
+        let verified = standing.verify(&self.config.tls, || stream.peer_certificates());
+        self.standing.set(standing);
+        let refused = verified.err().map(|reason| self.peer.refused(reason));
+        let peer = refused.as_ref().unwrap_or(self.peer);
+        let reply = catch_unwind(AssertUnwindSafe(|| self.config.responder.respond(request, peer)));
         if reply.is_err() {
             log::error!(
                 target: self.peer.log_target(),
@@ -357,7 +378,8 @@ impl Session<'_> {
                 request.len()
             );
         }
-        reply.ok()
+        let reply = reply.ok()?;
+        Some(Reply { close: reply.close || refused.is_some(), ..reply })
     }
 
     /// Sends a response, which stays in memory until the client has read it. Returns the end of the session if the

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 
 use crate::auth::{Certificate, Peer};
 use crate::config::ClientEndpoint;
@@ -26,6 +26,7 @@ use crate::lock::IgnorePoison;
 use crate::ttlv::{FrameError, read_frame};
 
 use super::deadline::DeadlineSocket;
+use super::tls::{CurrentTls, Standing};
 
 /// The log target of this module.
 const LOG: &str = "kmip.server.endpoint";
@@ -54,7 +55,7 @@ const STACK: usize = 1 << 20;
 /// The client endpoints of a server, with their delivery threads.
 pub(super) struct Endpoints {
     dispatcher: Arc<Dispatcher>,
-    tls: Arc<ClientConfig>,
+    tls: Arc<CurrentTls>,
     endpoints: Vec<ClientEndpoint>,
     threads: Arc<DeliveryThreads>,
 }
@@ -69,7 +70,7 @@ impl Endpoints {
     /// Returns the endpoints of the settings. `dispatcher` holds their notification queues; connections use `tls`.
     pub(super) fn new(
         dispatcher: Arc<Dispatcher>,
-        tls: Arc<ClientConfig>,
+        tls: Arc<CurrentTls>,
         endpoints: Vec<ClientEndpoint>,
     ) -> Self {
         Self { dispatcher, tls, endpoints, threads: Arc::default() }
@@ -163,7 +164,7 @@ impl DeliveryThreads {
 /// The sender of notifications to one listener.
 struct Sender {
     dispatcher: Arc<Dispatcher>,
-    tls: Arc<ClientConfig>,
+    tls: Arc<CurrentTls>,
     endpoint: ClientEndpoint,
     threads: Arc<DeliveryThreads>,
     /// The open connection, if any.
@@ -233,18 +234,23 @@ impl Sender {
     }
 
     fn attempt(&mut self, notification: &Notification) -> Result<Delivery, DeliveryError> {
-        let connection = match self.connection.take() {
+        let mut open = self.connection.take();
+        // The handshake of the next connection decides on a listener whose certificate is not accepted any more.
+        if let Some(refused) = open.take_if(|open| !open.is_trusted(&self.tls)) {
+            close(refused.stream);
+        }
+        let connection = match open {
             Some(connection) => connection,
             None => self.connect().map_err(DeliveryError::Connection)?,
         };
-        let Connection { mut stream, peer, mut capabilities } = connection;
+        let Connection { mut stream, peer, standing, mut capabilities } = connection;
         let to = (&*self.endpoint.user, &peer);
         let delivered = self
             .dispatcher
             .deliver(notification, to, &mut capabilities, &mut |request| exchange(&mut stream, request));
         match delivered {
             Ok(delivery) => {
-                self.connection = Some(Connection { stream, peer, capabilities });
+                self.connection = Some(Connection { stream, peer, standing, capabilities });
                 Ok(delivery)
             }
             Err(failure) => {
@@ -273,17 +279,19 @@ impl Sender {
         self.threads.state().sockets.insert(user.clone(), socket.try_clone()?);
         // The name is for listeners that choose their certificate by SNI. Only the certificate identifies the user.
         let name = ServerName::try_from(host.clone()).unwrap_or_else(|_| address.ip().into());
-        let tls = ClientConnection::new(Arc::clone(&self.tls), name).map_err(io::Error::other)?;
+        let config = self.tls.snapshot();
+        let tls = ClientConnection::new(Arc::clone(&config.client), name).map_err(io::Error::other)?;
         let mut socket = DeadlineSocket::new(socket);
         socket.set_timeout(EXCHANGE_TIMEOUT);
         let mut stream = StreamOwned::new(tls, socket);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
-        let leaf = stream.conn.peer_certificates().and_then(|chain| chain.first());
-        let certificate = leaf.and_then(|der| Certificate::from_der(der).ok());
+        let chain = stream.conn.peer_certificates().unwrap_or_default();
+        let certificate = chain.first().and_then(|der| Certificate::from_der(der).ok());
+        let standing = Standing::of(&config, chain);
         let peer = Peer::new(address, 0, certificate);
-        Ok(Connection { stream, peer, capabilities: self.capabilities.clone() })
+        Ok(Connection { stream, peer, standing, capabilities: self.capabilities.clone() })
     }
 
     fn disconnect(&mut self) {
@@ -318,7 +326,16 @@ type Stream = StreamOwned<ClientConnection, DeadlineSocket<TcpStream>>;
 struct Connection {
     stream: Stream,
     peer: Peer,
+    standing: Standing,
     capabilities: PeerCapabilities,
+}
+
+impl Connection {
+    /// Returns whether the certificates of the listener are still accepted.
+    fn is_trusted(&mut self, tls: &CurrentTls) -> bool {
+        let chain = || self.stream.conn.peer_certificates().unwrap_or_default().to_vec();
+        self.standing.verify(tls, chain).is_ok()
+    }
 }
 
 /// Sends a request and returns the response.

@@ -20,6 +20,7 @@ pub mod check_client;
 mod connection;
 mod deadline;
 mod endpoints;
+mod expiry;
 #[cfg(feature = "http")]
 pub mod http;
 mod key_files;
@@ -27,6 +28,7 @@ mod listener;
 mod memory_quota;
 mod noise;
 mod registry;
+mod reload;
 mod server_information;
 mod shares;
 mod status;
@@ -43,6 +45,7 @@ use std::thread;
 pub use authority::Error as AuthorityError;
 pub use key_files::ExposedKey;
 pub use registry::{MAX_HANDSHAKES, Shutdown};
+pub use reload::Reload;
 pub use status::{Observer, PERIOD as STATUS_PERIOD};
 pub use tls::{
     ClientHello, Error as TlsError, KeyType, LEGACY_SUITES, LegacySuite, Offered, Symptom, openssl_name,
@@ -52,7 +55,7 @@ pub use trust::Trust;
 use crate::auth::{Authenticator, Service, slugs};
 use crate::config::{AuthPlugin, Config};
 use crate::dispatch::{Dispatcher, Respond};
-use crate::engine::{Authority, IssuingKeys, Services, pykmip_import};
+use crate::engine::{Authority, Services, pykmip_import};
 use crate::logging;
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, KeyEncryptionKey, Memory, Sqlite, Store};
@@ -61,7 +64,8 @@ use connection::ConnectionConfig;
 use endpoints::Endpoints;
 use memory_quota::MemoryQuota;
 use registry::Registry;
-use tls::{Timeouts, TlsConfig};
+use reload::{Certificates, Certify};
+use tls::{CurrentTls, Files, Timeouts, TlsConfig};
 
 /// The number of connections that the system keeps until the server accepts them; the standard library's number is too
 /// small for a flood. The system may use a smaller one (`net.core.somaxconn`).
@@ -182,6 +186,7 @@ pub struct Server {
     observer: Observer,
     status_path: Option<PathBuf>,
     endpoints: Option<Endpoints>,
+    certificates: Certificates,
 }
 
 impl Server {
@@ -194,8 +199,10 @@ impl Server {
         let audit = audit::open(config)?;
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
-        let authority = authority::load(config, Authority::stored(&*store)?)?;
-        let issuing = authority.keys();
+        let files = Files::read(config)?;
+        let authority = authority::load(config, &files.trusted, files.chain(), Authority::stored(&*store)?)?;
+        let authority = Arc::new(authority);
+        let certify = Certify { authority: Arc::clone(&authority), store: Arc::clone(&store) };
         let announced = server_information::read(config)?;
         let mut services = Services::new(store, policies);
         services.authority = authority;
@@ -203,13 +210,14 @@ impl Server {
         services.compatibility = config.compatibility;
         let users = config.client_endpoints.iter().map(|endpoint| endpoint.user.clone());
         let dispatcher = Dispatcher::with_listeners(services, authenticator(config)?, users);
-        let dispatcher = Arc::new(match audit {
+        let dispatcher = Arc::new(match audit.clone() {
             Some(audit) => dispatcher.with_audit(audit),
             None => dispatcher,
         });
-        let server = Self::listen(config, Arc::clone(&dispatcher) as _, issuing)?;
+        let mut server = Self::listen(config, files, Arc::clone(&dispatcher) as _, Some(certify))?;
+        server.certificates.reopen(audit);
         let endpoints = config.client_endpoints.clone();
-        let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.config.tls.client), endpoints);
+        let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.config.tls), endpoints);
         Ok(Self { endpoints: Some(endpoints), ..server })
     }
 
@@ -218,15 +226,20 @@ impl Server {
     /// # Errors
     /// Returns [`Error`], with one variant per kind of failed start.
     pub fn bind_with(config: &Config, responder: Arc<dyn Respond>) -> Result<Self, Error> {
-        Self::listen(config, responder, Arc::default())
+        Self::listen(config, Files::read(config)?, responder, None)
     }
 
     fn listen(
         config: &Config,
+        files: Files,
         responder: Arc<dyn Respond>,
-        issuing: Arc<IssuingKeys>,
+        certify: Option<Certify>,
     ) -> Result<Self, Error> {
-        let tls = TlsConfig::load(config, issuing)?;
+        let issuing = certify.as_ref().map(|certify| certify.authority.keys()).unwrap_or_default();
+        let tls = TlsConfig::new(config, files.identity, files.trusted, issuing)?;
+        tls.announce();
+        let tls = Arc::new(CurrentTls::new(tls));
+        let certificates = Certificates::new(config, Arc::clone(&tls), certify);
         let bind = |cause| Error::Bind { hostname: config.hostname.clone(), port: config.port, cause };
         let listener = TcpListener::bind(&*addresses(config).map_err(bind)?).map_err(bind)?;
         rustix::net::listen(&listener, BACKLOG).map_err(|error| bind(error.into()))?;
@@ -247,7 +260,7 @@ impl Server {
             max_request_size: config.max_request_size,
             max_request_memory: MemoryQuota::new(request_memory(config)),
         });
-        Ok(Self { listener, address, config, registry, observer, status_path, endpoints: None })
+        Ok(Self { listener, address, config, registry, observer, status_path, endpoints: None, certificates })
     }
 
     /// Returns the port on which the server listens; if the setting is 0, the port that the system chose.
@@ -265,6 +278,11 @@ impl Server {
         Shutdown::new(&self.registry)
     }
 
+    /// Returns a handle that makes the server read its certificates again, from any thread.
+    pub fn reload(&self) -> Reload {
+        self.certificates.handle()
+    }
+
     /// Returns a handle that reports the status of the server from any thread.
     pub fn observer(&self) -> Observer {
         self.observer.clone()
@@ -274,7 +292,9 @@ impl Server {
     /// answers running requests, closes the database, and returns after at most ten seconds; after at most twelve if
     /// notifications for client endpoints are queued, and one more if an asynchronous operation runs.
     pub fn run(self) {
-        let Self { listener, config, registry, observer, status_path, endpoints, .. } = self;
+        let Self { listener, config, registry, observer, status_path, endpoints, certificates, .. } = self;
+        let stop_certificates = certificates.stopper();
+        let reader = thread::Builder::new().name("kmip-certs".to_owned()).spawn(move || certificates.run());
         let writer = status_path.map(|path| {
             let observer = observer.clone();
             let write = move || observer.write_to(&path);
@@ -283,6 +303,16 @@ impl Server {
         endpoints.iter().for_each(Endpoints::start);
         listener::run(listener, &config, &registry);
         endpoints.iter().for_each(Endpoints::stop);
+        stop_certificates();
+        match reader {
+            // The thread ends with the server. If it panicked, the panic is in the log already.
+            Ok(thread) => drop(thread.join()),
+            Err(error) => log::error!(
+                target: LOG,
+                "Changed certificates were not read, because their thread could not be started: {error}. Raise the limit \
+                 of threads and restart the server."
+            ),
+        }
         match writer {
             // The thread ends with the server. If it panicked, the panic is in the log already.
             Some(Ok(thread)) => drop(thread.join()),

@@ -132,6 +132,18 @@ pub const SETTINGS: &[Setting] = &[
         since: "0.1.0",
     },
     Setting {
+        name: "live_certificates",
+        option: OptionForm::None,
+        kind: Kind::Boolean(|config| &mut config.live_certificates),
+        default: DefaultValue::Value,
+        example: None,
+        help: "Whether the running server uses changed certificates and keys.",
+        details: "The server looks at the files of certificate_path, key_path, ca_path, certify_ca_certificate and \
+                  certify_ca_key every two seconds. Files that do not fit together change nothing. With False, the \
+                  server reads the files when it receives SIGHUP.",
+        since: "0.1.0",
+    },
+    Setting {
         name: "enable_tls_client_auth",
         option: OptionForm::None,
         kind: Kind::Boolean(|config| &mut config.enable_tls_client_auth),

@@ -3,6 +3,7 @@
 //! Malformed fields are absent from the result, and the others remain. This file does not validate the certificate.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use x509_cert::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use x509_cert::der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
@@ -286,6 +287,19 @@ impl DistinguishedName {
             .collect();
         Some(Self { der: der.to_vec(), attributes })
     }
+}
+
+/// Returns the time of notAfter since 1970, or `None` if it cannot be read. Reads only the fields up to it.
+pub fn expiry(der: &[u8]) -> Option<Duration> {
+    let mut outer = SliceReader::new(sequence(der)?).ok()?;
+    let mut body = SliceReader::new(sequence(outer.tlv_bytes().ok()?)?).ok()?;
+    if body.peek_tag().ok()? == context(0) {
+        body.tlv_bytes().ok()?;
+    }
+    for _ in ["serial number", "signature algorithm", "issuer"] {
+        body.tlv_bytes().ok()?;
+    }
+    Some(body.decode::<Validity>().ok()?.not_after.to_unix_duration())
 }
 
 /// Returns notBefore and notAfter (RFC 5280 §4.1.2.5).

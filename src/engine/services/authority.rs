@@ -72,8 +72,8 @@ pub trait AuthorityHost {
 /// names in these certificates.
 #[derive(Debug, Default)]
 pub struct IssuingKeys {
-    /// The key of the administrator's authority.
-    named: Option<Vec<u8>>,
+    /// The keys of the administrator's authority, and of those that it replaced while the server runs.
+    named: RwLock<Vec<Vec<u8>>>,
     /// The key of the server's own authority, as soon as there is one.
     own: RwLock<Option<Vec<u8>>>,
 }
@@ -81,9 +81,16 @@ pub struct IssuingKeys {
 impl IssuingKeys {
     /// Whether a SubjectPublicKeyInfo, in DER, contains one of the keys.
     pub fn contains(&self, info: &[u8]) -> bool {
-        let bits = public_key_bits(info);
-        let is = |key: &Option<Vec<u8>>| key.is_some() && key.as_deref() == bits;
-        is(&self.named) || is(&self.own.read().ignore_poison())
+        let Some(bits) = public_key_bits(info) else { return false };
+        let is = |key: &Vec<u8>| key == bits;
+        self.named.read().ignore_poison().iter().any(is)
+            || self.own.read().ignore_poison().as_ref().is_some_and(is)
+    }
+
+    fn add_named(&self, certificate: &[u8]) {
+        let mut named = self.named.write().ignore_poison();
+        let key = key_of(certificate).filter(|key| !named.contains(key));
+        named.extend(key);
     }
 
     fn set_own(&self, certificate: &[u8]) {
@@ -113,8 +120,21 @@ impl Authority {
 
     /// Returns the administrator's authority.
     pub fn of(issuer: Issuer) -> Self {
-        let keys = IssuingKeys { named: key_of(issuer.certificate()), own: RwLock::default() };
-        Self { issuer: Mutex::new(Some(Arc::new(issuer))), keys: Arc::new(keys) }
+        let authority = Self::default();
+        authority.replace(issuer);
+        authority
+    }
+
+    /// Signs with another authority of the administrator from now on. The keys of the earlier ones still authenticate no
+    /// client.
+    pub fn replace(&self, issuer: Issuer) {
+        self.keys.add_named(issuer.certificate());
+        *self.issuer.lock().ignore_poison() = Some(Arc::new(issuer));
+    }
+
+    /// Returns whether this is the authority in use.
+    pub fn is(&self, issuer: &Issuer) -> bool {
+        self.cached().is_some_and(|current| current.certificate() == issuer.certificate())
     }
 
     /// Returns the certificate of the server's own authority in `store`, in DER, or `None` if it was never used. A damaged

@@ -38,7 +38,7 @@ pub struct Services {
     /// The multi-part operations under way.
     pub streams: Streams,
     /// The authority that signs certificates.
-    pub authority: Authority,
+    pub authority: Arc<Authority>,
     /// The server information that Query returns.
     pub announced: Announced,
     /// The behaviour in cases in which PyKMIP and the standard differ.
@@ -62,7 +62,7 @@ impl Services {
             policies,
             clock: Clock::system(),
             streams: Streams::default(),
-            authority: Authority::own(),
+            authority: Arc::new(Authority::own()),
             announced: Announced::default(),
             compatibility: Compatibility::Standard,
             tickets: Tickets::default(),

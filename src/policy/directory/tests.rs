@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Directory, Event, MAX_FILE, TIMESTAMP_RESOLUTION};
+use super::{Directory, Event, MAX_FILE};
+use crate::file_stamp::TIMESTAMP_RESOLUTION;
 use crate::kmip::enums::{ObjectType, Operation};
 use crate::policy::{Permission, Policies};
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 #[cfg(feature = "legacy-tls")]
 use openssl::pkey::PKey;
@@ -21,7 +20,6 @@ use x509_cert::der::{Encode, referenced::OwnedToRef};
 use x509_cert::spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
-use super::super::LOG;
 #[cfg(feature = "legacy-tls")]
 use super::openssl_errors::Reasons;
 use super::suites::KeyType;
@@ -155,13 +153,6 @@ impl Identity {
         let leaf = chain.first().ok_or_else(|| no_certificate("certificate_path", path))?;
         let bad = |cause| Error::BadCertificate { setting: "certificate_path", path: path.clone(), cause };
         let leaf = x509_cert::Certificate::from_der(leaf).map_err(bad)?.tbs_certificate;
-        if leaf.validity.not_after.to_system_time() < SystemTime::now() {
-            log::warn!(
-                target: LOG,
-                "The server's certificate in {} has expired; clients refuse it until it is replaced.",
-                path.display()
-            );
-        }
         let key_path = config.key_path.as_ref().unwrap_or(path);
         let key = private_key(key_path, config.key_path.is_some())?;
         #[cfg(feature = "legacy-tls")]
@@ -182,6 +173,30 @@ impl Identity {
     /// Returns the type of the key.
     pub(in crate::server) fn key_type(&self) -> KeyType {
         KeyType::of(self.certified.key.algorithm())
+    }
+}
+
+/// What the files of the TLS settings contain.
+pub(in crate::server) struct Files {
+    pub(in crate::server) identity: Identity,
+    /// The certificates of `ca_path`.
+    pub(in crate::server) trusted: Vec<CertificateDer<'static>>,
+}
+
+impl Files {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if a file cannot be read, or certificate and key do not belong together.
+    pub(in crate::server) fn read(config: &Config) -> Result<Self, Error> {
+        let chain = certificates("certificate_path", &config.certificate_path)?;
+        let identity = Identity::read(config, chain)?;
+        Ok(Self { identity, trusted: certificates("ca_path", &config.ca_path)? })
+    }
+
+    /// Returns the server's certificate and those behind it.
+    pub(in crate::server) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.identity.certified.cert
     }
 }
 

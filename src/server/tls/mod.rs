@@ -4,6 +4,7 @@
 
 #[cfg(feature = "legacy-tls")]
 mod cipher_string;
+mod current;
 mod doctor;
 mod failure;
 mod files;
@@ -15,6 +16,7 @@ mod openssl_errors;
 #[cfg(feature = "legacy-tls")]
 mod openssl_stream;
 mod rustls_stream;
+mod standing;
 mod suites;
 mod tickets;
 mod wire;
@@ -22,22 +24,24 @@ mod wire;
 use std::io::{self, Read};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::danger::ClientCertVerifier;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ServerConfig};
 
+pub(super) use current::CurrentTls;
 pub use doctor::Symptom;
 pub(super) use doctor::{Diagnosis, examine};
 pub(super) use failure::{Cause, Failure};
 pub use files::Error;
-pub(super) use files::{Identity, certificates, has_private_key, items, read};
+pub(super) use files::{Files, Identity, certificates, has_private_key, items, read};
 pub use hello::ClientHello;
 pub use legacy_suites::{LEGACY_SUITES, LegacySuite, Offered, openssl_name};
+pub(super) use standing::Standing;
 pub use suites::KeyType;
 pub(super) use suites::{is_legacy, select};
 pub(super) use wire::{Timeouts, linger};
@@ -46,6 +50,7 @@ use super::LOG;
 use super::trust::Trust;
 use crate::config::Config;
 use crate::engine::IssuingKeys;
+use crate::x509::certificate::expiry;
 use doctor::ServerFacts;
 use hello::suite_name;
 #[cfg(feature = "legacy-tls")]
@@ -64,8 +69,8 @@ const MAX_NAMED: usize = 64;
 
 /// A TLS connection after the handshake, on which each request has a deadline from its first byte on.
 pub(super) trait TlsStream: Read {
-    /// Returns the client's certificate.
-    fn peer_certificate(&self) -> Option<CertificateDer<'_>>;
+    /// Returns the client's certificate, and the others that the client sent or its session contains.
+    fn peer_certificates(&self) -> Vec<CertificateDer<'_>>;
 
     /// Returns the protocol version, such as `TLS 1.2`.
     fn version(&self) -> &'static str;
@@ -111,10 +116,11 @@ pub(super) fn accept<'a>(
     let Some(server) = &config.server else { return accept_legacy(wire, config) };
     let mut stream = RustlsStream::new(wire, server)?;
     match stream.handshake() {
-        Ok(()) if stream.is_resumed() => match config.check_resumed(stream.peer_certificates()) {
+        // They come from the original handshake, and may have expired since.
+        Ok(()) if stream.is_resumed() => match config.verify(stream.certificates()) {
             Ok(()) => Ok(Accepted::Rustls(Box::new(stream))),
             Err(error) => {
-                let certificates = stream.peer_certificates().to_vec();
+                let certificates = stream.certificates().to_vec();
                 Err(Failure { certificates, ..Failure::from(error) })
             }
         },
@@ -149,20 +155,20 @@ pub(in crate::server) struct TlsConfig {
     pub(in crate::server) client: Arc<ClientConfig>,
     trust: Arc<Trust>,
     facts: ServerFacts,
+    chain: Vec<CertificateDer<'static>>,
+    trusted: Vec<CertificateDer<'static>>,
+    /// The names of the cipher suites.
+    suites: Vec<String>,
+    warnings: Vec<String>,
+    /// The times since 1970 at which the certificates of `ca_path` expire.
+    expiries: Vec<Duration>,
+    /// The number of configurations that were in force before this one.
+    number: u64,
 }
 
 impl TlsConfig {
-    /// Loads certificates and private key from the files of the settings. Refuses chains with one of the keys `issuing`.
-    ///
-    /// # Errors
-    /// Returns [`Error`] if a file or a setting cannot be used.
-    pub(in crate::server) fn load(config: &Config, issuing: Arc<IssuingKeys>) -> Result<Self, Error> {
-        let chain = certificates("certificate_path", &config.certificate_path)?;
-        let identity = Identity::read(config, chain)?;
-        Self::new(config, identity, certificates("ca_path", &config.ca_path)?, issuing)
-    }
-
-    /// Builds the configuration from the server's identity and the certificates in `ca_path`.
+    /// Builds the configuration from the server's identity and the certificates in `ca_path`. Refuses chains with one of
+    /// the keys `issuing`.
     ///
     /// # Errors
     /// Returns [`Error`] if no certificate of `trusted` can be parsed, or rustls refuses the settings.
@@ -175,16 +181,13 @@ impl TlsConfig {
         let provider = aws_lc_rs::default_provider();
         let algorithms = provider.signature_verification_algorithms;
         let bad = |cause| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause };
-        let trust = Trust::new(trusted, config.enable_tls_client_auth, algorithms, issuing).map_err(bad)?;
+        let expiries = trusted.iter().filter_map(|certificate| expiry(certificate)).collect();
+        let trust =
+            Trust::new(trusted.clone(), config.enable_tls_client_auth, algorithms, issuing).map_err(bad)?;
         let trust = Arc::new(trust);
         let selection = select(config, identity.key_type());
-        for warning in &selection.warnings {
-            log::warn!(target: LOG, "{warning}");
-        }
         let names = selection.rustls.iter().copied().map(standard_name);
-        for name in names.chain(selection.openssl.iter().map(|&name| name.to_owned())) {
-            log::debug!(target: LOG, "Cipher suite offered: {name}");
-        }
+        let names = names.chain(selection.openssl.iter().map(|&name| name.to_owned())).collect();
         #[cfg(feature = "legacy-tls")]
         let openssl = if selection.openssl.is_empty() {
             None
@@ -194,6 +197,7 @@ impl TlsConfig {
             Some(OpenSslConfig::new(&identity, suites, minimum, Arc::clone(&trust)).map_err(Error::OpenSsl)?)
         };
         let certified = identity.certified;
+        let chain = certified.cert.clone();
         let facts = ServerFacts::new(config, &selection, &certified.cert, Arc::clone(&certified.key));
         let identity = Arc::new(SingleCertAndKey::from(certified));
         let versions = versions(config.auth_suite);
@@ -214,8 +218,8 @@ impl TlsConfig {
                 .map_err(Error::Rustls)?
                 .with_client_cert_verifier(Arc::clone(&trust) as _)
                 .with_cert_resolver(Arc::new(LoggingResolver(identity)));
-            // The client stores the session, in a ticket: the server stores nothing that could grow. Ticket keys do
-            // not outlive the process, so no ticket outlives the settings under which it was issued.
+            // The client stores the session, in a ticket: the server stores nothing that could grow. Each configuration has
+            // ticket keys of its own, so no ticket outlives the settings and certificates under which it was issued.
             server.session_storage = Arc::new(NoServerSessionStorage {});
             server.ticketer = Arc::new(Tickets::default());
             server.send_tls13_tickets = TICKETS;
@@ -228,6 +232,12 @@ impl TlsConfig {
             client: Arc::new(client),
             trust,
             facts,
+            chain,
+            trusted,
+            expiries,
+            suites: names,
+            warnings: selection.warnings,
+            number: 0,
         })
     }
 
@@ -248,14 +258,29 @@ impl TlsConfig {
         }
     }
 
-    /// Verifies the certificates of a client that resumed a session again: they come from the original handshake, and
-    /// may have expired since.
-    ///
-    /// # Errors
-    /// Returns the reason for which the certificates are refused.
-    pub(in crate::server) fn check_resumed(&self, chain: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
-        let (leaf, above) = chain.split_first().ok_or(rustls::Error::NoCertificatesPresented)?;
-        self.trust.verify_client_cert(leaf, above, UnixTime::now()).map(drop)
+    /// Logs the cipher suites, and the warnings about the settings.
+    pub(in crate::server) fn announce(&self) {
+        for warning in &self.warnings {
+            log::warn!(target: LOG, "{warning}");
+        }
+        for name in &self.suites {
+            log::debug!(target: LOG, "Cipher suite offered: {name}");
+        }
+    }
+
+    /// Returns the server's certificate and those behind it.
+    pub(in crate::server) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// Returns the certificates of `ca_path`.
+    pub(in crate::server) fn trusted(&self) -> &[CertificateDer<'static>] {
+        &self.trusted
+    }
+
+    /// Returns whether this is the configuration of these files. The private key is that of the certificate.
+    pub(in crate::server) fn has(&self, files: &Files) -> bool {
+        self.chain == files.chain() && self.trusted == files.trusted
     }
 }
 

@@ -230,8 +230,11 @@ fn cause(error: ssl::Error) -> Cause {
 }
 
 impl TlsStream for OpenSslStream<'_> {
-    fn peer_certificate(&self) -> Option<CertificateDer<'_>> {
-        self.0.ssl().peer_certificate()?.to_der().ok().map(CertificateDer::from)
+    fn peer_certificates(&self) -> Vec<CertificateDer<'_>> {
+        let leaf = self.0.ssl().peer_certificate().and_then(|leaf| leaf.to_der().ok());
+        // On the side of the server, without the client's own certificate.
+        let above = self.0.ssl().peer_cert_chain().into_iter().flatten();
+        leaf.into_iter().chain(above.filter_map(|it| it.to_der().ok())).map(CertificateDer::from).collect()
     }
 
     fn version(&self) -> &'static str {

@@ -97,7 +97,7 @@ impl<'a> RustlsStream<'a> {
     }
 
     /// Returns the certificates that the client sent, or that its session contains.
-    pub(super) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
         self.tls.peer_certificates().unwrap_or_default()
     }
 
@@ -118,8 +118,8 @@ impl<'a> RustlsStream<'a> {
 }
 
 impl TlsStream for RustlsStream<'_> {
-    fn peer_certificate(&self) -> Option<CertificateDer<'_>> {
-        self.peer_certificates().first().map(|der| CertificateDer::from(der.as_ref()))
+    fn peer_certificates(&self) -> Vec<CertificateDer<'_>> {
+        self.certificates().iter().map(|der| CertificateDer::from(der.as_ref())).collect()
     }
 
     fn version(&self) -> &'static str {
