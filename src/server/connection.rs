@@ -113,7 +113,7 @@ pub(super) fn serve(
         Err(_) if slot.is_stopping() => {}
         Err(failure) => {
             let is_logged = log_failure(target, address, slot, failure.is_probe(), || tls.diagnose(&failure));
-            if let Some(hello) = failure.hello.filter(|_| is_logged) {
+            if let Some(hello) = failure.evidence.hello.filter(|_| is_logged) {
                 log::debug!(target: target, "What {address} offers: {}", hello.describe());
             }
             linger(socket);

@@ -16,8 +16,14 @@ use super::wire::Wire;
 #[derive(Debug)]
 pub(in crate::server) struct Failure {
     pub(in crate::server) cause: Cause,
+    pub(in crate::server) evidence: Box<Evidence>,
+}
+
+/// What is known about the client of a failed handshake.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Evidence {
     /// What the client offers, if its hello arrived.
-    pub(in crate::server) hello: Option<Box<ClientHello>>,
+    pub(in crate::server) hello: Option<ClientHello>,
     /// The protocol of the client's first bytes.
     pub(super) opening: Opening,
     /// Whether the server has answered.
@@ -29,13 +35,13 @@ pub(in crate::server) struct Failure {
 impl Failure {
     /// Creates a failure with what is known from the bytes below TLS.
     pub(super) fn on(wire: &Wire<'_>, cause: Cause) -> Self {
-        Self {
-            cause,
+        let evidence = Evidence {
             hello: wire.client_hello(),
             opening: Opening::of(wire.first_bytes()),
             has_answered: wire.has_answered(),
             certificates: Vec::new(),
-        }
+        };
+        Self { cause, evidence: Box::new(evidence) }
     }
 
     /// Returns whether the client only connected, as port scans and health checks do.
@@ -45,12 +51,16 @@ impl Failure {
             Cause::Socket(error) => error.kind() == io::ErrorKind::ConnectionReset,
             _ => false,
         };
-        is_closed && self.opening == Opening::Nothing
+        is_closed && self.evidence.opening == Opening::Nothing
     }
 
     /// Returns what the client offers as a sentence; an empty text without its hello.
     pub(super) fn offer(&self) -> String {
-        self.hello.as_ref().map(|hello| format!("It offers {}", hello.describe())).unwrap_or_default()
+        self.evidence
+            .hello
+            .as_ref()
+            .map(|hello| format!("It offers {}", hello.describe()))
+            .unwrap_or_default()
     }
 }
 
@@ -134,13 +144,7 @@ impl From<Cause> for io::Error {
 
 impl<C: Into<Cause>> From<C> for Failure {
     fn from(cause: C) -> Self {
-        Self {
-            cause: cause.into(),
-            hello: None,
-            opening: Opening::default(),
-            has_answered: false,
-            certificates: Vec::new(),
-        }
+        Self { cause: cause.into(), evidence: Box::default() }
     }
 }
 

@@ -120,8 +120,9 @@ pub(super) fn accept<'a>(
         Ok(()) if stream.is_resumed() => match config.verify(stream.certificates()) {
             Ok(()) => Ok(Accepted::Rustls(Box::new(stream))),
             Err(error) => {
-                let certificates = stream.certificates().to_vec();
-                Err(Failure { certificates, ..Failure::from(error) })
+                let mut failure = Failure::from(error);
+                failure.evidence.certificates = stream.certificates().to_vec();
+                Err(failure)
             }
         },
         Ok(()) => Ok(Accepted::Rustls(Box::new(stream))),

@@ -31,7 +31,7 @@ pub(in crate::server) enum Opening {
     /// A header of the PROXY protocol, which load balancers send.
     Proxy,
     /// Other bytes, the first ones.
-    Other(Vec<u8>),
+    Other(Box<[u8]>),
 }
 
 impl Opening {
@@ -89,11 +89,11 @@ mod tests {
             (&[0x42, 0, 0x78, 1], Opening::Kmip),
             (b"PROXY TCP4 10.0.0.1", Opening::Proxy),
             (b"\r\n\r\n\0\r\nQUIT\n\x21", Opening::Proxy),
-            (&[0x16, 9, 9], Opening::Other(vec![0x16, 9, 9])),
-            (&[0; 20], Opening::Other(vec![0; 8])),
+            (&[0x16, 9, 9], Opening::Other([0x16, 9, 9].into())),
+            (&[0; 20], Opening::Other([0; 8].into())),
         ] {
             assert_eq!(Opening::of(bytes), expected, "{bytes:02x?}");
         }
-        assert_eq!(Opening::Other(vec![0xff, 1]).to_string(), "bytes that begin with ff01");
+        assert_eq!(Opening::Other([0xff, 1].into()).to_string(), "bytes that begin with ff01");
     }
 }

@@ -138,7 +138,8 @@ impl<'a> OpenSslStream<'a> {
             }
         };
         if let Some(Err(Refusal { error, chain })) = decision.get() {
-            (failure.cause, failure.certificates) = (error.clone().into(), chain.clone());
+            failure.cause = error.clone().into();
+            failure.evidence.certificates.clone_from(chain);
         }
         Err(failure)
     }

@@ -58,8 +58,8 @@ impl<'a> RustlsStream<'a> {
     /// Returns the failure of the handshake, after its alert has been sent.
     pub(super) fn fail(mut self, cause: Cause) -> Failure {
         let mut failure = Failure::on(&self.wire, cause);
-        failure.certificates = take_refused();
-        let newest = failure.hello.as_deref().and_then(ClientHello::newest_version);
+        failure.evidence.certificates = take_refused();
+        let newest = failure.evidence.hello.as_ref().and_then(ClientHello::newest_version);
         // The first error is the one to report, whether or not its alert reaches the client.
         match &failure.cause {
             // rustls misses first what TLS 1.2 introduced.
@@ -86,7 +86,7 @@ impl<'a> RustlsStream<'a> {
     pub(super) fn rewind_for(&mut self, cause: &Cause) -> bool {
         let is_suited = cause.may_suit_openssl() || (matches!(cause, Cause::NotTls) && self.wire.is_ssl2());
         // OpenSSL would send protocol_version to a client that offers only TLS 1.3.
-        let is_old = |hello: Box<ClientHello>| hello.versions.iter().any(|it| *it <= TLS_1_2);
+        let is_old = |hello: ClientHello| hello.versions.iter().any(|it| *it <= TLS_1_2);
         is_suited && self.wire.client_hello().is_none_or(is_old) && self.wire.rewind()
     }
 

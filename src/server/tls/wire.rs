@@ -101,8 +101,8 @@ impl<'a> Wire<'a> {
     }
 
     /// Returns the client's hello, if the handshake has not ended.
-    pub(super) fn client_hello(&self) -> Option<Box<ClientHello>> {
-        ClientHello::read(&self.first_flight.bytes).map(Box::new)
+    pub(super) fn client_hello(&self) -> Option<ClientHello> {
+        ClientHello::read(&self.first_flight.bytes)
     }
 
     /// Returns the first bytes that the client sent, if the handshake has not ended.

@@ -115,8 +115,8 @@ impl fmt::Display for Diagnosis {
 
 /// Diagnoses a failed handshake.
 pub(super) fn diagnose(failure: &Failure, server: &ServerFacts, trust: &Trust) -> Diagnosis {
-    if failure.opening.is_foreign() {
-        return foreign(&failure.opening);
+    if failure.evidence.opening.is_foreign() {
+        return foreign(&failure.evidence.opening);
     }
     match &failure.cause {
         Cause::Closed => closed(failure, server),
@@ -130,13 +130,13 @@ pub(super) fn diagnose(failure: &Failure, server: &ServerFacts, trust: &Trust) -
         Cause::Late => Diagnosis::new(
             Symptom::Late,
             "the client did not finish the TLS handshake in time",
-            match failure.opening {
+            match failure.evidence.opening {
                 Opening::Nothing => "It sent nothing",
                 _ => "It sent a part of it",
             },
             "Check that the client uses TLS, and the network between client and server",
         ),
-        Cause::NotTls => foreign(&failure.opening),
+        Cause::NotTls => foreign(&failure.evidence.opening),
         Cause::NoCommonVersion | Cause::NoCommonSuite => negotiation::diagnose(failure, server),
         Cause::Tls(error) => tls_error(error, failure, server, trust),
         #[cfg(feature = "legacy-tls")]
@@ -164,7 +164,7 @@ fn foreign(opening: &Opening) -> Diagnosis {
 }
 
 fn closed(failure: &Failure, server: &ServerFacts) -> Diagnosis {
-    if failure.opening == Opening::Nothing {
+    if failure.evidence.opening == Opening::Nothing {
         return Diagnosis::new(
             Symptom::PortProbe,
             "the client closed the connection without sending anything",
@@ -173,7 +173,7 @@ fn closed(failure: &Failure, server: &ServerFacts) -> Diagnosis {
         );
     }
     let what = "the client closed the connection during the TLS handshake";
-    if failure.has_answered {
+    if failure.evidence.has_answered {
         Diagnosis::new(
             Symptom::Closed,
             format_args!("{what}, after the server sent its certificate"),
@@ -200,7 +200,7 @@ fn tls_error(error: &Error, failure: &Failure, server: &ServerFacts, trust: &Tru
                 "Configure a client certificate and its private key in the client",
             )
         }
-        Error::InvalidCertificate(_) => examine(error, &failure.certificates, trust),
+        Error::InvalidCertificate(_) => examine(error, &failure.evidence.certificates, trust),
         Error::AlertReceived(AlertDescription::CloseNotify | AlertDescription::UserCanceled) => {
             closed(failure, server)
         }

@@ -23,7 +23,7 @@ const GROUP_NUMBERS: [u16; 6] = [0x11ec, 0x001d, 0x0017, 0x0018, 0x0019, 0x001e]
 
 /// Diagnoses a client with which the server has no version, suite, group or signature algorithm in common.
 pub(super) fn diagnose(failure: &Failure, server: &ServerFacts) -> Diagnosis {
-    let Some(hello) = failure.hello.as_deref() else {
+    let Some(hello) = failure.evidence.hello.as_ref() else {
         return Diagnosis::new(
             Symptom::NoCipherSuite,
             "client and server have no TLS version or cipher suite in common",
