@@ -83,7 +83,7 @@ impl Patient {
             thread::sleep(Duration::from_millis(5));
         };
         let level = if code == "port-probe" { " - INFO - " } else { " - WARNING - " };
-        assert!(found.contains(level) && found.ends_with(&end), "{found}");
+        assert!(found.contains(level) && found.ends_with('.'), "{found}");
         assert!(says(&found, explained(code).says), "{found}\ndoes not say: {}", explained(code).says);
         self.seen.insert(code);
         found

@@ -87,7 +87,7 @@ impl Peer {
     pub fn explain(&self, error: &Error) -> String {
         let certificate = self.certificate.as_ref().map(|it| format!(" Its certificate: {}.", it.summary()));
         let (certificate, advice) = (certificate.unwrap_or_default(), error.advice());
-        format!("{error}.{certificate} {advice} (run_server --explain {})", error.code())
+        format!("{error}. {advice} (run_server --explain {}).{certificate}", error.code())
     }
 
     /// Returns the log target of the session, such as `kmip.server.session.00000001`.

@@ -106,7 +106,7 @@ fn judge(
         Trust::new(trusted, config.enable_tls_client_auth, algorithms, issuing).map_err(unreadable)?;
     if let Err(error) = trust.verify(leaf, above, UnixTime::now()) {
         let diagnosis = examine(&error, chain, &trust);
-        return Err(Refusal::Handshake { symptom: diagnosis.symptom, text: diagnosis.what().to_owned() });
+        return Err(Refusal::Handshake { symptom: diagnosis.symptom, text: diagnosis.what });
     }
     let authenticator = authenticator(config)?;
     let peer = Peer::new(([127, 0, 0, 1], 0).into(), 0, Certificate::from_der(leaf).ok());

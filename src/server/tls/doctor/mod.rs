@@ -72,28 +72,22 @@ impl ServerFacts {
 #[derive(Clone, Debug)]
 pub(in crate::server) struct Diagnosis {
     pub(in crate::server) symptom: Symptom,
-    /// What happened, then what the client or the server has: sentences.
-    what: String,
+    /// What happened: the end of a sentence, without its full stop.
+    pub(in crate::server) what: String,
     /// What to do: a sentence without its full stop.
     advice: String,
+    /// What the client offers or presents, and what the server has: the same, or empty.
+    facts: String,
 }
 
 impl Diagnosis {
-    /// Creates a diagnosis. `what` continues a sentence; `advice` is one. `facts` are sentences, or empty.
     fn new(
         symptom: Symptom,
         what: impl fmt::Display,
         facts: impl fmt::Display,
         advice: impl fmt::Display,
     ) -> Self {
-        let facts = facts.to_string();
-        let facts = if facts.is_empty() { facts } else { format!(" {facts}.") };
-        Self { symptom, what: format!("{what}.{facts}"), advice: advice.to_string() }
-    }
-
-    /// Returns what happened and the facts, without the advice.
-    pub(in crate::server) fn what(&self) -> &str {
-        self.what.trim_end_matches('.')
+        Self { symptom, what: what.to_string(), advice: advice.to_string(), facts: facts.to_string() }
     }
 
     /// Returns the diagnosis of a handshake that the server aborts, because too many others are running.
@@ -109,7 +103,10 @@ impl Diagnosis {
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} (run_server --explain {})", self.what, self.advice, self.symptom.code())
+        let Self { symptom, what, advice, facts } = self;
+        write!(f, "{what}. {advice} (run_server --explain {}).", symptom.code())?;
+        // The longest part is the last one.
+        if facts.is_empty() { Ok(()) } else { write!(f, " {facts}.") }
     }
 }
 
