@@ -40,6 +40,7 @@ mod file_modes;
 mod gate;
 mod generated;
 mod groups;
+mod handshakes;
 mod harness;
 mod https;
 mod interop;

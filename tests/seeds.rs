@@ -16,6 +16,7 @@ use kmip_server::kmip::{KeyMaterial, KeyValue, Object};
 use kmip_server::ttlv::{Field, STORED, Tag, V1_2, Writer};
 
 use crate::corpus::{batches, dispatcher_on, message_of, objects, register, requests};
+use crate::handshakes::group_hellos;
 use crate::harness::{Authority, Folder, self_signed_version_1};
 use crate::legacy_tls::hellos;
 
@@ -40,7 +41,7 @@ fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ("fixture", fixture.collect()),
         ("corpus/request", light),
         ("corpus/ttlv", valid.clone()),
-        ("corpus/hello", hellos()),
+        ("corpus/hello", hellos().into_iter().chain(group_hellos()).collect()),
         ("corpus/http", posts(&spelled)),
         ("corpus/object", objects().iter().map(|object| stored(&object.object)).collect()),
         ("corpus/key", keys().into_iter().chain(certificates.iter().cloned()).collect()),

@@ -65,6 +65,7 @@ fn port() -> u16 {
             .key_path(&files.server_key)
             .tls_minimum_version(TlsVersion::V1_0)
             .handshake_timeout(Duration::from_secs(5))
+            .live_certificates(false)
             .port(0)
             .build();
         let server = Server::bind_with(&config, Arc::new(Nobody)).expect("the server starts");
