@@ -168,7 +168,9 @@ impl Authority {
     fn params(name: &str) -> CertificateParams {
         let mut params = named(&[name]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        // Tests use authorities as clients, too.
+        params.key_usages =
+            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params
     }
 

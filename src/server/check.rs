@@ -27,6 +27,8 @@ use crate::hardening;
 use crate::logging;
 use crate::policy;
 use crate::store::{self, Inspection, KeyEncryptionKey};
+use crate::x509;
+use crate::x509::path::may_issue;
 
 /// The remaining validity of a certificate below which the report warns about it.
 const EXPIRY_WARNING: Duration = expiry::DAY.saturating_mul(30);
@@ -224,10 +226,10 @@ impl Report {
         ));
         let mut issuers = 0;
         for certificate in trusted {
-            match Parsed::from_der(certificate) {
-                Ok(parsed) => issuers += usize::from(trust::may_issue(&parsed.tbs_certificate)),
-                Err(error) => self.warn(format!(
-                    "ca_path: a certificate in {} cannot be read and is left out: {error}; remove it",
+            match x509::parsed::Parsed::read(certificate) {
+                Some(parsed) => issuers += usize::from(may_issue(&parsed)),
+                None => self.warn(format!(
+                    "ca_path: a certificate in {} cannot be read and is left out; remove it",
                     path.display()
                 )),
             }

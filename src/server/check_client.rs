@@ -4,7 +4,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, UnixTime};
 
 use super::tls::{self, Symptom, certificates, examine, has_private_key};
@@ -99,16 +98,13 @@ fn judge(
     let trusted = certificates("ca_path", &config.ca_path)?;
     let of_server = certificates("certificate_path", &config.certificate_path).unwrap_or_default();
     let issuing = authority::load(config, &trusted, &of_server, None)?.keys();
-    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-    let unreadable =
-        |cause| tls::Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause };
-    let trust =
-        Trust::new(trusted, config.enable_tls_client_auth, algorithms, issuing).map_err(unreadable)?;
-    if let Err(error) = trust.verify(leaf, above, UnixTime::now()) {
-        let diagnosis = examine(&error, chain, &trust);
+    let unreadable = |_| tls::Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone() };
+    let trust = Trust::new(&trusted, config.enable_tls_client_auth, issuing).map_err(unreadable)?;
+    if let Err(refusal) = trust.verify(leaf, above, UnixTime::now()) {
+        let diagnosis = examine(&refusal);
         return Err(Refusal::Handshake { symptom: diagnosis.symptom, text: diagnosis.what });
     }
     let authenticator = authenticator(config)?;
-    let peer = Peer::new(([127, 0, 0, 1], 0).into(), 0, Certificate::from_der(leaf).ok());
+    let peer = Peer::new(([127, 0, 0, 1], 0).into(), 0, Certificate::from_der(leaf));
     authenticator.admit(&peer).and_then(|()| authenticator.identify(&peer, None)).map_err(Refusal::Identity)
 }

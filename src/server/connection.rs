@@ -153,7 +153,7 @@ fn run_session(
     let target = target.log_target();
     let (certificate, standing) = {
         let chain = stream.peer_certificates();
-        let certificate = chain.first().and_then(|der| Certificate::from_der(der).ok());
+        let certificate = chain.first().and_then(|der| Certificate::from_der(der));
         (certificate, Standing::of(&tls, &chain))
     };
     // The session keeps no configuration alive that has been replaced.

@@ -288,7 +288,7 @@ impl Sender {
             stream.conn.complete_io(&mut stream.sock)?;
         }
         let chain = stream.conn.peer_certificates().unwrap_or_default();
-        let certificate = chain.first().and_then(|der| Certificate::from_der(der).ok());
+        let certificate = chain.first().and_then(|der| Certificate::from_der(der));
         let standing = Standing::of(&config, chain);
         let peer = Peer::new(address, 0, certificate);
         Ok(Connection { stream, peer, standing, capabilities: self.capabilities.clone() })

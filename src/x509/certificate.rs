@@ -10,9 +10,10 @@ use x509_cert::der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::RdnSequence;
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
-use x509_cert::time::{Time, Validity};
 
-use super::oid;
+use super::der::Elements;
+use super::parsed::attributes;
+use super::{der, oid, time};
 use crate::encoding::http_date;
 use crate::excerpt::Excerpt;
 use crate::kmip::enums::{CryptographicAlgorithm, DigitalSignatureAlgorithm};
@@ -275,17 +276,11 @@ impl Certificate {
 impl DistinguishedName {
     fn read(der: &[u8]) -> Option<Self> {
         sequence(der)?;
-        let names = RdnSequence::from_der(der).unwrap_or_default();
-        let attributes = names
-            .0
-            .iter()
-            .flat_map(|part| part.0.iter())
-            .filter_map(|attribute| {
-                let name = find(NAME_ATTRIBUTES, attribute.oid)?;
-                Some((name, text(attribute.value.tag(), attribute.value.value())?))
-            })
-            .collect();
-        Some(Self { der: der.to_vec(), attributes })
+        let attributes = attributes(der).unwrap_or_default().into_iter().filter_map(|attribute| {
+            let id = ObjectIdentifier::from_bytes(attribute.id).ok()?;
+            Some((find(NAME_ATTRIBUTES, id)?, attribute.text()?))
+        });
+        Some(Self { attributes: attributes.collect(), der: der.to_vec() })
     }
 }
 
@@ -299,31 +294,15 @@ pub fn expiry(der: &[u8]) -> Option<Duration> {
     for _ in ["serial number", "signature algorithm", "issuer"] {
         body.tlv_bytes().ok()?;
     }
-    Some(body.decode::<Validity>().ok()?.not_after.to_unix_duration())
+    let (_, to) = validity(body.tlv_bytes().ok()?)?;
+    Some(Duration::from_secs(u64::try_from(to.0).unwrap_or_default()))
 }
 
 /// Returns notBefore and notAfter (RFC 5280 §4.1.2.5).
 fn validity(der: &[u8]) -> Option<(DateTime, DateTime)> {
-    let validity = Validity::from_der(der).ok()?;
-    let date = |time: Time| i64::try_from(time.to_unix_duration().as_secs()).ok().map(DateTime);
-    Some((date(validity.not_before)?, date(validity.not_after)?))
-}
-
-/// Decodes a DirectoryString or IA5String (RFC 5280 §4.1.2.4). TeletexString is decoded as ISO 8859-1, as is common.
-fn text(tag: Tag, bytes: &[u8]) -> Option<String> {
-    match tag {
-        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::VisibleString => {
-            std::str::from_utf8(bytes).ok().map(str::to_owned)
-        }
-        Tag::TeletexString => Some(bytes.iter().copied().map(char::from).collect()),
-        Tag::BmpString => {
-            let units = bytes
-                .chunks_exact(2)
-                .map(|pair| pair.iter().fold(0u16, |unit, byte| unit << 8 | u16::from(*byte)));
-            bytes.len().is_multiple_of(2).then(|| char::decode_utf16(units).collect::<Result<_, _>>().ok())?
-        }
-        _ => None,
-    }
+    let mut dates = Elements::within(der::tag::SEQUENCE, der)?;
+    let (from, to) = (time::date(dates.read()?)?, time::date(dates.read()?)?);
+    dates.is_empty().then_some((from, to))
 }
 
 /// Returns the algorithm and the key length in bits of a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).

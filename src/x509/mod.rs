@@ -5,8 +5,15 @@
 
 pub mod certificate;
 pub mod chain;
+mod der;
 pub mod issuer;
+mod name;
+pub mod parsed;
+pub mod path;
+pub mod pem;
 pub mod signature;
+mod time;
+pub mod trusted;
 
 pub use certificate::{Certificate, DistinguishedName, NameAttribute};
 

@@ -18,7 +18,8 @@ use crate::secret::Secret;
 
 pub use curve::Curve;
 pub use key::{PrivateKey, PublicKey};
-pub(super) use sign::{sign, verify};
+pub(super) use sign::sign;
+pub(crate) use sign::verify;
 
 use curve::with_curve;
 

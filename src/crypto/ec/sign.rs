@@ -47,7 +47,7 @@ pub(in crate::crypto) fn sign(
 }
 
 /// Whether the signature is valid. A malformed signature is not.
-pub(in crate::crypto) fn verify(
+pub(crate) fn verify(
     key: &PublicKey,
     hash: Option<Hash>,
     message: SignatureInput<'_>,

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 
-use rustls::pki_types::CertificateDer;
 use rustls::{Error, InvalidMessage, PeerIncompatible};
 
 use super::hello::ClientHello;
@@ -11,6 +10,7 @@ use super::opening::Opening;
 #[cfg(feature = "legacy-tls")]
 use super::openssl_errors::Reasons;
 use super::wire::Wire;
+use crate::x509::path::Refusal;
 
 /// A failed handshake.
 #[derive(Debug)]
@@ -28,8 +28,6 @@ pub(in crate::server) struct Evidence {
     pub(super) opening: Opening,
     /// Whether the server has answered.
     pub(super) has_answered: bool,
-    /// The certificates that the client sent, if the server refused them; its own one first.
-    pub(super) certificates: Vec<CertificateDer<'static>>,
 }
 
 impl Failure {
@@ -39,7 +37,6 @@ impl Failure {
             hello: wire.client_hello(),
             opening: Opening::of(wire.first_bytes()),
             has_answered: wire.has_answered(),
-            certificates: Vec::new(),
         };
         Self { cause, evidence: Box::new(evidence) }
     }
@@ -79,7 +76,9 @@ pub(in crate::server) enum Cause {
     NoCommonVersion,
     /// Client and server have no cipher suite and key exchange in common.
     NoCommonSuite,
-    /// Another error of TLS, or a certificate that is not trusted.
+    /// The client's certificate is not trusted.
+    Certificate(Box<Refusal>),
+    /// Another error of TLS.
     Tls(Error),
     /// Another error of OpenSSL.
     #[cfg(feature = "legacy-tls")]
@@ -101,6 +100,12 @@ impl Cause {
                         | Error::InvalidMessage(InvalidMessage::InvalidServerName)
                 )
         )
+    }
+}
+
+impl From<Box<Refusal>> for Cause {
+    fn from(refusal: Box<Refusal>) -> Self {
+        Self::Certificate(refusal)
     }
 }
 
@@ -158,6 +163,7 @@ impl fmt::Display for Cause {
             Self::NotTls => f.write_str("the client sent bytes that are not TLS"),
             Self::NoCommonVersion => f.write_str("client and server have no TLS version in common"),
             Self::NoCommonSuite => f.write_str("client and server have no cipher suite in common"),
+            Self::Certificate(refusal) => write!(f, "the client is not trusted: {refusal}"),
             Self::Tls(error) => write!(f, "TLS failed: {error}"),
             #[cfg(feature = "legacy-tls")]
             Self::OpenSsl(reasons) => write!(f, "TLS failed: {reasons} (OpenSSL)"),

@@ -50,8 +50,6 @@ pub enum Error {
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// The reason.
-        cause: x509_cert::der::Error,
     },
     /// A file contains no usable private key.
     NoKey {
@@ -92,8 +90,8 @@ impl fmt::Display for Error {
             Self::NoCertificate { setting, path } => {
                 write!(f, "{setting}: {} holds no PEM certificate", path.display())
             }
-            Self::BadCertificate { setting, path, cause } => {
-                write!(f, "{setting}: {} holds a broken certificate: {cause}", path.display())
+            Self::BadCertificate { setting, path } => {
+                write!(f, "{setting}: {} holds a broken certificate", path.display())
             }
             Self::NoKey { path, encrypted: true, .. } => {
                 write!(f, "key_path: the private key in {} is encrypted; decrypt it first", path.display())
@@ -151,7 +149,7 @@ impl Identity {
     ) -> Result<Self, Error> {
         let path = &config.certificate_path;
         let leaf = chain.first().ok_or_else(|| no_certificate("certificate_path", path))?;
-        let bad = |cause| Error::BadCertificate { setting: "certificate_path", path: path.clone(), cause };
+        let bad = |_| Error::BadCertificate { setting: "certificate_path", path: path.clone() };
         let leaf = x509_cert::Certificate::from_der(leaf).map_err(bad)?.tbs_certificate;
         let key_path = config.key_path.as_ref().unwrap_or(path);
         let key = private_key(key_path, config.key_path.is_some())?;
@@ -241,7 +239,7 @@ fn belongs(key: &dyn SigningKey, public: &[u8]) -> bool {
 /// # Errors
 /// Returns [`Error`] if the file cannot be read or contains no private key.
 pub(in crate::server) fn has_private_key(leaf: &CertificateDer<'_>, path: &Path) -> Result<bool, Error> {
-    let bad = |cause| Error::BadCertificate { setting: "check-client", path: path.to_owned(), cause };
+    let bad = |_| Error::BadCertificate { setting: "check-client", path: path.to_owned() };
     let info = x509_cert::Certificate::from_der(leaf).map_err(bad)?.tbs_certificate.subject_public_key_info;
     let key = private_key(path, true)?;
     #[cfg(feature = "legacy-tls")]

@@ -119,11 +119,7 @@ pub(super) fn accept<'a>(
         // They come from the original handshake, and may have expired since.
         Ok(()) if stream.is_resumed() => match config.verify(stream.certificates()) {
             Ok(()) => Ok(Accepted::Rustls(Box::new(stream))),
-            Err(error) => {
-                let mut failure = Failure::from(error);
-                failure.evidence.certificates = stream.certificates().to_vec();
-                Err(failure)
-            }
+            Err(refusal) => Err(refusal.into()),
         },
         Ok(()) => Ok(Accepted::Rustls(Box::new(stream))),
         #[cfg(feature = "legacy-tls")]
@@ -180,11 +176,9 @@ impl TlsConfig {
         issuing: Arc<IssuingKeys>,
     ) -> Result<Self, Error> {
         let provider = aws_lc_rs::default_provider();
-        let algorithms = provider.signature_verification_algorithms;
-        let bad = |cause| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone(), cause };
+        let unreadable = |_| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone() };
         let expiries = trusted.iter().filter_map(|certificate| expiry(certificate)).collect();
-        let trust =
-            Trust::new(trusted.clone(), config.enable_tls_client_auth, algorithms, issuing).map_err(bad)?;
+        let trust = Trust::new(&trusted, config.enable_tls_client_auth, issuing).map_err(unreadable)?;
         let trust = Arc::new(trust);
         let selection = select(config, identity.key_type());
         let names = selection.rustls.iter().copied().map(standard_name);
@@ -244,7 +238,7 @@ impl TlsConfig {
 
     /// Explains a failed handshake.
     pub(in crate::server) fn diagnose(&self, failure: &Failure) -> Diagnosis {
-        doctor::diagnose(failure, &self.facts, &self.trust)
+        doctor::diagnose(failure, &self.facts)
     }
 
     /// Explains an error at the first read after the handshake, if it is the alert of a client that distrusts the

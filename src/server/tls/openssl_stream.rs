@@ -19,7 +19,7 @@ use openssl::x509::{X509, X509StoreContextRef, X509VerifyResult};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{AlertDescription, CertificateError, Error};
 
-use super::super::trust::Trust;
+use super::super::trust::{Trust, alert};
 use super::TlsStream;
 use super::failure::{Cause, Failure};
 use super::files::Identity;
@@ -27,6 +27,7 @@ use super::legacy_suites::openssl_name;
 use super::openssl_errors::Reasons;
 use super::wire::Wire;
 use crate::config::TlsVersion;
+use crate::x509::path::Refusal;
 
 /// The bytes that are encrypted at once: the largest TLS record.
 const CHUNK: usize = 16 * 1024;
@@ -97,14 +98,7 @@ fn context<'s>(
 pub(in crate::server) struct OpenSslStream<'a>(SslStream<Wire<'a>>);
 
 /// The decision of [`Trust`] on the client's certificates, made once in each handshake.
-type Decision = OnceLock<Result<(), Refusal>>;
-
-/// The refusal of a client's certificates.
-struct Refusal {
-    error: Error,
-    /// The certificates; the client's own one first.
-    chain: Vec<CertificateDer<'static>>,
-}
+type Decision = OnceLock<Result<(), Box<Refusal>>>;
 
 impl<'a> OpenSslStream<'a> {
     /// Completes the TLS handshake.
@@ -122,7 +116,7 @@ impl<'a> OpenSslStream<'a> {
                     context.set_error(X509VerifyResult::OK);
                     true
                 }
-                Err(refusal) => !refuses_now(&refusal.error, preverified, context),
+                Err(refusal) => !refuses_now(&alert(refusal), preverified, context),
             },
         );
         let mut failure = match tls.accept(wire) {
@@ -137,9 +131,8 @@ impl<'a> OpenSslStream<'a> {
                 Failure { cause: cause(stream.into_error()), ..failure }
             }
         };
-        if let Some(Err(Refusal { error, chain })) = decision.get() {
-            failure.cause = error.clone().into();
-            failure.evidence.certificates.clone_from(chain);
+        if let Some(Err(refusal)) = decision.get() {
+            failure.cause = refusal.clone().into();
         }
         Err(failure)
     }
@@ -147,31 +140,26 @@ impl<'a> OpenSslStream<'a> {
 
 /// Decides on the certificates that the client sent. OpenSSL, which has no trust anchors, asks first when it has put
 /// them in order, with all of them that are above the client's own.
-fn decide(trust: &Trust, context: &X509StoreContextRef) -> Result<(), Refusal> {
-    let refuse = |error, chain| Refusal { error, chain };
-    let encoding = |_| refuse(Error::InvalidCertificate(CertificateError::BadEncoding), Vec::new());
+fn decide(trust: &Trust, context: &X509StoreContextRef) -> Result<(), Box<Refusal>> {
     let chain = context.chain().into_iter().flatten();
-    let chain: Result<Vec<_>, _> = chain.map(|it| it.to_der().map(CertificateDer::from)).collect();
-    let chain = chain.map_err(encoding)?;
-    let Some((leaf, above)) = chain.split_first() else {
-        return Err(refuse(Error::NoCertificatesPresented, Vec::new()));
-    };
-    trust.verify(leaf, above, UnixTime::now()).map_err(|error| refuse(error, chain.clone()))
+    // A certificate that OpenSSL read, and cannot encode, is not one of a chain.
+    let chain: Vec<_> = chain.map(|it| CertificateDer::from(it.to_der().unwrap_or_default())).collect();
+    let none = CertificateDer::from_slice(&[]);
+    let (leaf, above) = chain.split_first().unwrap_or((&none, &[]));
+    trust.verify(leaf, above, UnixTime::now())
 }
 
 /// Returns whether OpenSSL may end the handshake for `error` at this question. It asks about each of its own errors, and
 /// derives the alert from the one at which it is refused: the handshake continues until the error is the same as that of
 /// [`Trust`], at most until the last question, which is about the client's own certificate.
-fn refuses_now(error: &Error, preverified: bool, context: &mut X509StoreContextRef) -> bool {
+fn refuses_now(error: &CertificateError, preverified: bool, context: &mut X509StoreContextRef) -> bool {
     // The numbers of x509_vfy.h.
     let same: &[i32] = match error {
         // OpenSSL has no trust anchors, so that it cannot compare signatures with them.
-        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            &[2, 18, 19, 20, 21]
-        }
-        Error::InvalidCertificate(CertificateError::NotValidYet) => &[9],
-        Error::InvalidCertificate(CertificateError::Expired) => &[10],
-        Error::InvalidCertificate(CertificateError::InvalidPurpose) => &[26],
+        CertificateError::UnknownIssuer => &[2, 18, 19, 20, 21],
+        CertificateError::NotValidYet => &[9],
+        CertificateError::Expired => &[10],
+        CertificateError::InvalidPurpose => &[26],
         _ => &[],
     };
     if !preverified {

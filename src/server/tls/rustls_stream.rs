@@ -7,7 +7,7 @@ use std::time::Instant;
 use rustls::pki_types::CertificateDer;
 use rustls::{Error, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 
-use super::super::trust::take_refused;
+use super::super::trust::take_refusal;
 use super::TlsStream;
 use super::failure::{Cause, Failure};
 use super::hello::{ClientHello, suite_name};
@@ -58,7 +58,6 @@ impl<'a> RustlsStream<'a> {
     /// Returns the failure of the handshake, after its alert has been sent.
     pub(super) fn fail(mut self, cause: Cause) -> Failure {
         let mut failure = Failure::on(&self.wire, cause);
-        failure.evidence.certificates = take_refused();
         let newest = failure.evidence.hello.as_ref().and_then(ClientHello::newest_version);
         // The first error is the one to report, whether or not its alert reaches the client.
         match &failure.cause {
@@ -72,6 +71,9 @@ impl<'a> RustlsStream<'a> {
                 drop(self.wire.write_all(&HANDSHAKE_FAILURE_ALERT));
             }
             _ => drop(self.flush_records()),
+        }
+        if let Some(refusal) = take_refusal() {
+            failure.cause = refusal.into();
         }
         failure
     }

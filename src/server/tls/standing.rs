@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use rustls::Error;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::{CertificateError, Error};
 
-use super::{CurrentTls, TlsConfig};
+use super::{Cause, CurrentTls, TlsConfig};
 use crate::x509::certificate::expiry;
+use crate::x509::path::Rule;
 
 /// The last verification of the certificates of one client.
 ///
@@ -51,9 +52,9 @@ impl TlsConfig {
     ///
     /// # Errors
     /// Returns the reason for which the certificates are refused.
-    pub(super) fn verify(&self, chain: &[CertificateDer<'_>]) -> Result<(), Error> {
+    pub(super) fn verify(&self, chain: &[CertificateDer<'_>]) -> Result<(), Cause> {
         let (leaf, above) = chain.split_first().ok_or(Error::NoCertificatesPresented)?;
-        self.trust.verify(leaf, above, UnixTime::now())
+        Ok(self.trust.verify(leaf, above, UnixTime::now())?)
     }
 
     /// Returns the first time after `now` at which a certificate of `chain` or of `ca_path` expires. A certificate that
@@ -66,15 +67,16 @@ impl TlsConfig {
 }
 
 /// Returns why certificates that were accepted before are refused.
-fn reason(error: &Error) -> String {
-    match error {
-        Error::InvalidCertificate(CertificateError::Expired) => {
-            "it, or a certificate above it, has expired".to_owned()
-        }
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "no valid certificate of ca_path vouches for it any more".to_owned()
-        }
-        error => error.to_string(),
+fn reason(cause: &Cause) -> String {
+    match cause {
+        Cause::Certificate(refusal) => match &refusal.rule {
+            Rule::NotExpired => "it, or a certificate above it, has expired".to_owned(),
+            Rule::KnownIssuer | Rule::SignedByIssuer { .. } => {
+                "no valid certificate of ca_path vouches for it any more".to_owned()
+            }
+            _ => refusal.to_string(),
+        },
+        cause => cause.to_string(),
     }
 }
 

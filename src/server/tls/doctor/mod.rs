@@ -18,7 +18,6 @@ use super::opening::Opening;
 use super::suites::{KeyType, Selection};
 use crate::config::{AuthSuite, Config, TlsVersion};
 use crate::excerpt::Excerpt;
-use crate::server::trust::Trust;
 use crate::x509;
 pub(in crate::server) use certificates::examine;
 pub use symptom::Symptom;
@@ -111,7 +110,7 @@ impl fmt::Display for Diagnosis {
 }
 
 /// Diagnoses a failed handshake.
-pub(super) fn diagnose(failure: &Failure, server: &ServerFacts, trust: &Trust) -> Diagnosis {
+pub(super) fn diagnose(failure: &Failure, server: &ServerFacts) -> Diagnosis {
     if failure.evidence.opening.is_foreign() {
         return foreign(&failure.evidence.opening);
     }
@@ -135,7 +134,8 @@ pub(super) fn diagnose(failure: &Failure, server: &ServerFacts, trust: &Trust) -
         ),
         Cause::NotTls => foreign(&failure.evidence.opening),
         Cause::NoCommonVersion | Cause::NoCommonSuite => negotiation::diagnose(failure, server),
-        Cause::Tls(error) => tls_error(error, failure, server, trust),
+        Cause::Certificate(refusal) => examine(refusal),
+        Cause::Tls(error) => tls_error(error, failure, server),
         #[cfg(feature = "legacy-tls")]
         Cause::OpenSsl(reasons) => other(&reasons.to_string(), failure),
     }
@@ -187,7 +187,7 @@ fn closed(failure: &Failure, server: &ServerFacts) -> Diagnosis {
     }
 }
 
-fn tls_error(error: &Error, failure: &Failure, server: &ServerFacts, trust: &Trust) -> Diagnosis {
+fn tls_error(error: &Error, failure: &Failure, server: &ServerFacts) -> Diagnosis {
     match error {
         Error::NoCertificatesPresented | Error::AlertReceived(AlertDescription::NoCertificate) => {
             Diagnosis::new(
@@ -197,7 +197,6 @@ fn tls_error(error: &Error, failure: &Failure, server: &ServerFacts, trust: &Tru
                 "Configure a client certificate and its private key in the client",
             )
         }
-        Error::InvalidCertificate(_) => examine(error, &failure.evidence.certificates, trust),
         Error::AlertReceived(AlertDescription::CloseNotify | AlertDescription::UserCanceled) => {
             closed(failure, server)
         }
