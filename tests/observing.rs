@@ -1,6 +1,7 @@
 //! Monitoring: the log of connections, and the status of the server.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpStream;
 
 use kmip_server::kmip::enums::{InteropFunction, Operation};
@@ -15,22 +16,31 @@ fn connections_without_a_session_are_summed_up_in_the_log() {
     const CONNECTIONS: usize = 300;
     let pki = Pki::new();
     let mut server = Running::start(pki.options());
-    for _ in 0..CONNECTIONS {
-        drop(TcpStream::connect(("127.0.0.1", server.port)).unwrap());
-    }
-    let count = |log: &str| {
-        let more = |line: &str| -> Option<usize> {
-            let message = line.split(" - INFO - ").nth(1)?;
-            message
-                .strip_suffix(" more connections ended without a session in the last second.")?
-                .parse()
-                .ok()
-        };
-        (log.matches("No session with").count(), log.lines().filter_map(more).sum::<usize>())
+    // Returns the numbers of connections with a line of their own, and of those that other lines sum up.
+    let count = |log: &str, level: &str, end: &str| {
+        let more = |line: &str| line.strip_suffix(end)?.rsplit(' ').next()?.parse::<usize>().ok();
+        let lines: Vec<_> =
+            log.lines().filter_map(|line| line.split(&format!(" - {level} - ")).nth(1)).collect();
+        let single = lines.iter().filter(|line| line.starts_with("No session with")).count();
+        (single, lines.into_iter().filter_map(more).sum::<usize>())
     };
-    let (single, more) =
-        within(|| Some(count(&pki.log())).filter(|(single, more)| single + more == CONNECTIONS));
-    assert!(single <= 50, "{single} single lines and {more} others");
+    for (bytes, level, end) in [
+        (&b""[..], "INFO", " more connections ended without a session in the last second."),
+        (
+            b"GET / HTTP/1.0\r\n\r\n",
+            "WARNING",
+            " more connections failed in the TLS handshake in the last second.",
+        ),
+    ] {
+        for _ in 0..CONNECTIONS {
+            let mut client = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+            client.write_all(bytes).unwrap();
+        }
+        let (single, more) = within(|| {
+            Some(count(&pki.log(), level, end)).filter(|(single, more)| single + more == CONNECTIONS)
+        });
+        assert!(single <= 50, "{level}: {single} single lines and {more} others");
+    }
     server.signal("TERM");
     assert_eq!(server.wait(), Some(0));
 }
