@@ -194,13 +194,32 @@ fn each_failed_handshake_is_a_line_in_the_words_of_the_page() {
     }
     let pki = Pki::new();
     let expired = |params: &mut CertificateParams| params.not_after = date_time_ymd(2001, 1, 1);
-    let old = Authority::with("Old CA", expired);
-    pki.folder.write("ca.pem", [pki.ca.pem(), old.pem()].concat());
+    let unusable = [
+        ("issuer-expired", "Renew that CA certificate", Authority::with("Old CA", expired)),
+        (
+            "not-yet-valid",
+            "which issued the client certificate, is not valid yet",
+            Authority::with("Early CA", |params| {
+                params.not_before = date_time_ymd(4000, 1, 1);
+                params.not_after = date_time_ymd(4001, 1, 1);
+            }),
+        ),
+        (
+            "not-for-clients",
+            "lacks client authentication",
+            Authority::with("Server CA", |params| {
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            }),
+        ),
+    ];
+    let authorities: String = unusable.iter().map(|(_, _, authority)| authority.pem()).collect();
+    pki.folder.write("ca.pem", pki.ca.pem() + &authorities);
     let mut it = Patient::new(pki, "");
     let slow = TcpStream::connect(("127.0.0.1", it.port())).unwrap();
     other_protocols(&mut it);
     negotiation(&mut it);
-    client_certificates(&mut it, &old);
+    client_certificates(&mut it);
+    unusable_authorities(&mut it, &unusable);
     server_certificate(&mut it);
     identities(&mut it);
     removed_ca(&mut it);
@@ -309,7 +328,7 @@ fn negotiation(it: &mut Patient) {
     }
 }
 
-fn client_certificates(it: &mut Patient, old: &Authority) {
+fn client_certificates(it: &mut Patient) {
     let port = it.port();
     for (stack, alert) in [(&["-tls1_3"][..], 116), (&["-tls1_2"], 40), (&["-tls1_2", "-cipher", CBC], 40)] {
         let output = s_client(port, stack);
@@ -355,12 +374,6 @@ fn client_certificates(it: &mut Patient, old: &Authority) {
         it.expect("not-yet-valid", &with(&["4000"]));
         assert!(output.contains(&format!("SSL alert number {alert}")), "{stack:?}: {output}");
     }
-    let options = it.options(&old.client("John Doe"));
-    let options: Vec<_> = options.iter().map(String::as_str).collect();
-    for stack in [&[][..], &["-tls1_2", "-cipher", CBC]] {
-        it.s_client(&[stack, &options].concat());
-        it.expect("issuer-expired", &with(&["\"CN=Old CA\" in ca_path", "Renew that CA certificate"]));
-    }
     let critical = it.pki.ca.issue(&["John Doe"], |params| {
         usage(params);
         let mut extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, 1], vec![5, 0]);
@@ -371,6 +384,18 @@ fn client_certificates(it: &mut Patient, old: &Authority) {
     let options: Vec<_> = options.iter().map(String::as_str).collect();
     it.s_client(&options);
     it.expect("certificate-refused", &john);
+}
+
+/// Authorities in ca_path that may not let in a client, each with its code and a part of the line.
+fn unusable_authorities(it: &mut Patient, authorities: &[(&'static str, &str, Authority)]) {
+    for (code, words, authority) in authorities {
+        let options = it.options(&authority.client("John Doe"));
+        let options: Vec<_> = options.iter().map(String::as_str).collect();
+        for stack in [&[][..], &["-tls1_2", "-cipher", CBC]] {
+            it.s_client(&[stack, &options].concat());
+            it.expect(code, &[words, " CA\" in ca_path", "subject \"CN=John Doe\""]);
+        }
+    }
 }
 
 fn server_certificate(it: &mut Patient) {

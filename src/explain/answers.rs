@@ -60,11 +60,11 @@ explanations! {
         EXPIRED "expired", "the client certificate has expired",
             "The client certificate, or an intermediate CA certificate in its path, has expired",
             "Renew it; correct the clock of the server's machine if it is wrong";
-        NOT_YET_VALID "not-yet-valid", "the client certificate is not valid yet",
-            "The validity of the client certificate begins in the future",
+        NOT_YET_VALID "not-yet-valid", "… is not valid yet",
+            "The validity of the client certificate, or of a CA certificate in its path, begins in the future",
             "Correct the clock of the server's machine or of the CA, or wait";
-        NOT_FOR_CLIENTS "not-for-clients", "the extended key usage of the client certificate lacks client authentication",
-            "The certificate is for another purpose, for example for servers",
+        NOT_FOR_CLIENTS "not-for-clients", "the extended key usage of … lacks client authentication",
+            "The client certificate, or a CA certificate in its path, is for another purpose, for example for servers",
             "Use a certificate for TLS clients, or set enable_tls_client_auth=False";
         NO_LONGER_ACCEPTED "no-longer-accepted", "the client certificate was accepted when the connection began, but …",
             "During the connection, the certificate or one above it expired, or ca_path changed; the connection ended",
