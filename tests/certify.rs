@@ -475,3 +475,48 @@ fn a_certificate_of_the_servers_own_authority_authenticates_no_client() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("ca_path vouches for the authority CN=kmip-server Certify in"), "{error}");
 }
+
+#[test]
+fn a_replaced_authority_signs_and_the_earlier_one_still_authenticates_no_client() {
+    let pki = Pki::new();
+    let between = pki.ca.intermediate("Between");
+    let [old, new] = ["Old", "New"].map(|name| between.intermediate(name));
+    let pem = |authority: &Authority| format!("{}{}", authority.pem(), authority.credential.key_pem());
+    let path = pki.folder.write("certify.pem", pem(&old)).display().to_string();
+    let settings = pki.settings(&format!("certify_ca_certificate={path}")).display().to_string();
+    let mut arguments = pki.options();
+    arguments.extend(["-f".to_owned(), settings]);
+    let server = Running::start(&arguments);
+    let mut john = Caller::new(pki.connect(server.port, &pki.client));
+    let made_by = |authority: &Authority, made: &Credential| {
+        let issuer = x509_cert::Certificate::from_der(&made.certificate).unwrap().tbs_certificate.issuer;
+        let authority = x509_cert::Certificate::from_der(&authority.credential.certificate).unwrap();
+        issuer == authority.tbs_certificate.subject
+    };
+    let by_old = certified(&mut john, "Jane Doe");
+    assert!(made_by(&old, &by_old));
+    pki.folder.write("certify.pem", pem(&new));
+    within(|| pki.log().contains("The certificates were read again and are in use").then_some(()));
+    let by_new = certified(&mut john, "Jane Doe");
+    assert!(made_by(&new, &by_new));
+    let above = |authority: &Authority| {
+        vec![authority.credential.certificate.clone(), between.credential.certificate.clone()]
+    };
+    for (authority, made) in [(&old, by_old), (&new, by_new)] {
+        let above = above(authority);
+        assert!(!is_served(&pki, server.port, made, &above.iter().collect::<Vec<_>>()));
+    }
+
+    // A CA file that vouches for the authority is refused as a whole.
+    let other = Authority::new("Other CA");
+    pki.folder.write("ca.pem", [pki.ca.pem(), between.pem(), other.pem()].concat());
+    within(|| pki.log().contains("ca_path vouches for the authority CN=New in").then_some(()));
+    assert!(!is_served(&pki, server.port, other.client("Jane"), &[]));
+    pki.folder.write("ca.pem", [pki.ca.pem(), other.pem()].concat());
+    let jane = other.client("Jane");
+    within(|| {
+        let copy = Credential::new(jane.certificate.clone(), KeyPair::from_pem(&jane.key_pem()).unwrap());
+        is_served(&pki, server.port, copy, &[]).then_some(())
+    });
+    assert!(is_served(&pki, server.port, pki.ca.client("Ann"), &[]));
+}
