@@ -32,7 +32,6 @@ WRAPPING = {
     },
 }
 LATER = (enums.KMIPVersion.KMIP_2_0,)
-EARLIER = tuple(version for version in enums.KMIPVersion if version not in LATER)
 
 
 @functools.lru_cache(maxsize=None)

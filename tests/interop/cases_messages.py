@@ -5,7 +5,7 @@ Leaves to cases_objects.py and cases_attributes.py what happens inside of one op
 
 import message as m
 import ttlv
-from case import ALL, FROM_1_1, V1, V2, case
+from case import FROM_1_1, V1, V2, case
 from cases_objects import NOBODY, registered
 from kmip.core import enums
 

@@ -2,6 +2,7 @@
 
     python compare.py --server target/debug/run_server [--only activate] [--versions 1.0,2.0]
     python compare.py --server target/debug/run_server --products whole [--only cipher/] [--sample 0.1]
+    python compare.py --server target/debug/run_server --products whole --theirs kept      (without PyKMIP's server)
     python compare.py --facts facts.md      (PyKMIP's server alone; writes what it answers)
 
 The cases are tables (cases_*.py) and products of tables (products_*.py). Compared are: that there is a reply, its
@@ -72,13 +73,14 @@ def cells_of(which, table):
     return product.subset(table) if which == "subset" else list(table.cells())
 
 
-def run(command, folder, tasks, write=print, lanes_beside=None, texts=False, keep=None):
-    """Compares; returns what was found. `keep` is a file for all results, which `judged` reads."""
+def run(command, folder, tasks, write=print, lanes_beside=None, texts=False, keep=None, theirs=None):
+    """Compares; returns what was found. `keep` is a file for all results, `theirs` one with PyKMIP's answers."""
     verdict = Verdict(write)
     pki = Pki(folder / "pki")
+    recorded = {(result.name, result.version): result.theirs for result in kept_results(theirs)} if theirs else None
     begun = time.monotonic()
     with open(keep or os.devnull, "wb") as kept:
-        for result in lanes.run(command, folder, pki, tasks, lanes_beside or os.cpu_count() or 1, texts):
+        for result in lanes.run(command, folder, pki, tasks, lanes_beside or os.cpu_count() or 1, texts, recorded):
             if keep:
                 pickle.dump(result, kept)
             verdict.judge(result)
@@ -94,11 +96,17 @@ def temporary_folder():
 def judged(paths):
     """Returns the verdict of the present reasons on the results that earlier runs kept."""
     verdict = Verdict()
+    for result in kept_results(paths):
+        verdict.judge(result)
+    return verdict
+
+
+def kept_results(paths):
+    """Yields the results in files that `--keep` wrote."""
     for path in paths:
         with open(path, "rb") as kept:
             while kept.peek(1):
-                verdict.judge(pickle.load(kept))
-    return verdict
+                yield pickle.load(kept)
 
 
 class Verdict:
@@ -113,7 +121,7 @@ class Verdict:
     def judge(self, result):
         """Adds one case or cell in one version."""
         if result.product:
-            wrong = self.rules.problems(result)
+            wrong = [*self.rules.problems(result), *result.faults]
         else:
             wrong = self.reasons.problems(result.name, result.version, sorted(result.found), result.ours)
         self.counts["items"] += result.items
@@ -203,6 +211,7 @@ def main():
     parser.add_argument("--products", choices=("subset", "whole"), help="run cells of the products instead of the cases")
     parser.add_argument("--sample", type=float, help="run this share of the cells")
     parser.add_argument("--keep", help="write all results to this file")
+    parser.add_argument("--theirs", nargs="+", help="take PyKMIP's answers from these files, which --keep wrote for the same tables")
     parser.add_argument("--judge", nargs="+", help="judge the results in these files instead of running anything")
     parser.add_argument("--lanes", type=int, help="pairs of servers side by side (as many as processors)")
     options = parser.parse_args()
@@ -228,7 +237,7 @@ def main():
             tasks = product_tasks(options.products, options.only, options.sample)
         else:
             tasks = case_tasks(options.only, versions)
-        verdict = run(command, folder, tasks, lanes_beside=options.lanes, texts=options.texts, keep=options.keep)
+        verdict = run(command, folder, tasks, lanes_beside=options.lanes, texts=options.texts, keep=options.keep, theirs=options.theirs)
     return finish(verdict, options, complete)
 
 

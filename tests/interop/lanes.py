@@ -4,6 +4,7 @@ A process compares what its two servers answer and hands on what differs. Leaves
 """
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import queue
 import time
@@ -11,7 +12,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
-from replies import differences, items_of
+from replies import differences, faults, items_of
 from server import reference_command
 from sides import empty, start_side
 
@@ -36,11 +37,15 @@ class Result:
     product: Any
     # {place: (PyKMIP's, ours)} for what differs.
     found: Mapping[str, tuple]
-    # All replies if any differ.
     theirs: Sequence[dict]
     ours: Sequence[dict]
-    # Batch items that both answered.
-    items: int
+    # What is malformed in our replies that differ.
+    faults: Sequence[str] = ()
+
+    @property
+    def items(self):
+        """The number of batch items that PyKMIP's server answered."""
+        return sum(len(items_of(reply)) for reply in self.theirs)
 
 
 @dataclass
@@ -50,10 +55,10 @@ class CaseTask:
     case: Any
     version: tuple
 
-    def results(self, sides, both, texts):
-        theirs, ours = replies(self.case, self.version, sides, both)
+    def results(self, servers, texts):
+        theirs, ours = servers.replies(self.case, self.version, [self.case.name])
         found = differences(self.case.steps, theirs, ours, texts and self.case.text)
-        return [result(self.case.name, self.case.about, self.version, None, found, theirs, ours)]
+        return [Result(self.case.name, self.case.about, self.version, None, found, theirs, ours)]
 
 
 @dataclass
@@ -62,31 +67,58 @@ class UnitTask:
 
     unit: Any
 
-    def results(self, sides, both, texts):
+    def results(self, servers, texts):
         case, parts = self.unit.case()
         product, version = self.unit.product.name, self.unit.version
-        theirs, ours = replies(case, version, sides, both)
+        theirs, ours = servers.replies(case, version, [name for name, _, _ in parts])
         for name, begin, end in parts:
-            span = slice(begin, end)
-            found = differences(case.steps[span], theirs[span], ours[span])
-            yield result(name, name, version, product, found, theirs[span], ours[span])
+            steps, first, second = case.steps[begin:end], theirs[begin:end], ours[begin:end]
+            found = differences(steps, first, second)
+            yield Result(name, name, version, product, found, first, second, faults(steps, version, first, second))
 
 
-def result(name, about, version, product, found, theirs, ours):
-    items = sum(len(items_of(reply)) for reply in theirs)
-    return Result(name, about, version, product, found, theirs if found else (), ours if found else (), items)
+class Servers:
+    """The servers of one process: PyKMIP's, or its `recorded` answers as {(name, version): replies}, and ours."""
 
+    def __init__(self, command, folder, pki, recorded):
+        self._recorded, self._sides = recorded, []
+        try:
+            if recorded is None:
+                self._sides.append(start_side("PyKMIP", reference_command(), folder / "PyKMIP", pki))
+            self._sides.append(start_side("ours", command, folder / "ours", pki))
+        except BaseException:
+            self.close()
+            raise
+        self._both = concurrent.futures.ThreadPoolExecutor(len(self._sides))
 
-def replies(case, version, sides, both):
-    """What either side answers. A case about order within a second is run again where it took longer than one."""
-    for _ in range(ALIGNED_TRIES if case.aligned else 1):
-        if case.aligned:
-            wait_for_a_fresh_second()
-        begun = int(time.time())
-        theirs, ours = both.map(lambda side: side.run(case, version), sides)
-        if int(time.time()) == begun:
-            break
-    return theirs, ours
+    def replies(self, case, version, names):
+        """What either side answers to a case; `names` are those of the case or of its cells.
+
+        A case about order within a second is run again if it took longer than one.
+        """
+        for _ in range(ALIGNED_TRIES if case.aligned else 1):
+            if case.aligned:
+                wait_for_a_fresh_second()
+            begun = int(time.time())
+            answers = list(self._both.map(lambda side: side.run(case, version), self._sides))
+            if int(time.time()) == begun:
+                break
+        if self._recorded is not None:
+            missing = [name for name in names if (name, version) not in self._recorded]
+            if missing:
+                raise LookupError(f"the kept results have no answers of PyKMIP's server to {missing[0]}; run it again with --keep")
+            answers.insert(0, [reply for name in names for reply in self._recorded[name, version]])
+        return answers
+
+    def empty(self):
+        """Empties the database of PyKMIP's server."""
+        if self._recorded is None:
+            empty(self._sides[0].server.database)
+
+    def close(self):
+        for side in self._sides:
+            side.close()
+            side.server.kill()
 
 
 def wait_for_a_fresh_second():
@@ -96,13 +128,13 @@ def wait_for_a_fresh_second():
         time.sleep(1.01 - spent)
 
 
-def run(command, folder, pki, tasks, lanes, texts=False):
-    """Yields the results of all tasks, as they come."""
+def run(command, folder, pki, tasks, lanes, texts=False, recorded=None):
+    """Yields the results of all tasks, as they come. `recorded` replaces PyKMIP's server."""
     # A forked process has the tasks already: payloads are functions, which cannot be sent.
     processes = multiprocessing.get_context("fork")
     results, following = processes.Queue(), processes.Value("i", 0)
     running = [
-        processes.Process(target=lane, args=(command, folder / f"lane{number}", pki, tasks, following, results, texts))
+        processes.Process(target=lane, args=(command, folder / f"lane{number}", pki, tasks, following, results, texts, recorded))
         for number in range(lanes)
     ]
     for process in running:
@@ -132,26 +164,20 @@ def gathered(results, running):
         yield from found or ()
 
 
-def lane(command, folder, pki, tasks, following, results, texts):
+def lane(command, folder, pki, tasks, following, results, texts, recorded):
     """One process: takes the next task until none is left."""
-    sides, ran = [], 0
     try:
-        for name, start in (("PyKMIP", reference_command()), ("ours", command)):
-            sides.append(start_side(name, start, folder / name, pki))
-        with concurrent.futures.ThreadPoolExecutor(2) as both:
+        with contextlib.closing(Servers(command, folder, pki, recorded)) as servers:
+            ran = 0
             while True:
                 with following.get_lock():
                     at, following.value = following.value, following.value + 1
                 if at >= len(tasks):
                     break
-                results.put(list(tasks[at].results(sides, both, texts)))
+                results.put(list(tasks[at].results(servers, texts)))
                 ran += 1
                 if ran % EMPTIED_AFTER == 0:
-                    empty(sides[0].server.database)
+                    servers.empty()
         results.put(None)
     except Exception:
         results.put(traceback.format_exc())
-    finally:
-        for side in sides:
-            side.close()
-            side.server.kill()

@@ -6,8 +6,7 @@ import message as m
 import things
 import ttlv
 from case import ALL
-from cases_crypto import CBC, HASH, IV, METHOD, PAD, ALGORITHM, cipher, derive, mac, parameters, signed
-from cases_objects import NOBODY
+from cases_crypto import CBC, HASH, METHOD, PAD, ALGORITHM, cipher, derive, mac, parameters, signed
 from kmip.core import enums
 from product import Product
 
@@ -156,9 +155,9 @@ INDEPENDENT = (
     "create", "create-key-pair", "register", "query", "discover-versions", "hash", "rng-retrieve", "rng-seed", "log", "login", "logout",
     "delegated-login", "set-endpoint-role", "pkcs11", "interop", "reprovision", "poll", "cancel",
 )
-# The owner, another client, and another client under the policy `public`, which allows it everything.
-# What PyKMIP does not have changes nothing there.
+# The operations that PyKMIP does not have.
 ABSENT = tuple(STEPS)[tuple(STEPS).index("add-attribute") :]
+# The owner, another client, and another client under the policy `public`, which allows it everything.
 IDENTITIES = ("owner", "other", "permitted")
 
 

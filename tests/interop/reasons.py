@@ -27,7 +27,7 @@ CLASSES = {
     "lacks the operation": "PyKMIP does not have the operation",
     "addition": "PyKMIP refuses what this server supports",
     "envelope": "both refuse with the same reason; this server names the operation and the version of the request",
-    "security": "PyKMIP's answer would reveal or accept what its own documentation or the standard protects against",
+    "security": "PyKMIP's answer would reveal or accept what its own documentation or the standard protects against, or has no bound",
     "random": "the answer depends on random bytes",
 }
 MOST_REASONS = 60
@@ -76,6 +76,8 @@ class Reasons:
         """Returns complaints about the file itself."""
         wrong = [f"deviations.json names no case: {case}" for case, _ in self._covered if case not in cases]
         wrong += [f"deviations.json: {row['why']!r} has no class" for row in self.rows if row["class"] not in CLASSES]
+        rules = [rule for row in self.rows for rule in row.get("when", ())]
+        wrong += [f"deviations.json: {rule} covers any answer of ours; state \"ours\"" for rule in rules if "ours" not in rule]
         counted = [row for row in self.rows if row["class"] != "security"]
         if len(counted) > MOST_REASONS:
             wrong.append(f"deviations.json has {len(counted)} reasons; {MOST_REASONS} are allowed")

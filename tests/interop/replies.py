@@ -12,6 +12,12 @@ READ_BY_CLIENTS = "Could not locate object"
 # The cases use identifiers of this length for objects that do not exist; the servers do not come to them.
 LENGTH_OF_UNUSED = 8
 
+# The structures that only responses of the other dialect have: what 1.x lacks, and what 2.0 lacks.
+FOREIGN_TAGS = {
+    False: {"ATTRIBUTES", "ATTRIBUTE_REFERENCE"},
+    True: {"TEMPLATE_ATTRIBUTE", "ATTRIBUTE", "ATTRIBUTE_INDEX"},
+}
+
 
 def flat(steps):
     """The steps of a case with those inside of batches."""
@@ -142,6 +148,50 @@ def differences(steps_sent, theirs, ours, texts=False):
             if texts or (one["message"] or "").startswith(READ_BY_CLIENTS):
                 compare(f"{place}.message", one["message"], two["message"])
     return found
+
+
+def faults(steps_sent, version, theirs, ours):
+    """Returns what is malformed in our replies that differ from PyKMIP's, although the difference has a reason.
+
+    A reply has the version of its request, one item for each item of the request up to the first that fails, with its
+    operation and identifier, and the attributes in the form of that version.
+    """
+    found = []
+    for index, (step, reference, reply) in enumerate(zip(steps_sent, theirs, ours), 1):
+        if reply != reference:
+            found += [f"step {index}: {fault}" for fault in faults_of(step, "{}.{}".format(*version), reply)]
+    return found
+
+
+def faults_of(step, version, reply):
+    """Yields what is malformed in one reply."""
+    if reply["reply"] != "answer":
+        yield f"our server gives {reply['reply']}"
+        return
+    steps = getattr(step, "steps", None) or [step]
+    items = items_of(reply)
+    if reply["version"] != version:
+        yield f"our answer has the version {reply['version']}"
+    if not items or len(items) != reply["count"] or len(items) > len(steps):
+        yield f"our answer has {len(items)} items, the Batch Count {reply['count']}, the request {len(steps)} items"
+    for number, (each, item) in enumerate(zip(steps, items), 1):
+        identifier = bytes([number]).hex() if each is not step else None
+        if (item["operation"], item["id"]) != (each.operation.name, identifier):
+            yield f"our item {number} has the operation {item['operation']} and the identifier {item['id']}"
+        success = item["status"] == "SUCCESS"
+        if (item["reason"] is None) != success or (item["payload"] is not None and not success):
+            yield f"our item {number} has the status {item['status']}, the reason {item['reason']}, the payload {item['payload']}"
+        foreign = FOREIGN_TAGS[version >= "2.0"] & set(tags_of(item["payload"]))
+        if foreign:
+            yield f"our item {number} of {version} has {', '.join(sorted(foreign))}"
+
+
+def tags_of(payload):
+    """Yields the names of all tags in a reduced payload."""
+    for name, kind, value in payload or ():
+        yield name
+        if kind == ttlv.STRUCTURE:
+            yield from tags_of(value)
 
 
 def short(reply):

@@ -1,6 +1,6 @@
 """What the comparison accepts in the cells of products: rules of deviations.json, and pins in answers.json.
 
-A reason has rules under "when": patterns for the name of a cell with its version, PyKMIP's answer and ours. The first
+A reason has rules under "when": patterns for the name of a cell with its version, the operation, PyKMIP's answer and ours. The first
 reason with a fitting rule covers an item that differs, and what differs after it in the same cell. The pins show every
 later change: in the subset a digest for each cell, in all products the number of cells that a reason covers and one
 digest of our answers in all of them.
@@ -19,6 +19,7 @@ from replies import items_of
 SAME = "."
 SUCCESS, NO_ANSWER = "SUCCESS", "no answer"
 DIGITS = 6
+FIELDS = ("cell", "operation", "pykmip", "ours")
 
 
 def words(reply, item=0):
@@ -33,15 +34,21 @@ def words(reply, item=0):
     return f"bare {said}" if one["operation"] is None and one["id"] is None else said
 
 
+def operation_of(reply, item):
+    """Returns the operation of one item of a reply, or nothing."""
+    items = items_of(reply)
+    return (items[item]["operation"] or "") if len(items) > item else ""
+
+
 class Rules:
     """The rules of the reasons, and what a run found of the cells."""
 
     def __init__(self, rows, pins):
         self._rules = [
-            (row, rule, [re.compile(rule.get(field, ".*"), re.DOTALL) for field in ("cell", "pykmip", "ours")])
+            (row, rule, [re.compile(rule.get(field, ".*"), re.DOTALL) for field in FIELDS])
             for row in rows for rule in row.get("when", ())
         ]
-        self._used = []
+        self._used = collections.defaultdict(set)
         self._pins = pins
         self._found = collections.defaultdict(dict)
         self._items = collections.Counter()
@@ -54,9 +61,10 @@ class Rules:
             theirs, ours = words(result.theirs[step], item), words(result.ours[step], item)
             if consequence:
                 break
-            reason = self._reason(name, theirs, ours)
+            operation = operation_of(result.ours[step], item)
+            reason = self._reason(name, operation, theirs, ours)
             if reason is None:
-                return [f"step {step + 1}: PyKMIP {theirs}, ours {ours}: no rule covers it"]
+                return [f"step {step + 1}: {operation}: PyKMIP {theirs}, ours {ours}: no rule covers it"]
             reasons += [reason] if reason not in reasons else []
             # The objects are no longer in the same state, so what follows can differ.
             consequence = SUCCESS in (theirs, ours) or theirs == NO_ANSWER
@@ -64,10 +72,10 @@ class Rules:
         self._found[result.product][name] = (reasons, digest(result) if result.found else SAME)
         return []
 
-    def _reason(self, name, theirs, ours):
-        for row, rule, (cell, first, second) in self._rules:
-            if cell.fullmatch(name) and first.fullmatch(theirs) and second.fullmatch(ours):
-                self._used += [rule] if rule not in self._used else []
+    def _reason(self, *texts):
+        for number, (row, _, patterns) in enumerate(self._rules):
+            if all(pattern.fullmatch(text) for pattern, text in zip(patterns, texts)):
+                self._used[number].add(texts[-1])
                 return row
         return None
 
@@ -109,8 +117,14 @@ class Rules:
         """Returns complaints about cells whose pins changed: of the products if `whole`, else of the subset."""
         if not whole:
             return [*self._changed_cells()]
-        idle = [f"deviations.json: no cell differs by {rule}" for _, rule, _ in self._rules if rule not in self._used]
-        return [*self._changed_products(), *idle]
+        return [*self._changed_products(), *self._idle()]
+
+    def _idle(self):
+        """Yields complaints about rules, and about answers in a rule, that cover no cell."""
+        for number, (_, rule, _) in enumerate(self._rules):
+            for ours in rule.get("ours", ".*").split("|"):
+                if not any(re.fullmatch(ours, used) for used in self._used[number]):
+                    yield f"deviations.json: no cell differs by {rule} with our answer {ours}"
 
     def _changed_products(self):
         for product, found in self.product_pins().items():

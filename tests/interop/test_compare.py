@@ -1,14 +1,18 @@
 """The side-by-side comparison as one test: all cases, and the subset of the products. compare.py does the work."""
 
 import itertools
+import json
 import pathlib
 
 import cases
 import compare
+import message
 import product
 import products
 import pytest
 from lanes import Result
+from reasons import Reasons
+from replies import faults
 from rules import Rules
 
 STATEMENTS = pathlib.Path(__file__).parent.parent / "statements.txt"
@@ -52,7 +56,7 @@ def answer(reason, payload):
 def cell(found, payload="first"):
     """A cell in which this server grants what PyKMIP's refuses, or in which both agree."""
     theirs, ours = answer("INVALID_FIELD", None), answer(None, payload)
-    return Result("made/cell", "", (1, 2), "made", {"1.status": (0, 1)} if found else {}, [theirs], [ours], 1)
+    return Result("made/cell", "", (1, 2), "made", {"1.status": (0, 1)} if found else {}, [theirs], [ours])
 
 
 ROWS = [{"class": "addition", "why": "it is an addition", "when": [{"cell": "made/.*", "pykmip": "INVALID_FIELD", "ours": "SUCCESS"}]}]
@@ -78,3 +82,57 @@ def test_a_cell_that_answers_otherwise_than_pinned_fails_the_run(result, is_wron
 
 def test_a_difference_without_a_rule_fails_the_run():
     assert Rules([], pins()).problems(cell(True))
+
+
+def test_a_rule_states_which_answers_of_ours_it_covers(tmp_path):
+    for rule, complaints in (({"pykmip": "GENERAL_FAILURE"}, 1), ({"pykmip": "GENERAL_FAILURE", "ours": "SUCCESS"}, 0)):
+        file = tmp_path / "deviations.json"
+        file.write_text(json.dumps([{**ROWS[0], "when": [rule]}]))
+        assert len(Reasons(file).unknown(set())) == complaints
+
+
+def test_an_answer_in_a_rule_that_covers_no_cell_fails_the_whole_run():
+    for ours, complaints in (("SUCCESS", 0), ("SUCCESS|INVALID_FIELD", 1)):
+        rules = Rules([{**ROWS[0], "when": [{**ROWS[0]["when"][0], "ours": ours}]}], pins())
+        assert not rules.problems(cell(True))
+        assert len(rules.changed(True)) == complaints
+
+
+def test_a_rule_of_another_operation_does_not_cover_a_difference():
+    for operation, covered in (("GET", True), ("LOCATE", False)):
+        rows = [{**ROWS[0], "when": [{**ROWS[0]["when"][0], "operation": operation}]}]
+        assert bool(Rules(rows, pins()).problems(cell(True))) != covered
+
+
+@pytest.mark.parametrize("field, value, fault", [
+    (None, None, None),
+    ("version", "1.0", "has the version 1.0"),
+    ("count", 2, "the Batch Count 2"),
+    ("items", [], "has 0 items"),
+    ("operation", None, "the operation None"),
+    ("id", "01", "the identifier 01"),
+    ("reason", "INVALID_FIELD", "the reason INVALID_FIELD"),
+    ("payload", [["ATTRIBUTES", 1, []]], "has ATTRIBUTES"),
+])
+def test_a_malformed_answer_is_a_fault_although_a_rule_covers_the_difference(field, value, fault):
+    ours = answer(None, [["UNIQUE_IDENTIFIER", 7, "$a"]])
+    place = ours if field in ours else ours["items"][0]
+    if field is not None:
+        place[field] = value
+    found = faults([message.get("$a")], (1, 2), [answer("INVALID_FIELD", None)], [ours])
+    assert len(found) == (fault is not None) and all(fault in text for text in found)
+
+
+def test_a_missing_answer_is_a_fault():
+    assert faults([message.get("$a")], (1, 2), [answer("INVALID_FIELD", None)], [{"reply": "none"}])
+
+
+def test_kept_answers_replace_pykmips_server(command, tmp_path, monkeypatch):
+    tasks = compare.product_tasks("subset", only=["create/AES/128/SYMMETRIC_KEY"])
+    kept = tmp_path / "kept"
+    with compare.temporary_folder() as folder:
+        first = compare.run(command, pathlib.Path(folder), tasks, lanes_beside=1, keep=kept)
+    monkeypatch.setattr("lanes.reference_command", lambda: ["/no/such/server"])
+    with compare.temporary_folder() as folder:
+        second = compare.run(command, pathlib.Path(folder), tasks, lanes_beside=1, theirs=[kept])
+    assert first.counts == second.counts and first.counts["same"] and not second.bad
