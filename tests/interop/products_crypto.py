@@ -26,6 +26,8 @@ MODES, PADDINGS, HASHES = names(MODE, NONE), names(PAD, NONE), names(HASH, NONE)
 CIPHERS = {
     "AES": (128, 16), "TRIPLE_DES": (192, 8), "BLOWFISH": (128, 8), "CAMELLIA": (128, 16), "CAST5": (128, 8), "IDEA": (128, 8), "RC4": (128, 0),
 }
+# The same of the ciphers that PyKMIP does not know: the bytes are those of the IV.
+ADDED_CIPHERS = {"DES": (64, 8), "CHACHA20": (256, 16), "CHACHA20_POLY1305": (256, 12)}
 
 
 def member(kind, value):
@@ -38,9 +40,14 @@ def given(**values):
     return parameters(**{field: value for field, value in values.items() if value is not None})
 
 
+def size_of(algorithm):
+    """Returns the bits of a key and the bytes of a block or an IV."""
+    return CIPHERS.get(algorithm) or ADDED_CIPHERS.get(algorithm, (128, 16))
+
+
 def key_of(algorithm, size=None, *, save="a", more=()):
     """A step that registers a symmetric key of an algorithm."""
-    bits = size or CIPHERS.get(algorithm, (128, 0))[0]
+    bits = size or size_of(algorithm)[0]
     thing = things.symmetric_key(bytes(range(bits // 8)), algorithm, bits)
     return m.register("SYMMETRIC_KEY", thing, EVERY_USE, *more, save=save)
 
@@ -61,7 +68,7 @@ def ciphertext(algorithm, mode, padding, iv):
 
 
 def cipher_cell(operation, algorithm, mode, padding, key, data, iv, version):
-    block = CIPHERS.get(algorithm, (128, 16))[1]
+    block = size_of(algorithm)[1]
     initial = None if iv == NONE else IV[: block or 16]
     body = TEXT if data == "whole" else TEXT[:21]
     if data == "good":
@@ -166,7 +173,7 @@ def named_apart(step, *labels, payload_rule="same"):
 
 
 def derive_cipher_cell(algorithm, mode, padding, iv, version):
-    block = CIPHERS.get(algorithm, (128, 16))[1]
+    block = size_of(algorithm)[1]
     asked = given(mode=member(MODE, mode), padding=member(PAD, padding), algorithm=ALGORITHM[algorithm])
     extra = ([] if iv == NONE else [ttlv.data("INITIALIZATION_VECTOR", IV[: block or 16])]) + [EXTRAS["data"]]
     step = derive("$a", method=METHOD.ENCRYPT, given=asked, extra=extra, attributes=(m.length(128), EVERY_USE))
