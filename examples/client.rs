@@ -4,8 +4,7 @@
 //! server that `make run` started, PORT is 5696, and the files are in `target/run/pki`.
 
 use std::error::Error;
-use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -17,7 +16,8 @@ use kmip_server::kmip::enums::{
 use kmip_server::kmip::structures::{CryptographicParameters, Name, RevocationReason};
 use kmip_server::kmip::{Object, RequestHeader};
 use kmip_server::ttlv::{Field, Reader, Tag, V1_2, Value, Version, Writer};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// The protocol version of the client.
@@ -52,15 +52,13 @@ struct Client {
 impl Client {
     fn connect(port: u16, ca: &str, certificate: &str, key: &str) -> Result<Self, Box<dyn Error>> {
         let mut roots = RootCertStore::empty();
-        for root in rustls_pemfile::certs(&mut BufReader::new(File::open(ca)?)) {
+        for root in CertificateDer::pem_file_iter(ca)? {
             roots.add(root?)?;
         }
-        let chain =
-            rustls_pemfile::certs(&mut BufReader::new(File::open(certificate)?)).collect::<Result<_, _>>()?;
-        let key = rustls_pemfile::private_key(&mut BufReader::new(File::open(key)?))?;
-        let config = ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_client_auth_cert(chain, key.ok_or("there is no key in the file")?)?;
+        let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<_, _>>()?;
+        let key = PrivateKeyDer::from_pem_file(key)?;
+        let config =
+            ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key)?;
         let tls = ClientConnection::new(Arc::new(config), ServerName::try_from("127.0.0.1")?)?;
         Ok(Self { stream: StreamOwned::new(tls, TcpStream::connect(("127.0.0.1", port))?) })
     }

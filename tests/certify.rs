@@ -367,7 +367,7 @@ fn the_authority_of_the_settings_signs_unless_clients_are_trusted_by_it() {
     config.certify_ca_certificate = Some(pki.folder.write("certify.pem", own.pem()));
     assert!(refusal(&config).unwrap().contains("do not belong together"));
     config.certify_ca_key = None;
-    assert!(refusal(&config).unwrap().contains("holds no PEM private key"));
+    assert!(refusal(&config).unwrap().contains("holds no unencrypted private key"));
     config.certify_ca_key = Some(pki.folder.path("trusted.key"));
     config.certify_ca_certificate = None;
     assert!(refusal(&config).unwrap().contains("'certify_ca_certificate' is missing"));

@@ -161,7 +161,7 @@ fn the_servers_certificate_is_judged() {
     let (_, text) = check(&pki, "", &[]);
     assert!(text.contains("CN=localhost is not signed by the certificate behind it"), "{text}");
 
-    fails(&pki, "", &["-k", pki.folder.path("ca.pem").to_str().unwrap()], "holds no PEM private key");
+    fails(&pki, "", &["-k", pki.folder.path("ca.pem").to_str().unwrap()], "holds no private key");
     pki.folder.write("other.key", pki.client.key_pem());
     protect(&pki, "other.key");
     fails(
@@ -183,7 +183,7 @@ fn the_certificates_that_clients_are_trusted_by_are_judged() {
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     pki.folder.write("ca.pem", pki.ca.pem() + broken);
     let (passes, text) = check(&pki, "", &[]);
-    assert!(passes && text.contains("cannot be read and is left out"), "{text}");
+    assert!(passes && text.contains(", and is left out; replace it"), "{text}");
     pki.folder.write("ca.pem", broken);
     let (passes, text) = check(&pki, "", &[]);
     assert!(!passes && text.contains("holds a broken certificate"), "{text}");
@@ -352,7 +352,7 @@ fn settings_that_cannot_be_read_are_refused_as_by_a_start() {
     let output =
         Command::new(env!("CARGO_BIN_EXE_run_server")).args(["--check-settings", "-f", &settings]).output();
     assert!(output.unwrap().status.success());
-    fails(&pki, "", &[], "holds no PEM certificate");
+    fails(&pki, "", &[], "holds no certificate");
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn settings_and_certificates(it: &mut Failures) {
     it.start("log-unwritable", "", &["-l", "/proc/none/server.log"]);
 
     let pem = |label: &str, text: &str| format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n");
-    it.with_file("pem-unreadable", "ca.pem", &pem("CERTIFICATE", "%%%%"));
+    it.with_file("pem-unreadable", "server.key", &pem("PRIVATE KEY", "%%%%"));
     it.with_file("no-certificate", "server.pem", "nothing");
     it.with_file("bad-certificate", "server.pem", &pem("CERTIFICATE", "AAAA"));
     it.with_file("no-key", "server.key", "nothing");

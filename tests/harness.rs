@@ -111,7 +111,7 @@ impl Credential {
     }
 }
 
-fn pem(label: &'static str, bytes: &[u8]) -> String {
+pub(crate) fn pem(label: &'static str, bytes: &[u8]) -> String {
     encode_string(label, LineEnding::LF, bytes).unwrap()
 }
 

@@ -54,6 +54,11 @@ fn serves_each_documented_cipher_suite_and_whatever_connects_to_pykmip() {
 }
 
 #[test]
+fn decides_on_client_certificates_as_pykmip_does_or_for_a_listed_reason() {
+    assert!(passes("test_certificates.py"), "what differs stands above");
+}
+
+#[test]
 fn pykmips_own_functional_tests_pass_with_a_slugs_service() {
     let test = "test_pykmip_suites.py::test_pykmips_functional_tests_pass";
     assert!(passes(test), "what failed stands above");

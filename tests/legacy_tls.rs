@@ -249,7 +249,24 @@ fn serves_groups_and_server_names_that_rustls_refuses() {
         for ciphers in [gcm, cbc] {
             let offer = Offer { server_name, ..Offer::of(&client, ciphers) };
             assert!(offer.is_served(server.port), "{server_name}, {ciphers}");
+            // A client that also offers TLS 1.3 continues with TLS 1.2.
+            let newer = Offer { versions: [SslVersion::TLS1_2, SslVersion::TLS1_3], ..offer };
+            assert!(newer.is_served(server.port), "{server_name}, {ciphers}");
         }
+    }
+}
+
+#[test]
+fn a_server_name_that_is_no_host_name_is_refused_without_openssl() {
+    let pki = Pki::new();
+    let server = Embedded::start(&with(pki.config(), |it| it.legacy_tls = false), Echo);
+    let of = |server_name| Offer { server_name, ..Offer::of(&pki.client, "ECDHE-ECDSA-AES256-GCM-SHA384") };
+    for server_name in ["localhost:5696", "a..b", "-kmip", "*.example.com", "kmip server"] {
+        let refusal = of(server_name).connect(server.port).map(drop).unwrap_err();
+        assert!(matches!(refusal, Refusal::Alert(47 | 50)), "{server_name}: {refusal:?}");
+    }
+    for server_name in ["localhost", "127.0.0.1", "under_score"] {
+        assert!(of(server_name).is_served(server.port), "{server_name}");
     }
 }
 

@@ -12,8 +12,8 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ALL_VERSIONS, ProtocolVersion};
 
 use crate::harness::{
-    Authority, Client, Credential, Echo, Embedded, Folder, Pki, request, self_signed, self_signed_version_1,
-    within,
+    Authority, Client, Credential, Echo, Embedded, Folder, Pki, pem, request, self_signed,
+    self_signed_version_1, within,
 };
 use crate::settings::with;
 
@@ -181,6 +181,69 @@ fn start_error_names_the_setting_and_the_file() {
         matches!(error, Error::Bind { .. }) && error.to_string().contains(&taken.port.to_string()),
         "{error}"
     );
+}
+
+#[test]
+fn reads_certificates_and_keys_in_the_forms_that_openssl_reads() {
+    let pki = Pki::new();
+    let root = pki.ca.pem();
+    let labelled = |label: &str| root.replace(" CERTIFICATE-", &format!(" {label}-"));
+    let der = pki.ca.credential.certificate.as_ref();
+    // Of X509_CERT_AUX: the purposes for which the certificate is trusted.
+    let trusted_for = |purpose: u8| {
+        let purpose = [0x30, 12, 0x30, 10, 6, 8, 0x2B, 6, 1, 5, 5, 7, 3, purpose];
+        pem("TRUSTED CERTIFICATE", &[der, &purpose].concat())
+    };
+    let (servers, clients) = (1, 2);
+    for (form, file, accepted) in [
+        ("byte order mark", format!("\u{FEFF}{root}").into_bytes(), true),
+        ("CRLF", root.replace('\n', "\r\n").into_bytes(), true),
+        ("text", format!("subject=CN = Root CA\n\n{root}\nthe end").into_bytes(), true),
+        ("X509 CERTIFICATE", labelled("X509 CERTIFICATE").into_bytes(), true),
+        ("TRUSTED CERTIFICATE", labelled("TRUSTED CERTIFICATE").into_bytes(), true),
+        ("trusted for clients", trusted_for(clients).into_bytes(), true),
+        ("trusted for servers", format!("{}{}", trusted_for(servers), pki.server.pem()).into_bytes(), false),
+        ("DER", der.to_vec(), true),
+    ] {
+        pki.folder.write("ca.pem", file);
+        assert_eq!(accepts(&pki, &pki.config(), Some(&pki.client)), accepted, "{form}");
+    }
+    pki.folder.write("ca.pem", root);
+    pki.folder.write("server.pem", &pki.server.certificate);
+    pki.folder.write("server.key", pki.server.key_der().secret_der());
+    assert!(accepts(&pki, &pki.config(), Some(&pki.client)), "certificate and key in DER");
+}
+
+#[test]
+fn a_block_that_cannot_be_read_is_named_with_its_place() {
+    let pki = Pki::new();
+    let good = pki.server.pem();
+    let place = format!("block 2 (line {})", good.lines().count() + 2);
+    let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+    for (block, reason) in [
+        (format!("{begin}\nAAAA\n{end}\n"), "is not an X.509 certificate"),
+        (format!("{begin}\nAA!A\n{end}\n"), "cannot be read: it is not base64"),
+        (format!("{begin}\nAAAA\n"), "cannot be read: its END line is missing"),
+    ] {
+        pki.folder.write("server.pem", format!("{good}text\n{block}"));
+        let error = Server::bind(&pki.config()).unwrap_err().to_string();
+        assert!(error.contains(&format!("{place} {reason}")) && error.contains("server.pem"), "{error}");
+    }
+}
+
+#[test]
+fn an_encrypted_key_has_an_error_of_its_own_in_every_form() {
+    let pki = Pki::new();
+    let key = openssl::pkey::PKey::private_key_from_pem(pki.server.key_pem().as_bytes()).unwrap();
+    let cipher = openssl::symm::Cipher::aes_128_cbc();
+    let pkcs8 = key.private_key_to_pem_pkcs8_passphrase(cipher, b"secret").unwrap();
+    let traditional = key.ec_key().unwrap().private_key_to_pem_passphrase(cipher, b"secret").unwrap();
+    let der = key.private_key_to_pkcs8_passphrase(cipher, b"secret").unwrap();
+    for form in [pkcs8, traditional, der] {
+        pki.folder.write("server.key", form);
+        let error = Server::bind(&pki.config()).unwrap_err().to_string();
+        assert!(error.contains("is encrypted; decrypt it with `openssl pkey -in "), "{error}");
+    }
 }
 
 #[test]

@@ -10,9 +10,9 @@ use kmip_server::ttlv::read_frame;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, version};
-use rustls_pemfile::Item;
 
 use super::Failure;
 
@@ -36,21 +36,14 @@ impl Pki {
 
     /// Reads the certificates of a file.
     pub(crate) fn certificates(&self, file: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
-        let items = self.items(file)?.into_iter();
-        Ok(items
-            .filter_map(|item| if let Item::X509Certificate(it) = item { Some(it) } else { None })
-            .collect())
+        let read = CertificateDer::pem_file_iter(self.path(file)).and_then(Iterator::collect);
+        Ok(read.map_err(|error| format!("{file}: {error}"))?)
     }
 
     /// Reads the private key of a file.
     pub(crate) fn key(&self, file: &str) -> Result<PrivateKeyDer<'static>, Failure> {
-        let key = self.items(file)?.into_iter().find_map(|item| match item {
-            Item::Pkcs8Key(key) => Some(key.into()),
-            Item::Pkcs1Key(key) => Some(key.into()),
-            Item::Sec1Key(key) => Some(key.into()),
-            _ => None,
-        });
-        key.ok_or_else(|| format!("{file} holds no private key").into())
+        let read = PrivateKeyDer::from_pem_file(self.path(file));
+        Ok(read.map_err(|error| format!("{file}: {error}"))?)
     }
 
     /// Returns the authority as trust anchor.
@@ -60,12 +53,6 @@ impl Pki {
             roots.add(certificate)?;
         }
         Ok(roots)
-    }
-
-    fn items(&self, file: &str) -> Result<Vec<Item>, Failure> {
-        let path = self.path(file);
-        let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(rustls_pemfile::read_all(&mut &*text).collect::<io::Result<_>>()?)
     }
 
     /// Returns the configuration of the first client for TLS 1.2 or 1.3; with `resume`, it resumes sessions by tickets.

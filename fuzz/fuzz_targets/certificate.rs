@@ -1,4 +1,5 @@
-//! Client certificates: the check of their trust, which precedes authentication, and the identity of the client.
+//! Client certificates: the check of their trust, which precedes authentication, and the identity of the client; and the
+//! blocks of PEM files.
 
 #![no_main]
 
@@ -7,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use kmip_server::internals::auth::{Authenticator, Certificate, Peer};
 use kmip_server::internals::server::Trust;
+use kmip_server::internals::x509;
 use libfuzzer_sys::fuzz_target;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
@@ -17,8 +19,7 @@ fn trust() -> &'static Trust {
     TRUST.get_or_init(|| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixture/ca.der");
         let ca = std::fs::read(path).expect("make fuzz writes the fixture");
-        let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
-        Trust::new(vec![ca.into()], true, algorithms, Arc::default()).expect("it is a certificate")
+        Trust::new(&[ca.into()], true, Arc::default()).expect("it is a certificate")
     })
 }
 
@@ -26,8 +27,12 @@ fuzz_target!(|bytes: &[u8]| {
     let (leaf, now) = (CertificateDer::from(bytes), UnixTime::since_unix_epoch(NOW));
     drop(trust().verify_client_cert(&leaf, &[], now));
     drop(trust().verify_client_cert(&leaf, std::slice::from_ref(&leaf), now));
+    for block in x509::pem::blocks(bytes) {
+        let contents = block.contents.unwrap_or_default();
+        drop(x509::trusted::split(&contents).map(|(der, _)| x509::parsed::Parsed::read(der).is_some()));
+    }
 
-    let Ok(certificate) = Certificate::from_der(bytes) else { return };
+    let Some(certificate) = Certificate::from_der(bytes) else { return };
     let names = certificate.common_names().to_vec();
     let peer = Peer::new(([127, 0, 0, 1], 5696).into(), 1, Some(certificate));
     for strict in [true, false] {

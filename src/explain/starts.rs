@@ -41,13 +41,13 @@ explanations! {
         PEM_UNREADABLE "pem-unreadable", "… cannot be read",
             "This user cannot read a file of certificates or keys, or its PEM is malformed",
             "Allow this user to read the file, or replace it";
-        NO_CERTIFICATE "no-certificate", "holds no PEM certificate",
-            "The file has another format, for example DER",
-            "Use a PEM certificate; `openssl x509 -inform der -in FILE -out FILE.pem` converts DER";
+        NO_CERTIFICATE "no-certificate", "holds no certificate, in PEM or DER",
+            "The file has another format, for example PKCS#12",
+            "Use a PEM certificate; `openssl pkcs12 -in FILE -nokeys -out FILE.pem` converts PKCS#12";
         BAD_CERTIFICATE "bad-certificate", "holds a broken certificate",
-            "The PEM block does not contain an X.509 certificate",
+            "A block of the file is cut, is not base64, or is not an X.509 certificate",
             "Obtain the certificate again from its CA";
-        NO_KEY "no-key", "holds no PEM private key, or no private key",
+        NO_KEY "no-key", "holds no private key",
             "The file does not contain the server's private key",
             "Set key_path to a file with the PEM private key of the certificate";
         KEY_ENCRYPTED "key-encrypted", "the private key in … is encrypted",

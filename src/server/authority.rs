@@ -8,8 +8,6 @@ use std::path::PathBuf;
 use std::{fmt, slice};
 
 use rustls::pki_types::CertificateDer;
-use rustls_pemfile::Item;
-use zeroize::Zeroizing;
 
 use super::{tls, trust};
 use crate::config::Config;
@@ -58,7 +56,7 @@ impl fmt::Display for Error {
             Self::NoCertificate => {
                 write!(f, "{KEY}: the setting '{CERTIFICATE}' is missing; add it, or remove {KEY}")
             }
-            Self::NoKey(path) => write!(f, "{KEY}: {} holds no PEM private key in clear", path.display()),
+            Self::NoKey(path) => write!(f, "{KEY}: {} holds no unencrypted private key", path.display()),
             Self::Unusable { path, cause } => {
                 write!(f, "{CERTIFICATE}: the authority in {} cannot be used: {cause}", path.display())
             }
@@ -136,15 +134,8 @@ fn named(
     let certificate = certificates.first().ok_or(Error::NoCertificate)?;
     refuse_if_trusted(Some(path), &certificates, trusted, of_server)?;
     let key_path = config.certify_ca_key.as_ref().unwrap_or(path);
-    let text = Zeroizing::new(tls::read(KEY, key_path)?);
-    let key = tls::items(KEY, key_path, &text)?.into_iter().find_map(|item| match item {
-        Item::Pkcs1Key(key) => Some(Zeroizing::new(key.secret_pkcs1_der().to_vec())),
-        Item::Pkcs8Key(key) => Some(Zeroizing::new(key.secret_pkcs8_der().to_vec())),
-        Item::Sec1Key(key) => Some(Zeroizing::new(key.secret_sec1_der().to_vec())),
-        _ => None,
-    });
-    let key = key.ok_or_else(|| Error::NoKey(key_path.clone()))?;
-    let issuer = Issuer::read(certificate, &key);
+    let key = tls::find_private_key(KEY, key_path, |_| Error::NoKey(key_path.clone()))?;
+    let issuer = Issuer::read(certificate, key.secret_der());
     issuer.map(Some).map_err(|cause| Error::Unusable { path: path.clone(), cause })
 }
 

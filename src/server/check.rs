@@ -27,7 +27,7 @@ use crate::hardening;
 use crate::logging;
 use crate::policy;
 use crate::store::{self, Inspection, KeyEncryptionKey};
-use crate::x509;
+use crate::x509::parsed;
 use crate::x509::path::may_issue;
 
 /// The remaining validity of a certificate below which the report warns about it.
@@ -134,7 +134,9 @@ impl Report {
     fn tls(&mut self, config: &Config) -> Option<CertificateDer<'static>> {
         let path = &config.certificate_path;
         let (chain, chain_error) = split(tls::certificates("certificate_path", path));
-        let (trusted, trusted_error) = split(tls::certificates("ca_path", &config.ca_path));
+        let (trusted, trusted_error) = split(tls::certificates_and_warnings("ca_path", &config.ca_path));
+        let (trusted, left_out) = trusted;
+        self.warnings.extend(left_out);
         let identity = match chain_error {
             Some(error) => Err(error),
             None => Identity::read(config, chain.clone()),
@@ -226,13 +228,8 @@ impl Report {
         ));
         let mut issuers = 0;
         for certificate in trusted {
-            match x509::parsed::Parsed::read(certificate) {
-                Some(parsed) => issuers += usize::from(may_issue(&parsed)),
-                None => self.warn(format!(
-                    "ca_path: a certificate in {} cannot be read and is left out; remove it",
-                    path.display()
-                )),
-            }
+            let read = parsed::Parsed::read(certificate);
+            issuers += usize::from(read.is_some_and(|read| may_issue(&read)));
             let name =
                 format!("ca_path: the certificate {} in {}", trust::subject(certificate), path.display());
             self.validity(&name, certificate);

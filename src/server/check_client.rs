@@ -98,7 +98,7 @@ fn judge(
     let trusted = certificates("ca_path", &config.ca_path)?;
     let of_server = certificates("certificate_path", &config.certificate_path).unwrap_or_default();
     let issuing = authority::load(config, &trusted, &of_server, None)?.keys();
-    let unreadable = |_| tls::Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone() };
+    let unreadable = |_| tls::unreadable_ca(&config.ca_path);
     let trust = Trust::new(&trusted, config.enable_tls_client_auth, issuing).map_err(unreadable)?;
     if let Err(refusal) = trust.verify(leaf, above, UnixTime::now()) {
         let diagnosis = examine(&refusal);

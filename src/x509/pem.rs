@@ -4,6 +4,8 @@
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
+use super::der::{Elements, tag};
+
 const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
 /// A block of a PEM file.
@@ -70,6 +72,14 @@ pub fn blocks(text: &[u8]) -> Vec<Block> {
         blocks.push(Block { label, number: blocks.len() + 1, line, contents });
     }
     blocks
+}
+
+/// Returns whether `der` is an EncryptedPrivateKeyInfo (RFC 5208 §6), which PEM states in its label.
+pub fn is_encrypted_key(der: &[u8]) -> bool {
+    let fields = Elements::within(tag::SEQUENCE, der);
+    fields.is_some_and(|mut fields| {
+        fields.take(tag::SEQUENCE).is_some() && fields.take(tag::OCTET_STRING).is_some() && fields.is_empty()
+    })
 }
 
 /// Returns the label in a line that begins or ends a block.

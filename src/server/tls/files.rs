@@ -9,9 +9,10 @@ use openssl::pkey::PKey;
 #[cfg(feature = "legacy-tls")]
 use rsa::pkcs8::PrivateKeyInfo;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
+};
 use rustls::sign::{CertifiedKey, SigningKey};
-use rustls_pemfile::Item;
 use x509_cert::der::Decode;
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::oid::db::DB;
@@ -20,10 +21,21 @@ use x509_cert::der::{Encode, referenced::OwnedToRef};
 use x509_cert::spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
+use super::super::LOG;
 #[cfg(feature = "legacy-tls")]
 use super::openssl_errors::Reasons;
 use super::suites::KeyType;
 use crate::config::Config;
+use crate::excerpt::Excerpt;
+use crate::x509::parsed::Parsed;
+use crate::x509::pem::{self, Block, Fault};
+use crate::x509::trusted;
+
+/// The setting of the trusted certificates.
+const CA_PATH: &str = "ca_path";
+
+/// The label of a certificate with the purposes for which it is trusted.
+const TRUSTED_CERTIFICATE: &str = "TRUSTED CERTIFICATE";
 
 /// The reason for which TLS cannot be offered. Each variant names the setting and the file.
 #[derive(Debug)]
@@ -44,12 +56,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A certificate in a file cannot be parsed.
+    /// A file contains a block that should be a certificate, and cannot be read.
     BadCertificate {
         /// The setting that names the file.
         setting: &'static str,
         /// The file.
         path: PathBuf,
+        /// Where it is in the file, and why it cannot be read.
+        what: String,
     },
     /// A file contains no usable private key.
     NoKey {
@@ -88,16 +102,21 @@ impl fmt::Display for Error {
                 write!(f, "{setting}: {} cannot be read: {cause}", path.display())
             }
             Self::NoCertificate { setting, path } => {
-                write!(f, "{setting}: {} holds no PEM certificate", path.display())
+                write!(f, "{setting}: {} holds no certificate, in PEM or DER", path.display())
             }
-            Self::BadCertificate { setting, path } => {
-                write!(f, "{setting}: {} holds a broken certificate", path.display())
+            Self::BadCertificate { setting, path, what } => {
+                write!(f, "{setting}: {} holds a broken certificate: {what}", path.display())
             }
             Self::NoKey { path, encrypted: true, .. } => {
-                write!(f, "key_path: the private key in {} is encrypted; decrypt it first", path.display())
+                write!(
+                    f,
+                    "key_path: the private key in {0} is encrypted; decrypt it with `openssl pkey -in {0} -out FILE`, and \
+                     set key_path to that file",
+                    path.display()
+                )
             }
             Self::NoKey { path, named: true, .. } => {
-                write!(f, "key_path: {} holds no PEM private key", path.display())
+                write!(f, "key_path: {} holds no private key, in PEM or DER", path.display())
             }
             Self::NoKey { path, .. } => write!(
                 f,
@@ -149,7 +168,11 @@ impl Identity {
     ) -> Result<Self, Error> {
         let path = &config.certificate_path;
         let leaf = chain.first().ok_or_else(|| no_certificate("certificate_path", path))?;
-        let bad = |_| Error::BadCertificate { setting: "certificate_path", path: path.clone() };
+        let bad = |cause: x509_cert::der::Error| Error::BadCertificate {
+            setting: "certificate_path",
+            path: path.clone(),
+            what: format!("the first certificate cannot be used: {cause}"),
+        };
         let leaf = x509_cert::Certificate::from_der(leaf).map_err(bad)?.tbs_certificate;
         let key_path = config.key_path.as_ref().unwrap_or(path);
         let key = private_key(key_path, config.key_path.is_some())?;
@@ -239,7 +262,11 @@ fn belongs(key: &dyn SigningKey, public: &[u8]) -> bool {
 /// # Errors
 /// Returns [`Error`] if the file cannot be read or contains no private key.
 pub(in crate::server) fn has_private_key(leaf: &CertificateDer<'_>, path: &Path) -> Result<bool, Error> {
-    let bad = |_| Error::BadCertificate { setting: "check-client", path: path.to_owned() };
+    let bad = |cause: x509_cert::der::Error| Error::BadCertificate {
+        setting: "check-client",
+        path: path.to_owned(),
+        what: format!("the certificate cannot be used: {cause}"),
+    };
     let info = x509_cert::Certificate::from_der(leaf).map_err(bad)?.tbs_certificate.subject_public_key_info;
     let key = private_key(path, true)?;
     #[cfg(feature = "legacy-tls")]
@@ -256,53 +283,150 @@ pub(in crate::server) fn has_private_key(leaf: &CertificateDer<'_>, path: &Path)
     Ok(belongs(&*key, info.subject_public_key.raw_bytes()))
 }
 
-/// Reads all certificates of a PEM file.
+/// Reads all certificates of a file. Certificates of `ca_path` that the server cannot use are left out with a warning.
 ///
 /// # Errors
-/// Returns [`Error`] if the file cannot be read or contains no certificate.
+/// Returns [`Error`] if the file cannot be read, contains no certificate, or contains one that cannot be read.
 pub(in crate::server) fn certificates(
     setting: &'static str,
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let items = items(setting, path, &read(setting, path)?)?;
-    let certificates: Vec<_> = items
-        .into_iter()
-        .filter_map(|item| match item {
-            Item::X509Certificate(certificate) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        return Err(no_certificate(setting, path));
+    let (certificates, left_out) = certificates_and_warnings(setting, path)?;
+    for warning in left_out {
+        log::warn!(target: LOG, "{warning}");
     }
     Ok(certificates)
 }
 
-/// Reads the first private key of a PEM file.
-fn private_key(path: &Path, named: bool) -> Result<PrivateKeyDer<'static>, Error> {
-    let text = Zeroizing::new(read("key_path", path)?);
-    let has = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
-    let no_key = |encrypted| Error::NoKey { path: path.to_owned(), named, encrypted };
-    // Keys of the old form carry headers that are no base64.
-    if has(b"Proc-Type: 4,ENCRYPTED") {
-        return Err(no_key(true));
+/// The same, with the warnings.
+///
+/// # Errors
+/// Returns the errors of [`certificates`].
+pub(in crate::server) fn certificates_and_warnings(
+    setting: &'static str,
+    path: &Path,
+) -> Result<(Vec<CertificateDer<'static>>, Vec<String>), Error> {
+    let text = read(setting, path)?;
+    let bad = |what| Error::BadCertificate { setting, path: path.to_owned(), what };
+    let (mut certificates, mut warnings, mut unusable) = (Vec::new(), Vec::new(), None);
+    for block in blocks(&text) {
+        let place = format!("block {} (line {})", block.number, block.line);
+        if !is_certificate(&block.label) {
+            if !is_expected(&block.label) {
+                warnings.push(format!(
+                    "{setting}: {} contains {:?} in {place}, which is ignored; remove it",
+                    path.display(),
+                    Excerpt(&block.label)
+                ));
+            }
+            continue;
+        }
+        let contents = block.contents.map_err(|fault| bad(format!("{place} cannot be read: {fault}")))?;
+        let (der, is_for_clients) = if block.label == TRUSTED_CERTIFICATE {
+            trusted::split(&contents).unwrap_or((&contents, true))
+        } else {
+            (contents.as_slice(), true)
+        };
+        if Parsed::read(der).is_none() {
+            let what = format!("{place} is not an X.509 certificate");
+            // Bundles of many authorities contain odd ones.
+            if setting != CA_PATH {
+                return Err(bad(what));
+            }
+            warnings.push(format!("{setting}: {what} in {}, and is left out; replace it", path.display()));
+            unusable.get_or_insert(what);
+        } else if setting == CA_PATH && !is_for_clients {
+            warnings.push(format!(
+                "{setting}: the certificate in {place} of {} is marked as not trusted for TLS clients, and is left out; \
+                 remove it, or change it with `openssl x509 -addtrust clientAuth`",
+                path.display()
+            ));
+            unusable.get_or_insert(format!("{place} is not trusted for TLS clients"));
+        } else {
+            certificates.push(CertificateDer::from(der.to_vec()));
+        }
     }
-    let key = items("key_path", path, &text)?.into_iter().find_map(|item| match item {
-        Item::Pkcs1Key(key) => Some(key.into()),
-        Item::Pkcs8Key(key) => Some(key.into()),
-        Item::Sec1Key(key) => Some(key.into()),
-        _ => None,
-    });
-    key.ok_or_else(|| no_key(has(b"BEGIN ENCRYPTED PRIVATE KEY")))
+    match unusable {
+        _ if !certificates.is_empty() => Ok((certificates, warnings)),
+        Some(what) => Err(bad(what)),
+        None => Err(no_certificate(setting, path)),
+    }
+}
+
+/// Reads the first private key of a file, and returns its DER.
+///
+/// # Errors
+/// Returns the result of `no_key` if the file contains no private key; its argument states whether one is encrypted.
+fn private_key(path: &Path, named: bool) -> Result<PrivateKeyDer<'static>, Error> {
+    let no_key = |encrypted| Error::NoKey { path: path.to_owned(), named, encrypted };
+    find_private_key("key_path", path, no_key)
+}
+
+/// The same for the file of another setting. `no_key` creates the error for a file without key; its argument states
+/// whether there is an encrypted one.
+///
+/// # Errors
+/// Returns [`Error`] if the file cannot be read, or the error of `no_key`.
+pub(in crate::server) fn find_private_key<E: From<Error>>(
+    setting: &'static str,
+    path: &Path,
+    no_key: impl Fn(bool) -> E,
+) -> Result<PrivateKeyDer<'static>, E> {
+    let text = Zeroizing::new(read(setting, path)?);
+    let mut is_encrypted = false;
+    for block in blocks(&text) {
+        match (block.label.as_str(), &block.contents) {
+            ("PRIVATE KEY", Ok(der)) => return Ok(PrivatePkcs8KeyDer::from(der.to_vec()).into()),
+            ("RSA PRIVATE KEY", Ok(der)) => return Ok(PrivatePkcs1KeyDer::from(der.to_vec()).into()),
+            ("EC PRIVATE KEY", Ok(der)) => return Ok(PrivateSec1KeyDer::from(der.to_vec()).into()),
+            // DER.
+            ("", Ok(der)) => {
+                is_encrypted |= pem::is_encrypted_key(der);
+                if let Ok(key) = PrivateKeyDer::try_from(der.to_vec()) {
+                    return Ok(key);
+                }
+            }
+            ("ENCRYPTED PRIVATE KEY", _) | (_, Err(Fault::Encrypted)) => is_encrypted = true,
+            (label, Err(fault)) if label.ends_with("PRIVATE KEY") => {
+                let cause = io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("block {} (line {}) is no private key: {fault}", block.number, block.line),
+                );
+                return Err(Error::Unreadable { setting, path: path.to_owned(), cause }.into());
+            }
+            _ => {}
+        }
+    }
+    Err(no_key(is_encrypted))
 }
 
 /// Reads the file that a setting names.
-pub(in crate::server) fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
+fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|cause| Error::Unreadable { setting, path: path.to_owned(), cause })
 }
 
-/// Parses the items of a PEM file.
-pub(in crate::server) fn items(setting: &'static str, path: &Path, text: &[u8]) -> Result<Vec<Item>, Error> {
-    let items: io::Result<Vec<_>> = rustls_pemfile::read_all(&mut &*text).collect();
-    items.map_err(|cause| Error::Unreadable { setting, path: path.to_owned(), cause })
+/// Returns the error for a file of `ca_path` in which no certificate can be read.
+pub(in crate::server) fn unreadable_ca(path: &Path) -> Error {
+    let what = "no certificate can be read".to_owned();
+    Error::BadCertificate { setting: CA_PATH, path: path.to_owned(), what }
+}
+
+/// Returns the blocks of a PEM file, or the contents of a DER file as one block without label.
+fn blocks(text: &[u8]) -> Vec<Block> {
+    match text {
+        [0x30, ..] => {
+            let contents = Ok(Zeroizing::new(text.to_vec()));
+            vec![Block { label: String::new(), number: 1, line: 1, contents }]
+        }
+        text => pem::blocks(text),
+    }
+}
+
+fn is_certificate(label: &str) -> bool {
+    ["CERTIFICATE", "X509 CERTIFICATE", TRUSTED_CERTIFICATE, ""].contains(&label)
+}
+
+/// Returns whether a block with this label may accompany certificates.
+fn is_expected(label: &str) -> bool {
+    ["PRIVATE KEY", "PUBLIC KEY", "PARAMETERS"].iter().any(|end| label.ends_with(end))
 }

@@ -38,7 +38,10 @@ pub use doctor::Symptom;
 pub(super) use doctor::{Diagnosis, examine};
 pub(super) use failure::{Cause, Failure};
 pub use files::Error;
-pub(super) use files::{Files, Identity, certificates, has_private_key, items, read};
+pub(super) use files::{
+    Files, Identity, certificates, certificates_and_warnings, find_private_key, has_private_key,
+    unreadable_ca,
+};
 pub use hello::ClientHello;
 pub use legacy_suites::{LEGACY_SUITES, LegacySuite, Offered, openssl_name};
 pub(super) use standing::Standing;
@@ -176,7 +179,7 @@ impl TlsConfig {
         issuing: Arc<IssuingKeys>,
     ) -> Result<Self, Error> {
         let provider = aws_lc_rs::default_provider();
-        let unreadable = |_| Error::BadCertificate { setting: "ca_path", path: config.ca_path.clone() };
+        let unreadable = |_| unreadable_ca(&config.ca_path);
         let expiries = trusted.iter().filter_map(|certificate| expiry(certificate)).collect();
         let trust = Trust::new(&trusted, config.enable_tls_client_auth, issuing).map_err(unreadable)?;
         let trust = Arc::new(trust);
