@@ -470,10 +470,17 @@ fn a_certificate_of_the_servers_own_authority_authenticates_no_client() {
 
     // The administrator adds the authority to the trusted certificates.
     pki.folder.write("ca.pem", format!("{}{own}\n", pki.ca.pem()));
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_run_server"));
-    let output = command.args(&arguments).stdin(std::process::Stdio::null()).output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("ca_path vouches for the authority CN=kmip-server Certify in"), "{error}");
+    for check in [&[][..], &["--check-config"]] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_run_server"));
+        let output =
+            command.args(&arguments).args(check).stdin(std::process::Stdio::null()).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(
+            text.contains("ca_path vouches for the authority CN=kmip-server Certify in"),
+            "{check:?} {text}"
+        );
+        assert!(!output.status.success());
+    }
 }
 
 #[test]

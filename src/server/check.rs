@@ -22,7 +22,7 @@ use super::{
     server_information, tls, trust,
 };
 use crate::config::{AuthPlugin, Config, Level};
-use crate::engine::pykmip_import;
+use crate::engine::{Authority, pykmip_import};
 use crate::hardening;
 use crate::logging;
 use crate::policy;
@@ -64,9 +64,9 @@ pub fn check(config: &Config) -> Report {
     let mut report = Report::default();
     report.address(config);
     let leaf = report.tls(config);
-    report.database(config);
+    let own_authority = report.database(config);
     report.policies(config);
-    report.certify(config);
+    report.certify(config, own_authority);
     report.services(config);
     report.client_endpoints(config, leaf.as_ref());
     report.files(config);
@@ -247,10 +247,12 @@ impl Report {
         self.warnings.extend(expiry::warning(name, certificate, SystemTime::now(), EXPIRY_WARNING));
     }
 
-    fn database(&mut self, config: &Config) {
+    /// Checks the database. Returns the certificate of the server's own authority for Certify, if it contains one.
+    fn database(&mut self, config: &Config) -> Option<Vec<u8>> {
         let path = &config.database_path;
         if path == Path::new(IN_MEMORY) {
-            return self.fact("Keeps objects in memory only: they are lost when the server ends".to_owned());
+            self.fact("Keeps objects in memory only: they are lost when the server ends".to_owned());
+            return None;
         }
         if path == Path::new(Config::DEFAULT_DATABASE) {
             self.warn(format!(
@@ -260,13 +262,25 @@ impl Report {
         }
         let key = match config.key_encryption_key_path.as_deref().map(KeyEncryptionKey::read).transpose() {
             Ok(key) => key,
-            Err(error) => return self.errors.push(error.into()),
+            Err(error) => {
+                self.errors.push(error.into());
+                return None;
+            }
         };
         let seals = key.is_some();
-        match store::inspect(path, key.as_ref(), &pykmip_import::complete) {
-            Ok(inspection) => self.fact(described_database(path, inspection, seals)),
-            Err(error) => self.errors.push(error.into()),
-        }
+        let authority = store::inspect(path, key.as_ref(), &pykmip_import::complete).and_then(|inspection| {
+            self.fact(described_database(path, inspection, seals));
+            match inspection {
+                Inspection::Ours { .. } => {
+                    Authority::stored(|name| store::inspect_server_state(path, key.as_ref(), name))
+                }
+                _ => Ok(None),
+            }
+        });
+        authority.unwrap_or_else(|error| {
+            self.errors.push(error.into());
+            None
+        })
     }
 
     fn policies(&mut self, config: &Config) {
@@ -288,11 +302,11 @@ impl Report {
         }
     }
 
-    fn certify(&mut self, config: &Config) {
+    fn certify(&mut self, config: &Config, own_authority: Option<Vec<u8>>) {
         // The check of the TLS files reports their errors.
         let trusted = tls::certificates("ca_path", &config.ca_path).unwrap_or_default();
         let chain = tls::certificates("certificate_path", &config.certificate_path).unwrap_or_default();
-        if let Err(error) = authority::load(config, &trusted, &chain, None) {
+        if let Err(error) = authority::load(config, &trusted, &chain, own_authority) {
             self.errors.push(error.into());
         }
         if let Err(error) = server_information::read(config) {

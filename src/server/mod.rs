@@ -200,7 +200,8 @@ impl Server {
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
         let files = Files::read(config)?;
-        let authority = authority::load(config, &files.trusted, files.chain(), Authority::stored(&*store)?)?;
+        let stored = Authority::stored(|name| store.server_state(name))?;
+        let authority = authority::load(config, &files.trusted, files.chain(), stored)?;
         let authority = Arc::new(authority);
         let certify = Certify { authority: Arc::clone(&authority), store: Arc::clone(&store) };
         let announced = server_information::read(config)?;

@@ -26,7 +26,7 @@ pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
 pub use record::{DEFAULT_POLICY, Id, Record, SortKey};
 pub use sealing::{DataKey, KeyEncryptionKey, Sealing};
-pub use sqlite::{Dump, Fault, Found, Inspection, Restore, Sqlite, check, inspect};
+pub use sqlite::{Dump, Fault, Found, Inspection, Restore, Sqlite, check, inspect, inspect_server_state};
 
 use crate::secret::Secret;
 

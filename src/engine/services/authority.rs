@@ -11,7 +11,7 @@ use crate::kmip::enums::ResultReason;
 use crate::kmip::{Error, structure};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
-use crate::store::{self, Store};
+use crate::store;
 use crate::ttlv::{self, DateTime, Reader, STORED, Tag, Value, Writer};
 use crate::x509::Certificate;
 use crate::x509::certificate::public_key_bits;
@@ -137,13 +137,15 @@ impl Authority {
         self.cached().is_some_and(|current| current.certificate() == issuer.certificate())
     }
 
-    /// Returns the certificate of the server's own authority in `store`, in DER, or `None` if it was never used. A damaged
-    /// one counts as missing, after an ERROR line: every use of it fails, and the objects remain in service.
+    /// Returns the certificate of the server's own authority, in DER, or `None` if it was never used. `read` returns the
+    /// server state of a name. A damaged authority counts as missing, after an ERROR line: every use of it fails, and the objects remain in service.
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub fn stored(store: &dyn Store) -> Result<Option<Vec<u8>>, store::Error> {
-        match store.server_state(STATE_NAME) {
+    pub fn stored(
+        read: impl FnOnce(&str) -> Result<Option<Secret>, store::Error>,
+    ) -> Result<Option<Vec<u8>>, store::Error> {
+        match read(STATE_NAME) {
             Ok(stored) => Ok(stored.and_then(|stored| decode(&stored).ok()).map(|stored| stored.certificate)),
             Err(error @ (store::Error::ServerStateChecksum { .. } | store::Error::Sealing)) => {
                 log::error!(target: LOG, "The server's own certification authority cannot be used: {error}.");

@@ -10,10 +10,11 @@ use rustix::fs::{Access, access};
 
 use super::open_files::beside;
 use super::pykmip_import::{self, Complete};
-use super::{file, schema, seal};
+use super::{file, rows, schema, seal};
 use crate::private_file;
+use crate::secret::Secret;
 use crate::store::Error;
-use crate::store::sealing::KeyEncryptionKey;
+use crate::store::sealing::{DataKey, KeyEncryptionKey};
 
 /// The result of an inspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,44 @@ pub fn inspect(
         other => other?,
     }
     check_directory(path)?;
+    let Opened { database, is_complete, is_older, key } = open(path, key)?;
+    let failed = |why| Error::sqlite("inspect the database", why);
+    let objects = if is_complete { Some(count(&database).map_err(failed)?) } else { None };
+    Ok(Inspection::Ours { objects, is_older, is_sealed: key.is_some() })
+}
+
+/// Returns the server state with this name in the store at `path`, which [`inspect`] has found, or `None`.
+///
+/// # Errors
+/// Returns the error that a server would report that starts on the file.
+pub fn inspect_server_state(
+    path: &Path,
+    key: Option<&KeyEncryptionKey>,
+    name: &str,
+) -> Result<Option<Secret>, Error> {
+    let Opened { database, is_older, key, .. } = open(path, key)?;
+    if !is_older {
+        return rows::server_state(&database, name, key.as_ref());
+    }
+    let found = rows::server_state_before_migration(&database, name);
+    match (found.map_err(|why| Error::sqlite("inspect the database", why))?, key) {
+        (Some(value), Some(key)) => key.open_server_state(name, &value).map(Some),
+        (value, _) => Ok(value),
+    }
+}
+
+/// A store that was opened to inspect it.
+struct Opened {
+    database: Connection,
+    /// Whether the connection reads all commits.
+    is_complete: bool,
+    /// Whether an older version wrote it.
+    is_older: bool,
+    /// The data key of a sealed store.
+    key: Option<DataKey>,
+}
+
+fn open(path: &Path, key: Option<&KeyEncryptionKey>) -> Result<Opened, Error> {
     let failed = |why| Error::sqlite("inspect the database", why);
     // The write-ahead log contains commits that are not in the file yet. It can be read together with the shared
     // memory file, which exists while a server runs and after a crash. Otherwise the file is complete.
@@ -75,13 +114,13 @@ pub fn inspect(
     let database = file::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, query).map_err(failed)?;
     file::refuse_stamps(path, &database, schema::STEPS)?;
     let (_, version) = schema::stamps(&database).map_err(failed)?;
-    let is_sealed = match (seal::wrapped_key(&database)?, key) {
-        (None, _) => false,
-        (Some(wrapped), Some(key)) => key.open_database(&wrapped).map(|_| true)?,
+    let key = match (seal::wrapped_key(&database)?, key) {
+        (None, _) => None,
+        (Some(wrapped), Some(key)) => Some(key.open_database(&wrapped)?),
         (Some(_), None) => return Err(Error::NeedsKey { path: path.to_owned() }),
     };
-    let objects = if has_log && !has_index { None } else { Some(count(&database).map_err(failed)?) };
-    Ok(Inspection::Ours { objects, is_older: version < schema::version_of(schema::STEPS), is_sealed })
+    let is_older = version < schema::version_of(schema::STEPS);
+    Ok(Opened { database, is_complete: has_index || !has_log, is_older, key })
 }
 
 fn count(database: &Connection) -> rusqlite::Result<u64> {

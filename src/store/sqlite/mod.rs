@@ -43,7 +43,7 @@ use rusqlite::Connection;
 
 pub use self::check::{Fault, check};
 pub use self::dump::{Dump, Restore};
-pub use self::inspect::{Inspection, inspect};
+pub use self::inspect::{Inspection, inspect, inspect_server_state};
 pub use self::pykmip_import::{Complete, Found};
 
 use self::committed::Committed;

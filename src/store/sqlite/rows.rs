@@ -83,6 +83,19 @@ pub(super) fn server_state(
     }
 }
 
+/// Returns the server state with this name in a database that was not migrated yet, as it is stored, or `None`.
+pub(super) fn server_state_before_migration(
+    database: &Connection,
+    name: &str,
+) -> rusqlite::Result<Option<Secret>> {
+    let exists = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'own'";
+    if !database.query_row(exists, [], |row| row.get(0))? {
+        return Ok(None);
+    }
+    let value = database.query_row("SELECT value FROM own WHERE name = ?1", [name], |row| row.get(0));
+    Ok(value.optional()?.map(Secret::new))
+}
+
 /// Sets the server state with this name.
 pub(super) fn set_server_state(
     database: &Connection,
