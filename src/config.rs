@@ -324,7 +324,7 @@ config! {
         max_connections: usize = Self::DEFAULT_MAX_CONNECTIONS,
         /// The largest request in bytes; the server disconnects a client that announces a larger one.
         max_request_size: usize = Self::DEFAULT_MAX_REQUEST_SIZE,
-        /// The memory for the large messages of all connections, in bytes; at least four times `max_request_size`.
+        /// The memory for the large messages of all connections, in bytes; at least five times `max_request_size`.
         max_request_memory: usize = Self::DEFAULT_MAX_REQUEST_MEMORY,
         /// The time limit of a TLS handshake.
         handshake_timeout: Duration = Self::DEFAULT_HANDSHAKE_TIMEOUT,

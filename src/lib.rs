@@ -56,6 +56,7 @@ mod hardening;
 pub mod kmip;
 mod lock;
 mod logging;
+mod memory_quota;
 mod operations;
 #[cfg(feature = "certificates")]
 mod pki;
@@ -92,7 +93,7 @@ pub mod internals {
     }
 
     expose! {
-        auth backup clock compatibility config cpu_permits crypto dispatch engine excerpt explain hardening logging operations policy secret server settings
+        auth backup clock compatibility config cpu_permits crypto dispatch engine excerpt explain hardening logging memory_quota operations policy secret server settings
         store suggestion url x509
     }
     #[cfg(feature = "certificates")]

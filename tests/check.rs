@@ -101,7 +101,7 @@ fn what_the_server_would_do_is_told() {
     says(&pki, "", &["-s", "TLS1.3"], "Speaks TLS 1.3 with an EC certificate: ");
     let limits = "max_connections_per_user=7\nidle_timeout=60\nmax_request_memory=4096";
     says(&pki, limits, &[], "Gives each user 7 of them; an idle one ends after 60 s\n");
-    says(&pki, limits, &[], "large messages use at most 67108864 bytes\n");
+    says(&pki, limits, &[], "large messages use at most 83886080 bytes\n");
     says(
         &pki,
         "[auth:slugs]\nenabled=True\nurl=http://127.0.0.1:1/slugs",

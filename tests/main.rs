@@ -53,6 +53,7 @@ mod limits;
 mod listener;
 mod login;
 mod memory;
+mod message_memory;
 mod mutations;
 mod observing;
 mod pkcs11;

@@ -11,6 +11,7 @@ use crate::engine::{Context, Services};
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, RequestItem};
+use crate::memory_quota::Reservation;
 use crate::operations::{Entry, Payload, Prepared, Reply};
 use crate::store::Outcome;
 use crate::ttlv::{self, ItemType, Reader, Tag, Value, Version, Writer};
@@ -114,6 +115,18 @@ impl Item {
         }
     }
 
+    /// Returns the result of an item that is not executed, because all memory for requests is used.
+    fn refuse(self) -> ItemResult {
+        let outcome = ItemOutcome::Failed(out_of_memory());
+        ItemResult {
+            operation: self.operation,
+            id: self.id,
+            objects: Vec::new(),
+            outcome,
+            transactions: 0..0,
+        }
+    }
+
     fn execute(self, cx: &mut Context<'_>) -> ItemResult {
         let Self { operation, id, work, correlation, .. } = self;
         let canceled = correlation.is_some_and(|correlation| !cx.services.jobs.begin(&correlation));
@@ -207,9 +220,9 @@ impl ItemResult {
         matches!(self.outcome, ItemOutcome::Failed(_))
     }
 
-    /// Encodes the payload and subtracts its size from `room`. A result that does not fit becomes a failure, so that no
-    /// memory is used for results that cannot be sent.
-    fn encode_within(&mut self, room: &mut usize, version: Version) {
+    /// Encodes the payload, subtracts its size from `room`, and adds it and its copy in the response to `memory`. A
+    /// result that does not fit becomes a failure, so that no memory is used for results that cannot be sent.
+    fn encode_within(&mut self, room: &mut usize, memory: &mut Reservation, version: Version) {
         let payload = match std::mem::replace(&mut self.outcome, ItemOutcome::Undone(Box::new(|_| ()))) {
             ItemOutcome::Done(payload) => payload,
             other => return self.outcome = other,
@@ -217,7 +230,13 @@ impl ItemResult {
         let mut writer = Writer::new(version);
         payload(&mut writer);
         let bytes = Zeroizing::new(writer.into_bytes());
+        let before = memory.bytes();
         self.outcome = match room.checked_sub(bytes.len()) {
+            Some(_) if !memory.add(2 * bytes.len()) => {
+                // Always granted, because it is less.
+                let _ = memory.resize(before);
+                ItemOutcome::Failed(out_of_memory())
+            }
             Some(left) => {
                 *room = left;
                 ItemOutcome::Done(Box::new(move |writer| writer.encoded(Tag::ResponsePayload, &bytes)))
@@ -348,6 +367,7 @@ pub(super) fn process(
     version: Version,
     items: Vec<Item>,
     option: BatchErrorContinuationOption,
+    memory: &mut Reservation,
 ) -> Vec<ItemResult> {
     // The whole message is rejected if the server does not support a critical extension (1.4 §6.16).
     if let Some(refused) = items.iter().position(|item| matches!(item.work, Work::CriticalExtension)) {
@@ -356,11 +376,11 @@ pub(super) fn process(
     }
     if items.len() == 1 {
         let mut cx = Context::new(services, identity, version);
-        return process_in_order(&mut cx, items, option);
+        return process_in_order(&mut cx, items, option, memory);
     }
     if option != BatchErrorContinuationOption::Undo {
         let mut cx = Context::pipelined(services, identity, version);
-        let mut results = process_in_order(&mut cx, items, option);
+        let mut results = process_in_order(&mut cx, items, option, memory);
         for lost in cx.take_lost() {
             let its = results.iter_mut().filter(|result| result.transactions.contains(&lost.number));
             its.filter(|result| !result.has_failed())
@@ -369,9 +389,12 @@ pub(super) fn process(
         return results;
     }
     let identifications: Vec<_> = items.iter().map(|item| (item.operation, item.id.clone())).collect();
-    let mut results = Vec::new();
+    let (mut results, before) = (Vec::new(), memory.bytes());
     let kept = Context::atomically(services, identity, version, &mut |cx| {
-        results = process_in_order(cx, items.iter().map(Item::duplicate).collect(), option);
+        results.clear();
+        // Always granted, because it is not more.
+        let _ = memory.resize(before);
+        results = process_in_order(cx, items.iter().map(Item::duplicate).collect(), option, memory);
         if results.last().is_some_and(ItemResult::has_failed) { Outcome::Rollback } else { Outcome::Commit }
     });
     if let Err(error) = kept {
@@ -394,15 +417,17 @@ fn process_in_order(
     cx: &mut Context<'_>,
     items: Vec<Item>,
     option: BatchErrorContinuationOption,
+    memory: &mut Reservation,
 ) -> Vec<ItemResult> {
     let mut results = Vec::with_capacity(items.len());
     let (alone, mut room) = (items.len() == 1, MAX_RESPONSE);
     for item in items {
         let before = cx.transactions_started();
-        let mut result = item.execute(cx);
+        // Before the operation, so that one with a short result is not refused after it has succeeded.
+        let mut result = if memory.prepare() { item.execute(cx) } else { item.refuse() };
         result.transactions = before..cx.transactions_started();
         if !alone {
-            result.encode_within(&mut room, cx.version);
+            result.encode_within(&mut room, memory, cx.version);
         }
         let stop = result.has_failed() && option != BatchErrorContinuationOption::Continue;
         results.push(result);
@@ -411,6 +436,14 @@ fn process_in_order(
         }
     }
     results
+}
+
+/// Returns the error for a request whose memory would exceed `max_request_memory`: Server Limit Exceeded, before 2.0 General
+/// Failure.
+pub(super) fn out_of_memory() -> Error {
+    let message = "The large requests of all clients use all memory of the server for requests; send the request again \
+                   later, or in smaller parts.";
+    Error::new(ResultReason::ServerLimitExceeded, message).with_fallback(ResultReason::GeneralFailure)
 }
 
 /// Writes a Batch Item with a failure; without operation if the item was not read.
@@ -472,7 +505,7 @@ mod tests {
         let services =
             Services::new(std::sync::Arc::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
         let john = Identity { principal: "john".into(), groups: None, delegate: None };
-        let results = process(&services, &john, V1_4, items, option);
+        let results = process(&services, &john, V1_4, items, option, &mut Reservation::unlimited());
         let status = |result: &ItemResult| match result.outcome {
             ItemOutcome::Done(_) => "done",
             ItemOutcome::Failed(_) => "failed",
@@ -507,9 +540,10 @@ mod tests {
             transactions: 0..0,
         };
         let mut room = 8;
-        result.encode_within(&mut room, V1_4);
-        assert_eq!((result.has_failed(), room), (false, 0));
-        result.encode_within(&mut room, V1_4);
+        let memory = &mut Reservation::unlimited();
+        result.encode_within(&mut room, memory, V1_4);
+        assert_eq!((result.has_failed(), room, memory.bytes()), (false, 0, 16));
+        result.encode_within(&mut room, memory, V1_4);
         assert!(result.has_failed());
     }
 }

@@ -26,6 +26,7 @@ use crate::excerpt::Excerpt;
 use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
 use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
+use crate::memory_quota::Reservation;
 use crate::ttlv::{self, DateTime, Field, Reader, Tag, V1_0, Value, Version, Writer, dump};
 
 use asynchronous::{Mode, Pool};
@@ -64,6 +65,12 @@ pub struct Reply {
 pub trait Respond: Send + Sync + 'static {
     /// Returns the reply to a request message; failures are part of the reply.
     fn respond(&self, request: &[u8], peer: &Peer) -> Reply;
+
+    /// Returns the reply as [`Respond::respond`] does, and adds the memory that the reply needs to `memory`, which
+    /// contains the bytes of the request.
+    fn respond_within(&self, request: &[u8], peer: &Peer, _memory: &mut Reservation) -> Reply {
+        self.respond(request, peer)
+    }
 
     /// Returns the counters and the state of the store, for monitoring.
     fn status(&self) -> DispatcherStatus {
@@ -114,7 +121,14 @@ impl Dispatcher {
         self.services.clock.now()
     }
 
-    fn answer(&self, request: &[u8], peer: &Peer) -> Reply {
+    fn answer(&self, request: &[u8], peer: &Peer, memory: &mut Reservation) -> Reply {
+        // The decoded items, and what the operations compute with them.
+        if !memory.add(2 * request.len()) {
+            let error = batch::out_of_memory();
+            log::warn!(target: peer.log_target(), "A request is refused: {error}");
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
+            return keep_connection(refusal(V1_0, self.now(), &error));
+        }
         if let Err(error) = self.authenticator.admit(peer) {
             log::warn!(target: peer.log_target(), "The client is refused: {}", peer.explain(&error));
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -166,7 +180,7 @@ impl Dispatcher {
                 return keep_connection(self.ticket_refusal(version, &items, &error));
             }
         };
-        keep_connection(self.process(version, &header, items, &identity, peer))
+        keep_connection(self.process(version, &header, items, &identity, peer, memory))
     }
 
     /// Returns the identity with whose rights the request executes: the client, or the user who delegated rights to
@@ -228,6 +242,7 @@ impl Dispatcher {
         items: Vec<Item>,
         identity: &Identity,
         peer: &Peer,
+        memory: &mut Reservation,
     ) -> Vec<u8> {
         if let Err(error) = check(header, &items, self.now()) {
             log::info!(target: peer.log_target(), "A request is refused: {error}");
@@ -252,8 +267,8 @@ impl Dispatcher {
         }
         let option = header.batch_error_continuation_option.unwrap_or(batch::DEFAULT_CONTINUATION);
         let results = asynchronous::mode(header, &items).and_then(|mode| match mode {
-            Mode::Synchronous => Ok(batch::process(&self.services, identity, version, items, option)),
-            _ => self.submit(mode, version, items, option, requester),
+            Mode::Synchronous => Ok(batch::process(&self.services, identity, version, items, option, memory)),
+            _ => self.submit(mode, version, items, option, requester, memory),
         });
         let results = match results {
             Ok(results) => results,
@@ -269,9 +284,15 @@ impl Dispatcher {
                 self.counters.count(result.operation(), result.has_failed());
             }
         }
+        let is_single = operations.len() == 1;
         let response = message(version, self.now(), correlation.clone(), results.len(), |writer| {
             results.into_iter().for_each(|result| result.write(writer));
         });
+        // The results of other batches were added as they grew.
+        if is_single && !memory.add(response.len()) {
+            drop(response);
+            return self.failures(version, correlation, &operations, &batch::out_of_memory());
+        }
         let limit =
             header.maximum_response_size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0);
         let limit = limit.map_or(MAX_RESPONSE, |limit| limit.min(MAX_RESPONSE));
@@ -299,6 +320,7 @@ impl Dispatcher {
         mut items: Vec<Item>,
         option: BatchErrorContinuationOption,
         AuditOrigin { identity, peer, correlation }: AuditOrigin<'_>,
+        memory: &mut Reservation,
     ) -> Result<Vec<ItemResult>, Error> {
         let requested: Vec<_> = items.iter().map(Item::identification).collect();
         let operations: Vec<_> = items.iter().map(Item::operation).collect();
@@ -310,9 +332,13 @@ impl Dispatcher {
         ) {
             Ok(correlations) => correlations,
             Err(_) if mode == Mode::Optional => {
-                return Ok(batch::process(&self.services, identity, version, items, option));
+                return Ok(batch::process(&self.services, identity, version, items, option, memory));
             }
             Err(error) => return Err(error),
+        };
+        let Some(mut memory) = memory.duplicate() else {
+            self.services.jobs.withdraw(&correlations);
+            return Err(batch::out_of_memory());
         };
         let mut pending = Vec::with_capacity(items.len());
         for (item, correlation) in items.iter_mut().zip(&correlations) {
@@ -330,7 +356,7 @@ impl Dispatcher {
             // The lines of intent were written with the request.
             let ready = audit.begin(requester, Vec::new);
             // A panic fails one batch, not the server.
-            let process = || batch::process(&services, &identity, version, items, option);
+            let process = || batch::process(&services, &identity, version, items, option, &mut memory);
             let results = ready.map(|()| catch_unwind(AssertUnwindSafe(process)).unwrap_or_default());
             let mut results = match results {
                 Ok(results) => results.into_iter(),
@@ -370,9 +396,13 @@ impl Dispatcher {
 
 impl Respond for Dispatcher {
     fn respond(&self, request: &[u8], peer: &Peer) -> Reply {
+        self.respond_within(request, peer, &mut Reservation::unlimited())
+    }
+
+    fn respond_within(&self, request: &[u8], peer: &Peer, memory: &mut Reservation) -> Reply {
         log::debug!(target: peer.log_target(), "Request:\n{}", Tree(request));
         // A panic fails one request, not the server.
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer, memory)));
         let reply = outcome.unwrap_or_else(|_| {
             self.counters.bugs.fetch_add(1, Ordering::Relaxed);
             log::error!(

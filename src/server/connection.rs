@@ -13,11 +13,12 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::auth::{Certificate, Peer};
 use crate::dispatch::{Reply, Respond};
 use crate::excerpt::Excerpt;
+use crate::memory_quota::{MemoryQuota, Reservation};
 use crate::ttlv::{FrameError, read_frame};
 
 #[cfg(feature = "http")]
 use super::http::{self, Encoding, Rejection, RequestError};
-use super::memory_quota::{MemoryQuota, MeteredReader, Reservation, quota_exceeded};
+use super::metered_reader::{MeteredReader, quota_exceeded};
 use super::noise::Kind;
 use super::registry::{Admission, Displaced, MAX_HANDSHAKES, Slot};
 use super::tls::{self, Accepted, CurrentTls, Diagnosis, Standing, Timeouts, TlsConfig, TlsStream, linger};
@@ -31,7 +32,7 @@ pub(super) struct ConnectionConfig {
     pub(super) responder: Arc<dyn Respond>,
     pub(super) timeouts: Timeouts,
     pub(super) max_request_size: usize,
-    pub(super) max_request_memory: MemoryQuota,
+    pub(super) max_request_memory: Arc<MemoryQuota>,
 }
 
 impl fmt::Debug for ConnectionConfig {
@@ -286,11 +287,15 @@ impl Session<'_> {
                 Err(FrameError::Closed) => return SessionEnd::PeerClosed,
                 Err(error) => return SessionEnd::Frame(error),
             }
-            let reply = self.reply(stream, &request);
+            let received = reservation.bytes();
+            let reply = self.reply(stream, &request, &mut reservation);
             request.zeroize();
             let Some(reply) = reply else { return SessionEnd::Panic };
             let message = Zeroizing::new(reply.message);
-            if let Some(end) = self.send(stream, &mut reservation, &message, reply.close) {
+            if !reservation.resize(received + message.len()) {
+                return SessionEnd::Send(quota_exceeded());
+            }
+            if let Some(end) = self.send(stream, &message, reply.close) {
                 return end;
             }
             stream.expect_request(false);
@@ -341,7 +346,9 @@ impl Session<'_> {
         if head.encoding != Encoding::Ttlv && !reservation.add(request.len()) {
             return Err(RequestError::Io(quota_exceeded()));
         }
-        let Some(reply) = self.reply(stream, &request) else { return Ok(Some(SessionEnd::Panic)) };
+        let received = reservation.bytes();
+        let reply = self.reply(stream, &request, &mut reservation);
+        let Some(reply) = reply else { return Ok(Some(SessionEnd::Panic)) };
         let message = match head.encoding.encode(reply.message) {
             Ok(message) => message,
             Err(error) => {
@@ -355,13 +362,16 @@ impl Session<'_> {
         };
         let keep_alive = head.keep_alive && !reply.close;
         let response = Zeroizing::new(http::response(&head, keep_alive, &message));
-        let end = self.send(stream, &mut reservation, &response, reply.close);
+        if !reservation.resize(received + response.len()) {
+            return Err(RequestError::Io(quota_exceeded()));
+        }
+        let end = self.send(stream, &response, reply.close);
         Ok(end.or_else(|| (!keep_alive).then_some(SessionEnd::Complete)))
     }
 
     /// Returns the reply to a message, or `None` if the responder panicked. It is a refusal if the client would not pass
     /// the handshake any more.
-    fn reply(&self, stream: &impl TlsStream, request: &[u8]) -> Option<Reply> {
+    fn reply(&self, stream: &impl TlsStream, request: &[u8], memory: &mut Reservation) -> Option<Reply> {
         // A panic leaves no request half done: the responder changes state in transactions only.
         self.slot.record(true);
         let mut standing = self.standing.get();
@@ -369,7 +379,8 @@ impl Session<'_> {
         self.standing.set(standing);
         let refused = verified.err().map(|reason| self.peer.refused(reason));
         let peer = refused.as_ref().unwrap_or(self.peer);
-        let reply = catch_unwind(AssertUnwindSafe(|| self.config.responder.respond(request, peer)));
+        let respond = || self.config.responder.respond_within(request, peer, memory);
+        let reply = catch_unwind(AssertUnwindSafe(respond));
         if reply.is_err() {
             log::error!(
                 target: self.peer.log_target(),
@@ -382,18 +393,9 @@ impl Session<'_> {
         Some(Reply { close: reply.close || refused.is_some(), ..reply })
     }
 
-    /// Sends a response, which stays in memory until the client has read it. Returns the end of the session if the
-    /// session ends with it.
-    fn send(
-        &self,
-        stream: &mut impl TlsStream,
-        reservation: &mut Reservation<'_>,
-        response: &[u8],
-        close: bool,
-    ) -> Option<SessionEnd> {
-        if !reservation.add(response.len()) {
-            return Some(SessionEnd::Send(quota_exceeded()));
-        }
+    /// Sends a response, which stays in memory until the client has read it. Returns the end of the session if the session
+    /// ends with it.
+    fn send(&self, stream: &mut impl TlsStream, response: &[u8], close: bool) -> Option<SessionEnd> {
         if let Err(error) = stream.send(response) {
             return Some(SessionEnd::Send(error));
         }

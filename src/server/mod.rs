@@ -25,7 +25,7 @@ mod expiry;
 pub mod http;
 mod key_files;
 mod listener;
-mod memory_quota;
+mod metered_reader;
 mod noise;
 mod registry;
 mod reload;
@@ -57,12 +57,12 @@ use crate::config::{AuthPlugin, Config};
 use crate::dispatch::{Dispatcher, Respond};
 use crate::engine::{Authority, Services, pykmip_import};
 use crate::logging;
+use crate::memory_quota::MemoryQuota;
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, KeyEncryptionKey, Memory, Sqlite, Store};
 use crate::url;
 use connection::ConnectionConfig;
 use endpoints::Endpoints;
-use memory_quota::MemoryQuota;
 use registry::Registry;
 use reload::{Certificates, Certify};
 use tls::{CurrentTls, Files, Timeouts, TlsConfig};
@@ -344,9 +344,9 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, store::Error> {
     Ok(Arc::new(Sqlite::open_or_import(path, &pykmip_import::complete)?))
 }
 
-/// Returns the memory for large messages.
+/// Returns the memory for large messages: at least what the longest request and the longest response need.
 fn request_memory(config: &Config) -> usize {
-    config.max_request_memory.max(config.max_request_size.saturating_mul(4))
+    config.max_request_memory.max(config.max_request_size.saturating_mul(5))
 }
 
 /// The `database_path` of a server that keeps its objects in memory only.

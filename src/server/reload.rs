@@ -61,7 +61,7 @@ pub(super) struct Certify {
 impl Certify {
     /// Returns the certificate of the server's own authority, if it has been used.
     fn stored(&self) -> Result<Option<CertificateDer<'static>>, Error> {
-        Ok(Authority::stored(&*self.store)?.map(CertificateDer::from))
+        Ok(Authority::stored(|name| self.store.server_state(name))?.map(CertificateDer::from))
     }
 }
 

@@ -474,8 +474,10 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Count(|config| &mut config.max_request_memory),
         default: DefaultValue::Value,
         example: None,
-        help: "The memory in bytes for the large messages of all connections; at least four times max_request_size.",
-        details: "Each connection has 64 KiB besides. A connection whose message does not fit ends.",
+        help: "The memory in bytes for the large messages of all connections; at least five times max_request_size.",
+        details: "It contains the messages that are received or sent, and what the server computes with them: three times the \
+                  bytes of a request, and twice the results of a batch. Each connection has 64 KiB besides. A connection whose \
+                  message does not fit ends; an operation whose result does not fit is refused.",
         since: "0.1.0",
     },
 ];
