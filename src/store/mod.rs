@@ -17,6 +17,8 @@ mod overlay;
 mod reader_contract;
 mod record;
 mod sealing;
+#[cfg(test)]
+mod serializability;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -138,10 +138,18 @@ struct Attempt<'h, H: Host> {
     lost: u64,
     commits: u64,
     /// The numbers that only this job uses, in ascending order.
-    reserved: RefCell<Vec<u64>>,
+    reserved: RefCell<Vec<Reserved>>,
     /// The lock, from the time at which the job asks for it.
     lock: RefCell<Option<Lock<'h>>>,
     has_ended: bool,
+}
+
+/// A number that a job has reserved.
+#[derive(Clone, Copy)]
+struct Reserved {
+    number: u64,
+    /// The highest number before: less by more than one if the job inserted an object with a number of its own choice.
+    before: u64,
 }
 
 /// The transaction lock, for a job that may take long.
@@ -197,8 +205,10 @@ impl<'h, H: Host> Attempt<'h, H> {
         turn.jobs.retain(|job| !Arc::ptr_eq(job, &self.reads));
         if turn.commits == self.commits && !self.is_stale() {
             let reserved = self.reserved.get_mut();
-            while turn.last_id > used && reserved.pop_if(|number| *number == turn.last_id).is_some() {
-                turn.last_id -= 1;
+            while turn.last_id > used
+                && let Some(last) = reserved.pop_if(|last| last.number == turn.last_id)
+            {
+                turn.last_id = last.before.max(used);
             }
         }
         turn
@@ -242,20 +252,22 @@ impl<H: Host> Snapshot for Attempt<'_, H> {
 
     fn number_after(&self, last: u64) -> u64 {
         let mut reserved = self.reserved.borrow_mut();
-        let next = reserved.partition_point(|number| *number <= last);
-        if let Some(number) = reserved.get(next) {
-            return *number;
+        let next = reserved.partition_point(|reserved| reserved.number <= last);
+        if let Some(next) = reserved.get(next) {
+            return next.number;
         }
+        // The last number of the job is higher than that of the store after an object with a chosen number.
         let reserve = |turn: &mut Turn| {
-            turn.last_id += 1;
-            turn.last_id
+            let before = turn.last_id;
+            turn.last_id = before.max(last) + 1;
+            Reserved { number: turn.last_id, before }
         };
-        let number = match self.lock.borrow_mut().as_mut() {
+        let next = match self.lock.borrow_mut().as_mut() {
             Some(lock) => reserve(&mut lock.turn),
             None => reserve(&mut self.host.turn()),
         };
-        reserved.push(number);
-        number
+        reserved.push(next);
+        next.number
     }
 
     fn lock(&self) -> bool {
