@@ -16,7 +16,7 @@ use crate::cpu_permits::{self, Effort};
 use crate::kmip::Principal;
 use crate::kmip::attributes::{Attribute, AttributeDefinition, TABLE};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
-use crate::kmip::structures::Raw;
+use crate::kmip::structures::{CryptographicParameters, Raw};
 use crate::store::testing::{
     Folder, add, all_of, application, change, dates, everybody, insert, key, name, one_of_each_type, text,
     value, vendor, with_every_attribute,
@@ -304,11 +304,12 @@ fn long_searches_do_not_delay_reads() {
 /// Returns a store whose objects have a long attribute, so that a search for another value of it takes long.
 fn slow_to_search(folder: &Folder) -> (Sqlite, Query) {
     let store = Sqlite::open(&folder.path("store")).unwrap();
-    let values: Vec<_> = (0..2_000_i32).map(|number| vendor(&number.to_string(), Raw::of(&number))).collect();
+    // No index contains these values, so that they are stored quickly.
+    let values = vec![CryptographicParameters::default(); 6_000];
     change(&store, |change| {
-        for _ in 0..40 {
+        for _ in 0..60 {
             let mut record = key("k");
-            record.attributes.vendor = values.clone();
+            record.attributes.cryptographic_parameters = values.clone();
             insert(change, &mut record);
         }
     });
