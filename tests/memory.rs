@@ -1,17 +1,21 @@
-//! The memory of a large request: at most three times the bytes of the request and its response, for every operation
-//! except Register and Import, for which SQLite makes three more copies of the object. Batches of many small items are not
-//! measured.
+//! The memory of a large request: at most three times the bytes of the request and its response, for every operation. For
+//! Register and Import, SQLite makes three more copies of one object at a time, however many requests there are.
 
 use std::env;
 use std::fs;
 use std::process::Command;
+use std::thread;
 
 use kmip_server::internals::dispatch::{Dispatcher, Respond};
+use kmip_server::internals::secret::Secret;
 use kmip_server::internals::store::Sqlite;
-use kmip_server::kmip::enums::Operation;
-use kmip_server::ttlv::{ItemType, Reader, Tag, V1_2, V2_1, Version, Writer};
+use kmip_server::kmip::enums::{ObjectType, OpaqueDataType, Operation, ResultStatus};
+use kmip_server::kmip::{Object, OpaqueObject};
+use kmip_server::ttlv::{Field, ItemType, Reader, Tag, V1_2, V2_1, Version, Writer};
 
-use crate::corpus::{bare_dispatcher, dispatcher_on, peer, requests};
+use crate::corpus::{
+    algorithm, bare_dispatcher, dispatcher_on, length, message_of, peer, requests, statuses, template, usage,
+};
 use crate::harness::{Folder, resident};
 
 /// The size to which a part of a request grows.
@@ -20,6 +24,8 @@ const LARGE: usize = 2 << 20;
 const CONSTANT: u64 = 512 << 10;
 /// The operations that store an object of the request. SQLite copies the value of a parameter, again into the
 /// row, and again into pages.
+/// The factor for batches of many short items.
+const BATCH_FACTOR: u64 = 9;
 const STORING: [Operation; 2] = [Operation::Register, Operation::Import];
 /// Set in the process that measures.
 const MEASURES: &str = "KMIP_MEASURES_MEMORY";
@@ -103,13 +109,26 @@ fn variants(message: &[u8], version: Version) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn a_large_request_uses_little_more_memory_than_its_bytes() {
+    alone("a_large_request_uses_little_more_memory_than_its_bytes", measure);
+}
+
+#[test]
+fn parallel_registers_and_long_batches_use_little_more_memory_than_their_bytes() {
+    alone("parallel_registers_and_long_batches_use_little_more_memory_than_their_bytes", || {
+        measure_parallel_registers();
+        measure_batch();
+    });
+}
+
+/// Runs `measure` for the test `name` in a process without other tests, which use memory too.
+fn alone(name: &str, measure: impl FnOnce()) {
     if env::var_os(MEASURES).is_some() {
         return measure();
     }
-    // Other tests use memory of this process. glibc returns large blocks at once if it has a fixed threshold.
-    let name = "memory::a_large_request_uses_little_more_memory_than_its_bytes";
+    let name = format!("memory::{name}");
+    // glibc returns large blocks at once if it has a fixed threshold.
     let output = Command::new(env::current_exe().unwrap())
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .args([&*name, "--exact", "--nocapture", "--test-threads=1"])
         .env(MEASURES, "1")
         .env("MALLOC_MMAP_THRESHOLD_", "65536")
         .env("MALLOC_TRIM_THRESHOLD_", "65536")
@@ -146,14 +165,76 @@ fn measure() {
     assert!(excess.is_empty(), "{} of {count} requests use more:\n{}", excess.len(), excess.join("\n"));
 }
 
-/// Returns the memory that a request uses at most, with the request itself, and the bytes of request and response.
-fn used(dispatcher: &Dispatcher, request: &[u8]) -> (u64, u64) {
+/// SQLite's cache of pages that it writes.
+const PAGES: u64 = 4 << 20;
+/// The number of requests at the same time.
+const PARALLEL: u64 = 8;
+
+fn measure_parallel_registers() {
+    let folder = Folder::new();
+    let dispatcher = bare_dispatcher(Box::new(Sqlite::open(&folder.path("kmip.database")).unwrap()));
+    let object = Object::OpaqueObject(OpaqueObject {
+        opaque_data_type: OpaqueDataType(0x8000_0001),
+        opaque_data_value: Secret::new(vec![7; LARGE]),
+    });
+    let message = message_of(
+        V1_2,
+        None,
+        &[(Operation::Register, |w: &mut Writer| {
+            ObjectType::OpaqueObject.write(Tag::ObjectType, w);
+            template(Tag::Attributes, &[], w);
+            object.write(Tag::default(), w);
+        })],
+    );
+    let used = peak_of(|| {
+        thread::scope(|scope| {
+            for _ in 0..PARALLEL {
+                scope.spawn(|| {
+                    let request = message.clone();
+                    let reply = dispatcher.respond(&request, peer());
+                    assert_eq!(statuses(&reply.message), [ResultStatus::Success]);
+                });
+            }
+        });
+    });
+    let bytes = message.len() as u64;
+    println!("{PARALLEL} parallel Registers of {bytes} bytes use {used}");
+    assert!(used < 3 * PARALLEL * bytes + 3 * bytes + PAGES + CONSTANT, "{used}");
+}
+
+/// The number of items of a batch that has almost [`LARGE`] bytes.
+const ITEMS: usize = 9_700;
+
+fn measure_batch() {
+    let folder = Folder::new();
+    let dispatcher = bare_dispatcher(Box::new(Sqlite::open(&folder.path("kmip.database")).unwrap()));
+    let create = |w: &mut Writer| {
+        ObjectType::SymmetricKey.write(Tag::ObjectType, w);
+        template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], w);
+    };
+    let message = message_of(V1_2, None, &vec![(Operation::Create, create); ITEMS]);
+    // The first batch fills the caches of the store.
+    let mut response = dispatcher.respond(&message, peer()).message.len() as u64;
+    let used = peak_of(|| response = dispatcher.respond(&message, peer()).message.len() as u64);
+    let bytes = message.len() as u64 + response;
+    println!("a batch of {ITEMS} Creates uses {used} for {bytes} bytes");
+    assert!(used < BATCH_FACTOR * bytes + CONSTANT, "{used} for {bytes} bytes");
+}
+
+/// Returns the memory that `act` uses at most.
+fn peak_of(act: impl FnOnce()) -> u64 {
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = resident("self");
-    let reply = dispatcher.respond(request, peer());
+    act();
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak = peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
-    let bytes = (request.len() + reply.message.len()) as u64;
-    (peak.saturating_sub(before) + request.len() as u64, bytes)
+    (peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10).saturating_sub(before)
+}
+
+/// Returns the memory that a request uses at most, with the request itself, and the bytes of request and response.
+fn used(dispatcher: &Dispatcher, request: &[u8]) -> (u64, u64) {
+    let mut reply = None;
+    let used = peak_of(|| reply = Some(dispatcher.respond(request, peer())));
+    let bytes = (request.len() + reply.unwrap().message.len()) as u64;
+    (used + request.len() as u64, bytes)
 }

@@ -1,16 +1,20 @@
-//! What requests compute with counts against `max_request_memory`, beside the bytes of messages.
+//! The memory of requests: what they compute with counts against `max_request_memory`, beside the bytes of messages.
 
 use kmip_server::internals::dispatch::Respond;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use kmip_server::internals::memory_quota::{FREE, MemoryQuota};
 use kmip_server::kmip::enums::{
-    AsynchronousIndicator, BatchErrorContinuationOption, CryptographicAlgorithm, Operation, ResultReason,
-    ResultStatus,
+    AsynchronousIndicator, BatchErrorContinuationOption, CryptographicAlgorithm, ObjectType, Operation,
+    ResultReason, ResultStatus,
 };
 use kmip_server::kmip::{Asynchronous, RequestHeader};
 use kmip_server::ttlv::{Field, Tag, V1_4, Writer};
 
 use crate::corpus::{
-    attribute, dispatcher, header, length, message_of, message_under, peer, statuses, template, usage,
+    algorithm, attribute, dispatcher, header, length, message_of, message_under, peer, statuses, template,
+    usage,
 };
 use crate::dialogue::Caller;
 use crate::harness::{Pki, Running, within};
@@ -97,4 +101,69 @@ fn a_request_returns_the_memory_that_it_computed_with() {
     assert!(memory.add(long.len()));
     let refused = dispatcher.respond_within(&long, peer(), &mut memory);
     assert_eq!(statuses(&refused.message), [failed], "three times the request");
+}
+
+/// The length of an identifier and the number of connections that send it.
+const IDENTIFIER: usize = 15_000_000;
+const CONNECTIONS: u64 = 12;
+
+#[test]
+fn long_identifiers_use_little_memory_and_log_and_do_not_delay_other_users() {
+    let pki = Pki::new();
+    let server = Running::start(pki.options());
+    let mut john = Caller::new(pki.connect(server.port, &pki.client));
+    let key = john.ask(V1_4, Operation::Create, create).id();
+    let mallory = pki.ca.client("Mallory");
+    let get = |id: &str, writer: &mut Writer| crate::corpus::id(id, writer);
+    let name = "7".repeat(IDENTIFIER);
+    let long = message_of(V1_4, None, &[(Operation::Get, |w: &mut Writer| get(&name, w))]);
+    let (before, over) = (server.resident(), AtomicBool::new(false));
+    let mut times: Vec<_> = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..CONNECTIONS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = pki.connect(server.port, &mallory);
+                    for _ in 0..3 {
+                        assert_eq!(
+                            statuses(&client.exchange(&long).unwrap()),
+                            [ResultStatus::OperationFailed]
+                        );
+                    }
+                })
+            })
+            .collect();
+        let john = scope.spawn(|| {
+            let mut times = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                assert!(!john.ask(V1_4, Operation::Get, |w| get(&key, w)).done().is_empty());
+                times.push(begun.elapsed());
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            times
+        });
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        over.store(true, Ordering::Relaxed);
+        john.join().unwrap()
+    });
+    let peak = peak(&server);
+    let log = std::fs::metadata(pki.folder.path("server.log")).unwrap().len();
+    times.sort_unstable();
+    let (median, slow) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+    println!("{} MB more at most, {log} bytes of log, Get {median:?} {slow:?}", (peak - before) / 1_000_000);
+    assert!(peak - before < 2 * CONNECTIONS * IDENTIFIER as u64, "{peak} bytes");
+    assert!(log < 64 << 10, "{log} bytes");
+    assert!(median < Duration::from_millis(50) && slow < Duration::from_millis(500), "{median:?} {slow:?}");
+}
+
+/// Returns the largest resident memory that the process had.
+fn peak(server: &Running) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+fn create(writer: &mut Writer) {
+    ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+    template(Tag::Attributes, &[algorithm(), length(128), usage(0xC)], writer);
 }

@@ -38,7 +38,7 @@ pub(super) enum Mode {
 ///
 /// # Errors
 /// Returns Invalid Message if the client requires asynchronous execution of operations that must be synchronous.
-pub(super) fn mode(header: &RequestHeader, items: &[Item]) -> Result<Mode, Error> {
+pub(super) fn mode(header: &RequestHeader, items: &[Item<'_>]) -> Result<Mode, Error> {
     let indicator =
         header.asynchronous_indicator.map_or(AsynchronousIndicator::Prohibited, |indicator| indicator.0);
     let operations = || items.iter().map(Item::operation);

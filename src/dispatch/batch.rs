@@ -22,11 +22,11 @@ use super::audit::{AuditOrigin, Intent, NOT_EXECUTED, write_line};
 /// The Batch Error Continuation Option of a header without one.
 pub(super) const DEFAULT_CONTINUATION: BatchErrorContinuationOption = BatchErrorContinuationOption::Stop;
 
-/// A batch item whose payload was read.
-pub(super) struct Item {
+/// A batch item of a request.
+pub(super) struct Item<'r> {
     operation: Operation,
     id: Option<Vec<u8>>,
-    work: Work,
+    work: Work<'r>,
     /// The Asynchronous Correlation Value of an item that is executed asynchronously.
     correlation: Option<Vec<u8>>,
     /// The Unique Identifier in the request, if the audit needs it before the operation.
@@ -34,7 +34,10 @@ pub(super) struct Item {
 }
 
 /// The execution of an item.
-enum Work {
+enum Work<'r> {
+    /// An operation whose payload is decoded when it is executed, so that the decoded payloads of a batch do not exist at
+    /// the same time.
+    Encoded(&'static Entry, ttlv::Item<'r>),
     Execute(Box<dyn Prepared>),
     /// The server does not have the operation.
     Unknown,
@@ -44,20 +47,18 @@ enum Work {
     Unreadable(ttlv::Error),
 }
 
-impl Item {
-    /// Reads the payload of `item`, and its Unique Identifier if the item is `intended`.
+impl<'r> Item<'r> {
+    /// Creates an item. Reads its Unique Identifier if it is `intended`.
     ///
     /// # Errors
-    /// Returns an error for an operation that is not in the standard and for a payload that violates its structure.
-    pub(super) fn prepare(item: RequestItem<'_>, intended: bool) -> Result<Self, ttlv::Error> {
+    /// Returns an error for an operation that is not in the standard.
+    pub(super) fn prepare(item: RequestItem<'r>, intended: bool) -> Result<Self, ttlv::Error> {
         let operation = Operation::from_wire(item.operation)
             .ok_or(ttlv::Error::UnknownValue { tag: Tag::Operation, value: item.operation })?;
         let critical = item.message_extensions.iter().any(|extension| extension.criticality_indicator);
         let work = match Entry::find(item.operation) {
             _ if critical => Work::CriticalExtension,
-            Some(entry) if entry.exists_in(item.payload.version()) => {
-                Work::Execute(entry.prepare(&item.payload)?)
-            }
+            Some(entry) if entry.exists_in(item.payload.version()) => Work::Encoded(entry, item.payload),
             _ => Work::Unknown,
         };
         let requested = if intended { requested(&item) } else { None };
@@ -73,6 +74,21 @@ impl Item {
         let known = identification.and_then(|(number, id)| Some((Operation::from_wire(number)?, id)));
         let Some((operation, id)) = known else { return Err(error) };
         Ok(Self { operation, id, work: Work::Unreadable(error), correlation: None, requested: None })
+    }
+
+    /// Decodes the payload, so that the item can outlive the request.
+    pub(super) fn decoded(self) -> Item<'static> {
+        let work = match self.work {
+            Work::Encoded(entry, payload) => {
+                entry.prepare(&payload).map_or_else(Work::Unreadable, Work::Execute)
+            }
+            Work::Execute(prepared) => Work::Execute(prepared),
+            Work::Unknown => Work::Unknown,
+            Work::CriticalExtension => Work::CriticalExtension,
+            Work::Unreadable(error) => Work::Unreadable(error),
+        };
+        let Self { operation, id, correlation, requested, .. } = self;
+        Item { operation, id, work, correlation, requested }
     }
 
     /// Makes the item asynchronous, with that Asynchronous Correlation Value.
@@ -101,6 +117,7 @@ impl Item {
     /// Returns a copy, which executes the item again in a transaction that is repeated.
     fn duplicate(&self) -> Self {
         let work = match &self.work {
+            Work::Encoded(entry, payload) => Work::Encoded(entry, *payload),
             Work::Execute(prepared) => Work::Execute(prepared.duplicate()),
             Work::Unknown => Work::Unknown,
             Work::CriticalExtension => Work::CriticalExtension,
@@ -128,7 +145,7 @@ impl Item {
     }
 
     fn execute(self, cx: &mut Context<'_>) -> ItemResult {
-        let Self { operation, id, work, correlation, .. } = self;
+        let Self { mut operation, id, work, correlation, .. } = self;
         let canceled = correlation.is_some_and(|correlation| !cx.services.jobs.begin(&correlation));
         if let Err(error) = cx.begin_item(operation) {
             let outcome = ItemOutcome::Failed(error);
@@ -139,23 +156,11 @@ impl Item {
                 ResultReason::OperationCanceledByRequester,
                 "The operation was canceled.",
             )),
-            Work::Execute(prepared) => match prepared.execute(cx) {
-                Ok(Reply::Done(payload)) => ItemOutcome::Done(payload),
-                Ok(Reply::Of { operation, polled, correlation }) => {
-                    let outcome = match polled {
-                        Polled::Pending => ItemOutcome::Pending(correlation),
-                        Polled::Finished(outcome) => ItemOutcome::from_job(outcome),
-                    };
-                    return ItemResult {
-                        operation,
-                        id,
-                        objects: cx.take_touched(),
-                        outcome,
-                        transactions: 0..0,
-                    };
-                }
-                Err(error) => ItemOutcome::Failed(error),
+            Work::Encoded(entry, payload) => match entry.prepare(&payload) {
+                Ok(prepared) => executed(prepared, &mut operation, cx),
+                Err(error) => unreadable(&error),
             },
+            Work::Execute(prepared) => executed(prepared, &mut operation, cx),
             Work::Unknown => ItemOutcome::Failed(Error::new(
                 ResultReason::OperationNotSupported,
                 if operation.since() > cx.version {
@@ -168,13 +173,32 @@ impl Item {
                 ResultReason::FeatureNotSupported,
                 "The item has a critical message extension that this server does not know.",
             )),
-            Work::Unreadable(error) => ItemOutcome::Failed(Error::new(
-                ResultReason::InvalidMessage,
-                format!("The batch item cannot be parsed: {error}."),
-            )),
+            Work::Unreadable(error) => unreadable(&error),
         };
         ItemResult { operation, id, objects: cx.take_touched(), outcome, transactions: 0..0 }
     }
+}
+
+/// Executes an operation. The answer to Poll has the operation that was polled.
+fn executed(prepared: Box<dyn Prepared>, operation: &mut Operation, cx: &mut Context<'_>) -> ItemOutcome {
+    match prepared.execute(cx) {
+        Ok(Reply::Done(payload)) => ItemOutcome::Done(payload),
+        Ok(Reply::Of { operation: polled_operation, polled, correlation }) => {
+            *operation = polled_operation;
+            match polled {
+                Polled::Pending => ItemOutcome::Pending(correlation),
+                Polled::Finished(outcome) => ItemOutcome::from_job(outcome),
+            }
+        }
+        Err(error) => ItemOutcome::Failed(error),
+    }
+}
+
+fn unreadable(error: &ttlv::Error) -> ItemOutcome {
+    ItemOutcome::Failed(Error::new(
+        ResultReason::InvalidMessage,
+        format!("The batch item cannot be parsed: {error}."),
+    ))
 }
 
 enum ItemOutcome {
@@ -365,7 +389,7 @@ pub(super) fn process(
     services: &Services,
     identity: &Identity,
     version: Version,
-    items: Vec<Item>,
+    items: Vec<Item<'_>>,
     option: BatchErrorContinuationOption,
     memory: &mut Reservation,
 ) -> Vec<ItemResult> {
@@ -415,7 +439,7 @@ pub(super) fn process(
 
 fn process_in_order(
     cx: &mut Context<'_>,
-    items: Vec<Item>,
+    items: Vec<Item<'_>>,
     option: BatchErrorContinuationOption,
     memory: &mut Reservation,
 ) -> Vec<ItemResult> {
@@ -493,15 +517,15 @@ mod tests {
         }
     }
 
-    fn item(work: Work) -> Item {
+    fn item(work: Work<'static>) -> Item<'static> {
         Item { operation: Operation::Get, id: None, work, correlation: None, requested: None }
     }
 
-    fn probe(fails: bool) -> Item {
+    fn probe(fails: bool) -> Item<'static> {
         item(Work::Execute(Box::new(Probe { fails })))
     }
 
-    fn statuses(items: Vec<Item>, option: BatchErrorContinuationOption) -> Vec<&'static str> {
+    fn statuses(items: Vec<Item<'_>>, option: BatchErrorContinuationOption) -> Vec<&'static str> {
         let services =
             Services::new(std::sync::Arc::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
         let john = Identity { principal: "john".into(), groups: None, delegate: None };

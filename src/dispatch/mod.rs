@@ -212,7 +212,7 @@ impl Dispatcher {
 
     /// Refuses a request because of its tickets. An invalid ticket is answered for each item, a used-up ticket for the
     /// message, as the test cases of 2.0 do (TC-LOGIN-2-20, TC-LOGIN-3-20).
-    fn ticket_refusal(&self, version: Version, items: &[Item], error: &Error) -> Vec<u8> {
+    fn ticket_refusal(&self, version: Version, items: &[Item<'_>], error: &Error) -> Vec<u8> {
         if error.reason != ResultReason::InvalidTicket {
             return refusal(version, self.now(), error);
         }
@@ -239,7 +239,7 @@ impl Dispatcher {
         &self,
         version: Version,
         header: &RequestHeader,
-        items: Vec<Item>,
+        items: Vec<Item<'_>>,
         identity: &Identity,
         peer: &Peer,
         memory: &mut Reservation,
@@ -317,7 +317,7 @@ impl Dispatcher {
         &self,
         mode: Mode,
         version: Version,
-        mut items: Vec<Item>,
+        items: Vec<Item<'_>>,
         option: BatchErrorContinuationOption,
         AuditOrigin { identity, peer, correlation }: AuditOrigin<'_>,
         memory: &mut Reservation,
@@ -340,6 +340,7 @@ impl Dispatcher {
             self.services.jobs.withdraw(&correlations);
             return Err(batch::out_of_memory());
         };
+        let mut items: Vec<_> = items.into_iter().map(Item::decoded).collect();
         let mut pending = Vec::with_capacity(items.len());
         for (item, correlation) in items.iter_mut().zip(&correlations) {
             item.asynchronous(correlation.clone());
@@ -457,14 +458,14 @@ fn close_connection(message: Vec<u8>) -> Reply {
     Reply { message, close: true }
 }
 
-/// Reads a request: its version, its header, and its batch items with their payloads. A batch item that cannot be
+/// Reads a request: its version, its header, and its batch items without their payloads. A batch item that cannot be
 /// read becomes one that fails, if its Operation and its Unique Batch Item ID can be read. `intended` states whether the
 /// audit has lines of intent.
 fn parse(
     request: &[u8],
     compatibility: Compatibility,
     intended: bool,
-) -> Result<(Version, RequestHeader, Vec<Item>), ttlv::Error> {
+) -> Result<(Version, RequestHeader, Vec<Item<'_>>), ttlv::Error> {
     let mut outer = Reader::new(request, V1_0);
     let mut rows = outer.require(Tag::RequestMessage)?.structure()?;
     outer.finish()?;
@@ -510,7 +511,7 @@ fn tickets(header: &RequestHeader) -> impl Iterator<Item = &Ticket> {
 ///
 /// # Errors
 /// Returns Invalid Message if the batch must not execute.
-fn check(header: &RequestHeader, items: &[Item], now: DateTime) -> Result<(), Error> {
+fn check(header: &RequestHeader, items: &[Item<'_>], now: DateTime) -> Result<(), Error> {
     let invalid = |message: &'static str| Err(Error::new(ResultReason::InvalidMessage, Cow::from(message)));
     if let Some(sent) = header.time_stamp {
         let age = now.0.saturating_sub(sent.0);
