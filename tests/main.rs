@@ -47,6 +47,7 @@ mod interop;
 mod key_formats;
 mod key_use;
 mod kills;
+mod large_objects;
 mod legacy_tls;
 mod lifecycle;
 mod limits;

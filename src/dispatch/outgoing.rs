@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::auth::{self, Peer};
 use crate::engine::export::GetOptions;
 use crate::engine::services::notifications::{Event, Notification};
-use crate::engine::{Context, destroyed, lifecycle, refused};
+use crate::engine::{Context, destroyed, lifecycle, refused, reported_values};
 use crate::excerpt::Excerpt;
 use crate::kmip::attributes::{AttributeChanges, AttributeList};
 use crate::kmip::enums::{ObjectType, Operation, PutFunction, QueryFunction, ResultReason, ResultStatus};
@@ -208,9 +208,8 @@ fn put(
     let id = UniqueIdentifier::from(object);
     let attributes = cx.open(Some(&id), Operation::GetAttributes)?;
     let attributes = &attributes.attributes;
-    let reported = attributes.references(version).into_iter().flat_map(|it| attributes.values(&it));
-    let attributes =
-        AttributeList(reported.map(|(_, attribute)| attribute_rules::in_response(cx, attribute)).collect());
+    let reported = reported_values(attributes, &attributes.references(version))?.into_iter();
+    let attributes = AttributeList(reported.map(|it| attribute_rules::in_response(cx, it)).collect());
     let granted = open_owned(cx, &id, Operation::Get)?;
     if lifecycle::is_destroyed(&granted) {
         return Err(destroyed(&id.to_string()));

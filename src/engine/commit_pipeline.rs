@@ -76,6 +76,15 @@ impl Scope for CommitPipeline<'_> {
         Ok(())
     }
 
+    /// Waits for the commit.
+    fn transact_beside_others(
+        &mut self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<(), Error> {
+        self.started += 1;
+        self.store.change_optimistically(job).or_general_failure()
+    }
+
     fn commit_mode(&self) -> CommitMode {
         CommitMode::Pipelined
     }

@@ -13,13 +13,14 @@ use crate::cpu_permits::{self, Effort, processor_time};
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason, StorageStatusMask, UniqueIdentifierValue};
 use crate::kmip::structures::UniqueIdentifier;
+use crate::lock::IgnorePoison;
 use crate::policy::Policies;
 use crate::secret::Secret;
 use crate::store::{self, Criterion, Id, Located, Order, Outcome, Query, Record, Transaction};
 use crate::ttlv::{DateTime, V2_1, Version};
 
 use super::access::{self, Gate, Granted};
-use super::attribute_bounds::AttributeSize;
+use super::attribute_bounds;
 use super::commit_pipeline::CommitPipeline;
 use super::error::{OrGeneralFailure, failed, invalid_field, not_found, too_long_for_lock};
 use super::lifecycle;
@@ -421,22 +422,44 @@ impl<'a> Context<'a> {
     ) -> Result<(Id, T), Error> {
         let (id, text) = self.resolve(identifier)?;
         let policies = Arc::clone(&self.policies);
+        let takes_long = self.takes_long(id)?;
+        let services = self.services;
+        // One such change at a time, because those of one object would repeat each other.
+        let _turn = takes_long.then(|| services.long_change.lock().ignore_poison());
         let gate = self.gate(&policies);
-        self.transact(|transaction| {
+        self.transact_as(takes_long, |transaction| {
             let granted = gate.admit(transaction.read(id).or_general_failure()?, &text, operation)?;
-            let size = AttributeSize::of(&granted.attributes);
-            let mut record = granted.into_record();
+            let mut record = (*granted).clone();
             let outcome = change(&mut record)?;
-            size.admit_change(&record.attributes)?;
+            attribute_bounds::admit_change(Some(&granted.attributes), &record.attributes)?;
+            drop(granted);
             write(transaction, record).or_general_failure()?;
             Ok((id, outcome))
         })
+    }
+
+    /// Returns whether a change of the object takes long, so that other transactions should not wait for it.
+    fn takes_long(&mut self, id: Id) -> Result<bool, Error> {
+        if self.is_in_transaction() {
+            return Ok(false);
+        }
+        let record = self.scope.read(id)?;
+        Ok(record.is_some_and(|record| attribute_bounds::takes_long(&record.attributes)))
     }
 
     /// Runs `job` as one transaction, which commits if `job` succeeds. A store may repeat `job` if the transaction
     /// conflicts with another one.
     pub(super) fn transact<T>(
         &mut self,
+        job: impl FnMut(&mut dyn Transaction) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.transact_as(false, job)
+    }
+
+    /// Runs `job` as [`Context::transact`] does, beside other transactions if it takes long.
+    fn transact_as<T>(
+        &mut self,
+        takes_long: bool,
         mut job: impl FnMut(&mut dyn Transaction) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let services = self.services;
@@ -444,7 +467,7 @@ impl<'a> Context<'a> {
         let number = self.scope.transactions_started();
         let mut result = None;
         let mut notifications = Vec::new();
-        self.scope.transact(&mut |transaction| {
+        let mut recorded = |transaction: &mut dyn Transaction| {
             let returned = job(transaction);
             let outcome = if returned.is_ok() { Outcome::Commit } else { Outcome::Rollback };
             result = Some(returned);
@@ -453,7 +476,11 @@ impl<'a> Context<'a> {
                 Outcome::Rollback => Vec::new(),
             };
             outcome
-        })?;
+        };
+        match takes_long {
+            true => self.scope.transact_beside_others(&mut recorded)?,
+            false => self.scope.transact(&mut recorded)?,
+        }
         let value = result.unwrap_or_else(|| {
             Err(failed(ResultReason::GeneralFailure, "The store did not execute the change."))
         })?;

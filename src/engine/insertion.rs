@@ -8,7 +8,7 @@ use crate::kmip::structures::UniqueIdentifier;
 use crate::store::{Id, Record, Transaction};
 
 use super::access::Gate;
-use super::attribute_bounds::AttributeSize;
+use super::attribute_bounds;
 use super::context::Context;
 use super::creation::RecordWithoutId;
 use super::error::{OrGeneralFailure, failed, refused};
@@ -168,7 +168,7 @@ impl Context<'_> {
                 .ok_or_else(|| refused(&text))?;
             let new = build(old.id, Some(&old))?;
             constraints::check(transaction, &gate.identity.principal.user, [&new])?;
-            AttributeSize::of(&old.attributes).admit_change(&new.attributes)?;
+            attribute_bounds::admit_change(Some(&old.attributes), &new.attributes)?;
             let id = new.id;
             transaction.update(new).or_general_failure()?;
             replaced = old.into_record().object;
@@ -200,7 +200,7 @@ fn add(
     access::admit_new(gate.identity, gate.item_operation, records.as_ref().iter().map(Arc::as_ref))?;
     constraints::check(transaction, &gate.identity.principal.user, records.as_ref().iter().map(Arc::as_ref))?;
     records.into_iter().try_for_each(|record| {
-        AttributeSize::admit(&record.attributes)?;
+        attribute_bounds::admit(&record.attributes)?;
         transaction.insert(record).or_general_failure()
     })
 }

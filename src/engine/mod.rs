@@ -32,6 +32,7 @@ pub mod usage_limits;
 pub mod wrapping;
 
 pub use access::Granted;
+pub use attribute_bounds::reported_values;
 pub use context::{Context, MAX_CRITERIA, MAX_LOCATED, Search};
 pub use creation::{NewObject, RequestedAttributes, Requester};
 pub use error::{bounded_text, destroyed, failed, invalid_field, not_found, refused, wrong_state};

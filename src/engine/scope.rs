@@ -44,6 +44,14 @@ pub(super) trait Scope {
     /// Runs `job` as one transaction. A store may repeat `job` if it conflicts with another transaction.
     fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error>;
 
+    /// Runs `job` as [`Scope::transact`] does, but beside other transactions, because it takes long.
+    fn transact_beside_others(
+        &mut self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<(), Error> {
+        self.transact(job)
+    }
+
     /// Returns the time at which the transactions become durable.
     fn commit_mode(&self) -> CommitMode;
 
@@ -84,6 +92,13 @@ impl Scope for &dyn Store {
 
     fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         self.change(job).or_general_failure()
+    }
+
+    fn transact_beside_others(
+        &mut self,
+        job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
+    ) -> Result<(), Error> {
+        Store::change_optimistically(*self, job).or_general_failure()
     }
 
     fn commit_mode(&self) -> CommitMode {

@@ -21,6 +21,7 @@ use crate::store::Record;
 use crate::ttlv::V2_1;
 
 use super::access::Granted;
+use super::attribute_bounds::reported_values;
 use super::context::Context;
 use super::error::{failed, invalid_field};
 use super::usage::{self, Amount, Use};
@@ -269,8 +270,8 @@ fn select(attributes: &Attributes, names: &[String]) -> Result<AttributeList, Er
             names.len()
         )));
     }
-    let references = names.iter().map(|name| AttributeReference::named(name));
-    let values = references.flat_map(|reference| attributes.values(&reference)).map(|(_, value)| value);
+    let references: Vec<_> = names.iter().map(|name| AttributeReference::named(name)).collect();
+    let values = reported_values(attributes, &references)?.into_iter();
     Ok(AttributeList(values.map(Attribute::without_zero_index).collect()))
 }
 

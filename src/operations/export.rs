@@ -3,7 +3,7 @@
 //! Export combines Get and Get Attributes, so the policy must permit both.
 
 use crate::engine::export::GetOptions;
-use crate::engine::{Context, lifecycle};
+use crate::engine::{Context, lifecycle, reported_values};
 use crate::kmip::attributes::AttributeList;
 use crate::kmip::enums::{KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType};
 use crate::kmip::structures::UniqueIdentifier;
@@ -49,8 +49,7 @@ impl Operation for Export {
             wrapping: request.key_wrapping_specification,
         };
         let references = granted.attributes.references(cx.version);
-        let values = references.iter().flat_map(|reference| granted.attributes.values(reference));
-        let attributes = AttributeList(values.map(|(_, attribute)| attribute).collect());
+        let attributes = AttributeList(reported_values(&granted.attributes, &references)?);
         let object = if lifecycle::is_destroyed(&granted) {
             None
         } else {

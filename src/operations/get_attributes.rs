@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::compatibility::Difference;
-use crate::engine::{Context, failed};
+use crate::engine::{Context, failed, reported_values};
 use crate::kmip::attributes::{AttributeList, AttributeReference};
 use crate::kmip::enums::ResultReason;
 use crate::kmip::structures::UniqueIdentifier;
@@ -52,9 +52,8 @@ impl Operation for GetAttributes {
             // Attributes that the version does not define are ignored, like unknown ones.
             reference.row().is_some_and(|row| row.exists_in(cx.version))
         });
-        let values = there.flat_map(|reference| granted.attributes.values(reference));
-        let attributes =
-            AttributeList(values.map(|(_, attribute)| rules::in_response(cx, attribute)).collect());
+        let values = reported_values(&granted.attributes, there)?.into_iter();
+        let attributes = AttributeList(values.map(|value| rules::in_response(cx, value)).collect());
         Ok(Response { unique_identifier: granted.id.into(), attributes })
     }
 }

@@ -11,7 +11,7 @@ pub mod notifications;
 mod streams;
 pub mod tickets;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::clock::Clock;
 use crate::compatibility::Compatibility;
@@ -51,6 +51,8 @@ pub struct Services {
     pub jobs: Jobs,
     /// The receiver of notifications to the listeners of clients.
     pub notifications: Arc<dyn NotificationSink>,
+    /// Held during the change of an object with many attributes.
+    pub(super) long_change: Mutex<()>,
 }
 
 impl Services {
@@ -69,6 +71,7 @@ impl Services {
             group_rotation: GroupRotation::default(),
             jobs: Jobs::default(),
             notifications: Arc::new(NoListeners),
+            long_change: Mutex::default(),
         }
     }
 

@@ -3,6 +3,8 @@
 //! In 1.x, each changed value has its index, and an Attribute structure without a value reports a deleted
 //! value. In 2.x, all values of a changed attribute are reported, and references report deleted attributes.
 
+use std::collections::HashSet;
+
 use crate::ttlv::{Error, Field, ItemType, Reader, Tag, V2_0, Value, Writer};
 
 use super::dialect::{Attribute, AttributeList, AttributeReference};
@@ -35,18 +37,24 @@ impl AttributeChanges {
     pub(crate) fn between(before: &Attributes, after: &Attributes) -> Self {
         let mut changes = Vec::new();
         for row in TABLE.iter().filter(|row| !IGNORED.contains(&row.tag)) {
-            if before.of_row(row).eq(after.of_row(row)) {
+            // An attribute changes only if one of its values is between the equal values at both ends.
+            let equal = before.of_row(row).zip(after.of_row(row)).take_while(|(old, new)| old == new).count();
+            let counts = [before, after].map(|attributes| row.slot(attributes).count());
+            if counts == [equal; 2] {
                 continue;
             }
-            let mut references = Vec::new();
-            for value in before.of_row(row).chain(after.of_row(row)) {
-                let reference = AttributeReference::to(&value);
-                if !references.contains(&reference) {
-                    references.push(reference);
-                }
+            let between = |attributes: &Attributes| attributes.of_row(row).skip(equal).collect::<Vec<_>>();
+            let (mut old, mut new) = (between(before), between(after));
+            while old.last().is_some() && old.last() == new.last() {
+                (old.pop(), new.pop());
             }
-            let changed =
-                references.into_iter().map(|reference| AttributeChange::of(reference, before, after));
+            let mut seen = HashSet::new();
+            let references = old.iter().chain(&new).map(AttributeReference::to);
+            let references: Vec<_> = references.filter(|reference| seen.insert(reference.clone())).collect();
+            let (old, new) = (before.grouped(), after.grouped());
+            let changed = references
+                .into_iter()
+                .map(|reference| AttributeChange::of(old.of(&reference), new.of(&reference), reference));
             changes.extend(changed.filter(|change| !change.is_empty()));
         }
         let date = AttributeReference::named("Last Change Date");
@@ -71,11 +79,10 @@ impl AttributeChanges {
 }
 
 impl AttributeChange {
-    fn of(reference: AttributeReference, before: &Attributes, after: &Attributes) -> Self {
-        let (old_values, new_values) = (before.values(&reference), after.values(&reference));
-        let deleted = old_values.iter().skip(new_values.len()).map(|(_, value)| value.index).collect();
-        let values = new_values.into_iter().enumerate().map(|(at, (_, value))| {
-            let same = old_values.get(at).is_some_and(|(_, old)| old.stored() == value.stored());
+    fn of(old_values: Vec<Attribute>, new_values: Vec<Attribute>, reference: AttributeReference) -> Self {
+        let deleted = old_values.iter().skip(new_values.len()).map(|value| value.index).collect();
+        let values = new_values.into_iter().enumerate().map(|(at, value)| {
+            let same = old_values.get(at).is_some_and(|old| old.stored() == value.stored());
             (value, !same)
         });
         Self { values: values.collect(), deleted, reference }

@@ -6,6 +6,7 @@
 //! the version of the message.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::excerpt::Excerpt;
@@ -331,7 +332,7 @@ impl Field for Option<Attribute> {
 /// assert!(matches!(AttributeReference::named("State"), AttributeReference::Standard(_)));
 /// assert!(AttributeReference::named("Weight").row().is_none());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AttributeReference {
     /// An attribute of the standard.
     Standard(&'static AttributeDefinition),
@@ -526,12 +527,9 @@ impl Attributes {
                 references.extend((row.slot(self).count() > 0).then_some(AttributeReference::Standard(row)));
                 continue;
             }
-            for value in self.of_row(row) {
-                let reference = AttributeReference::to(&value);
-                if !references.contains(&reference) {
-                    references.push(reference);
-                }
-            }
+            let mut seen = HashSet::new();
+            let named = self.of_row(row).map(|value| AttributeReference::to(&value));
+            references.extend(named.filter(|reference| seen.insert(reference.clone())));
         }
         references
     }

@@ -30,6 +30,7 @@
 mod bounds;
 mod changes;
 mod dialect;
+mod grouped;
 mod rules;
 mod slot;
 mod table;
@@ -37,6 +38,7 @@ mod table;
 pub use bounds::{MAX_VALUE_BYTES, MAX_VALUES};
 pub use changes::AttributeChanges;
 pub use dialect::{Attribute, AttributeList, AttributeReference, TemplateAttribute};
+pub use grouped::GroupedValues;
 pub use rules::{ObjectTypes, Origin, Rules};
 pub use slot::Slot;
 pub use table::{AttributeDefinition, Attributes, TABLE};

@@ -121,13 +121,14 @@ impl Check<'_> {
                 return Err(format!("its column {name} differs from the record"));
             }
         }
-        for (tag, value) in &expected.values {
+        let values = columns::indexed(&attributes).map_err(|why| text(Error::Damaged { id, why }))?;
+        for (tag, value) in &values {
             let key = params![tag.0, value, expected.initial_date, number];
             if !rows::has_indexed_value(self.database, key).map_err(failed)? {
                 return Err("the index lacks one of its values".to_owned());
             }
         }
-        Ok(expected.values.len() as u64)
+        Ok(values.len() as u64)
     }
 
     /// Verifies what is not part of an object. `last` is the highest number of an object, and `values` the number of

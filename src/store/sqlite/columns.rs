@@ -78,14 +78,15 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     OF_RECORD.into_iter().chain(COLUMNS.iter().map(|column| column.name))
 }
 
-/// The scalar columns of an object and its keys in the index of values.
+/// The tag and key of an indexed value.
+pub(super) type IndexValue = (Tag, Vec<u8>);
+
+/// The scalar columns of an object.
 pub(super) struct Columns {
     /// The values of the columns in the order of [`names`].
     pub scalars: Vec<Sql>,
     /// The value of the column [`INITIAL_DATE`], which each index row contains too.
     pub initial_date: i64,
-    /// The tag and key of each indexed value, without duplicates.
-    pub values: BTreeSet<(Tag, Vec<u8>)>,
 }
 
 impl Columns {
@@ -95,14 +96,12 @@ impl Columns {
     /// Returns an error if `attributes` are not stored attributes.
     pub(super) fn of(record: &Record, attributes: &[u8]) -> Result<Self, Error> {
         let mut numbers = [None; COLUMNS.len()];
-        let mut values = BTreeSet::new();
         for item in items(attributes)? {
             let item = item?;
             let column = COLUMNS.iter().position(|column| column.tag == item.tag);
             if let Some(number) = column.and_then(|position| numbers.get_mut(position)) {
                 *number = Some(number_of(&item)?);
             }
-            values.extend(index_value(&item));
         }
         let mut initial_date = UNDATED;
         let mut scalars = vec![
@@ -119,7 +118,7 @@ impl Columns {
             }
             number.map_or(Sql::Null, Sql::Integer)
         }));
-        Ok(Self { scalars, initial_date, values })
+        Ok(Self { scalars, initial_date })
     }
 }
 
@@ -127,18 +126,57 @@ impl Columns {
 ///
 /// # Errors
 /// Returns an error if `attributes` are not stored attributes.
-pub(super) fn indexed(attributes: &[u8]) -> Result<BTreeSet<(Tag, Vec<u8>)>, Error> {
-    let mut values = BTreeSet::new();
-    for item in items(attributes)? {
-        values.extend(index_value(&item?));
-    }
-    Ok(values)
+pub(super) fn indexed(attributes: &[u8]) -> Result<BTreeSet<IndexValue>, Error> {
+    Ok(owned(keys(attributes)?))
 }
 
-/// Returns the tag and key of a stored item, if its attribute is indexed.
-fn index_value(item: &Item<'_>) -> Option<(Tag, Vec<u8>)> {
-    let is_indexed = AttributeDefinition::of(item.tag).is_some_and(|row| row.rules.indexed);
-    is_indexed.then(|| (item.tag, key(item.wire).to_vec()))
+/// The indexed values that an update removes and adds.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct IndexChange {
+    pub removed: BTreeSet<IndexValue>,
+    pub added: BTreeSet<IndexValue>,
+}
+
+impl IndexChange {
+    /// Returns the change from the stored attributes `before` to `after`. Its cost beyond one pass over both depends on
+    /// the values between the first and the last difference.
+    ///
+    /// # Errors
+    /// Returns an error if the bytes are not stored attributes.
+    pub(super) fn between(before: &[u8], after: &[u8]) -> Result<Self, Error> {
+        let (before, after) = (keys(before)?, keys(after)?);
+        let equal = |(one, other): &(&Key<'_>, &Key<'_>)| one == other;
+        let first = before.iter().zip(&after).take_while(equal).count();
+        let ends = before.iter().skip(first).rev().zip(after.iter().skip(first).rev());
+        let last = ends.take_while(equal).count();
+        let middle = |count: usize| first..count - last;
+        let old: BTreeSet<_> = before.get(middle(before.len())).into_iter().flatten().copied().collect();
+        let new: BTreeSet<_> = after.get(middle(after.len())).into_iter().flatten().copied().collect();
+        let mut removed: BTreeSet<_> = old.difference(&new).copied().collect();
+        let mut added: BTreeSet<_> = new.difference(&old).copied().collect();
+        if !removed.is_empty() || !added.is_empty() {
+            // A value that occurs among the equal ones, too, stays in the index.
+            for key in before.iter().take(first).chain(before.iter().skip(before.len() - last)) {
+                removed.remove(key);
+                added.remove(key);
+            }
+        }
+        Ok(Self { removed: owned(removed), added: owned(added) })
+    }
+}
+
+/// The tag and key of an indexed value in stored attributes.
+type Key<'a> = (Tag, &'a [u8]);
+
+/// Returns the keys of the indexed values.
+fn keys(attributes: &[u8]) -> Result<Vec<Key<'_>>, Error> {
+    let is_indexed = |item: &Item<'_>| AttributeDefinition::of(item.tag).is_some_and(|row| row.rules.indexed);
+    let items = items(attributes)?.filter(|item| item.as_ref().map_or(true, is_indexed));
+    items.map(|item| item.map(|item| (item.tag, key(item.wire)))).collect()
+}
+
+fn owned<'a>(keys: impl IntoIterator<Item = Key<'a>>) -> BTreeSet<IndexValue> {
+    keys.into_iter().map(|(tag, key)| (tag, key.to_vec())).collect()
 }
 
 /// Whether the stored attributes contain the stored item `value`.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params, par
 use zeroize::Zeroizing;
 
 use super::checksum::{Checksum, Content};
-use super::columns::{self, Columns, INITIAL_DATE};
+use super::columns::{self, Columns, INITIAL_DATE, IndexChange, IndexValue};
 use crate::kmip::attributes::Attributes;
 use crate::kmip::enums::ObjectType;
 use crate::kmip::{Object, Principal};
@@ -130,6 +130,8 @@ pub(super) struct Row {
     bytes: Bytes,
     checksum: Checksum,
     columns: Columns,
+    /// The indexed values, as soon as they are needed.
+    values: OnceLock<BTreeSet<IndexValue>>,
 }
 
 impl Row {
@@ -150,12 +152,19 @@ impl Row {
             object: bytes.object.as_ref().map(|bytes| bytes.as_slice()),
         };
         let checksum = checksum.checksum(key);
-        Ok(Self { id: record.id, number, bytes, checksum, columns })
+        Ok(Self { id: record.id, number, bytes, checksum, columns, values: OnceLock::new() })
     }
 
     /// Returns the number of bytes in its blobs.
     pub(super) fn size(&self) -> usize {
         self.bytes.attributes.len() + self.bytes.object.as_ref().map_or(0, |bytes| bytes.len())
+    }
+
+    /// Returns the indexed values, which an insert needs. Another thread than the commit leader should be the first to
+    /// call it.
+    pub(super) fn indexed_values(&self) -> &BTreeSet<IndexValue> {
+        // The bytes can be read, because the columns were read from them.
+        self.values.get_or_init(|| columns::indexed(&self.bytes.attributes).unwrap_or_default())
     }
 
     /// Inserts the row. The caller also updates the counter.
@@ -167,14 +176,14 @@ impl Row {
             _ => Error::sqlite("insert an object", why),
         };
         let Self { number, columns, .. } = self;
-        execute(database, &INSERT, self.values(&columns.scalars)).map_err(failed)?;
-        add_values(database, *number, columns.initial_date, columns.values.iter()).map_err(failed)
+        execute(database, &INSERT, self.parameters(&columns.scalars)).map_err(failed)?;
+        add_values(database, *number, columns.initial_date, self.indexed_values().iter()).map_err(failed)
     }
 
     /// Replaces the row with the same number. Unchanged columns, index values and their indexes are not written.
     pub(super) fn update(&self, database: &Connection) -> Result<(), Error> {
         let failed = |why| Error::sqlite("update an object", why);
-        let before = columns_before(database, self)?;
+        let (before, change) = change_of(database, self)?;
         let Self { number, columns: after, .. } = self;
 
         let mut text = String::from("UPDATE object SET attributes = ?2, object = ?3, checksum = ?4");
@@ -186,19 +195,15 @@ impl Row {
             }
         }
         text.push_str(" WHERE id = ?1");
-        execute(database, &text, self.values(changed)).map_err(failed)?;
+        execute(database, &text, self.parameters(changed)).map_err(failed)?;
 
         // The date is a part of the index key: if it changes, every index row of the object moves.
-        let none = BTreeSet::new();
-        let moved = before.initial_date != after.initial_date;
-        let (gone, new) = if moved { (&none, &none) } else { (&after.values, &before.values) };
-        remove_values(database, *number, before.initial_date, before.values.difference(gone))
-            .map_err(failed)?;
-        add_values(database, *number, after.initial_date, after.values.difference(new)).map_err(failed)
+        remove_values(database, *number, before.initial_date, change.removed.iter()).map_err(failed)?;
+        add_values(database, *number, after.initial_date, change.added.iter()).map_err(failed)
     }
 
     /// Returns the parameters of a statement: the number, the two blobs, the checksum, the columns.
-    fn values<'a>(&'a self, scalars: impl IntoIterator<Item = &'a Sql>) -> impl Params {
+    fn parameters<'a>(&'a self, scalars: impl IntoIterator<Item = &'a Sql>) -> impl Params {
         let Self { number, bytes, checksum, .. } = self;
         let object = bytes.object.as_ref().map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes));
         let blobs = [ValueRef::Blob(&bytes.attributes), object, ValueRef::Blob(checksum.bytes())];
@@ -249,17 +254,23 @@ pub(super) fn count(database: &Connection, last: u64) -> Result<(), Error> {
         .map_err(|why| Error::sqlite("write the counter", why))
 }
 
-/// Reads the columns and index values of the object that `new` replaces.
-fn columns_before(database: &Connection, new: &Row) -> Result<Columns, Error> {
-    let Row { id, number, .. } = *new;
+/// Reads the columns of the object that `new` replaces, and returns the change of its indexed values.
+fn change_of(database: &Connection, new: &Row) -> Result<(Columns, IndexChange), Error> {
+    let (id, number) = (new.id, new.number);
     let row = database.prepare_cached(&COLUMNS_BEFORE).and_then(|mut statement| {
         statement
             .query_row([number], |row| {
-                let values = columns::indexed(row.get_ref(0)?.as_blob()?);
+                let attributes = row.get_ref(0)?.as_blob()?;
                 let scalars = (0..columns::names().count()).map(|position| row.get(position + 2));
                 let scalars: Vec<Sql> = scalars.collect::<rusqlite::Result<_>>()?;
                 let initial_date = row.get(1)?;
-                Ok(values.map(|values| Columns { scalars, initial_date, values }))
+                let change = if initial_date == new.columns.initial_date {
+                    IndexChange::between(attributes, &new.bytes.attributes)
+                } else {
+                    let added = new.indexed_values().clone();
+                    columns::indexed(attributes).map(|removed| IndexChange { removed, added })
+                };
+                Ok(change.map(|change| (Columns { scalars, initial_date }, change)))
             })
             .optional()
     });
@@ -282,7 +293,7 @@ fn add_values<'a>(
     database: &Connection,
     id: i64,
     initial_date: i64,
-    values: impl Iterator<Item = &'a (Tag, Vec<u8>)>,
+    values: impl Iterator<Item = &'a IndexValue>,
 ) -> rusqlite::Result<()> {
     let statement = "INSERT INTO attribute_value (tag, value, initial_date, id) VALUES (?1, ?2, ?3, ?4)";
     execute_each(database, statement, id, initial_date, values)
@@ -292,7 +303,7 @@ fn remove_values<'a>(
     database: &Connection,
     id: i64,
     initial_date: i64,
-    values: impl Iterator<Item = &'a (Tag, Vec<u8>)>,
+    values: impl Iterator<Item = &'a IndexValue>,
 ) -> rusqlite::Result<()> {
     let statement =
         "DELETE FROM attribute_value WHERE tag = ?1 AND value = ?2 AND initial_date = ?3 AND id = ?4";
@@ -305,7 +316,7 @@ fn execute_each<'a>(
     statement: &str,
     id: i64,
     initial_date: i64,
-    values: impl Iterator<Item = &'a (Tag, Vec<u8>)>,
+    values: impl Iterator<Item = &'a IndexValue>,
 ) -> rusqlite::Result<()> {
     let mut values = values.peekable();
     if values.peek().is_none() {

@@ -168,7 +168,11 @@ impl Writer {
         writes: Option<WriteSet>,
     ) -> Result<(Ticket<'_>, bool), Error> {
         let staged = writes.map(Staged::of);
-        let rows: Vec<_> = staged.iter().flat_map(|staged| staged.rows.values().cloned()).collect();
+        let new = |staged: &Staged| -> Vec<_> {
+            let is_insert = staged.writes.records.values().map(|write| write.before.is_none());
+            staged.rows.values().cloned().zip(is_insert).collect()
+        };
+        let rows = staged.as_ref().map(new).unwrap_or_default();
         let mut queue = self.queue();
         if queue.lost != lost {
             return Err(Error::GroupLost);
@@ -184,7 +188,12 @@ impl Writer {
         drop(queue);
         drop(turn);
         // No other thread waits for this encoding. The commit leader reports a row that cannot be encoded.
-        rows.iter().for_each(|row| drop(row.row(self.key())));
+        for (row, is_insert) in &rows {
+            let encoded = row.row(self.key());
+            if *is_insert {
+                encoded.map(Row::indexed_values).ok();
+            }
+        }
         Ok((ticket, is_full))
     }
 
