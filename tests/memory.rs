@@ -186,6 +186,8 @@ fn measure_parallel_registers() {
             object.write(Tag::default(), w);
         })],
     );
+    // The first request fills the caches of the store.
+    assert_eq!(statuses(&dispatcher.respond(&message, peer()).message), [ResultStatus::Success]);
     let used = peak_of(|| {
         thread::scope(|scope| {
             for _ in 0..PARALLEL {
@@ -199,7 +201,8 @@ fn measure_parallel_registers() {
     });
     let bytes = message.len() as u64;
     println!("{PARALLEL} parallel Registers of {bytes} bytes use {used}");
-    assert!(used < 3 * PARALLEL * bytes + 3 * bytes + PAGES + CONSTANT, "{used}");
+    // Each thread has a stack.
+    assert!(used < 3 * PARALLEL * bytes + 3 * bytes + PAGES + 4 * CONSTANT, "{used}");
 }
 
 /// The number of items of a batch that has almost [`LARGE`] bytes.
