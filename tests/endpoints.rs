@@ -17,7 +17,7 @@ use kmip_server::ttlv::{Field, Reader, Tag, V1_0, V1_2, V1_3, V1_4, V2_0, V2_1, 
 
 use crate::corpus::{self, algorithm, attribute, id, length, message_of, named, template, usage};
 use crate::dialogue::{Caller, Live, key};
-use crate::harness::{Authority, Credential, PATIENCE, Pki, within};
+use crate::harness::{Authority, Client, Credential, PATIENCE, Pki, within};
 use crate::listener::{Listener, ServerRequest, endpoint};
 use crate::settings::with;
 
@@ -356,6 +356,30 @@ fn listener_with_the_certificate_of_another_user_receives_nothing() {
         within(|| (listener.accepted() > 1).then_some(()));
         assert!(received.recv_timeout(SILENCE).is_err());
     }
+}
+
+#[test]
+fn listener_whose_ca_was_removed_receives_nothing_over_its_open_connection() {
+    let (pki, other) = (Pki::new(), Authority::new("Other CA"));
+    pki.folder.write("ca.pem", [pki.ca.pem(), other.pem()].concat());
+    let credential = other.client("John Doe");
+    let (listener, received) = listener(&pki, &credential, |request| Some(request.done()));
+    let endpoints = vec![listener.endpoint("John Doe")];
+    let server = Live::start(&with(pki.config(), |it| it.client_endpoints = endpoints));
+    let mut john = server.caller(&pki, &pki.client);
+    john.ask(V1_2, Operation::Create, create).done();
+    within(|| is_push(&received.recv_timeout(PATIENCE).unwrap()).then_some(()));
+    assert_eq!(listener.accepted(), 1);
+    pki.folder.write("ca.pem", pki.ca.pem());
+    let root = &pki.ca.credential.certificate;
+    within(|| {
+        let client = Client::connect(server.port, root, Some(&credential), &[&rustls::version::TLS12]);
+        client.is_err().then_some(())
+    });
+    while received.try_recv().is_ok() {}
+    john.ask(V1_2, Operation::Create, create).done();
+    within(|| (listener.accepted() > 1).then_some(()));
+    assert!(received.recv_timeout(SILENCE).is_err());
 }
 
 #[test]

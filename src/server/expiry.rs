@@ -1,7 +1,7 @@
 //! Warnings about certificates whose validity ends, or has not begun.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::CertificateDer;
 
@@ -80,6 +80,29 @@ pub(super) fn warnings(
     warnings
 }
 
+/// Decides when a running server warns: at its start, and then daily.
+#[derive(Debug, Default)]
+pub(super) struct Reminder {
+    /// The time of the next warning, or `None` for at once.
+    next: Option<Instant>,
+}
+
+impl Reminder {
+    /// Returns the time to wait until the next warning; zero if it is due, and then the next one is due in a day.
+    pub(super) fn wait(&mut self, now: Instant) -> Duration {
+        let wait = self.next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
+        if wait.is_zero() {
+            self.next = Some(now + DAY);
+        }
+        wait
+    }
+
+    /// Lets the next warning be due at once.
+    pub(super) fn hurry(&mut self) {
+        self.next = None;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::trust::testing::Ca;
@@ -99,6 +122,19 @@ mod tests {
         );
         let [warning] = &*warnings(end + DAY) else { panic!() };
         assert!(warning.contains("CN=Root in ca.pem has expired"), "{warning}");
+    }
+
+    #[test]
+    fn a_reminder_is_due_daily_and_after_a_change() {
+        let (mut reminder, start) = (Reminder::default(), Instant::now());
+        let hour = Duration::from_secs(3600);
+        assert_eq!(reminder.wait(start), Duration::ZERO);
+        assert_eq!(reminder.wait(start), DAY);
+        assert_eq!(reminder.wait(start + DAY - hour), hour);
+        reminder.hurry();
+        assert_eq!(reminder.wait(start + DAY - hour), Duration::ZERO);
+        assert_eq!(reminder.wait(start + DAY), DAY - hour);
+        assert_eq!(reminder.wait(start + DAY * 2), Duration::ZERO);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 
-use super::expiry::{self, DAY};
+use super::expiry::{self, DAY, Reminder};
 use super::tls::{CurrentTls, Files, TlsConfig};
 use super::{Error, LOG, authority, key_files};
 use crate::config::Config;
@@ -77,8 +77,8 @@ pub(super) struct Certificates {
     /// Whether equal stamps prove that the files are unchanged.
     settled: bool,
     problem: Option<Problem>,
-    /// The time of the next warning about certificates that expire.
-    reminder: Instant,
+    /// When to warn about certificates that expire.
+    reminder: Reminder,
     messages: (Sender<Message>, Receiver<Message>),
 }
 
@@ -106,7 +106,7 @@ impl Certificates {
             stamps: Vec::new(),
             settled: false,
             problem: None,
-            reminder: Instant::now(),
+            reminder: Reminder::default(),
             messages: mpsc::channel(),
         }
     }
@@ -131,13 +131,14 @@ impl Certificates {
     /// that expire.
     pub(super) fn run(mut self) {
         loop {
-            let now = Instant::now();
-            if now >= self.reminder {
-                self.reminder = now + DAY;
+            let mut wait = self.reminder.wait(Instant::now());
+            if wait.is_zero() {
                 self.remind(SystemTime::now());
+                wait = DAY;
             }
-            let until_reminder = self.reminder.saturating_duration_since(now);
-            let wait = if self.config.live_certificates { INTERVAL } else { until_reminder };
+            if self.config.live_certificates {
+                wait = INTERVAL;
+            }
             match self.messages.1.recv_timeout(wait) {
                 Ok(Message::Reload) => {
                     self.audit.iter().for_each(|audit| audit.reopen());
@@ -202,7 +203,7 @@ impl Certificates {
                         shown.unwrap_or_default(),
                         tls.trusted().len()
                     );
-                    self.reminder = Instant::now();
+                    self.reminder.hurry();
                 } else if requested || was_reported {
                     log::info!(target: LOG, "The certificates were read again: they are those in use.");
                 }
