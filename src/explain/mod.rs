@@ -121,6 +121,7 @@ impl Explained for check_client::Refusal {
     fn explanation(&self) -> Explanation {
         match self {
             Self::Unusable(error) => error.explanation(),
+            Self::Key(error) => error.explanation(),
             Self::OtherKey { .. } => starts::KEY_MISMATCH,
             Self::Handshake { symptom, .. } => symptom.explanation(),
             Self::Identity(error) => error.explanation(),

@@ -21,6 +21,8 @@ const CERTIFICATE: &str = "check-client";
 pub enum Refusal {
     /// A file or a setting cannot be used.
     Unusable(Error),
+    /// The file of the private key cannot be used.
+    Key(tls::Error),
     /// The private key is not that of the certificate.
     OtherKey {
         /// The file of the key.
@@ -43,6 +45,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unusable(error) => error.fmt(f),
+            // The same code reads the server's key.
+            Self::Key(error) => write!(f, "--key: {}", error.to_string().trim_start_matches("key_path: ")),
             Self::OtherKey { key, certificate } => write!(
                 f,
                 "the private key in {} is not the one of the certificate in {}",
@@ -91,7 +95,7 @@ fn judge(
         .split_first()
         .ok_or_else(|| tls::Error::NoCertificate { setting: CERTIFICATE, path: path.to_owned() })?;
     if let Some(key) = key
-        && !has_private_key(leaf, key)?
+        && !has_private_key(leaf, key).map_err(Refusal::Key)?
     {
         return Err(Refusal::OtherKey { key: key.to_owned(), certificate: path.to_owned() });
     }
