@@ -102,6 +102,9 @@ fn changes_of_an_object_with_many_attributes_do_not_delay_other_users() {
     }
 }
 
+/// An operation, its payload, and a lower bound of the length of the response, in units of 16 bytes.
+type Request<'a> = (Operation, &'a dyn Fn(&mut Writer), usize);
+
 #[test]
 fn the_attributes_of_a_large_object_are_read_in_time() {
     let pki = Pki::new();
@@ -113,7 +116,7 @@ fn the_attributes_of_a_large_object_are_read_in_time() {
         (0..MANY).for_each(|name| format!("x-a-{name}").write(Tag::AttributeName, writer));
     };
     let alone = |writer: &mut Writer| id(&object, writer);
-    let requests: [(Operation, &dyn Fn(&mut Writer), usize); 3] = [
+    let requests: [Request<'_>; 3] = [
         (Operation::GetAttributes, &names, MANY),
         (Operation::GetAttributeList, &alone, 1),
         (Operation::Export, &alone, MANY),

@@ -95,7 +95,7 @@ fn run(store: &dyn Store, ids: &[Id], number: Writer, seed: u64) -> Option<Histo
         }
         kept
     };
-    let done = if seed % 3 == 0 { store.change(job) } else { store.change_optimistically(job) };
+    let done = if seed.is_multiple_of(3) { store.change(job) } else { store.change_optimistically(job) };
     done.unwrap();
     (kept == Outcome::Commit).then_some(history)
 }

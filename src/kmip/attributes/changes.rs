@@ -46,7 +46,8 @@ impl AttributeChanges {
             let between = |attributes: &Attributes| attributes.of_row(row).skip(equal).collect::<Vec<_>>();
             let (mut old, mut new) = (between(before), between(after));
             while old.last().is_some() && old.last() == new.last() {
-                (old.pop(), new.pop());
+                old.pop();
+                new.pop();
             }
             let mut seen = HashSet::new();
             let references = old.iter().chain(&new).map(AttributeReference::to);
