@@ -9,7 +9,7 @@ use kmip_server::internals::config::{AuthSuite, Config};
 use kmip_server::internals::server::{Error, Server};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, date_time_ymd};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ALL_VERSIONS, ProtocolVersion};
+use rustls::{ALL_VERSIONS, ProtocolVersion, SupportedProtocolVersion};
 
 use crate::harness::{
     Authority, Client, Credential, Echo, Embedded, Folder, Pki, pem, request, self_signed,
@@ -244,6 +244,24 @@ fn an_encrypted_key_has_an_error_of_its_own_in_every_form() {
         let error = Server::bind(&pki.config()).unwrap_err().to_string();
         assert!(error.contains("is encrypted; decrypt it with `openssl pkey -in "), "{error}");
     }
+}
+
+#[test]
+fn a_hundred_certificates_of_one_name_cost_a_bounded_time() {
+    let pki = Pki::new();
+    let server = Embedded::start(&pki.config(), Echo);
+    let connect = |client: &Credential, versions: &[&'static SupportedProtocolVersion]| {
+        Client::connect(server.port, &pki.ca.credential.certificate, Some(client), versions)
+            .and_then(|mut it| it.exchange(&request(8)))
+    };
+    let mut client = Authority::new("Issuer").client("John Doe");
+    client.chain = (0..100).map(|_| Authority::new("Issuer").credential.certificate).collect();
+    for version in [&TLS12, &TLS13] {
+        let start = Instant::now();
+        assert!(connect(&client, &[version]).is_err());
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    }
+    assert!(connect(&pki.client, ALL_VERSIONS).is_ok());
 }
 
 #[test]

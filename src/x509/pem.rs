@@ -97,8 +97,10 @@ fn decode(base64: &[u8]) -> Result<Zeroizing<Vec<u8>>, Fault> {
 mod tests {
     use super::*;
 
-    /// Returns label, number, line and contents of each block.
-    fn read(text: &str) -> Vec<(String, usize, usize, Result<Vec<u8>, Fault>)> {
+    /// Label, number, line and contents of a block.
+    type Row = (String, usize, usize, Result<Vec<u8>, Fault>);
+
+    fn read(text: &str) -> Vec<Row> {
         let row = |it: Block| (it.label, it.number, it.line, it.contents.map(|it| it.to_vec()));
         blocks(text.as_bytes()).into_iter().map(row).collect()
     }

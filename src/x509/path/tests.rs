@@ -430,6 +430,20 @@ fn constraints_that_cannot_be_checked_refuse_the_names_to_which_they_apply() {
 }
 
 #[test]
+fn the_number_of_names_and_constraints_has_a_bound() {
+    let constraints = |count| NameConstraints {
+        permitted_subtrees: vec![GeneralSubtree::DnsName("example.com".into()); count],
+        excluded_subtrees: Vec::new(),
+    };
+    let names = |it: &mut CertificateParams| {
+        it.subject_alt_names = vec![SanType::DnsName("a.example.com".try_into().unwrap()); 255];
+    };
+    // The subject is a name, too.
+    assert_eq!(constrained(constraints(256), names), None);
+    assert_eq!(constrained(constraints(257), names), Some((Rule::NumberOfNames, 0)));
+}
+
+#[test]
 fn names_of_intermediate_certificates_obey_the_constraints_above_too() {
     let mut base = DistinguishedName::new();
     base.push(DnType::OrganizationName, "Org");
