@@ -24,9 +24,9 @@ const LARGE: usize = 2 << 20;
 const CONSTANT: u64 = 512 << 10;
 /// The operations that store an object of the request. SQLite copies the value of a parameter, again into the
 /// row, and again into pages.
+const STORING: [Operation; 2] = [Operation::Register, Operation::Import];
 /// The factor for a batch of many short items, including the caches of the store.
 const BATCH_FACTOR: u64 = 7;
-const STORING: [Operation; 2] = [Operation::Register, Operation::Import];
 /// Set in the process that measures.
 const MEASURES: &str = "KMIP_MEASURES_MEMORY";
 
