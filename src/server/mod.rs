@@ -237,6 +237,7 @@ impl Server {
         certify: Option<Certify>,
     ) -> Result<Self, Error> {
         let issuing = certify.as_ref().map(|certify| certify.authority.keys()).unwrap_or_default();
+        files.announce();
         let tls = TlsConfig::new(config, files.identity, files.trusted, issuing)?;
         tls.announce();
         let tls = Arc::new(CurrentTls::new(tls));

@@ -241,6 +241,7 @@ impl Certificates {
             return Ok(false);
         }
         key_files::check(&self.config)?;
+        files.announce();
         let issuing: Arc<IssuingKeys> =
             self.certify.as_ref().map(|certify| certify.authority.keys()).unwrap_or_default();
         let tls = TlsConfig::new(&self.config, files.identity, files.trusted, issuing)?;

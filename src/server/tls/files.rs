@@ -202,6 +202,8 @@ pub(in crate::server) struct Files {
     pub(in crate::server) identity: Identity,
     /// The certificates of `ca_path`.
     pub(in crate::server) trusted: Vec<CertificateDer<'static>>,
+    /// What the files contain and the server ignores.
+    warnings: Vec<String>,
 }
 
 impl Files {
@@ -210,9 +212,18 @@ impl Files {
     /// # Errors
     /// Returns [`Error`] if a file cannot be read, or certificate and key do not belong together.
     pub(in crate::server) fn read(config: &Config) -> Result<Self, Error> {
-        let chain = certificates("certificate_path", &config.certificate_path)?;
+        let (chain, mut warnings) = certificates_and_warnings("certificate_path", &config.certificate_path)?;
         let identity = Identity::read(config, chain)?;
-        Ok(Self { identity, trusted: certificates("ca_path", &config.ca_path)? })
+        let (trusted, more) = certificates_and_warnings(CA_PATH, &config.ca_path)?;
+        warnings.extend(more);
+        Ok(Self { identity, trusted, warnings })
+    }
+
+    /// Logs what the server ignores in the files, when they are put in force.
+    pub(in crate::server) fn announce(&self) {
+        for warning in &self.warnings {
+            log::warn!(target: LOG, "{warning}");
+        }
     }
 
     /// Returns the server's certificate and those behind it.
