@@ -117,7 +117,7 @@ fuzz: fuzz/Cargo.lock ## Runs each fuzz target for SECONDS (240), on all process
 check: fuzz/Cargo.lock ## Formatting, lints, documentation; licences and advisories if cargo-deny is installed.
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	@for features in "" certificates http legacy-tls log-file slugs; do \
+	@for features in "" certificates http legacy-tls log-file postgres slugs; do \
 		echo "cargo clippy --no-default-features --features '$$features'"; \
 		cargo clippy --no-default-features --features "$$features" -- -D warnings || exit 1; \
 	done

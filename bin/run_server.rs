@@ -26,7 +26,7 @@ use kmip_server::internals::server::{MAX_HANDSHAKES, Observer, Reload, Server, S
 #[cfg(not(feature = "certificates"))]
 use kmip_server::internals::settings::MissingFeature;
 use kmip_server::internals::settings::{self as all_settings, Settings, options};
-use kmip_server::internals::store::{self, KeyEncryptionKey, Sqlite};
+use kmip_server::internals::store::{self, KeyEncryptionKey};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
@@ -99,7 +99,7 @@ fn rotate(config: &Config, new: &Path) -> Result<(), store::Error> {
     let Some(old) = &config.key_encryption_key_path else {
         return Err(store::Error::NeedsKey { path: path.clone() });
     };
-    Sqlite::change_key(path, &KeyEncryptionKey::read(old)?, &KeyEncryptionKey::read(new)?)
+    store::change_key(path, &KeyEncryptionKey::read(old)?, &KeyEncryptionKey::read(new)?)
 }
 
 /// What the server does when it receives SIGHUP.

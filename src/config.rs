@@ -282,7 +282,8 @@ config! {
         hostname: String = "127.0.0.1",
         /// The log file, with its predecessors in the same folder; `-` for standard output.
         log_path: PathBuf = Self::DEFAULT_LOG,
-        /// The SQLite database file; `:memory:` keeps the objects in memory only.
+        /// The SQLite database file, or the URL of a PostgreSQL database (`postgresql://…`, without a password); `:memory:` keeps
+        /// the objects in memory only.
         database_path: PathBuf = Self::DEFAULT_DATABASE,
     }
     values {
@@ -326,6 +327,8 @@ config! {
         max_request_size: usize = Self::DEFAULT_MAX_REQUEST_SIZE,
         /// The memory for the large messages of all connections, in bytes; at least five times `max_request_size`.
         max_request_memory: usize = Self::DEFAULT_MAX_REQUEST_MEMORY,
+        /// The time that a start waits for a PostgreSQL database.
+        database_connect_timeout: Duration = Self::DEFAULT_DATABASE_CONNECT_TIMEOUT,
         /// The time limit of a TLS handshake.
         handshake_timeout: Duration = Self::DEFAULT_HANDSHAKE_TIMEOUT,
         /// The time limit of a request, from its first byte to its last.
@@ -388,6 +391,8 @@ impl Config {
     pub const DEFAULT_MAX_REQUEST_SIZE: usize = 16 << 20;
     /// 1 GiB: 64 of the largest messages.
     pub const DEFAULT_MAX_REQUEST_MEMORY: usize = 1 << 30;
+    /// Long enough for a database that starts together with the server.
+    pub const DEFAULT_DATABASE_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
     /// PyKMIP's limit for each step of a handshake, here for the whole handshake.
     pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
     /// Long enough for the largest request on a slow line, short enough to release the resources of a dead client.

@@ -22,6 +22,7 @@
 //!
 //! - `http`: KMIP over HTTPS (TTLV, XML and JSON).
 //! - `legacy-tls`: OpenSSL for TLS clients that rustls cannot serve.
+//! - `postgres`: a store on PostgreSQL, which several servers can share.
 //! - `slugs`: user groups from SLUGS services.
 //! - `certificates`: `run_server --make-certs` and `--demo`.
 //! - `log-file`: a log file; without it, `run_server` logs to standard error.

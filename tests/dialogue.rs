@@ -159,6 +159,12 @@ impl Answer {
         &self.payload
     }
 
+    /// Whether the operation succeeded.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn is_done(&self) -> bool {
+        self.status == ResultStatus::Success
+    }
+
     /// Returns the Result Reason of a failed item.
     pub(crate) fn refused(&self) -> ResultReason {
         assert_eq!(self.status, ResultStatus::OperationFailed, "{self:?}");

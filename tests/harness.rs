@@ -1,6 +1,8 @@
 //! The harness for tests of a complete server: a temporary PKI and folder, the built binary on a free port or a server
 //! in this process, and a TLS client.
 
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod trust;
 
 use std::fs;

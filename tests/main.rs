@@ -67,6 +67,8 @@ mod searches;
 mod secrets;
 mod seeds;
 mod settings;
+#[cfg(feature = "postgres")]
+mod shared_database;
 mod shares;
 mod soak;
 mod split_keys;

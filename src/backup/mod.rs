@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use error::{Error, LineError};
 
 use crate::secret::Secret;
-use crate::store::{self, Dump, Id, KeyEncryptionKey, Restore};
+use crate::store::{self, Id, KeyEncryptionKey};
 use file::{ExportReader, ExportWriter};
 use line::{Entry, Totals};
 
@@ -69,7 +69,7 @@ pub fn export(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     let seal = file::key(seal)?;
     let key = database.key()?;
     let mut writer = ExportWriter::create(path, seal.as_ref())?;
-    let dump = Dump::open(database.path, key.as_ref())?;
+    let dump = store::source(database.path, key.as_ref())?;
     let mut totals = Totals { last_id: dump.last_id()?, ..Totals::default() };
     let mut last = Id(0);
     while let Some(record) = dump.next(last)? {
@@ -98,7 +98,7 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     let seal = file::key(seal)?;
     let key = database.key()?;
     ExportReader::open(path, seal.as_ref())?.for_each(|_, _| database.check_interrupted())?;
-    let restore = Restore::open(database.path, key.as_ref())?;
+    let restore = store::target(database.path, key.as_ref())?;
     let mut left = Vec::new();
     let totals = ExportReader::open(path, seal.as_ref())?.for_each(|line, entry| match entry {
         Entry::Object(record) => {

@@ -249,6 +249,12 @@ impl Explained for store::Error {
             Self::Locked { .. } => starts::DATABASE_LOCKED,
             Self::InUse { .. } => starts::DATABASE_IN_USE,
             Self::NoWriteAheadLog { .. } => starts::DATABASE_FILE_SYSTEM,
+            Self::Url { .. } => starts::DATABASE_URL,
+            Self::Unreachable { .. } => starts::DATABASE_UNREACHABLE,
+            Self::ForeignTable { .. } => starts::DATABASE_FOREIGN,
+            Self::SealedTooLate { .. } => starts::DATABASE_SEALED_TOO_LATE,
+            Self::NotInitialized => starts::DATABASE_DAMAGED,
+            Self::Sql { .. } | Self::Uncertain { .. } | Self::Contended => starts::DATABASE_STATEMENT,
             Self::GroupLost
             | Self::Sealing
             | Self::NoReader { .. }

@@ -81,8 +81,8 @@ explanations! {
             "The file does not exist, is a directory, or is not accessible for this user",
             "Correct database_path, or allow this user to read and write the file and its directory";
         DATABASE_FOREIGN "database-foreign", "is a database of another program, is not a database",
-            "database_path names a file of another program; the server did not change it",
-            "Set database_path to another file";
+            "database_path names a file, or a database with tables, of another program; the server did not change it",
+            "Set database_path to another file, or to an empty database";
         DATABASE_NEWER "database-newer", "has the version … of a newer server",
             "A newer version of this server wrote the database",
             "Run that version, or a newer one";
@@ -101,6 +101,19 @@ explanations! {
         DATABASE_NOT_SEALED "database-not-sealed", "are not sealed",
             "The database is not encrypted, so it has no key to change",
             "Start the server with key_encryption_key_path once, which encrypts the objects";
+        DATABASE_URL "database-url", "is not the URL of a PostgreSQL database",
+            "database_path begins with postgresql:// and is malformed, or contains a key that this server does not support, or a \
+             password",
+            "Correct the part that the line names; docs/many-servers.md describes the URL";
+        DATABASE_UNREACHABLE "database-unreachable", "the database … cannot be reached",
+            "The PostgreSQL server does not run, the network does not lead to it, or it refuses the user or the password",
+            "Read PostgreSQL's message; check database_path, PGPASSWORD or the password file, and pg_hba.conf";
+        DATABASE_SEALED_TOO_LATE "database-sealed-too-late", "only a new PostgreSQL database can be",
+            "A PostgreSQL database is encrypted from its creation on, because other servers may use it",
+            "Export the objects with --export, and import them with key_encryption_key_path into an empty database";
+        DATABASE_STATEMENT "database-statement", "the store failed to …, the connection to the database was lost",
+            "PostgreSQL refused a statement, or ended the connection",
+            "Read PostgreSQL's message and its log; the user of database_path must own the tables";
         DATABASE_LOCKED "database-locked", "is used by another server",
             "A server uses a database alone: two servers on one file would serve keys that the other has destroyed",
             "Stop the process that the line names, or set database_path to another file";

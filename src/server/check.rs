@@ -268,9 +268,18 @@ impl Report {
             }
         };
         let seals = key.is_some();
-        let authority = store::inspect(path, key.as_ref(), &pykmip_import::complete).and_then(|inspection| {
+        let is_url = store::is_url(path);
+        let inspection = if is_url {
+            inspect_database(config, key.as_ref())
+        } else {
+            store::inspect(path, key.as_ref(), &pykmip_import::complete)
+        };
+        let authority = inspection.and_then(|inspection| {
             self.fact(described_database(path, inspection, seals));
             match inspection {
+                Inspection::Ours { .. } if is_url => {
+                    Authority::stored(|name| store::source(path, key.as_ref())?.server_state(name))
+                }
                 Inspection::Ours { .. } => {
                     Authority::stored(|name| store::inspect_server_state(path, key.as_ref(), name))
                 }
@@ -399,6 +408,16 @@ fn try_bind(address: SocketAddr) -> io::Result<()> {
 }
 
 /// Describes what the server would do with the database.
+#[cfg(feature = "postgres")]
+fn inspect_database(config: &Config, key: Option<&KeyEncryptionKey>) -> Result<Inspection, store::Error> {
+    store::Postgres::inspect(&config.database_path, key, config.database_connect_timeout)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn inspect_database(_: &Config, _: Option<&KeyEncryptionKey>) -> Result<Inspection, store::Error> {
+    Err(store::Error::Url { why: store::UrlProblem::Unsupported })
+}
+
 fn described_database(path: &Path, inspection: Inspection, seals: bool) -> String {
     let path = path.display();
     match inspection {

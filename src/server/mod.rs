@@ -332,17 +332,31 @@ impl Server {
     }
 }
 
-/// Opens the store that `database_path` names: a file, or memory only.
+/// Opens the store that `database_path` names: a file, a PostgreSQL database, or memory only.
 fn open_store(config: &Config) -> Result<Arc<dyn Store>, store::Error> {
     let path = config.database_path.as_path();
     if path == Path::new(IN_MEMORY) {
         return Ok(Arc::new(Memory::new()));
     }
-    if let Some(key) = &config.key_encryption_key_path {
-        let key = KeyEncryptionKey::read(key)?;
-        return Ok(Arc::new(Sqlite::open_sealed(path, &key, &pykmip_import::complete)?));
+    let key = config.key_encryption_key_path.as_deref().map(KeyEncryptionKey::read).transpose()?;
+    if store::is_url(path) {
+        return open_database(config, key.as_ref());
     }
-    Ok(Arc::new(Sqlite::open_or_import(path, &pykmip_import::complete)?))
+    match key {
+        Some(key) => Ok(Arc::new(Sqlite::open_sealed(path, &key, &pykmip_import::complete)?)),
+        None => Ok(Arc::new(Sqlite::open_or_import(path, &pykmip_import::complete)?)),
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn open_database(config: &Config, key: Option<&KeyEncryptionKey>) -> Result<Arc<dyn Store>, store::Error> {
+    let (url, patience) = (&config.database_path, config.database_connect_timeout);
+    Ok(Arc::new(store::Postgres::open(url, key, patience)?))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn open_database(_: &Config, _: Option<&KeyEncryptionKey>) -> Result<Arc<dyn Store>, store::Error> {
+    Err(store::Error::Url { why: store::UrlProblem::Unsupported })
 }
 
 /// Returns the memory for large messages: at least what the longest request and the longest response need.

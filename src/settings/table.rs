@@ -292,12 +292,25 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "database_path",
         option: OptionForm::Letter('d'),
-        kind: Kind::Path(|config| &mut config.database_path),
+        kind: Kind::Database(|config| &mut config.database_path),
         default: DefaultValue::Value,
         example: None,
-        help: "The SQLite database file of the objects; :memory: keeps the objects in memory only.",
+        help: "The SQLite database file of the objects, or the URL of a PostgreSQL database; :memory: keeps the objects in memory only.",
         details: "Set it: the system may delete files in /tmp. With :memory:, the objects are lost when the server \
-                  stops.",
+                  stops. Several servers can share a PostgreSQL database: \
+                  postgresql://USER@HOST:PORT,HOST:PORT/NAME?target_session_attrs=read-write&sslmode=verify-full&sslrootcert=FILE; \
+                  docs/many-servers.md describes the URL. It contains no password: set the environment variable PGPASSWORD, or \
+                  name a password file with passfile=FILE.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "database_connect_timeout",
+        option: OptionForm::None,
+        kind: Kind::Seconds(|config| &mut config.database_connect_timeout),
+        default: DefaultValue::Value,
+        example: None,
+        help: "The number of seconds that a start waits for a PostgreSQL database.",
+        details: "A wrong password, user or name of the database ends the start at once.",
         since: "0.1.0",
     },
     Setting {

@@ -27,6 +27,8 @@ pub enum Kind {
     /// A positive number.
     OptionalCount(Field<Option<usize>>),
     /// A positive number of seconds.
+    Seconds(Field<Duration>),
+    /// A positive number of seconds.
     OptionalSeconds(Field<Option<Duration>>),
     /// A number, which may be zero.
     Number(Field<usize>),
@@ -46,6 +48,8 @@ pub enum Kind {
     File(Field<PathBuf>),
     /// The path of an existing file.
     OptionalFile(Field<Option<PathBuf>>),
+    /// The path of a database file, or the URL of a PostgreSQL database; an empty value is ignored.
+    Database(Field<PathBuf>),
     /// A path; an empty value is ignored.
     Path(Field<PathBuf>),
     /// A path.
@@ -57,6 +61,9 @@ pub enum Kind {
     /// Client endpoints, separated by lines or commas.
     Endpoints(Field<Vec<ClientEndpoint>>),
 }
+
+/// The beginnings of the URLs that name a database. The store reads the rest.
+const DATABASES: [&str; 2] = ["postgresql://", "postgres://"];
 
 /// A cargo feature that the program was built without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +107,7 @@ impl fmt::Display for InvalidValue {
         match self {
             Self::NoSuchFile => f.write_str("the file does not exist"),
             Self::Url => f.write_str(
-                "it is a URL; expected a path on this machine, because the server uses no database but its own file",
+                "it is a URL; expected a path on this machine, or for database_path the URL of a PostgreSQL database",
             ),
             Self::Host(error) => error.fmt(f),
             Self::Service(error) => error.fmt(f),
@@ -119,7 +126,9 @@ impl Kind {
             Self::Host(_) => "a host name or address, without port",
             Self::OptionalText(_) => "text",
             Self::Port(_) => "a number from 0 to 65535",
-            Self::Count(_) | Self::OptionalCount(_) | Self::OptionalSeconds(_) => "a number above zero",
+            Self::Count(_) | Self::OptionalCount(_) | Self::Seconds(_) | Self::OptionalSeconds(_) => {
+                "a number above zero"
+            }
             Self::Number(_) | Self::Bytes(_) => "a number",
             Self::Boolean(_) => "True or False",
             Self::AuthSuite(_) => "Basic, TLS1.2 or TLS1.3",
@@ -127,6 +136,7 @@ impl Kind {
             Self::Compatibility(_) => "PyKMIP or Standard",
             Self::Level(_) => "DEBUG, INFO, WARNING, ERROR or CRITICAL",
             Self::File(_) | Self::OptionalFile(_) => "the path of an existing file",
+            Self::Database(_) => "a path, or a URL that begins with postgresql://",
             Self::Path(_) | Self::OptionalPath(_) => "a path",
             Self::Names(_) => "names, separated by white space or commas",
             Self::Profiles(_) => "profiles, one per line or separated by commas, or none",
@@ -137,7 +147,10 @@ impl Kind {
     }
 
     fn is_path(self) -> bool {
-        matches!(self, Self::File(_) | Self::OptionalFile(_) | Self::Path(_) | Self::OptionalPath(_))
+        matches!(
+            self,
+            Self::File(_) | Self::OptionalFile(_) | Self::Database(_) | Self::Path(_) | Self::OptionalPath(_)
+        )
     }
 
     /// Reads `value` into the field.
@@ -146,7 +159,9 @@ impl Kind {
     /// Returns [`InvalidValue`] if the value is not allowed; the field is then unchanged.
     pub(super) fn set(self, config: &mut Config, value: &str) -> Result<(), InvalidValue> {
         let expected = || InvalidValue::Expected(self.values());
-        if self.is_path() && url::is_url(value) {
+        let is_database =
+            matches!(self, Self::Database(_)) && DATABASES.iter().any(|it| value.starts_with(it));
+        if self.is_path() && url::is_url(value) && !is_database {
             return Err(InvalidValue::Url);
         }
         match self {
@@ -180,17 +195,16 @@ impl Kind {
             | Self::OptionalFile(_)
             | Self::OptionalCount(_)
             | Self::OptionalSeconds(_)
+            | Self::Database(_)
             | Self::Path(_)
             | Self::OptionalPath(_)
                 if value.is_empty() => {}
             Self::OptionalCount(field) => *field(config) = Some(count(value).ok_or_else(expected)?),
-            Self::OptionalSeconds(field) => {
-                let seconds = count(value).and_then(|seconds| u32::try_from(seconds).ok());
-                *field(config) = Some(Duration::from_secs(seconds.ok_or_else(expected)?.into()));
-            }
+            Self::Seconds(field) => *field(config) = seconds(value).ok_or_else(expected)?,
+            Self::OptionalSeconds(field) => *field(config) = Some(seconds(value).ok_or_else(expected)?),
             Self::OptionalText(field) => *field(config) = Some(value.to_owned()),
             Self::OptionalFile(field) => *field(config) = Some(existing(value)?),
-            Self::Path(field) => *field(config) = value.into(),
+            Self::Database(field) | Self::Path(field) => *field(config) = value.into(),
             Self::OptionalPath(field) => *field(config) = Some(value.into()),
             Self::Profiles(_) if value.is_empty() => {}
             Self::Profiles(field) => *field(config) = Some(profiles(value)),
@@ -209,6 +223,7 @@ impl Kind {
             Self::Count(field) | Self::Number(field) => field(config).to_string(),
             Self::Bytes(field) => field(config).to_string(),
             Self::OptionalCount(field) => field(config).map(|count| count.to_string()).unwrap_or_default(),
+            Self::Seconds(field) => field(config).as_secs().to_string(),
             Self::OptionalSeconds(field) => {
                 field(config).map(|time| time.as_secs().to_string()).unwrap_or_default()
             }
@@ -217,7 +232,7 @@ impl Kind {
             Self::TlsVersion(field) => name_of(TlsVersion::NAMES, *field(config)),
             Self::Compatibility(field) => field(config).to_string(),
             Self::Level(field) => name_of(Level::NAMES, *field(config)),
-            Self::File(field) | Self::Path(field) => path(field(config)),
+            Self::File(field) | Self::Database(field) | Self::Path(field) => path(field(config)),
             Self::OptionalFile(field) | Self::OptionalPath(field) => {
                 field(config).as_ref().map(path).unwrap_or_default()
             }
@@ -241,6 +256,11 @@ fn port(value: &str) -> Option<u16> {
 
 fn count(value: &str) -> Option<usize> {
     value.trim().parse().ok().filter(|&count| count > 0)
+}
+
+fn seconds(value: &str) -> Option<Duration> {
+    let seconds = count(value).and_then(|seconds| u32::try_from(seconds).ok());
+    seconds.map(|seconds| Duration::from_secs(seconds.into()))
 }
 
 /// Reads the words of Python's `getboolean`.

@@ -22,16 +22,16 @@ macro_rules! contract {
             $(#[test] fn $name() { super::$name(&super::Memory::new()); })*
         }
         mod sealed {
-            $(#[test] fn $name() {
-                let folder = super::Folder::new();
-                super::$name(&super::testing::sealed(&folder));
-            })*
+            $(#[test] fn $name() { super::$name(&super::testing::sealed(&super::Folder::new())); })*
         }
         mod sqlite {
             $(#[test] fn $name() {
-                let folder = super::Folder::new();
-                super::$name(&super::Sqlite::open(&folder.path("store")).unwrap());
+                super::$name(&super::Sqlite::open(&super::Folder::new().path("store")).unwrap());
             })*
+        }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(#[test] fn $name() { super::testing::on_postgres(|store| super::$name(&store)); })*
         }
         mod optimistic_memory {
             $(#[test] fn $name() { super::$name(&super::testing::Optimistic(super::Memory::new())); })*
@@ -42,6 +42,10 @@ macro_rules! contract {
                 let store = super::Sqlite::open(&folder.path("store")).unwrap();
                 super::$name(&super::testing::Optimistic(store));
             })*
+        }
+        #[cfg(feature = "postgres")]
+        mod optimistic_postgres {
+            $(#[test] fn $name() { super::testing::on_postgres(|it| super::$name(&super::testing::Optimistic(it))); })*
         }
     };
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use super::Id;
+use super::url_problem::UrlProblem;
 use crate::private_file::Refusal;
 
 /// A failure of the store. Clients learn only that the store failed; the log contains the reason.
@@ -148,6 +149,46 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// `database_path` is not a URL that names a PostgreSQL database.
+    Url {
+        /// The part that is not valid.
+        why: UrlProblem,
+    },
+    /// The database server cannot be reached, or refuses the connection.
+    Unreachable {
+        /// The hosts and the database.
+        database: String,
+        /// The error of the connection.
+        why: Cause,
+    },
+    /// A statement of a database server failed.
+    Sql {
+        /// The operation.
+        doing: &'static str,
+        /// The error of the statement.
+        why: Cause,
+    },
+    /// The connection was lost while the database committed a change.
+    Uncertain {
+        /// The error of the connection.
+        why: Cause,
+    },
+    /// Other changes of the same objects made every execution of a change invalid.
+    Contended,
+    /// The database contains a table of another program.
+    ForeignTable {
+        /// The hosts and the database.
+        database: String,
+        /// The table.
+        table: String,
+    },
+    /// A row that the schema creates is missing.
+    NotInitialized,
+    /// The database was created without a key, and cannot be sealed any more.
+    SealedTooLate {
+        /// The hosts and the database.
+        database: String,
+    },
     /// The file system does not support the shared memory that write-ahead logging needs.
     NoWriteAheadLog {
         /// The file.
@@ -243,6 +284,66 @@ impl fmt::Display for Obstacle {
     }
 }
 
+impl Error {
+    /// Writes an error about other users of a database file.
+    fn fmt_of_use(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked { path, process } => {
+                write!(f, "the database {} is used by another server", path.display())?;
+                match process {
+                    Some(process) => write!(f, ", the process {process}")?,
+                    None => f.write_str(", in another container or of another user")?,
+                }
+                f.write_str("; stop that server, or set database_path to another file")
+            }
+            Self::Replaced { path } => write!(
+                f,
+                "the file {} of the database was deleted or replaced while the server uses it, so the server refuses \
+                 changes; move the original file back, or stop the server and restore a backup",
+                path.display()
+            ),
+            Self::InUse { path } => {
+                write!(f, "the database {} is in use; stop the server that uses it first", path.display())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes an error that only a database server causes.
+    fn fmt_of_database_server(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url { why } => write!(f, "database_path is not the URL of a PostgreSQL database: {why}"),
+            Self::Unreachable { database, why } => write!(
+                f,
+                "the database {database} cannot be reached: {why}; check that it runs, database_path, and the password"
+            ),
+            Self::Sql { doing, why } => write!(f, "the store failed to {doing}: {why}"),
+            Self::Uncertain { why } => write!(
+                f,
+                "the connection to the database was lost during a commit ({why}); the change is stored completely or not at \
+                 all: look for it before you send the request again"
+            ),
+            Self::Contended => f.write_str(
+                "other requests changed the same objects during each execution of the change; send the request again",
+            ),
+            Self::ForeignTable { database, table } => write!(
+                f,
+                "{database} contains the table {table} of another program; it was not changed; name an empty database in \
+                 database_path"
+            ),
+            Self::NotInitialized => {
+                f.write_str("the database lacks a row that the server creates; restore it from a backup")
+            }
+            Self::SealedTooLate { database } => write!(
+                f,
+                "the objects of {database} are not sealed, and only a new PostgreSQL database can be: export them, and import \
+                 them with key_encryption_key_path into an empty database"
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -320,23 +421,15 @@ impl fmt::Display for Error {
                 f,
                 "no thread could be started for the store: {why}; raise the limit of threads"
             ),
-            Self::Locked { path, process } => {
-                write!(f, "the database {} is used by another server", path.display())?;
-                match process {
-                    Some(process) => write!(f, ", the process {process}")?,
-                    None => f.write_str(", in another container or of another user")?,
-                }
-                f.write_str("; stop that server, or set database_path to another file")
-            }
-            Self::Replaced { path } => write!(
-                f,
-                "the file {} of the database was deleted or replaced while the server uses it, so the server refuses \
-                 changes; move the original file back, or stop the server and restore a backup",
-                path.display()
-            ),
-            Self::InUse { path } => {
-                write!(f, "the database {} is in use; stop the server that uses it first", path.display())
-            }
+            Self::Locked { .. } | Self::Replaced { .. } | Self::InUse { .. } => self.fmt_of_use(f),
+            Self::Url { .. }
+            | Self::Unreachable { .. }
+            | Self::Sql { .. }
+            | Self::Uncertain { .. }
+            | Self::Contended
+            | Self::ForeignTable { .. }
+            | Self::NotInitialized
+            | Self::SealedTooLate { .. } => self.fmt_of_database_server(f),
             Self::NoWriteAheadLog { path } => write!(
                 f,
                 "the database {} is on a file system without shared memory, which SQLite's write-ahead log needs; \
@@ -351,7 +444,11 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Damaged { why, .. } => Some(why),
-            Self::NoReader { why } | Self::Sqlite { why, .. } => Some(&*why.0),
+            Self::NoReader { why }
+            | Self::Sqlite { why, .. }
+            | Self::Unreachable { why, .. }
+            | Self::Sql { why, .. }
+            | Self::Uncertain { why } => Some(&*why.0),
             Self::File { why, .. }
             | Self::NoThread { why }
             | Self::Key { why: KeyProblem::Unreadable(why), .. } => Some(&**why),

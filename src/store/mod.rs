@@ -4,15 +4,23 @@
 //! durable: [`Store::change`] returns after the commit. Access control belongs to the engine; the store applies it
 //! only as a part of a [`Query`].
 
+use std::path::Path;
 use std::sync::Arc;
 
+mod checksum;
+mod columns;
 #[cfg(test)]
 mod contract;
+mod databases;
+mod encoded;
 mod error;
 mod filter;
 mod memory;
 mod optimistic;
 mod overlay;
+mod plan;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(test)]
 mod reader_contract;
 mod record;
@@ -22,15 +30,29 @@ mod serializability;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transfer;
+mod url_problem;
 
+pub use databases::{change_key, source, target};
 pub use error::{Cause, Error, KeyProblem, Obstacle};
 pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 pub use record::{DEFAULT_POLICY, Id, Record, SortKey};
 pub use sealing::{DataKey, KeyEncryptionKey, Sealing};
 pub use sqlite::{Dump, Fault, Found, Inspection, Restore, Sqlite, check, inspect, inspect_server_state};
 
+pub use transfer::{Source, Target};
+pub use url_problem::UrlProblem;
+
 use crate::secret::Secret;
+
+/// Whether `database_path` is the URL of a PostgreSQL database.
+pub fn is_url(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    text.starts_with(b"postgresql://") || text.starts_with(b"postgres://")
+}
 
 /// A store of managed objects that all threads share.
 pub trait Store: Send + Sync + 'static {
@@ -56,7 +78,8 @@ pub trait Store: Send + Sync + 'static {
     /// this function returns; transactions of several threads can share one flush to the disk.
     ///
     /// `job` must not start another transaction: the call would deadlock. A panic of `job` rolls the transaction back
-    /// and propagates.
+    /// and propagates. A store may repeat `job` after a conflict with another server, so `job` has no effect besides its
+    /// writes and its result, and each execution replaces the result of the one before.
     ///
     /// # Errors
     /// Returns an error if the store fails. Nothing of the transaction is stored then.

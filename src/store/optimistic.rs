@@ -250,11 +250,11 @@ impl<H: Host> Snapshot for Attempt<'_, H> {
         self.host.server_state(name)
     }
 
-    fn number_after(&self, last: u64) -> u64 {
+    fn number_after(&self, last: u64) -> Result<u64, Error> {
         let mut reserved = self.reserved.borrow_mut();
         let next = reserved.partition_point(|reserved| reserved.number <= last);
         if let Some(next) = reserved.get(next) {
-            return next.number;
+            return Ok(next.number);
         }
         // The last number of the job is higher than that of the store after an object with a chosen number.
         let reserve = |turn: &mut Turn| {
@@ -267,7 +267,7 @@ impl<H: Host> Snapshot for Attempt<'_, H> {
             None => reserve(&mut self.host.turn()),
         };
         reserved.push(next);
-        next.number
+        Ok(next.number)
     }
 
     fn lock(&self) -> bool {

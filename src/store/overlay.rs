@@ -56,8 +56,13 @@ pub(super) trait Snapshot {
     fn server_state(&self, name: &str) -> Result<Option<Secret>, Error>;
 
     /// Returns the next number for an object after `last`, which no other transaction uses.
-    fn number_after(&self, last: u64) -> u64 {
-        last + 1
+    fn number_after(&self, last: u64) -> Result<u64, Error> {
+        Ok(last + 1)
+    }
+
+    /// Whether the snapshot has reserved this number for the transaction, so that no object has it.
+    fn is_reserved(&self, _: Id) -> bool {
+        false
     }
 
     /// See [`Transaction::lock`].
@@ -122,7 +127,7 @@ impl Overlay<'_> {
     fn replaced(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         let last_read = self.last_read.as_ref().filter(|record| record.id == id);
         match self.written(id).or_else(|| last_read.map(Arc::clone)) {
-            None if id.0 <= self.base_max_id => self.base.read(id),
+            None if id.0 <= self.base_max_id && !self.base.is_reserved(id) => self.base.read(id),
             known => Ok(known),
         }
     }
@@ -160,7 +165,7 @@ impl Transaction for Overlay<'_> {
     }
 
     fn next_id(&mut self) -> Result<Id, Error> {
-        self.writes.last_id = self.base.number_after(self.writes.last_id);
+        self.writes.last_id = self.base.number_after(self.writes.last_id)?;
         Ok(Id(self.writes.last_id))
     }
 
@@ -235,8 +240,12 @@ impl Snapshot for Overlay<'_> {
         }
     }
 
-    fn number_after(&self, last: u64) -> u64 {
+    fn number_after(&self, last: u64) -> Result<u64, Error> {
         self.base.number_after(last)
+    }
+
+    fn is_reserved(&self, id: Id) -> bool {
+        !self.writes.records.contains_key(&id) && self.base.is_reserved(id)
     }
 
     fn lock(&self) -> bool {

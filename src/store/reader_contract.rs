@@ -7,9 +7,13 @@ use super::testing::{self, Folder, all_of, change, everybody, key};
 use super::{Id, Memory, Outcome, Record, Sqlite, Store, Transaction};
 use crate::secret::Secret;
 
-fn stores(folder: &Folder, other: &Folder) -> [Box<dyn Store>; 3] {
+fn stores(folder: &Folder, other: &Folder) -> Vec<Box<dyn Store>> {
     let file = Sqlite::open(&folder.path("plain")).unwrap();
-    [Box::new(Memory::new()), Box::new(file), Box::new(testing::sealed(other))]
+    let mut stores: Vec<Box<dyn Store>> =
+        vec![Box::new(Memory::new()), Box::new(file), Box::new(testing::sealed(other))];
+    #[cfg(feature = "postgres")]
+    testing::on_postgres(|store| stores.push(Box::new(store)));
+    stores
 }
 
 #[test]

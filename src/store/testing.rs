@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+#[cfg(feature = "postgres")]
+use std::time::Duration;
 
 use super::{Criterion, Error, Grant, Id, Located, Order, Outcome, Query, Record, Store, Transaction};
 use crate::kmip::attributes::{Attribute, AttributeDefinition, Attributes, ObjectTypes, TABLE};
@@ -37,6 +39,32 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[path = "../../tests/harness/postgres.rs"]
+mod postgres_server;
+
+/// Returns a new PostgreSQL database, or `None` if the test is skipped.
+#[cfg(feature = "postgres")]
+pub(crate) fn postgres() -> Option<postgres_server::Database> {
+    match postgres_server::cluster() {
+        Ok(cluster) => Some(cluster.database()),
+        Err(why) => {
+            let forbidden = std::env::var_os("KMIP_NO_SKIP").is_some();
+            assert!(!forbidden, "KMIP_NO_SKIP is set, but the test cannot run: {why}");
+            println!("skipped: {why}");
+            None
+        }
+    }
+}
+
+/// Runs `test` on a store in a new PostgreSQL database.
+#[cfg(feature = "postgres")]
+pub(crate) fn on_postgres(test: impl FnOnce(super::Postgres)) {
+    if let Some(database) = postgres() {
+        test(super::Postgres::open(&database.url(), None, Duration::from_secs(30)).unwrap());
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::columns::{self, Columns};
 use super::dump::Dump;
 use super::rows;
+use crate::store::columns::{self, Columns};
 use crate::store::sealing::KeyEncryptionKey;
-use crate::store::{Error, Id};
+use crate::store::{Error, Id, encoded};
 
 /// A fault in a database.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Check<'_> {
             rows::read(self.database, id, self.dump.key()).map_err(text)?.ok_or_else(missing)?;
         let failed = |why| text(Error::sqlite("read an object", why));
         let names = columns::names().collect::<Vec<_>>().join(", ");
-        let number = rows::number(id).map_err(text)?;
+        let number = encoded::number(id).map_err(text)?;
         let mut statement = self
             .database
             .prepare_cached(&format!("SELECT attributes, {names} FROM object WHERE id = ?1"))

@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{file, rows, schema, seal};
 use crate::secret::Secret;
 use crate::store::sealing::{DataKey, KeyEncryptionKey};
-use crate::store::{Error, Id, Record};
+use crate::store::transfer::{Source, Target};
+use crate::store::{Error, Id, Record, encoded};
 
 /// A snapshot of all of a store. It does not block writers, but the write-ahead log grows until it is dropped.
 pub struct Dump {
@@ -78,7 +79,7 @@ impl Dump {
     /// Returns the lowest number of an object above `after`, or `None`.
     pub(super) fn next_id(&self, after: Id) -> Result<Option<Id>, Error> {
         let failed = |why| Error::sqlite("read an object", why);
-        let Ok(after) = rows::number(after) else { return Ok(None) };
+        let Ok(after) = encoded::number(after) else { return Ok(None) };
         let statement = "SELECT id FROM object WHERE id > ?1 ORDER BY id LIMIT 1";
         let next = self.database.prepare_cached(statement).map_err(failed)?;
         let next = { next }.query_row([after], |row| row.get::<_, i64>(0)).optional().map_err(failed)?;
@@ -173,6 +174,46 @@ impl Restore {
         let committed = self.database.execute_batch("COMMIT");
         committed.map_err(|why| Error::sqlite("commit the import", why))?;
         if self.seals { seal::truncate_log(&self.database) } else { Ok(()) }
+    }
+}
+
+impl Source for Dump {
+    fn last_id(&self) -> Result<u64, Error> {
+        Self::last_id(self)
+    }
+
+    fn next(&self, after: Id) -> Result<Option<Record>, Error> {
+        Self::next(self, after)
+    }
+
+    fn server_state_names(&self) -> Result<Vec<String>, Error> {
+        Self::server_state_names(self)
+    }
+
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        Self::server_state(self, name)
+    }
+}
+
+impl Target for Restore {
+    fn insert(&self, record: &Record) -> Result<(), Error> {
+        Self::insert(self, record)
+    }
+
+    fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
+        Self::server_state(self, name)
+    }
+
+    fn set_server_state(&self, name: &str, value: &Secret) -> Result<(), Error> {
+        Self::set_server_state(self, name, value)
+    }
+
+    fn count_from(&self, last: Id) -> Result<(), Error> {
+        Self::count_from(self, last)
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), Error> {
+        Self::commit(*self)
     }
 }
 

@@ -12,12 +12,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::columns;
 use super::open_files::beside;
 use super::schema::{self, Step};
 use super::search_time;
 use crate::private_file::{self, MODE};
-use crate::store::Error;
+use crate::store::{Error, columns};
 
 /// The logger of this file.
 const LOG: &str = "kmip.server.store";

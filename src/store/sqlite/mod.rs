@@ -7,15 +7,13 @@
 
 mod cache;
 mod check;
-mod checksum;
-mod columns;
+mod checksums;
 mod committed;
 mod dump;
 mod erase_requests;
 mod eraser;
 mod file;
 mod file_lock;
-mod grants;
 #[cfg(test)]
 mod groups;
 mod inspect;
@@ -31,7 +29,6 @@ mod search_time;
 #[cfg(test)]
 mod tests;
 mod transaction;
-mod values;
 mod writer;
 
 use std::fs;

@@ -2,8 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::rows;
-use crate::store::{Error, Id};
+use crate::store::{Error, Id, encoded};
 
 /// The operation that an error of [`erase`] and [`erase_destroyed`] names.
 const ERASE: &str = "erase an object in PyKMIP's tables";
@@ -17,7 +16,7 @@ pub(super) fn exist(database: &Connection) -> Result<bool, Error> {
 
 /// Erases the bytes of an object in PyKMIP's tables.
 pub(super) fn erase(database: &Connection, id: Id) -> Result<(), Error> {
-    let number = rows::number(id)?;
+    let number = encoded::number(id)?;
     database
         .prepare_cached("UPDATE managed_objects SET value = x'' WHERE uid = ?1")
         .and_then(|mut statement| statement.execute([number]))

@@ -6,19 +6,13 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params, params_from_iter};
-use zeroize::Zeroizing;
-
-use super::checksum::{Checksum, Content};
-use super::columns::{self, Columns, INITIAL_DATE, IndexChange, IndexValue};
-use crate::kmip::attributes::Attributes;
-use crate::kmip::enums::ObjectType;
-use crate::kmip::{Object, Principal};
 use crate::secret::Secret;
+use crate::store::columns::{self, Columns, INITIAL_DATE, IndexChange, IndexValue};
+use crate::store::encoded::{self, Encoded, StoredRow, number};
 use crate::store::sealing::DataKey;
 use crate::store::{Error, Id, Record};
-use crate::ttlv::{self, Field, Reader, STORED, Tag, Value, Writer};
+use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params, params_from_iter};
 
 /// Returns the object with this number and the number of its stored bytes, or `None`.
 pub(super) fn read(
@@ -66,21 +60,12 @@ pub(super) fn server_state(
         |mut statement| {
             let read = |row: &SqlRow<'_>| {
                 let value = Secret::new(row.get(0)?);
-                let content = Content::ServerState { name, value: value.expose() };
-                let is_intact = content.has(row.get_ref(1)?.as_blob_or_null()?, key);
-                Ok(is_intact.then_some(value))
+                Ok(encoded::decode_server_state(name, value, row.get_ref(1)?.as_blob_or_null()?, key))
             };
             statement.query_row([name], read).optional()
         },
     );
-    let found = match found.map_err(|why| Error::sqlite("read the server state", why))? {
-        Some(None) => return Err(Error::ServerStateChecksum { name: name.to_owned() }),
-        found => found.flatten(),
-    };
-    match (key, found) {
-        (Some(key), Some(value)) => key.open_server_state(name, &value).map(Some),
-        (_, found) => Ok(found),
-    }
+    found.map_err(|why| Error::sqlite("read the server state", why))?.transpose()
 }
 
 /// Returns the server state with this name in a database that was not migrated yet, as it is stored, or `None`.
@@ -103,12 +88,10 @@ pub(super) fn set_server_state(
     value: &Secret,
     key: Option<&DataKey>,
 ) -> Result<(), Error> {
-    let sealed = key.map(|key| key.seal_server_state(name, value)).transpose()?;
-    let value = sealed.as_ref().unwrap_or(value).expose();
-    let checksum = Content::ServerState { name, value }.checksum(key);
+    let (stored, checksum) = encoded::encode_server_state(name, value, key)?;
     let done = database
         .prepare_cached("INSERT OR REPLACE INTO own (name, value, checksum) VALUES (?1, ?2, ?3)")
-        .and_then(|mut statement| statement.execute((name, value, checksum.bytes())));
+        .and_then(|mut statement| statement.execute((name, stored.expose(), checksum.bytes())));
     done.map(drop).map_err(|why| Error::sqlite("write the server state", why))
 }
 
@@ -125,11 +108,7 @@ pub(super) fn update(database: &Connection, record: &Record, key: Option<&DataKe
 
 /// The database form of a record.
 pub(super) struct Row {
-    id: Id,
-    number: i64,
-    bytes: Bytes,
-    checksum: Checksum,
-    columns: Columns,
+    encoded: Encoded,
     /// The indexed values, as soon as they are needed.
     values: OnceLock<BTreeSet<IndexValue>>,
 }
@@ -139,43 +118,30 @@ impl Row {
     pub(super) fn of(record: &Record, key: Option<&DataKey>) -> Result<Self, Error> {
         #[cfg(test)]
         assert_ne!(record.owner.user, super::groups::NO_ROW, "on purpose");
-        let number = number(record.id)?;
-        let bytes = Bytes::of(record, key)?;
-        let columns =
-            Columns::of(record, &bytes.attributes).map_err(|why| Error::Damaged { id: record.id, why })?;
-        let checksum = Content::Object {
-            number,
-            object_type: record.object_type.to_wire().into(),
-            owner: &record.owner.user,
-            credential: record.owner.credential.as_deref(),
-            attributes: &bytes.attributes,
-            object: bytes.object.as_ref().map(|bytes| bytes.as_slice()),
-        };
-        let checksum = checksum.checksum(key);
-        Ok(Self { id: record.id, number, bytes, checksum, columns, values: OnceLock::new() })
+        Ok(Self { encoded: Encoded::of(record, key)?, values: OnceLock::new() })
     }
 
     /// Returns the number of bytes in its blobs.
     pub(super) fn size(&self) -> usize {
-        self.bytes.attributes.len() + self.bytes.object.as_ref().map_or(0, |bytes| bytes.len())
+        self.encoded.size()
     }
 
     /// Returns the indexed values, which an insert needs. Another thread than the commit leader should be the first to
     /// call it.
     pub(super) fn indexed_values(&self) -> &BTreeSet<IndexValue> {
         // The bytes can be read, because the columns were read from them.
-        self.values.get_or_init(|| columns::indexed(&self.bytes.attributes).unwrap_or_default())
+        self.values.get_or_init(|| columns::indexed(&self.encoded.attributes).unwrap_or_default())
     }
 
     /// Inserts the row. The caller also updates the counter.
     pub(super) fn insert(&self, database: &Connection) -> Result<(), Error> {
         let failed = |why: rusqlite::Error| match why.sqlite_error() {
             Some(error) if error.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
-                Error::Taken { id: self.id }
+                Error::Taken { id: self.encoded.id }
             }
             _ => Error::sqlite("insert an object", why),
         };
-        let Self { number, columns, .. } = self;
+        let Encoded { number, columns, .. } = &self.encoded;
         execute(database, &INSERT, self.parameters(&columns.scalars)).map_err(failed)?;
         add_values(database, *number, columns.initial_date, self.indexed_values().iter()).map_err(failed)
     }
@@ -184,7 +150,7 @@ impl Row {
     pub(super) fn update(&self, database: &Connection) -> Result<(), Error> {
         let failed = |why| Error::sqlite("update an object", why);
         let (before, change) = change_of(database, self)?;
-        let Self { number, columns: after, .. } = self;
+        let Encoded { number, columns: after, .. } = &self.encoded;
 
         let mut text = String::from("UPDATE object SET attributes = ?2, object = ?3, checksum = ?4");
         let mut changed = Vec::new();
@@ -204,9 +170,9 @@ impl Row {
 
     /// Returns the parameters of a statement: the number, the two blobs, the checksum, the columns.
     fn parameters<'a>(&'a self, scalars: impl IntoIterator<Item = &'a Sql>) -> impl Params {
-        let Self { number, bytes, checksum, .. } = self;
-        let object = bytes.object.as_ref().map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes));
-        let blobs = [ValueRef::Blob(&bytes.attributes), object, ValueRef::Blob(checksum.bytes())];
+        let Encoded { number, attributes, object, checksum, .. } = &self.encoded;
+        let object = object.as_ref().map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes));
+        let blobs = [ValueRef::Blob(attributes), object, ValueRef::Blob(checksum.bytes())];
         let scalars = scalars.into_iter().map(ToSqlOutput::from);
         let blobs = blobs.map(ToSqlOutput::Borrowed);
         params_from_iter([ToSqlOutput::from(*number)].into_iter().chain(blobs).chain(scalars))
@@ -256,7 +222,7 @@ pub(super) fn count(database: &Connection, last: u64) -> Result<(), Error> {
 
 /// Reads the columns of the object that `new` replaces, and returns the change of its indexed values.
 fn change_of(database: &Connection, new: &Row) -> Result<(Columns, IndexChange), Error> {
-    let (id, number) = (new.id, new.number);
+    let (id, number) = (new.encoded.id, new.encoded.number);
     let row = database.prepare_cached(&COLUMNS_BEFORE).and_then(|mut statement| {
         statement
             .query_row([number], |row| {
@@ -264,8 +230,8 @@ fn change_of(database: &Connection, new: &Row) -> Result<(Columns, IndexChange),
                 let scalars = (0..columns::names().count()).map(|position| row.get(position + 2));
                 let scalars: Vec<Sql> = scalars.collect::<rusqlite::Result<_>>()?;
                 let initial_date = row.get(1)?;
-                let change = if initial_date == new.columns.initial_date {
-                    IndexChange::between(attributes, &new.bytes.attributes)
+                let change = if initial_date == new.encoded.columns.initial_date {
+                    IndexChange::between(attributes, &new.encoded.attributes)
                 } else {
                     let added = new.indexed_values().clone();
                     columns::indexed(attributes).map(|removed| IndexChange { removed, added })
@@ -337,81 +303,19 @@ pub(super) fn has_indexed_value(database: &Connection, key: impl Params) -> rusq
     database.prepare_cached(statement)?.exists(key)
 }
 
-/// Converts an object number to an SQLite integer. No object has a number that does not fit.
-pub(super) fn number(id: Id) -> Result<i64, Error> {
-    i64::try_from(id.0).map_err(|_| Error::Missing { id })
-}
-
-/// The initial capacity of a buffer for the attributes of a record, in bytes: few records have more.
-const ATTRIBUTES_CAPACITY: usize = 1024;
-
-/// The blobs of a record. The object is wiped when it is dropped.
-struct Bytes {
-    attributes: Vec<u8>,
-    object: Option<Zeroizing<Vec<u8>>>,
-}
-
-impl Bytes {
-    fn of(record: &Record, key: Option<&DataKey>) -> Result<Self, Error> {
-        let encode = |object: &Object| {
-            let plain = Writer::wiped(STORED, |writer| object.write(Tag::default(), writer));
-            match key {
-                Some(key) => key.seal_object(record.id, record.object_type, &plain).map(Zeroizing::new),
-                None => Ok(plain),
-            }
-        };
-        let object = record.object.as_ref().map(encode).transpose()?;
-        Ok(Self { attributes: Self::attributes(record), object })
-    }
-
-    fn attributes(record: &Record) -> Vec<u8> {
-        let mut writer = Writer::reusing(Vec::with_capacity(ATTRIBUTES_CAPACITY), STORED);
-        record.attributes.encode(Tag::Attributes, &mut writer);
-        writer.into_bytes()
-    }
-}
-
-/// Verifies and decodes a row with the columns owner, credential, type, attributes, object and checksum.
+/// Verifies and decodes a row with the columns owner, credential, type, attributes, object and checksum. Also returns the
+/// number of its stored bytes.
 fn decode(id: Id, row: &SqlRow<'_>, key: Option<&DataKey>) -> Result<(Record, usize), Error> {
     let failed = |why| Error::sqlite("read an object", why);
-    let damaged = |why| Error::Damaged { id, why };
     let blob =
         |position| row.get_ref(position).and_then(|value| Ok(value.as_blob_or_null()?)).map_err(failed);
-    let owner = row.get_ref(0).and_then(|value| Ok(value.as_str()?)).map_err(failed)?;
-    let credential = row.get_ref(1).and_then(|value| Ok(value.as_str_or_null()?)).map_err(failed)?;
-    let object_type: i64 = row.get(2).map_err(failed)?;
-    let (attributes, object) = (blob(3)?.unwrap_or_default(), blob(4)?);
-    let number = number(id)?;
-    let content = Content::Object { number, object_type, owner, credential, attributes, object };
-    if !content.has(blob(5)?, key) {
-        return Err(Error::Checksum { id });
-    }
-    let kind: u32 = row.get(2).map_err(failed)?;
-    let unknown = ttlv::Error::UnknownValue { tag: Tag::ObjectType, value: kind };
-    let bytes = attributes.len() + object.map_or(0, <[u8]>::len);
-    let object_type = ObjectType::from_wire(kind).ok_or(damaged(unknown))?;
-    let opened = match (key, object) {
-        (Some(key), Some(sealed)) => Some(key.open_object(id, object_type, sealed)?),
-        _ => None,
+    let stored = StoredRow {
+        owner: row.get_ref(0).and_then(|value| Ok(value.as_str()?)).map_err(failed)?,
+        credential: row.get_ref(1).and_then(|value| Ok(value.as_str_or_null()?)).map_err(failed)?,
+        object_type: row.get(2).map_err(failed)?,
+        attributes: blob(3)?.unwrap_or_default(),
+        object: blob(4)?,
+        checksum: blob(5)?,
     };
-    let object = opened.as_ref().map(|bytes| bytes.as_slice()).or(object);
-    let record = Record {
-        id,
-        owner: Principal { user: owner.to_owned(), credential: credential.map(str::to_owned) },
-        object_type,
-        attributes: decode_all::<Attributes>(Tag::Attributes, attributes).map_err(damaged)?,
-        object: object
-            .map(|bytes| decode_all::<Object>(Tag::default(), bytes))
-            .transpose()
-            .map_err(damaged)?,
-    };
-    Ok((record, bytes))
-}
-
-/// Decodes `bytes` as one `T` without trailing bytes.
-fn decode_all<T: Field>(tag: Tag, bytes: &[u8]) -> Result<T, ttlv::Error> {
-    let mut reader = Reader::new(bytes, STORED);
-    let value = T::read(tag, &mut reader)?;
-    reader.finish()?;
-    Ok(value)
+    Ok((stored.decode(id, key)?, stored.size()))
 }

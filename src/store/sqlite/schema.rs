@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::checksum;
+use super::checksums;
 
 /// The `PRAGMA application_id` of this server's databases: "KMIP" in ASCII.
 pub(super) const APPLICATION: i32 = 0x4B4D_4950;
@@ -38,7 +38,7 @@ pub(super) const STEPS: &[Step] = &[
         if database.query_row(is_sealed, [], |row| row.get::<_, bool>(0))? {
             return Ok(());
         }
-        checksum::set_all(database, None).map(drop)
+        checksums::set_all(database, None).map(drop)
     },
 ];
 

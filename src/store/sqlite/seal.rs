@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::schema::Step;
-use super::{checksum, file, rows};
+use super::{checksums, file, rows};
 use crate::store::sealing::{DataKey, KeyEncryptionKey, Sealing};
 use crate::store::{Error, Id};
 
@@ -71,7 +71,7 @@ pub(super) fn unlock_within(
         if data_key.authenticates_rows() {
             return Ok((data_key, Change::None));
         }
-        let count = checksum::set_all(database, Some(&data_key)).map_err(failed)?;
+        let count = checksums::set_all(database, Some(&data_key)).map_err(failed)?;
         let wrapped = key.authenticate(&wrapped)?;
         database.execute("UPDATE seal SET data_key = ?1", [&wrapped]).map_err(failed)?;
         return Ok((key.open_database(&wrapped)?, Change::Authenticated(count)));

@@ -7,9 +7,7 @@ use std::sync::mpsc;
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::columns::COLUMNS;
 use super::committed::{MAX_SEARCHERS, READER_WAIT};
-use super::locate::QueryPlan;
 use super::schema::{APPLICATION, STEPS, Step};
 use super::*;
 use crate::cpu_permits::{self, Effort};
@@ -17,6 +15,8 @@ use crate::kmip::Principal;
 use crate::kmip::attributes::{Attribute, AttributeDefinition, TABLE};
 use crate::kmip::enums::{ObjectType, State, StorageStatusMask};
 use crate::kmip::structures::{CryptographicParameters, Raw};
+use crate::store::columns::COLUMNS;
+use crate::store::plan::{Dialect, QueryPlan};
 use crate::store::testing::{
     Folder, add, all_of, application, change, dates, everybody, insert, key, name, one_of_each_type, text,
     value, vendor, with_every_attribute,
@@ -451,11 +451,11 @@ fn ordinary() -> Query {
 }
 
 fn plan(database: &Connection, query: &Query) -> Vec<String> {
-    let query_plan = QueryPlan::of(query).unwrap();
+    let query_plan = QueryPlan::of(query, Dialect::Sqlite).unwrap();
     let text = format!("EXPLAIN QUERY PLAN {}", query_plan.page());
     let mut statement = database.prepare(&text).unwrap();
     let page = [10.into(), 0.into()];
-    let values = params_from_iter(query_plan.values().iter().chain(&page));
+    let values = params_from_iter(query_plan.values.iter().chain(&page));
     statement.query_map(values, |row| row.get(3)).unwrap().map(Result::unwrap).collect()
 }
 

@@ -71,7 +71,7 @@ impl<'q> Visibility<'q> {
         let terms = masks.into_iter().map(|(policy, (all, own))| {
             let (policy, all, own) = (sql.add(policy.to_owned()), sql.add(all), sql.add(own));
             let types = format!("CASE WHEN {owned} THEN {own} ELSE {all} END");
-            format!("(o.policy = {policy} AND (({types} >> o.object_type) & 1))")
+            format!("(o.policy = {policy} AND (({types} >> o.object_type) & 1) <> 0)")
         });
         any(&terms.collect::<Vec<_>>())
     }

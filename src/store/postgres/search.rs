@@ -1,0 +1,123 @@
+//! Locate on PostgreSQL: executes the statement of a query plan (`store/plan`), in one round trip.
+
+use std::time::Duration;
+
+use rusqlite::types::Value as Sql;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::connection::{CALL, Connection, Failure, LONG_CALL, Parameter, Step};
+use super::rows::Scalar;
+use crate::store::columns::{self, UNDATED};
+use crate::store::overlay::WriteSet;
+use crate::store::plan::{Dialect, QueryPlan, checked_values};
+use crate::store::{Criterion, Id, Located, Query, SortKey};
+use crate::ttlv::DateTime;
+
+/// Returns the objects that match `query` after `writes` are applied to the database. `is_in_transaction` is set if the
+/// connection has an open transaction.
+pub(super) fn locate(
+    connection: &mut Connection,
+    query: &Query,
+    writes: Option<&WriteSet>,
+    is_in_transaction: bool,
+) -> Result<Located, Failure> {
+    let Some(writes) = writes.filter(|writes| !writes.records.is_empty()) else {
+        let (keys, total) = search(connection, query, is_in_transaction)?;
+        return Ok(Located { ids: keys.into_iter().map(|key| key.id).collect(), total });
+    };
+    let written = u64::try_from(writes.records.len()).unwrap_or(u64::MAX);
+    let needed = |limit: u64| limit.saturating_add(query.offset).saturating_add(written);
+    let whole = Query { offset: 0, limit: query.limit.map(needed), ..query.clone() };
+    let (mut found, mut total) = search(connection, &whole, is_in_transaction)?;
+    found.retain(|key| !writes.records.contains_key(&key.id));
+    if let Some(total) = &mut total {
+        let replaced = writes.records.values().filter_map(|write| write.before.as_ref());
+        let replaced = replaced.filter(|record| query.matches(record)).count();
+        *total = total.saturating_sub(u64::try_from(replaced).unwrap_or(0));
+    }
+    let matching = writes.records.values().filter(|write| query.matches(&write.after));
+    let before = found.len();
+    found.extend(matching.map(|write| write.after.sort_key()));
+    let added = u64::try_from(found.len() - before).unwrap_or(u64::MAX);
+    Ok(Located { total: total.map(|total| total + added), ids: query.page(found) })
+}
+
+/// Returns the page, and the number of all matching objects if the query counts them.
+fn search(
+    connection: &mut Connection,
+    query: &Query,
+    is_in_transaction: bool,
+) -> Result<(Vec<SortKey>, Option<u64>), Failure> {
+    let Some(plan) = QueryPlan::of(query, Dialect::Postgres) else {
+        return Ok((Vec::new(), query.count.then_some(0)));
+    };
+    let limit = time_limit(query);
+    let checked = checked_values(query, Dialect::Postgres);
+    if !checked.is_empty() {
+        let all = connection.query(limit, &step(plan.all(), &plan, []))?;
+        return check(&all, query, &checked);
+    }
+    let bound = |number: u64| Sql::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+    let bounds = [query.limit.map_or(Sql::Integer(i64::MAX), bound), bound(query.offset)];
+    let page = step(plan.page(), &plan, bounds);
+    if !query.count {
+        return Ok((connection.query(limit, &page)?.iter().map(sort_key).collect::<Result<_, _>>()?, None));
+    }
+    let count = step(plan.count(), &plan, []);
+    // One snapshot for both statements.
+    let [begin, commit] = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "COMMIT"]
+        .map(|text| (!is_in_transaction).then_some(text));
+    let results = connection.pipeline(limit, begin, &[count, page], commit)?;
+    let [count, page] = results.as_slice() else { return Err(malformed()) };
+    let total: i64 = count.first().and_then(|row| row.try_get(0).ok()).ok_or_else(malformed)?;
+    Ok((page.iter().map(sort_key).collect::<Result<_, _>>()?, Some(total.unsigned_abs())))
+}
+
+/// Returns the page of those rows whose attributes contain the values.
+fn check(rows: &[Row], query: &Query, values: &[&[u8]]) -> Result<(Vec<SortKey>, Option<u64>), Failure> {
+    let mut found = Vec::new();
+    for row in rows {
+        let attributes: &[u8] = row.try_get(2).map_err(|_| malformed())?;
+        let has = |value: &&[u8]| columns::has_value(attributes, value).unwrap_or(false);
+        if values.iter().all(has) {
+            found.push(sort_key(row)?);
+        }
+    }
+    let total = query.count.then_some(found.len() as u64);
+    let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    let page = found.into_iter().skip(size(query.offset)).take(query.limit.map_or(usize::MAX, size));
+    Ok((page.collect(), total))
+}
+
+/// Returns the time that the statements may take: a query without an identifier or an indexed value may read many rows.
+fn time_limit(query: &Query) -> Duration {
+    let is_narrow = query.criteria.iter().any(|criterion| match criterion {
+        Criterion::Identifier(_) => true,
+        Criterion::Equals(value) => value.row.rules.indexed,
+        _ => false,
+    });
+    if is_narrow { CALL } else { LONG_CALL }
+}
+
+/// Returns a statement of the plan, with its parameters and `more`.
+fn step(text: String, plan: &QueryPlan, more: impl IntoIterator<Item = Sql>) -> Step {
+    let values = plan.values.iter().cloned().chain(more);
+    let typed = values.map(|value| {
+        let kind = if matches!(value, Sql::Integer(_)) { Type::INT8 } else { Type::BYTEA };
+        (kind, Box::new(Scalar(value)) as Parameter)
+    });
+    let (types, parameters) = typed.unzip();
+    Step::typed(text, types, parameters)
+}
+
+fn sort_key(row: &Row) -> Result<SortKey, Failure> {
+    let number = |position| row.try_get::<_, i64>(position).map_err(|_| malformed());
+    let date = number(1)?;
+    let initial_date = (date != UNDATED).then_some(DateTime(date));
+    Ok(SortKey { initial_date, id: Id(number(0)?.unsigned_abs()) })
+}
+
+fn malformed() -> Failure {
+    Failure::local("the database returned other columns than requested", false)
+}

@@ -1,0 +1,54 @@
+//! What the threads of a store share, and single statements.
+
+use tokio_postgres::Row;
+
+use super::connection::{CALL, Connection, Failure};
+use super::numbers::Numbers;
+use super::pool::{Pool, Use};
+use super::rows;
+use super::states::{States, Versioned};
+use crate::store::Error;
+use crate::store::sealing::DataKey;
+
+/// What all threads share.
+pub(super) struct Shared {
+    pub(super) pool: Pool,
+    pub(super) numbers: Numbers,
+    pub(super) states: States,
+    /// The key of a sealed database.
+    pub(super) key: Option<DataKey>,
+}
+
+impl Shared {
+    /// Runs a single statement; repeats it on a new connection if the first one was closed.
+    pub(super) fn reading<T>(
+        &self,
+        doing: &'static str,
+        read: impl Fn(&mut Connection) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        let first = read(&mut *self.pool.get(Use::Read)?);
+        let outcome = match first {
+            Err(failure) if failure.is_failover() && !failure.has_timed_out => {
+                self.pool.close_idle();
+                read(&mut *self.pool.get(Use::Read)?)
+            }
+            other => other,
+        };
+        outcome.map_err(|failure| self.pool.failed(doing, failure))
+    }
+
+    /// Reads a server state from the database.
+    pub(super) fn read_state(&self, name: &str) -> Result<Versioned, Error> {
+        let step = rows::read_server_state(name);
+        let rows = self.reading("read the server state", |connection| connection.query(CALL, &step))?;
+        self.remember_state(name, &rows)
+    }
+
+    /// Decodes the rows of a server state and records it.
+    pub(super) fn remember_state(&self, name: &str, rows: &[Row]) -> Result<Versioned, Error> {
+        let row = rows.first().map(|row| rows::decode_server_state(name, row, self.key.as_ref()));
+        let found = row.transpose()?;
+        self.states.insert(name, &found);
+        Ok(found)
+    }
+}

@@ -1,0 +1,53 @@
+//! The first connection: a start waits for the database.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio_postgres::error::SqlState;
+
+use super::connection::Failure;
+use super::pool::Pool;
+use super::url::Url;
+use crate::store::{Cause, Error, UrlProblem};
+
+/// The logger of this file.
+const LOG: &str = "kmip.server.store";
+
+/// The pause between two attempts of a start to connect.
+const START_PAUSE: Duration = Duration::from_millis(200);
+
+/// Returns the pool for the database at `url`, as soon as the database accepts connections.
+pub(super) fn connect(url: &Path, patience: Duration) -> Result<Pool, Error> {
+    let text = url.to_str().ok_or(Error::Url { why: UrlProblem::Scheme })?;
+    let pool = Pool::new(Url::parse(text)?)?;
+    let deadline = Instant::now() + patience;
+    let mut is_first = true;
+    loop {
+        let why = match pool.try_connect() {
+            Ok(connection) => {
+                pool.add(connection);
+                return Ok(pool);
+            }
+            Err(why) => why,
+        };
+        if refuses(&why) || Instant::now() >= deadline {
+            return Err(pool.unreachable(Cause::new(why)));
+        }
+        if is_first {
+            log::warn!(target: LOG, "Waiting for {}: {why}.", pool.name());
+            is_first = false;
+        }
+        thread::sleep(START_PAUSE.min(deadline.saturating_duration_since(Instant::now())));
+    }
+}
+
+/// Whether the database will not accept the connection later either: the password, the user or the name is wrong.
+fn refuses(why: &Failure) -> bool {
+    let codes = [
+        SqlState::INVALID_PASSWORD,
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        SqlState::INVALID_CATALOG_NAME,
+    ];
+    why.code.as_ref().is_some_and(|code| codes.contains(code))
+}

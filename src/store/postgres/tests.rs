@@ -1,0 +1,144 @@
+//! Tests of the store on PostgreSQL beside the contract: repetitions, and the schema.
+
+use std::cell::Cell;
+use std::path::Path;
+
+use super::*;
+use crate::secret::Secret;
+use crate::store::testing::{add, all_of, change, everybody, insert, key, name, postgres, value};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn open(url: &Path) -> Postgres {
+    Postgres::open(url, None, PATIENCE).unwrap()
+}
+
+#[test]
+fn a_change_that_meets_a_deadlock_is_repeated() {
+    let Some(database) = postgres() else { return };
+    let (one, other) = (open(&database.url()), open(&database.url()));
+    let [first, second] = ["first", "second"].map(|name| add(&one, key(name)));
+    let executions = Cell::new(0);
+    std::thread::scope(|scope| {
+        let done = one.change(&mut |transaction| {
+            executions.set(executions.get() + 1);
+            transaction.read(first.id).unwrap();
+            if executions.get() == 1 {
+                let other = &other;
+                let (first, second) = (first.id, second.id);
+                scope.spawn(move || {
+                    change(other, |transaction| {
+                        // Either transaction can be the one that the database ends; the store repeats it.
+                        let read = |id| transaction.read(id);
+                        let _ = [second, first].map(read);
+                    });
+                });
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            match transaction.read(second.id) {
+                Ok(_) => {
+                    transaction.update(Record { id: first.id, ..key("changed") }).unwrap();
+                    Outcome::Commit
+                }
+                Err(_) => Outcome::Rollback,
+            }
+        });
+        done.unwrap();
+    });
+    assert_eq!(one.read(first.id).unwrap().unwrap().attributes.name, [name("changed")]);
+}
+
+#[test]
+fn an_optimistic_change_is_repeated_if_another_server_changes_what_it_read() {
+    let Some(database) = postgres() else { return };
+    let (one, other) = (open(&database.url()), open(&database.url()));
+    let read = add(&one, key("read"));
+    let named = Query { criteria: vec![value("Name", &name("new"))], ..everybody() };
+    let interferences: [&dyn Fn(); 3] = [
+        &|| change(&other, |it| it.update(Record { id: read.id, ..key("changed") }).unwrap()),
+        &|| drop(add(&other, key("new"))),
+        &|| change(&other, |it| it.set_server_state("state", &Secret::new(vec![1])).unwrap()),
+    ];
+    for (number, interfere) in interferences.into_iter().enumerate() {
+        for locks in [false, true] {
+            let mut executions = 0;
+            let done = one.change_optimistically(&mut |transaction| {
+                executions += 1;
+                match number {
+                    0 => drop(transaction.read(read.id).unwrap()),
+                    1 => drop(transaction.locate(&named).unwrap()),
+                    _ => drop(transaction.server_state("state").unwrap()),
+                }
+                if executions == 1 {
+                    interfere();
+                }
+                if locks && !transaction.lock() {
+                    return Outcome::Rollback;
+                }
+                assert_eq!(transaction.is_locked(), locks);
+                insert(transaction, &mut key("made"));
+                Outcome::Commit
+            });
+            done.unwrap();
+            assert_eq!(executions, 2, "interference {number}, with lock {locks}");
+        }
+    }
+}
+
+#[test]
+fn a_chosen_number_in_the_block_of_another_server_is_skipped() {
+    let Some(database) = postgres() else { return };
+    let (one, other) = (open(&database.url()), open(&database.url()));
+    assert_eq!(add(&one, key("one")).id, Id(1));
+    change(&other, |it| it.insert(Arc::new(Record { id: Id(3), ..key("chosen") })).unwrap());
+    assert_eq!([add(&one, key("two")).id, add(&one, key("three")).id], [Id(2), Id(4)]);
+    assert_eq!(add(&other, key("other")).id, Id(65), "a block of its own");
+    assert_eq!(all_of(&one).len(), 5);
+}
+
+#[test]
+fn server_state_that_another_server_has_changed_is_not_read_from_the_cache() {
+    let Some(database) = postgres() else { return };
+    let (one, other) = (open(&database.url()), open(&database.url()));
+    let set = |store: &dyn Store, value: u8| {
+        change(store, |it| it.set_server_state("state", &Secret::new(vec![value])).unwrap());
+    };
+    for value in 1..4 {
+        set(&other, value);
+        let mut seen = None;
+        change(&one, |it| seen = it.server_state("state").unwrap());
+        assert_eq!(seen, Some(Secret::new(vec![value])));
+    }
+    // Both servers count, and no count is lost.
+    std::thread::scope(|scope| {
+        for store in [&one, &other] {
+            scope.spawn(move || {
+                for _ in 0..20 {
+                    change(store, |it| {
+                        let last = it.server_state("state").unwrap().map_or(0, |value| value.expose()[0]);
+                        it.set_server_state("state", &Secret::new(vec![last + 1])).unwrap();
+                    });
+                }
+            });
+        }
+    });
+    assert_eq!(one.server_state("state").unwrap(), Some(Secret::new(vec![43])));
+}
+
+#[test]
+fn an_older_schema_is_brought_up_to_date_by_one_of_the_servers_that_start() {
+    let Some(database) = postgres() else { return };
+    let kept = add(&open(&database.url()), key("kept"));
+    let steps = [schema::STEPS, &["ALTER TABLE object ADD COLUMN more BIGINT"]].concat();
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| Postgres::open_as(&database.url(), None, PATIENCE, &steps).map(drop).unwrap());
+        }
+    });
+    assert!(database.execute("SELECT more FROM object"));
+    database.disconnect();
+    let refused = Postgres::open(&database.url(), None, PATIENCE).map(drop).unwrap_err();
+    assert!(matches!(refused, Error::NewerVersion { found: 2, newest: 1, .. }), "{refused}");
+    let newer = Postgres::open_as(&database.url(), None, PATIENCE, &steps).unwrap();
+    assert_eq!(newer.read(kept.id).unwrap().as_deref(), Some(&kept));
+}
