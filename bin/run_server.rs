@@ -107,6 +107,8 @@ fn rotate(config: &Config, new: &Path) -> Result<(), store::Error> {
 enum AtHangup {
     /// It reads its certificates again, and opens its log files again.
     Reload,
+    /// It stops, and removes the files of the trial.
+    #[cfg(feature = "certificates")]
     Stop,
 }
 
