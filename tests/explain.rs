@@ -16,9 +16,11 @@ use crate::generated;
 use crate::harness::{Authority, Pki, Running};
 
 /// The codes that no test can cause, each with the reason.
-const UNTESTED: [(&str, &str); 6] = [
+const UNTESTED: [(&str, &str); 8] = [
     ("feature-missing", "the tests run with all features"),
     ("policy-broken", "a server starts with a broken policy file"),
+    ("database-sealed-too-late", "it needs a PostgreSQL server: tests/shared_database.rs"),
+    ("database-statement", "it needs a PostgreSQL server that fails"),
     ("database-file-system", "it needs a file system that cannot share memory"),
     ("no-thread", "it needs a system that refuses threads"),
     ("internal", "it needs a bug"),
@@ -123,6 +125,12 @@ fn settings_and_certificates(it: &mut Failures) {
 fn databases(it: &mut Failures) {
     it.start("database-no-folder", "", &["-d", "/nowhere/database"]);
     it.start("database-unusable", "", &["-d", "/"]);
+    it.start("database-url", "", &["-d", "postgresql://kmip:secret@127.0.0.1/keys"]);
+    it.start(
+        "database-unreachable",
+        "database_connect_timeout=1",
+        &["-d", "postgresql://kmip@127.0.0.1:1/keys"],
+    );
     let text = it.pki.folder.write("text", "x".repeat(5000)).display().to_string();
     it.start("database-foreign", "", &["-d", &text]);
     let newer = it.database("newer");

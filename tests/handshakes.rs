@@ -44,7 +44,7 @@ fn selected(pki: &Pki, port: u16, groups: &[&'static dyn SupportedKxGroup]) -> (
 }
 
 #[test]
-fn the_client_chooses_the_group_and_a_hybrid_one_is_preferred_if_it_comes_first() {
+fn a_hybrid_group_is_preferred_in_any_order() {
     let pki = Pki::new();
     let server = Embedded::start(&pki.config(), Echo);
     let (hybrid, x25519) = (kx_group::X25519MLKEM768, kx_group::X25519);
@@ -52,11 +52,14 @@ fn the_client_chooses_the_group_and_a_hybrid_one_is_preferred_if_it_comes_first(
     let at = |groups: &[&'static dyn SupportedKxGroup]| selected(&pki, server.port, groups);
     assert_eq!(at(&[hybrid, x25519, kx_group::SECP256R1]), (NamedGroup::X25519MLKEM768, full));
     assert_eq!(at(&[hybrid]), (NamedGroup::X25519MLKEM768, full));
-    // docs/tls.md describes this order.
-    assert_eq!(at(&[x25519, hybrid]), (NamedGroup::X25519, full));
+    let retried = HandshakeKind::FullWithHelloRetryRequest;
+    assert_eq!(at(&[x25519, hybrid]), (NamedGroup::X25519MLKEM768, retried));
+    assert_eq!(at(&[kx_group::SECP256R1, x25519]), (NamedGroup::secp256r1, full));
 
-    // A key share for the second group only, which the asterisk means.
-    for (groups, retries) in [("X25519MLKEM768:*X25519", true), ("*X25519:X25519MLKEM768", false)] {
+    // A key share for the group with the asterisk only.
+    for (groups, retries) in
+        [("X25519MLKEM768:*X25519", true), ("*X25519:X25519MLKEM768", true), ("*X25519:P-256", false)]
+    {
         let mut tcp = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
         tcp.set_read_timeout(Some(PATIENCE)).unwrap();
         tcp.write_all(&hello(groups)).unwrap();

@@ -488,3 +488,14 @@ fn sealed_database_opens_only_with_its_key() {
     let other = Live::start(&config(Some(&keys[1])));
     other.caller(&pki, &pki.client).get(V1_4, &made);
 }
+
+#[test]
+fn database_that_exists_is_not_sealed_later() {
+    let Some(database) = database() else { return };
+    let pki = Pki::new();
+    let mut config = on(&pki, &database.url());
+    drop(Live::start(&config));
+    config.key_encryption_key_path = Some(pki.folder.write("key", [7; 32]));
+    let error = Server::bind(&config).map(drop).unwrap_err().to_string();
+    assert!(error.contains("only a new PostgreSQL database can be"), "{error}");
+}

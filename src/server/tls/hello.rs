@@ -30,6 +30,12 @@ pub struct ClientHello {
     pub signature_schemes: Vec<u16>,
 }
 
+/// Returns whether bytes are the beginning of a ClientHello in TLS records, possibly an incomplete one.
+pub(super) fn begins_hello(bytes: &[u8]) -> bool {
+    let is = |at: usize, value| bytes.get(at).is_none_or(|byte| *byte == value);
+    is(0, HANDSHAKE_RECORD) && is(5, CLIENT_HELLO)
+}
+
 impl ClientHello {
     /// Reads the hello at the start of `bytes`, in TLS records or in the format of SSL 2.0 (RFC 5246 §E.2), which
     /// clients that also speak SSL 2.0 send. Returns `None` if it is incomplete or invalid.

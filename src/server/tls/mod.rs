@@ -27,11 +27,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::Resumption;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, ServerConfig};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 
 pub(super) use current::CurrentTls;
 pub use doctor::Symptom;
@@ -58,7 +60,7 @@ use doctor::ServerFacts;
 use hello::suite_name;
 #[cfg(feature = "legacy-tls")]
 use openssl_stream::{OpenSslConfig, OpenSslStream};
-use rustls_stream::RustlsStream;
+use rustls_stream::{Hybrid, RustlsStream};
 use suites::{standard_name, versions};
 use tickets::Tickets;
 use wire::Wire;
@@ -118,7 +120,7 @@ pub(super) fn accept<'a>(
     let wire = Wire::open(socket, timeouts)?;
     let Some(server) = &config.server else { return accept_legacy(wire, config) };
     let mut stream = RustlsStream::new(wire, server)?;
-    match stream.handshake() {
+    match stream.handshake(config.hybrid.as_ref()) {
         // They come from the original handshake, and may have expired since.
         Ok(()) if stream.is_resumed() => match config.verify(stream.certificates()) {
             Ok(()) => Ok(Accepted::Rustls(Box::new(stream))),
@@ -149,6 +151,8 @@ fn accept_legacy<'a>(_: Wire<'a>, _: &TlsConfig) -> Result<Accepted<'a>, Failure
 pub(in crate::server) struct TlsConfig {
     /// The configuration of rustls, unless the settings name no suite of it.
     server: Option<Arc<ServerConfig>>,
+    /// The configuration for clients that support the hybrid group, unless the settings exclude TLS 1.3.
+    hybrid: Option<Hybrid>,
     /// The configuration of OpenSSL, unless the settings exclude it.
     #[cfg(feature = "legacy-tls")]
     openssl: Option<OpenSslConfig>,
@@ -208,23 +212,38 @@ impl TlsConfig {
             .with_client_cert_resolver(Arc::clone(&identity) as _);
         // Each connection must verify the listener's certificate, which a resumed session does not contain.
         client.resumption = Resumption::disabled();
-        let server = if selection.rustls.is_empty() {
-            None
-        } else {
-            let mut server = ServerConfig::builder_with_provider(offering(selection.rustls))
+        // The client stores the session, in a ticket: the server stores nothing that could grow. Each configuration has
+        // ticket keys of its own, so no ticket outlives the settings and certificates under which it was issued.
+        let (tickets, resolver) = (Arc::new(Tickets::default()), Arc::new(LoggingResolver(identity)));
+        let serving = |provider, versions: &[&'static SupportedProtocolVersion]| {
+            let mut server = ServerConfig::builder_with_provider(provider)
                 .with_protocol_versions(versions)
                 .map_err(Error::Rustls)?
                 .with_client_cert_verifier(Arc::clone(&trust) as _)
-                .with_cert_resolver(Arc::new(LoggingResolver(identity)));
-            // The client stores the session, in a ticket: the server stores nothing that could grow. Each configuration has
-            // ticket keys of its own, so no ticket outlives the settings and certificates under which it was issued.
+                .with_cert_resolver(Arc::clone(&resolver) as _);
             server.session_storage = Arc::new(NoServerSessionStorage {});
-            server.ticketer = Arc::new(Tickets::default());
+            server.ticketer = Arc::clone(&tickets) as _;
             server.send_tls13_tickets = TICKETS;
-            Some(Arc::new(server))
+            Ok(Arc::new(server))
+        };
+        let is_newest = |suite: &&SupportedCipherSuite| suite.tls13().is_some();
+        let newest: Vec<_> = selection.rustls.iter().filter(is_newest).copied().collect();
+        let hybrid = if newest.is_empty() {
+            None
+        } else {
+            let suites = newest.iter().map(|suite| suite.suite().into()).collect();
+            let kx_groups = vec![kx_group::X25519MLKEM768];
+            let hybrid = CryptoProvider { cipher_suites: newest, kx_groups, ..provider.clone() };
+            Some(Hybrid { config: serving(Arc::new(hybrid), &[&TLS13])?, suites })
+        };
+        let server = if selection.rustls.is_empty() {
+            None
+        } else {
+            Some(serving(offering(selection.rustls), versions)?)
         };
         Ok(Self {
             server,
+            hybrid,
             #[cfg(feature = "legacy-tls")]
             openssl,
             client: Arc::new(client),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{Error, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{Error, HandshakeKind, NamedGroup, ProtocolVersion, ServerConfig, ServerConnection};
 
 use super::super::trust::take_refusal;
 use super::TlsStream;
@@ -20,6 +20,7 @@ const PROTOCOL_VERSION_ALERT: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
 const HANDSHAKE_FAILURE_ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 40];
 
 const TLS_1_2: u16 = 0x0303;
+const TLS_1_3: u16 = 0x0304;
 
 /// A TLS connection after the handshake.
 pub(in crate::server) struct RustlsStream<'a> {
@@ -33,17 +34,18 @@ impl<'a> RustlsStream<'a> {
     /// # Errors
     /// Returns the error of rustls if it cannot serve any connection.
     pub(super) fn new(wire: Wire<'a>, config: &Arc<ServerConfig>) -> Result<Self, rustls::Error> {
-        let mut tls = ServerConnection::new(Arc::clone(config))?;
-        // A response of any length is buffered whole; it is in memory anyway.
-        tls.set_buffer_limit(None);
-        Ok(Self { tls, wire })
+        Ok(Self { tls: connection(config)?, wire })
     }
 
-    /// Completes the handshake. The alert of an error is not sent yet.
+    /// Completes the handshake, with the configuration `hybrid` if the client supports its key exchange group. The alert of
+    /// an error is not sent yet.
     ///
     /// # Errors
     /// Returns the cause of a failed handshake.
-    pub(super) fn handshake(&mut self) -> Result<(), Cause> {
+    pub(super) fn handshake(&mut self, hybrid: Option<&Hybrid>) -> Result<(), Cause> {
+        if let Some(hybrid) = hybrid {
+            self.prefer(hybrid)?;
+        }
         while self.tls.is_handshaking() {
             self.flush_records()?;
             if self.tls.is_handshaking() {
@@ -103,6 +105,27 @@ impl<'a> RustlsStream<'a> {
         self.tls.peer_certificates().unwrap_or_default()
     }
 
+    /// Reads the client's hello, and begins again with the hybrid group if the client supports it and names another one
+    /// first.
+    fn prefer(&mut self, hybrid: &Hybrid) -> Result<(), Cause> {
+        loop {
+            if self.tls.read_tls(&mut self.wire)? == 0 {
+                return Err(Cause::Closed);
+            }
+            let hello = self.wire.client_hello();
+            if hello.as_ref().is_some_and(|hello| hybrid.is_preferred_to_the_order_of(hello))
+                && self.wire.rewind()
+            {
+                self.tls = connection(&hybrid.config)?;
+                return Ok(());
+            }
+            self.tls.process_new_packets()?;
+            if hello.is_some() || self.wire.has_no_hello() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads from the socket once, and processes what has arrived.
     fn receive(&mut self) -> Result<(), Cause> {
         if self.tls.read_tls(&mut self.wire)? == 0 {
@@ -116,6 +139,32 @@ impl<'a> RustlsStream<'a> {
             self.tls.write_tls(&mut self.wire)?;
         }
         Ok(())
+    }
+}
+
+fn connection(config: &Arc<ServerConfig>) -> Result<ServerConnection, Error> {
+    let mut tls = ServerConnection::new(Arc::clone(config))?;
+    // A response of any length is buffered whole; it is in memory anyway.
+    tls.set_buffer_limit(None);
+    Ok(tls)
+}
+
+/// The configuration with the key exchange group X25519MLKEM768 alone, over TLS 1.3.
+///
+/// rustls selects the first group in the order of the client. This group resists quantum computers, so that the server
+/// prefers it in any order; the client sends another key share if its hello has none for it.
+pub(super) struct Hybrid {
+    pub(super) config: Arc<ServerConfig>,
+    /// The numbers of the cipher suites.
+    pub(super) suites: Vec<u16>,
+}
+
+impl Hybrid {
+    fn is_preferred_to_the_order_of(&self, hello: &ClientHello) -> bool {
+        let group = u16::from(NamedGroup::X25519MLKEM768);
+        hello.groups.iter().position(|it| *it == group).is_some_and(|position| position > 0)
+            && hello.versions.contains(&TLS_1_3)
+            && hello.cipher_suites.iter().any(|suite| self.suites.contains(suite))
     }
 }
 

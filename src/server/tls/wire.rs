@@ -10,7 +10,7 @@ use rustix::net::sockopt;
 use super::super::deadline::DeadlineSocket;
 #[cfg(feature = "legacy-tls")]
 use super::hello::is_ssl2;
-use super::hello::{ClientHello, MAX_HELLO};
+use super::hello::{ClientHello, MAX_HELLO, begins_hello};
 
 /// The rate, in bytes per second, at which a client must read a response that takes longer than the response timeout.
 /// Without it, a client that reads single bytes could hold a response in memory for hours.
@@ -121,8 +121,12 @@ impl<'a> Wire<'a> {
         is_ssl2(&self.first_flight.bytes)
     }
 
+    /// Returns whether the first bytes begin no hello in TLS records, or are too long for one.
+    pub(super) fn has_no_hello(&self) -> bool {
+        self.first_flight.is_over || !begins_hello(&self.first_flight.bytes)
+    }
+
     /// Lets TLS read again what the client has sent. Returns false if the server has answered already.
-    #[cfg(feature = "legacy-tls")]
     pub(super) fn rewind(&mut self) -> bool {
         if !self.first_flight.is_over {
             self.first_flight.position = 0;
