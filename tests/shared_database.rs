@@ -499,3 +499,14 @@ fn database_that_exists_is_not_sealed_later() {
     let error = Server::bind(&config).map(drop).unwrap_err().to_string();
     assert!(error.contains("only a new PostgreSQL database can be"), "{error}");
 }
+
+#[test]
+fn settings_of_the_page_are_valid() {
+    let page = std::fs::read_to_string("docs/many-servers.md").unwrap();
+    let block = page.split_once("```ini\n[server]\n").unwrap().1;
+    let pki = Pki::new();
+    let given = std::fs::read_to_string(pki.settings(block.split_once("```").unwrap().0)).unwrap();
+    let other = given.lines().filter(|line| *line != "database_path=:memory:");
+    let settings = pki.folder.write("page.conf", other.collect::<Vec<_>>().join("\n")).display().to_string();
+    assert_eq!(run(&["-f", &settings, "--check-settings"]), (Some(0), String::new()));
+}
