@@ -22,16 +22,18 @@ pub fn reported_values<'r>(
     attributes: &Attributes,
     references: impl IntoIterator<Item = &'r AttributeReference>,
 ) -> Result<Vec<Attribute>, Error> {
-    let (grouped, mut values, mut bytes) = (attributes.grouped(), Vec::new(), 0);
+    let references = references.into_iter();
+    let mut values = Vec::with_capacity(references.size_hint().1.unwrap_or_default().min(MANY));
+    let (grouped, mut bytes) = (attributes.grouped(), 0);
     for reference in references {
-        let found = grouped.of(reference);
-        bytes += found.iter().map(|value| value.stored().len()).sum::<usize>();
+        let begin = values.len();
+        grouped.append(reference, &mut values);
+        bytes += values.iter().skip(begin).map(|value: &Attribute| value.stored().len()).sum::<usize>();
         if bytes > MAX_REPORTED {
             let message =
                 format!("The attributes have more than {MAX_REPORTED} bytes; request fewer at a time.");
             return Err(failed(ResultReason::ResponseTooLarge, message));
         }
-        values.extend(found);
     }
     Ok(values)
 }

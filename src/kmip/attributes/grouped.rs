@@ -24,12 +24,21 @@ impl Attributes {
 }
 
 impl GroupedValues<'_> {
-    /// Returns the values of an attribute, as [`Attributes::values`] does.
+    /// Returns the values of an attribute, those of [`Attributes::values`].
     pub fn of(&self, reference: &AttributeReference) -> Vec<Attribute> {
-        if !matches!(reference, AttributeReference::Vendor(..)) {
-            return self.attributes.values(reference).into_iter().map(|(_, value)| value).collect();
+        let mut values = Vec::new();
+        self.append(reference, &mut values);
+        values
+    }
+
+    /// Appends the values of an attribute, those of [`Attributes::values`].
+    pub fn append(&self, reference: &AttributeReference, values: &mut Vec<Attribute>) {
+        if matches!(reference, AttributeReference::Vendor(..)) {
+            let vendors = self.vendors.get_or_init(|| self.group());
+            values.extend(vendors.get(reference).into_iter().flatten().cloned());
+        } else {
+            values.extend(self.attributes.values(reference).into_iter().map(|(_, value)| value));
         }
-        self.vendors.get_or_init(|| self.group()).get(reference).cloned().unwrap_or_default()
     }
 
     fn group(&self) -> HashMap<AttributeReference, Vec<Attribute>> {
