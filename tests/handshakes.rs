@@ -72,6 +72,24 @@ fn a_hybrid_group_is_preferred_in_any_order() {
     }
 }
 
+#[test]
+fn a_hello_in_many_parts_is_answered_whatever_group_the_server_selects() {
+    let pki = Pki::new();
+    let server = Embedded::start(&pki.config(), Echo);
+    let hello = hello("*X25519:X25519MLKEM768");
+    let mut tcp = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    tcp.set_nodelay(true).unwrap();
+    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    // More parts than reads in which the server looks for the hybrid group.
+    for part in hello.chunks(hello.len() / 60) {
+        tcp.write_all(part).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let mut answer = [0; 90];
+    tcp.read_exact(&mut answer).unwrap();
+    assert_eq!((answer[0], answer[5]), (0x16, 2), "a ServerHello");
+}
+
 /// Returns the first bytes of a client with these groups.
 fn hello(groups: &str) -> Vec<u8> {
     let mut builder = SslContextBuilder::new(SslMethod::tls_client()).unwrap();

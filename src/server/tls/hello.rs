@@ -9,6 +9,10 @@ pub(super) const MAX_HELLO: usize = 68 * 1024;
 /// The number of names of each kind that the log shows.
 pub(super) const MAX_NAMES: usize = 10;
 
+/// The numbers of the newest protocol versions.
+pub(super) const TLS_1_2: u16 = 0x0303;
+pub(super) const TLS_1_3: u16 = 0x0304;
+
 const HANDSHAKE_RECORD: u8 = 0x16;
 const CLIENT_HELLO: u8 = 1;
 
@@ -28,12 +32,6 @@ pub struct ClientHello {
     pub groups: Vec<u16>,
     /// The signature algorithms; empty if the client does not state them, as before TLS 1.2.
     pub signature_schemes: Vec<u16>,
-}
-
-/// Returns whether bytes are the beginning of a ClientHello in TLS records, possibly an incomplete one.
-pub(super) fn begins_hello(bytes: &[u8]) -> bool {
-    let is = |at: usize, value| bytes.get(at).is_none_or(|byte| *byte == value);
-    is(0, HANDSHAKE_RECORD) && is(5, CLIENT_HELLO)
 }
 
 impl ClientHello {
@@ -90,7 +88,7 @@ impl ClientHello {
     /// Returns the newest version that the client offers.
     pub(super) fn newest_version(&self) -> Option<u16> {
         // Versions beyond 1.3 are drafts, or values that test the server (RFC 8701).
-        self.versions.iter().copied().filter(|version| (0x0200..=0x0304).contains(version)).max()
+        self.versions.iter().copied().filter(|version| (0x0200..=TLS_1_3).contains(version)).max()
     }
 
     /// Returns the names of what the client offers, at most ten of each kind.
@@ -120,8 +118,8 @@ pub(super) fn version_name(version: u16) -> &'static str {
         0x0300 => "SSL 3.0",
         0x0301 => "TLS 1.0",
         0x0302 => "TLS 1.1",
-        0x0303 => "TLS 1.2",
-        0x0304 => "TLS 1.3",
+        TLS_1_2 => "TLS 1.2",
+        TLS_1_3 => "TLS 1.3",
         _ => "another version",
     }
 }

@@ -10,7 +10,7 @@ use rustls::{Error, HandshakeKind, NamedGroup, ProtocolVersion, ServerConfig, Se
 use super::super::trust::take_refusal;
 use super::TlsStream;
 use super::failure::{Cause, Failure};
-use super::hello::{ClientHello, suite_name};
+use super::hello::{ClientHello, TLS_1_2, TLS_1_3, suite_name};
 use super::wire::Wire;
 
 /// A record of TLS 1.0 with the fatal alert protocol_version (RFC 5246 §7.2.2).
@@ -19,8 +19,9 @@ const PROTOCOL_VERSION_ALERT: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
 /// A record of TLS 1.2 with the fatal alert handshake_failure, for a client without a certificate (RFC 5246 §7.4.6).
 const HANDSHAKE_FAILURE_ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 40];
 
-const TLS_1_2: u16 = 0x0303;
-const TLS_1_3: u16 = 0x0304;
+/// The number of reads in which a hello must arrive whole so that the server may prefer the hybrid group. Each read parses it again;
+/// rustls reads 4 KiB at once.
+const MAX_HELLO_READS: usize = 20;
 
 /// A TLS connection after the handshake.
 pub(in crate::server) struct RustlsStream<'a> {
@@ -108,30 +109,30 @@ impl<'a> RustlsStream<'a> {
     /// Reads the client's hello, and begins again with the hybrid group if the client supports it and names another one
     /// first.
     fn prefer(&mut self, hybrid: &Hybrid) -> Result<(), Cause> {
-        loop {
-            if self.tls.read_tls(&mut self.wire)? == 0 {
-                return Err(Cause::Closed);
-            }
+        for _ in 0..MAX_HELLO_READS {
+            self.read_records()?;
             let hello = self.wire.client_hello();
-            if hello.as_ref().is_some_and(|hello| hybrid.is_preferred_to_the_order_of(hello))
-                && self.wire.rewind()
-            {
+            if hello.is_some_and(|hello| hybrid.is_preferred_to_the_order_of(&hello)) && self.wire.rewind() {
                 self.tls = connection(&hybrid.config)?;
-                return Ok(());
+                break;
             }
             self.tls.process_new_packets()?;
-            if hello.is_some() || self.wire.has_no_hello() {
-                return Ok(());
+            // rustls has read the whole hello.
+            if self.tls.wants_write() {
+                break;
             }
         }
+        Ok(())
     }
 
     /// Reads from the socket once, and processes what has arrived.
     fn receive(&mut self) -> Result<(), Cause> {
-        if self.tls.read_tls(&mut self.wire)? == 0 {
-            return Err(Cause::Closed);
-        }
+        self.read_records()?;
         self.tls.process_new_packets().map(drop).map_err(Cause::from)
+    }
+
+    fn read_records(&mut self) -> Result<(), Cause> {
+        if self.tls.read_tls(&mut self.wire)? == 0 { Err(Cause::Closed) } else { Ok(()) }
     }
 
     fn flush_records(&mut self) -> io::Result<()> {

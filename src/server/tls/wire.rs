@@ -10,7 +10,7 @@ use rustix::net::sockopt;
 use super::super::deadline::DeadlineSocket;
 #[cfg(feature = "legacy-tls")]
 use super::hello::is_ssl2;
-use super::hello::{ClientHello, MAX_HELLO, begins_hello};
+use super::hello::{ClientHello, MAX_HELLO};
 
 /// The rate, in bytes per second, at which a client must read a response that takes longer than the response timeout.
 /// Without it, a client that reads single bytes could hold a response in memory for hours.
@@ -119,11 +119,6 @@ impl<'a> Wire<'a> {
     #[cfg(feature = "legacy-tls")]
     pub(super) fn is_ssl2(&self) -> bool {
         is_ssl2(&self.first_flight.bytes)
-    }
-
-    /// Returns whether the first bytes begin no hello in TLS records, or are too long for one.
-    pub(super) fn has_no_hello(&self) -> bool {
-        self.first_flight.is_over || !begins_hello(&self.first_flight.bytes)
     }
 
     /// Lets TLS read again what the client has sent. Returns false if the server has answered already.

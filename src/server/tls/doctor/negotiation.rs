@@ -5,7 +5,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::{CipherSuite, SignatureScheme};
 
 use super::super::failure::Failure;
-use super::super::hello::{ClientHello, suite_name, version_name};
+use super::super::hello::{ClientHello, TLS_1_2, TLS_1_3, suite_name, version_name};
 use super::super::legacy_suites::LEGACY_SUITES;
 use super::super::suites::{KeyType, standard_name};
 use super::{Diagnosis, ServerFacts, Symptom};
@@ -13,9 +13,6 @@ use crate::config::{AuthSuite, TlsVersion};
 
 /// The number of a client's cipher suites that are compared with those of the server; no client has as many.
 const MAX_COMPARED: usize = 256;
-
-const TLS_1_2: u16 = 0x0303;
-const TLS_1_3: u16 = 0x0304;
 
 /// The groups of OpenSSL and rustls.
 const GROUPS: &str = "X25519MLKEM768, X25519, P-256, P-384; over TLS 1.2 and older also P-521 and X448";
