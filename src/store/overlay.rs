@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Error, Id, Located, Outcome, Query, Record, Transaction, Write};
+use super::{Error, Id, Located, Outcome, Query, Record, SortKey, Transaction, Write};
 use crate::secret::Secret;
 
 /// The writes of one transaction, or of several in the order of their commits.
@@ -33,6 +33,25 @@ impl WriteSet {
         self.server_state.extend(later.server_state);
         self.last_id = self.last_id.max(later.last_id);
         self.durable |= later.durable;
+    }
+
+    /// Returns the query whose result [`applied`](Self::applied) needs: the same from the first object on, with as many objects
+    /// more as the writes can remove.
+    pub(super) fn widened(&self, query: &Query) -> Query {
+        let written = u64::try_from(self.records.len()).unwrap_or(u64::MAX);
+        let needed = |limit: u64| limit.saturating_add(query.offset).saturating_add(written);
+        Query { offset: 0, limit: query.limit.map(needed), ..query.clone() }
+    }
+
+    /// Returns the result of `query` after the writes. Of the state before them, `found` are the objects of the
+    /// [widened](Self::widened) query, and `total` is the number of matching objects that the writes do not replace.
+    pub(super) fn applied(&self, query: &Query, mut found: Vec<SortKey>, total: Option<u64>) -> Located {
+        found.retain(|key| !self.records.contains_key(&key.id));
+        let before = found.len();
+        let matching = self.records.values().filter(|write| query.matches(&write.after));
+        found.extend(matching.map(|write| write.after.sort_key()));
+        let added = u64::try_from(found.len() - before).unwrap_or(u64::MAX);
+        Located { total: total.map(|total| total + added), ids: query.page(found) }
     }
 
     fn put(&mut self, mut write: Write) {

@@ -26,21 +26,13 @@ pub(super) fn locate(
         let (keys, total) = search(connection, query, is_in_transaction)?;
         return Ok(Located { ids: keys.into_iter().map(|key| key.id).collect(), total });
     };
-    let written = u64::try_from(writes.records.len()).unwrap_or(u64::MAX);
-    let needed = |limit: u64| limit.saturating_add(query.offset).saturating_add(written);
-    let whole = Query { offset: 0, limit: query.limit.map(needed), ..query.clone() };
-    let (mut found, mut total) = search(connection, &whole, is_in_transaction)?;
-    found.retain(|key| !writes.records.contains_key(&key.id));
+    let (found, mut total) = search(connection, &writes.widened(query), is_in_transaction)?;
     if let Some(total) = &mut total {
         let replaced = writes.records.values().filter_map(|write| write.before.as_ref());
         let replaced = replaced.filter(|record| query.matches(record)).count();
         *total = total.saturating_sub(u64::try_from(replaced).unwrap_or(0));
     }
-    let matching = writes.records.values().filter(|write| query.matches(&write.after));
-    let before = found.len();
-    found.extend(matching.map(|write| write.after.sort_key()));
-    let added = u64::try_from(found.len() - before).unwrap_or(u64::MAX);
-    Ok(Located { total: total.map(|total| total + added), ids: query.page(found) })
+    Ok(writes.applied(query, found, total))
 }
 
 /// Returns the page, and the number of all matching objects if the query counts them.

@@ -31,11 +31,7 @@ pub(super) fn locate_with(
     // One snapshot for all statements.
     let snapshot = database.unchecked_transaction();
     let snapshot = snapshot.map_err(|why| Error::sqlite("begin a search", why))?;
-    let written = u64::try_from(writes.records.len()).unwrap_or(u64::MAX);
-    let needed = |limit: u64| limit.saturating_add(query.offset).saturating_add(written);
-    let whole = Query { offset: 0, limit: query.limit.map(needed), ..query.clone() };
-    let (mut found, mut total) = search(database, &whole, sort_key)?;
-    found.retain(|key| !writes.records.contains_key(&key.id));
+    let (found, mut total) = search(database, &writes.widened(query), sort_key)?;
     if let Some(total) = &mut total {
         for id in writes.records.keys() {
             let replaced = rows::read(database, *id, key)?;
@@ -43,11 +39,7 @@ pub(super) fn locate_with(
         }
     }
     drop(snapshot);
-    let matching = writes.records.values().filter(|write| query.matches(&write.after));
-    let before = found.len();
-    found.extend(matching.map(|write| write.after.sort_key()));
-    let added = u64::try_from(found.len() - before).unwrap_or(u64::MAX);
-    Ok(Located { total: total.map(|total| total + added), ids: query.page(found) })
+    Ok(writes.applied(query, found, total))
 }
 
 fn id(row: &Row<'_>) -> rusqlite::Result<Id> {
