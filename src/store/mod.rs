@@ -48,6 +48,9 @@ pub use url_problem::UrlProblem;
 
 use crate::secret::Secret;
 
+/// The logger of all stores.
+const LOG: &str = "kmip.server.store";
+
 /// Whether `database_path` is the URL of a PostgreSQL database.
 pub fn is_url(path: &Path) -> bool {
     let text = path.as_os_str().as_encoded_bytes();

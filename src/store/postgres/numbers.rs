@@ -61,7 +61,7 @@ impl Numbers {
     }
 }
 
-/// The numbers that one transaction has taken. Those that it does not use become free again if no other transaction has taken
+/// The numbers that one transaction has taken. Its unused numbers become free again if no other transaction has taken
 /// a higher one.
 pub(super) struct Reservation<'s> {
     numbers: &'s Numbers,

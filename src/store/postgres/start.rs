@@ -9,10 +9,7 @@ use tokio_postgres::error::SqlState;
 use super::connection::Failure;
 use super::pool::Pool;
 use super::url::Url;
-use crate::store::{Cause, Error, UrlProblem};
-
-/// The logger of this file.
-const LOG: &str = "kmip.server.store";
+use crate::store::{Cause, Error, LOG, UrlProblem};
 
 /// The pause between two attempts of a start to connect.
 const START_PAUSE: Duration = Duration::from_millis(200);

@@ -21,10 +21,7 @@ use super::shared::Shared;
 use crate::secret::Secret;
 use crate::store::encoded::number;
 use crate::store::overlay::{Snapshot, WriteSet};
-use crate::store::{Cause, Error, Id, Located, Query, Record};
-
-/// The logger of this file.
-const LOG: &str = "kmip.server.store";
+use crate::store::{Cause, Error, Id, LOG, Located, Query, Record};
 
 /// The number of queries of an optimistic attempt. A job with more runs with locks.
 const MAX_QUERIES: usize = 8;

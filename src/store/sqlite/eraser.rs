@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use super::erase_requests::EraseRequests;
 use super::writer::Writer;
-use crate::store::Error;
-
-/// The logger of this file.
-const LOG: &str = "kmip.server.store";
+use crate::store::{Error, LOG};
 
 /// The time until the next attempt after a reader prevented a truncation.
 const RETRY: Duration = Duration::from_millis(100);

@@ -16,10 +16,7 @@ use super::open_files::beside;
 use super::schema::{self, Step};
 use super::search_time;
 use crate::private_file::{self, MODE};
-use crate::store::{Error, columns};
-
-/// The logger of this file.
-const LOG: &str = "kmip.server.store";
+use crate::store::{Error, LOG, columns};
 
 /// The maximum time that a statement waits for a lock of another process, such as a backup. The threads of this
 /// server do not wait for each other here.

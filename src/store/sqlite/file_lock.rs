@@ -12,10 +12,7 @@ use rustix::io::Errno;
 
 use super::open_files::{FileId, id};
 use crate::lock::IgnorePoison;
-use crate::store::Error;
-
-/// The logger of this file.
-const LOG: &str = "kmip.server.store";
+use crate::store::{Error, LOG};
 
 /// The time that a start waits for the lock: the kernel releases the lock of a killed process only when it has torn the
 /// process down, and a server that stops in this process may still close its connections.

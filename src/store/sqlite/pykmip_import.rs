@@ -22,14 +22,11 @@ use crate::kmip::{
     Object, OpaqueObject, SecretData, SplitKey,
 };
 use crate::secret::Secret;
-use crate::store::{Error, Id, Obstacle, Record};
+use crate::store::{Error, Id, LOG, Obstacle, Record};
 use crate::ttlv::{BigInteger, DateTime};
 
 /// The number of objects between two log messages about the progress.
 const PROGRESS: u64 = 100_000;
-
-/// The logger of this file.
-const LOG: &str = "kmip.server.store";
 
 /// An object in PyKMIP's database.
 #[derive(Clone, Debug)]

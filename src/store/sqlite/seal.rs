@@ -7,10 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::schema::Step;
 use super::{checksums, file, rows};
 use crate::store::sealing::{DataKey, KeyEncryptionKey, Sealing};
-use crate::store::{Error, Id};
-
-/// The logger of this file.
-const LOG: &str = "kmip.server.store";
+use crate::store::{Error, Id, LOG};
 
 /// Returns the wrapped data key, or `None` if the database is not sealed.
 pub(super) fn wrapped_key(database: &Connection) -> Result<Option<Vec<u8>>, Error> {
