@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use x509_cert::name::{RdnSequence, RelativeDistinguishedName};
 use crate::harness::{
     Authority, Client, Credential, PATIENCE, Pki, Running, request, rsa_authority, skip, within,
 };
-use crate::legacy_tls::hellos;
+use crate::legacy_tls::{answer, hellos};
 
 /// The codes that no test here causes, each with the reason.
 const UNTESTED: [(&str, &str); 3] = [
@@ -99,13 +99,7 @@ impl Patient {
 
     /// Sends bytes, and returns the answer.
     fn send(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut client = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
-        client.write_all(bytes).unwrap();
-        drop(client.shutdown(Shutdown::Write));
-        let mut answer = Vec::new();
-        drop(client.take(100).read_to_end(&mut answer));
-        answer
+        answer(self.port(), bytes)
     }
 
     /// Runs `openssl s_client`, and returns its output.

@@ -486,7 +486,7 @@ pub(crate) fn hellos() -> Vec<Vec<u8>> {
 }
 
 /// Sends bytes and returns the answer, up to the end of the connection or the first 100 bytes.
-fn answer(port: u16, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn answer(port: u16, bytes: &[u8]) -> Vec<u8> {
     let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client.write_all(bytes).unwrap();
