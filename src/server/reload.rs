@@ -215,8 +215,8 @@ impl Certificates {
                 if problem.reported.as_ref() != Some(&error) && (requested || !is_first) {
                     log::error!(
                         target: LOG,
-                        "The certificates on disk are not used: {error}. Those that were read before stay in use; correct \
-                         the files."
+                        "The certificates on disk are not used: {error}. The server still uses those of the last \
+                         reading; correct the files."
                     );
                     problem.reported = Some(error);
                 }

@@ -83,7 +83,7 @@ impl StoredRow<'_> {
     /// Verifies and decodes the record with this number.
     ///
     /// # Errors
-    /// Returns [`Error::Checksum`] or [`Error::Damaged`] if the bytes are not those that were stored.
+    /// Returns [`Error::Checksum`] or [`Error::Damaged`] if the bytes have changed since they were stored.
     pub(super) fn decode(&self, id: Id, key: Option<&DataKey>) -> Result<Record, Error> {
         let Self { owner, credential, object_type, attributes, object, checksum } = *self;
         let damaged = |why| Error::Damaged { id, why };

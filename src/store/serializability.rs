@@ -100,7 +100,7 @@ fn run(store: &dyn Store, ids: &[Id], number: Writer, seed: u64) -> Option<Histo
     (kept == Outcome::Commit).then_some(history)
 }
 
-/// Returns for each transaction those that it precedes.
+/// Returns for each transaction the transactions that it precedes.
 fn precedence(histories: &BTreeMap<Writer, History>) -> BTreeMap<Writer, BTreeSet<Writer>> {
     // The transaction that replaced a value.
     let mut next = BTreeMap::new();

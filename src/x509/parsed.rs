@@ -240,7 +240,7 @@ impl<'a> Extensions<'a> {
                 set(&mut self.alternative_names, Elements::within(tag::SEQUENCE, value)?)
             }
             NAME_CONSTRAINTS => set(&mut self.name_constraints, Elements::within(tag::SEQUENCE, value)?),
-            // Both identifiers only help to find a chain: those that cannot be read do not.
+            // Both identifiers only help to find a chain, so that one that cannot be read is ignored.
             SUBJECT_KEY_IDENTIFIER if !critical => {
                 self.subject_key = Elements::of(value).take(tag::OCTET_STRING).map(|it| it.value);
                 Some(())

@@ -1,4 +1,4 @@
-"""Makes certificates of any shape, also those that no library makes: every field is DER.
+"""Makes certificates of any shape, also shapes that no library makes: every field is DER.
 
 Leaves which shapes there are, and who accepts them, to test_certificates.py.
 """

@@ -72,7 +72,7 @@ pub trait AuthorityHost {
 /// names in these certificates.
 #[derive(Debug, Default)]
 pub struct IssuingKeys {
-    /// The keys of the administrator's authority, and of those that it replaced while the server runs.
+    /// The keys of the administrator's authority, and of the authorities that it replaced while the server runs.
     named: RwLock<Vec<Vec<u8>>>,
     /// The key of the server's own authority, as soon as there is one.
     own: RwLock<Option<Vec<u8>>>,

@@ -193,7 +193,7 @@ impl<'a> Search<'_, 'a> {
         let named =
             sent.iter().filter(|link| link.subject == step.link.issuer && step.depth < MAX_INTERMEDIATES);
         let candidates: Vec<_> = trusted.iter().chain(named).collect();
-        // Those that the key identifier names come first.
+        // The candidates that the key identifier names come first.
         let (likely, unlikely): (Vec<_>, Vec<_>) =
             candidates.into_iter().partition(|candidate| step.link.may_be_signed_by(candidate));
         let mut has_candidate = false;
@@ -230,8 +230,8 @@ impl<'a> Search<'_, 'a> {
         None
     }
 
-    /// Continues from an anchor to those that signed it, so that their rules apply too; the chain may end at an anchor of
-    /// which none is trusted.
+    /// Continues from an anchor to the anchors that signed it, so that their rules apply too. The chain ends at an anchor that no
+    /// other anchor signed.
     fn extend_anchor(&mut self, step: &Step<'_, 'a>, anchor: usize) -> Option<Vec<&'a [u8]>> {
         let anchors = self.anchors;
         let parents = anchors.0.get(anchor).map(|anchor| anchor.parents.as_slice()).unwrap_or_default();
