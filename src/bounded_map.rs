@@ -66,10 +66,22 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         self.entries.retain(|_, entry| entry.is_live(now));
     }
 
-    /// Returns whether `owner` can insert that many more entries without an eviction.
-    pub fn has_room(&self, owner: &str, additional: usize) -> bool {
-        let owned = self.entries.values().filter(|entry| entry.owner == owner).count();
-        owned + additional <= self.bounds.share && self.entries.len() + additional <= self.bounds.capacity
+    /// Returns whether no bound refuses that many more entries of `owner`.
+    pub fn admits(&self, owner: &str, additional: usize) -> bool {
+        let Bounds { capacity, when_full, share, when_share_used } = self.bounds;
+        let owned = || self.entries.values().filter(|entry| entry.owner == owner).count();
+        let exceeds = |used: usize, most: usize| used + additional > most;
+        let has_share = when_share_used != WhenFull::Refuse || !exceeds(owned(), share);
+        if !has_share || when_full != WhenFull::Refuse {
+            return has_share;
+        }
+        // An owner whose share is used up makes room by an eviction.
+        let evicted = if when_share_used == WhenFull::Refuse {
+            0
+        } else {
+            (owned() + additional).saturating_sub(share)
+        };
+        !exceeds(self.entries.len().saturating_sub(evicted), capacity)
     }
 
     /// Adds an entry after removing the expired ones.
@@ -106,14 +118,6 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
-    /// Returns the value of a key, whether or not its lifetime has passed, to change it.
-    pub fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
-    where
-        K: Borrow<Q>,
-    {
-        self.entries.get_mut(key).map(|entry| &mut entry.value)
-    }
-
     /// Returns the value of a key if its lifetime has not passed.
     pub fn live_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q, now: Instant) -> Option<&mut V>
     where
@@ -132,17 +136,22 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         }
     }
 
+    /// Restarts the age of an entry, and its lifetime.
+    pub fn touch<Q: Eq + Hash + ?Sized>(&mut self, key: &Q, now: Instant)
+    where
+        K: Borrow<Q>,
+    {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.since = now;
+        }
+    }
+
     /// Removes an entry and returns its value.
     pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
         self.entries.remove(key).map(|entry| entry.value)
-    }
-
-    /// Removes the entries for whose values `keep` returns false.
-    pub fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
-        self.entries.retain(|_, entry| keep(&entry.value));
     }
 
     /// Returns the entries in no particular order.
@@ -213,7 +222,8 @@ mod tests {
             map.insert(9, "jane", "", None, now).unwrap();
             map.insert(1, "john", "", None, now + SECOND).unwrap();
             map.insert(2, "john", "", None, now + 2 * SECOND).unwrap();
-            assert!(!map.has_room("john", 1) && !map.has_room("jane", 1));
+            assert_eq!(map.admits("john", 1), when_share_used == EvictOldest, "one of its own makes room");
+            assert!(!map.admits("jane", 1));
             let third = map.insert(3, "john", "", None, now + 3 * SECOND);
             assert_eq!(third.is_ok(), when_share_used == EvictOldest);
             let mut keys: Vec<_> = map.iter().map(|(key, _)| *key).collect();

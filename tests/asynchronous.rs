@@ -12,9 +12,9 @@ use crate::corpus::{self, algorithm, attribute, header, length, message_under, n
 use crate::dialogue::{Answer, Caller, Live};
 use crate::harness::{Pki, within};
 
-type Payload<'a> = &'a dyn Fn(&mut Writer);
+pub(crate) type Payload<'a> = &'a dyn Fn(&mut Writer);
 
-fn ask(
+pub(crate) fn ask(
     caller: &mut Caller,
     version: Version,
     indicator: AsynchronousIndicator,
@@ -28,21 +28,26 @@ fn ask(
     caller.send(version, &message_under(version, header, &items))
 }
 
-fn about(caller: &mut Caller, version: Version, operation: Operation, correlation: &[u8]) -> Answer {
+pub(crate) fn about(
+    caller: &mut Caller,
+    version: Version,
+    operation: Operation,
+    correlation: &[u8],
+) -> Answer {
     caller.ask(version, operation, |writer| {
         correlation.to_vec().write(Tag::AsynchronousCorrelationValue, writer);
     })
 }
 
 /// Polls until the operation is complete.
-fn end(caller: &mut Caller, version: Version, correlation: &[u8]) -> Answer {
+pub(crate) fn end(caller: &mut Caller, version: Version, correlation: &[u8]) -> Answer {
     within(|| {
         let answer = about(caller, version, Operation::Poll, correlation);
         (answer.status != ResultStatus::OperationPending).then_some(answer)
     })
 }
 
-fn pending(answers: &[Answer]) -> Vec<Vec<u8>> {
+pub(crate) fn pending(answers: &[Answer]) -> Vec<Vec<u8>> {
     answers
         .iter()
         .map(|answer| {
@@ -53,12 +58,12 @@ fn pending(answers: &[Answer]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn create(writer: &mut Writer) {
+pub(crate) fn create(writer: &mut Writer) {
     ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
     template(Tag::Attributes, &[named("later"), algorithm(), length(128), usage(0xC)], writer);
 }
 
-fn create_pair(writer: &mut Writer) {
+pub(crate) fn create_pair(writer: &mut Writer) {
     let common = [attribute(Tag::CryptographicAlgorithm, &CryptographicAlgorithm::Rsa), length(1024)];
     template(Tag::CommonAttributes, &common, writer);
     template(Tag::PrivateKeyAttributes, &[usage(0x1)], writer);
@@ -250,9 +255,9 @@ fn completed_asynchronous_operations_are_durable_when_the_server_stops() {
 }
 
 /// One Asynchronous Request of a response.
-struct Listed {
-    correlation: Vec<u8>,
-    operation: Operation,
+pub(crate) struct Listed {
+    pub(crate) correlation: Vec<u8>,
+    pub(crate) operation: Operation,
 }
 
 impl Value for Listed {

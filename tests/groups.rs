@@ -19,16 +19,16 @@ fn callers() -> (Live, Caller, Caller) {
     (live, john, jane)
 }
 
-fn group(name: &str) -> Attribute {
+pub(crate) fn group(name: &str) -> Attribute {
     attribute(Tag::ObjectGroup, &name.to_owned())
 }
 
-fn join(caller: &mut Caller, name: &str) -> String {
+pub(crate) fn join(caller: &mut Caller, name: &str) -> String {
     let object = Object::SymmetricKey(key(KeyFormatType::Raw, CryptographicAlgorithm::Aes, 128, vec![7; 16]));
     caller.register(V1_4, &object, &[group(name), usage(0xC)]).id()
 }
 
-fn locate(
+pub(crate) fn locate(
     caller: &mut Caller,
     version: Version,
     member: ObjectGroupMember,
@@ -41,7 +41,7 @@ fn locate(
     answer.ids()
 }
 
-const DEFAULT: ObjectGroupMember = ObjectGroupMember::GroupMemberDefault;
+pub(crate) const DEFAULT: ObjectGroupMember = ObjectGroupMember::GroupMemberDefault;
 const FRESH: ObjectGroupMember = ObjectGroupMember::GroupMemberFresh;
 
 #[test]

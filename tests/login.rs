@@ -26,16 +26,16 @@ fn callers() -> (Live, Caller, Caller) {
     (live, john, jane)
 }
 
-fn login(caller: &mut Caller, payload: impl Fn(&mut Writer)) -> Ticket {
+pub(crate) fn login(caller: &mut Caller, payload: impl Fn(&mut Writer)) -> Ticket {
     caller.ask(V2_1, Operation::Login, payload).all(Tag::Ticket).remove(0)
 }
 
-fn logout(caller: &mut Caller, ticket: &Ticket) -> Answer {
+pub(crate) fn logout(caller: &mut Caller, ticket: &Ticket) -> Answer {
     caller.ask(V2_1, Operation::Logout, |writer| ticket.write(Tag::Ticket, writer))
 }
 
 /// Sends a request that needs no permission, with a ticket.
-fn show(caller: &mut Caller, ticket: &Ticket) -> Answer {
+pub(crate) fn show(caller: &mut Caller, ticket: &Ticket) -> Answer {
     caller.send(V2_1, &ping(ticket)).remove(0)
 }
 

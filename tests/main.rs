@@ -69,6 +69,8 @@ mod seeds;
 mod settings;
 #[cfg(feature = "postgres")]
 mod shared_database;
+#[cfg(feature = "postgres")]
+mod shared_services;
 mod shares;
 mod soak;
 mod split_keys;

@@ -26,35 +26,39 @@ use kmip_server::ttlv::{Field, Tag, V1_4, V2_1, Writer};
 use crate::corpus::{algorithm, attribute, id, length, message_of, named, template, usage};
 use crate::dialogue::{Answer, Caller, Live, key};
 use crate::harness::postgres::{Database, cluster};
-use crate::harness::{Pki, Running, skip, within};
+use crate::harness::{Credential, Pki, Running, skip, within};
 
 /// Returns a new database, or `None` if the test is skipped.
-fn database() -> Option<Database> {
+pub(crate) fn database() -> Option<Database> {
     cluster().map(|cluster| cluster.database()).map_err(skip).ok()
 }
 
 /// Servers in this process on one database, and the certificates of their clients.
-struct Servers {
-    pki: Pki,
+pub(crate) struct Servers {
+    pub(crate) pki: Pki,
     live: Vec<Live>,
-    _database: Database,
+    pub(crate) database: Database,
 }
 
 impl Servers {
-    fn start(count: usize) -> Option<Self> {
+    pub(crate) fn start(count: usize) -> Option<Self> {
         let (pki, database) = (Pki::new(), database()?);
         let config = on(&pki, &database.url());
         let live = (0..count).map(|_| Live::start(&config)).collect();
-        Some(Self { pki, live, _database: database })
+        Some(Self { pki, live, database })
     }
 
     /// Connects a client to the server with this number, round and round.
-    fn caller(&self, number: usize) -> Caller {
-        self.live[number % self.live.len()].caller(&self.pki, &self.pki.client)
+    pub(crate) fn caller(&self, number: usize) -> Caller {
+        self.caller_as(number, &self.pki.client)
+    }
+
+    pub(crate) fn caller_as(&self, number: usize, client: &Credential) -> Caller {
+        self.live[number % self.live.len()].caller(&self.pki, client)
     }
 }
 
-fn on(pki: &Pki, url: &Path) -> Config {
+pub(crate) fn on(pki: &Pki, url: &Path) -> Config {
     let mut config = pki.config();
     config.database_path = url.to_owned();
     config
@@ -269,9 +273,9 @@ fn server_recovers_when_the_database_has_closed_all_connections() {
     let mut caller = servers.caller(0);
     let made = register(&mut caller, &[usage(12)]);
     for _ in 0..3 {
-        servers._database.disconnect();
+        servers.database.disconnect();
         caller.get(V1_4, &made);
-        servers._database.disconnect();
+        servers.database.disconnect();
         register(&mut caller, &[usage(12)]);
     }
 }

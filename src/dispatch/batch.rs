@@ -146,16 +146,14 @@ impl<'r> Item<'r> {
 
     fn execute(self, cx: &mut Context<'_>) -> ItemResult {
         let Self { mut operation, id, work, correlation, .. } = self;
-        let canceled = correlation.is_some_and(|correlation| !cx.services.jobs.begin(&correlation));
-        if let Err(error) = cx.begin_item(operation) {
+        let jobs = &cx.services.jobs;
+        let begins = correlation.map_or(Ok(true), |correlation| jobs.begin(&correlation, cx.instant()));
+        let begins = begins.and_then(|begins| if begins { Ok(()) } else { Err(canceled()) });
+        if let Err(error) = begins.and_then(|()| cx.begin_item(operation)) {
             let outcome = ItemOutcome::Failed(error);
             return ItemResult { operation, id, objects: Vec::new(), outcome, transactions: 0..0 };
         }
         let outcome = match work {
-            _ if canceled => ItemOutcome::Failed(Error::new(
-                ResultReason::OperationCanceledByRequester,
-                "The operation was canceled.",
-            )),
             Work::Encoded(entry, payload) => match entry.prepare(&payload) {
                 Ok(prepared) => executed(prepared, &mut operation, cx),
                 Err(error) => unreadable(&error),
@@ -192,6 +190,10 @@ fn executed(prepared: Box<dyn Prepared>, operation: &mut Operation, cx: &mut Con
         }
         Err(error) => ItemOutcome::Failed(error),
     }
+}
+
+fn canceled() -> Error {
+    Error::new(ResultReason::OperationCanceledByRequester, "The operation was canceled.")
 }
 
 fn unreadable(error: &ttlv::Error) -> ItemOutcome {

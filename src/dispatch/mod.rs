@@ -337,7 +337,7 @@ impl Dispatcher {
             Err(error) => return Err(error),
         };
         let Some(mut memory) = memory.duplicate() else {
-            self.services.jobs.withdraw(&correlations);
+            self.services.jobs.withdraw(&correlations, self.services.clock.instant());
             return Err(batch::out_of_memory());
         };
         let mut items: Vec<_> = items.into_iter().map(Item::decoded).collect();
@@ -362,10 +362,10 @@ impl Dispatcher {
             let mut results = match results {
                 Ok(results) => results.into_iter(),
                 Err(error) => {
-                    let outcome = || JobOutcome::Failed(error.clone());
+                    let outcome = JobOutcome::Failed(error);
                     task_correlations
                         .iter()
-                        .for_each(|it| services.jobs.finish(it, outcome(), services.clock.instant()));
+                        .for_each(|it| services.jobs.finish(it, &outcome, services.clock.instant()));
                     return;
                 }
             };
@@ -381,11 +381,11 @@ impl Dispatcher {
                         "The operation did not execute, because an earlier item of its batch failed.",
                     )),
                 };
-                services.jobs.finish(correlation, outcome, services.clock.instant());
+                services.jobs.finish(correlation, &outcome, services.clock.instant());
             }
         };
         if self.pool.spawn(&user, Box::new(task)).is_err() {
-            self.services.jobs.withdraw(&correlations);
+            self.services.jobs.withdraw(&correlations, self.services.clock.instant());
             return Err(Error::new(
                 ResultReason::ServerLimitExceeded,
                 "The server cannot start a thread; send the request again later.",

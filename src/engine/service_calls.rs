@@ -41,14 +41,21 @@ impl Context<'_> {
     }
 
     /// Returns the sort key of the member of `group` that the requester got last, or `None` if the first is next.
-    pub fn last_served(&self, group: &str) -> Option<SortKey> {
-        self.services.group_rotation.last_served(&self.identity.principal, group, self.instant())
+    ///
+    /// # Errors
+    /// Returns General Failure if the store fails.
+    pub fn last_served(&self, group: &str) -> Result<Option<SortKey>, Error> {
+        let (rotation, user) = (&self.services.group_rotation, &self.identity.principal);
+        rotation.last_served(user, group, self.instant()).or_general_failure()
     }
 
-    /// Moves the rotation of the groups of `record`, which the requester gets.
+    /// Moves the rotation of the groups of `record`, which the requester gets. If the store fails, the rotation stays, and
+    /// the log contains the reason.
     pub(super) fn rotate_groups(&self, record: &Record) {
         let groups = &record.attributes.object_group;
-        self.services.group_rotation.record(&self.identity.principal, groups, record.sort_key());
+        let (rotation, user) = (&self.services.group_rotation, &self.identity.principal);
+        let moved = rotation.record(user, groups, record.sort_key(), self.instant());
+        drop(moved.or_general_failure());
     }
 
     /// Returns the issuer of certificates. The first use creates it if the settings name none.

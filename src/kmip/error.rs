@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::kmip::enums::ResultReason;
-use crate::ttlv::Version;
+use crate::kmip::macros::structure;
+use crate::kmip::structures::ProtocolVersion;
+use crate::ttlv::{self, Item, Tag, Value, Version, Writer};
 
 /// The reason of a failed operation, as a response contains it.
 ///
@@ -113,6 +115,30 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+structure! {
+    /// The stored form of an error.
+    pub struct StoredError {
+        ResultReason => reason: ResultReason,
+        ResultMessage => message: String,
+        ResultReason => fallback: Option<ResultReason>,
+        ProtocolVersion => from: Option<ProtocolVersion>,
+    }
+}
+
+/// The stored form, which no message of the protocol contains.
+impl Value for Error {
+    fn decode(item: &Item<'_>) -> Result<Self, ttlv::Error> {
+        let StoredError { reason, message, fallback, from } = Value::decode(item)?;
+        Ok(Self { reason, message: message.into(), fallback, from: from.map(Version::from) })
+    }
+
+    fn encode(&self, tag: Tag, writer: &mut Writer) {
+        let Self { reason, message, fallback, from } = self.clone();
+        let message = message.into_owned();
+        StoredError { reason, message, fallback, from: from.map(Into::into) }.encode(tag, writer);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +153,20 @@ mod tests {
             }
         }
         assert_eq!(Error::new(ResultReason::Sensitive, "").reason_in(V1_0), ResultReason::PermissionDenied);
+    }
+
+    #[test]
+    fn a_stored_error_is_read_unchanged() {
+        let plain = Error::new(ResultReason::ItemNotFound, "gone");
+        let precise = Error::new(ResultReason::WrongKeyLifecycleState, "")
+            .with_fallback(ResultReason::PermissionDenied);
+        for error in [plain, precise.from_version(V2_0)] {
+            let mut writer = Writer::new(ttlv::STORED);
+            error.encode(Tag::BatchItem, &mut writer);
+            let bytes = writer.into_bytes();
+            let item = ttlv::Reader::new(&bytes, ttlv::STORED).next().unwrap().unwrap();
+            assert_eq!(Error::decode(&item), Ok(error));
+        }
     }
 
     #[test]

@@ -26,7 +26,10 @@ impl Prepared for Request {
         cx.forbid_repetition()?;
         // Other transactions wait for a batch with Undo then, and the operation can be one of them.
         let patience = (!cx.is_in_transaction()).then_some(POLL_WAIT);
-        let (operation, polled) = cx.services.jobs.poll(&cx.identity.principal, &correlation, patience)?;
+        let (operation, polled) = {
+            let user = &cx.identity.principal;
+            cx.services.jobs.poll(user, &correlation, patience, cx.instant())?
+        };
         Ok(Reply::Of { operation, polled, correlation })
     }
 

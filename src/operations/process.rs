@@ -26,7 +26,8 @@ impl Operation for Process {
 
     fn execute(cx: &mut Context<'_>, request: Request) -> Result<Response, Error> {
         cx.forbid_repetition()?;
-        cx.services.jobs.expedite(&cx.identity.principal, &request.asynchronous_correlation_value)?;
+        let correlation = &request.asynchronous_correlation_value;
+        cx.services.jobs.expedite(&cx.identity.principal, correlation, cx.instant())?;
         Ok(Response {})
     }
 }

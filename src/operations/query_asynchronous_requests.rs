@@ -62,7 +62,8 @@ impl Operation for QueryAsynchronousRequests {
             values.is_none_or(|wanted| wanted.values.contains(&job.correlation))
                 && operations.is_none_or(|wanted| wanted.operations.contains(&job.operation))
         };
-        let jobs = cx.services.jobs.of_user(&cx.identity.principal).into_iter().filter(wanted);
+        let jobs = cx.services.jobs.of_user(&cx.identity.principal, cx.instant())?;
+        let jobs = jobs.into_iter().filter(wanted);
         let requests = jobs.map(|job| AsynchronousRequest {
             asynchronous_correlation_value: job.correlation,
             operation: job.operation,

@@ -13,6 +13,9 @@ mod columns;
 mod contract;
 mod databases;
 mod encoded;
+mod entries;
+#[cfg(test)]
+mod entries_contract;
 mod error;
 mod filter;
 mod memory;
@@ -34,6 +37,7 @@ mod transfer;
 mod url_problem;
 
 pub use databases::{change_key, source, target};
+pub use entries::{Change, Entries, Entry, Kind, Lifetime, MemoryEntries, Replacement};
 pub use error::{Cause, Error, KeyProblem, Obstacle};
 pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
@@ -117,6 +121,11 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Box<dyn PendingCommit + 's>, Error> {
         self.change(job)?;
         Ok(Box::new(AlreadyDurable))
+    }
+
+    /// Returns the entries in the database if servers share it, or `None`.
+    fn entries(&self) -> Option<Arc<dyn Entries>> {
+        None
     }
 
     /// Returns the resources that the store uses, for monitoring.

@@ -1,4 +1,4 @@
-//! The services that requests share: the store, the policies, the clock, and the state in memory between requests.
+//! The services that requests share: the store, the policies, the clock, and the state between requests.
 //!
 //! No service depends on the context of a request: its methods have the principal, the time, or a small trait as
 //! parameters.
@@ -8,6 +8,7 @@ mod authority;
 mod group_rotation;
 pub mod jobs;
 pub mod notifications;
+mod stored;
 mod streams;
 pub mod tickets;
 
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use crate::clock::Clock;
 use crate::compatibility::Compatibility;
 use crate::policy::PolicyStore;
-use crate::store::{self, Store};
+use crate::store::{self, Entries, MemoryEntries, Store};
 
 pub use announced::{Announced, Profile as AnnouncedProfile};
 pub use authority::{Authority, AuthorityHost, IssuingKeys};
@@ -59,6 +60,7 @@ impl Services {
     /// Returns the services of a server with this store and these policies, without listeners, and with an authority
     /// that the first use creates.
     pub fn new(store: Arc<dyn Store>, policies: PolicyStore) -> Self {
+        let entries: Arc<dyn Entries> = store.entries().unwrap_or_else(|| Arc::new(MemoryEntries::default()));
         Self {
             store,
             policies,
@@ -67,9 +69,9 @@ impl Services {
             authority: Arc::new(Authority::own()),
             announced: Announced::default(),
             compatibility: Compatibility::Standard,
-            tickets: Tickets::default(),
-            group_rotation: GroupRotation::default(),
-            jobs: Jobs::default(),
+            tickets: Tickets::new(Arc::clone(&entries)),
+            group_rotation: GroupRotation::new(Arc::clone(&entries)),
+            jobs: Jobs::new(entries),
             notifications: Arc::new(NoListeners),
             long_change: Mutex::default(),
         }

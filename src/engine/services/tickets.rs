@@ -2,22 +2,25 @@
 //! §9.4).
 //!
 //! A ticket is random and valid only for the user who logged in, in addition to that user's certificate; every user
-//! can use a ticket of Delegated Login. Only digests of tickets are kept, in memory, bounded in number and
-//! lifetime. Tickets do not survive a restart of the server, and Undo of a batch does not restore them.
+//! can use a ticket of Delegated Login. Only digests of tickets are kept, bounded in number and lifetime. Tickets are
+//! valid at all servers that share a database; otherwise they end with the server. Undo of a batch does not restore
+//! them, because its response contains them.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::bounded_map::{BoundedMap, Bounds, WhenFull};
+use crate::bounded_map::{Bounds, WhenFull};
 use crate::crypto::hash::Hash;
 use crate::crypto::random;
 use crate::kmip::enums::{ResultReason, TicketType};
 use crate::kmip::structures::{Rights, Ticket};
-use crate::kmip::{Error, Principal};
-use crate::lock::IgnorePoison;
+use crate::kmip::{Error, Principal, structure};
+use crate::secret::Secret;
+use crate::store::{Change, Entries, Entry, Kind, Lifetime, Replacement};
 use crate::ttlv::{STORED, Tag, Value, Writer};
 
-use super::super::error::{failed, invalid_field};
+use super::super::error::{OrGeneralFailure, failed, invalid_field};
+use super::stored;
 
 /// The longest lease of a ticket, one day; it also replaces a longer requested lease.
 pub const MAX_LEASE: Duration = Duration::from_secs(24 * 3_600);
@@ -26,14 +29,18 @@ pub const MAX_LEASE: Duration = Duration::from_secs(24 * 3_600);
 /// not lock itself out.
 pub const MAX_PER_USER: usize = 64;
 
-const BOUNDS: Bounds = Bounds {
-    capacity: 4096,
-    when_full: WhenFull::Refuse,
-    share: MAX_PER_USER,
-    when_share_used: WhenFull::EvictOldest,
+const KIND: Kind = Kind {
+    number: 1,
+    name: "ticket",
+    bounds: Bounds {
+        capacity: 4096,
+        when_full: WhenFull::Refuse,
+        share: MAX_PER_USER,
+        when_share_used: WhenFull::EvictOldest,
+    },
 };
 
-/// The maximum length of a ticket's rights in bytes; they stay in memory as long as the ticket.
+/// The maximum length of a ticket's rights in bytes; they are stored as long as the ticket.
 pub const MAX_RIGHTS: usize = 16 << 10;
 
 /// The message of a refusal because of a ticket.
@@ -43,17 +50,25 @@ pub const INVALID: &str = "The ticket in the request is not valid; log in again.
 const LENGTH: usize = 32;
 
 /// The valid tickets, by the digests of their values.
-pub struct Tickets(Mutex<Table>);
+pub struct Tickets(Arc<dyn Entries>);
 
-type Table = BoundedMap<Vec<u8>, Issued>;
+structure! {
+    /// A ticket that was issued.
+    pub struct Issued {
+        Username => user: String,
+        /// The number of requests that may still show it, or `None` for any number.
+        RequestCount => uses_left: Option<i32>,
+        /// The delegation behind a ticket of Delegated Login.
+        Credential => delegation: Option<StoredDelegation>,
+    }
+}
 
-/// A ticket that was issued.
-struct Issued {
-    user: String,
-    /// The number of requests that may still show it, or `None` for any number.
-    uses_left: Option<u32>,
-    /// The delegation behind a ticket of Delegated Login.
-    delegation: Option<Delegation>,
+structure! {
+    /// A delegation of the user who was issued the ticket.
+    pub struct StoredDelegation {
+        DeviceIdentifier => credential: Option<String>,
+        Rights => rights: Rights,
+    }
 }
 
 /// The user on whose behalf a request with a ticket of Delegated Login runs.
@@ -102,18 +117,58 @@ pub struct TicketLimits {
     pub requests: Option<u32>,
 }
 
-impl Default for Tickets {
-    fn default() -> Self {
-        Self(Mutex::new(BoundedMap::new(BOUNDS)))
+impl Issued {
+    fn read(entry: &Entry) -> Result<Self, Error> {
+        stored::decode(&entry.value)
+    }
+
+    /// Returns the delegation behind the ticket.
+    fn delegation(&self) -> Option<Delegation> {
+        let StoredDelegation { credential, rights } = self.delegation.clone()?;
+        let principal = Principal { user: self.user.clone(), credential };
+        Some(Delegation { principal, rights: Arc::new(rights) })
+    }
+
+    /// Counts a request of `user`. Returns the delegation with the new state of the ticket, or `None` for the state if it
+    /// does not change.
+    fn admit(
+        self,
+        user: &Principal,
+        is_delegated: bool,
+    ) -> Result<(Option<Delegation>, Option<Replacement>), Error> {
+        let is_valid = match self.delegation {
+            Some(_) => !is_delegated,
+            None => self.user == user.user,
+        };
+        if !is_valid {
+            return Err(invalid());
+        }
+        let delegation = self.delegation();
+        let Some(uses_left) = self.uses_left else { return Ok((delegation, None)) };
+        if uses_left <= 0 {
+            return Err(failed(
+                ResultReason::UsageLimitExceeded,
+                "The ticket in the request is used up; log in again.",
+            ));
+        }
+        let left = Self { uses_left: Some(uses_left - 1), ..self };
+        // The next Login of any user removes a ticket that is used up.
+        let ended = (uses_left == 1).then(Secret::default);
+        Ok((delegation, Some(Replacement { value: stored::encode(&left), lifetime: None, ended })))
     }
 }
 
 impl Tickets {
+    /// Creates the service, which keeps the tickets in these entries.
+    pub fn new(entries: Arc<dyn Entries>) -> Self {
+        Self(entries)
+    }
+
     /// Issues a ticket to `user`.
     ///
     /// # Errors
-    /// Returns Server Limit Exceeded if all users together have too many tickets, and Cryptographic Failure if no
-    /// random bytes are available.
+    /// Returns Server Limit Exceeded if all users together have too many tickets, Cryptographic Failure if no random
+    /// bytes are available, and General Failure if the store fails.
     pub fn issue(
         &self,
         user: &Principal,
@@ -124,15 +179,21 @@ impl Tickets {
         let mut value = vec![0; LENGTH];
         random::fill(&mut value)?;
         let lease = limits.lease.map_or(MAX_LEASE, |lease| lease.min(MAX_LEASE));
-        let issued = Issued { user: user.user.clone(), uses_left: limits.requests, delegation };
-        let mut table = self.table();
-        table.retain(|ticket| ticket.uses_left != Some(0));
-        table.insert(digest(&value), &user.user, issued, Some(lease), now).map_err(|_| {
-            failed(
+        let delegation = delegation.map(|delegation| StoredDelegation {
+            credential: delegation.principal.credential,
+            rights: Arc::unwrap_or_clone(delegation.rights),
+        });
+        let uses_left = limits.requests.map(|requests| i32::try_from(requests).unwrap_or(i32::MAX));
+        let issued = Issued { user: user.user.clone(), uses_left, delegation };
+        self.0.bound_ended(&KIND, 0).or_general_failure()?;
+        let entry = (digest(&value), stored::encode(&issued));
+        let lifetime = Lifetime { lease: None, expiry: Some(lease) };
+        if !self.0.insert(&KIND, &user.user, vec![entry], lifetime, now).or_general_failure()? {
+            return Err(failed(
                 ResultReason::ServerLimitExceeded,
-                format!("The limit of {} tickets is reached; end tickets with Logout.", BOUNDS.capacity),
-            )
-        })?;
+                format!("The limit of {} tickets is reached; end tickets with Logout.", KIND.bounds.capacity),
+            ));
+        }
         Ok(Ticket { ticket_type: TicketType::Login, ticket_value: value })
     }
 
@@ -141,7 +202,7 @@ impl Tickets {
     ///
     /// # Errors
     /// Returns Invalid Ticket for a ticket that is unknown, expired or of another user, and for a second delegation;
-    /// Usage Limit Exceeded after the last permitted request.
+    /// Usage Limit Exceeded after the last permitted request; General Failure if the store fails.
     pub fn admit<'t>(
         &self,
         user: &Principal,
@@ -150,23 +211,19 @@ impl Tickets {
     ) -> Result<Option<Delegation>, Error> {
         let mut delegation = None;
         for ticket in tickets {
-            let mut table = self.table();
-            let valid =
-                table.live_mut(&digest(&ticket.ticket_value), now).filter(|issued| match issued.delegation {
-                    Some(_) => delegation.is_none(),
-                    None => issued.user == user.user,
-                });
-            let Some(valid) = valid else {
-                return Err(failed(ResultReason::InvalidTicket, INVALID));
+            let mut admitted = Err(invalid());
+            let mut admit = |entry: &Entry| {
+                let counted = Issued::read(entry).and_then(|issued| issued.admit(user, delegation.is_some()));
+                let (change, outcome) = match counted {
+                    Ok((found, Some(left))) => (Change::Replace(left), Ok(found)),
+                    Ok((found, None)) => (Change::Keep, Ok(found)),
+                    Err(error) => (Change::Keep, Err(error)),
+                };
+                admitted = outcome;
+                change
             };
-            if valid.uses_left == Some(0) {
-                return Err(failed(
-                    ResultReason::UsageLimitExceeded,
-                    "The ticket in the request is used up; log in again.",
-                ));
-            }
-            valid.uses_left = valid.uses_left.map(|left| left.saturating_sub(1));
-            delegation = delegation.or_else(|| valid.delegation.clone());
+            self.0.change(&KIND, &digest(&ticket.ticket_value), now, &mut admit).or_general_failure()?;
+            delegation = delegation.or(admitted?);
         }
         Ok(delegation)
     }
@@ -174,23 +231,24 @@ impl Tickets {
     /// Ends a ticket of `user`. A ticket whose last use was the request that ends it can be ended.
     ///
     /// # Errors
-    /// Returns Invalid Ticket for a ticket that is unknown, expired or of another user.
+    /// Returns Invalid Ticket for a ticket that is unknown, expired or of another user, and General Failure if the store
+    /// fails.
     pub fn end(&self, user: &Principal, ticket: &Ticket, now: Instant) -> Result<(), Error> {
-        let digest = digest(&ticket.ticket_value);
-        let mut table = self.table();
-        if table.live_mut(&digest, now).is_none_or(|issued| issued.user != user.user) {
-            return Err(failed(
-                ResultReason::InvalidTicket,
-                "The ticket is unknown, expired, or of another user.",
-            ));
-        }
-        table.remove(&digest);
-        Ok(())
+        let unknown =
+            || failed(ResultReason::InvalidTicket, "The ticket is unknown, expired, or of another user.");
+        let mut ended = Err(unknown());
+        let mut end = |entry: &Entry| {
+            ended = Issued::read(entry)
+                .and_then(|issued| if issued.user == user.user { Ok(()) } else { Err(unknown()) });
+            if ended.is_ok() { Change::Remove } else { Change::Keep }
+        };
+        self.0.change(&KIND, &digest(&ticket.ticket_value), now, &mut end).or_general_failure()?;
+        ended
     }
+}
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().ignore_poison()
-    }
+fn invalid() -> Error {
+    failed(ResultReason::InvalidTicket, INVALID)
 }
 
 fn digest(value: &[u8]) -> Vec<u8> {
@@ -200,8 +258,14 @@ fn digest(value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::MemoryEntries;
 
     const UNLIMITED: TicketLimits = TicketLimits { lease: None, requests: None };
+
+    fn tickets() -> (Arc<MemoryEntries>, Tickets) {
+        let entries = Arc::new(MemoryEntries::default());
+        (Arc::clone(&entries), Tickets::new(entries))
+    }
 
     fn issue(tickets: &Tickets, user: &str, now: Instant) -> Result<Ticket, Error> {
         tickets.issue(&user.into(), UNLIMITED, None, now)
@@ -209,7 +273,7 @@ mod tests {
 
     #[test]
     fn ticket_is_valid_for_its_user_until_it_ends() {
-        let (tickets, now) = (Tickets::default(), Instant::now());
+        let ((_, tickets), now) = (tickets(), Instant::now());
         let ticket = issue(&tickets, "john", now).unwrap();
         assert_eq!(ticket.ticket_value.len(), LENGTH);
         assert_ne!(issue(&tickets, "john", now).unwrap(), ticket);
@@ -228,7 +292,7 @@ mod tests {
 
     #[test]
     fn ticket_is_valid_for_its_number_of_requests_and_its_lease() {
-        let (tickets, now, john) = (Tickets::default(), Instant::now(), "john".into());
+        let ((_, tickets), now, john) = (tickets(), Instant::now(), "john".into());
         let second = Duration::from_secs(1);
         let limited =
             |lease, requests| tickets.issue(&john, TicketLimits { lease, requests }, None, now).unwrap();
@@ -248,14 +312,14 @@ mod tests {
 
     #[test]
     fn evicts_the_oldest_of_a_user_and_refuses_past_the_capacity() {
-        let (tickets, now) = (Tickets::default(), Instant::now());
+        let ((entries, tickets), now) = (tickets(), Instant::now());
         let at = |number| now + Duration::from_millis(number);
         let first = issue(&tickets, "john", now).unwrap();
         let second = issue(&tickets, "john", at(1)).unwrap();
         for number in 2..=64 {
             issue(&tickets, "john", at(number)).unwrap();
         }
-        assert_eq!(tickets.table().len(), 64);
+        assert_eq!(entries.len(&KIND), 64);
         tickets.admit(&"john".into(), [&first], at(70)).unwrap_err();
         tickets.admit(&"john".into(), [&second], at(70)).unwrap();
         let mut refused = None;
@@ -263,8 +327,8 @@ mod tests {
             refused = issue(&tickets, &user.to_string(), at(70)).err().or(refused);
         }
         assert_eq!(refused.unwrap().reason, ResultReason::ServerLimitExceeded);
-        assert_eq!(tickets.table().len(), 4096);
+        assert_eq!(entries.len(&KIND), 4096);
         issue(&tickets, "late", at(70) + MAX_LEASE).unwrap();
-        assert_eq!(tickets.table().len(), 1);
+        assert_eq!(entries.len(&KIND), 1);
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn fresh(cx: &mut Context<'_>, mut search: Search, group: Option<&str
 pub(super) fn default(cx: &mut Context<'_>, search: Search, group: &str) -> Result<Located, Error> {
     let one = Search { limit: Some(1), offset: 0, count: false, order: Order::OldestFirst, ..search.clone() };
     let mut ids = Vec::new();
-    if let Some(last) = cx.last_served(group) {
+    if let Some(last) = cx.last_served(group)? {
         let mut behind = one.clone();
         behind.criteria.push(Criterion::After(last));
         ids = cx.locate(behind)?.ids;

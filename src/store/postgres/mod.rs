@@ -6,6 +6,7 @@
 
 mod connection;
 mod dump;
+mod entries;
 mod numbers;
 mod password;
 mod pool;
@@ -29,6 +30,7 @@ use std::time::Duration;
 pub(super) use self::dump::{Dump, Restore};
 
 use self::connection::CALL;
+use self::entries::SharedEntries;
 use self::numbers::{Numbers, Reservation};
 use self::pool::Use;
 use self::shared::Shared;
@@ -38,7 +40,9 @@ use self::transaction::{Attempt, End};
 use super::encoded::number;
 use super::overlay;
 use super::sealing::KeyEncryptionKey;
-use super::{Error, Id, Inspection, Located, Outcome, Query, Record, Store, StoreStatus, Transaction};
+use super::{
+    Entries, Error, Id, Inspection, Located, Outcome, Query, Record, Store, StoreStatus, Transaction,
+};
 use crate::crypto::random;
 use crate::secret::Secret;
 
@@ -52,7 +56,7 @@ const OPTIMISTIC_ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// A store in a PostgreSQL database.
-pub struct Postgres(Shared);
+pub struct Postgres(Arc<Shared>);
 
 impl Postgres {
     /// Opens the store in the database at `url`. Waits for the database for at most `patience`. An empty database becomes a new
@@ -73,7 +77,8 @@ impl Postgres {
     ) -> Result<Self, Error> {
         let pool = connect(url, patience)?;
         let key = schema::prepare(&mut *pool.get(Use::Read)?, &pool.name(), steps, key)?;
-        Ok(Self(Shared { pool, numbers: Numbers::default(), states: States::default(), key }))
+        let (numbers, states) = (Numbers::default(), States::default());
+        Ok(Self(Arc::new(Shared { pool, numbers, states, key })))
     }
 
     /// Inspects the database at `url`, which a server opens with `key`, without changing it.
@@ -178,6 +183,10 @@ impl Store for Postgres {
             }
         }
         self.run(&numbers, job)
+    }
+
+    fn entries(&self) -> Option<Arc<dyn Entries>> {
+        Some(Arc::new(SharedEntries(Arc::clone(&self.0))))
     }
 
     fn status(&self) -> StoreStatus {

@@ -44,7 +44,7 @@ impl ToSql for Scalar {
 }
 
 /// The bytes of an object, which are wiped when they are dropped and never shown.
-struct Object(Option<Zeroizing<Vec<u8>>>);
+pub(super) struct Object(pub(super) Option<Zeroizing<Vec<u8>>>);
 
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

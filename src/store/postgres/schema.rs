@@ -11,7 +11,7 @@ use crate::store::sealing::{DataKey, KeyEncryptionKey, Sealing};
 use crate::store::{Cause, Error, Inspection};
 
 /// The steps from an empty database to the newest version. A released step never changes.
-pub(super) const STEPS: &[&str] = &[include_str!("schema.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("entries.sql")];
 
 /// The table that contains the version.
 const MARK: &str = "kmip_server_schema";
