@@ -1,10 +1,12 @@
 //! Bytes that are never printed and are overwritten when dropped.
 
 use std::fmt;
+use std::sync::Arc;
 
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
-/// A secret Byte String: overwritten with zeros when dropped; `Debug` prints only its length.
+/// A secret Byte String: overwritten with zeros when its last clone is dropped; `Debug` prints only its length. Clones share
+/// the bytes.
 ///
 /// ```
 /// use kmip_server::Secret;
@@ -14,12 +16,12 @@ use zeroize::Zeroize;
 /// assert_eq!(key.expose(), [1, 2, 3]);
 /// ```
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(Vec<u8>);
+pub struct Secret(Arc<Zeroizing<Vec<u8>>>);
 
 impl Secret {
     /// Wraps the bytes without copying them.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self(Arc::new(Zeroizing::new(bytes)))
     }
 
     /// Returns the bytes.
@@ -35,12 +37,6 @@ impl Secret {
     /// Returns whether the length is zero.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.zeroize();
     }
 }
 
