@@ -13,6 +13,12 @@ use super::{Error, Purpose, random};
 /// The length of an envelope key in bytes.
 pub const KEY_LENGTH: usize = 32;
 
+/// The length of the nonce in bytes, which precedes the ciphertext.
+pub const NONCE_LENGTH: usize = NONCE_LEN;
+
+/// The length of the tag in bytes, which follows the ciphertext.
+pub const TAG_LENGTH: usize = MAX_TAG_LEN;
+
 /// A key that seals and opens envelopes.
 pub struct EnvelopeKey(RandomizedNonceKey);
 
@@ -41,12 +47,27 @@ impl EnvelopeKey {
     /// # Errors
     /// Returns [`Error::Failed`] if the encryption fails.
     pub fn seal(&self, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, Error> {
-        // The capacity includes the tag: a reallocation would leave a copy of the plaintext in freed memory.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(plaintext.len() + MAX_TAG_LEN));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(NONCE_LENGTH + plaintext.len() + TAG_LENGTH));
+        bytes.extend_from_slice(&[0; NONCE_LENGTH]);
         bytes.extend_from_slice(plaintext);
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(aad), &mut *bytes);
-        let nonce = nonce.map_err(|_| Error::Failed(Purpose::Encrypt))?;
-        Ok([&nonce.as_ref()[..], &bytes].concat())
+        self.seal_in_place(aad, &mut bytes, 0)?;
+        Ok(std::mem::take(&mut *bytes))
+    }
+
+    /// Replaces the bytes from `start` on, of which the first [`NONCE_LENGTH`] are room for the nonce, with the envelope of
+    /// the others. The capacity must suffice for [`TAG_LENGTH`] more: a reallocation would leave a copy of the plaintext in
+    /// freed memory.
+    ///
+    /// # Errors
+    /// Returns [`Error::Failed`] if the encryption fails, or if there is no room for the nonce. `bytes` may contain the
+    /// plaintext then.
+    pub fn seal_in_place(&self, aad: &[u8], bytes: &mut Vec<u8>, start: usize) -> Result<(), Error> {
+        let failed = || Error::Failed(Purpose::Encrypt);
+        let mut plaintext = Tail { start: start.saturating_add(NONCE_LENGTH), bytes };
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(aad), &mut plaintext).map_err(|_| failed())?;
+        let room = bytes.get_mut(start..).and_then(<[u8]>::first_chunk_mut).ok_or_else(failed)?;
+        *room = *nonce.as_ref();
+        Ok(())
     }
 
     /// Returns the plaintext of `envelope`, or `None` if it was not sealed with this key and `aad`.
@@ -56,6 +77,24 @@ impl EnvelopeKey {
         let length = self.0.open_in_place(Nonce::from(nonce), Aad::from(aad), &mut bytes).ok()?.len();
         bytes.truncate(length);
         Some(bytes)
+    }
+}
+
+/// The bytes of a vector from a position on.
+struct Tail<'a> {
+    start: usize,
+    bytes: &'a mut Vec<u8>,
+}
+
+impl AsMut<[u8]> for Tail<'_> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.start..).unwrap_or_default()
+    }
+}
+
+impl<'b> Extend<&'b u8> for Tail<'_> {
+    fn extend<T: IntoIterator<Item = &'b u8>>(&mut self, more: T) {
+        self.bytes.extend(more);
     }
 }
 

@@ -35,10 +35,10 @@ impl Encoded {
         let id = record.id;
         let number = number(id)?;
         let encode = |object: &Object| {
-            let plain = Writer::wiped(STORED, |writer| object.write(Tag::default(), writer));
+            let write = |writer: &mut Writer| object.write(Tag::default(), writer);
             match key {
-                Some(key) => key.seal_object(id, record.object_type, &plain).map(Zeroizing::new),
-                None => Ok(plain),
+                Some(key) => key.seal_object(id, record.object_type, write),
+                None => Ok(Writer::wiped(STORED, write)),
             }
         };
         let object = record.object.as_ref().map(encode).transpose()?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::{Error, Id, KeyProblem};
-use crate::crypto::envelope::{AuthenticationKey, EnvelopeKey, KEY_LENGTH};
+use crate::crypto::envelope::{AuthenticationKey, EnvelopeKey, KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH};
 use crate::kmip::enums::ObjectType;
 use crate::secret::Secret;
 use crate::ttlv::{self, ItemType, Reader, STORED, Tag, Writer};
@@ -165,7 +165,8 @@ impl DataKey {
         self.envelope.open(aad, sealed)
     }
 
-    /// Seals the stored bytes of an object. The result has the TTLV form of an Opaque Object of the type [`SEALED`].
+    /// Seals the bytes of an object that `write` writes, in place, because an object can be long. The result has the TTLV
+    /// form of an Opaque Object of the type [`SEALED`].
     ///
     /// # Errors
     /// Returns [`Error::Sealing`] if the encryption fails.
@@ -173,15 +174,24 @@ impl DataKey {
         &self,
         id: Id,
         object_type: ObjectType,
-        plain: &[u8],
-    ) -> Result<Vec<u8>, Error> {
-        let sealed = self.seal_bytes(&object_aad(id, object_type), plain)?;
-        let mut writer = Writer::new(STORED);
-        writer.structure(Tag::OpaqueObject, |writer| {
-            writer.item(Tag::OpaqueDataType, ItemType::Enumeration, &SEALED.to_be_bytes());
-            writer.item(Tag::OpaqueDataValue, ItemType::ByteString, &sealed);
+        write: impl FnOnce(&mut Writer),
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut outcome = Ok(());
+        let with_nonce = |writer: &mut Writer| {
+            writer.zeros(NONCE_LENGTH);
+            write(writer);
+        };
+        let seal = |bytes: &mut Vec<u8>, start| {
+            self.envelope.seal_in_place(&object_aad(id, object_type), bytes, start)
+        };
+        let bytes = Writer::wiped(STORED, |writer| {
+            writer.structure(Tag::OpaqueObject, |writer| {
+                writer.item(Tag::OpaqueDataType, ItemType::Enumeration, &SEALED.to_be_bytes());
+                let (tag, kind) = (Tag::OpaqueDataValue, ItemType::ByteString);
+                outcome = writer.replaced(tag, kind, TAG_LENGTH, with_nonce, seal);
+            });
         });
-        Ok(writer.into_bytes())
+        outcome.map(|()| bytes).map_err(|_| Error::Sealing)
     }
 
     /// Returns the bytes of an object as they were before it was sealed.
@@ -244,13 +254,23 @@ mod tests {
         DataKey::new(Sealing::Database, &[9; KEY_LENGTH]).unwrap()
     }
 
+    fn write(writer: &mut Writer) {
+        writer.item(Tag::KeyMaterial, ItemType::ByteString, b"a key");
+    }
+
+    fn plain() -> Vec<u8> {
+        let mut writer = Writer::new(STORED);
+        write(&mut writer);
+        writer.into_bytes()
+    }
+
     #[test]
     fn an_object_opens_under_its_own_number_and_type_and_unchanged_only() {
-        let (key, id, plain) = (data_key(), Id(1), b"an object");
-        let sealed = key.seal_object(id, ObjectType::SymmetricKey, plain).unwrap();
+        let (key, id, plain) = (data_key(), Id(1), plain());
+        let sealed = key.seal_object(id, ObjectType::SymmetricKey, write).unwrap();
         let open = |id, object_type, bytes: &[u8]| key.open_object(id, object_type, bytes);
-        assert_eq!(open(id, ObjectType::SymmetricKey, &sealed).unwrap().as_slice(), plain);
-        let mut changed = sealed.clone();
+        assert_eq!(open(id, ObjectType::SymmetricKey, &sealed).unwrap().to_vec(), plain);
+        let mut changed = sealed.to_vec();
         // The last byte of the tag; the bytes behind it pad the item.
         let last = sealed.iter().rposition(|byte| *byte != 0).unwrap();
         changed[last] ^= 0x80;
@@ -258,7 +278,7 @@ mod tests {
             (Id(2), ObjectType::SymmetricKey, &sealed[..]),
             (id, ObjectType::SecretData, &sealed),
             (id, ObjectType::SymmetricKey, &changed),
-            (id, ObjectType::SymmetricKey, plain),
+            (id, ObjectType::SymmetricKey, &plain),
             (id, ObjectType::SymmetricKey, b""),
         ] {
             assert!(matches!(open(id, object_type, bytes), Err(Error::Damaged { .. })));
@@ -268,7 +288,7 @@ mod tests {
     /// Databases that earlier versions sealed contain the objects in this form.
     #[test]
     fn a_sealed_object_is_stored_as_an_opaque_object_of_a_reserved_type() {
-        let stored = data_key().seal_object(Id(1), ObjectType::SymmetricKey, b"an object").unwrap();
+        let stored = data_key().seal_object(Id(1), ObjectType::SymmetricKey, write).unwrap();
         let Object::OpaqueObject(object) =
             Object::read(Tag::default(), &mut Reader::new(&stored, STORED)).unwrap()
         else {
@@ -277,7 +297,7 @@ mod tests {
         assert_eq!(object.opaque_data_type.0, SEALED);
         let envelope = object.opaque_data_value.expose();
         let aad = [&[0, 0, 0, 0, 0, 0, 0, 1][..], &[0, 0, 0, 2]].concat();
-        assert_eq!(data_key().open_bytes(&aad, envelope).unwrap().as_slice(), b"an object");
+        assert_eq!(data_key().open_bytes(&aad, envelope).unwrap().to_vec(), plain());
     }
 
     #[test]

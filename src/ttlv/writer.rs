@@ -75,10 +75,35 @@ impl Writer {
         self.header(tag, ItemType::Structure, 0);
         let start = self.buf.len();
         items(self);
-        let length = length_field(self.buf.len() - start);
-        if let Some(field) = self.buf.get_mut(start - 4..start) {
-            field.copy_from_slice(&length);
-        }
+        self.set_length(start);
+    }
+
+    /// Writes one item. `write` writes its value. `replace` gets the buffer and the position of the value in it, changes the
+    /// value, and may append `more` bytes.
+    pub(crate) fn replaced<T>(
+        &mut self,
+        tag: Tag,
+        kind: ItemType,
+        more: usize,
+        write: impl FnOnce(&mut Self),
+        replace: impl FnOnce(&mut Vec<u8>, usize) -> T,
+    ) -> T {
+        self.reserve(8);
+        self.header(tag, kind, 0);
+        let start = self.buf.len();
+        write(self);
+        self.reserve(more + 7);
+        let result = replace(&mut self.buf, start);
+        self.set_length(start);
+        let padded = start + (self.buf.len() - start).next_multiple_of(8);
+        self.buf.resize(padded, 0);
+        result
+    }
+
+    /// Writes zeros that are no item.
+    pub(crate) fn zeros(&mut self, count: usize) {
+        self.reserve(count);
+        self.buf.resize(self.buf.len() + count, 0);
     }
 
     /// Writes one item and pads `value` with zeros to a multiple of eight bytes.
@@ -124,6 +149,14 @@ impl Writer {
         larger.extend_from_slice(&self.buf);
         self.buf.zeroize();
         self.buf = larger;
+    }
+
+    /// Sets the length of the item whose value begins at `start` and ends at the end of the buffer.
+    fn set_length(&mut self, start: usize) {
+        let length = length_field(self.buf.len() - start);
+        if let Some(field) = self.buf.get_mut(start - 4..start) {
+            field.copy_from_slice(&length);
+        }
     }
 
     fn header(&mut self, tag: Tag, kind: ItemType, length: usize) {
