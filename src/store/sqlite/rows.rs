@@ -3,6 +3,7 @@
 //! In a sealed database, the functions take the data key and seal or open the bytes of a row.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -12,7 +13,11 @@ use crate::store::encoded::{self, Encoded, StoredRow, number};
 use crate::store::sealing::DataKey;
 use crate::store::{Error, Id, Record};
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params, params_from_iter};
+use rusqlite::{Connection, MAIN_DB, OptionalExtension, Params, Row as SqlRow, params, params_from_iter};
+
+/// The length in bytes from which an object is written into its row in place. SQLite copies a parameter twice before it
+/// writes it to pages.
+const IN_PLACE: usize = 64 * 1024;
 
 /// Returns the object with this number and the number of its stored bytes, or `None`.
 pub(super) fn read(
@@ -143,6 +148,7 @@ impl Row {
         };
         let Encoded { number, columns, .. } = &self.encoded;
         execute(database, &INSERT, self.parameters(&columns.scalars)).map_err(failed)?;
+        self.write_in_place(database).map_err(failed)?;
         add_values(database, *number, columns.initial_date, self.indexed_values().iter()).map_err(failed)
     }
 
@@ -162,21 +168,53 @@ impl Row {
         }
         text.push_str(" WHERE id = ?1");
         execute(database, &text, self.parameters(changed)).map_err(failed)?;
+        self.write_in_place(database).map_err(failed)?;
 
         // The date is a part of the index key: if it changes, every index row of the object moves.
         remove_values(database, *number, before.initial_date, change.removed.iter()).map_err(failed)?;
         add_values(database, *number, after.initial_date, change.added.iter()).map_err(failed)
     }
 
-    /// Returns the parameters of a statement: the number, the two blobs, the checksum, the columns.
+    /// Returns the parameters of a statement: the number, the two blobs, the checksum, the columns. Blobs that
+    /// [`Self::write_in_place`] writes are zeros.
     fn parameters<'a>(&'a self, scalars: impl IntoIterator<Item = &'a Sql>) -> impl Params {
         let Encoded { number, attributes, object, checksum, .. } = &self.encoded;
-        let object = object.as_ref().map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes));
-        let blobs = [ValueRef::Blob(attributes), object, ValueRef::Blob(checksum.bytes())];
-        let scalars = scalars.into_iter().map(ToSqlOutput::from);
-        let blobs = blobs.map(ToSqlOutput::Borrowed);
-        params_from_iter([ToSqlOutput::from(*number)].into_iter().chain(blobs).chain(scalars))
+        let large = self.in_place();
+        let blob = |bytes| match large {
+            Some(_) => zeros(bytes),
+            None => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+        };
+        let attributes = ToSqlOutput::Borrowed(ValueRef::Blob(attributes));
+        let object = object.as_ref().map_or(ToSqlOutput::Borrowed(ValueRef::Null), |bytes| blob(bytes));
+        let blobs = [ToSqlOutput::from(*number), attributes, object, blob(checksum.bytes())];
+        params_from_iter(blobs.into_iter().chain(scalars.into_iter().map(ToSqlOutput::from)))
     }
+
+    /// Returns the object if it is written in place.
+    fn in_place(&self) -> Option<&[u8]> {
+        self.encoded.object.as_ref().map(|bytes| bytes.as_slice()).filter(|bytes| bytes.len() >= IN_PLACE)
+    }
+
+    /// Writes a large object, and the checksum behind it, into the zeros of the row. SQLite does not allocate memory for
+    /// zeros at the end of a row; `credential` is NULL there, or costs two copies of the object.
+    fn write_in_place(&self, database: &Connection) -> rusqlite::Result<()> {
+        use rusqlite::Error::ToSqlConversionFailure as Failure;
+        let Some(object) = self.in_place() else { return Ok(()) };
+        for (column, bytes) in [("object", object), ("checksum", self.encoded.checksum.bytes())] {
+            let mut blob = database.blob_open(MAIN_DB, "object", column, self.encoded.number, false)?;
+            // The error of SQLite, whose code decides on the message, is inside of that of `Write`.
+            let failed = |why: io::Error| why.downcast().unwrap_or_else(|why| Failure(why.into()));
+            blob.write_all(bytes).map_err(failed)?;
+            blob.close()?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns as many zeros as there are bytes.
+fn zeros(bytes: &[u8]) -> ToSqlOutput<'static> {
+    // SQLite refuses a blob of 1 GB, so a longer one fails as one of the maximum length does.
+    ToSqlOutput::ZeroBlob(i32::try_from(bytes.len()).unwrap_or(i32::MAX))
 }
 
 /// The row of a record, encoded on first use: by the thread that changed the record, after it has released the
@@ -318,4 +356,48 @@ fn decode(id: Id, row: &SqlRow<'_>, key: Option<&DataKey>) -> Result<(Record, us
         checksum: blob(5)?,
     };
     Ok((stored.decode(id, key)?, stored.size()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sqlite;
+    use super::IN_PLACE;
+    use crate::kmip::enums::OpaqueDataType;
+    use crate::kmip::{Object, OpaqueObject, Principal};
+    use crate::secret::Secret;
+    use crate::store::testing::{self, Folder, add, change, key};
+    use crate::store::{Record, Store};
+
+    /// An object of so many bytes, of an owner with or without a credential.
+    fn long(length: usize, credential: Option<&str>) -> Record {
+        let value = (0..length).map(|position| u8::try_from(position % 251).unwrap()).collect();
+        let object = Object::OpaqueObject(OpaqueObject {
+            opaque_data_type: OpaqueDataType(0),
+            opaque_data_value: Secret::new(value),
+        });
+        let owner = Principal { user: "john".to_owned(), credential: credential.map(str::to_owned) };
+        Record { object_type: object.object_type(), object: Some(object), owner, ..key("long") }
+    }
+
+    #[test]
+    fn objects_around_the_length_from_which_they_are_written_in_place_are_inserted_and_replaced() {
+        let folder = Folder::new();
+        for store in [Sqlite::open(&folder.path("plain")).unwrap(), testing::sealed(&folder)] {
+            for length in [IN_PLACE - 100, IN_PLACE - 8, IN_PLACE, IN_PLACE + 1, 20 * IN_PLACE] {
+                for credential in [None, Some("password")] {
+                    let mut record = add(&store, long(length, credential));
+                    assert_eq!(*store.read(record.id).unwrap().unwrap(), record);
+                    // The attributes and the columns, then the object: longer, short, and none.
+                    record.attributes.object_group = vec!["group".to_owned()];
+                    let objects =
+                        [length, 3 * length, 10].map(|length| long(length, None).object).into_iter();
+                    for object in objects.chain([None, long(length, None).object]) {
+                        record.object = object;
+                        change(&store, |change| change.update(record.clone()).unwrap());
+                        assert_eq!(*store.read(record.id).unwrap().unwrap(), record);
+                    }
+                }
+            }
+        }
+    }
 }
