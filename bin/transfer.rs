@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use getopts::Matches;
 use kmip_server::internals::backup::{self, Database};
+use kmip_server::internals::engine::pykmip_import;
 use kmip_server::internals::explain;
 use kmip_server::internals::hardening;
 use kmip_server::internals::settings::Settings;
@@ -59,7 +60,7 @@ impl Transfer {
             let done = backup::export(database, file, seal_key)?;
             return Ok(format!("Exported {} objects to {}.", done.objects, file.display()));
         }
-        let done = backup::import(database, file, seal_key)?;
+        let done = backup::import(database, file, seal_key, &pykmip_import::complete)?;
         let mut text = format!("Imported {} objects into {}.", done.objects, path.display());
         for name in &done.left {
             text.push_str(&format!("\nKept {name:?} of the database instead of that of the export."));

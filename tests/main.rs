@@ -25,6 +25,8 @@ mod conventions;
 mod corpus;
 mod crash;
 mod credentials;
+#[cfg(feature = "postgres")]
+mod database_commands;
 mod database_file;
 mod defaults;
 mod delegation;

@@ -38,6 +38,11 @@ pub enum Error {
         /// The file.
         PathBuf,
     ),
+    /// The file is a database of this server instead of an export.
+    IsDatabase(
+        /// The file.
+        PathBuf,
+    ),
     /// A key is named, and the export is not sealed.
     NotSealed(
         /// The file.
@@ -63,8 +68,8 @@ pub enum Error {
     Taken {
         /// The file.
         path: PathBuf,
-        /// The number of the line, from 1.
-        line: u64,
+        /// The number of the line, from 1; `None` for a database of PyKMIP's server.
+        line: Option<u64>,
         /// The object.
         id: Id,
     },
@@ -159,11 +164,17 @@ impl fmt::Display for Error {
                 write!(f, "line {line} of the export would not read back: {why}; nothing was exported")
             }
             Self::Interrupted => f.write_str("a signal ended it, and nothing was changed"),
-            Self::Taken { path, line, id } => write!(
+            Self::IsDatabase(path) => write!(
                 f,
-                "{}, line {line}: the database has an object {id} already; nothing was imported",
+                "{} is a database of this server; export it with -d {} --export FILE, and import that file",
+                path.display(),
                 path.display()
             ),
+            Self::Taken { path, line, id } => {
+                let line = line.map_or(String::new(), |line| format!(", line {line}"));
+                let path = path.display();
+                write!(f, "{path}{line}: the database has an object {id} already; nothing was imported")
+            }
         }
     }
 }

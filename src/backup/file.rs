@@ -27,6 +27,18 @@ const CLOSE: &str = "\"}";
 /// The length of a check in hexadecimal digits of SHA-256. The check detects damage, not manipulation.
 const DIGITS: usize = 16;
 
+/// The first bytes of an SQLite database.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
+/// Whether the file at `path` is an SQLite database instead of an export.
+pub(super) fn is_sqlite(path: &Path) -> Result<bool, Error> {
+    let failed = |cause| Error::Io { path: path.to_owned(), cause };
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(SQLITE.len() as u64).read_to_end(&mut head).map_err(failed)?;
+    Ok(head == SQLITE)
+}
+
 /// A seal key and its file.
 pub(super) struct Key {
     path: PathBuf,

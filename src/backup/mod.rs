@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use error::{Error, LineError};
 
 use crate::secret::Secret;
-use crate::store::{self, Id, KeyEncryptionKey};
+use crate::store::{self, Complete, Id, KeyEncryptionKey, TakenOver};
 use file::{ExportReader, ExportWriter};
 use line::{Entry, Totals};
 
@@ -89,12 +89,21 @@ pub fn export(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     Ok(Summary { objects: totals.objects, last_id: totals.last_id, left: Vec::new() })
 }
 
-/// Imports the export at `path` to `database`, all or nothing. A missing database is created. The file is read twice, so
-/// that an invalid export does not touch the database.
+/// Imports the export at `path`, or the database file of PyKMIP's server, to `database`, all or nothing. A missing database is
+/// created. The file is read twice, so that an invalid one does not touch the database. `complete` turns an object of PyKMIP into
+/// a record.
 ///
 /// # Errors
 /// Returns an error if the import fails. The database is unchanged then.
-pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Result<Summary, Error> {
+pub fn import(
+    database: Database<'_>,
+    path: &Path,
+    seal: Option<&Path>,
+    complete: Complete<'_>,
+) -> Result<Summary, Error> {
+    if file::is_sqlite(path)? {
+        return take_over(database, path, seal, complete);
+    }
     let seal = file::key(seal)?;
     let key = database.key()?;
     ExportReader::open(path, seal.as_ref())?.for_each(|_, _| database.check_interrupted())?;
@@ -104,7 +113,7 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
         Entry::Object(record) => {
             database.check_interrupted()?;
             restore.insert(&record).map_err(|error| match error {
-                store::Error::Taken { id } => Error::Taken { path: path.to_owned(), line, id },
+                store::Error::Taken { id } => Error::Taken { path: path.to_owned(), line: Some(line), id },
                 other => other.into(),
             })
         }
@@ -125,6 +134,33 @@ pub fn import(database: Database<'_>, path: &Path, seal: Option<&Path>) -> Resul
     database.check_interrupted()?;
     restore.commit()?;
     Ok(Summary { objects: totals.objects, last_id: totals.last_id, left })
+}
+
+/// Imports the database file of PyKMIP's server at `path`.
+fn take_over(
+    database: Database<'_>,
+    path: &Path,
+    seal: Option<&Path>,
+    complete: Complete<'_>,
+) -> Result<Summary, Error> {
+    if !store::is_pykmip(path)? {
+        return Err(Error::IsDatabase(path.to_owned()));
+    }
+    if seal.is_some() {
+        return Err(Error::NotSealed(path.to_owned()));
+    }
+    let restore = store::target(database.path, database.key()?.as_ref())?;
+    let TakenOver { objects, last_id } = store::take_over(path, complete, |record| {
+        database.check_interrupted()?;
+        restore.insert(&record).map_err(|error| match error {
+            store::Error::Taken { id } => Error::Taken { path: path.to_owned(), line: None, id },
+            other => other.into(),
+        })
+    })?;
+    restore.count_from(last_id)?;
+    database.check_interrupted()?;
+    restore.commit()?;
+    Ok(Summary { objects, last_id: last_id.0, left: Vec::new() })
 }
 
 /// Merges the state of a one-time pad that both stores have used: for each direction, the higher offset, because no byte

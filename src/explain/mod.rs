@@ -272,7 +272,7 @@ impl Explained for backup::Error {
             Self::Exists(_) => starts::EXPORT_EXISTS,
             Self::Io { .. } => starts::EXPORT_FILE,
             Self::Key { .. } | Self::NeedsKey(_) | Self::NotSealed(_) => starts::EXPORT_KEY,
-            Self::Line { .. } => starts::EXPORT_DAMAGED,
+            Self::Line { .. } | Self::IsDatabase(_) => starts::EXPORT_DAMAGED,
             Self::Unwritable { .. } => starts::INTERNAL,
             Self::Taken { .. } => starts::IDENTIFIER_TAKEN,
             Self::Interrupted => starts::INTERRUPTED,

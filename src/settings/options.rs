@@ -140,7 +140,8 @@ const OTHERS: &[CommandOption] = &[
         None,
         CHECK_DATABASE,
         Argument::Once("FILE"),
-        "Verifies every record of the database FILE, prints the damaged ones, and exits with 1 if there are any.",
+        "Verifies every record of the database FILE or of a PostgreSQL URL, prints the damaged ones, and exits with 1 if there \
+         are any.",
         "0.1.0",
     ),
     row(
@@ -170,7 +171,7 @@ const OTHERS: &[CommandOption] = &[
         None,
         IMPORT,
         Argument::Once("FILE"),
-        "Adds the whole export to the database, or nothing if an error occurs, and exits.",
+        "Adds a whole export, or a database of PyKMIP's server, to the database, or nothing if an error occurs, and exits.",
         "0.1.0",
     ),
     row(

@@ -4,10 +4,11 @@ use std::path::Path;
 #[cfg(feature = "postgres")]
 use std::time::Duration;
 
+use super::fault::Fault;
 #[cfg(feature = "postgres")]
 use super::postgres::{self, Postgres};
 use super::sealing::KeyEncryptionKey;
-use super::sqlite::{Dump, Restore, Sqlite};
+use super::sqlite::{self, Dump, Restore, Sqlite};
 use super::transfer::{Source, Target};
 use super::{Error, is_url};
 
@@ -21,7 +22,7 @@ const UNSUPPORTED: Error = Error::Url { why: super::UrlProblem::Unsupported };
 /// Opens a snapshot of the store that `database_path` names. It contains every transaction that was acknowledged before.
 ///
 /// # Errors
-/// Returns the errors of [`Dump::open`], and those of a start on a PostgreSQL database.
+/// Returns the errors of [`Dump::open`], and an error if a PostgreSQL database has no tables of this server.
 pub fn source(path: &Path, key: Option<&KeyEncryptionKey>) -> Result<Box<dyn Source>, Error> {
     if !is_url(path) {
         return Ok(Box::new(Dump::open(path, key)?));
@@ -43,6 +44,25 @@ pub fn target(path: &Path, key: Option<&KeyEncryptionKey>) -> Result<Box<dyn Tar
     }
     #[cfg(feature = "postgres")]
     return Ok(Box::new(postgres::Restore::open(path, key, PATIENCE)?));
+    #[cfg(not(feature = "postgres"))]
+    Err(UNSUPPORTED)
+}
+
+/// Verifies every record of the database that `path` names, while servers may use it, and changes nothing. `key` is not used if
+/// the objects are not sealed. Passes each fault to `report`, and returns the number of objects.
+///
+/// # Errors
+/// Returns an error if there is no database of this server, if it is sealed with another key, or if it cannot be read at all.
+pub fn check(
+    path: &Path,
+    key: Option<&KeyEncryptionKey>,
+    report: &mut dyn FnMut(&Fault),
+) -> Result<u64, Error> {
+    if !is_url(path) {
+        return sqlite::check(path, key, report);
+    }
+    #[cfg(feature = "postgres")]
+    return postgres::check(path, key, PATIENCE, report);
     #[cfg(not(feature = "postgres"))]
     Err(UNSUPPORTED)
 }

@@ -17,6 +17,7 @@ mod entries;
 #[cfg(test)]
 mod entries_contract;
 mod error;
+mod fault;
 mod filter;
 mod memory;
 mod optimistic;
@@ -36,17 +37,20 @@ pub(crate) mod testing;
 mod transfer;
 mod url_problem;
 
-pub use databases::{change_key, source, target};
+pub use databases::{change_key, check, source, target};
 pub use entries::{Change, Entries, Entry, Kind, Lifetime, MemoryEntries, Replacement};
 pub use error::{Cause, Error, KeyProblem, Obstacle};
+pub use fault::Fault;
 pub use filter::{Criterion, Grant, Located, Order, Query};
 pub use memory::Memory;
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
 pub use record::{DEFAULT_POLICY, Id, Record, SortKey};
 pub use sealing::{DataKey, KeyEncryptionKey, Sealing};
-pub use sqlite::{Dump, Fault, Found, Inspection, Restore, Sqlite, check, inspect, inspect_server_state};
-
+pub use sqlite::{
+    Complete, Dump, Found, Inspection, Restore, Sqlite, TakenOver, inspect, inspect_server_state, is_pykmip,
+    take_over,
+};
 pub use transfer::{Source, Target};
 pub use url_problem::UrlProblem;
 

@@ -16,7 +16,7 @@ use crate::store::sealing::{DataKey, KeyEncryptionKey};
 use crate::store::transfer::{Source, Target};
 use crate::store::{Cause, Error, Id, Record, Write};
 
-/// The maximum time of a commit with many objects.
+/// The maximum time of a commit or a count of many objects.
 const LONG: Duration = Duration::from_secs(600);
 
 /// An open transaction of a connection that nothing else uses.
@@ -26,15 +26,16 @@ struct Session {
 }
 
 impl Session {
+    /// Begins a transaction with the statement `begin`, after `prepare` has checked the schema.
     fn begin(
         url: &Path,
-        key: Option<&KeyEncryptionKey>,
         patience: Duration,
+        prepare: impl FnOnce(&mut Connection, &str) -> Result<Option<DataKey>, Error>,
         begin: &str,
     ) -> Result<Self, Error> {
         let pool = connect(url, patience)?;
         let mut connection = pool.connect()?;
-        let key = schema::prepare(&mut connection, &pool.name(), schema::STEPS, key)?;
+        let key = prepare(&mut connection, &pool.name())?;
         // The file of the export can be slow.
         let set_up =
             format!("SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; {begin}");
@@ -68,13 +69,32 @@ impl Dump {
     /// Opens a snapshot of the database at `url`.
     ///
     /// # Errors
-    /// Returns the errors of [`super::Postgres::open`].
+    /// Returns an error if the database cannot be reached or has no tables of this server, and if `key` is not its key.
     pub(in crate::store) fn open(
         url: &Path,
         key: Option<&KeyEncryptionKey>,
         patience: Duration,
     ) -> Result<Self, Error> {
-        Session::begin(url, key, patience, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").map(Self)
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let existing =
+            |connection: &mut Connection, name: &str| schema::existing(connection, name, schema::STEPS, key);
+        Session::begin(url, patience, existing, begin).map(Self)
+    }
+
+    pub(super) fn rows(&self, doing: &'static str, step: &Step) -> Result<Vec<Row>, Error> {
+        self.0.rows(doing, step)
+    }
+
+    pub(super) fn key(&self) -> Option<&DataKey> {
+        self.0.key.as_ref()
+    }
+
+    /// Returns the number of rows of a table.
+    pub(super) fn count(&self, table: &str) -> Result<u64, Error> {
+        let step = Step::new(format!("SELECT count(*) FROM {table}"), Vec::new());
+        let rows = self.0.connection().query(LONG, &step).map_err(|why| failed("count rows", why))?;
+        let count: i64 = rows::get(rows.first().ok_or(Error::NotInitialized)?, 0)?;
+        Ok(count.unsigned_abs())
     }
 }
 
@@ -132,7 +152,9 @@ impl Restore {
         key: Option<&KeyEncryptionKey>,
         patience: Duration,
     ) -> Result<Self, Error> {
-        Session::begin(url, key, patience, "BEGIN").map(Self)
+        let prepare =
+            |connection: &mut Connection, name: &str| schema::prepare(connection, name, schema::STEPS, key);
+        Session::begin(url, patience, prepare, "BEGIN").map(Self)
     }
 
     fn write(&self, doing: &'static str, steps: &[Step]) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 //! `transaction.rs` describes changes. The schema has the tables of SQLite's (`schema.sql`), with a version in each row. The SQL
 //! is what PostgreSQL, CockroachDB and YugabyteDB share; only PostgreSQL is tested.
 
+mod check;
 mod connection;
 mod dump;
 mod entries;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+pub(super) use self::check::check;
 pub(super) use self::dump::{Dump, Restore};
 
 use self::connection::CALL;

@@ -133,7 +133,8 @@ fn advance_to(
     found: i32,
     wrapped: Option<Vec<u8>>,
 ) -> Result<(), Failure> {
-    connection.batch("BEGIN")?;
+    // A step may rewrite every row.
+    connection.batch(&format!("BEGIN; SET LOCAL statement_timeout = '{}s'", PATIENCE.as_secs()))?;
     if found == 0 {
         // The first statement, so that a second server waits here for the end of this transaction.
         connection.batch_within(PATIENCE, &format!("CREATE TABLE {MARK} (version INTEGER NOT NULL)"))?;
@@ -178,6 +179,31 @@ pub(super) fn inspect(
             let objects = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok()).map(i64::unsigned_abs);
             Ok(Inspection::Ours { objects, is_older: found < newest, is_sealed })
         }
+    }
+}
+
+/// Returns the data key of the database called `name`, if it is sealed, without changing the database. An older version of the
+/// schema has the same tables of objects and of server state.
+///
+/// # Errors
+/// Returns an error if the database has no tables of this server or a newer schema, or if `key` is missing or wrong.
+pub(super) fn existing(
+    connection: &mut Connection,
+    name: &str,
+    steps: &[&str],
+    key: Option<&KeyEncryptionKey>,
+) -> Result<Option<DataKey>, Error> {
+    let newest = version_of(steps);
+    match version(connection).map_err(|why| failed("read the version of the database", why))? {
+        None => {
+            let why = std::io::Error::other("it contains no tables of this server");
+            Err(Error::File { path: name.into(), why: why.into() })
+        }
+        Some(found) if found > newest => Err(Error::NewerVersion { path: name.into(), found, newest }),
+        Some(_) => match wrapped_key(connection)? {
+            Some(_) => unlock(connection, name, key),
+            None => Ok(None),
+        },
     }
 }
 

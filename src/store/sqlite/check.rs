@@ -1,6 +1,5 @@
 //! `--check-database`: verifies every record of a database, while a server may use it, and changes nothing.
 
-use std::fmt;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
@@ -8,29 +7,9 @@ use rusqlite::{Connection, params};
 use super::dump::Dump;
 use super::rows;
 use crate::store::columns::{self, Columns};
+use crate::store::fault::{Fault, text};
 use crate::store::sealing::KeyEncryptionKey;
 use crate::store::{Error, Id, encoded};
-
-/// A fault in a database.
-#[derive(Debug)]
-pub enum Fault {
-    /// A fault of one object.
-    Object(Id, String),
-    /// A fault of the server state with this name.
-    ServerState(String, String),
-    /// Another fault.
-    Database(String),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Object(id, why) => write!(f, "object {id}: {why}"),
-            Self::ServerState(name, why) => write!(f, "server state {name:?}: {why}"),
-            Self::Database(why) => write!(f, "database: {why}"),
-        }
-    }
-}
 
 /// Verifies every record of the database at `path`: its checksum, its encoding, the columns and the index for Locate; and
 /// SQLite's structures. `key` is not used if the objects are not sealed. Passes each fault to `report`, and returns the
@@ -57,17 +36,6 @@ pub fn check(
     }
     check.rest(last, values)?;
     Ok(objects)
-}
-
-/// Returns the text of an error without the object, which [`Fault`] names.
-fn text(error: &Error) -> String {
-    match error {
-        Error::Checksum { .. } | Error::ServerStateChecksum { .. } => {
-            "its checksum does not match".to_owned()
-        }
-        Error::Damaged { why, .. } => why.to_string(),
-        other => other.to_string(),
-    }
 }
 
 struct Check<'a> {

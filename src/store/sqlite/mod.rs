@@ -21,6 +21,7 @@ mod lazy_flush;
 mod locate;
 mod open_files;
 mod pykmip_import;
+mod pykmip_source;
 mod pykmip_tables;
 mod rows;
 mod schema;
@@ -38,10 +39,11 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use self::check::{Fault, check};
+pub use self::check::check;
 pub use self::dump::{Dump, Restore};
 pub use self::inspect::{Inspection, inspect, inspect_server_state};
 pub use self::pykmip_import::{Complete, Found};
+pub use self::pykmip_source::{TakenOver, is_pykmip, take_over};
 
 use self::committed::Committed;
 use self::erase_requests::EraseRequests;

@@ -111,7 +111,10 @@ pub(super) fn check(path: &Path, complete: Complete<'_>) -> Result<u64, Error> {
 }
 
 /// Reads and completes every object. Returns the statements and the number of objects.
-fn examine(database: &Connection, complete: Complete<'_>) -> Result<(Source, u64), (Option<Id>, Obstacle)> {
+pub(super) fn examine(
+    database: &Connection,
+    complete: Complete<'_>,
+) -> Result<(Source, u64), (Option<Id>, Obstacle)> {
     check_integrity(database).map_err(|why| (None, why))?;
     let source = Source::of(database).map_err(|why| (None, why))?;
     let check = |found| complete(found).map(drop).map_err(Obstacle::Refused);
@@ -227,7 +230,7 @@ const TABLES: &[Table] = &[
 
 /// The statements that read a database, according to its version of PyKMIP. All return their rows in the order of
 /// object numbers, so that one pass reads them side by side.
-struct Source {
+pub(super) struct Source {
     objects: String,
     names: Option<&'static str>,
     groups: Option<&'static str>,
@@ -280,7 +283,7 @@ impl Source {
 
     /// Calls `job` with every object, in the order of numbers. Returns the number of objects, or the reason why the
     /// database cannot be imported, with the object.
-    fn for_each(
+    pub(super) fn for_each(
         &self,
         database: &Connection,
         mut job: impl FnMut(Found) -> Result<(), Obstacle>,
@@ -319,14 +322,18 @@ impl Source {
 
     /// Continues the numbers of PyKMIP: those of objects that it destroyed are not assigned again.
     fn carry_counter(&self, database: &Connection) -> rusqlite::Result<()> {
-        if self.counted {
-            database.execute(
-                "UPDATE counter SET last_id = max(last_id, \
-                 (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'managed_objects'))",
-                [],
-            )?;
-        }
+        let last = self.last_number(database)?;
+        database.execute("UPDATE counter SET last_id = max(last_id, ?1)", [last])?;
         Ok(())
+    }
+
+    /// Returns the highest number that PyKMIP assigned, or 0 if it is unknown.
+    pub(super) fn last_number(&self, database: &Connection) -> rusqlite::Result<i64> {
+        if !self.counted {
+            return Ok(0);
+        }
+        let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'managed_objects'";
+        database.query_row(last, [], |row| row.get(0))
     }
 }
 
@@ -381,7 +388,7 @@ fn columns_of(database: &Connection, table: &str) -> Result<BTreeSet<String>, Ob
     names.map_err(unreadable)
 }
 
-fn unreadable(why: rusqlite::Error) -> Obstacle {
+pub(super) fn unreadable(why: rusqlite::Error) -> Obstacle {
     Obstacle::Damaged(why.to_string())
 }
 
