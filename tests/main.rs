@@ -28,6 +28,8 @@ mod credentials;
 #[cfg(feature = "postgres")]
 mod database_commands;
 mod database_file;
+#[cfg(feature = "postgres")]
+mod database_tls;
 mod defaults;
 mod delegation;
 mod derivation;
@@ -64,6 +66,8 @@ mod policy;
 mod query;
 mod reload;
 mod resumption;
+#[cfg(feature = "postgres")]
+mod round_trips;
 mod sealing;
 mod searches;
 mod secrets;

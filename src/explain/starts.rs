@@ -87,8 +87,8 @@ explanations! {
             "A newer version of this server wrote the database",
             "Run that version, or a newer one";
         DATABASE_PYKMIP "database-pykmip", "is a database of PyKMIP's server",
-            "It has not been migrated yet; exports and imports do not migrate it",
-            "Start the server with it once, which migrates the objects";
+            "It has not been migrated yet; exports do not migrate it",
+            "Start the server with it once, which migrates the objects, or import the file into another database with --import";
         DATABASE_NOT_TAKEN_OVER "database-not-taken-over", "cannot be taken over",
             "The database of PyKMIP's server is damaged or contains an invalid object; the server did not change it",
             "Repair that object with PyKMIP, restore a backup, or use another database_path";
@@ -111,7 +111,7 @@ explanations! {
         DATABASE_SEALED_TOO_LATE "database-sealed-too-late", "only a new PostgreSQL database can be",
             "A PostgreSQL database is encrypted from its creation on, because other servers may use it",
             "Export the objects with --export, and import them with key_encryption_key_path into an empty database";
-        DATABASE_STATEMENT "database-statement", "the store failed to …, the connection to the database was lost",
+        DATABASE_STATEMENT "database-statement", "the store failed to …, the database did not confirm a commit",
             "PostgreSQL refused a statement, or ended the connection",
             "Read PostgreSQL's message and its log; the user of database_path must own the tables";
         DATABASE_LOCKED "database-locked", "is used by another server",

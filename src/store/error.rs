@@ -168,9 +168,9 @@ pub enum Error {
         /// The error of the statement.
         why: Cause,
     },
-    /// The connection was lost while the database committed a change.
+    /// The database did not confirm a commit.
     Uncertain {
-        /// The error of the connection.
+        /// The reason.
         why: Cause,
     },
     /// Other changes of the same objects made every execution of a change invalid.
@@ -264,6 +264,8 @@ pub enum Obstacle {
     Refused(crate::kmip::Error),
     /// The object could not be written to the store.
     NotStored(Box<Error>),
+    /// The import was stopped.
+    Stopped,
 }
 
 impl Error {
@@ -280,6 +282,7 @@ impl fmt::Display for Obstacle {
             Self::Value { column } => write!(f, "its column {column} has a value that PyKMIP does not write"),
             Self::Refused(error) => error.fmt(f),
             Self::NotStored(error) => error.fmt(f),
+            Self::Stopped => f.write_str("the import was stopped"),
         }
     }
 }
@@ -320,8 +323,8 @@ impl Error {
             Self::Sql { doing, why } => write!(f, "the store failed to {doing}: {why}"),
             Self::Uncertain { why } => write!(
                 f,
-                "the connection to the database was lost during a commit ({why}); the change is stored completely or not at \
-                 all: look for it before you send the request again"
+                "the database did not confirm a commit ({why}); the change is stored completely or not at all: look for it \
+                 before you send the request again"
             ),
             Self::Contended => f.write_str(
                 "other requests changed the same objects during each execution of the change; send the request again",

@@ -8,6 +8,8 @@ mod check;
 mod connection;
 mod dump;
 mod entries;
+#[cfg(test)]
+mod failures;
 mod numbers;
 mod password;
 mod pool;

@@ -3,8 +3,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
-use super::connection::{CALL, Connection, Step};
+use super::connection::{CALL, Connection, Failure, Step};
 use super::pool::Pool;
 use crate::lock::IgnorePoison;
 use crate::store::Error;
@@ -13,6 +14,9 @@ use crate::store::Error;
 const BLOCK: i64 = 64;
 
 const RESERVE: &str = "UPDATE counter SET last_id = last_id + $1 RETURNING last_id";
+
+/// The least time that is left for a reservation after the wait for another one; with less, it fails.
+const LEAST: Duration = Duration::from_millis(200);
 
 /// The numbers that this server has reserved.
 #[derive(Default)]
@@ -28,9 +32,10 @@ struct Block {
 }
 
 impl Block {
-    fn take(&mut self, pool: &Pool) -> Result<u64, Error> {
+    /// Returns the next number for a transaction that waits from `begun` on.
+    fn take(&mut self, pool: &Pool, begun: Instant) -> Result<u64, Error> {
         if self.next >= self.end {
-            let last = self.reserve(pool)?;
+            let last = self.reserve(pool, begun)?;
             (self.next, self.end) = (last + 1 - BLOCK.unsigned_abs(), last + 1);
         }
         self.next += 1;
@@ -38,9 +43,15 @@ impl Block {
     }
 
     /// Reserves a block and returns its last number.
-    fn reserve(&mut self, pool: &Pool) -> Result<u64, Error> {
+    fn reserve(&mut self, pool: &Pool, begun: Instant) -> Result<u64, Error> {
+        // Transactions wait here one behind the other, each for as long as the database does not answer.
+        if begun.elapsed() + LEAST > CALL {
+            let late = Failure::local("the database did not reserve numbers in time", false);
+            return Err(pool.failed("reserve numbers", late));
+        }
         let idle = self.connection.take().and_then(|mut idle| idle.check().then_some(idle));
-        let mut connection = idle.map_or_else(|| pool.connect(), Ok)?;
+        let mut connection = idle.map_or_else(|| pool.connect_since(begun), Ok)?;
+        connection.waiting_since(begun);
         let rows = connection.query(CALL, &Step::new(RESERVE, vec![Box::new(BLOCK)]));
         let rows = rows.map_err(|why| pool.failed("reserve numbers", why))?;
         self.connection = Some(connection);
@@ -84,7 +95,8 @@ impl<'s> Reservation<'s> {
         if let Some(number) = taken.get(next) {
             return Ok(*number);
         }
-        let number = self.numbers.block().take(self.pool)?;
+        let begun = Instant::now();
+        let number = self.numbers.block().take(self.pool, begun)?;
         taken.push(number);
         Ok(number)
     }

@@ -78,7 +78,15 @@ impl Pool {
     /// Returns [`Error::Unreachable`] if the database cannot be reached, and [`Error::NoReader`] if no connection becomes free in
     /// time.
     pub(super) fn get(&self, purpose: Use) -> Result<Pooled<'_>, Error> {
-        let deadline = Instant::now() + CALL;
+        self.get_since(purpose, Instant::now())
+    }
+
+    /// Returns a connection for a request that waits for the database from `begun` on.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) fn get_since(&self, purpose: Use, begun: Instant) -> Result<Pooled<'_>, Error> {
+        let deadline = begun + CALL;
         let is_transaction = purpose == Use::Transaction;
         let mut state = self.state();
         loop {
@@ -88,6 +96,7 @@ impl Pool {
                 state.in_transactions += u32::from(is_transaction);
                 drop(state);
                 if connection.check() {
+                    connection.waiting_since(begun);
                     return Ok(Pooled { pool: self, connection: Some(connection), is_transaction });
                 }
                 drop(Pooled { pool: self, connection: Some(connection), is_transaction });
@@ -102,7 +111,9 @@ impl Pool {
                 state.in_transactions += u32::from(is_transaction);
                 drop(state);
                 let mut pooled = Pooled { pool: self, connection: None, is_transaction };
-                pooled.connection = Some(self.connect()?);
+                let mut connection = self.connect_since(begun)?;
+                connection.waiting_since(begun);
+                pooled.connection = Some(connection);
                 return Ok(pooled);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -115,12 +126,17 @@ impl Pool {
 
     /// Opens a connection that the pool does not count.
     pub(super) fn connect(&self) -> Result<Connection, Error> {
-        self.try_connect().map_err(|why| self.unreachable(Cause::new(why)))
+        self.connect_since(Instant::now())
+    }
+
+    /// Opens a connection that the pool does not count, for a request that waits for the database from `begun` on.
+    pub(super) fn connect_since(&self, begun: Instant) -> Result<Connection, Error> {
+        self.try_connect(begun).map_err(|why| self.unreachable(Cause::new(why)))
     }
 
     /// Opens a connection, and records a failure.
-    pub(super) fn try_connect(&self) -> Result<Connection, Failure> {
-        let opened = Connection::open(&self.config, &self.tls);
+    pub(super) fn try_connect(&self, begun: Instant) -> Result<Connection, Failure> {
+        let opened = Connection::open(&self.config, &self.tls, begun);
         let mut state = self.state();
         let earlier = state.failure.take();
         if let Err(why) = &opened {
@@ -185,7 +201,7 @@ impl Pooled<'_> {
 
 impl Drop for Pooled<'_> {
     fn drop(&mut self) {
-        let connection = self.connection.take().filter(|connection| !connection.is_lost());
+        let connection = self.connection.take().filter(Connection::is_reusable);
         let mut state = self.pool.state();
         state.in_transactions -= u32::from(self.is_transaction);
         match connection {

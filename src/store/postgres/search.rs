@@ -47,8 +47,7 @@ fn search(
     let limit = time_limit(query);
     let checked = checked_values(query, Dialect::Postgres);
     if !checked.is_empty() {
-        let all = connection.query(limit, &step(plan.all(), &plan, []))?;
-        return check(&all, query, &checked);
+        return check(connection, limit, &step(plan.all(), &plan, []), query, &checked);
     }
     let bound = |number: u64| Sql::Integer(i64::try_from(number).unwrap_or(i64::MAX));
     let bounds = [query.limit.map_or(Sql::Integer(i64::MAX), bound), bound(query.offset)];
@@ -66,20 +65,29 @@ fn search(
     Ok((page.iter().map(sort_key).collect::<Result<_, _>>()?, Some(total.unsigned_abs())))
 }
 
-/// Returns the page of those rows whose attributes contain the values.
-fn check(rows: &[Row], query: &Query, values: &[&[u8]]) -> Result<(Vec<SortKey>, Option<u64>), Failure> {
-    let mut found = Vec::new();
-    for row in rows {
+/// Executes a statement, and returns the page of those rows whose attributes contain the values.
+fn check(
+    connection: &mut Connection,
+    limit: Duration,
+    all: &Step,
+    query: &Query,
+    values: &[&[u8]],
+) -> Result<(Vec<SortKey>, Option<u64>), Failure> {
+    let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    let (offset, last) = (size(query.offset), query.limit.map_or(usize::MAX, size));
+    let (mut page, mut found) = (Vec::new(), 0_usize);
+    connection.each(limit, all, &mut |row| {
         let attributes: &[u8] = row.try_get(2).map_err(|_| malformed())?;
         let has = |value: &&[u8]| columns::has_value(attributes, value).unwrap_or(false);
         if values.iter().all(has) {
-            found.push(sort_key(row)?);
+            if found >= offset && page.len() < last {
+                page.push(sort_key(row)?);
+            }
+            found += 1;
         }
-    }
-    let total = query.count.then_some(found.len() as u64);
-    let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
-    let page = found.into_iter().skip(size(query.offset)).take(query.limit.map_or(usize::MAX, size));
-    Ok((page.collect(), total))
+        Ok(())
+    })?;
+    Ok((page, query.count.then_some(found as u64)))
 }
 
 /// Returns the time that the statements may take: a query without an identifier or an indexed value may read many rows.

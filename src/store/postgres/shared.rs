@@ -1,5 +1,7 @@
 //! What the threads of a store share, and single statements.
 
+use std::time::Instant;
+
 use tokio_postgres::Row;
 
 use super::connection::{CALL, Connection, Failure};
@@ -26,11 +28,12 @@ impl Shared {
         doing: &'static str,
         read: impl Fn(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let first = read(&mut *self.pool.get(Use::Read)?);
+        let begun = Instant::now();
+        let first = read(&mut *self.pool.get_since(Use::Read, begun)?);
         let outcome = match first {
             Err(failure) if failure.is_failover() && !failure.has_timed_out => {
                 self.pool.close_idle();
-                read(&mut *self.pool.get(Use::Read)?)
+                read(&mut *self.pool.get_since(Use::Read, begun)?)
             }
             other => other,
         };

@@ -4,9 +4,6 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio_postgres::error::SqlState;
-
-use super::connection::Failure;
 use super::pool::Pool;
 use super::url::Url;
 use crate::store::{Cause, Error, LOG, UrlProblem};
@@ -21,14 +18,14 @@ pub(super) fn connect(url: &Path, patience: Duration) -> Result<Pool, Error> {
     let deadline = Instant::now() + patience;
     let mut is_first = true;
     loop {
-        let why = match pool.try_connect() {
+        let why = match pool.try_connect(Instant::now()) {
             Ok(connection) => {
                 pool.add(connection);
                 return Ok(pool);
             }
             Err(why) => why,
         };
-        if refuses(&why) || Instant::now() >= deadline {
+        if why.is_final || Instant::now() >= deadline {
             return Err(pool.unreachable(Cause::new(why)));
         }
         if is_first {
@@ -37,14 +34,4 @@ pub(super) fn connect(url: &Path, patience: Duration) -> Result<Pool, Error> {
         }
         thread::sleep(START_PAUSE.min(deadline.saturating_duration_since(Instant::now())));
     }
-}
-
-/// Whether the database will not accept the connection later either: the password, the user or the name is wrong.
-fn refuses(why: &Failure) -> bool {
-    let codes = [
-        SqlState::INVALID_PASSWORD,
-        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-        SqlState::INVALID_CATALOG_NAME,
-    ];
-    why.code.as_ref().is_some_and(|code| codes.contains(code))
 }

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::connection::{CALL, Connection, Failure, Step};
+use super::connection::{CALL, COMMIT, Connection, Failure, Step};
 use super::numbers::Reservation;
 use super::pool::{Pooled, Use};
 use super::rows::{self, Previous};
@@ -131,7 +131,7 @@ impl<'s> Progress<'s> {
     /// Ends the transaction of the database, if it is open.
     fn roll_back(&mut self) {
         if let Some(mut session) = self.session.take()
-            && session.batch("ROLLBACK").is_err()
+            && session.roll_back().is_err()
         {
             session.close();
         }
@@ -239,7 +239,7 @@ impl<'s> Progress<'s> {
         }
         let begin = self.session.is_none().then_some("BEGIN");
         let mut session = self.session(shared)?;
-        match session.pipeline(CALL, begin, &steps, Some("COMMIT")) {
+        match session.pipeline(CALL, begin, &steps, Some(COMMIT)) {
             Ok(_) => {
                 chosen.iter().for_each(|chosen| shared.numbers.raise(chosen.0));
                 self.remember(shared, writes);

@@ -1,0 +1,148 @@
+//! Tests of connections after a failure: what one request leaves behind does not reach the next one.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::connection::{COMMIT, Connection, LONG_CALL, Step};
+use super::*;
+use crate::store::testing::{add, change, key, postgres};
+
+fn open(url: &Path) -> Postgres {
+    Postgres::open(url, None, Duration::from_secs(30)).unwrap()
+}
+
+/// Runs `work` on a connection of the pool, which gets it back.
+fn on_a_connection<T>(store: &Postgres, work: impl FnOnce(&mut Connection) -> T) -> T {
+    work(&mut store.0.pool.get(Use::Read).unwrap())
+}
+
+fn plain(text: &str) -> Step {
+    Step::new(text, Vec::new())
+}
+
+#[test]
+fn connection_with_an_open_transaction_is_not_used_again() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    on_a_connection(&store, |it| {
+        it.pipeline(CALL, Some("BEGIN"), &[plain("SELECT 1 / 0")], None).unwrap_err();
+    });
+    assert!(store.read(Id(1)).unwrap().is_none());
+    add(&store, key("after a failure"));
+}
+
+#[test]
+fn commit_is_not_sent_behind_a_statement_that_could_not_be_sent() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    let insert = "INSERT INTO own (name, version, value, checksum) VALUES ($1, 1, $1, $1)";
+    let parameters: [connection::Parameter; 2] = [Box::new(b"first".to_vec()), Box::new("no bytes")];
+    let steps = parameters.map(|parameter| Step::new(insert, vec![parameter]));
+    on_a_connection(&store, |it| it.pipeline(CALL, Some("BEGIN"), &steps, Some(COMMIT)).unwrap_err());
+    assert!(store.server_state("first").unwrap().is_none(), "half of a transaction is stored");
+}
+
+#[test]
+fn statements_are_prepared_again_after_the_session_was_reset() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    let made = add(&store, key("made"));
+    let reset = || on_a_connection(&store, |it| it.batch("DEALLOCATE ALL").unwrap());
+    store.read(made.id).unwrap();
+    reset();
+    assert!(store.read(made.id).unwrap().is_some());
+    change(&store, |it| drop(it.read(made.id).unwrap()));
+    reset();
+    change(&store, |it| {
+        if it.read(made.id).is_ok() {
+            it.update(Record { id: made.id, ..key("changed") }).unwrap();
+        }
+    });
+    assert_eq!(store.read(made.id).unwrap().unwrap().attributes.name, key("changed").attributes.name);
+    reset();
+    add(&store, key("new"));
+}
+
+#[test]
+fn statement_ends_soon_after_its_client_has_gone() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    let rows = on_a_connection(&store, |it| {
+        it.query(CALL, &plain("SELECT current_setting('server_version_num')::bigint")).unwrap()
+    });
+    if rows::get::<i64>(&rows[0], 0).unwrap() < 140_000 {
+        return;
+    }
+    let limit = Duration::from_millis(300);
+    let late = on_a_connection(&store, |it| it.query(limit, &plain("SELECT pg_sleep(9)")).unwrap_err());
+    assert!(late.has_timed_out, "{late}");
+    let begun = Instant::now();
+    let running = plain(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(9)'",
+    );
+    while !on_a_connection(&store, |it| it.query(CALL, &running).unwrap()).is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "the statement still runs");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn commit_with_a_warning_of_the_database_is_not_acknowledged() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    // As when an administrator ends the wait for the synchronous standby.
+    assert!(database.execute(
+        "CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE WARNING 'canceling wait for synchronous replication'; RETURN NULL; END $$; \
+         CREATE CONSTRAINT TRIGGER warns AFTER INSERT ON own DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION warn()"
+    ));
+    let set = |it: &mut dyn Transaction| {
+        it.set_server_state("state", &Secret::new(vec![1])).unwrap();
+        Outcome::Commit
+    };
+    let failed = store.change(&mut |it| set(it)).unwrap_err();
+    assert!(matches!(&failed, Error::Uncertain { .. }), "{failed}");
+}
+
+#[test]
+fn transactions_that_wait_for_numbers_fail_in_time() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    on_a_connection(&store, |it| {
+        it.pipeline(CALL, Some("BEGIN"), &[plain("SELECT last_id FROM counter FOR UPDATE")], None).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let begun = Instant::now();
+                    store
+                        .change(&mut |it| {
+                            it.next_id().unwrap_err();
+                            Outcome::Rollback
+                        })
+                        .unwrap();
+                    assert!(begun.elapsed() < Duration::from_millis(2300), "{:?}", begun.elapsed());
+                });
+            }
+        });
+    });
+    add(&store, key("afterwards"));
+}
+
+#[test]
+fn wait_for_a_connection_shortens_the_first_call_on_it() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    let waited = Instant::now().checked_sub(Duration::from_millis(1500)).unwrap();
+    for (limit, most) in [(CALL, 800), (LONG_CALL, 9000)] {
+        let mut connection = store.0.pool.get_since(Use::Read, waited).unwrap();
+        let begun = Instant::now();
+        connection.query(limit, &plain("SELECT pg_sleep(20)")).unwrap_err();
+        assert!(begun.elapsed() < Duration::from_millis(most), "{:?}", begun.elapsed());
+        if limit == CALL {
+            drop(connection);
+            let next = on_a_connection(&store, |it| it.query(limit, &plain("SELECT pg_sleep(1)")).map(drop));
+            next.unwrap();
+        }
+    }
+}

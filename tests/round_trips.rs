@@ -1,0 +1,114 @@
+//! The number of round trips between a server and its PostgreSQL database: a proxy between them counts how often the server
+//! waits for an answer.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+use kmip_server::kmip::enums::{BatchErrorContinuationOption, ObjectType, Operation};
+use kmip_server::ttlv::{Field, Tag, V1_4, Writer};
+
+use crate::corpus::{algorithm, id, length, message_of, named, template, usage};
+use crate::dialogue::{Answer, Caller, Live};
+use crate::harness::postgres::cluster;
+use crate::harness::{Pki, skip};
+
+/// Relays connections to the port `target`. Returns its own port, and the number of round trips of all connections.
+fn proxy(target: u16) -> (u16, Arc<AtomicU32>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let trips = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&trips);
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(("127.0.0.1", target)).unwrap();
+            let is_waiting = Arc::new(AtomicBool::new(false));
+            for is_request in [true, false] {
+                let (from, to) = if is_request { (&client, &server) } else { (&server, &client) };
+                let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                let (is_waiting, count) = (Arc::clone(&is_waiting), Arc::clone(&count));
+                thread::spawn(move || {
+                    copy(from, to, || {
+                        // The first bytes after an answer begin a round trip.
+                        if !is_waiting.swap(is_request, Ordering::SeqCst) && is_request {
+                            count.fetch_add(1, Ordering::SeqCst);
+                        }
+                    });
+                });
+            }
+        }
+    });
+    (port, trips)
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream, mut arrived: impl FnMut()) {
+    let mut buffer = [0; 64 << 10];
+    while let Ok(size) = from.read(&mut buffer) {
+        if size == 0 {
+            break;
+        }
+        arrived();
+        if to.write_all(&buffer[..size]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+fn create(name: &str) -> impl Fn(&mut Writer) {
+    let attributes = [algorithm(), length(256), usage(12), named(name)];
+    move |writer| {
+        ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
+        template(Tag::Attributes, &attributes, writer);
+    }
+}
+
+#[test]
+fn get_and_locate_take_one_round_trip_and_create_at_most_two() {
+    let database = match cluster() {
+        Ok(cluster) => cluster.database(),
+        Err(why) => return skip(why),
+    };
+    let url = database.url().display().to_string();
+    let (head, rest) = url.split_once("127.0.0.1:").unwrap();
+    let (target, name) = rest.split_once('/').unwrap();
+    let (port, trips) = proxy(target.parse().unwrap());
+    let pki = Pki::new();
+    let mut config = pki.config();
+    config.database_path = Path::new(&format!("{head}127.0.0.1:{port}/{name}")).to_owned();
+    let live = Live::start(&config);
+    let mut caller = live.caller(&pki, &pki.client);
+    let made = caller.ask(V1_4, Operation::Create, create("made")).id();
+
+    let mut ask = |what: &str, most: u32, request: &dyn Fn(&mut Caller)| {
+        // The first execution prepares the statements.
+        request(&mut caller);
+        let before = trips.load(Ordering::SeqCst);
+        request(&mut caller);
+        let count = trips.load(Ordering::SeqCst) - before;
+        println!("{what}: {count} round trips");
+        assert!((1..=most).contains(&count), "{what} takes {count} round trips instead of {most}");
+    };
+    ask("Get", 1, &|it| drop(it.get(V1_4, &made)));
+    ask("Get Attributes", 1, &|it| drop(it.attributes(V1_4, &made)));
+    ask("Locate by name", 1, &|it| {
+        let found = it.ask(V1_4, Operation::Locate, |writer| named("made").write(Tag::Attribute, writer));
+        assert_eq!(found.ids().len(), 1);
+    });
+    ask("Create", 2, &|it| drop(it.ask(V1_4, Operation::Create, create("another")).id()));
+    ask("Modify Attribute", 3, &|it| {
+        it.ask(V1_4, Operation::ModifyAttribute, |writer| {
+            id(&made, writer);
+            named("made").write(Tag::Attribute, writer);
+        })
+        .done();
+    });
+    ask("batch of four Gets", 4, &|it| {
+        let items = [0; 4].map(|_| (Operation::Get, |writer: &mut Writer| id(&made, writer)));
+        let answers = it.send(V1_4, &message_of(V1_4, Some(BatchErrorContinuationOption::Stop), &items));
+        assert!(answers.iter().all(Answer::is_done));
+    });
+}
