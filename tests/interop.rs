@@ -15,6 +15,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "postgres")]
+use crate::harness::{postgres::cluster, skip};
+
 /// Making the environment downloads some forty packages: half a minute on a fast line.
 const PREPARE_LIMIT: Duration = Duration::from_secs(1200);
 
@@ -79,9 +82,18 @@ fn computes_what_pykmip_computes_in_both_directions() {
     assert!(passes("test_crypto.py"), "what failed stands above");
 }
 
+/// If there is a PostgreSQL server, a second server of ours on it has to answer as the first one does.
 #[test]
 fn answers_as_pykmips_server_does_but_for_the_listed_deviations() {
-    assert!(passes("test_compare.py"), "what differs stands above");
+    let database = postgresql();
+    assert!(passes_in(&scripts(), "test_compare.py", None, database.as_deref()), "what differs stands above");
+}
+
+#[test]
+fn pykmips_own_tests_and_its_database_work_on_postgresql() {
+    let Some(database) = postgresql() else { return };
+    let passed = passes_in(&scripts(), "test_postgresql.py", None, Some(&database));
+    assert!(passed, "what failed stands above");
 }
 
 #[test]
@@ -107,16 +119,24 @@ fn the_clients_that_have_a_page_work_with_its_lines() {
 #[test]
 fn the_python_package_starts_servers_and_leaves_none_behind() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
-    assert!(passes_in(&package.join("tests"), "", Some(&package)), "what failed stands above");
+    assert!(passes_in(&package.join("tests"), "", Some(&package), None), "what failed stands above");
 }
 
 /// Runs one Python test file, or one test of it, and prints its output.
 fn passes(test: &str) -> bool {
-    passes_in(&scripts(), test, None)
+    passes_in(&scripts(), test, None, None)
 }
 
-/// The same for a test file in `folder`; with the plug-in of a package that is not installed.
-fn passes_in(folder: &Path, test: &str, package: Option<&Path>) -> bool {
+/// The URL of a database on a PostgreSQL server on which the Python tests create others, or `None` if there is none.
+fn postgresql() -> Option<PathBuf> {
+    #[cfg(feature = "postgres")]
+    return cluster().map(|cluster| cluster.database().url()).map_err(skip).ok();
+    #[cfg(not(feature = "postgres"))]
+    None
+}
+
+/// The same for a test file in `folder`; with the plug-in of a package that is not installed, and with the URL of a database.
+fn passes_in(folder: &Path, test: &str, package: Option<&Path>, database: Option<&Path>) -> bool {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let python = match environment() {
         Ok(python) => python,
@@ -131,6 +151,10 @@ fn passes_in(folder: &Path, test: &str, package: Option<&Path>) -> bool {
         .arg(folder.join(test))
         .env("KMIP_SERVER_BINARY", server())
         .env("PYTHONDONTWRITEBYTECODE", "1");
+    match database {
+        Some(database) => command.env("KMIP_POSTGRES", database),
+        None => command.env_remove("KMIP_POSTGRES"),
+    };
     if let Some(package) = package {
         command.args(["-p", "kmip_server.plugin"]).env("PYTHONPATH", package);
     }

@@ -63,6 +63,27 @@ fn conformance_every_case_outside_the_lists_passes() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The store on PostgreSQL answers as the one in memory. The databases of the threads are emptied before each case.
+#[cfg(feature = "postgres")]
+#[test]
+fn conformance_every_case_outside_the_lists_passes_on_postgresql() {
+    let Some(corpus) = corpus() else { return };
+    let cluster = match crate::harness::postgres::cluster() {
+        Ok(cluster) => cluster,
+        Err(why) => return skip(why),
+    };
+    let all = case::all(&corpus);
+    let (cases, everything) = wanted(&all);
+    let outcomes = run_on(&cases, &all, Compatibility::Standard, &|| {
+        let database = cluster.database();
+        let url = database.url();
+        let empty = move || assert!(database.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public"));
+        Some((url, Box::new(empty)))
+    });
+    let wrong = report::surprises(&outcomes, &Lists::read(), everything);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Counts the cases that pass with PyKMIP's behavior. Failures are expected: they are differences between PyKMIP and the
 /// standard.
 #[test]
@@ -108,6 +129,19 @@ fn wanted(all: &[Case]) -> (Vec<&Case>, bool) {
 
 /// Replays the cases, several at the same time. Returns the outcomes in the order of the cases.
 fn run<'a>(cases: &[&'a Case], all: &[Case], compatibility: Compatibility) -> Vec<Outcome<'a>> {
+    run_on(cases, all, compatibility, &|| None)
+}
+
+/// A database that a thread of [`run_on`] uses for one case after another: its URL, and the function that empties it.
+type Shared = (PathBuf, Box<dyn Fn()>);
+
+/// Replays the cases as [`run`] does, each thread with the database that `database` returns, or else in memory.
+fn run_on<'a>(
+    cases: &[&'a Case],
+    all: &[Case],
+    compatibility: Compatibility,
+    database: &(dyn Fn() -> Option<Shared> + Sync),
+) -> Vec<Outcome<'a>> {
     // Two runs at once would exceed the time limits of the steps that generate RSA keys.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,8 +152,15 @@ fn run<'a>(cases: &[&'a Case], all: &[Case], compatibility: Compatibility) -> Ve
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
+                let database = database();
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let failure = replay::replay(case, all, &pki, &clients, compatibility).err();
+                    let mut config = replay::config(case, &pki);
+                    config.compatibility = compatibility;
+                    if let Some((url, empty)) = &database {
+                        empty();
+                        config.database_path = url.clone();
+                    }
+                    let failure = replay::replay(case, all, &pki, &clients, config).err();
                     outcomes.lock().unwrap().push(Outcome { case, failure });
                 }
             });

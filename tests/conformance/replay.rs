@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use kmip_server::Compatibility;
 use kmip_server::encoding::{json, xml};
 use kmip_server::internals::clock::Clock;
 use kmip_server::internals::config::Config;
@@ -41,7 +40,7 @@ impl Identities {
     }
 }
 
-/// Replays a case with a server and a store of its own, after the cases that it depends on.
+/// Replays a case with a server of its own, which has the settings `config` and an empty store, after the cases that it depends on.
 ///
 /// # Errors
 /// Returns the first failure: the step, the place in the message, the expected and the received value.
@@ -50,10 +49,8 @@ pub(super) fn replay(
     cases: &[Case],
     pki: &Pki,
     identities: &Identities,
-    compatibility: Compatibility,
+    mut config: Config,
 ) -> Result<(), String> {
-    let mut config = config(case, pki);
-    config.compatibility = compatibility;
     let listening = case.needs_a_listener().then(|| Listening::new(pki, &identities.0));
     config.client_endpoints.extend(listening.as_ref().map(|it| it.listener.endpoint(USER)));
     let provided = provided::of(case, cases);
@@ -78,7 +75,7 @@ pub(super) fn replay(
 
 /// Returns the settings of the server: it announces what the case expects, and has an authority with the name in expected
 /// certificates.
-fn config(case: &Case, pki: &Pki) -> Config {
+pub(super) fn config(case: &Case, pki: &Pki) -> Config {
     let mut config = pki.config();
     config.announced = announced::of(case);
     config.enable_credential_identity = true;

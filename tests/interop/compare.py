@@ -7,7 +7,8 @@
 
 The cases are tables (cases_*.py) and products of tables (products_*.py). Compared are: that there is a reply, its
 header's version, the number of items, each item's operation, identifier, status, reason and payload, and the text
-"Could not locate object: ID". reasons.py judges what differs in a case, rules.py what differs in a cell of a product.
+"Could not locate object: ID". reasons.py judges what differs in a case, rules.py what differs in a cell of a product. If KMIP_POSTGRES names a PostgreSQL
+server (the URL of a database), a second server of ours on it has to answer as the first one does.
 """
 
 import argparse
@@ -124,6 +125,7 @@ class Verdict:
             wrong = [*self.rules.problems(result), *result.faults]
         else:
             wrong = self.reasons.problems(result.name, result.version, sorted(result.found), result.ours)
+        wrong = [*wrong, *(f"PostgreSQL differs at {place}: {json.dumps(it)}" for place, it in sorted(result.postgres.items()))]
         self.counts["items"] += result.items
         if not wrong:
             self.counts["differ for a reason" if result.found else "same"] += 1

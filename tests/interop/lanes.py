@@ -9,9 +9,10 @@ import multiprocessing
 import queue
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
+import postgres
 from replies import differences, faults, items_of
 from server import reference_command
 from sides import empty, start_side
@@ -41,6 +42,8 @@ class Result:
     ours: Sequence[dict]
     # What is malformed in our replies that differ.
     faults: Sequence[str] = ()
+    # {place: (ours, that of our server on PostgreSQL)} for what differs.
+    postgres: Mapping[str, tuple] = field(default_factory=dict)
 
     @property
     def items(self):
@@ -56,9 +59,12 @@ class CaseTask:
     version: tuple
 
     def results(self, servers, texts):
-        theirs, ours = servers.replies(self.case, self.version, [self.case.name])
+        theirs, ours, *shared = servers.replies(self.case, self.version, [self.case.name])
         found = differences(self.case.steps, theirs, ours, texts and self.case.text)
-        return [Result(self.case.name, self.case.about, self.version, None, found, theirs, ours)]
+        result = Result(self.case.name, self.case.about, self.version, None, found, theirs, ours)
+        for replies in shared:
+            result.postgres = differences(self.case.steps, ours, replies, True)
+        return [result]
 
 
 @dataclass
@@ -70,15 +76,21 @@ class UnitTask:
     def results(self, servers, texts):
         case, parts = self.unit.case()
         product, version = self.unit.product.name, self.unit.version
-        theirs, ours = servers.replies(case, version, [name for name, _, _ in parts])
+        theirs, ours, *shared = servers.replies(case, version, [name for name, _, _ in parts])
         for name, begin, end in parts:
             steps, first, second = case.steps[begin:end], theirs[begin:end], ours[begin:end]
             found = differences(steps, first, second)
-            yield Result(name, name, version, product, found, first, second, faults(steps, version, first, second))
+            result = Result(name, name, version, product, found, first, second, faults(steps, version, first, second))
+            for replies in shared:
+                result.postgres = differences(steps, second, replies[begin:end], True)
+            yield result
 
 
 class Servers:
-    """The servers of one process: PyKMIP's, or its `recorded` answers as {(name, version): replies}, and ours."""
+    """The servers of one process: PyKMIP's, or its `recorded` answers as {(name, version): replies}, and ours.
+
+    If KMIP_POSTGRES names a PostgreSQL server, a second one of ours has its objects there.
+    """
 
     def __init__(self, command, folder, pki, recorded):
         self._recorded, self._sides = recorded, []
@@ -86,6 +98,8 @@ class Servers:
             if recorded is None:
                 self._sides.append(start_side("PyKMIP", reference_command(), folder / "PyKMIP", pki))
             self._sides.append(start_side("ours", command, folder / "ours", pki))
+            if postgres.server() and command != reference_command():
+                self._sides.append(start_side("PostgreSQL", command, folder / "shared", pki, postgres.new_database()))
         except BaseException:
             self.close()
             raise

@@ -19,7 +19,7 @@ from replies import flat, reduced
 from server import Server
 
 # How long a server may take for an answer: ours needs the time of a debug build for an RSA key.
-REPLY_SECONDS = {"PyKMIP": 10, "ours": 30}
+REPLY_SECONDS = {"PyKMIP": 10, "ours": 30, "PostgreSQL": 30}
 # PyKMIP leaves some requests without an answer. After this time a second request shows whether the first gets one.
 PROBE_SECONDS = 0.25
 PROBE_IDENTIFIER = b"probe"
@@ -135,9 +135,11 @@ def policy_files(folder):
     return folder
 
 
-def start_side(name, command, folder, pki):
+def start_side(name, command, folder, pki, database=None):
     # PyKMIP writes a page for each object in each Locate with DEBUG, and a stack trace for each refusal with ERROR.
     settings = {"enable_tls_client_auth": "False", "logging_level": "CRITICAL"}
+    if database:
+        settings["database_path"] = database
     server = Server(command, folder, pki, policies=policy_files(folder / "policies"), settings=settings)
     return Side(name, server.start(), pki)
 
