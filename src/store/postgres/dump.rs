@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use super::connection::{CALL, Connection, Failure, Step};
+use super::connection::{CALL, COMMIT, Connection, Failure, Step};
 use super::rows::{self, Previous};
 use super::schema;
 use super::start::connect;
@@ -190,7 +190,7 @@ impl Target for Restore {
     }
 
     fn commit(self: Box<Self>) -> Result<(), Error> {
-        let done = self.0.connection().batch_within(LONG, "COMMIT");
-        done.map_err(|why| failed("commit the import", why))
+        let done = self.0.connection().pipeline(LONG, None, &[], Some(COMMIT));
+        done.map(drop).map_err(|why| failed("commit the import", why))
     }
 }

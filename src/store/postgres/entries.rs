@@ -223,7 +223,7 @@ impl SharedEntries {
             Some(step) => {
                 connection.pipeline(limit(&change), None, std::slice::from_ref(step), Some("COMMIT"))
             }
-            None => connection.batch("COMMIT").map(|()| Vec::new()),
+            None => connection.pipeline(CALL, None, &[], Some("COMMIT")),
         };
         match done {
             Ok(results) => {
