@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test generated conformance compare check tools bench bench-pykmip bench-compare wheel wheel-test deb deb-test crash soak attack fuzz
+.PHONY: help run test generated conformance compare check tools bench bench-pykmip bench-compare bench-postgres wheel wheel-test deb deb-test crash soak attack fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -161,6 +161,10 @@ bench-pykmip: $(BENCH)/pki $(if $(FLUSH),$(SLOW_FLUSH)) ## The same, with PyKMIP
 	cargo build --release --bin run_server --example load
 	@ulimit -n 4096; python=$$(python3 tests/interop/prepare.py) && \
 		$(SLOW) $(LOAD) -y "$$(dirname "$$python")/pykmip-server" bench
+
+bench-postgres: $(BENCH)/pki ## Measures servers on a PostgreSQL database beside pgbench with the same statements; about eight minutes.
+	cargo build --release --bin run_server --example load
+	benches/postgres.py $(TARGET)/release/run_server --load $(TARGET)/release/examples/load --pki $(BENCH)/pki
 
 # BASE names the revision to compare with; LIMIT is the permitted rise of instructions in percent.
 COMPARE := $(TARGET)/compare

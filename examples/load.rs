@@ -74,6 +74,12 @@ fn options() -> Options {
         "COUNT",
     );
     options.optopt("n", "objects", "How many keys to make and to work on (100).", "COUNT");
+    options.optopt(
+        "x",
+        "existing",
+        "get, locate: the server has so many objects with these names, the first 1000 with the first identifiers.",
+        "COUNT",
+    );
     options.optopt("d", "data", "How many bytes to encrypt or to sign (1024).", "BYTES");
     options.optopt("t", "tls", "The version of TLS, 1.2 or 1.3 (1.2).", "VERSION");
     options.optopt("b", "binary", "bench, attack: the server (target/release/run_server).", "FILE");
@@ -148,7 +154,9 @@ fn measure(word: &str, matches: &Matches) -> Result<(), Failure> {
     let work = work.ok_or_else(|| format!("there is no operation {word}"))?;
     let mut target = Target::new(number(matches, "p", 5696)?, &pki, tls);
     target.size = number(matches, "d", 1024)?;
+    let existing: usize = number(matches, "x", 0)?;
     match work {
+        Work::Get | Work::Locate if existing > 0 => target.use_keys(existing),
         Work::Get | Work::GetAttributes | Work::Locate | Work::Encrypt | Work::EncryptGcm => {
             target.make_keys(number(matches, "n", 100)?)?;
         }

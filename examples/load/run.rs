@@ -133,6 +133,14 @@ impl Target {
         Ok(())
     }
 
+    /// Uses up to 1000 of the `count` keys that the server has: those with the first identifiers, or, for Locate, with names
+    /// from all of them.
+    pub(crate) fn use_keys(&mut self, count: usize) {
+        let used = count.min(1000);
+        self.keys = (1..=used).map(|id| id.to_string()).collect();
+        self.stride = count / used.max(1);
+    }
+
     /// Creates the signing key.
     pub(crate) fn make_signer(&mut self) -> Result<(), Failure> {
         let mut client = self.client()?;
