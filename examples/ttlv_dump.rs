@@ -1,32 +1,43 @@
-//! Prints TTLV as a tree: `cargo run --example ttlv_dump < message`, where the message is binary or hexadecimal.
+//! Prints KMIP messages in words: `cargo run --example ttlv_dump < examples/messages/create_request.hex`.
 //!
-//! The input may contain several messages. Of key material, passwords and data, only the length is printed.
+//! A message is binary TTLV, TTLV in hexadecimal or in Base64, XML or JSON; TTLV may contain several messages. Of key
+//! material, passwords and data, only the length is printed. `examples/messages` has samples.
 
 use std::io::Read;
 use std::process::ExitCode;
 
-use kmip_server::ttlv::{V2_1, dump};
+use base64ct::{Base64, Encoding};
+use kmip_server::encoding::{Error, Tree, json, xml};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let mut input = Vec::new();
     if let Err(error) = std::io::stdin().read_to_end(&mut input) {
         eprintln!("ttlv_dump: standard input cannot be read: {error}");
         return ExitCode::FAILURE;
     }
-    let tree = dump(&from_hex(&input).unwrap_or(input), V2_1);
+    let message = match decode(input) {
+        Ok(message) => message,
+        Err(error) => {
+            eprintln!("ttlv_dump: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let tree = Tree::of(&message);
     print!("{tree}");
-    // The last line contains the position of the first invalid byte.
-    let whole = !tree.lines().last().is_some_and(|line| line.starts_with("!! "));
-    if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if tree.error().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Decodes hexadecimal digits, ignoring white space. Returns `None` for any other input.
-fn from_hex(input: &[u8]) -> Option<Vec<u8>> {
+/// Converts a message in any of the forms to TTLV.
+pub(crate) fn decode(input: Vec<u8>) -> Result<Vec<u8>, Error> {
+    match input.trim_ascii_start().first() {
+        Some(b'<') => xml::decode(&input),
+        Some(b'{') => json::decode(&input),
+        _ => Ok(from_text(&input).unwrap_or(input)),
+    }
+}
+
+/// Decodes hexadecimal digits or Base64, ignoring white space. Returns `None` for any other input.
+fn from_text(input: &[u8]) -> Option<Vec<u8>> {
     let text: String = std::str::from_utf8(input).ok()?.split_whitespace().collect();
-    let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
-    let bytes = digits.chunks(2).map(|pair| match pair {
-        [high, low] => u8::try_from(16 * high + low).ok(),
-        _ => None,
-    });
-    bytes.collect()
+    base16ct::mixed::decode_vec(&text).ok().or_else(|| Base64::decode_vec(&text).ok())
 }

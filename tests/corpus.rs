@@ -487,7 +487,7 @@ pub(crate) fn first(message: &[u8], tag: Tag) -> Option<Vec<u8>> {
 
 /// Returns a message as a printed tree.
 pub(crate) fn text(message: &[u8]) -> String {
-    kmip_server::ttlv::dump(message, V1_2)
+    kmip_server::encoding::Tree::of(message).to_string()
 }
 
 /// Writes a Unique Identifier.

@@ -82,6 +82,7 @@ mod soak;
 mod split_keys;
 mod tls;
 mod transfer;
+mod ttlv_dump;
 mod undo;
 mod unreadable;
 mod validate;

@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 
 use crate::auth::{Authenticator, Delegate, Identity, Peer};
 use crate::compatibility::{Compatibility, Difference};
+use crate::encoding;
 use crate::engine::Services;
 use crate::engine::services::jobs::JobOutcome;
 use crate::engine::services::tickets::INVALID as INVALID_TICKET;
@@ -27,7 +28,7 @@ use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
 use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
 use crate::memory_quota::Reservation;
-use crate::ttlv::{self, DateTime, Field, Reader, Tag, V1_0, Value, Version, Writer, dump};
+use crate::ttlv::{self, DateTime, Field, Reader, Tag, V1_0, Value, Version, Writer};
 
 use asynchronous::{Mode, Pool};
 use audit::{Audit, AuditOrigin};
@@ -446,7 +447,7 @@ struct Tree<'a>(&'a [u8]);
 
 impl std::fmt::Display for Tree<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&dump(self.0, V1_0))
+        encoding::Tree::of(self.0).fmt(f)
     }
 }
 

@@ -48,6 +48,14 @@ pub(super) fn print(seconds: i64) -> String {
     format!("{sign}{:04}-{month:02}-{day:02}T{}+00:00", year.abs(), time_of_day(seconds))
 }
 
+/// Prints a Date-Time Extended, which counts microseconds, as xsd:dateTime in UTC.
+pub(super) fn print_extended(microseconds: i64) -> String {
+    let (seconds, fraction) = (microseconds.div_euclid(1_000_000), microseconds.rem_euclid(1_000_000));
+    let whole = print(seconds);
+    let (time, zone) = whole.split_at(whole.len().saturating_sub("+00:00".len()));
+    format!("{time}.{fraction:06}{zone}")
+}
+
 /// Prints a time as RFC 3339 date-time in UTC with milliseconds, such as `2026-09-01T12:00:00.123Z`.
 ///
 /// Each audit line contains one, so that this function does not use `format!`, which costs thousands of instructions.

@@ -3,7 +3,7 @@
 //!
 //! [`xml`] and [`json`] convert between text and TTLV bytes. They convert any item, including those with tags
 //! that the standard does not define; they do not check whether a message is valid, which [`crate::kmip`]
-//! does.
+//! does. [`Tree`] prints them in words, and [`mask`] removes their secrets.
 //!
 //! # Examples
 //!
@@ -23,11 +23,15 @@
 mod date;
 mod error;
 pub mod json;
+mod masking;
 mod names;
+mod tree;
 mod value;
 pub mod xml;
 
 pub use error::Error;
+pub use masking::mask;
+pub use tree::{Line, Tree};
 
 /// Returns `time` in the format of the HTTP header field Date (RFC 9110 §5.6.7).
 pub(crate) fn http_date(time: crate::ttlv::DateTime) -> String {

@@ -48,12 +48,15 @@ fn is_word(character: char) -> bool {
 struct Names {
     numbers: HashMap<String, u32>,
     names: HashMap<u32, String>,
+    /// The names before normalisation.
+    standard: HashMap<u32, &'static str>,
 }
 
 impl Names {
     fn new(entries: impl Iterator<Item = (u32, &'static str)>) -> Self {
-        let mut names = Self { numbers: HashMap::new(), names: HashMap::new() };
+        let mut names = Self { numbers: HashMap::new(), names: HashMap::new(), standard: HashMap::new() };
         for (number, name) in entries {
+            names.standard.entry(number).or_insert(name);
             let name = normalise(name);
             names.numbers.entry(name.clone()).or_insert(number);
             names.names.entry(number).or_insert(name);
@@ -119,6 +122,11 @@ pub(super) fn name(tag: Tag, number: u32) -> Option<&'static str> {
     enumeration(tag)?.names.get(&number).map(String::as_str)
 }
 
+/// Returns the name in the standard of an entry of the enumeration of `tag`.
+pub(super) fn standard_name(tag: Tag, number: u32) -> Option<&'static str> {
+    enumeration(tag)?.standard.get(&number).copied()
+}
+
 fn enumeration(tag: Tag) -> Option<&'static Names> {
     match tag {
         // An Attribute Reference is the number of a tag (2.1 §5.5).
@@ -140,6 +148,11 @@ pub(super) fn bit(tag: Tag, name: &str) -> Option<u32> {
 /// Returns the name of a bit in the mask of `tag`.
 pub(super) fn bit_name(tag: Tag, bit: u32) -> Option<&'static str> {
     MASKS.get(&tag)?.names.get(&bit).map(String::as_str)
+}
+
+/// Returns the name in the standard of a bit in the mask of `tag`.
+pub(super) fn standard_bit_name(tag: Tag, bit: u32) -> Option<&'static str> {
+    MASKS.get(&tag)?.standard.get(&bit).copied()
 }
 
 /// Determines the meaning of an Attribute Value of 1.x, whose enumeration follows from the Attribute Name

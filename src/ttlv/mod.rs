@@ -26,7 +26,6 @@
 //! # Ok::<(), kmip_server::ttlv::Error>(())
 //! ```
 
-mod dump;
 mod error;
 mod frame;
 mod item_type;
@@ -36,7 +35,6 @@ mod tag;
 mod version;
 mod writer;
 
-pub use dump::dump;
 pub use error::Error;
 pub use frame::{FrameError, read_frame};
 pub use item_type::ItemType;
