@@ -69,6 +69,7 @@ fn parser(rows: impl IntoIterator<Item = CommandOption>) -> Options {
             Argument::NoneRepeatable => parser.optflagmulti(&letter, name, help),
             Argument::Once(placeholder) => parser.optopt(&letter, name, help, placeholder),
             Argument::Repeatable(placeholder) => parser.optmulti(&letter, name, help, placeholder),
+            Argument::Optional(placeholder) => parser.optflagopt(&letter, name, help, placeholder),
         };
     }
     parser
@@ -130,22 +131,28 @@ pub(crate) fn settings(matches: &Matches) -> Result<Settings, settings::Error> {
         None if default.exists() => Settings::from_file(default)?,
         None => Settings::default(),
     };
+    option_settings(matches, &mut settings);
+    Ok(settings)
+}
+
+/// Sets the settings of the options.
+pub(crate) fn option_settings(matches: &Matches, settings: &mut Settings) {
+    let last = |name| matches.opt_strs(name).pop();
     for setting in settings::SETTINGS.iter().filter(|setting| setting.option != OptionForm::None) {
         if let Some(value) = last(setting.name) {
-            settings.option(setting.name, &value)?;
+            settings.option(setting.name, &value);
         }
     }
     // PyKMIP's users abbreviate the option `key_path`.
     if let Some(path) = last(options::KEY).filter(|_| !matches.opt_present(options::CHECK_CLIENT)) {
-        settings.option("key_path", &path)?;
+        settings.option("key_path", &path);
     }
     if let Some(path) = last(options::LOG_PATH) {
-        settings.log_path(&path)?;
+        settings.log_path(&path);
     }
     if matches.opt_present(options::IGNORE_TLS_CLIENT_AUTH) {
-        settings.option("enable_tls_client_auth", "False")?;
+        settings.option("enable_tls_client_auth", "False");
     }
-    Ok(settings)
 }
 
 /// Returns whether the command line requests certificates. That mode has its own options.
@@ -161,7 +168,7 @@ pub(crate) fn complete(arguments: impl Iterator<Item = OsString>) -> Vec<OsStrin
     let options: Vec<_> = options::server_options().filter(|option| option.letter.is_some()).collect();
     let takes_value = |option: &&CommandOption| option.argument.placeholder().is_some();
     let mut is_value = false;
-    let complete = |argument: OsString| {
+    let mut complete = |argument: OsString| {
         let Some(text) = argument.to_str().filter(|_| !is_value) else {
             is_value = false;
             return argument;
@@ -187,7 +194,19 @@ pub(crate) fn complete(arguments: impl Iterator<Item = OsString>) -> Vec<OsStrin
         let name = found.map_or(name, |option| option.name);
         value.map_or_else(|| format!("--{name}"), |value| format!("--{name}={value}")).into()
     };
-    arguments.map(complete).collect()
+    // What follows two dashes belongs to a command.
+    let mut arguments = arguments.peekable();
+    let mut completed = Vec::new();
+    while let Some(argument) = arguments.next_if(|argument| argument != "--") {
+        completed.push(complete(argument));
+    }
+    completed.extend(arguments);
+    completed
+}
+
+/// Prints a warning on standard error. Ignores errors, because standard error may be closed.
+pub(crate) fn warn(text: &str) {
+    drop(writeln!(io::stderr(), "run_server: warning: {}", url::masked(text)));
 }
 
 /// Prints a text on standard output. Ignores errors, because standard output may be closed.

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
@@ -12,8 +13,16 @@ use std::thread;
 mod certificates;
 #[path = "command_line.rs"]
 mod command_line;
+#[cfg(feature = "certificates")]
+#[path = "demo.rs"]
+mod demo;
 #[path = "inform.rs"]
 mod inform;
+#[path = "readiness.rs"]
+mod readiness;
+#[cfg_attr(feature = "systemd", path = "systemd.rs")]
+#[cfg_attr(not(feature = "systemd"), path = "no_systemd.rs")]
+mod systemd;
 #[path = "transfer.rs"]
 mod transfer;
 
@@ -22,11 +31,12 @@ use getopts::Matches;
 use kmip_server::internals::config::Config;
 use kmip_server::internals::hardening;
 use kmip_server::internals::logging;
-use kmip_server::internals::server::{MAX_HANDSHAKES, Observer, Reload, Server, Shutdown};
+use kmip_server::internals::server::check;
+use kmip_server::internals::server::{MAX_HANDSHAKES, Monitor, Reload, Server, Shutdown};
 #[cfg(not(feature = "certificates"))]
 use kmip_server::internals::settings::MissingFeature;
 use kmip_server::internals::settings::{self as all_settings, Settings, options};
-use kmip_server::internals::store::{self, KeyEncryptionKey};
+use kmip_server::internals::store::{self, Inspection, KeyEncryptionKey};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
@@ -46,12 +56,21 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     if matches.opt_present(options::VERSION) {
         return Ok(say(concat!("run_server ", env!("CARGO_PKG_VERSION"))));
     }
+    if matches.opt_present(options::WAIT_READY) {
+        return readiness::wait(&matches, &settings(&matches)?.checked()?);
+    }
+    if matches.opt_present(options::HEALTH) {
+        return readiness::health(&matches, &settings(&matches)?.checked()?);
+    }
     command_line::refuse_words(&matches)?;
     if let Some(code) = matches.opt_str(options::EXPLAIN) {
         return inform::explain(&code);
     }
     if matches.opt_present(options::DEMO) {
         return demo(&matches);
+    }
+    if matches.opt_present(options::KEEP) {
+        return Err(Failure::of_command_line(&"the option --keep requires --demo"));
     }
     // The program reports a wrong combination of options before errors in the settings.
     let transfer = transfer::requested(&matches).transpose()?;
@@ -60,10 +79,10 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     }
     let settings = settings(&matches)?;
     if let Some(transfer) = transfer {
-        return transfer.run(&settings).map(|text| say(&text));
+        return transfer.run(&settings.checked()?).map(|text| say(&text));
     }
     if let Some(path) = matches.opt_str(options::CHECK_DATABASE) {
-        return inform::check_database(Path::new(&path), &settings);
+        return inform::check_database(Path::new(&path), &settings.checked()?);
     }
     let config = configured(settings)?;
     if matches.opt_present(options::CHECK_SETTINGS) {
@@ -82,7 +101,11 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
             "The database is encrypted with the new key; set key_encryption_key_path to its file.",
         ));
     }
-    run(&config, AtHangup::Reload, matches.opt_present(options::EXIT_ON_EOF), |_| String::new())
+    // The handlers exist before the first line, so that a process that reads the line can send signals.
+    let signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
+    let exit_on_eof = matches.opt_present(options::EXIT_ON_EOF);
+    let listener = systemd::listener()?;
+    run(&config, Start { signals, at_hangup: AtHangup::Reload, exit_on_eof, listener }, |_| String::new())
 }
 
 /// Returns the configuration of the program, which writes the audit log beside the log by default.
@@ -97,7 +120,12 @@ fn configured(settings: Settings) -> Result<Config, all_settings::Error> {
 fn rotate(config: &Config, new: &Path) -> Result<(), store::Error> {
     let path = &config.database_path;
     let Some(old) = &config.key_encryption_key_path else {
-        return Err(store::Error::NeedsKey { path: path.clone() });
+        // A database that is not encrypted has no key to replace.
+        return Err(match check::inspect(config) {
+            Ok(Inspection::Ours { is_sealed: true, .. }) => store::Error::NeedsKey { path: path.clone() },
+            Ok(_) => store::Error::NotSealed { path: path.clone() },
+            Err(error) => error,
+        });
     };
     store::change_key(path, &KeyEncryptionKey::read(old)?, &KeyEncryptionKey::read(new)?)
 }
@@ -112,17 +140,21 @@ enum AtHangup {
     Stop,
 }
 
-/// Opens the log and serves. Prints the text that `more` returns for the port after the first line.
-fn run(
-    config: &Config,
+/// How a server starts and stops.
+struct Start {
+    signals: Signals,
     at_hangup: AtHangup,
     exit_on_eof: bool,
-    more: impl FnOnce(u16) -> String,
-) -> Result<ExitCode, Failure> {
+    /// The socket of the service manager, in place of `hostname` and `port`.
+    listener: Option<TcpListener>,
+}
+
+/// Opens the log and serves. Prints the text that `more` returns for the address after the first lines.
+fn run(config: &Config, start: Start, more: impl FnOnce(SocketAddr) -> String) -> Result<ExitCode, Failure> {
     logging::init(config)?;
     hardening::harden(config.max_connections.saturating_add(MAX_HANDSHAKES));
     std::panic::set_hook(Box::new(|panic| log::error!(target: "kmip.server", "{panic}")));
-    let outcome = serve(config, at_hangup, exit_on_eof, more);
+    let outcome = serve(config, start, more);
     if let Err(failure) = &outcome {
         log::error!(target: "kmip.server", "The server cannot start: {failure}");
     }
@@ -130,21 +162,23 @@ fn run(
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-fn serve(
-    config: &Config,
-    at_hangup: AtHangup,
-    exit_on_eof: bool,
-    more: impl FnOnce(u16) -> String,
-) -> Result<(), Failure> {
-    // The handlers exist before the first line, so that a process that reads the line can send signals.
-    let signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
-    let server = Server::bind(config)?;
+fn serve(config: &Config, start: Start, more: impl FnOnce(SocketAddr) -> String) -> Result<(), Failure> {
+    let Start { signals, at_hangup, exit_on_eof, listener } = start;
+    let server = Server::bind_on(config, listener)?;
+    for warning in server.warnings() {
+        command_line::warn(warning);
+    }
     let reload = matches!(at_hangup, AtHangup::Reload).then(|| server.reload());
-    handle_signals(signals, server.shutdown(), reload, server.observer())?;
+    handle_signals(signals, server.shutdown(), reload, server.monitor())?;
     if exit_on_eof {
         stop_at_end_of_input(server.shutdown())?;
     }
-    say(&format!("Listening on {} ({}){}", server.port(), server.address(), more(server.port())));
+    systemd::start_watchdog(server.monitor())?;
+    let management = server.management_address().map(|address| format!("\nManagement on http://{address}"));
+    let address = server.address();
+    let lines = format!("Listening on {} ({address}){}", address.port(), management.unwrap_or_default());
+    say(&format!("{lines}{}", more(address)));
+    systemd::ready();
     server.run();
     Ok(())
 }
@@ -168,26 +202,9 @@ fn demo(_: &Matches) -> Result<ExitCode, Failure> {
     Err(CERTIFICATES.into())
 }
 
-/// Runs a trial server on a free port, in memory and with temporary certificates. Of the other options, it uses only
-/// `-p`, `-v` and `--exit-on-eof`.
 #[cfg(feature = "certificates")]
 fn demo(matches: &Matches) -> Result<ExitCode, Failure> {
-    let trial = certificates::Trial::begin()?;
-    let mut settings = Settings::default();
-    for (name, value) in trial.options() {
-        settings.option(name, &value)?;
-    }
-    for name in ["port", "logging_level"] {
-        if let Some(value) = matches.opt_strs(name).pop() {
-            settings.option(name, &value)?;
-        }
-    }
-    #[cfg(feature = "log-file")]
-    settings.log_path(&trial.log_path())?;
-    let config = configured(settings)?;
-    let lines = |port| format!("\n\nPaste into a python3 with PyKMIP:\n\n{}", trial.lines(port));
-    // Nothing else removes the folder if the terminal closes.
-    run(&config, AtHangup::Stop, matches.opt_present(options::EXIT_ON_EOF), lines)
+    demo::run_demo(matches)
 }
 
 /// Stops the server when its standard input ends, which happens at the latest when the process that started it ends.
@@ -205,21 +222,24 @@ fn handle_signals(
     mut signals: Signals,
     shutdown: Shutdown,
     reload: Option<Reload>,
-    observer: Observer,
+    monitor: Monitor,
 ) -> io::Result<()> {
     let wait = move || {
         for signal in signals.forever() {
             if signal == SIGUSR1 {
-                log::info!(target: "kmip.server", "State: {}", observer.status());
+                log::info!(target: "kmip.server", "State: {}", monitor.status());
                 continue;
             }
             if let Some(reload) = reload.as_ref().filter(|_| signal == SIGHUP) {
                 logging::reopen();
                 log::info!(target: "kmip.server", "Signal {signal}: the server reads its certificates again.");
-                reload.request();
+                systemd::reloading();
+                reload.wait();
+                systemd::ready();
                 continue;
             }
             log::info!(target: "kmip.server", "Signal {signal}: the server stops.");
+            systemd::stopping();
             shutdown.stop();
         }
     };

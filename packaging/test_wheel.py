@@ -178,7 +178,7 @@ def pages_of_ci_systems(environment, folder):
     for name, scripts in (("github", github), ("gitlab", ["\n".join(gitlab)])):
         check(any("pip install wheels/kmip_server-" in script for script in scripts), f"{name}: {scripts}")
         check(any("run_server -f ci/server.conf" in script for script in scripts), f"{name}: {scripts}")
-        place, port = folder / name, free_port()
+        place, port, management = folder / name, free_port(), free_port()
         (place / "ci").mkdir(parents=True)
         (place / "wheels").mkdir()
         shutil.copy(str(environment.wheel), str(place / "wheels"))
@@ -188,7 +188,7 @@ def pages_of_ci_systems(environment, folder):
             "certificate_path=certs/server_certificate.pem\nkey_path=certs/server_key.pem\nca_path=certs/root_certificate.pem\n"
         )
         for script in scripts:
-            shell(environment, place, script)
+            shell(environment, place, script.replace("9696", str(management)))
         try:
             output = (place / "server.out").read_text()
             check(output.startswith(f"Listening on {port}"), output)

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::compatibility::Compatibility;
+use crate::secret::Secret;
 
 /// The TLS versions that the server accepts.
 ///
@@ -358,6 +359,10 @@ config! {
         /// The audit log; `-` for standard output. `None` for the file `audit.log` beside `log_path` if `audit_required`,
         /// and for the logger `kmip.server.audit` of the `log` facade otherwise.
         audit_log_path: PathBuf,
+        /// The address of the management interface, as `HOST:PORT`; `None` for none.
+        management_address: String,
+        /// The token of clients of the management interface; `None` if every client on this machine may use it.
+        management_token: Secret,
         /// The file to which the server periodically writes its status as JSON; `None` for no such file.
         status_path: PathBuf,
         /// The certificate of the CA that signs for Certify and Re-certify, PEM; `None` for a CA that the server

@@ -57,8 +57,12 @@ impl<T> FairQueue<T> {
         self.waiting.clear();
     }
 
+    /// Returns the number of items in progress.
+    pub fn running(&self) -> usize {
+        self.in_progress.values().sum()
+    }
+
     /// Returns the number of items that wait.
-    #[cfg(test)]
     pub fn waiting(&self) -> usize {
         self.waiting.iter().map(|(_, items)| items.len()).sum()
     }

@@ -23,15 +23,17 @@
 //! - `http`: KMIP over HTTPS (TTLV, XML and JSON).
 //! - `legacy-tls`: OpenSSL for TLS clients that rustls cannot serve.
 //! - `postgres`: a store on PostgreSQL, which several servers can share.
+//! - `management`: the health and the metrics of the server over HTTP.
 //! - `slugs`: user groups from SLUGS services.
 //! - `certificates`: `run_server --make-certs` and `--demo`.
+//! - `systemd`: notifications to systemd, and a socket from it.
 //! - `log-file`: a log file; without it, `run_server` logs to standard error.
 //!
 //! # Layers
 //!
 //! Each layer uses only layers to its left:
 //!
-//! `ttlv < {kmip, clock} < {encoding, crypto} < x509 < {store, policy, auth} < {engine, backup} < operations < dispatch < {server, pki} < explain < api < bin`
+//! `ttlv < {kmip, clock} < {encoding, crypto} < {x509, http} < {store, policy, auth} < observe < {engine, backup} < operations < dispatch < management < {server, pki} < explain < api < bin`
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
 //! only `bin` and `server::check` use `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `fair_queue`, `cpu_permits`,
@@ -54,10 +56,16 @@ mod explain;
 mod fair_queue;
 mod file_stamp;
 mod hardening;
+mod histogram;
+#[cfg(any(feature = "http", feature = "management"))]
+mod http;
 pub mod kmip;
 mod lock;
 mod logging;
+#[cfg(feature = "management")]
+mod management;
 mod memory_quota;
+mod observe;
 mod operations;
 #[cfg(feature = "certificates")]
 mod pki;
@@ -99,4 +107,6 @@ pub mod internals {
     }
     #[cfg(feature = "certificates")]
     expose! { pki }
+    #[cfg(feature = "management")]
+    expose! { http management }
 }

@@ -70,12 +70,15 @@ pub enum HostError {
     WithPort,
     /// The value is a URL, or contains characters that no host name has.
     NoHost,
+    /// The value is not a host with a port.
+    NoEndpoint,
 }
 
 impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::WithPort => "it contains a port; remove it, and set the setting 'port' to that port",
+            Self::NoEndpoint => "expected HOST:PORT, such as 127.0.0.1:9696, localhost:9696 or [::1]:9696",
             Self::NoHost => {
                 "expected a host name or an address, such as kmip.example, 127.0.0.1 or ::1; * or nothing for every \
                  IPv4 address"
@@ -111,6 +114,21 @@ pub fn host(value: &str) -> Result<&str, HostError> {
         Some(_) if is_ipv6(value) => Ok(value),
         Some((_, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => Err(HostError::WithPort),
         Some(_) => Err(HostError::NoHost),
+    }
+}
+
+/// Reads `HOST:PORT` to listen on; an IPv6 address is in brackets. The host is as [`host`] returns it.
+///
+/// # Errors
+/// Returns [`HostError`] if the value has another form.
+pub fn endpoint(value: &str) -> Result<(&str, u16), HostError> {
+    let (host, port) = value.trim().rsplit_once(':').ok_or(HostError::NoEndpoint)?;
+    let is_bare = host.contains(':') && !host.starts_with('[');
+    // The parser of numbers accepts a sign.
+    let port = if port.starts_with('+') { None } else { port.parse().ok() };
+    match (self::host(host), port) {
+        (Ok(host), Some(port)) if !is_bare => Ok((host, port)),
+        _ => Err(HostError::NoEndpoint),
     }
 }
 
@@ -212,6 +230,25 @@ mod tests {
             ("*.example", Err(HostError::NoHost)),
         ] {
             assert_eq!(host(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn endpoints_have_a_host_and_a_port() {
+        for (value, expected) in [
+            ("127.0.0.1:9696", Ok(("127.0.0.1", 9696))),
+            ("localhost:0", Ok(("localhost", 0))),
+            ("[::1]:1", Ok(("::1", 1))),
+            ("*:9696", Ok(("", 9696))),
+            ("::1:1", Err(HostError::NoEndpoint)),
+            ("127.0.0.1", Err(HostError::NoEndpoint)),
+            ("127.0.0.1:", Err(HostError::NoEndpoint)),
+            ("127.0.0.1:65536", Err(HostError::NoEndpoint)),
+            ("127.0.0.1:+1", Err(HostError::NoEndpoint)),
+            ("http://localhost:1", Err(HostError::NoEndpoint)),
+            ("9696", Err(HostError::NoEndpoint)),
+        ] {
+            assert_eq!(endpoint(value), expected, "{value}");
         }
     }
 

@@ -16,7 +16,10 @@ use crate::generated;
 use crate::harness::{Authority, Pki, Running};
 
 /// The codes that no test can cause, each with the reason.
-const UNTESTED: [(&str, &str); 8] = [
+const UNTESTED: [(&str, &str); 11] = [
+    ("temporary-folder", "it needs another TMPDIR: tests/starts.rs"),
+    ("cannot-listen", "it needs a system that refuses to listen"),
+    ("port-forbidden", "root may listen on every port"),
     ("feature-missing", "the tests run with all features"),
     ("policy-broken", "a server starts with a broken policy file"),
     ("database-sealed-too-late", "it needs a PostgreSQL server: tests/shared_database.rs"),
@@ -119,7 +122,13 @@ fn settings_and_certificates(it: &mut Failures) {
     it.start("slugs-unusable", "[auth:slugs]\nenabled=True\nurl=http://local host/", &[]);
     it.start("announcement", "announced_version=new", &[]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    it.start("cannot-listen", "", &["-p", &taken.local_addr().unwrap().port().to_string()]);
+    it.start("port-in-use", "", &["-p", &taken.local_addr().unwrap().port().to_string()]);
+    it.start("no-such-address", "", &["-n", "192.0.2.1"]);
+    let certificate = it.path("server.pem");
+    it.start("policy-path", &format!("policy_path={certificate}"), &[]);
+    it.expect("no-management", &["--health"]);
+    it.expect("not-ready", &["--health", "127.0.0.1:1"]);
+    it.start("no-management-token", "management_address=0.0.0.0:0", &[]);
 }
 
 fn databases(it: &mut Failures) {
@@ -186,6 +195,13 @@ fn tasks(it: &mut Failures) {
     let folder = it.path("certificates");
     assert_eq!(run(&["--make-certs", &folder, "--ec"]).0, Some(0));
     it.expect("certificates-exist", &["--make-certs", &folder, "--ec"]);
+    let foreign = it.path("foreign");
+    fs::create_dir(&foreign).unwrap();
+    for (name, text) in [("root_certificate.pem", it.pki.ca.pem()), ("root_key.pem", it.pki.client.key_pem())]
+    {
+        it.pki.folder.write(&format!("foreign/{name}"), text);
+    }
+    it.expect("certificates-authority", &["--make-certs", &foreign, "--client", "Ann"]);
     it.expect("certificates-file", &["--make-certs", "/proc/none", "--ec"]);
     it.expect("certificates-option", &["--make-certs", &folder, "--days", "0"]);
     it.expect("not-explained", &["--explain", "nonsense"]);

@@ -522,7 +522,7 @@ fn queue_for_an_unresponsive_listener_is_bounded() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoints = vec![endpoint("John Doe", silent.local_addr().unwrap().port())];
     let server = Server::bind(&with(pki.config(), |it| it.client_endpoints = endpoints)).unwrap();
-    let (port, shutdown, observer) = (server.port(), server.shutdown(), server.observer());
+    let (port, shutdown, monitor) = (server.port(), server.shutdown(), server.monitor());
     let thread = thread::spawn(move || server.run());
     let mut client = pki.connect(port, &pki.client);
     let create = |writer: &mut Writer| {
@@ -532,7 +532,7 @@ fn queue_for_an_unresponsive_listener_is_bounded() {
     let creates = vec![(Operation::Create, create); MAX_WAITING + 50];
     client.exchange(&message_of(V1_4, None, &creates)).unwrap();
     WellBehavedClient::new(&pki, port).is_served();
-    let status = observer.status();
+    let status = monitor.status();
     let queue = &status["client_endpoints"]["John Doe"];
     let count = |name: &str| queue[name].as_u64().unwrap();
     // One notification may be in delivery.

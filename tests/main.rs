@@ -32,6 +32,7 @@ mod database_file;
 mod database_tls;
 mod defaults;
 mod delegation;
+mod demo;
 mod derivation;
 mod dialogue;
 mod doctor;
@@ -57,6 +58,8 @@ mod lifecycle;
 mod limits;
 mod listener;
 mod login;
+#[cfg(feature = "management")]
+mod management;
 mod memory;
 mod message_memory;
 mod mutations;
@@ -80,6 +83,9 @@ mod shared_services;
 mod shares;
 mod soak;
 mod split_keys;
+mod starts;
+#[cfg(feature = "systemd")]
+mod systemd;
 mod tls;
 mod transfer;
 mod ttlv_dump;

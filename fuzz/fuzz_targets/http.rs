@@ -4,7 +4,7 @@
 
 use std::io::{self, Read};
 
-use kmip_server::internals::server::http::{Head, RequestError, Requests, begins_with, response};
+use kmip_server::internals::server::http::{Head, RequestError, Requests, begins_with, read_head, response};
 use libfuzzer_sys::fuzz_target;
 
 /// A small limit, so that inputs of the usual size exceed it.
@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     for (head, body) in whole {
         let Ok(message) = head.encoding.decode(body.into()) else { continue };
         let Ok(text) = head.encoding.encode(message.to_vec()) else { continue };
-        assert!(response(&head, head.keep_alive, &text).ends_with(&text));
+        assert!(response(&head, head.persistence.keep_alive, &text).ends_with(&text));
     }
 });
 
@@ -55,11 +55,11 @@ fn requests(bytes: &[u8], cut: usize) -> (Vec<(Head, Vec<u8>)>, End) {
     let mut stream = Pieces { first: first_piece, second };
     let mut requests = Requests::beginning_with(*first);
     let problem = loop {
-        let head = match requests.head(&mut stream, LIMIT) {
+        let head = match read_head(&mut requests, &mut stream, LIMIT) {
             Ok(head) => head,
             Err(problem) => break problem,
         };
-        match requests.body(&mut stream, &head) {
+        match requests.body(&mut stream, head.framing) {
             Ok(body) => found.push((head, body.to_vec())),
             Err(problem) => break problem,
         }

@@ -29,6 +29,8 @@ _TYPES: Dict[str, Any] = {
     "logging_level": (str, int),
     "database_path": _PATH,
     "compatibility": str,
+    "management_address": str,
+    "management_token": str,
 }
 
 # The OpenSSL names of the cipher suites of TLS 1.2 that the server offers, most preferred first.

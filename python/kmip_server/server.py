@@ -74,6 +74,8 @@ class KmipServer:
         live_policies: bool = False,
         database_path: Optional[str] = None,
         compatibility: Optional[str] = None,
+        management_address: Optional[str] = None,
+        management_token: Optional[str] = None,
     ) -> None:
         self._logger = logging.getLogger("kmip.server")
         self._log_path = os.fspath(log_path)
@@ -92,6 +94,8 @@ class KmipServer:
             "live_policies": live_policies,
             "database_path": database_path,
             "compatibility": compatibility,
+            "management_address": management_address,
+            "management_token": management_token,
         }
         given = {name: value for name, value in given.items() if value is not None and value != ""}
         if given.get("logging_level") in LEVELS:

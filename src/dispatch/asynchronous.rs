@@ -14,6 +14,7 @@ use crate::kmip::{Error, RequestHeader};
 use crate::lock::IgnorePoison;
 
 use super::batch::Item;
+use super::status::JobStatus;
 
 /// The number of threads that execute batches. Most of them only wait for a CPU permit
 /// ([`crate::engine::Context::with_cpu_permit`]).
@@ -153,6 +154,14 @@ impl Pool {
         }
         state.queue.push(user, task);
         Ok(())
+    }
+}
+
+impl Pool {
+    /// Returns the numbers of batches that wait and that execute.
+    pub(super) fn status(&self) -> JobStatus {
+        let state = self.shared.state();
+        JobStatus { waiting: state.queue.waiting(), running: state.queue.running() }
     }
 }
 

@@ -4,6 +4,7 @@
 use zeroize::Zeroizing;
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use crate::auth::Identity;
 use crate::engine::services::jobs::{JobOutcome, Polled};
@@ -12,6 +13,7 @@ use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, 
 use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, RequestItem};
 use crate::memory_quota::Reservation;
+use crate::observe::Execution;
 use crate::operations::{Entry, Payload, Prepared, Reply};
 use crate::store::Outcome;
 use crate::ttlv::{self, ItemType, Reader, Tag, Value, Version, Writer};
@@ -141,6 +143,7 @@ impl<'r> Item<'r> {
             objects: Vec::new(),
             outcome,
             transactions: 0..0,
+            duration: Duration::ZERO,
         }
     }
 
@@ -151,7 +154,14 @@ impl<'r> Item<'r> {
         let begins = begins.and_then(|begins| if begins { Ok(()) } else { Err(canceled()) });
         if let Err(error) = begins.and_then(|()| cx.begin_item(operation)) {
             let outcome = ItemOutcome::Failed(error);
-            return ItemResult { operation, id, objects: Vec::new(), outcome, transactions: 0..0 };
+            return ItemResult {
+                operation,
+                id,
+                objects: Vec::new(),
+                outcome,
+                transactions: 0..0,
+                duration: Duration::ZERO,
+            };
         }
         let outcome = match work {
             Work::Encoded(entry, payload) => match entry.prepare(&payload) {
@@ -173,7 +183,8 @@ impl<'r> Item<'r> {
             )),
             Work::Unreadable(error) => unreadable(&error),
         };
-        ItemResult { operation, id, objects: cx.take_touched(), outcome, transactions: 0..0 }
+        let (objects, transactions, duration) = (cx.take_touched(), 0..0, Duration::ZERO);
+        ItemResult { operation, id, objects, outcome, transactions, duration }
     }
 }
 
@@ -235,11 +246,18 @@ pub(super) struct ItemResult {
     outcome: ItemOutcome,
     /// The numbers of the transactions of the item.
     transactions: Range<usize>,
+    /// The time of the execution.
+    duration: Duration,
 }
 
 impl ItemResult {
-    pub(super) fn operation(&self) -> Operation {
-        self.operation
+    /// Returns the event for the observers, with the reason in a response of this version.
+    pub(super) fn execution(&self, version: Version) -> Execution {
+        let failure = match &self.outcome {
+            ItemOutcome::Failed(error) => Some(error.reason_in(version)),
+            _ => None,
+        };
+        Execution { operation: self.operation, failure, duration: self.duration }
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -295,6 +313,7 @@ impl ItemResult {
             objects: Vec::new(),
             outcome: ItemOutcome::Pending(correlation),
             transactions: 0..0,
+            duration: Duration::ZERO,
         }
     }
 
@@ -430,6 +449,7 @@ pub(super) fn process(
             objects: Vec::new(),
             outcome: ItemOutcome::Failed(error.clone()),
             transactions: 0..0,
+            duration: Duration::ZERO,
         };
         return identifications.into_iter().map(failed).collect();
     }
@@ -448,10 +468,11 @@ fn process_in_order(
     let mut results = Vec::with_capacity(items.len());
     let (alone, mut room) = (items.len() == 1, MAX_RESPONSE);
     for item in items {
-        let before = cx.transactions_started();
+        let (before, begun) = (cx.transactions_started(), Instant::now());
         // Before the operation, so that one with a short result is not refused after it has succeeded.
         let mut result = if memory.prepare() { item.execute(cx) } else { item.refuse() };
         result.transactions = before..cx.transactions_started();
+        result.duration = begun.elapsed();
         if !alone {
             result.encode_within(&mut room, memory, cx.version);
         }
@@ -564,6 +585,7 @@ mod tests {
             objects: Vec::new(),
             outcome: ItemOutcome::Done(Box::new(|writer| writer.structure(Tag::ResponsePayload, |_| ()))),
             transactions: 0..0,
+            duration: Duration::ZERO,
         };
         let mut room = 8;
         let memory = &mut Reservation::unlimited();

@@ -8,14 +8,13 @@ mod asynchronous;
 pub mod audit;
 mod batch;
 mod correlation;
-mod counters;
 pub mod delivery;
 pub mod outgoing;
+mod status;
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::auth::{Authenticator, Delegate, Identity, Peer};
 use crate::compatibility::{Compatibility, Difference};
@@ -28,14 +27,15 @@ use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
 use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
 use crate::memory_quota::Reservation;
+use crate::observe::Observers;
+use crate::store;
 use crate::ttlv::{self, DateTime, Field, Reader, Tag, V1_0, Value, Version, Writer};
 
 use asynchronous::{Mode, Pool};
 use audit::{Audit, AuditOrigin};
 use batch::{Item, ItemResult};
-use counters::Counters;
-pub use counters::DispatcherStatus;
 use delivery::DeliveryQueues;
+pub use status::{DispatcherStatus, JobStatus};
 
 /// The age in seconds from which the Time Stamp of a request is too old. A Time Stamp in the future is refused too.
 const MAX_TIME_STAMP_AGE: i64 = 60;
@@ -73,7 +73,15 @@ pub trait Respond: Send + Sync + 'static {
         self.respond(request, peer)
     }
 
-    /// Returns the counters and the state of the store, for monitoring.
+    /// Checks that the store answers.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    fn ping_store(&self) -> Result<(), store::Error> {
+        Ok(())
+    }
+
+    /// Returns the state of the store and of the services, for monitoring.
     fn status(&self) -> DispatcherStatus {
         DispatcherStatus::default()
     }
@@ -89,7 +97,7 @@ pub struct Dispatcher {
     services: Arc<Services>,
     deliveries: Arc<DeliveryQueues>,
     authenticator: Authenticator,
-    counters: Arc<Counters>,
+    observers: Observers,
     audit: Arc<Audit>,
 }
 
@@ -107,15 +115,20 @@ impl Dispatcher {
     ) -> Self {
         let deliveries = Arc::new(DeliveryQueues::of(users));
         services.notifications = Arc::clone(&deliveries) as _;
-        let (pool, counters) = (Pool::default(), Arc::new(Counters::new()));
-        let audit = Arc::default();
-        Self { pool, services: Arc::new(services), deliveries, authenticator, counters, audit }
+        let (pool, observers, audit) = (Pool::default(), Observers::default(), Arc::default());
+        Self { pool, services: Arc::new(services), deliveries, authenticator, observers, audit }
     }
 
     /// Writes the audit lines to `sink` instead of the `log` facade.
     #[must_use]
     pub fn with_audit(self, sink: Arc<dyn audit::Sink>) -> Self {
         Self { audit: Arc::new(Audit::to(sink)), ..self }
+    }
+
+    /// Reports what happens to `observers`.
+    #[must_use]
+    pub fn with_observers(self, observers: Observers) -> Self {
+        Self { observers, ..self }
     }
 
     fn now(&self) -> DateTime {
@@ -127,15 +140,12 @@ impl Dispatcher {
         if !memory.add(2 * request.len()) {
             let error = batch::out_of_memory();
             log::warn!(target: peer.log_target(), "A request is refused: {error}");
-            self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return keep_connection(refusal(V1_0, self.now(), &error));
+            return keep_connection(self.refusal(V1_0, &error));
         }
         if let Err(error) = self.authenticator.admit(peer) {
             log::warn!(target: peer.log_target(), "The client is refused: {}", peer.explain(&error));
-            self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return close_connection(refusal(
+            return close_connection(self.refusal(
                 V1_0,
-                self.now(),
                 &Error::new(
                     ResultReason::AuthenticationNotSuccessful,
                     "The client certificate is not accepted. See the server log.",
@@ -147,10 +157,8 @@ impl Dispatcher {
                 Ok(parsed) => parsed,
                 Err(error) => {
                     log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
-                    self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                    return keep_connection(refusal(
+                    return keep_connection(self.refusal(
                         V1_0,
-                        self.now(),
                         &Error::new(
                             ResultReason::InvalidMessage,
                             format!("The request cannot be parsed: {error}."),
@@ -162,10 +170,8 @@ impl Dispatcher {
             Ok(identity) => identity,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "The client is refused: {}", peer.explain(&error));
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                return close_connection(refusal(
+                return close_connection(self.refusal(
                     version,
-                    self.now(),
                     &Error::new(
                         ResultReason::AuthenticationNotSuccessful,
                         "The client could not be authenticated. See the server log.",
@@ -177,7 +183,6 @@ impl Dispatcher {
             Ok(identity) => identity,
             Err(error) => {
                 log::warn!(target: peer.log_target(), "A request is refused: {error}");
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
                 return keep_connection(self.ticket_refusal(version, &items, &error));
             }
         };
@@ -215,10 +220,17 @@ impl Dispatcher {
     /// message, as the test cases of 2.0 do (TC-LOGIN-2-20, TC-LOGIN-3-20).
     fn ticket_refusal(&self, version: Version, items: &[Item<'_>], error: &Error) -> Vec<u8> {
         if error.reason != ResultReason::InvalidTicket {
-            return refusal(version, self.now(), error);
+            return self.refusal(version, error);
         }
+        self.observers.report(|observer| observer.refused(error.reason_in(version)));
         let operations: Vec<_> = items.iter().map(Item::identification).collect();
         self.failures(version, None, &operations, error)
+    }
+
+    /// Returns the answer to a request that is refused as a whole.
+    fn refusal(&self, version: Version, error: &Error) -> Vec<u8> {
+        self.observers.report(|observer| observer.refused(error.reason_in(version)));
+        refusal(version, self.now(), error)
     }
 
     /// Returns a response in which each item has failed for the same reason.
@@ -247,8 +259,7 @@ impl Dispatcher {
     ) -> Vec<u8> {
         if let Err(error) = check(header, &items, self.now()) {
             log::info!(target: peer.log_target(), "A request is refused: {error}");
-            self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return refusal(version, self.now(), &error);
+            return self.refusal(version, &error);
         }
         let correlation = correlation::value(version, header);
         if let Some(name) = header.client_correlation_value.as_ref().or(correlation.as_ref()) {
@@ -260,7 +271,7 @@ impl Dispatcher {
         }
         let own = self.audit.is_required().then(correlation::next);
         let name = header.client_correlation_value.as_deref().or(correlation.as_deref()).or(own.as_deref());
-        let requester = AuditOrigin { identity, peer, correlation: name };
+        let requester = AuditOrigin { identity, peer, correlation: name, version };
         let operations: Vec<_> = items.iter().map(Item::identification).collect();
         let intents = || items.iter().map(Item::intent).collect();
         if let Err(error) = self.audit.begin(requester, intents) {
@@ -275,14 +286,14 @@ impl Dispatcher {
             Ok(results) => results,
             Err(error) => {
                 log::info!(target: peer.log_target(), "A request is refused: {error}");
-                return refusal(version, self.now(), &error);
+                return self.refusal(version, &error);
             }
         };
         self.audit.end(batch::audit(requester, &operations, &results, self.audit.is_required()));
         for result in &results {
             // The thread that executes a pending item counts it.
             if !result.is_pending() {
-                self.counters.count(result.operation(), result.has_failed());
+                self.observers.report(|observer| observer.executed(&result.execution(version)));
             }
         }
         let is_single = operations.len() == 1;
@@ -320,7 +331,7 @@ impl Dispatcher {
         version: Version,
         items: Vec<Item<'_>>,
         option: BatchErrorContinuationOption,
-        AuditOrigin { identity, peer, correlation }: AuditOrigin<'_>,
+        AuditOrigin { identity, peer, correlation, .. }: AuditOrigin<'_>,
         memory: &mut Reservation,
     ) -> Result<Vec<ItemResult>, Error> {
         let requested: Vec<_> = items.iter().map(Item::identification).collect();
@@ -349,12 +360,12 @@ impl Dispatcher {
             pending.push(ItemResult::pending(item.operation(), id, correlation.clone()));
         }
         let (services, identity, peer) = (Arc::clone(&self.services), identity.clone(), peer.clone());
-        let (counters, user) = (Arc::clone(&self.counters), identity.sender().to_owned());
+        let (observers, user) = (self.observers.clone(), identity.sender().to_owned());
         let (audit, correlation) = (Arc::clone(&self.audit), correlation.map(str::to_owned));
         let task_correlations = correlations.clone();
         let task = move || {
-            let requester =
-                AuditOrigin { identity: &identity, peer: &peer, correlation: correlation.as_deref() };
+            let correlation = correlation.as_deref();
+            let requester = AuditOrigin { identity: &identity, peer: &peer, correlation, version };
             // The lines of intent were written with the request.
             let ready = audit.begin(requester, Vec::new);
             // A panic fails one batch, not the server.
@@ -374,7 +385,7 @@ impl Dispatcher {
             for correlation in &task_correlations {
                 let outcome = match results.next() {
                     Some(result) => {
-                        counters.count(result.operation(), result.has_failed());
+                        observers.report(|observer| observer.executed(&result.execution(version)));
                         result.into_job_outcome(version)
                     }
                     None => JobOutcome::Failed(Error::new(
@@ -406,7 +417,7 @@ impl Respond for Dispatcher {
         // A panic fails one request, not the server.
         let outcome = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer, memory)));
         let reply = outcome.unwrap_or_else(|_| {
-            self.counters.bugs.fetch_add(1, Ordering::Relaxed);
+            self.observers.report(|observer| observer.panicked());
             log::error!(
                 target: LOG,
                 "The server panicked while it processed a request of {} bytes; report the bug with this request:\n{}",
@@ -431,12 +442,15 @@ impl Respond for Dispatcher {
         self.audit.flush();
     }
 
+    fn ping_store(&self) -> Result<(), store::Error> {
+        self.services.ping_store()
+    }
+
     fn status(&self) -> DispatcherStatus {
         DispatcherStatus {
-            operations: self.counters.operations(),
-            refused: self.counters.refused.load(Ordering::Relaxed),
-            bugs: self.counters.bugs.load(Ordering::Relaxed),
             store: self.services.store_status(),
+            jobs: self.pool.status(),
+            policies: self.services.policy_count(),
             endpoints: self.deliveries.status(),
         }
     }

@@ -171,7 +171,8 @@ impl Dispatcher {
             }
         };
         let correlation = self.audit.is_required().then(correlation::next);
-        let requester = AuditOrigin { identity: &identity, peer, correlation: correlation.as_deref() };
+        let requester =
+            AuditOrigin { identity: &identity, peer, correlation: correlation.as_deref(), version };
         let object = Some(notification.object.to_string());
         if let Err(error) = self.audit.begin(requester, || vec![(operation, &object)]) {
             return Ok(Delivery::Rejected(format!("the audit log cannot be written ({error})")));

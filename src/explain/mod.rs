@@ -10,10 +10,14 @@ mod starts;
 pub use answers::{CONNECTIONS, REASONS};
 pub use starts::STARTS;
 
+use std::io::ErrorKind;
+
 use crate::auth;
 use crate::backup;
 use crate::kmip::enums::ResultReason;
 use crate::logging;
+#[cfg(feature = "management")]
+use crate::management;
 #[cfg(feature = "certificates")]
 use crate::pki;
 use crate::policy;
@@ -154,6 +158,7 @@ impl Explained for settings::Error {
             Self::Malformed { .. } | Self::NoServerSection(_) => starts::SETTINGS_MALFORMED,
             Self::Unknown { .. } => starts::SETTING_UNKNOWN,
             Self::Missing { .. } => starts::SETTING_MISSING,
+            Self::Several(errors) => errors.first().map_or(starts::SETTING_INVALID, Self::explanation),
             Self::Invalid { reason: InvalidValue::NoSuchFile, .. } => starts::NO_SUCH_FILE,
             Self::Invalid { .. } => starts::SETTING_INVALID,
         }
@@ -186,7 +191,14 @@ impl Explained for server::Error {
             Self::Store(error) => error.explanation(),
             Self::Policy(error) => error.explanation(),
             Self::Service { .. } => starts::SLUGS_UNUSABLE,
-            Self::Bind { .. } => starts::CANNOT_LISTEN,
+            Self::Bind { cause, .. } => match cause.kind() {
+                ErrorKind::AddrInUse => starts::PORT_IN_USE,
+                ErrorKind::PermissionDenied => starts::PORT_FORBIDDEN,
+                ErrorKind::AddrNotAvailable => starts::NO_SUCH_ADDRESS,
+                _ => starts::CANNOT_LISTEN,
+            },
+            Self::NoManagementToken { .. } => starts::NO_MANAGEMENT_TOKEN,
+            Self::NoManagement => starts::FEATURE_MISSING,
         }
     }
 }
@@ -222,6 +234,7 @@ impl Explained for policy::Error {
     fn explanation(&self) -> Explanation {
         match self {
             Self::Monitor { .. } => starts::NO_THREAD,
+            Self::NotADirectory { .. } => starts::POLICY_PATH,
             _ => starts::POLICY_BROKEN,
         }
     }
@@ -280,12 +293,24 @@ impl Explained for backup::Error {
     }
 }
 
+#[cfg(feature = "management")]
+impl Explained for management::Failure {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::Address(..) => starts::COMMAND_LINE,
+            Self::Unreachable(..) | Self::Foreign(_) | Self::NotReady(..) => starts::NOT_READY,
+        }
+    }
+}
+
 #[cfg(feature = "certificates")]
 impl Explained for pki::Error {
     fn explanation(&self) -> Explanation {
         match self {
             Self::Exists(_) => starts::CERTIFICATES_EXIST,
             Self::Io { .. } => starts::CERTIFICATES_FILE,
+            Self::Folder { .. } => starts::TEMPORARY_FOLDER,
+            Self::Authority { .. } => starts::CERTIFICATES_AUTHORITY,
             Self::NoClient
             | Self::ClientName(_)
             | Self::Days(_)
@@ -312,6 +337,8 @@ pub const CHECK_FAILED: Explanation = starts::CHECK_FAILED;
 pub const DATABASE_DAMAGED: Explanation = starts::DATABASE_DAMAGED;
 /// The explanation of an unknown code.
 pub const NOT_EXPLAINED: Explanation = starts::NOT_EXPLAINED;
+/// The explanation of a question about the health of a server without an address.
+pub const NO_MANAGEMENT: Explanation = starts::NO_MANAGEMENT;
 /// The explanation of an export or import with a database in memory.
 pub const NO_DATABASE: Explanation = starts::NO_DATABASE;
 

@@ -14,18 +14,18 @@ explanations! {
         SETTINGS_UNREADABLE "settings-unreadable", "the settings file … cannot be read",
             "The file that -f names, or /etc/pykmip/server.conf, does not exist, is not readable for this user, or is not UTF-8",
             "Name an existing file with -f, and allow this user to read it";
-        SETTINGS_MALFORMED "settings-malformed", "the section [server] is missing, or line … is neither a section nor a setting",
+        SETTINGS_MALFORMED "settings-malformed", "the section [server] is missing, line … is neither a [section] nor key=value, a setting stands twice, or has a single %",
             "The settings file does not consist of sections and lines `name=value`",
-            "Correct that line; server.conf.example shows the form";
+            "Correct the file; server.conf.example shows the form";
         SETTING_UNKNOWN "setting-unknown", "the setting '…' does not exist",
             "The section [server] contains an unknown name; the server refuses it, so that a misspelt setting cannot go unnoticed",
-            "Correct the name or remove the line; docs/settings.md lists the settings";
+            "Correct the name or remove the setting; docs/settings.md lists the settings";
         SETTING_MISSING "setting-missing", "the setting '…' is missing",
             "Neither the file nor an option contains a required setting",
             "Add it to the section [server] of the file, or use the option of the same name";
         SETTING_INVALID "setting-invalid", "the setting '…' cannot be '…'",
-            "The value is not one of the allowed values, which the line states",
-            "Use one of the values that the line states";
+            "The value is not one of the allowed values, which the message states",
+            "Use one of the values that the message states";
         NO_SUCH_FILE "no-such-file", "the file does not exist",
             "The path of a setting names no existing file",
             "Correct the path; a relative path starts at the working directory of the server";
@@ -67,7 +67,10 @@ explanations! {
             "Use a CA for Certify that ca_path does not trust";
         ANNOUNCEMENT "announcement", "the setting '…' cannot have '…'",
             "A setting announced_… or a section [validation:…] has a value that Query cannot return",
-            "Correct the value as the line states; server.conf.example shows the form";
+            "Correct the value as the message states; server.conf.example shows the form";
+        POLICY_PATH "policy-path", "policy_path: … is a file",
+            "policy_path names a file; the server reads all files named *.json of a directory",
+            "Name the directory of the file";
         POLICY_BROKEN "policy-broken", "policy file …, line …, column …",
             "A policy file is malformed; the policies that it defined before remain in force",
             "Correct the file at that position; policy.json is an example";
@@ -104,7 +107,7 @@ explanations! {
         DATABASE_URL "database-url", "is not the URL of a PostgreSQL database",
             "database_path begins with postgresql:// and is malformed, or contains a key that this server does not support, or a \
              password",
-            "Correct the part that the line names; docs/many-servers.md describes the URL";
+            "Correct the part that the message names; docs/many-servers.md describes the URL";
         DATABASE_UNREACHABLE "database-unreachable", "the database … cannot be reached",
             "The PostgreSQL server does not run, the network does not lead to it, or it refuses the user or the password",
             "Read PostgreSQL's message; check database_path, PGPASSWORD or the password file, and pg_hba.conf";
@@ -116,7 +119,7 @@ explanations! {
             "Read PostgreSQL's message and its log; the user of database_path must own the tables";
         DATABASE_LOCKED "database-locked", "is used by another server",
             "A server uses a database alone: two servers on one file would serve keys that the other has destroyed",
-            "Stop the process that the line names, or set database_path to another file";
+            "Stop the process that the message names, or set database_path to another file";
         DATABASE_IN_USE "database-in-use", "is in use",
             "Another process, probably a server, uses the database, and an import needs exclusive access",
             "Stop the server, import, and start the server again";
@@ -132,9 +135,30 @@ explanations! {
         SLUGS_UNUSABLE "slugs-unusable", "section [auth:slugs]: …",
             "The URL of an enabled SLUGS service is malformed, or no certificates exist to verify an https service with",
             "Correct the url; for https, install ca-certificates, or set SSL_CERT_FILE to a PEM file of CA certificates";
+        PORT_IN_USE "port-in-use", "the server cannot listen on …: the port is already in use",
+            "Another process, perhaps another server, listens on the port",
+            "Stop that process (`ss -ltnp` lists it), or choose another port, 0 for a free one";
+        PORT_FORBIDDEN "port-forbidden", "the server cannot listen on …: Permission denied",
+            "The port is below 1024, and this user may not listen on it",
+            "Choose a port from 1024 on, or give the program the capability CAP_NET_BIND_SERVICE";
+        NO_SUCH_ADDRESS "no-such-address", "the server cannot listen on …: this machine does not have that address",
+            "The host is not an address of this machine, or a name without an address",
+            "Use an address that `ip address` lists, 127.0.0.1 for clients on this machine, or * for every address";
         CANNOT_LISTEN "cannot-listen", "the server cannot listen on …",
-            "Another process uses the port, the port is below 1024 and this user may not use it, or the host name is not of this machine",
-            "Stop that process, or choose another port (0 for a free one) or hostname";
+            "The system refuses to listen on the address for another reason, which the message states",
+            "Choose another host or port";
+        NO_MANAGEMENT_TOKEN "no-management-token", "other machines can reach …, and management_token has no value",
+            "The management interface is not encrypted and would answer every machine that reaches the address",
+            "Set management_token, or use 127.0.0.1 as the host of management_address";
+        NO_MANAGEMENT "no-management", "the address of the management interface is not known",
+            "Neither the command line nor the settings contain the address that --health or --wait-ready asks",
+            "Name it: --health ADDRESS, --management_address, or management_address in the file of -f";
+        NOT_READY "not-ready", "the management interface … cannot be reached, or the server is not ready",
+            "No server runs, it has another management_address, it refuses the token, or its store or certificate fails",
+            "Start the server with this management_address, and read its log";
+        TEMPORARY_FOLDER "temporary-folder", "the temporary folder … cannot be created",
+            "--demo creates its certificates in the folder that TMPDIR names, by default /tmp, which is not writable or full",
+            "Set TMPDIR to a folder that this user can write to, or name one with --keep DIR";
         NO_THREAD "no-thread", "the message of the system",
             "The system refuses another thread or signal handler",
             "Raise the process and memory limits of this user or container";
@@ -157,8 +181,11 @@ explanations! {
             "An export or import received SIGHUP, SIGINT or SIGTERM; SIGHUP comes from a terminal that closes",
             "Start it again, with setsid if its terminal may close";
         CERTIFICATES_EXIST "certificates-exist", "is there already; nothing was written",
-            "--make-certs does not overwrite files",
-            "Name an empty directory, or remove the files";
+            "--make-certs does not overwrite files; to a folder with an authority, it adds clients only",
+            "Name an empty directory, or only clients that the folder does not have (--client NAME)";
+        CERTIFICATES_AUTHORITY "certificates-authority", "no client can be added to the authority in …",
+            "The folder of --make-certs has an authority that another program made, or whose private key is missing or another one",
+            "Name an empty directory, which gets an authority of its own";
         CERTIFICATES_FILE "certificates-file", "… cannot be made",
             "--make-certs cannot create a directory or file",
             "Name a directory that this user can write to";
@@ -173,6 +200,6 @@ explanations! {
             "Correct the errors in the lines that begin with `error`";
         INTERNAL "internal", "any other message",
             "A bug, or a library that does not work on this machine",
-            "Report the line and the version";
+            "Report the message and the version";
     }
 }

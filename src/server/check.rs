@@ -1,4 +1,4 @@
-//! A check of the settings without a server (`--check-config`). It creates and changes nothing, and does not listen.
+//! A check of the settings without a server (`--check-config`). It leaves nothing behind, and does not listen.
 //!
 //! The code that starts a server finds the errors that would prevent the start; this module adds warnings about
 //! settings that are valid and likely a mistake.
@@ -18,8 +18,8 @@ use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use super::tls::{Identity, KeyType, TlsConfig};
 use super::{
-    Error, IN_MEMORY, MAX_HANDSHAKES, addresses, audit, authority, expiry, key_files, request_memory,
-    server_information, tls, trust,
+    Error, IN_MEMORY, MAX_HANDSHAKES, addresses, audit, authority, bind_error, expiry, key_files, management,
+    request_memory, server_information, tls, trust,
 };
 use crate::config::{AuthPlugin, Config, Level};
 use crate::engine::{Authority, pykmip_import};
@@ -125,7 +125,30 @@ impl Report {
                 ));
             }
             Err(cause) => {
-                self.errors.push(Error::Bind { hostname: hostname.clone(), port, cause }.into());
+                self.errors.push(bind_error(config, cause).into());
+            }
+        }
+        match management::addresses(config) {
+            Ok(None) => {}
+            Ok(Some(addresses)) => self.management(config, &addresses),
+            Err(error) => self.errors.push(error.into()),
+        }
+    }
+
+    fn management(&mut self, config: &Config, addresses: &[SocketAddr]) {
+        let address = config.management_address.clone().unwrap_or_default();
+        let who = if config.management_token.is_some() { "with the token" } else { "on this machine" };
+        self.fact(format!("Answers health and metrics on {address} to clients {who}"));
+        let outcome = addresses.iter().map(|address| try_bind(*address)).find(Result::is_ok);
+        if outcome.is_none()
+            && let Some(Err(cause)) = addresses.first().map(|address| try_bind(*address))
+        {
+            if cause.kind() == io::ErrorKind::AddrInUse {
+                self.warn(format!(
+                    "management_address: {address} is in use now; stop the other process unless it is this server"
+                ));
+            } else {
+                self.errors.push(Error::Bind { setting: "management_address", address, cause }.into());
             }
         }
     }
@@ -269,11 +292,7 @@ impl Report {
         };
         let seals = key.is_some();
         let is_url = store::is_url(path);
-        let inspection = if is_url {
-            inspect_database(config, key.as_ref())
-        } else {
-            store::inspect(path, key.as_ref(), &pykmip_import::complete)
-        };
+        let inspection = inspected(config, key.as_ref());
         let authority = inspection.and_then(|inspection| {
             self.fact(described_database(path, inspection, seals));
             match inspection {
@@ -296,6 +315,9 @@ impl Report {
         let Some(path) = &config.policy_path else {
             return self.fact("Has the built-in policies default and public".to_owned());
         };
+        if let Err(error) = policy::check_directory(path) {
+            return self.errors.push(error.into());
+        }
         let inspection = policy::inspect(path);
         let names: Vec<_> =
             ["default", "public"].into_iter().chain(inspection.names.iter().map(String::as_str)).collect();
@@ -405,6 +427,22 @@ fn try_bind(address: SocketAddr) -> io::Result<()> {
     let socket = socket(family, SocketType::STREAM, None)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     Ok(bind(&socket, &address)?)
+}
+
+/// Inspects the database with the key encryption key of the settings, without changing it.
+///
+/// # Errors
+/// Returns the error that a server would report that starts on the database.
+pub fn inspect(config: &Config) -> Result<Inspection, store::Error> {
+    let key = config.key_encryption_key_path.as_deref().map(KeyEncryptionKey::read).transpose()?;
+    inspected(config, key.as_ref())
+}
+
+fn inspected(config: &Config, key: Option<&KeyEncryptionKey>) -> Result<Inspection, store::Error> {
+    if store::is_url(&config.database_path) {
+        return inspect_database(config, key);
+    }
+    store::inspect(&config.database_path, key, &pykmip_import::complete)
 }
 
 /// Describes what the server would do with the database.

@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -14,10 +15,12 @@ use crate::auth::{Certificate, Peer};
 use crate::dispatch::{Reply, Respond};
 use crate::excerpt::Excerpt;
 use crate::memory_quota::{MemoryQuota, Reservation};
+use crate::observe::{Exchange, Observers};
 use crate::ttlv::{FrameError, read_frame};
 
 #[cfg(feature = "http")]
 use super::http::{self, Encoding, Rejection, RequestError};
+use super::listener::Serve;
 use super::metered_reader::{MeteredReader, quota_exceeded};
 use super::noise::Kind;
 use super::registry::{Admission, Displaced, MAX_HANDSHAKES, Slot};
@@ -33,6 +36,7 @@ pub(super) struct ConnectionConfig {
     pub(super) timeouts: Timeouts,
     pub(super) max_request_size: usize,
     pub(super) max_request_memory: Arc<MemoryQuota>,
+    pub(super) observers: Observers,
 }
 
 impl fmt::Debug for ConnectionConfig {
@@ -91,15 +95,17 @@ impl fmt::Display for SessionEnd {
     }
 }
 
+impl Serve for ConnectionConfig {
+    const THREADS: &'static str = "kmip";
+
+    fn serve(&self, socket: &TcpStream, address: SocketAddr, number: u64, slot: &Slot) {
+        serve(socket, address, number, self, slot);
+    }
+}
+
 /// Serves a connection to its end. The log receives one line if the handshake fails, else one at the start and one
 /// at the end of the session.
-pub(super) fn serve(
-    socket: &TcpStream,
-    address: SocketAddr,
-    number: u64,
-    config: &ConnectionConfig,
-    slot: &Slot,
-) {
+fn serve(socket: &TcpStream, address: SocketAddr, number: u64, config: &ConnectionConfig, slot: &Slot) {
     let target = Peer::new(address, number, None);
     let target = target.log_target();
     let tls = config.tls.snapshot();
@@ -108,12 +114,13 @@ pub(super) fn serve(
         #[cfg(feature = "legacy-tls")]
         Ok(Accepted::OpenSsl(stream)) => run_session(stream, tls, socket, address, number, config, slot),
         Err(_) if slot.is_displaced() => {
-            log_failure(target, address, slot, false, || Diagnosis::too_many(MAX_HANDSHAKES));
+            report_failure(target, address, config, slot, false, &Diagnosis::too_many(MAX_HANDSHAKES));
         }
         // The server itself closed the socket.
         Err(_) if slot.is_stopping() => {}
         Err(failure) => {
-            let is_logged = log_failure(target, address, slot, failure.is_probe(), || tls.diagnose(&failure));
+            let (is_probe, diagnosis) = (failure.is_probe(), tls.diagnose(&failure));
+            let is_logged = report_failure(target, address, config, slot, is_probe, &diagnosis);
             if let Some(hello) = failure.evidence.hello.filter(|_| is_logged) {
                 log::debug!(target: target, "What {address} offers: {}", hello.describe());
             }
@@ -122,20 +129,22 @@ pub(super) fn serve(
     }
 }
 
-/// Logs why a handshake failed: at INFO if the client only connected, else as a warning. Returns false if there are too
-/// many such lines.
-fn log_failure(
+/// Reports why a handshake failed to the observers and in the log: at INFO if the client only connected, else as a warning.
+/// Returns false if the log has too many such lines.
+fn report_failure(
     target: &str,
     address: SocketAddr,
+    config: &ConnectionConfig,
     slot: &Slot,
     is_probe: bool,
-    diagnose: impl FnOnce() -> Diagnosis,
+    diagnosis: &Diagnosis,
 ) -> bool {
+    config.observers.report(|observer| observer.handshake_failed(diagnosis.symptom.code()));
     let (kind, level) =
         if is_probe { (Kind::NoSession, log::Level::Info) } else { (Kind::NoHandshake, log::Level::Warn) };
     let is_allowed = slot.registry().allows_line(kind);
     if is_allowed {
-        log::log!(target: target, level, "No session with {address}: {}", diagnose());
+        log::log!(target: target, level, "No session with {address}: {diagnosis}");
     }
     is_allowed
 }
@@ -246,7 +255,7 @@ fn answer(
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return SessionEnd::PeerClosed,
         Err(error) => {
             if let Some(diagnosis) = config.tls.snapshot().diagnose_read(&error) {
-                log_failure(peer.log_target(), peer.address, slot, false, || diagnosis);
+                report_failure(peer.log_target(), peer.address, config, slot, false, &diagnosis);
             }
             return SessionEnd::Frame(FrameError::Io(error));
         }
@@ -288,14 +297,15 @@ impl Session<'_> {
                 Err(error) => return SessionEnd::Frame(error),
             }
             let received = reservation.bytes();
-            let reply = self.reply(stream, &request, &mut reservation);
+            let (reply, request_length) = (self.reply(stream, &request, &mut reservation), request.len());
             request.zeroize();
-            let Some(reply) = reply else { return SessionEnd::Panic };
+            let Some((reply, begun)) = reply else { return SessionEnd::Panic };
+            let lengths = (request_length, reply.message.len());
             let message = Zeroizing::new(reply.message);
             if !reservation.resize(received + message.len()) {
                 return SessionEnd::Send(quota_exceeded());
             }
-            if let Some(end) = self.send(stream, &message, reply.close) {
+            if let Some(end) = self.send(stream, &message, reply.close, begun, lengths) {
                 return end;
             }
             stream.expect_request(false);
@@ -332,14 +342,14 @@ impl Session<'_> {
     ) -> Result<Option<SessionEnd>, RequestError> {
         let limit = self.config.max_request_size;
         let mut reservation = self.config.max_request_memory.reservation();
-        let head = requests.head(&mut MeteredReader::new(stream, &mut reservation), limit)?;
+        let head = http::read_head(requests, &mut MeteredReader::new(stream, &mut reservation), limit)?;
         if head.expects_continue
             && let Err(error) = stream.send(http::CONTINUE)
         {
             return Ok(Some(SessionEnd::Send(error)));
         }
-        let body = requests.body(&mut MeteredReader::new(stream, &mut reservation), &head)?;
-        let request = head.encoding.decode(body).map_err(Rejection::InvalidMessage)?;
+        let body = requests.body(&mut MeteredReader::new(stream, &mut reservation), head.framing)?;
+        let request = head.encoding.decode(body).map_err(|error| http::no_message(&error))?;
         if request.len() > limit {
             return Err(Rejection::TooLong { limit }.into());
         }
@@ -348,7 +358,8 @@ impl Session<'_> {
         }
         let received = reservation.bytes();
         let reply = self.reply(stream, &request, &mut reservation);
-        let Some(reply) = reply else { return Ok(Some(SessionEnd::Panic)) };
+        let Some((reply, begun)) = reply else { return Ok(Some(SessionEnd::Panic)) };
+        let lengths = (request.len(), reply.message.len());
         let message = match head.encoding.encode(reply.message) {
             Ok(message) => message,
             Err(error) => {
@@ -360,20 +371,25 @@ impl Session<'_> {
                 return Ok(Some(SessionEnd::Panic));
             }
         };
-        let keep_alive = head.keep_alive && !reply.close;
+        let keep_alive = head.persistence.keep_alive && !reply.close;
         let response = Zeroizing::new(http::response(&head, keep_alive, &message));
         if !reservation.resize(received + response.len()) {
             return Err(RequestError::Io(quota_exceeded()));
         }
-        let end = self.send(stream, &response, reply.close);
+        let end = self.send(stream, &response, reply.close, begun, lengths);
         Ok(end.or_else(|| (!keep_alive).then_some(SessionEnd::Complete)))
     }
 
-    /// Returns the reply to a message, or `None` if the responder panicked. It is a refusal if the client would not pass
-    /// the handshake any more.
-    fn reply(&self, stream: &impl TlsStream, request: &[u8], memory: &mut Reservation) -> Option<Reply> {
+    /// Returns the reply to a message with the time at which its execution began, or `None` if the responder panicked. It is
+    /// a refusal if the client would not pass the handshake any more.
+    fn reply(
+        &self,
+        stream: &impl TlsStream,
+        request: &[u8],
+        memory: &mut Reservation,
+    ) -> Option<(Reply, Instant)> {
         // A panic leaves no request half done: the responder changes state in transactions only.
-        self.slot.record(true);
+        let begun = self.slot.record(true);
         let mut standing = self.standing.get();
         let verified = standing.verify(&self.config.tls, || stream.peer_certificates());
         self.standing.set(standing);
@@ -390,16 +406,25 @@ impl Session<'_> {
             );
         }
         let reply = reply.ok()?;
-        Some(Reply { close: reply.close || refused.is_some(), ..reply })
+        Some((Reply { close: reply.close || refused.is_some(), ..reply }, begun))
     }
 
-    /// Sends a response, which stays in memory until the client has read it. Returns the end of the session if the session
-    /// ends with it.
-    fn send(&self, stream: &mut impl TlsStream, response: &[u8], close: bool) -> Option<SessionEnd> {
+    /// Sends the response to the request that began to execute at `begun`. It stays in memory until the client has read it.
+    /// `lengths` are those of both TTLV messages. Returns the end of the session if the session ends with it.
+    fn send(
+        &self,
+        stream: &mut impl TlsStream,
+        response: &[u8],
+        close: bool,
+        begun: Instant,
+        lengths: (usize, usize),
+    ) -> Option<SessionEnd> {
         if let Err(error) = stream.send(response) {
             return Some(SessionEnd::Send(error));
         }
-        self.slot.record(false);
+        let duration = self.slot.record(false).duration_since(begun);
+        let (received, sent) = lengths;
+        self.config.observers.report(|observer| observer.answered(&Exchange { received, sent, duration }));
         if close {
             return Some(SessionEnd::Refused);
         }

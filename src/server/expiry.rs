@@ -40,6 +40,12 @@ pub(super) fn warning(
     }
 }
 
+/// Returns the time since 1970, in seconds, at which a certificate expires.
+#[cfg(feature = "management")]
+pub(super) fn seconds(certificate: &CertificateDer<'_>) -> Option<u64> {
+    crate::x509::certificate::expiry(certificate).map(|time| time.as_secs())
+}
+
 /// Describes a certificate: subject, file and end of validity.
 pub(super) fn described(certificate: &CertificateDer<'_>, path: &Path) -> String {
     let until = Certificate::read(certificate).validity.map(|(_, to)| crate::encoding::http_date(to));

@@ -8,9 +8,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::LOG;
-use super::connection::{self, ConnectionConfig};
 use super::noise::Kind;
-use super::registry::Registry;
+use super::registry::{Registry, Slot};
 
 /// The pause after a failed accept. The usual cause is a lack of file descriptors, which lasts until a connection
 /// closes: without a pause the loop would spin.
@@ -18,24 +17,33 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The stack size of a session thread. Pages that a thread does not touch cost address space only.
 const STACK: usize = 1 << 20;
 
+/// Serves the connections of a listener.
+pub(super) trait Serve: Send + Sync + 'static {
+    /// The beginning of the names of the threads.
+    const THREADS: &'static str;
+
+    /// Serves a connection to its end.
+    fn serve(&self, socket: &TcpStream, address: SocketAddr, number: u64, slot: &Slot);
+}
+
 /// Accepts connections until the registry is stopped, then waits for the open ones to end.
-pub(super) fn run(listener: TcpListener, config: &Arc<ConnectionConfig>, registry: &Arc<Registry>) {
-    log::info!(target: LOG, "Starting connection service on {}.", registry.address());
+pub(super) fn run<S: Serve>(listener: TcpListener, service: &Arc<S>, registry: &Arc<Registry>) {
     let mut number = 0;
     while !registry.is_stopping() {
         match listener.accept() {
             Ok((socket, address)) => {
                 number += 1;
                 registry.count_accepted();
-                open(number, socket, address, config, registry);
+                open(number, socket, address, service, registry);
             }
             Err(_) if registry.is_stopping() => {}
             Err(error) => {
                 if registry.allows_line(Kind::NotAccepted) {
                     log::warn!(
                         target: LOG,
-                        "A connection could not be accepted: {error}. If files are the limit, raise it (ulimit -n) or lower \
-                         max_connections."
+                        "A connection to {} could not be accepted: {error}. If files are the limit, raise it (ulimit -n) \
+                         or lower max_connections.",
+                        registry.address()
                     );
                 }
                 // A client without a certificate must not keep the descriptor that others lack.
@@ -47,7 +55,6 @@ pub(super) fn run(listener: TcpListener, config: &Arc<ConnectionConfig>, registr
         }
     }
     drop(listener);
-    log::info!(target: LOG, "Stopping connection service.");
     let cut = registry.drain();
     if cut > 0 {
         log::warn!(
@@ -57,23 +64,24 @@ pub(super) fn run(listener: TcpListener, config: &Arc<ConnectionConfig>, registr
     }
 }
 
-fn open(
+fn open<S: Serve>(
     number: u64,
     socket: TcpStream,
     address: SocketAddr,
-    config: &Arc<ConnectionConfig>,
+    service: &Arc<S>,
     registry: &Arc<Registry>,
 ) {
     let socket = Arc::new(socket);
     let Some(slot) = registry.enter(number, &socket, address) else { return };
-    let config = Arc::clone(config);
+    let service = Arc::clone(service);
     let session = move || {
-        connection::serve(&socket, address, number, &config, &slot);
+        service.serve(&socket, address, number, &slot);
         // The server closes the database after the last slot.
-        drop(config);
+        drop(service);
         drop(slot);
     };
-    let thread = thread::Builder::new().name(format!("kmip-{number:08}")).stack_size(STACK).spawn(session);
+    let thread =
+        thread::Builder::new().name(format!("{}-{number:08}", S::THREADS)).stack_size(STACK).spawn(session);
     if let Err(error) = thread
         && registry.allows_line(Kind::NotAccepted)
     {

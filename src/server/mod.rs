@@ -25,6 +25,11 @@ mod expiry;
 pub mod http;
 mod key_files;
 mod listener;
+#[cfg(feature = "management")]
+mod management;
+#[cfg(not(feature = "management"))]
+#[path = "no_management.rs"]
+mod management;
 mod metered_reader;
 mod noise;
 mod registry;
@@ -41,12 +46,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 pub use authority::Error as AuthorityError;
 pub use key_files::ExposedKey;
 pub use registry::{MAX_HANDSHAKES, Shutdown};
 pub use reload::Reload;
-pub use status::{Observer, PERIOD as STATUS_PERIOD};
+pub use status::{Monitor, PERIOD as STATUS_PERIOD};
 pub use tls::{
     ClientHello, Error as TlsError, KeyType, LEGACY_SUITES, LegacySuite, Offered, Symptom, openssl_name,
 };
@@ -58,6 +64,8 @@ use crate::dispatch::{Dispatcher, Respond};
 use crate::engine::{Authority, Services, pykmip_import};
 use crate::logging;
 use crate::memory_quota::MemoryQuota;
+use crate::observe::Observers;
+use crate::observe::metrics::Metrics;
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, KeyEncryptionKey, Memory, Sqlite, Store};
 use crate::url;
@@ -98,15 +106,22 @@ pub enum Error {
         /// The reason.
         cause: slugs::Error,
     },
-    /// The server cannot listen on its address.
+    /// The server cannot listen on an address.
     Bind {
-        /// The setting `hostname`.
-        hostname: String,
-        /// The setting `port`.
-        port: u16,
+        /// The setting with the address: `hostname` or `management_address`.
+        setting: &'static str,
+        /// The host and the port.
+        address: String,
         /// The error of the operating system.
         cause: io::Error,
     },
+    /// Other machines can reach the management interface, and it has no token.
+    NoManagementToken {
+        /// The setting `management_address`.
+        address: String,
+    },
+    /// The program was built without the cargo feature `management`.
+    NoManagement,
 }
 
 impl fmt::Display for Error {
@@ -120,13 +135,26 @@ impl fmt::Display for Error {
             Self::Store(error) => error.fmt(f),
             Self::Policy(error) => error.fmt(f),
             Self::Service { section, cause } => write!(f, "section [{section}]: {cause}"),
-            Self::Bind { hostname, port, cause } if cause.kind() == io::ErrorKind::AddrInUse => write!(
+            Self::Bind { setting, address, cause } => {
+                write!(f, "the server cannot listen on {address}")?;
+                if *setting != "hostname" {
+                    write!(f, " ({setting})")?;
+                }
+                match cause.kind() {
+                    io::ErrorKind::AddrInUse => f.write_str(": the port is already in use"),
+                    // The cause of a name without address is a text.
+                    io::ErrorKind::AddrNotAvailable if cause.raw_os_error().is_some() => {
+                        f.write_str(": this machine does not have that address")
+                    }
+                    _ => write!(f, ": {cause}"),
+                }
+            }
+            Self::NoManagementToken { address } => write!(
                 f,
-                "the server cannot listen on {hostname}:{port}: the port is already in use; stop the other process, or \
-                 choose another port with -p"
+                "management_address: other machines can reach {address}, and management_token has no value"
             ),
-            Self::Bind { hostname, port, cause } => {
-                write!(f, "the server cannot listen on {hostname}:{port}: {cause}")
+            Self::NoManagement => {
+                f.write_str("this build has no management interface (cargo feature `management`)")
             }
         }
     }
@@ -183,10 +211,12 @@ pub struct Server {
     address: SocketAddr,
     config: Arc<ConnectionConfig>,
     registry: Arc<Registry>,
-    observer: Observer,
+    monitor: Monitor,
+    management: Option<management::Listener>,
     status_path: Option<PathBuf>,
     endpoints: Option<Endpoints>,
     certificates: Certificates,
+    warnings: Vec<String>,
 }
 
 impl Server {
@@ -195,11 +225,23 @@ impl Server {
     /// # Errors
     /// Returns [`Error`], with one variant per kind of failed start.
     pub fn bind(config: &Config) -> Result<Self, Error> {
+        Self::bind_on(config, None)
+    }
+
+    /// Opens the same files as [`bind`](Self::bind), and serves the clients of `listener` instead of `hostname` and `port`,
+    /// if there is one.
+    ///
+    /// # Errors
+    /// Returns [`Error`], with one variant per kind of failed start.
+    pub fn bind_on(config: &Config, listener: Option<TcpListener>) -> Result<Self, Error> {
         key_files::check(config)?;
         let audit = audit::open(config)?;
         let store = open_store(config)?;
         let policies = PolicyStore::open(config.policy_path.as_deref(), config.live_policies)?;
+        let problems = policies.problems().iter().map(|problem| format!("policy_path: {problem}"));
+        let mut warnings: Vec<_> = problems.collect();
         let files = Files::read(config)?;
+        warnings.extend(own_certificate_warning(config, &files));
         let stored = Authority::stored(|name| store.server_state(name))?;
         let authority = authority::load(config, &files.trusted, files.chain(), stored)?;
         let authority = Arc::new(authority);
@@ -210,16 +252,20 @@ impl Server {
         services.announced = announced;
         services.compatibility = config.compatibility;
         let users = config.client_endpoints.iter().map(|endpoint| endpoint.user.clone());
+        let (metrics, observers) = observers();
         let dispatcher = Dispatcher::with_listeners(services, authenticator(config)?, users);
+        let dispatcher = dispatcher.with_observers(observers.clone());
         let dispatcher = Arc::new(match audit.clone() {
             Some(audit) => dispatcher.with_audit(audit),
             None => dispatcher,
         });
-        let mut server = Self::listen(config, files, Arc::clone(&dispatcher) as _, Some(certify))?;
+        let responder = Arc::clone(&dispatcher) as _;
+        let mut server =
+            Self::listen(config, files, responder, Some(certify), (metrics, observers), listener)?;
         server.certificates.reopen(audit);
         let endpoints = config.client_endpoints.clone();
         let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.config.tls), endpoints);
-        Ok(Self { endpoints: Some(endpoints), ..server })
+        Ok(Self { endpoints: Some(endpoints), warnings, ..server })
     }
 
     /// Listens on the port with `responder` in place of the KMIP engine, and without client endpoints.
@@ -227,7 +273,7 @@ impl Server {
     /// # Errors
     /// Returns [`Error`], with one variant per kind of failed start.
     pub fn bind_with(config: &Config, responder: Arc<dyn Respond>) -> Result<Self, Error> {
-        Self::listen(config, Files::read(config)?, responder, None)
+        Self::listen(config, Files::read(config)?, responder, None, observers(), None)
     }
 
     fn listen(
@@ -235,6 +281,8 @@ impl Server {
         files: Files,
         responder: Arc<dyn Respond>,
         certify: Option<Certify>,
+        (metrics, observers): (Arc<Metrics>, Observers),
+        listener: Option<TcpListener>,
     ) -> Result<Self, Error> {
         let issuing = certify.as_ref().map(|certify| certify.authority.keys()).unwrap_or_default();
         files.announce();
@@ -242,13 +290,17 @@ impl Server {
         tls.announce();
         let tls = Arc::new(CurrentTls::new(tls));
         let certificates = Certificates::new(config, Arc::clone(&tls), certify);
-        let bind = |cause| Error::Bind { hostname: config.hostname.clone(), port: config.port, cause };
-        let listener = TcpListener::bind(&*addresses(config).map_err(bind)?).map_err(bind)?;
+        let bind = |cause| bind_error(config, cause);
+        let listener = match listener {
+            Some(listener) => listener,
+            None => TcpListener::bind(&*addresses(config).map_err(bind)?).map_err(bind)?,
+        };
         rustix::net::listen(&listener, BACKLOG).map_err(|error| bind(error.into()))?;
         let address = listener.local_addr().map_err(bind)?;
-        let registry = Registry::new(&listener, address, config).map_err(bind)?;
+        let registry = Registry::new(&listener, address, config, MAX_HANDSHAKES).map_err(bind)?;
         let registry = Arc::new(registry);
-        let observer = Observer::new(&registry, &responder);
+        let monitor = Monitor::new(&registry, &responder, &metrics);
+        let management = management::bind(config, &monitor, &tls)?;
         let status_path = config.status_path.clone();
         let config = Arc::new(ConnectionConfig {
             tls,
@@ -261,8 +313,21 @@ impl Server {
             },
             max_request_size: config.max_request_size,
             max_request_memory: MemoryQuota::new(request_memory(config)),
+            observers,
         });
-        Ok(Self { listener, address, config, registry, observer, status_path, endpoints: None, certificates })
+        let endpoints = None;
+        Ok(Self {
+            listener,
+            address,
+            config,
+            registry,
+            monitor,
+            management,
+            status_path,
+            endpoints,
+            certificates,
+            warnings: Vec::new(),
+        })
     }
 
     /// Returns the port on which the server listens; if the setting is 0, the port that the system chose.
@@ -273,6 +338,12 @@ impl Server {
     /// Returns the address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the warnings of the start that concern every client: policy files that cannot be used, and a certificate that
+    /// is not valid. The log contains them too.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Returns a handle that ends [`run`](Self::run) from any thread.
@@ -286,24 +357,33 @@ impl Server {
     }
 
     /// Returns a handle that reports the status of the server from any thread.
-    pub fn observer(&self) -> Observer {
-        self.observer.clone()
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
+    /// Returns the address of the management interface, if the settings have one.
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management.as_ref().map(management::Listener::address)
     }
 
     /// Serves clients until [`Shutdown::stop`] is called. Then it accepts no further connections, closes idle ones,
     /// answers running requests, closes the database, and returns after at most ten seconds; after at most twelve if
     /// notifications for client endpoints are queued, and one more if an asynchronous operation runs.
     pub fn run(self) {
-        let Self { listener, config, registry, observer, status_path, endpoints, certificates, .. } = self;
+        let Self { listener, config, registry, monitor, status_path, endpoints, certificates, .. } = self;
+        let management = self.management.map(management::Listener::start);
         let stop_certificates = certificates.stopper();
         let reader = thread::Builder::new().name("kmip-certs".to_owned()).spawn(move || certificates.run());
         let writer = status_path.map(|path| {
-            let observer = observer.clone();
-            let write = move || observer.write_to(&path);
+            let monitor = monitor.clone();
+            let write = move || monitor.write_to(&path);
             thread::Builder::new().name("kmip-status".to_owned()).spawn(write)
         });
         endpoints.iter().for_each(Endpoints::start);
+        log::info!(target: LOG, "Starting connection service on {}.", registry.address());
         listener::run(listener, &config, &registry);
+        log::info!(target: LOG, "Stopping connection service.");
+        management.into_iter().for_each(management::Running::stop);
         endpoints.iter().for_each(Endpoints::stop);
         stop_certificates();
         match reader {
@@ -328,7 +408,7 @@ impl Server {
         // Closes the database, even if a connection that was cut still uses the engine.
         config.responder.close();
         drop(endpoints);
-        observer.finish(|| drop(config));
+        monitor.finish(|| drop(config));
     }
 }
 
@@ -397,11 +477,35 @@ fn service(plugin: &AuthPlugin) -> Result<Service, Error> {
 /// IPv4 only.
 fn addresses(config: &Config) -> io::Result<Vec<SocketAddr>> {
     let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
-    let host = url::host(&config.hostname).map_err(invalid)?;
+    resolve(url::host(&config.hostname).map_err(invalid)?, config.port)
+}
+
+fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if host.is_empty() {
-        return Ok(vec![(Ipv4Addr::UNSPECIFIED, config.port).into()]);
+        return Ok(vec![(Ipv4Addr::UNSPECIFIED, port).into()]);
     }
-    let mut addresses: Vec<_> = (host, config.port).to_socket_addrs()?.collect();
+    // The system has no error kind for a name without address.
+    let unknown = |error: io::Error| io::Error::new(io::ErrorKind::AddrNotAvailable, error);
+    let mut addresses: Vec<_> = (host, port).to_socket_addrs().map_err(unknown)?.collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);
     Ok(addresses)
+}
+
+/// Returns a warning if the certificate of the server is not valid now, so that clients refuse it.
+fn own_certificate_warning(config: &Config, files: &Files) -> Option<String> {
+    let name = format!("certificate_path: the server's certificate in {}", config.certificate_path.display());
+    expiry::warning(&name, files.chain().first()?, SystemTime::now(), Duration::ZERO)
+}
+
+/// Returns the error of a server that cannot listen on `hostname`.
+fn bind_error(config: &Config, cause: io::Error) -> Error {
+    let host = if config.hostname.is_empty() { "*" } else { config.hostname.as_str() };
+    Error::Bind { setting: "hostname", address: format!("{host}:{}", config.port), cause }
+}
+
+/// Returns the counters of a server, and the observers that its events are reported to.
+fn observers() -> (Arc<Metrics>, Observers) {
+    let metrics = Arc::new(Metrics::default());
+    let observers = Observers::default().with(Arc::clone(&metrics) as _);
+    (metrics, observers)
 }

@@ -13,6 +13,7 @@ use super::noise::{Kind, Noise};
 use super::shares::{Origin, Shares};
 use crate::config::Config;
 use crate::lock::IgnorePoison;
+use crate::observe;
 
 /// The time that running requests have to finish after the server stops; PyKMIP waits as long for each thread.
 const GRACE: Duration = Duration::from_secs(10);
@@ -150,13 +151,21 @@ pub(super) struct Registry {
     noise: Arc<Noise>,
     max_sessions: usize,
     max_per_user: usize,
+    max_handshakes: usize,
     /// The listening socket, typed as a stream because the standard library only shuts down streams.
     listening: TcpStream,
     address: SocketAddr,
 }
 
 impl Registry {
-    pub(super) fn new(listener: &TcpListener, address: SocketAddr, config: &Config) -> io::Result<Self> {
+    /// Returns the registry of a listener, for at most `max_handshakes` connections besides the sessions that the settings
+    /// allow.
+    pub(super) fn new(
+        listener: &TcpListener,
+        address: SocketAddr,
+        config: &Config,
+        max_handshakes: usize,
+    ) -> io::Result<Self> {
         let listening = TcpStream::from(OwnedFd::from(listener.try_clone()?));
         Ok(Self {
             connections: Mutex::default(),
@@ -169,6 +178,7 @@ impl Registry {
             noise: Arc::default(),
             max_sessions: config.max_connections,
             max_per_user: config.max_connections_per_user.unwrap_or(usize::MAX),
+            max_handshakes,
             listening,
             address,
         })
@@ -196,9 +206,9 @@ impl Registry {
         self.connections.lock().ignore_poison()
     }
 
-    /// Returns the time since the start of the server, in milliseconds.
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX >> 1)
+    /// Returns the time from the start of the server until `time`, in milliseconds.
+    fn milliseconds(&self, time: Instant) -> u64 {
+        u64::try_from(time.duration_since(self.started).as_millis()).unwrap_or(u64::MAX >> 1)
     }
 
     /// Registers a connection that begins its handshake. Returns `None` if the server stops.
@@ -212,7 +222,7 @@ impl Registry {
         if self.is_stopping() {
             return None;
         }
-        if connections.handshakes.len() >= MAX_HANDSHAKES {
+        if connections.handshakes.len() >= self.max_handshakes {
             connections.abort_handshake();
         }
         let (origin, activity) = (Origin::from(address), Arc::<Activity>::default());
@@ -227,16 +237,17 @@ impl Registry {
         self.connections().abort_handshake();
     }
 
-    /// Returns the connection counts as JSON, for the status file.
-    pub(super) fn status(&self) -> serde_json::Value {
+    /// Returns the numbers of connections.
+    pub(super) fn counts(&self) -> observe::Connections {
         let connections = self.connections();
-        serde_json::json!({
-            "sessions": connections.sessions.len(),
-            "handshakes": connections.handshakes.len(),
-            "accepted": self.accepted.load(Ordering::Relaxed),
-            "turned_away": self.turned_away.load(Ordering::Relaxed),
-            "displaced": self.displaced.load(Ordering::Relaxed),
-        })
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        observe::Connections {
+            sessions: connections.sessions.len() as u64,
+            handshakes: connections.handshakes.len() as u64,
+            accepted: count(&self.accepted),
+            turned_away: count(&self.turned_away),
+            displaced: count(&self.displaced),
+        }
     }
 
     /// Waits until the server stops, for at most `timeout`. Returns whether the server stops.
@@ -303,7 +314,7 @@ impl Slot {
         }
         let mut admission = Admission::Granted;
         if connections.sessions.len() >= registry.max_sessions {
-            let Some(displaced) = connections.displace(&user, registry.now()) else {
+            let Some(displaced) = connections.displace(&user, registry.milliseconds(Instant::now())) else {
                 registry.turned_away.fetch_add(1, Ordering::Relaxed);
                 return Admission::AllTaken;
             };
@@ -316,9 +327,12 @@ impl Slot {
         admission
     }
 
-    /// Records that a request begins or ends to execute.
-    pub(super) fn record(&self, is_executing: bool) {
-        self.activity.last.store(self.registry.now() << 1 | u64::from(is_executing), Ordering::Relaxed);
+    /// Records that a request begins or ends to execute, and returns the time.
+    pub(super) fn record(&self, is_executing: bool) -> Instant {
+        let now = Instant::now();
+        let time = self.registry.milliseconds(now);
+        self.activity.last.store(time << 1 | u64::from(is_executing), Ordering::Relaxed);
+        now
     }
 
     /// Returns whether the server has ended the connection in favour of another one.

@@ -3,6 +3,7 @@
 //! All files are read and checked by the code of the start. If they cannot be used together, what was read before stays
 //! in force: a renewal replaces one file after the other.
 
+use std::convert::Infallible;
 use std::fs;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -24,7 +25,8 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// A message to the thread that reads the certificates.
 enum Message {
-    Reload,
+    /// Contains what is dropped when the files were read.
+    Reload(Option<Sender<Infallible>>),
     Stop,
 }
 
@@ -47,7 +49,16 @@ impl Reload {
     /// Requests that the certificates are read again, and returns at once. The log contains the result.
     pub fn request(&self) {
         // The server has ended if nothing receives the message.
-        drop(self.0.send(Message::Reload));
+        drop(self.0.send(Message::Reload(None)));
+    }
+
+    /// Requests that the certificates are read again, and returns when they were read.
+    pub fn wait(&self) {
+        let (done, read) = mpsc::channel();
+        if self.0.send(Message::Reload(Some(done))).is_ok() {
+            // Nothing is sent: the end of the channel is the answer.
+            let _ = read.recv();
+        }
     }
 }
 
@@ -140,9 +151,10 @@ impl Certificates {
                 wait = INTERVAL;
             }
             match self.messages.1.recv_timeout(wait) {
-                Ok(Message::Reload) => {
+                Ok(Message::Reload(done)) => {
                     self.audit.iter().for_each(|audit| audit.reopen());
                     self.reload(true);
+                    drop(done);
                 }
                 Err(RecvTimeoutError::Timeout) if self.config.live_certificates => {
                     self.look(SystemTime::now())

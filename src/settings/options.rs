@@ -31,6 +31,8 @@ pub enum Argument {
     Once(&'static str),
     /// An argument; the option can be given several times.
     Repeatable(&'static str),
+    /// An argument, which may be missing; the option is given at most once.
+    Optional(&'static str),
 }
 
 impl Argument {
@@ -38,7 +40,9 @@ impl Argument {
     pub fn placeholder(self) -> Option<&'static str> {
         match self {
             Self::None | Self::NoneRepeatable => None,
-            Self::Once(placeholder) | Self::Repeatable(placeholder) => Some(placeholder),
+            Self::Once(placeholder) | Self::Repeatable(placeholder) | Self::Optional(placeholder) => {
+                Some(placeholder)
+            }
         }
     }
 }
@@ -51,6 +55,12 @@ pub const LOG_PATH: &str = "log_path";
 pub const IGNORE_TLS_CLIENT_AUTH: &str = "ignore_tls_client_auth";
 /// The option for a trial server.
 pub const DEMO: &str = "demo";
+/// The option for the folder of a trial server that is kept.
+pub const KEEP: &str = "keep";
+/// The option that asks whether a server is ready.
+pub const HEALTH: &str = "health";
+/// The option that waits until a server is ready.
+pub const WAIT_READY: &str = "wait-ready";
 /// The option that changes the key of an encrypted database.
 pub const ROTATE: &str = "rotate-key-encryption-key";
 /// The option that exports the database.
@@ -119,7 +129,31 @@ const OTHERS: &[CommandOption] = &[
         None,
         DEMO,
         Argument::None,
-        "Serves from memory on a free port with temporary certificates, and prints Python lines for a first key.",
+        "Serves from memory on a free port with temporary certificates, and prints Python lines for a first key; other \
+         options change the settings.",
+        "0.1.0",
+    ),
+    row(
+        None,
+        KEEP,
+        Argument::Once("DIR"),
+        "The folder of --demo's certificates and log, which remains; the next --demo with it uses the same certificates.",
+        "0.1.0",
+    ),
+    row(
+        None,
+        HEALTH,
+        Argument::Optional("[ADDRESS]"),
+        "Asks the server with the management interface ADDRESS, by default management_address, whether it is ready, and \
+         exits with 0 or 1.",
+        "0.1.0",
+    ),
+    row(
+        None,
+        WAIT_READY,
+        Argument::Once("SECONDS"),
+        "Waits until the server with management_address is ready, at most SECONDS, then prints its port, or runs the \
+         command that follows -- with the port in KMIP_SERVER_PORT.",
         "0.1.0",
     ),
     row(
@@ -204,7 +238,7 @@ pub const CERTIFICATE_OPTIONS: &[CommandOption] = &[
         MAKE_CERTS,
         Argument::Once("DIR"),
         "Creates a CA, a server certificate, client certificates and a settings file of PyKMIP's client in the \
-         folder DIR; overwrites nothing.",
+         folder DIR; with --client, adds clients to the CA in DIR; overwrites nothing.",
         "0.1.0",
     ),
     row(

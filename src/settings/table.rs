@@ -349,6 +349,29 @@ pub const SETTINGS: &[Setting] = &[
         since: "0.1.0",
     },
     Setting {
+        name: "management_address",
+        option: OptionForm::Long,
+        kind: Kind::Endpoint(|config| &mut config.management_address),
+        default: DefaultValue::Unset("the server has no management interface"),
+        example: None,
+        help: "The HOST:PORT on which the server answers health, version and metrics over HTTP, such as 127.0.0.1:9696.",
+        details: "docs/management.md describes the interface. It is not encrypted. On another address than loopback it needs \
+                  management_token; the server refuses to start otherwise. Port 0 selects a free port, which standard \
+                  output contains.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "management_token",
+        option: OptionForm::None,
+        kind: Kind::Token(|config| &mut config.management_token),
+        default: DefaultValue::Unset("every client on this machine may use the management interface"),
+        example: None,
+        help: "The token that each request to management_address contains: at least 16 characters without spaces.",
+        details: "Clients send the field Authorization: Bearer TOKEN. Make one with openssl rand -hex 32, and let only the \
+                  server's user read the settings file.",
+        since: "0.1.0",
+    },
+    Setting {
         name: "certify_ca_certificate",
         option: OptionForm::None,
         kind: Kind::OptionalFile(|config| &mut config.certify_ca_certificate),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::compatibility::Compatibility;
 use crate::config::{AuthSuite, ClientEndpoint, Config, Level, TlsVersion};
+use crate::secret::Secret;
 use crate::url::{self, HostError, ServiceError};
 
 /// The field of [`Config`] that a setting fills.
@@ -60,7 +61,17 @@ pub enum Kind {
     Profiles(Field<Option<Vec<String>>>),
     /// Client endpoints, separated by lines or commas.
     Endpoints(Field<Vec<ClientEndpoint>>),
+    /// A host and a port to listen on.
+    Endpoint(Field<Option<String>>),
+    /// A secret text, which no message contains.
+    Token(Field<Option<Secret>>),
 }
+
+/// The minimum length of a token, so that nobody guesses it.
+const MIN_TOKEN: usize = 16;
+
+const MANAGEMENT: &MissingFeature =
+    &MissingFeature { ability: "management interface", feature: "management" };
 
 /// The beginnings of the URLs that name a database. The store reads the rest.
 const DATABASES: [&str; 2] = ["postgresql://", "postgres://"];
@@ -140,10 +151,17 @@ impl Kind {
             Self::Path(_) | Self::OptionalPath(_) => "a path",
             Self::Names(_) => "names, separated by white space or commas",
             Self::Profiles(_) => "profiles, one per line or separated by commas, or none",
+            Self::Endpoint(_) => "HOST:PORT",
+            Self::Token(_) => "at least 16 printable ASCII characters without spaces",
             Self::Endpoints(_) => {
                 "user=host:port, one per line or separated by commas, each user at most once"
             }
         }
+    }
+
+    /// Returns whether no message may contain the value.
+    pub fn is_secret(self) -> bool {
+        matches!(self, Self::Token(_))
     }
 
     fn is_path(self) -> bool {
@@ -188,6 +206,15 @@ impl Kind {
                 *field(config) = found.ok_or_else(expected)?.1;
             }
             Self::File(field) => *field(config) = existing(value)?,
+            Self::Endpoint(_) | Self::Token(_) if value.is_empty() => {}
+            Self::Endpoint(_) | Self::Token(_) if !cfg!(feature = "management") => {
+                return Err(InvalidValue::Unsupported(MANAGEMENT));
+            }
+            Self::Endpoint(field) => {
+                url::endpoint(value).map_err(InvalidValue::Host)?;
+                *field(config) = Some(value.trim().to_owned());
+            }
+            Self::Token(field) => *field(config) = Some(token(value).ok_or_else(expected)?),
             Self::Names(_) if url::is_url(value) => return Err(expected()),
             Self::Names(field) => *field(config) = names(value),
             Self::Endpoints(field) => *field(config) = endpoints(value).ok_or_else(expected)?,
@@ -218,7 +245,8 @@ impl Kind {
         let config = &mut config;
         match self {
             Self::Host(field) => field(config).clone(),
-            Self::OptionalText(field) => field(config).clone().unwrap_or_default(),
+            Self::OptionalText(field) | Self::Endpoint(field) => field(config).clone().unwrap_or_default(),
+            Self::Token(_) => String::new(),
             Self::Port(field) => field(config).to_string(),
             Self::Count(field) | Self::Number(field) => field(config).to_string(),
             Self::Bytes(field) => field(config).to_string(),
@@ -256,6 +284,11 @@ fn port(value: &str) -> Option<u16> {
 
 fn count(value: &str) -> Option<usize> {
     value.trim().parse().ok().filter(|&count| count > 0)
+}
+
+fn token(value: &str) -> Option<Secret> {
+    let is_long = value.len() >= MIN_TOKEN && value.bytes().all(|byte| byte.is_ascii_graphic());
+    is_long.then(|| Secret::new(value.as_bytes().to_vec()))
 }
 
 fn seconds(value: &str) -> Option<Duration> {

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::commits::Commits;
 use super::optimistic::{self, Host, Turn};
 use super::overlay::{self, Snapshot, WriteSet};
-use super::{Error, Id, Located, Outcome, Query, Record, Store, Transaction};
+use super::{Error, Id, Located, Outcome, Query, Record, Store, StoreStatus, Transaction};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 
@@ -21,6 +22,7 @@ pub struct Memory {
     /// all earlier ones.
     transaction: Mutex<Turn>,
     long_turn: Mutex<()>,
+    commits: Commits,
 }
 
 /// The committed content.
@@ -56,6 +58,7 @@ impl Clone for Memory {
             state: RwLock::new(state),
             transaction: Mutex::new(Turn::new(last_id)),
             long_turn: Mutex::default(),
+            commits: Commits::default(),
         }
     }
 }
@@ -85,6 +88,10 @@ impl Store for Memory {
     ) -> Result<(), Error> {
         optimistic::change(self, job)
     }
+
+    fn status(&self) -> StoreStatus {
+        self.commits.complete(StoreStatus::default())
+    }
 }
 
 impl Host for Memory {
@@ -110,6 +117,7 @@ impl Host for Memory {
             turn.record(&writes);
             state.records.extend(writes.records.into_iter().map(|(id, write)| (id, write.after)));
             state.server_state.extend(writes.server_state);
+            self.commits.count(1, true);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 mod checksum;
 mod columns;
+mod commits;
 #[cfg(test)]
 mod contract;
 mod databases;
@@ -54,6 +55,7 @@ pub use sqlite::{
 pub use transfer::{Source, Target};
 pub use url_problem::UrlProblem;
 
+use crate::histogram::Distribution;
 use crate::secret::Secret;
 
 /// The logger of all stores.
@@ -132,6 +134,14 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// Checks that the store answers.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    fn ping(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Returns the resources that the store uses, for monitoring.
     fn status(&self) -> StoreStatus {
         StoreStatus::default()
@@ -147,7 +157,7 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// The resources that a store uses. A store that does not measure them reports zeros.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
     /// The size of its files in bytes.
     pub bytes: u64,
@@ -155,6 +165,10 @@ pub struct StoreStatus {
     pub readers_open: u32,
     /// The number of open read connections that are idle.
     pub readers_idle: u32,
+    /// The numbers of transactions that one commit made durable.
+    pub commits: Distribution,
+    /// The number of commits that failed.
+    pub failed_commits: u64,
 }
 
 /// A transaction that may not be durable yet.

@@ -41,6 +41,7 @@ TESTED = {
     "github-actions.md": "../../packaging/test_wheel.py",
     "gitlab-ci.md": "../../packaging/test_wheel.py",
     "kmip-go.md": "test_clients.py",
+    "management.md": "../management.rs",
     "many-servers.md": "../shared_database.rs",
     "mongodb.md": "test_clients.py",
     "pykmip.md": "test_docs.py",

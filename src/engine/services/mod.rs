@@ -92,4 +92,17 @@ impl Services {
     pub fn store_status(&self) -> store::StoreStatus {
         self.store.status()
     }
+
+    /// Checks that the store answers.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub fn ping_store(&self) -> Result<(), store::Error> {
+        self.store.ping()
+    }
+
+    /// Returns the number of operation policies in force.
+    pub fn policy_count(&self) -> usize {
+        self.policies.snapshot().len()
+    }
 }

@@ -1,11 +1,14 @@
 //! Heads, bodies and chunks, valid or not, and the responses to invalid ones.
 
+use std::io;
+
 use super::*;
+use crate::http::{MAX_CHUNK_LINE, MAX_HEAD};
 
 const LIMIT: usize = 1000;
 
 fn head(text: &str) -> Result<Head, RequestError> {
-    Requests::default().head(&mut text.as_bytes(), LIMIT)
+    read_head(&mut Requests::default(), &mut text.as_bytes(), LIMIT)
 }
 
 fn post(fields: &str) -> String {
@@ -27,18 +30,24 @@ fn reads_pipelined_requests_in_chunks_of_any_size() {
                 POST https://b:5696/kmip?a HTTP/1.0\r\nContent-Type:application/json\r\nContent-Length:0\r\n\r\n";
     let mut stream = OneByteReader(text.as_bytes());
     let mut requests = Requests::default();
-    let first = requests.head(&mut stream, LIMIT).unwrap();
-    assert_eq!((first.encoding, first.keep_alive, first.is_http_1_0), (Encoding::Xml, true, false));
-    assert_eq!(*requests.body(&mut stream, &first).unwrap(), b"ab");
-    let second = requests.head(&mut stream, LIMIT).unwrap();
-    assert_eq!((second.encoding, second.keep_alive, second.is_http_1_0), (Encoding::Json, false, true));
-    assert_eq!(*requests.body(&mut stream, &second).unwrap(), b"");
-    assert!(matches!(requests.head(&mut stream, LIMIT), Err(RequestError::Closed)));
+    let first = read_head(&mut requests, &mut stream, LIMIT).unwrap();
+    assert_eq!(
+        (first.encoding, first.persistence.keep_alive, first.persistence.is_http_1_0),
+        (Encoding::Xml, true, false)
+    );
+    assert_eq!(*requests.body(&mut stream, first.framing).unwrap(), b"ab");
+    let second = read_head(&mut requests, &mut stream, LIMIT).unwrap();
+    assert_eq!(
+        (second.encoding, second.persistence.keep_alive, second.persistence.is_http_1_0),
+        (Encoding::Json, false, true)
+    );
+    assert_eq!(*requests.body(&mut stream, second.framing).unwrap(), b"");
+    assert!(matches!(read_head(&mut requests, &mut stream, LIMIT), Err(RequestError::Closed)));
 
     let mut whole = text.as_bytes();
     let mut requests = Requests::default();
-    let first = requests.head(&mut whole, LIMIT).unwrap();
-    assert_eq!(*requests.body(&mut whole, &first).unwrap(), b"ab");
+    let first = read_head(&mut requests, &mut whole, LIMIT).unwrap();
+    assert_eq!(*requests.body(&mut whole, first.framing).unwrap(), b"ab");
     assert!(requests.has_begun());
 }
 
@@ -84,8 +93,8 @@ fn rejects_invalid_requests_with_the_fitting_status() {
 fn chunked(chunks: &str) -> Result<(Vec<u8>, Vec<u8>), RequestError> {
     let text = post("Content-Type: text/xml\r\nTransfer-Encoding: Chunked\r\n") + chunks;
     let (mut stream, mut requests) = (text.as_bytes(), Requests::default());
-    let head = requests.head(&mut stream, LIMIT)?;
-    let body = requests.body(&mut stream, &head)?;
+    let head = read_head(&mut requests, &mut stream, LIMIT)?;
+    let body = requests.body(&mut stream, head.framing)?;
     Ok((body.to_vec(), [requests.ahead.as_slice(), stream].concat()))
 }
 
@@ -142,15 +151,15 @@ fn distinguishes_end_of_stream_inside_a_request_from_one_between_requests() {
     assert!(matches!(head("POST /kmip"), Err(RequestError::Cut)));
     let text = post("Content-Type: text/xml\r\nContent-Length: 3\r\n") + "ab";
     let (mut stream, mut requests) = (text.as_bytes(), Requests::default());
-    let head = requests.head(&mut stream, LIMIT).unwrap();
-    assert!(matches!(requests.body(&mut stream, &head), Err(RequestError::Cut)));
+    let head = read_head(&mut requests, &mut stream, LIMIT).unwrap();
+    assert!(matches!(requests.body(&mut stream, head.framing), Err(RequestError::Cut)));
 }
 
 #[test]
 fn rejection_is_a_complete_response_that_closes_the_connection() {
-    let text = String::from_utf8(Rejection::WrongMethod.response(false)).unwrap();
+    let text = String::from_utf8(Rejection::from(WRONG_METHOD).response(false)).unwrap();
     assert!(text.starts_with("HTTP/1.1 405 Method Not Allowed\r\nAllow: POST\r\nDate: "), "{text}");
     assert!(text.contains("\r\nConnection: close\r\n\r\nKMIP messages are sent with POST.\n"), "{text}");
-    let to_head = String::from_utf8(Rejection::WrongMethod.response(true)).unwrap();
+    let to_head = String::from_utf8(Rejection::from(WRONG_METHOD).response(true)).unwrap();
     assert!(text.starts_with(&to_head) && to_head.ends_with("\r\n\r\n"), "{to_head}");
 }

@@ -41,6 +41,7 @@ use self::shared::Shared;
 use self::start::connect;
 use self::states::States;
 use self::transaction::{Attempt, End};
+use super::commits::Commits;
 use super::encoded::number;
 use super::overlay;
 use super::sealing::KeyEncryptionKey;
@@ -81,8 +82,8 @@ impl Postgres {
     ) -> Result<Self, Error> {
         let pool = connect(url, patience)?;
         let key = schema::prepare(&mut *pool.get(Use::Read)?, &pool.name(), steps, key)?;
-        let (numbers, states) = (Numbers::default(), States::default());
-        Ok(Self(Arc::new(Shared { pool, numbers, states, key })))
+        let (numbers, states, commits) = (Numbers::default(), States::default(), Commits::default());
+        Ok(Self(Arc::new(Shared { pool, numbers, states, commits, key })))
     }
 
     /// Inspects the database at `url`, which a server opens with `key`, without changing it.
@@ -193,8 +194,13 @@ impl Store for Postgres {
         Some(Arc::new(SharedEntries(Arc::clone(&self.0))))
     }
 
+    fn ping(&self) -> Result<(), Error> {
+        self.0.reading("answer", |connection| connection.query(CALL, &rows::read_server_state(""))).map(drop)
+    }
+
     fn status(&self) -> StoreStatus {
         let (readers_open, readers_idle) = self.0.pool.connections();
-        StoreStatus { bytes: 0, readers_open, readers_idle }
+        let status = StoreStatus { readers_open, readers_idle, ..StoreStatus::default() };
+        self.0.commits.complete(status)
     }
 }

@@ -10,6 +10,7 @@ use super::pool::{Pool, Use};
 use super::rows;
 use super::states::{States, Versioned};
 use crate::store::Error;
+use crate::store::commits::Commits;
 use crate::store::sealing::DataKey;
 
 /// What all threads share.
@@ -17,6 +18,7 @@ pub(super) struct Shared {
     pub(super) pool: Pool,
     pub(super) numbers: Numbers,
     pub(super) states: States,
+    pub(super) commits: Commits,
     /// The key of a sealed database.
     pub(super) key: Option<DataKey>,
 }

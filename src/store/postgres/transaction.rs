@@ -107,7 +107,14 @@ impl<'s> Attempt<'s> {
             Ok(End::Repeat)
         } else {
             match writes {
-                Some(writes) => progress.commit(shared, numbers, &writes),
+                Some(writes) => {
+                    let ended = progress.commit(shared, numbers, &writes);
+                    // A repetition is no failure.
+                    if !matches!(ended, Ok(End::Repeat)) {
+                        shared.commits.count(1, ended.is_ok());
+                    }
+                    ended
+                }
                 None => progress.finish(shared),
             }
         };

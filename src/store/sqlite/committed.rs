@@ -115,6 +115,12 @@ impl Committed {
         Ok(value)
     }
 
+    /// See [`crate::store::Store::ping`]. Reads from the file, not from the cache.
+    pub(super) fn ping(&self) -> Result<(), Error> {
+        self.files.check()?;
+        rows::last_id(&*self.reader()?).map(drop)
+    }
+
     /// See [`crate::store::Store::locate`].
     pub(super) fn locate(&self, query: &Query) -> Result<Located, Error> {
         self.search(query, |database| locate::locate(database, query))

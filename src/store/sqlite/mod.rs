@@ -201,11 +201,17 @@ impl Store for Sqlite {
         self.writer.begin(job)
     }
 
+    fn ping(&self) -> Result<(), Error> {
+        self.committed.ping()
+    }
+
     fn status(&self) -> StoreStatus {
         let bytes =
             |ending: &str| fs::metadata(beside(&self.path, ending)).map_or(0, |metadata| metadata.len());
         let (readers_open, readers_idle) = self.committed.connections();
-        StoreStatus { bytes: bytes("") + bytes("-wal"), readers_open, readers_idle }
+        let bytes = bytes("") + bytes("-wal");
+        let status = StoreStatus { bytes, readers_open, readers_idle, ..StoreStatus::default() };
+        self.writer.commits.complete(status)
     }
 
     fn close(&self) -> Result<(), Error> {

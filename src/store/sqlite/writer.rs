@@ -27,6 +27,7 @@ use super::rows::{self, LazyRow, Row};
 use super::transaction::{execute, in_transaction};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
+use crate::store::commits::Commits;
 use crate::store::optimistic::{Host, Turn};
 use crate::store::overlay::{self, Snapshot, WriteSet};
 use crate::store::sealing::DataKey;
@@ -54,6 +55,7 @@ pub(super) struct Writer {
     free: Condvar,
     /// Signals to the commit leader that the expected number of threads waits for the open batch.
     gathered: Condvar,
+    pub(super) commits: Commits,
 }
 
 /// The transactions that are not durable yet, and the connection that commits them.
@@ -134,6 +136,7 @@ impl Writer {
             queue,
             free: Condvar::new(),
             gathered: Condvar::new(),
+            commits: Commits::default(),
         })
     }
 
@@ -246,6 +249,10 @@ impl Writer {
 
         let begun = Instant::now();
         let outcome = staged.commit(&mut connection, &self.committed);
+        // A batch of rollbacks is not written.
+        if !staged.is_empty() {
+            self.commits.count(batch.size, outcome.is_ok());
+        }
         if staged.erased().next().is_some() {
             self.erase_requests.add();
         }
@@ -489,6 +496,10 @@ impl Staged {
         Self { writes, rows }
     }
 
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.writes.server_state.is_empty()
+    }
+
     /// Adds the writes of a later transaction.
     fn merge(&mut self, later: Self) {
         self.writes.merge(later.writes);
@@ -511,7 +522,7 @@ impl Staged {
 
     /// Commits the writes, all or none, and updates the cache of the readers.
     fn commit(&self, connection: &mut WriteConnection, committed: &Committed) -> Result<(), Error> {
-        if self.rows.is_empty() && self.writes.server_state.is_empty() {
+        if self.is_empty() {
             return Ok(());
         }
         let WriteConnection { database, flush, has_pykmip_tables, files } = connection;

@@ -1,0 +1,193 @@
+//! The management interface: the health of the server and its metrics, over plain HTTP. This layer converts a request to
+//! its response; [`crate::server`] listens, and limits connections and time.
+
+mod access;
+mod client;
+mod metrics;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+pub use access::Access;
+pub use client::{Failure, Ready, ask, wait};
+pub use metrics::Sample;
+
+use crate::http::{self, Framing, Head, Persistence, Refusal, Rejection};
+
+/// The maximum number of connections at the same time. A further one ends the oldest one of the address with the most.
+pub const MANAGEMENT_CONNECTIONS: usize = 64;
+/// The time after which a connection without a request ends: longer than the usual interval of Prometheus.
+pub const IDLE: Duration = Duration::from_secs(75);
+/// The time limit of a request from its first byte on, and of its response.
+pub const REQUEST: Duration = Duration::from_secs(10);
+
+/// The type of the body of a request that changes something. A page of another origin cannot send it without the
+/// permission of this server (CORS), which gives none.
+const JSON: &str = "application/json";
+
+const NOT_FOUND: Refusal = Refusal::new(
+    "404 Not Found",
+    "",
+    "this path does not exist; the paths are /health/live, /health/ready, /version and /metrics",
+);
+const WRONG_METHOD: Refusal =
+    Refusal::new("405 Method Not Allowed", "Allow: GET, HEAD\r\n", "this path only answers GET");
+const WRONG_TYPE: Refusal =
+    Refusal::new("415 Unsupported Media Type", "", "a change needs the Content-Type application/json");
+
+/// A server, as its management interface sees it.
+pub trait Subject: Send + Sync + 'static {
+    /// Returns whether the server can answer requests.
+    fn readiness(&self) -> Readiness;
+
+    /// Returns the values of the metrics.
+    fn sample(&self) -> Sample;
+}
+
+/// Whether a server can answer requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// The address on which KMIP clients connect.
+    pub address: SocketAddr,
+    /// Whether the server accepts connections; not while it stops.
+    pub listening: bool,
+    /// The error of the store, if it does not answer.
+    pub store: Result<(), String>,
+    /// The reason why clients refuse the certificate of the server, if it is not valid now.
+    pub certificate: Result<(), String>,
+}
+
+impl Readiness {
+    fn is_ready(&self) -> bool {
+        self.listening && self.store.is_ok() && self.certificate.is_ok()
+    }
+
+    fn json(&self) -> String {
+        let check = |result: &Result<(), String>| match result {
+            Ok(()) => "ok".to_owned(),
+            Err(error) => error.clone(),
+        };
+        let listening = if self.listening { "ok" } else { "the server stops" };
+        let checks = json!({
+            "listening": listening,
+            "store": check(&self.store),
+            "certificate": check(&self.certificate),
+        });
+        let status = if self.is_ready() { "ready" } else { "not ready" };
+        line(&json!({ "status": status, "address": self.address.to_string(), "checks": checks }))
+    }
+}
+
+/// A resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resource {
+    Live,
+    Ready,
+    Version,
+    Metrics,
+}
+
+/// The resources by their paths.
+const RESOURCES: &[(&str, Resource)] = &[
+    ("/health/live", Resource::Live),
+    ("/health/ready", Resource::Ready),
+    ("/version", Resource::Version),
+    ("/metrics", Resource::Metrics),
+];
+
+/// A request that is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    resource: Resource,
+    is_head: bool,
+    persistence: Persistence,
+    /// The end of the body, which the server reads and ignores.
+    pub framing: Framing,
+}
+
+impl Request {
+    /// Returns whether the connection stays open after the response.
+    pub fn keeps_alive(&self) -> bool {
+        self.persistence.keep_alive
+    }
+}
+
+/// The management interface of one server.
+pub struct Management {
+    access: Access,
+    subject: Arc<dyn Subject>,
+}
+
+impl Management {
+    /// Returns the interface of this server for the clients that have access.
+    pub fn new(access: Access, subject: Arc<dyn Subject>) -> Self {
+        Self { access, subject }
+    }
+
+    /// Interprets the request line and fields of a request.
+    ///
+    /// # Errors
+    /// Returns the refusal of a client without access, of an unknown path and of a method that the path does not have.
+    pub fn accept(&self, head: &Head<'_>) -> Result<Request, Rejection> {
+        self.access.check(head)?;
+        let is_head = head.method() == "HEAD";
+        let is_read = is_head || head.method() == "GET";
+        let is_json =
+            |kind: &str| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(JSON));
+        if !is_read && !head.field("Content-Type")?.is_some_and(is_json) {
+            return Err(WRONG_TYPE.into());
+        }
+        let found = RESOURCES.iter().find(|(path, _)| *path == head.path());
+        let (_, resource) = found.ok_or(NOT_FOUND)?;
+        if !is_read {
+            return Err(WRONG_METHOD.into());
+        }
+        // A request that only reads needs no body.
+        let (framing, persistence) = (head.framing_if_any(0)?, head.persistence()?);
+        Ok(Request { resource: *resource, is_head, persistence, framing })
+    }
+
+    /// Returns the response. `is_last` ends the connection after it.
+    pub fn respond(&self, request: &Request, is_last: bool) -> Vec<u8> {
+        let (status, kind, body) = self.answer(request.resource);
+        let keep_alive = request.persistence.keep_alive && !is_last;
+        let persistence = Persistence { keep_alive, ..request.persistence };
+        let fields = "X-Content-Type-Options: nosniff\r\n";
+        let mut response = http::response(status, persistence, fields, kind, body.as_bytes());
+        if request.is_head {
+            response.truncate(response.len() - body.len());
+        }
+        response
+    }
+
+    fn answer(&self, resource: Resource) -> (&'static str, &'static str, String) {
+        match resource {
+            Resource::Live => ("200 OK", JSON, line(&json!({ "status": "live" }))),
+            Resource::Ready => {
+                let readiness = self.subject.readiness();
+                let status = if readiness.is_ready() { "200 OK" } else { "503 Service Unavailable" };
+                (status, JSON, readiness.json())
+            }
+            Resource::Version => {
+                let version = json!({ "name": "kmip-server", "version": env!("CARGO_PKG_VERSION") });
+                ("200 OK", JSON, line(&version))
+            }
+            Resource::Metrics => match metrics::encode(self.subject.sample()) {
+                Ok(text) => ("200 OK", metrics::CONTENT_TYPE, text),
+                Err(error) => {
+                    ("500 Internal Server Error", "text/plain; charset=utf-8", format!("{error}\n"))
+                }
+            },
+        }
+    }
+}
+
+fn line(value: &serde_json::Value) -> String {
+    format!("{value}\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! The events of a server, for the parts that watch it. An event has typed values; only an observer formats them.
+//!
+//! The audit log is no observer, because it can refuse an operation: [`crate::dispatch`] asks it.
+
+pub mod metrics;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::kmip::enums::{Operation, ResultReason};
+
+/// A part of the program that watches the server. A method returns quickly, because a request waits for it.
+pub trait Observer: Send + Sync + 'static {
+    /// A TLS handshake failed, for the cause with this code.
+    fn handshake_failed(&self, _code: &'static str) {}
+
+    /// A message was refused before any of its items.
+    fn refused(&self, _reason: ResultReason) {}
+
+    /// The execution of a message panicked.
+    fn panicked(&self) {}
+
+    /// A batch item was executed.
+    fn executed(&self, _execution: &Execution) {}
+
+    /// A response was sent.
+    fn answered(&self, _exchange: &Exchange) {}
+}
+
+/// A batch item after its execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// The operation.
+    pub operation: Operation,
+    /// The Result Reason, or `None` if the operation succeeded.
+    pub failure: Option<ResultReason>,
+    /// The time of the execution. Items of a batch share a commit, whose time is not included.
+    pub duration: Duration,
+}
+
+/// A request message with its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// The length of the TTLV request in bytes.
+    pub received: usize,
+    /// The length of the TTLV response in bytes.
+    pub sent: usize,
+    /// The time from the last byte of the request until the response was sent.
+    pub duration: Duration,
+}
+
+/// The connections of a server. Those since the start are counted, except for the open ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// The number of open connections whose handshake is complete.
+    pub sessions: u64,
+    /// The number of open connections in the TLS handshake.
+    pub handshakes: u64,
+    /// The number of accepted connections.
+    pub accepted: u64,
+    /// The number of connections that were refused, because too many were open.
+    pub turned_away: u64,
+    /// The number of sessions that ended in favour of another user.
+    pub displaced: u64,
+}
+
+/// The observers of a server. Without one, an event costs a branch.
+#[derive(Clone, Default)]
+pub struct Observers(Vec<Arc<dyn Observer>>);
+
+impl Observers {
+    /// Returns the observers with another one.
+    #[must_use]
+    pub fn with(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.0.push(observer);
+        self
+    }
+
+    /// Calls `report` for each observer.
+    pub fn report(&self, report: impl Fn(&dyn Observer)) {
+        self.0.iter().for_each(|observer| report(&**observer));
+    }
+}
+
+impl std::fmt::Debug for Observers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Observers").field(&self.0.len()).finish()
+    }
+}

@@ -1,0 +1,45 @@
+//! The place of the management interface in a build without the cargo feature `management`.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::Error;
+use super::status::Monitor;
+use super::tls::CurrentTls;
+use crate::config::Config;
+
+/// A listener, which does not exist.
+#[derive(Debug)]
+pub(super) struct Listener(Infallible);
+
+/// # Errors
+/// Returns [`Error::NoManagement`] if the settings name an address.
+pub(super) fn addresses(config: &Config) -> Result<Option<Vec<SocketAddr>>, Error> {
+    if config.management_address.is_some() { Err(Error::NoManagement) } else { Ok(None) }
+}
+
+/// # Errors
+/// Returns [`Error::NoManagement`] if the settings name an address.
+pub(super) fn bind(config: &Config, _: &Monitor, _: &Arc<CurrentTls>) -> Result<Option<Listener>, Error> {
+    addresses(config).map(|_| None)
+}
+
+impl Listener {
+    pub(super) fn address(&self) -> SocketAddr {
+        match self.0 {}
+    }
+
+    pub(super) fn start(self) -> Running {
+        match self.0 {}
+    }
+}
+
+/// A listener that serves, which does not exist.
+pub(super) struct Running(Infallible);
+
+impl Running {
+    pub(super) fn stop(self) {
+        match self.0 {}
+    }
+}
