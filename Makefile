@@ -42,23 +42,32 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test generated conformance compare check tools bench bench-pykmip bench-compare bench-postgres wheel wheel-test deb deb-test crash soak attack fuzz
+.PHONY: help run programs test generated conformance compare check tools bench bench-pykmip bench-compare bench-postgres wheel wheel-test deb deb-test crash soak attack fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-run: $(CA) ## Builds the server and serves on 127.0.0.1:5696 with temporary certificates in target/run.
+run: programs $(CA) ## Builds the server (minutes, the first time) and serves on 127.0.0.1, PORT (5696), with certificates in target/run.
 	cargo build --release
-	@printf '\nWith PyKMIP installed (pip install pykmip), paste into a python3 started in this folder:\n\n%s\n\n' "$$FIRST_KEY"
+	@printf '\nThe server uses port $(PORT); make run PORT=NUMBER uses another one.\nWith PyKMIP (python3 -m venv venv && venv/bin/pip install pykmip), paste into venv/bin/python3 in this folder:\n\n%s\n\n' "$$FIRST_KEY"
 	@exec $(TARGET)/release/run_server -n 127.0.0.1 -p $(PORT) \
 		-c $(SERVER_CERTIFICATE) -k $(SERVER_KEY) -a $(CA) -s Basic \
 		-d $(RUN)/kmip.database -l $(RUN)/server.log
 
+# Says in one line which program the build lacks.
+PROGRAMS := cargo:rustup,~from~https://rustup.rs cc:build-essential perl:perl
+programs:
+	@for entry in $(PROGRAMS); do \
+		command -v "$${entry%%:*}" >/dev/null || \
+			{ echo "$${entry%%:*} is not installed; install $$(echo "$${entry#*:}" | tr '~' ' ') (or that package of your system)"; exit 1; }; \
+	done
+	@test -e $(TARGET)/release/run_server || echo "The first build takes a few minutes."
+
 # Created once, so that the settings of clients stay valid.
-$(CA):
+$(CA): | programs
 	@mkdir -p $(RUN)
 	cargo build --release
-	$(TARGET)/release/run_server --make-certs $(PKI)
+	$(TARGET)/release/run_server --make-certs $(PKI) -p $(PORT)
 
 test: ## Runs all tests against the release build, including PyKMIP's client and PyKMIP's tests.
 	cargo build --release
@@ -117,7 +126,7 @@ fuzz: fuzz/Cargo.lock ## Runs each fuzz target for SECONDS (240), on all process
 check: fuzz/Cargo.lock ## Formatting, lints, documentation; licences and advisories if cargo-deny is installed.
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	@for features in "" certificates http legacy-tls log-file postgres slugs; do \
+	@for features in "" certificates http legacy-tls log-file management postgres slugs systemd; do \
 		echo "cargo clippy --no-default-features --features '$$features'"; \
 		cargo clippy --no-default-features --features "$$features" -- -D warnings || exit 1; \
 	done
@@ -183,6 +192,8 @@ bench-compare: $(BENCH)/pki ## Compares the working tree with BASE=REV: instruct
 MATURIN := $(TARGET)/maturin
 
 $(MATURIN)/bin/maturin:
+	@python3 -c 'import ensurepip' 2>/dev/null || \
+		{ echo "python3 cannot create virtual environments; install it with venv (Debian: apt-get install python3-venv)"; exit 1; }
 	python3 -m venv $(MATURIN)
 	$(MATURIN)/bin/pip install --quiet --disable-pip-version-check 'maturin>=1.9,<2'
 

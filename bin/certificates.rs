@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io, process};
 
@@ -33,6 +34,16 @@ pub(crate) fn make(arguments: &[OsString]) -> Result<String, Failure> {
     let password = matches.opt_str("pkcs12").map(|path| pki::read_password(Path::new(&path)));
     pki.container_password = password.transpose()?;
     let folder = PathBuf::from(matches.opt_str(MAKE_CERTS).unwrap_or_default());
+    // Options that concern the server would have no effect on an authority that exists.
+    if folder.join("root_certificate.pem").exists() && given("client").is_some() && given("host").is_none() {
+        let files = pki.add_clients(&folder)?;
+        return Ok(format!(
+            "Added to the authority in {}: {}.\nThe settings of PyKMIP's client:\n  {}",
+            folder.display(),
+            pki.clients.join(", "),
+            files.client_settings.display()
+        ));
+    }
     let files = pki.make(&folder)?;
     Ok(format!(
         "The server:\n  run_server -n 127.0.0.1 -p {} -c {} -k {} -a {} -s Basic\nThe settings of PyKMIP's client:\n  {}",
@@ -44,20 +55,37 @@ pub(crate) fn make(arguments: &[OsString]) -> Result<String, Failure> {
     ))
 }
 
-/// The temporary folder of a trial server; removed when dropped.
+/// The folder of a trial server. It is removed when dropped, unless the command line names it.
 pub(crate) struct Trial {
     folder: PathBuf,
+    is_kept: bool,
     files: pki::Files,
 }
 
 impl Trial {
-    /// Creates the folder and the certificates.
-    pub(crate) fn begin() -> Result<Self, Failure> {
+    /// Creates the folder and the certificates of a server with this host name. Uses the certificates of an earlier trial
+    /// in the folder `kept`.
+    pub(crate) fn begin(kept: Option<&Path>, hostname: &str) -> Result<Self, Failure> {
+        let mut pki = Pki { elliptic: true, ..Pki::default() };
+        if !hostname.is_empty() && hostname != "*" && !pki.hosts.iter().any(|host| host == hostname) {
+            pki.hosts.push(hostname.to_owned());
+        }
+        if let Some(folder) = kept {
+            let files = match pki.find(folder)? {
+                Some(files) => files,
+                None => pki.make(folder)?,
+            };
+            return Ok(Self { folder: folder.to_owned(), is_kept: true, files });
+        }
         let folder = env::temp_dir().join(format!("kmip-demo-{}", process::id()));
         // Fails if the folder exists: another user could have created it to read the keys.
-        create_private(&folder)?;
-        let files = Pki { elliptic: true, ..Pki::default() }.make(&folder)?;
-        Ok(Self { folder, files })
+        let created = create_private(&folder);
+        created.map_err(|cause| pki::Error::Folder { path: folder.clone(), cause })?;
+        // The folder is removed if its certificates cannot be created.
+        let empty = pki::Files::default();
+        let mut trial = Self { folder, is_kept: false, files: empty };
+        trial.files = pki.make(&trial.folder)?;
+        Ok(trial)
     }
 
     /// Returns the options of a server in memory, on a free port, with these certificates.
@@ -79,28 +107,37 @@ impl Trial {
         self.folder.join("server.log").display().to_string()
     }
 
-    /// Returns Python lines that create a first key with PyKMIP's client.
-    pub(crate) fn lines(&self, port: u16) -> String {
+    /// Returns Python lines that create a first key with PyKMIP's client at the server on this address.
+    pub(crate) fn lines(&self, address: SocketAddr) -> String {
         let (certificate, key) = match self.files.clients.first() {
             Some((certificate, key)) => (certificate.as_path(), key.as_path()),
             None => (Path::new(""), Path::new("")),
         };
+        let host = match address.ip() {
+            ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+            ip => ip.to_string(),
+        };
         format!(
             "from kmip import enums\n\
              from kmip.pie.client import ProxyKmipClient\n\n\
-             client = ProxyKmipClient(hostname=\"127.0.0.1\", port={port}, ssl_version=\"PROTOCOL_SSLv23\",\n    \
+             client = ProxyKmipClient(hostname=\"{host}\", port={}, ssl_version=\"PROTOCOL_SSLv23\",\n    \
              cert={:?}, key={:?},\n    ca={:?})\n\
              client.open()\n\
              uid = client.create(enums.CryptographicAlgorithm.AES, 256, name=\"first key\")\n\
              print(uid, client.get(uid))\n",
-            certificate, key, self.files.ca,
+            address.port(),
+            certificate,
+            key,
+            self.files.ca,
         )
     }
 }
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.folder));
+        if !self.is_kept {
+            drop(fs::remove_dir_all(&self.folder));
+        }
     }
 }
 

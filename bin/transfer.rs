@@ -58,7 +58,8 @@ impl Transfer {
         let (file, seal_key) = (self.file.as_path(), self.seal_key.as_deref());
         if self.is_export {
             let done = backup::export(database, file, seal_key)?;
-            return Ok(format!("Exported {} objects to {}.", done.objects, file.display()));
+            let from = path.display();
+            return Ok(format!("Exported {} objects of {from} to {}.", done.objects, file.display()));
         }
         let done = backup::import(database, file, seal_key, &pykmip_import::complete)?;
         let mut text = format!("Imported {} objects into {}.", done.objects, path.display());

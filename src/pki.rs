@@ -13,14 +13,18 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, RsaKeySize,
+    KeyPair, KeyUsagePurpose, PublicKeyData, RsaKeySize,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::crypto;
 use crate::crypto::pkcs12::{self, Contents};
 use crate::secret::Secret;
+use crate::x509;
+use crate::x509::certificate::NameAttribute;
 
 /// The mode of every file: only the owner may read it.
 const FILE_MODE: u32 = 0o600;
@@ -62,7 +66,7 @@ impl Default for Pki {
 }
 
 /// The paths of the generated files.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Files {
     /// The certificate of the authority: the setting `ca_path` of the server, and the trust anchor of the clients.
     pub ca: PathBuf,
@@ -77,6 +81,16 @@ pub struct Files {
     pub client_settings: PathBuf,
     /// The PKCS#12 container of each client, in the same order, if there is a password.
     pub containers: Vec<PathBuf>,
+}
+
+/// The file of the private key of the authority.
+const ROOT_KEY: &str = "root_key.pem";
+
+/// The authority.
+struct Root {
+    issuer: Issuer<'static, KeyPair>,
+    /// The certificate, DER.
+    certificate: Vec<u8>,
 }
 
 /// A file to be written: its path and contents.
@@ -100,8 +114,22 @@ pub enum Error {
         /// The cause.
         cause: io::Error,
     },
+    /// The folder of a trial server cannot be created.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        cause: io::Error,
+    },
     /// A certificate cannot be created, for example because a host name is invalid.
     Certificate(rcgen::Error),
+    /// The authority in the folder cannot issue further certificates.
+    Authority {
+        /// The file of its certificate.
+        path: PathBuf,
+        /// The reason.
+        why: String,
+    },
     /// The password file is unreadable, or contains no password.
     Password {
         /// The file.
@@ -132,7 +160,13 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::Io { path, cause } => write!(f, "cannot create {}: {cause}", path.display()),
+            Self::Folder { path, cause } => {
+                write!(f, "the temporary folder {} cannot be created: {cause}", path.display())
+            }
             Self::Certificate(cause) => write!(f, "cannot create a certificate: {cause}"),
+            Self::Authority { path, why } => {
+                write!(f, "no client can be added to the authority in {}: {why}", path.display())
+            }
             Self::Password { path, cause } => {
                 write!(f, "cannot read a password from {}: {cause}", path.display())
             }
@@ -177,83 +211,175 @@ impl Pki {
     /// Returns [`Error`] if a parameter is invalid, a file exists already or cannot be written, or a certificate or
     /// container cannot be created. Existing files are not changed.
     pub fn make(&self, folder: &Path) -> Result<Files, Error> {
-        let stems = self.stems()?;
-        if !(1..=MAX_DAYS).contains(&self.days) {
-            return Err(Error::Days(self.days));
-        }
+        let stems = self.checked_stems()?;
         let failed = |cause| Error::Io { path: folder.to_owned(), cause };
         fs::create_dir_all(folder).map_err(failed)?;
         let folder = folder.canonicalize().map_err(failed)?;
-        let files = Files {
+        let files = self.files(&folder, &stems);
+        let texts = self.texts(&files, &folder.join(ROOT_KEY), &stems)?;
+        write_all(&texts)?;
+        Ok(files)
+    }
+
+    /// Returns the files that an earlier call of [`Pki::make`] with the same clients wrote to `folder`, or `None` if the
+    /// folder has no authority.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if another file is missing.
+    pub fn find(&self, folder: &Path) -> Result<Option<Files>, Error> {
+        let stems = self.stems()?;
+        let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+        let files = self.files(&folder, &stems);
+        if !files.ca.exists() {
+            return Ok(None);
+        }
+        let clients = files.clients.iter().flat_map(|(certificate, key)| [certificate, key]);
+        for path in [&files.server_certificate, &files.server_key].into_iter().chain(clients) {
+            fs::metadata(path).map_err(|cause| Error::Io { path: path.clone(), cause })?;
+        }
+        Ok(Some(files))
+    }
+
+    /// Returns the paths of the files in `folder`.
+    fn files(&self, folder: &Path, stems: &[String]) -> Files {
+        let client = |stem: &String| {
+            let file = |kind| folder.join(format!("client_{kind}_{stem}.pem"));
+            (file("certificate"), file("key"))
+        };
+        Files {
             ca: folder.join("root_certificate.pem"),
             server_certificate: folder.join("server_certificate.pem"),
             server_key: folder.join("server_key.pem"),
-            clients: stems
-                .iter()
-                .map(|stem| {
-                    let file = |kind| folder.join(format!("client_{kind}_{stem}.pem"));
-                    (file("certificate"), file("key"))
-                })
-                .collect(),
+            clients: stems.iter().map(client).collect(),
             client_settings: folder.join("client.conf"),
             containers: match self.container_password {
                 Some(_) => stems.iter().map(|stem| folder.join(format!("client_{stem}.p12"))).collect(),
                 None => Vec::new(),
             },
-        };
-        let texts = self.texts(&files, &folder.join("root_key.pem"), &stems)?;
-        if let Some((there, _)) = texts.iter().find(|(path, _)| path.exists()) {
-            return Err(Error::Exists(there.clone()));
         }
-        for (path, text) in &texts {
-            write(path, text).map_err(|cause| Error::Io { path: path.clone(), cause })?;
-        }
+    }
+
+    /// Adds the clients to the files that an earlier call of [`Pki::make`] wrote to `folder`, and their sections to the
+    /// configuration file.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the authority is not one of [`Pki::make`], or for the reasons of that function.
+    pub fn add_clients(&self, folder: &Path) -> Result<Files, Error> {
+        let stems = self.checked_stems()?;
+        let failed = |cause| Error::Io { path: folder.to_owned(), cause };
+        let folder = folder.canonicalize().map_err(failed)?;
+        let files = self.files(&folder, &stems);
+        let (mut texts, mut settings) = (Vec::new(), String::new());
+        self.issue_clients(&self.found_root(&files.ca, &folder)?, &files, &stems, &mut texts, |sections| {
+            settings.push_str(sections);
+        })?;
+        write_all(&texts)?;
+        let failed = |cause| Error::Io { path: files.client_settings.clone(), cause };
+        let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(&files.client_settings);
+        file.and_then(|mut file| file.write_all(settings.as_bytes())).map_err(failed)?;
         Ok(files)
+    }
+
+    /// Reads the authority in `folder`, whose certificate is in the file `ca`.
+    fn found_root(&self, ca: &Path, folder: &Path) -> Result<Root, Error> {
+        let unusable =
+            |why: &dyn fmt::Display| Error::Authority { path: ca.to_owned(), why: why.to_string() };
+        let read = |path: &Path| {
+            let bytes = fs::read(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
+            Ok::<_, Error>(Zeroizing::new(bytes))
+        };
+        let certificate = CertificateDer::from_pem_slice(&read(ca)?).map_err(|error| unusable(&error))?;
+        let key = read(&folder.join(ROOT_KEY))?;
+        let key = std::str::from_utf8(&key).map_err(|error| unusable(&error))?;
+        let key = KeyPair::from_pem(key).map_err(|error| unusable(&error))?;
+        let fields = x509::Certificate::read(&certificate);
+        if fields.public_key_info.as_deref() != Some(&*key.subject_public_key_info()) {
+            return Err(unusable(&format!("{ROOT_KEY} is not its private key")));
+        }
+        let subject = fields.subject.unwrap_or_default();
+        let name = subject.texts(NameAttribute::CommonName).next().unwrap_or_default();
+        let params = self.root_params(name);
+        let certificate = certificate.to_vec();
+        // The certificates of clients contain this name as that of their issuer.
+        let again = params.self_signed(&key)?;
+        if x509::Certificate::read(again.der()).subject.as_ref() != Some(&subject) {
+            return Err(unusable(&"--make-certs did not create it"));
+        }
+        Ok(Root { issuer: Issuer::new(params, key), certificate })
+    }
+
+    fn root_params(&self, name: &str) -> CertificateParams {
+        let mut params = self.params(name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params
     }
 
     /// Returns the paths and contents of all files.
     fn texts(&self, files: &Files, root_key_path: &Path, stems: &[String]) -> Result<Vec<File>, Error> {
-        let text = |path: &Path, text: String| (path.to_owned(), Zeroizing::new(text.into_bytes()));
-        let (root_key, mut root) = (self.key()?, self.params("Root CA"));
-        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let root_certificate = root.self_signed(&root_key)?;
+        // Each authority has a name of its own, so that nobody takes it for an earlier one.
+        let number = crypto::random::bytes(4)?;
+        let number: String = number.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (root_key, root) = (self.key()?, self.root_params(&format!("Root CA {number}")));
+        let certificate = root.self_signed(&root_key)?;
         let mut texts =
-            vec![text(&files.ca, root_certificate.pem()), text(root_key_path, root_key.serialize_pem())];
-        let root = Issuer::new(root, root_key);
+            vec![text(&files.ca, certificate.pem()), text(root_key_path, root_key.serialize_pem())];
+        let root = Root { issuer: Issuer::new(root, root_key), certificate: certificate.der().to_vec() };
 
         let (server_key, mut server) = (self.key()?, self.params("Server Certificate"));
         server.subject_alt_names = CertificateParams::new(self.hosts.clone())?.subject_alt_names;
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        texts.push(text(&files.server_certificate, server.signed_by(&server_key, &root)?.pem()));
+        texts.push(text(&files.server_certificate, server.signed_by(&server_key, &root.issuer)?.pem()));
         texts.push(text(&files.server_key, server_key.serialize_pem()));
 
-        let host = self.hosts.first().map_or("127.0.0.1", String::as_str);
         let mut settings = String::new();
+        if let Some((certificate, key)) = files.clients.first() {
+            settings.push_str(&self.section("client", files, certificate, key));
+        }
+        self.issue_clients(&root, files, stems, &mut texts, |section| settings.push_str(section))?;
+        texts.push(text(&files.client_settings, settings));
+        Ok(texts)
+    }
+
+    /// Appends the files of each client to `texts`, and passes the sections of the configuration file to `add_section`.
+    fn issue_clients(
+        &self,
+        root: &Root,
+        files: &Files,
+        stems: &[String],
+        texts: &mut Vec<File>,
+        mut add_section: impl FnMut(&str),
+    ) -> Result<(), Error> {
         for (position, (name, (certificate_path, key_path))) in
             self.clients.iter().zip(&files.clients).enumerate()
         {
             let (key, mut client) = (self.key()?, self.params(name));
             client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-            let certificate = client.signed_by(&key, &root)?;
+            let certificate = client.signed_by(&key, &root.issuer)?;
             texts.push(text(certificate_path, certificate.pem()));
             texts.push(text(key_path, key.serialize_pem()));
             if let (Some(password), Some(path)) = (&self.container_password, files.containers.get(position)) {
                 let contents = Contents {
                     key: &Secret::new(key.serialize_der()),
-                    certificates: &[certificate.der().to_vec(), root_certificate.der().to_vec()],
+                    certificates: &[certificate.der().to_vec(), root.certificate.clone()],
                     friendly_name: Some(name),
                 };
                 let container = pkcs12::write(&contents, password.expose())?;
                 texts.push((path.clone(), Zeroizing::new(container)));
             }
-            let first = (position == 0).then_some("client");
-            for section in first.into_iter().chain(stems.get(position).map(String::as_str)) {
-                settings.push_str(&self.section(section, host, files, certificate_path, key_path));
+            if let Some(stem) = stems.get(position) {
+                add_section(&self.section(stem, files, certificate_path, key_path));
             }
         }
-        texts.push(text(&files.client_settings, settings));
-        Ok(texts)
+        Ok(())
+    }
+
+    /// Checks the parameters, and returns the names of the clients as parts of file names.
+    fn checked_stems(&self) -> Result<Vec<String>, Error> {
+        if !(1..=MAX_DAYS).contains(&self.days) {
+            return Err(Error::Days(self.days));
+        }
+        self.stems()
     }
 
     /// Returns the names of the clients as parts of file names.
@@ -290,7 +416,8 @@ impl Pki {
     }
 
     /// Returns a section of the configuration file of PyKMIP's client.
-    fn section(&self, name: &str, host: &str, files: &Files, certificate: &Path, key: &Path) -> String {
+    fn section(&self, name: &str, files: &Files, certificate: &Path, key: &Path) -> String {
+        let host = self.hosts.first().map_or("127.0.0.1", String::as_str);
         let path = |path: &Path| path.display().to_string().replace('%', "%%");
         format!(
             "[{name}]\nhost={host}\nport={}\nkeyfile={}\ncertfile={}\nca_certs={}\ncert_reqs=CERT_REQUIRED\n\
@@ -301,6 +428,21 @@ impl Pki {
             path(&files.ca),
         )
     }
+}
+
+fn text(path: &Path, text: String) -> File {
+    (path.to_owned(), Zeroizing::new(text.into_bytes()))
+}
+
+/// Writes the files, or none if one of them exists.
+fn write_all(files: &[File]) -> Result<(), Error> {
+    if let Some((there, _)) = files.iter().find(|(path, _)| path.exists()) {
+        return Err(Error::Exists(there.clone()));
+    }
+    for (path, text) in files {
+        write(path, text).map_err(|cause| Error::Io { path: path.clone(), cause })?;
+    }
+    Ok(())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -4,10 +4,12 @@
 //! describes what the server refuses.
 
 use std::fs::{self, Metadata, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+use rustix::fs::{Access, Mode, OFlags, access};
+use rustix::io::Errno;
 use rustix::process::geteuid;
 
 /// The mode of a private file: only its owner may read and write it.
@@ -110,6 +112,53 @@ impl User {
     /// Checks a link to a folder, which its owner can redirect.
     fn accepts_folder_link(&self, owner: u32) -> bool {
         owner == self.id || owner == ROOT
+    }
+}
+
+/// Checks that the server could write the file at `path` after [`claim`], and create it if it is missing. Leaves nothing
+/// behind.
+///
+/// # Errors
+/// Returns the error of the operating system.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let existing = path.ancestors().skip(1).find(|part| part.exists());
+            return check_folder(existing.unwrap_or(Path::new(".")));
+        }
+        Err(error) => return Err(error),
+    };
+    // To open a pipe or a device could have an effect.
+    if !metadata.is_file() {
+        return Ok(access(path, Access::WRITE_OK)?);
+    }
+    match fs::OpenOptions::new().append(true).open(path) {
+        // The server corrects the mode of its own file.
+        Err(error)
+            if Errno::from_io_error(&error) == Some(Errno::ACCESS)
+                && metadata.uid() == geteuid().as_raw() =>
+        {
+            Ok(())
+        }
+        outcome => outcome.map(drop),
+    }
+}
+
+/// Checks that the server could create files in a folder: creates one, without a name if the file system can, and removes
+/// it.
+///
+/// # Errors
+/// Returns the error of the operating system.
+pub fn check_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    match rustix::fs::open(folder, OFlags::TMPFILE | OFlags::WRONLY, Mode::from_raw_mode(MODE)) {
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT) => {
+            let probe = folder.join(format!(".kmip-check-{}", std::process::id()));
+            fs::OpenOptions::new().write(true).create_new(true).mode(MODE).open(&probe)?;
+            fs::remove_file(&probe)
+        }
+        outcome => Ok(outcome.map(drop)?),
     }
 }
 

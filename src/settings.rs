@@ -16,6 +16,7 @@ pub use table::{DefaultValue, OptionForm, SECTIONS, SETTINGS, SectionKind, Setti
 pub use value::{InvalidValue, Kind, MissingFeature};
 
 use crate::config::{AuthPlugin, Config, Section};
+use crate::secret::Secret;
 use crate::suggestion::similar;
 use crate::url;
 
@@ -80,7 +81,11 @@ pub enum Error {
         setting: &'static str,
         /// The settings file, if the program read one.
         path: Option<PathBuf>,
+        /// Whether its option has an empty value, which counts as none.
+        has_empty_option: bool,
     },
+    /// There are several errors.
+    Several(Vec<Self>),
     /// A setting cannot have this value.
     Invalid {
         /// The origin of the value.
@@ -96,35 +101,82 @@ pub enum Error {
     },
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Error {
+    /// Returns one error for several, or `None` without any.
+    fn of(mut errors: Vec<Self>) -> Option<Self> {
+        if errors.len() > 1 { Some(Self::Several(errors)) } else { errors.pop() }
+    }
+
+    /// Returns where the values come from that the error is about.
+    fn source(&self) -> Option<Source> {
+        match self {
+            Self::Unreadable { .. } | Self::Missing { path: None, .. } | Self::Several(_) => None,
+            Self::Malformed { path, .. } | Self::NoServerSection(path) | Self::Unknown { path, .. } => {
+                Some(Source::File(path.clone()))
+            }
+            Self::Missing { path: Some(path), .. } => Some(Source::File(path.clone())),
+            Self::Invalid { source, .. } => Some(source.clone()),
+        }
+    }
+
+    /// Writes the error without its source.
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { path, cause } => {
                 write!(f, "the settings file {} cannot be read: {cause}", path.display())
             }
-            Self::Malformed { path, cause } => write!(f, "{}: {cause}", path.display()),
-            Self::NoServerSection(path) => write!(f, "{}: the section [server] is missing", path.display()),
-            Self::Unknown { path, setting } => {
-                let similar = similar(setting, names());
-                write!(f, "{}: the setting '{setting}' does not exist{similar}", path.display())
+            Self::Malformed { cause, .. } => fmt::Display::fmt(cause, f),
+            Self::NoServerSection(_) => f.write_str("the section [server] is missing"),
+            Self::Unknown { setting, .. } => {
+                write!(f, "the setting '{setting}' does not exist{}", similar(setting, names()))
             }
-            Self::Missing { setting, path: Some(path) } => {
-                write!(f, "{}: the setting '{setting}' is missing", path.display())
+            Self::Missing { setting, path, has_empty_option } => {
+                write!(f, "the setting '{setting}' is missing")?;
+                match path {
+                    _ if *has_empty_option => {
+                        write!(f, ": an empty --{setting} has no effect")?;
+                        // In a file, an empty host stands for every address.
+                        if *setting == "hostname" {
+                            f.write_str("; * listens on every IPv4 address")
+                        } else {
+                            Ok(())
+                        }
+                    }
+                    Some(_) => Ok(()),
+                    None => write!(f, ": neither --{setting} nor a settings file (-f) sets it"),
+                }
             }
-            Self::Missing { setting, path: None } => {
-                write!(
-                    f,
-                    "the setting '{setting}' is missing: neither --{setting} nor a settings file (-f) sets it"
-                )
-            }
-            Self::Invalid { source, section, setting, value, reason } => {
-                write!(f, "{source}: ")?;
+            Self::Invalid { section, setting, value, reason, .. } => {
                 if let Some(section) = section {
                     write!(f, "section [{section}]: ")?;
                 }
                 write!(f, "the setting '{setting}' cannot be '{}': {reason}", url::masked_value(value))
             }
+            Self::Several(errors) => {
+                let mut source = None;
+                for (at, error) in errors.iter().enumerate() {
+                    f.write_str(if at > 0 { "; " } else { "" })?;
+                    let own = error.source();
+                    if own != source
+                        && let Some(own) = &own
+                    {
+                        write!(f, "{own}: ")?;
+                    }
+                    source = own;
+                    error.describe(f)?;
+                }
+                Ok(())
+            }
         }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(source) = self.source() {
+            write!(f, "{source}: ")?;
+        }
+        self.describe(f)
     }
 }
 
@@ -134,23 +186,32 @@ impl std::error::Error for Error {
             Self::Unreadable { cause, .. } => Some(cause),
             Self::Malformed { cause, .. } => Some(cause),
             Self::Invalid { reason, .. } => Some(reason),
-            Self::NoServerSection(_) | Self::Unknown { .. } | Self::Missing { .. } => None,
+            Self::NoServerSection(_) | Self::Unknown { .. } | Self::Missing { .. } | Self::Several(_) => None,
         }
     }
 }
 
-/// The settings read so far. Each value is checked when it is read.
+/// The settings read so far. Each value is checked when it is read, and the errors are reported together.
 #[derive(Debug)]
 pub struct Settings {
     file: Option<PathBuf>,
     config: Config,
     /// The settings that the file or an option sets.
     given: Vec<&'static str>,
+    /// The settings whose option has an empty value.
+    empty: Vec<String>,
+    errors: Vec<Error>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { file: None, config: Config::new("", ""), given: Vec::new() }
+        Self {
+            file: None,
+            config: Config::new("", ""),
+            given: Vec::new(),
+            empty: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 }
 
@@ -158,7 +219,8 @@ impl Settings {
     /// Reads the settings file at `path`.
     ///
     /// # Errors
-    /// Returns any [`Error`] except `Missing`: an option may still set a setting that the file omits.
+    /// Returns an error if the file cannot be read or is malformed. [`into_config`](Self::into_config) returns those of the
+    /// settings.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })?;
@@ -175,15 +237,19 @@ impl Settings {
         let server = file.section("server").map_err(malformed)?;
         let server = server.ok_or_else(|| Error::NoServerSection(path.to_owned()))?;
         let mut settings = Self { file: Some(path.to_owned()), ..Self::default() };
-        if let Some((unknown, _)) = server.iter().find(|(key, _)| names().all(|name| name != key)) {
-            return Err(Error::Unknown { path: path.to_owned(), setting: unknown.clone() });
-        }
         for (key, value) in &server {
-            settings.set(&Source::File(path.to_owned()), key, value)?;
+            if names().any(|name| name == key) {
+                settings.set(&Source::File(path.to_owned()), key, value);
+            } else {
+                settings.errors.push(Error::Unknown { path: path.to_owned(), setting: key.clone() });
+            }
         }
         for section in file.sections().filter(|name| name.starts_with("auth:")) {
             let entries = file.section(section).map_err(malformed)?.unwrap_or_default();
-            settings.config.auth_plugins.push(plugin(path, section, &entries)?);
+            match plugin(path, section, &entries) {
+                Ok(plugin) => settings.config.auth_plugins.push(plugin),
+                Err(error) => settings.errors.push(error),
+            }
         }
         for section in file.sections().filter(|name| name.starts_with("validation:")) {
             let entries = file.section(section).map_err(malformed)?.unwrap_or_default();
@@ -195,22 +261,20 @@ impl Settings {
     /// Sets the setting `name` to the value of the command line option of that name, which overrides the file.
     ///
     /// Ignores empty values and names that are not settings.
-    ///
-    /// # Errors
-    /// Returns [`Error::Invalid`] if the setting cannot have this value.
-    pub fn option(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        if value.is_empty() { Ok(()) } else { self.set(&Source::Options, name, value) }
+    pub fn option(&mut self, name: &str, value: &str) {
+        if value.is_empty() {
+            self.empty.push(name.to_owned());
+        } else {
+            self.set(&Source::Options, name, value);
+        }
     }
 
     /// Sets the path of the log file, which, as in PyKMIP, is a command line option and not a setting.
     ///
     /// Ignores an empty path.
-    ///
-    /// # Errors
-    /// Returns [`Error::Invalid`] if the program was built without the feature `log-file`.
-    pub fn log_path(&mut self, path: &str) -> Result<(), Error> {
+    pub fn log_path(&mut self, path: &str) {
         if path.is_empty() {
-            return Ok(());
+            return;
         }
         let reason = if !cfg!(feature = "log-file") {
             Some(InvalidValue::Unsupported(LOG_FILE))
@@ -218,7 +282,7 @@ impl Settings {
             url::is_url(path).then_some(InvalidValue::Url)
         };
         if let Some(reason) = reason {
-            return Err(Error::Invalid {
+            return self.errors.push(Error::Invalid {
                 source: Source::Options,
                 section: None,
                 setting: options::LOG_PATH.to_owned(),
@@ -227,7 +291,15 @@ impl Settings {
             });
         }
         self.config.log_path = path.into();
-        Ok(())
+    }
+
+    /// Returns the settings if none has an error, for uses that require no setting.
+    ///
+    /// # Errors
+    /// Returns the errors of all settings.
+    pub fn checked(mut self) -> Result<Self, Error> {
+        let errors = std::mem::take(&mut self.errors);
+        Error::of(errors).map_or(Ok(self), Err)
     }
 
     /// Returns the path of the database and the file of its key encryption key. Unlike
@@ -236,11 +308,16 @@ impl Settings {
         (self.config.database_path.clone(), self.config.key_encryption_key_path.clone())
     }
 
+    /// Returns the address of the management interface and its token. Requires no other setting.
+    pub fn management(&self) -> (Option<String>, Option<Secret>) {
+        (self.config.management_address.clone(), self.config.management_token.clone())
+    }
+
     /// Returns the configuration; settings without a value have their defaults.
     ///
     /// # Errors
-    /// Returns [`Error::Missing`] if a required setting has no value.
-    pub fn into_config(self) -> Result<Config, Error> {
+    /// Returns the errors of all settings, and [`Error::Missing`] for each required one without a value.
+    pub fn into_config(mut self) -> Result<Config, Error> {
         let is_missing = |setting: &&Setting| {
             let is_required = match setting.default {
                 DefaultValue::Required => true,
@@ -249,22 +326,27 @@ impl Settings {
             };
             is_required && !self.given.contains(&setting.name)
         };
-        match SETTINGS.iter().find(is_missing) {
-            Some(setting) => Err(Error::Missing { setting: setting.name, path: self.file }),
-            None => Ok(self.config),
-        }
+        let missing = SETTINGS.iter().filter(is_missing).map(|setting| Error::Missing {
+            setting: setting.name,
+            path: self.file.clone(),
+            has_empty_option: self.empty.iter().any(|name| name == setting.name),
+        });
+        let missing: Vec<_> = missing.collect();
+        self.errors.extend(missing);
+        Error::of(self.errors).map_or(Ok(self.config), Err)
     }
 
-    fn set(&mut self, source: &Source, name: &str, value: &str) -> Result<(), Error> {
-        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else { return Ok(()) };
+    fn set(&mut self, source: &Source, name: &str, value: &str) {
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else { return };
         self.given.push(setting.name);
-        setting.kind.set(&mut self.config, value).map_err(|reason| Error::Invalid {
+        let outcome = setting.kind.set(&mut self.config, value).map_err(|reason| Error::Invalid {
             source: source.clone(),
             section: None,
             setting: name.to_owned(),
-            value: value.to_owned(),
+            value: if setting.kind.is_secret() { "…".to_owned() } else { value.to_owned() },
             reason,
-        })
+        });
+        self.errors.extend(outcome.err());
     }
 }
 

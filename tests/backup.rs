@@ -138,7 +138,7 @@ fn exports_all_data_and_imports_it_into_another_server() {
 
     let plain = path("plain");
     let output = done(&["-d", &from, "--export", &plain]);
-    assert_eq!(output, format!("Exported {} objects to {plain}.\n", before["object"].len()));
+    assert_eq!(output, format!("Exported {} objects of {from} to {plain}.\n", before["object"].len()));
     assert!(fs::read_to_string(&plain).unwrap().lines().all(|line| line.starts_with('{')));
     done(&["--database_path", &from, "--export", &file, "--seal-key", &seal]);
     assert!(!fs::read_to_string(&file).unwrap().contains("Object"));

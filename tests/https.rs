@@ -82,6 +82,17 @@ fn responds_in_the_encoding_of_the_request_and_keeps_the_connection_open() {
 }
 
 #[test]
+fn the_request_of_the_first_page_creates_a_key() {
+    let pki = Pki::new();
+    let server = Embedded::real(&pki.config());
+    let mut client = pki.connect(server.port, &pki.client);
+    let answer = post(&mut client, "application/json", include_bytes!("../examples/create.json")).unwrap();
+    assert_eq!(answer.status(), "200");
+    let text = String::from_utf8(answer.body).unwrap();
+    assert!(text.contains("\"value\":\"Success\"") && text.contains("UniqueIdentifier"), "{text}");
+}
+
+#[test]
 fn answers_plain_ttlv_on_the_same_port() {
     let pki = Pki::new();
     let server = Embedded::real(&pki.config());

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use kmip_server::internals::config::{Announcement, AuthPlugin, AuthSuite, Config, Level, Section};
 use kmip_server::internals::settings::{self, Settings};
@@ -511,6 +511,15 @@ fn the_log_has_pykmips_lines_and_is_for_the_owner_only() {
     assert_eq!((session("00000001"), session("00000002")), (1, 3), "{log}");
 }
 
+/// Writes the settings of a server with the certificates of `--make-certs`.
+fn server_settings(folder: &Folder, certs: &str) -> String {
+    let text = format!(
+        "[server]\nhostname=127.0.0.1\nport=0\nauth_suite=Basic\ncertificate_path={certs}/server_certificate.pem\n\
+         key_path={certs}/server_key.pem\nca_path={certs}/root_certificate.pem\ndatabase_path=:memory:\n"
+    );
+    folder.write("made.conf", text).display().to_string()
+}
+
 #[test]
 fn a_server_runs_by_the_certificates_that_it_makes() {
     let folder = Folder::new();
@@ -546,36 +555,21 @@ fn a_server_runs_by_the_certificates_that_it_makes() {
     let (code, _, error) = run(&make);
     assert!(code == Some(1) && error.contains("exists already, and nothing was written"), "{error}");
     assert_eq!(std::fs::read(path("root_key.pem")).unwrap(), before);
+    // Clients are added to the authority, and can connect.
+    let (code, out, error) = run(&["--make-certs", &certs, "--client", "Bob", "--ec"]);
+    assert!(code == Some(0) && out.contains(": Bob."), "{out}{error}");
+    assert_eq!(std::fs::read(path("root_key.pem")).unwrap(), before);
+    let settings = fs::read_to_string(path("client.conf")).unwrap();
+    assert!(settings.contains("[ann]") && settings.contains("[bob]"), "{settings}");
+    let (certificate, key) = (path("client_certificate_bob.pem"), path("client_key_bob.pem"));
+    let checked =
+        run(&["-f", &server_settings(&folder, &certs), "--check-client", &certificate, "--key", &key]);
+    assert!(checked.1.contains("would let in this client as the user \"Bob\""), "{checked:?}");
+    // A new authority has another name.
+    let again = folder.path("again").display().to_string();
+    assert_eq!(run(&["--make-certs", &again, "--ec"]).0, Some(0));
+    let checked = run(&["-f", &server_settings(&folder, &again), "--check-client", &certificate]);
+    assert!(checked.2.contains("unknown-issuer"), "{checked:?}");
     let (code, _, error) = run(&["--make-certs", &certs, "--days", "many"]);
     assert!(code == Some(2) && error.contains("--days cannot be 'many'"), "{error}");
-}
-
-#[test]
-fn a_demo_needs_nothing_and_ends_with_its_input_or_its_terminal() {
-    demo_ends(|child| drop(child.stdin.take()));
-    demo_ends(|child| {
-        let sent = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-    });
-}
-
-/// Starts a demo, ends it, and checks that nothing remains of it.
-fn demo_ends(end: impl FnOnce(&mut Child)) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_run_server"))
-        .args(["--demo", "--exit-on-eof"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut output = String::new();
-    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
-    while !output.contains("client.get(uid)") {
-        assert!(std::io::BufRead::read_line(&mut lines, &mut output).unwrap() > 0, "{output}");
-    }
-    let ca = output.split('"').find(|part| part.ends_with("root_certificate.pem")).unwrap();
-    let folder = std::path::Path::new(ca).parent().unwrap();
-    assert!(folder.is_dir());
-    end(&mut child);
-    assert_eq!(within(|| child.try_wait().unwrap()).code(), Some(0));
-    assert!(!folder.exists(), "the folder of a demo is gone with it");
 }

@@ -14,6 +14,7 @@ use crate::excerpt::{Excerpt, is_printable};
 use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason};
 use crate::lock::IgnorePoison;
+use crate::ttlv::Version;
 
 use super::LOG;
 
@@ -64,6 +65,8 @@ pub(super) struct AuditOrigin<'a> {
     pub(super) identity: &'a Identity,
     pub(super) peer: &'a Peer,
     pub(super) correlation: Option<&'a str>,
+    /// The version of the request, whose Result Reasons the lines contain.
+    pub(super) version: Version,
 }
 
 /// An operation that is to execute, with the object that the request names.
@@ -183,7 +186,7 @@ pub fn lost(count: u64) -> String {
 /// Appends the line of an operation. Values that a client chose are JSON strings, so that no value can imitate another.
 pub(super) fn write_line(
     line: &mut String,
-    AuditOrigin { identity, peer, correlation }: AuditOrigin<'_>,
+    AuditOrigin { identity, peer, correlation, version }: AuditOrigin<'_>,
     operation: Operation,
     objects: &[String],
     (result, failure): (&str, Option<&Error>),
@@ -199,7 +202,9 @@ pub(super) fn write_line(
     fields.text("address", &peer.address.to_string()).text("operation", operation.name());
     fields.excerpts("object", objects).text("result", result);
     match failure {
-        Some(failure) => fields.text("reason", failure.reason.name()).text("message", &failure.message),
+        Some(failure) => {
+            fields.text("reason", failure.reason_in(version).name()).text("message", &failure.message)
+        }
         None => fields.absent("reason"),
     };
     match correlation {

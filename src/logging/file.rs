@@ -87,7 +87,7 @@ impl LogFile {
     }
 }
 
-/// Checks whether the program could write to the file at `path`, without creating it.
+/// Checks whether the program could write to the file at `path`. Leaves nothing behind.
 ///
 /// # Errors
 /// Returns the error of the operating system.
@@ -96,11 +96,7 @@ pub(super) fn check_writable(path: &Path) -> io::Result<()> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     private_file::inspect(path).map_err(io::Error::other)?;
-    let existing = path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));
-    if existing != path && !existing.is_dir() {
-        return Err(io::ErrorKind::NotADirectory.into());
-    }
-    Ok(rustix::fs::access(existing, rustix::fs::Access::WRITE_OK)?)
+    private_file::check_writable(path)
 }
 
 /// Opens the file at `path`; creates it and its directory if they are missing.

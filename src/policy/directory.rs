@@ -324,6 +324,17 @@ fn is_new(last_error: &mut Option<String>, error: &Error) -> bool {
     is_new
 }
 
+/// Checks that the path of a policy directory is not that of a file. A missing directory may be created later.
+///
+/// # Errors
+/// Returns [`Error::NotADirectory`].
+pub fn check(path: &Path) -> Result<(), Error> {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
+        return Err(Error::NotADirectory { path: path.to_owned() });
+    }
+    Ok(())
+}
+
 /// Returns the paths of the policy files in the directory, in order.
 fn json_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();

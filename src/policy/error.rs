@@ -21,6 +21,11 @@ pub struct FilePosition {
 /// A policy file or directory that cannot be used.
 #[derive(Debug)]
 pub enum Error {
+    /// The path of the directory is that of a file.
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+    },
     /// The directory cannot be listed.
     Directory {
         /// The directory.
@@ -118,6 +123,13 @@ impl fmt::Display for FilePosition {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotADirectory { path } => {
+                write!(
+                    f,
+                    "policy_path: {} is a file; expected the directory of the policy files",
+                    path.display()
+                )
+            }
             Self::Directory { path, cause } => {
                 write!(f, "policy directory {} cannot be read: {cause}", path.display())
             }

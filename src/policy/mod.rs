@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::kmip::Principal;
 use crate::kmip::enums::{ObjectType, Operation};
 
+pub use directory::check as check_directory;
 pub use error::{Error, FilePosition};
 pub use inspect::{Inspection, inspect};
 pub use reload::PolicyStore;
@@ -177,6 +178,12 @@ impl Policies {
     /// Returns whether the name is reserved for a built-in policy.
     pub fn is_reserved(name: &str) -> bool {
         name == Self::DEFAULT || name == Self::PUBLIC
+    }
+
+    /// Returns the number of policies.
+    #[expect(clippy::len_without_is_empty, reason = "the built-in policies always exist")]
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Returns the policy with this name.

@@ -8,9 +8,11 @@ use std::sync::{Arc, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
+use log::Level;
+
 use crate::lock::IgnorePoison;
 
-use super::directory::{Directory, Scan};
+use super::directory::{self, Directory, Scan};
 use super::{Error, Policies};
 
 /// The log target of messages about policies, which is PyKMIP's logger name.
@@ -24,6 +26,8 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub struct PolicyStore {
     current: Arc<RwLock<Arc<Policies>>>,
     monitor: Option<Monitor>,
+    /// The warnings and errors of the first scan.
+    problems: Vec<String>,
 }
 
 impl PolicyStore {
@@ -34,12 +38,17 @@ impl PolicyStore {
     /// the store reads it as soon as it can. Invalid policy files are logged as errors.
     ///
     /// # Errors
-    /// Returns [`Error::Monitor`] if the monitor thread cannot be started.
+    /// Returns [`Error::NotADirectory`] if the path is that of a file, and [`Error::Monitor`] if the monitor thread cannot be
+    /// started.
     pub fn open(directory: Option<&Path>, live: bool) -> Result<Self, Error> {
         let Some(path) = directory else { return Ok(Self::fixed(Policies::builtin())) };
+        directory::check(path)?;
         let mut directory = Directory::new(path);
         let mut store = Self::fixed(Policies::builtin());
-        publish(directory.scan(SystemTime::now()), &store.current);
+        let scan = directory.scan(SystemTime::now());
+        let problems = scan.events.iter().filter(|event| event.level() <= Level::Warn);
+        store.problems = problems.map(ToString::to_string).collect();
+        publish(scan, &store.current);
         if live {
             let monitor = Monitor::start(directory, Arc::clone(&store.current));
             store.monitor = Some(monitor.map_err(|cause| Error::Monitor { cause })?);
@@ -49,7 +58,12 @@ impl PolicyStore {
 
     /// Returns a store whose policies never change.
     pub fn fixed(policies: Policies) -> Self {
-        Self { current: Arc::new(RwLock::new(Arc::new(policies))), monitor: None }
+        Self { current: Arc::new(RwLock::new(Arc::new(policies))), monitor: None, problems: Vec::new() }
+    }
+
+    /// Returns the warnings and errors about the directory and its files when the store was opened.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
     }
 
     /// Returns the policies in force now. Each request uses one snapshot, so that a change takes effect between requests.

@@ -1,12 +1,11 @@
 //! Inspects a database file without changing it, as `--check-config` needs.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::{fs, io};
 
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{Access, access};
 
 use super::open_files::beside;
 use super::pykmip_import::{self, Complete};
@@ -55,7 +54,7 @@ pub fn inspect(
         Err(why) => return Err(failed(why)),
         Ok(metadata) if !metadata.is_file() => return Err(failed(ErrorKind::IsADirectory.into())),
         Ok(metadata) => {
-            access(path, Access::READ_OK | Access::WRITE_OK).map_err(|why| failed(why.into()))?;
+            private_file::check_writable(path).map_err(failed)?;
             if metadata.len() == 0 {
                 return Ok(Inspection::New);
             }
@@ -134,8 +133,8 @@ fn check_directory(path: &Path) -> Result<(), Error> {
     if !folder.exists() {
         return Err(Error::NoDirectory { path: folder.to_owned() });
     }
-    let allowed = access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from);
-    allowed.map_err(|why| Error::File { path: path.to_owned(), why: Arc::new(why) })
+    private_file::check_folder(folder)
+        .map_err(|why| Error::File { path: path.to_owned(), why: Arc::new(why) })
 }
 
 fn is_filled(path: &Path, suffix: &str) -> bool {
