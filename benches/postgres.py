@@ -16,6 +16,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -46,14 +47,20 @@ class Cluster:
         self._user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kmip-bench-postgres-"))
         self.log = self.folder / "log"
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
         if self._user:
             shutil.chown(self.folder, "postgres")
 
     def __enter__(self):
         self._run("initdb", "-D", self.folder / "data", "-A", "trust", "-U", "kmip", "-E", "UTF8", "--locale=C")
-        options = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories={self.folder} -c shared_buffers=512MB"
-        options += " -c log_line_prefix=%p| -c max_wal_size=4GB"
-        self._run("pg_ctl", "-D", self.folder / "data", "-l", self.log, "-w", "-o", options, "start")
+        settings = {
+            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder, "shared_buffers": "512MB",
+            "max_wal_size": "4GB", "log_line_prefix": "%p|",
+        }
+        with open(self.folder / "data" / "postgresql.conf", "a", encoding="utf-8") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        self._run("pg_ctl", "-D", self.folder / "data", "-l", self.log, "-w", "start")
         return self
 
     def __exit__(self, *_):
@@ -63,10 +70,6 @@ class Cluster:
     def _run(self, program, *arguments):
         command = [*self._user, str(self._bin / program), *map(str, arguments)]
         subprocess.run(command, cwd="/", check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=START_SECONDS)
-
-    @property
-    def port(self):
-        return 54_329
 
     def url(self, database):
         return f"postgresql://kmip@127.0.0.1:{self.port}/{database}"

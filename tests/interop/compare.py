@@ -53,8 +53,8 @@ def case_tasks(only=None, versions=VERSIONS):
     return [lanes.CaseTask(case, v) for case in selected(only) for v in versions if v in case.versions]
 
 
-def product_tasks(which, only=None, sample=None):
-    """The cells of the products: `which` is "whole" or "subset"."""
+def product_tasks(which, only=None, sample=None, shared=True):
+    """The cells of the products: `which` is "whole" or "subset"; `shared` tells whether our server on PostgreSQL answers, too."""
     chance = random.Random(SEED)
     tasks = []
     for table in products.ALL:
@@ -65,7 +65,7 @@ def product_tasks(which, only=None, sample=None):
             cells = [labels for labels in cells if any(part in table.name_of(labels) for part in only)]
         if sample is not None:
             cells = [labels for labels in cells if chance.random() < sample]
-        tasks += [lanes.UnitTask(unit) for unit in product.units(table, cells)]
+        tasks += [lanes.UnitTask(unit, shared) for unit in product.units(table, cells)]
     return tasks
 
 

@@ -69,14 +69,15 @@ class CaseTask:
 
 @dataclass
 class UnitTask:
-    """Some cells of a product."""
+    """Some cells of a product, also of our server on PostgreSQL if there is one and `shared` is true."""
 
     unit: Any
+    shared: bool = True
 
     def results(self, servers, texts):
         case, parts = self.unit.case()
         product, version = self.unit.product.name, self.unit.version
-        theirs, ours, *shared = servers.replies(case, version, [name for name, _, _ in parts])
+        theirs, ours, *shared = servers.replies(case, version, [name for name, _, _ in parts], self.shared)
         for name, begin, end in parts:
             steps, first, second = case.steps[begin:end], theirs[begin:end], ours[begin:end]
             found = differences(steps, first, second)
@@ -98,6 +99,7 @@ class Servers:
             if recorded is None:
                 self._sides.append(start_side("PyKMIP", reference_command(), folder / "PyKMIP", pki))
             self._sides.append(start_side("ours", command, folder / "ours", pki))
+            self._alone = len(self._sides)
             if postgres.server() and command != reference_command():
                 self._sides.append(start_side("PostgreSQL", command, folder / "shared", pki, postgres.new_database()))
         except BaseException:
@@ -105,8 +107,8 @@ class Servers:
             raise
         self._both = concurrent.futures.ThreadPoolExecutor(len(self._sides))
 
-    def replies(self, case, version, names):
-        """What either side answers to a case; `names` are those of the case or of its cells.
+    def replies(self, case, version, names, shared=True):
+        """What each side answers to a case, that on PostgreSQL only if `shared`; `names` are those of the case or of its cells.
 
         A case about order within a second is run again if it took longer than one.
         """
@@ -114,7 +116,7 @@ class Servers:
             if case.aligned:
                 wait_for_a_fresh_second()
             begun = int(time.time())
-            answers = list(self._both.map(lambda side: side.run(case, version), self._sides))
+            answers = list(self._both.map(lambda side: side.run(case, version), self._sides if shared else self._sides[: self._alone]))
             if int(time.time()) == begun:
                 break
         if self._recorded is not None:
