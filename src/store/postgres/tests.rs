@@ -211,3 +211,60 @@ fn entries_of_a_sealed_database_are_sealed_and_valid_at_their_place_only() {
     assert!(database.execute(edit));
     assert!(matches!(entries.read(&TICKET, b"one", now), Err(Error::ServerStateChecksum { .. })));
 }
+
+/// Runs a job that locks, searches for a name, and inserts an object of this name if there is none. Sends a message after the
+/// search, and waits before the insertion.
+fn insert_once(store: &dyn Store, called: &str, locks: bool, searched: &dyn Fn()) {
+    let named = Query { criteria: vec![value("Name", &name(called))], ..everybody() };
+    let done = store.change_optimistically(&mut |transaction| {
+        if locks && !transaction.lock() {
+            return Outcome::Rollback;
+        }
+        let is_new = transaction.locate(&named).unwrap().ids.is_empty();
+        searched();
+        if is_new {
+            insert(transaction, &mut key(called));
+        }
+        Outcome::Commit
+    });
+    done.unwrap();
+}
+
+#[test]
+fn an_object_that_a_search_misses_after_the_lock_is_not_inserted_meanwhile() {
+    let Some(database) = postgres() else { return };
+    let (one, other) = (open(&database.url()), open(&database.url()));
+    for (called, other_locks) in [("first", false), ("second", true)] {
+        let (sender, searched) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let other = &other;
+            scope.spawn(move || {
+                searched.recv().unwrap();
+                insert_once(other, called, other_locks, &|| ());
+            });
+            insert_once(&one, called, true, &|| {
+                let _ = sender.send(());
+                std::thread::sleep(Duration::from_millis(300));
+            });
+        });
+        let named = Query { criteria: vec![value("Name", &name(called))], ..everybody() };
+        assert_eq!(one.locate(&named).unwrap().ids.len(), 1, "both searched before either inserted");
+    }
+}
+
+#[test]
+fn searches_after_the_lock_are_of_one_time() {
+    let Some(database) = postgres() else { return };
+    let (one, other) = (open(&database.url()), open(&database.url()));
+    let named = Query { criteria: vec![value("Name", &name("new"))], ..everybody() };
+    let mut found = Vec::new();
+    let done = one.change_optimistically(&mut |transaction| {
+        assert!(transaction.lock());
+        found = vec![transaction.locate(&named).unwrap().ids.len()];
+        add(&other, key("new"));
+        found.push(transaction.locate(&named).unwrap().ids.len());
+        Outcome::Commit
+    });
+    // A job that has locked is not repeated, so it fails instead.
+    assert!(found == [0, 0] || matches!(done, Err(Error::Contended)), "{found:?}, {done:?}");
+}

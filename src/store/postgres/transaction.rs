@@ -3,7 +3,11 @@
 //! A *locking* attempt opens a transaction of the database with its first read of an object and locks what it reads, so that
 //! only a deadlock makes it invalid. An *optimistic* one, for a job that may take long, reads without a transaction and
 //! records what it has read; its commit locks these rows and verifies that nothing of it has changed, the results of its queries
-//! included. Two transactions with queries lock the row of `gate`, so that neither misses an object that the other inserts.
+//! included. Two transactions with queries lock the row of `gate`, so that neither misses an object that the other inserts; a
+//! locking one locks it before its first query, and executes its queries again before it commits.
+//!
+//! A *batch* is an optimistic attempt whose items do not depend on each other: its queries are not executed again, and without
+//! writes, the objects that it has read are not compared.
 //!
 //! Server state is read from a cache in both; a *guard* before the writes compares the versions. It divides by zero if one
 //! differs, which ends the transaction, so that guard, writes and COMMIT need one round trip.
@@ -11,6 +15,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::connection::{CALL, COMMIT, Connection, Failure, Step};
 use super::numbers::Reservation;
@@ -23,8 +28,10 @@ use crate::store::encoded::number;
 use crate::store::overlay::{Snapshot, WriteSet};
 use crate::store::{Cause, Error, Id, LOG, Located, Query, Record};
 
-/// The number of queries of an optimistic attempt. A job with more runs with locks.
+/// The number of queries that an attempt executes again. An optimistic job with more runs with locks.
 const MAX_QUERIES: usize = 8;
+
+const GATE: &str = "SELECT only_row FROM gate FOR UPDATE";
 
 const STATES: &str = "SELECT 1 / (CASE WHEN (SELECT count(*) FROM unnest($1::bytea[], $2::bigint[]) AS seen(name, version) \
     LEFT JOIN own ON own.name = seen.name WHERE own.version IS DISTINCT FROM seen.version) = 0 THEN 1 ELSE 0 END)";
@@ -64,13 +71,17 @@ struct Progress<'s> {
     /// The connection with an open transaction of the database.
     session: Option<Pooled<'s>>,
     is_optimistic: bool,
+    /// Whether the job consists of items that do not depend on each other.
+    is_batch: bool,
+    /// Whether the transaction has locked the row of `gate`.
+    has_gate: bool,
     /// Whether the job must not be repeated, because it had an effect.
     is_pinned: bool,
     /// Whether a read failed because of a conflict.
     has_conflict: bool,
     /// The versions of the objects that an optimistic attempt has read.
     objects: BTreeMap<Id, Option<i64>>,
-    /// The queries of an optimistic attempt.
+    /// The queries, with the writes before each.
     queries: Vec<(Query, WriteSet, Located)>,
     /// The versions of the server states that the attempt has read.
     states: BTreeMap<String, Option<i64>>,
@@ -87,6 +98,13 @@ impl<'s> Attempt<'s> {
         let mut progress = Progress::default();
         progress.is_optimistic = true;
         Self { shared, numbers, progress: RefCell::new(progress) }
+    }
+
+    /// Begins an optimistic attempt of a batch.
+    pub(super) fn batch(shared: &'s Shared, numbers: &'s Reservation<'s>) -> Self {
+        let attempt = Self::optimistic(shared, numbers);
+        attempt.progress.borrow_mut().is_batch = true;
+        attempt
     }
 
     /// Whether the job has too many queries for an optimistic attempt.
@@ -190,6 +208,9 @@ impl<'s> Progress<'s> {
 
     /// Ends an attempt without writes: what the job has read must have been valid at one time.
     fn finish(mut self, shared: &'s Shared) -> Result<End, Error> {
+        if self.is_batch {
+            self.objects.clear();
+        }
         let guards = self.guards(&|_| false);
         if !self.queries.is_empty() {
             return match self.verify_queries(shared, guards)? {
@@ -246,7 +267,7 @@ impl<'s> Progress<'s> {
         }
         let begin = self.session.is_none().then_some("BEGIN");
         let mut session = self.session(shared)?;
-        match session.pipeline(CALL, begin, &steps, Some(COMMIT)) {
+        match session.pipeline(limit(&steps), begin, &steps, Some(COMMIT)) {
             Ok(_) => {
                 chosen.iter().for_each(|chosen| shared.numbers.raise(chosen.0));
                 self.remember(shared, writes);
@@ -282,7 +303,8 @@ impl<'s> Progress<'s> {
         let mut session = self.session(shared)?;
         let mut steps = Vec::new();
         if !self.queries.is_empty() {
-            steps.push(Step::new("SELECT only_row FROM gate FOR UPDATE", Vec::new()));
+            steps.push(Step::new(GATE, Vec::new()));
+            self.has_gate = true;
         }
         steps.extend(guards);
         let doing = "verify what a change has read";
@@ -322,6 +344,11 @@ impl<'s> Progress<'s> {
         }
         if failure.is_conflict() { Ok(End::Repeat) } else { Err(shared.pool.failed(doing, failure)) }
     }
+}
+
+/// Returns the time for a commit: a batch can have thousands of statements.
+fn limit(steps: &[Step]) -> Duration {
+    CALL.max(Duration::from_millis(steps.len() as u64))
 }
 
 /// Removes the numbers that objects have already from those of the transaction.
@@ -370,8 +397,8 @@ impl Attempt<'_> {
         if progress.verify_queries(self.shared, guards)? == End::Repeat {
             return Ok(End::Repeat);
         }
+        // The rows of the objects stay locked; the queries are executed again at the commit.
         progress.objects.clear();
-        progress.queries.clear();
         progress.is_optimistic = false;
         progress.is_pinned = true;
         Ok(End::Done)
@@ -395,19 +422,36 @@ impl Snapshot for Attempt<'_> {
     fn locate(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {
         let doing = "locate objects";
         let mut progress = self.progress.borrow_mut();
-        if let Some(session) = &mut progress.session {
-            let found = search::locate(session, query, Some(writes), true);
-            return found.map_err(|failure| {
+        if progress.is_optimistic {
+            let search = |connection: &mut Connection| search::locate(connection, query, Some(writes), false);
+            let found = self.shared.reading(doing, search)?;
+            if !progress.is_batch && progress.queries.len() <= MAX_QUERIES {
+                progress.queries.push((query.clone(), writes.clone(), found.clone()));
+            }
+            return Ok(found);
+        }
+        let begin = progress.session.is_none().then_some("BEGIN");
+        let mut session = progress.session(self.shared)?;
+        let gate = (!progress.has_gate).then(|| Step::new(GATE, Vec::new()));
+        let locked = match gate {
+            Some(gate) => session.pipeline(CALL, begin, &[gate], None).map(drop),
+            None => Ok(()),
+        };
+        let found = locked.and_then(|()| search::locate(&mut session, query, Some(writes), true));
+        progress.session = Some(session);
+        match found {
+            Ok(found) => {
+                progress.has_gate = true;
+                if progress.queries.len() < MAX_QUERIES {
+                    progress.queries.push((query.clone(), writes.clone(), found.clone()));
+                }
+                Ok(found)
+            }
+            Err(failure) => {
                 progress.has_conflict |= failure.is_conflict();
-                self.shared.pool.failed(doing, failure)
-            });
+                Err(self.shared.pool.failed(doing, failure))
+            }
         }
-        let search = |connection: &mut Connection| search::locate(connection, query, Some(writes), false);
-        let found = self.shared.reading(doing, search)?;
-        if progress.is_optimistic && progress.queries.len() <= MAX_QUERIES {
-            progress.queries.push((query.clone(), writes.clone(), found.clone()));
-        }
-        Ok(found)
     }
 
     fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {
