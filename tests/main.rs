@@ -77,6 +77,8 @@ mod secrets;
 mod seeds;
 mod settings;
 #[cfg(feature = "postgres")]
+mod shared_batches;
+#[cfg(feature = "postgres")]
 mod shared_database;
 #[cfg(feature = "postgres")]
 mod shared_services;

@@ -68,11 +68,11 @@ fn aes() -> Key {
     key(KeyFormatType::Raw, CryptographicAlgorithm::Aes, 128, vec![7; 16])
 }
 
-fn register(caller: &mut Caller, attributes: &[Attribute]) -> String {
+pub(crate) fn register(caller: &mut Caller, attributes: &[Attribute]) -> String {
     caller.register(V1_4, &Object::SymmetricKey(aes()), attributes).id()
 }
 
-fn create(name: &str) -> impl Fn(&mut Writer) {
+pub(crate) fn create(name: &str) -> impl Fn(&mut Writer) {
     let attributes = [algorithm(), length(256), usage(12), named(name)];
     move |writer| {
         ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
@@ -80,7 +80,7 @@ fn create(name: &str) -> impl Fn(&mut Writer) {
     }
 }
 
-fn locate(caller: &mut Caller, name: &str) -> Vec<String> {
+pub(crate) fn locate(caller: &mut Caller, name: &str) -> Vec<String> {
     let found = caller.ask(V1_4, Operation::Locate, |writer| {
         named(name).write(Tag::Attribute, writer);
     });
@@ -175,7 +175,7 @@ fn a_usage_limit_of_100_allows_exactly_100_uses_over_three_servers() {
     assert_eq!((used.into_inner(), refused.into_inner()), (100, 35));
 }
 
-fn hmac(writer: &mut Writer) {
+pub(crate) fn hmac(writer: &mut Writer) {
     use kmip_server::kmip::enums::CryptographicAlgorithm::HmacSha256;
     let parameters = kmip_server::kmip::structures::CryptographicParameters {
         cryptographic_algorithm: Some(HmacSha256),

@@ -424,6 +424,9 @@ pub(super) fn process(
         return process_in_order(&mut cx, items, option, memory);
     }
     if option != BatchErrorContinuationOption::Undo {
+        if let Some(results) = process_together(services, identity, version, &items, option, memory) {
+            return results;
+        }
         let mut cx = Context::pipelined(services, identity, version);
         let mut results = process_in_order(&mut cx, items, option, memory);
         for lost in cx.take_lost() {
@@ -459,6 +462,56 @@ pub(super) fn process(
     results
 }
 
+/// Executes copies of the items, and commits their changes together. Returns `None` if nothing has happened.
+fn process_together(
+    services: &Services,
+    identity: &Identity,
+    version: Version,
+    items: &[Item<'_>],
+    option: BatchErrorContinuationOption,
+    memory: &mut Reservation,
+) -> Option<Vec<ItemResult>> {
+    // An item that must happen once cannot be a part of a transaction that may be repeated.
+    if items.iter().any(|item| happens_once(item.operation)) {
+        return None;
+    }
+    let (mut results, before) = (Vec::new(), memory.bytes());
+    let committed = Context::together(services, identity, version, &mut |cx| {
+        results.clear();
+        // Always granted, because it is not more.
+        let _ = memory.resize(before);
+        results = process_in_order(cx, items.iter().map(Item::duplicate).collect(), option, memory);
+    });
+    match committed {
+        Ok(true) => return Some(results),
+        Ok(false) => {
+            drop(results);
+            let _ = memory.resize(before);
+            return None;
+        }
+        Err(error) => {
+            let kept =
+                results.iter_mut().filter(|result| !result.has_failed() && !result.transactions.is_empty());
+            kept.for_each(|result| result.outcome = ItemOutcome::Failed(error.clone()));
+        }
+    }
+    Some(results)
+}
+
+/// Returns whether an operation always has an effect outside of the store.
+fn happens_once(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Login
+            | Operation::DelegatedLogin
+            | Operation::Logout
+            | Operation::Poll
+            | Operation::Cancel
+            | Operation::Process
+            | Operation::Log
+    )
+}
+
 fn process_in_order(
     cx: &mut Context<'_>,
     items: Vec<Item<'_>>,
@@ -476,7 +529,8 @@ fn process_in_order(
         if !alone {
             result.encode_within(&mut room, memory, cx.version);
         }
-        let stop = result.has_failed() && option != BatchErrorContinuationOption::Continue;
+        let stop =
+            cx.is_abandoned() || result.has_failed() && option != BatchErrorContinuationOption::Continue;
         results.push(result);
         if stop {
             break;
@@ -514,84 +568,4 @@ fn write_head(operation: Option<u32>, id: Option<&[u8]>, status: ResultStatus, w
 }
 
 #[cfg(test)]
-mod tests {
-    use super::BatchErrorContinuationOption::{Continue, Stop, Undo};
-    use super::*;
-    use crate::policy::{Policies, PolicyStore};
-    use crate::store::Memory;
-    use crate::ttlv::V1_4;
-
-    /// An operation that succeeds or fails.
-    #[derive(Clone)]
-    struct Probe {
-        fails: bool,
-    }
-
-    impl Prepared for Probe {
-        fn execute(self: Box<Self>, _: &mut Context<'_>) -> Result<Reply, Error> {
-            if self.fails {
-                return Err(Error::new(ResultReason::ItemNotFound, "the probe fails"));
-            }
-            Ok(Reply::Done(Box::new(|writer| writer.structure(Tag::ResponsePayload, |_| ()))))
-        }
-
-        fn duplicate(&self) -> Box<dyn Prepared> {
-            Box::new(self.clone())
-        }
-    }
-
-    fn item(work: Work<'static>) -> Item<'static> {
-        Item { operation: Operation::Get, id: None, work, correlation: None, requested: None }
-    }
-
-    fn probe(fails: bool) -> Item<'static> {
-        item(Work::Execute(Box::new(Probe { fails })))
-    }
-
-    fn statuses(items: Vec<Item<'_>>, option: BatchErrorContinuationOption) -> Vec<&'static str> {
-        let services =
-            Services::new(std::sync::Arc::new(Memory::new()), PolicyStore::fixed(Policies::builtin()));
-        let john = Identity { principal: "john".into(), groups: None, delegate: None };
-        let results = process(&services, &john, V1_4, items, option, &mut Reservation::unlimited());
-        let status = |result: &ItemResult| match result.outcome {
-            ItemOutcome::Done(_) => "done",
-            ItemOutcome::Failed(_) => "failed",
-            ItemOutcome::Undone(_) => "undone",
-            ItemOutcome::Pending(_) => "pending",
-        };
-        results.iter().map(status).collect()
-    }
-
-    #[test]
-    fn failure_stops_continues_or_undoes_the_batch() {
-        let batch = || vec![probe(false), probe(true), probe(false)];
-        assert_eq!(statuses(batch(), Stop), ["done", "failed"]);
-        assert_eq!(statuses(batch(), Continue), ["done", "failed", "done"]);
-        assert_eq!(statuses(batch(), Undo), ["undone", "failed"]);
-        assert_eq!(statuses(vec![probe(false), probe(false)], Undo), ["done", "done"]);
-    }
-
-    #[test]
-    fn critical_extension_rejects_the_whole_batch() {
-        let batch = vec![probe(false), item(Work::CriticalExtension)];
-        assert_eq!(statuses(batch, Continue), ["failed"]);
-    }
-
-    #[test]
-    fn result_past_the_response_limit_becomes_a_failure() {
-        let mut result = ItemResult {
-            operation: Operation::Get,
-            id: None,
-            objects: Vec::new(),
-            outcome: ItemOutcome::Done(Box::new(|writer| writer.structure(Tag::ResponsePayload, |_| ()))),
-            transactions: 0..0,
-            duration: Duration::ZERO,
-        };
-        let mut room = 8;
-        let memory = &mut Reservation::unlimited();
-        result.encode_within(&mut room, memory, V1_4);
-        assert_eq!((result.has_failed(), room, memory.bytes()), (false, 0, 16));
-        result.encode_within(&mut room, memory, V1_4);
-        assert!(result.has_failed());
-    }
-}
+mod tests;

@@ -24,7 +24,7 @@ use super::attribute_bounds;
 use super::commit_pipeline::CommitPipeline;
 use super::error::{OrGeneralFailure, failed, invalid_field, not_found, too_long_for_lock};
 use super::lifecycle;
-use super::scope::{CommitMode, LostTransaction, Scope};
+use super::scope::{CommitMode, LostTransaction, Scope, Together};
 use super::services::Services;
 use super::services::notifications::{Addressed, ChangeRecorder};
 
@@ -60,6 +60,8 @@ pub struct Context<'a> {
     /// The processor time of the thread when other transactions began to wait for this one.
     locked_at: Option<Duration>,
     touched: Vec<String>,
+    /// Whether the batch has to be repeated.
+    is_abandoned: bool,
     /// The operation of the current batch item.
     operation: Option<Operation>,
     /// Notifications of transactions that are not durable yet, with the numbers of the transactions.
@@ -103,6 +105,32 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
+    /// Runs `job` in a context whose changes are committed together, and each of which can fail on its own. If other
+    /// transactions change what `job` reads, it is repeated, in a new context. Returns false if nothing is stored: the store
+    /// commits transactions one by one at the same cost, or the job needs [`Context::forbid_repetition`].
+    ///
+    /// # Errors
+    /// Returns General Failure if the store fails and none of the changes is durable.
+    pub fn together(
+        services: &Services,
+        identity: &Identity,
+        version: Version,
+        job: &mut dyn FnMut(&mut Context<'_>),
+    ) -> Result<bool, Error> {
+        let mut notifications = Vec::new();
+        let committed = services.store.change_together(&mut |transaction| {
+            let mut cx = Context::scoped(services, identity, version, Box::new(Together::new(transaction)));
+            job(&mut cx);
+            notifications = std::mem::take(&mut cx.notifications);
+            if cx.is_abandoned { Outcome::Rollback } else { Outcome::Commit }
+        });
+        let committed = committed.or_general_failure()?;
+        for (_, (user, notification)) in notifications.into_iter().filter(|_| committed) {
+            services.notifications.post(&user, notification);
+        }
+        Ok(committed)
+    }
+
     fn scoped(
         services: &'a Services,
         identity: &'a Identity,
@@ -121,6 +149,7 @@ impl<'a> Context<'a> {
             batch_objects: Vec::new(),
             locked_at: None,
             touched: Vec::new(),
+            is_abandoned: false,
             operation: None,
             notifications: Vec::new(),
         }
@@ -249,6 +278,7 @@ impl<'a> Context<'a> {
     /// Returns an error if the batch has to be repeated already; no response contains it.
     pub fn forbid_repetition(&mut self) -> Result<(), Error> {
         if !self.scope.lock() {
+            self.is_abandoned = true;
             let message = "Another request changed an object of the batch.";
             return Err(failed(ResultReason::GeneralFailure, message));
         }
@@ -256,6 +286,11 @@ impl<'a> Context<'a> {
             self.locked_at.get_or_insert_with(processor_time);
         }
         Ok(())
+    }
+
+    /// Returns whether the batch has to be repeated, so that its results do not count.
+    pub fn is_abandoned(&self) -> bool {
+        self.is_abandoned
     }
 
     /// Checks that other transactions do not wait for the batch for too long.
@@ -284,7 +319,7 @@ impl<'a> Context<'a> {
         job()
     }
 
-    /// Returns whether the whole batch is one transaction.
+    /// Returns whether the whole batch is one transaction that may be undone.
     pub fn is_in_transaction(&self) -> bool {
         self.scope.commit_mode() == CommitMode::Enclosed
     }

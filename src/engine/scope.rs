@@ -26,6 +26,8 @@ pub(super) enum CommitMode {
     Pipelined,
     /// With the transaction that encloses them, or not at all.
     Enclosed,
+    /// All together after the last one; each can be rolled back on its own.
+    Together,
 }
 
 /// A scope: the store, a pipeline of commits, or an open transaction.
@@ -133,5 +135,55 @@ impl Scope for &mut dyn Transaction {
 
     fn is_locked(&self) -> bool {
         Transaction::is_locked(*self)
+    }
+}
+
+/// The transaction of a batch whose items do not depend on each other. It never locks, so that no other transaction waits
+/// while an item computes; instead, the items have to run in transactions of their own.
+pub(super) struct Together<'a> {
+    transaction: &'a mut dyn Transaction,
+    /// The number of nested transactions, and of reads after the first one, which may have read its writes.
+    started: usize,
+}
+
+impl<'a> Together<'a> {
+    pub(super) fn new(transaction: &'a mut dyn Transaction) -> Self {
+        Self { transaction, started: 0 }
+    }
+
+    fn reads(&mut self) -> &mut dyn Transaction {
+        self.started += usize::from(self.started > 0);
+        self.transaction
+    }
+}
+
+impl Scope for Together<'_> {
+    fn read(&mut self, id: Id) -> Result<Option<Arc<Record>>, Error> {
+        self.reads().read(id).or_general_failure()
+    }
+
+    fn locate(&mut self, query: &Query) -> Result<Located, Error> {
+        self.reads().locate(query).or_general_failure()
+    }
+
+    fn server_state(&mut self, name: &str) -> Result<Option<Secret>, Error> {
+        self.reads().server_state(name).or_general_failure()
+    }
+
+    fn transact(&mut self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
+        self.started += 1;
+        self.transaction.nested(job).or_general_failure()
+    }
+
+    fn commit_mode(&self) -> CommitMode {
+        CommitMode::Together
+    }
+
+    fn lock(&mut self) -> bool {
+        false
+    }
+
+    fn transactions_started(&self) -> usize {
+        self.started
     }
 }

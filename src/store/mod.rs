@@ -113,6 +113,19 @@ pub trait Store: Send + Sync + 'static {
         self.change(job)
     }
 
+    /// Runs a `job` that consists of independent nested transactions, beside other transactions, and commits all of them
+    /// together. The job is repeated, at most twice, if another transaction changed an object that it has read. Returns false if
+    /// nothing is stored, because `job` asks for a rollback or was always invalid; the nested transactions then have to run one
+    /// by one.
+    ///
+    /// The default implementation suits stores that commit several transactions at the cost of one.
+    ///
+    /// # Errors
+    /// As [`Store::change`].
+    fn change_together(&self, _job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     /// Runs `job` as [`Store::change`] does, but returns before the writes are durable. They become durable with a
     /// later commit, at the latest in [`PendingCommit::wait`].
     ///

@@ -454,6 +454,10 @@ async fn in_order<T>(mut calls: Vec<Pending<'_, T>>) -> Vec<Result<T, tokio_post
                     }
                     Poll::Pending => outcome = Poll::Pending,
                 }
+                // The answers come in the order of the calls, so the later calls do not have theirs either.
+                if !is_sending && outcome.is_pending() {
+                    break;
+                }
             }
         }
         is_sending = false;

@@ -190,6 +190,18 @@ impl Store for Postgres {
         self.run(&numbers, job)
     }
 
+    fn change_together(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<bool, Error> {
+        let numbers = Reservation::new(&self.0.numbers, &self.0.pool);
+        for _ in 0..OPTIMISTIC_ATTEMPTS {
+            let running = Attempt::batch(&self.0, &numbers);
+            let Some(writes) = overlay::run_beside_others(&running, 0, job) else { return Ok(false) };
+            if running.end(Some(writes))? == End::Done {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn entries(&self) -> Option<Arc<dyn Entries>> {
         Some(Arc::new(SharedEntries(Arc::clone(&self.0))))
     }
