@@ -111,4 +111,9 @@ fn get_and_locate_take_one_round_trip_and_create_at_most_two() {
         let answers = it.send(V1_4, &message_of(V1_4, Some(BatchErrorContinuationOption::Stop), &items));
         assert!(answers.iter().all(Answer::is_done));
     });
+    ask("batch of four Creates", 2, &|it| {
+        let items = [0; 4].map(|_| (Operation::Create, create("of a batch")));
+        let answers = it.send(V1_4, &message_of(V1_4, Some(BatchErrorContinuationOption::Continue), &items));
+        assert!(answers.iter().all(Answer::is_done));
+    });
 }

@@ -53,6 +53,9 @@ impl Context<'_> {
     /// the log contains the reason.
     pub(super) fn rotate_groups(&self, record: &Record) {
         let groups = &record.attributes.object_group;
+        if groups.is_empty() {
+            return;
+        }
         let (rotation, user) = (&self.services.group_rotation, &self.identity.principal);
         let moved = rotation.record(user, groups, record.sort_key(), self.instant());
         drop(moved.or_general_failure());

@@ -114,7 +114,7 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Runs a `job` that consists of independent nested transactions, beside other transactions, and commits all of them
-    /// together. The job is repeated, at most twice, if another transaction changed an object that it has read. Returns false if
+    /// together. The job is repeated once if another transaction changed an object that it has read. Returns false if
     /// nothing is stored, because `job` asks for a rollback or was always invalid; the nested transactions then have to run one
     /// by one.
     ///

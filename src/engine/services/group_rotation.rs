@@ -64,9 +64,6 @@ impl GroupRotation {
         member: SortKey,
         now: Instant,
     ) -> Result<(), Error> {
-        if groups.is_empty() {
-            return Ok(());
-        }
         let positions = groups.iter().map(|group| (key(user, group), encode(Some(member))));
         self.0.replace_existing(&KIND, positions.collect(), now)
     }

@@ -10,8 +10,8 @@ use base16ct::lower;
 use tokio_postgres::Row;
 use zeroize::Zeroizing;
 
-use super::connection::{CALL, Connection, Failure, LONG_CALL, Parameter, Step};
-use super::pool::{Pooled, Use};
+use super::connection::{CALL, COMMIT, Connection, Failure, LONG_CALL, Parameter, Step};
+use super::pool::Use;
 use super::rows::{self, Object};
 use super::shared::Shared;
 use super::{ATTEMPTS, pause};
@@ -93,15 +93,6 @@ fn encode(name: &str, value: &Secret, key: Option<&DataKey>) -> Result<(Object, 
     Ok((Object(Some(Zeroizing::new(stored.expose().to_vec()))), checksum.bytes().to_vec()))
 }
 
-/// A connection with an open transaction, which is closed unless the transaction ends.
-struct Open<'p>(Option<Pooled<'p>>);
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.take().into_iter().for_each(Pooled::close);
-    }
-}
-
 impl SharedEntries {
     /// Decodes a row of [`READ`]. Returns the entry and its version.
     fn entry(&self, kind: &Kind, key: &[u8], row: &Row) -> Result<(Entry, i64), Error> {
@@ -120,7 +111,7 @@ impl SharedEntries {
         for attempt in 0..ATTEMPTS {
             pause(attempt);
             let mut connection = self.0.pool.get(Use::Read)?;
-            match connection.pipeline(CALL, Some("BEGIN"), steps, Some("COMMIT")) {
+            match connection.pipeline(CALL, Some("BEGIN"), steps, Some(COMMIT)) {
                 Ok(_) => return Ok(Ok(())),
                 Err(failure) if failure.is_conflict() => {}
                 Err(failure) if failure.is_stale() => return Ok(Err(failure)),
@@ -206,8 +197,8 @@ impl SharedEntries {
         key: &[u8],
         change: &mut dyn FnMut(&Entry) -> Change,
     ) -> Result<Option<Option<Secret>>, Error> {
-        let mut open = Open(Some(self.0.pool.get(Use::Read)?));
-        let Some(connection) = open.0.as_mut() else { return Ok(None) };
+        // The pool closes a connection whose transaction has not ended.
+        let mut connection = self.0.pool.get(Use::Read)?;
         let rows = connection.pipeline(CALL, Some("BEGIN"), &[read(kind, key, true)], None);
         let rows = match rows {
             Err(failure) if failure.is_conflict() => return Ok(None),
@@ -220,14 +211,11 @@ impl SharedEntries {
         };
         let step = self.step(kind, key, version, &change)?;
         let done = match &step {
-            Some(step) => {
-                connection.pipeline(limit(&change), None, std::slice::from_ref(step), Some("COMMIT"))
-            }
-            None => connection.pipeline(CALL, None, &[], Some("COMMIT")),
+            Some(step) => connection.pipeline(limit(&change), None, std::slice::from_ref(step), Some(COMMIT)),
+            None => connection.pipeline(CALL, None, &[], Some(COMMIT)),
         };
         match done {
             Ok(results) => {
-                drop(open.0.take());
                 let rows = results.concat_rows();
                 rows.first().map_or(Ok(None), |row| self.content(kind, key, row)).map(Some)
             }

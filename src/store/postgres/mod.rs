@@ -57,6 +57,9 @@ const ATTEMPTS: u32 = 10;
 /// The number of executions of an optimistic change before it runs with locks.
 const OPTIMISTIC_ATTEMPTS: u32 = 3;
 
+/// The number of executions of a batch before its items are transactions of their own, because each computes everything again.
+const BATCH_ATTEMPTS: u32 = 2;
+
 /// The longest pause before the second execution. It doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -192,7 +195,7 @@ impl Store for Postgres {
 
     fn change_together(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<bool, Error> {
         let numbers = Reservation::new(&self.0.numbers, &self.0.pool);
-        for _ in 0..OPTIMISTIC_ATTEMPTS {
+        for _ in 0..BATCH_ATTEMPTS {
             let running = Attempt::batch(&self.0, &numbers);
             let Some(writes) = overlay::run_beside_others(&running, 0, job) else { return Ok(false) };
             if running.end(Some(writes))? == End::Done {
