@@ -200,10 +200,10 @@ impl Amount {
 }
 
 /// Subtracts a use from the key's Usage Limits (1.4 §3.21) in one transaction. Does nothing if the key has no limits or
-/// the use protects no data.
+/// the use protects no data. Checks the state again, because another request can have revoked the key since [`check`].
 ///
 /// # Errors
-/// Returns Permission Denied if less is left, and the errors of [`Context::modify`].
+/// Returns Permission Denied if less is left, and the errors of [`Context::modify`] and [`check_any_type`].
 pub fn count(
     cx: &mut Context<'_>,
     granted: &Granted,
@@ -215,7 +215,9 @@ pub fn count(
         return Ok(());
     }
     let identifier = UniqueIdentifier::from(granted.id);
-    cx.modify(Some(&identifier), operation, |record, _| {
+    let version = cx.version;
+    cx.modify(Some(&identifier), operation, |record, now| {
+        check_any_type(record, purpose, version, now)?;
         record.attributes.usage_limits.as_mut().map_or(Ok(()), |limits| subtract(limits, amount))
     })?;
     Ok(())
