@@ -15,7 +15,7 @@ use crate::kmip::{Error, RequestItem};
 use crate::memory_quota::Reservation;
 use crate::observe::Execution;
 use crate::operations::{Entry, Payload, Prepared, Reply};
-use crate::store::Outcome;
+use crate::store::{Outcome, as_one_request};
 use crate::ttlv::{self, ItemType, Reader, Tag, Value, Version, Writer};
 
 use super::MAX_RESPONSE;
@@ -163,7 +163,7 @@ impl<'r> Item<'r> {
                 duration: Duration::ZERO,
             };
         }
-        let outcome = match work {
+        let outcome = as_one_request(|| match work {
             Work::Encoded(entry, payload) => match entry.prepare(&payload) {
                 Ok(prepared) => executed(prepared, &mut operation, cx),
                 Err(error) => unreadable(&error),
@@ -182,7 +182,7 @@ impl<'r> Item<'r> {
                 "The item has a critical message extension that this server does not know.",
             )),
             Work::Unreadable(error) => unreadable(&error),
-        };
+        });
         let (objects, transactions, duration) = (cx.take_touched(), 0..0, Duration::ZERO);
         ItemResult { operation, id, objects, outcome, transactions, duration }
     }

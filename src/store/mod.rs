@@ -29,6 +29,7 @@ mod postgres;
 #[cfg(test)]
 mod reader_contract;
 mod record;
+mod request_time;
 mod sealing;
 #[cfg(test)]
 mod serializability;
@@ -47,6 +48,7 @@ pub use memory::Memory;
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
 pub use record::{DEFAULT_POLICY, Id, Record, SortKey};
+pub use request_time::as_one_request;
 pub use sealing::{DataKey, KeyEncryptionKey, Sealing};
 pub use sqlite::{
     Complete, Dump, Found, Inspection, Restore, Sqlite, TakenOver, inspect, inspect_server_state, is_pykmip,

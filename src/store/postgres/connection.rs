@@ -6,6 +6,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -17,7 +18,9 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// The maximum time of a call: a client gets its answer within two seconds, also while the database is away.
+use crate::store::request_time;
+
+/// The maximum time of all calls of a request: a client gets its answer within two seconds, also while the database is away.
 pub(super) const CALL: Duration = Duration::from_millis(1800);
 
 /// The maximum time of a search that no index can answer.
@@ -188,7 +191,7 @@ type Driver =
 
 /// A connection.
 pub(super) struct Connection {
-    runtime: Runtime,
+    runtime: Background,
     client: Client,
     driver: Driver,
     statements: HashMap<String, Statement>,
@@ -202,23 +205,39 @@ pub(super) struct Connection {
     since: Option<Instant>,
 }
 
+/// A runtime that does not wait for its threads when it ends: one that looks up the name of a host can take long.
+struct Background(Option<Runtime>);
+
+impl Deref for Background {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        self.0.as_ref().expect("only the end of its life takes the runtime")
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(Runtime::shutdown_background);
+    }
+}
+
 impl Connection {
-    /// Connects, until [`CALL`] after `begun`.
+    /// Connects to the host of `config`, until [`CALL`] after `begun`, and within `part`.
     pub(super) fn open(
         config: &tokio_postgres::Config,
         tls: &MakeRustlsConnect,
         begun: Instant,
+        part: Duration,
     ) -> Result<Self, Failure> {
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|why| Failure::local(why.to_string(), true))?;
+        let runtime = Background(Some(runtime.map_err(|why| Failure::local(why.to_string(), true))?));
         let mut config = config.clone();
-        let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(1).max(1);
-        let limit = left(begun, CALL);
-        config.connect_timeout(limit / hosts).tcp_user_timeout(CALL);
+        config.tcp_user_timeout(CALL);
         config.keepalives_idle(PROBE).keepalives_interval(PROBE).keepalives_retries(1);
-        let opened =
-            runtime.block_on(async { tokio::time::timeout(limit, config.connect(tls.clone())).await });
-        let (client, mut connection) = match opened {
+        let limit = request_time::left(CALL).min(left(begun, CALL)).min(part);
+        let connect = async { tokio::time::timeout(limit, config.connect(tls.clone())).await };
+        let (client, mut connection) = match request_time::waiting(|| runtime.block_on(connect)) {
             Ok(opened) => opened.map_err(|error| Failure::of(&error))?,
             Err(_) => return Err(Failure::timed_out(limit)),
         };
@@ -397,7 +416,7 @@ impl Connection {
         failure
     }
 
-    /// Runs `work` and drives the connection meanwhile, for at most `limit`.
+    /// Runs `work` and drives the connection meanwhile, for at most the rest of `limit` that the request has.
     fn call<T>(
         &mut self,
         limit: Duration,
@@ -407,7 +426,12 @@ impl Connection {
         if *is_lost {
             return Err(Failure::local("the connection is closed", true));
         }
-        let outcome = runtime.block_on(async {
+        let rest = request_time::left(limit);
+        if rest.is_zero() {
+            // Nothing is sent, so that the connection and the outcome of the change are certain.
+            return Err(Failure { is_lost: false, ..Failure::timed_out(limit) });
+        }
+        let driving = async {
             let mut work = pin!(work(&*client));
             let driven = poll_fn(|context| {
                 // The requests are queued first, so that the driver sends them together.
@@ -419,9 +443,9 @@ impl Connection {
                 }
                 work.as_mut().poll(context)
             });
-            tokio::time::timeout(limit, driven).await
-        });
-        match outcome {
+            tokio::time::timeout(rest, driven).await
+        };
+        match request_time::waiting(|| runtime.block_on(driving)) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.failed(&error)),
             Err(_) => {

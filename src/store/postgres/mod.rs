@@ -44,6 +44,7 @@ use self::transaction::{Attempt, End};
 use super::commits::Commits;
 use super::encoded::number;
 use super::overlay;
+use super::request_time::within_a_request;
 use super::sealing::KeyEncryptionKey;
 use super::{
     Entries, Error, Id, Inspection, Located, Outcome, Query, Record, Store, StoreStatus, Transaction,
@@ -171,26 +172,14 @@ impl Store for Postgres {
 
     fn change(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
         let numbers = Reservation::new(&self.0.numbers, &self.0.pool);
-        self.run(&numbers, job)
+        within_a_request(|| self.run(&numbers, job))
     }
 
     fn change_optimistically(
         &self,
         job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome,
     ) -> Result<(), Error> {
-        let numbers = Reservation::new(&self.0.numbers, &self.0.pool);
-        for _ in 0..OPTIMISTIC_ATTEMPTS {
-            let running = Attempt::optimistic(&self.0, &numbers);
-            let writes = overlay::run_beside_others(&running, 0, job);
-            let needs_locks = running.needs_locks();
-            if running.end(writes)? == End::Done {
-                return Ok(());
-            }
-            if needs_locks {
-                break;
-            }
-        }
-        self.run(&numbers, job)
+        within_a_request(|| self.run_optimistically(job))
     }
 
     fn change_together(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<bool, Error> {
@@ -217,5 +206,24 @@ impl Store for Postgres {
         let (readers_open, readers_idle) = self.0.pool.connections();
         let status = StoreStatus { readers_open, readers_idle, ..StoreStatus::default() };
         self.0.commits.complete(status)
+    }
+}
+
+impl Postgres {
+    /// Runs `job` without locks, and with locks if it has to be repeated too often.
+    fn run_optimistically(&self, job: &mut dyn FnMut(&mut dyn Transaction) -> Outcome) -> Result<(), Error> {
+        let numbers = Reservation::new(&self.0.numbers, &self.0.pool);
+        for _ in 0..OPTIMISTIC_ATTEMPTS {
+            let running = Attempt::optimistic(&self.0, &numbers);
+            let writes = overlay::run_beside_others(&running, 0, job);
+            let needs_locks = running.needs_locks();
+            if running.end(writes)? == End::Done {
+                return Ok(());
+            }
+            if needs_locks {
+                break;
+            }
+        }
+        self.run(&numbers, job)
     }
 }

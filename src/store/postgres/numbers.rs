@@ -2,65 +2,93 @@
 //! server assigns them.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Instant;
 
 use super::connection::{CALL, Connection, Failure, Step};
 use super::pool::Pool;
 use crate::lock::IgnorePoison;
 use crate::store::Error;
+use crate::store::request_time::{left, waiting};
 
 /// The numbers of a block. The rest of a block is lost when the server stops.
 const BLOCK: i64 = 64;
 
 const RESERVE: &str = "UPDATE counter SET last_id = last_id + $1 RETURNING last_id";
 
-/// The least time that is left for a reservation after the wait for another one; with less, it fails.
-const LEAST: Duration = Duration::from_millis(200);
-
 /// The numbers that this server has reserved.
 #[derive(Default)]
-pub(super) struct Numbers(Mutex<Block>);
+pub(super) struct Numbers {
+    block: Mutex<Block>,
+    /// A reservation has ended.
+    reserved: Condvar,
+}
 
 #[derive(Default)]
 struct Block {
     next: u64,
     /// The number behind the last one.
     end: u64,
+    /// Whether a thread reserves the next block.
+    is_reserving: bool,
     /// A connection of its own, because a transaction that needs a number holds one of the pool.
     connection: Option<Connection>,
 }
 
-impl Block {
-    /// Returns the next number for a transaction that waits from `begun` on.
-    fn take(&mut self, pool: &Pool, begun: Instant) -> Result<u64, Error> {
-        if self.next >= self.end {
-            let last = self.reserve(pool, begun)?;
-            (self.next, self.end) = (last + 1 - BLOCK.unsigned_abs(), last + 1);
-        }
-        self.next += 1;
-        Ok(self.next - 1)
-    }
+/// Reserves a block in the database and returns its last number.
+fn reserve(pool: &Pool, idle: Option<Connection>) -> Result<(u64, Connection), Error> {
+    let idle = idle.and_then(|mut idle| idle.check().then_some(idle));
+    let mut connection = idle.map_or_else(|| pool.connect(), Ok)?;
+    let rows = connection.query(CALL, &Step::new(RESERVE, vec![Box::new(BLOCK)]));
+    let rows = rows.map_err(|why| pool.failed("reserve numbers", why))?;
+    let last = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok());
+    Ok((last.ok_or(Error::NotInitialized)?.unsigned_abs(), connection))
+}
 
-    /// Reserves a block and returns its last number.
-    fn reserve(&mut self, pool: &Pool, begun: Instant) -> Result<u64, Error> {
-        // Transactions wait here one behind the other, each for as long as the database does not answer.
-        if begun.elapsed() + LEAST > CALL {
-            let late = Failure::local("the database did not reserve numbers in time", false);
-            return Err(pool.failed("reserve numbers", late));
-        }
-        let idle = self.connection.take().and_then(|mut idle| idle.check().then_some(idle));
-        let mut connection = idle.map_or_else(|| pool.connect_since(begun), Ok)?;
-        connection.waiting_since(begun);
-        let rows = connection.query(CALL, &Step::new(RESERVE, vec![Box::new(BLOCK)]));
-        let rows = rows.map_err(|why| pool.failed("reserve numbers", why))?;
-        self.connection = Some(connection);
-        let last = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok());
-        Ok(last.ok_or(Error::NotInitialized)?.unsigned_abs())
+/// Lets another thread reserve a block after a panic of this one.
+struct Reserving<'n>(&'n Numbers);
+
+impl Drop for Reserving<'_> {
+    fn drop(&mut self) {
+        self.0.block().is_reserving = false;
+        self.0.reserved.notify_all();
     }
 }
 
 impl Numbers {
+    /// Returns the next number. One thread reserves a block if there is none; the others wait for it, for the time of a call.
+    fn take(&self, pool: &Pool) -> Result<u64, Error> {
+        let deadline = Instant::now() + left(CALL);
+        let mut block = self.block();
+        loop {
+            if block.next < block.end {
+                block.next += 1;
+                return Ok(block.next - 1);
+            }
+            if block.is_reserving {
+                let rest = deadline.saturating_duration_since(Instant::now());
+                if rest.is_zero() {
+                    let why = Failure::local("the database did not answer in time", false);
+                    return Err(pool.failed("reserve numbers", why));
+                }
+                block = waiting(|| self.reserved.wait_timeout(block, rest)).ignore_poison().0;
+                continue;
+            }
+            block.is_reserving = true;
+            let idle = block.connection.take();
+            drop(block);
+            let panics = Reserving(self);
+            let reserved = reserve(pool, idle);
+            std::mem::forget(panics);
+            block = self.block();
+            block.is_reserving = false;
+            self.reserved.notify_all();
+            let (last, connection) = reserved?;
+            (block.next, block.end) = (last + 1 - BLOCK.unsigned_abs(), last + 1);
+            block.connection = Some(connection);
+        }
+    }
+
     /// Lets later numbers be higher than `chosen`, the number of an imported object.
     pub(super) fn raise(&self, chosen: u64) {
         let mut block = self.block();
@@ -68,7 +96,7 @@ impl Numbers {
     }
 
     fn block(&self) -> MutexGuard<'_, Block> {
-        self.0.lock().ignore_poison()
+        self.block.lock().ignore_poison()
     }
 }
 
@@ -95,8 +123,7 @@ impl<'s> Reservation<'s> {
         if let Some(number) = taken.get(next) {
             return Ok(*number);
         }
-        let begun = Instant::now();
-        let number = self.numbers.block().take(self.pool, begun)?;
+        let number = self.numbers.take(self.pool)?;
         taken.push(number);
         Ok(number)
     }

@@ -2,15 +2,17 @@
 //! a short time, so that no request waits for a database that is away.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::{CALL, Connection, Failure};
+use super::connection::{CALL, Connection, Failure, Step};
 use super::tls;
 use super::url::Url;
 use crate::lock::IgnorePoison;
+use crate::store::request_time::{left, waiting};
 use crate::store::{Cause, Error};
 
 /// The maximum number of connections. A call takes about a millisecond, so this many serve any number of threads, and ten
@@ -24,6 +26,14 @@ const MAX_IN_TRANSACTIONS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
+/// The maximum number of commits that wait for a standby, of all servers together. The database keeps the connection of each
+/// until the standby returns, also if the server has closed it.
+const MAX_WAITING_COMMITS: i64 = 8;
+
+/// Counts them. Databases without this event have none.
+const WAITING_COMMITS: &str = "SELECT count(*) FROM pg_stat_activity \
+    WHERE datname = current_database() AND usename = current_user AND wait_event = 'SyncRep'";
+
 /// The use of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
@@ -36,8 +46,13 @@ pub(super) enum Use {
 /// A pool of connections.
 pub(super) struct Pool {
     url: Url,
-    config: tokio_postgres::Config,
+    /// The configuration of each host.
+    hosts: Vec<tokio_postgres::Config>,
+    /// The host that accepted the last connection, which is tried first.
+    preferred: AtomicUsize,
     tls: MakeRustlsConnect,
+    /// Whether a commit was not answered in time, and none was answered since.
+    has_silent_commit: AtomicBool,
     state: Mutex<State>,
     freed: Condvar,
 }
@@ -49,6 +64,8 @@ struct State {
     in_transactions: u32,
     /// The last failed attempt to connect, if none succeeded after it.
     failure: Option<Failed>,
+    /// The time of the last successful attempt.
+    last_success: Option<Instant>,
 }
 
 struct Failed {
@@ -63,8 +80,16 @@ impl Pool {
     /// # Errors
     /// Returns [`Error::Url`] if the files that the URL names cannot be used.
     pub(super) fn new(url: Url) -> Result<Self, Error> {
-        let (config, tls) = (url.config()?, tls::connector(&url)?);
-        Ok(Self { url, config, tls, state: Mutex::default(), freed: Condvar::new() })
+        let (hosts, tls) = (url.configs()?, tls::connector(&url)?);
+        Ok(Self {
+            url,
+            hosts,
+            preferred: AtomicUsize::new(0),
+            tls,
+            has_silent_commit: AtomicBool::new(false),
+            state: Mutex::default(),
+            freed: Condvar::new(),
+        })
     }
 
     /// Returns the name of the database, for errors.
@@ -86,7 +111,7 @@ impl Pool {
     /// # Errors
     /// As [`Self::get`].
     pub(super) fn get_since(&self, purpose: Use, begun: Instant) -> Result<Pooled<'_>, Error> {
-        let deadline = begun + CALL;
+        let deadline = (begun + CALL).min(Instant::now() + left(CALL));
         let is_transaction = purpose == Use::Transaction;
         let mut state = self.state();
         loop {
@@ -120,7 +145,36 @@ impl Pool {
             if left.is_zero() {
                 return Err(Error::NoReader { why: Cause::new(Busy) });
             }
-            state = self.freed.wait_timeout(state, left).ignore_poison().0;
+            state = waiting(|| self.freed.wait_timeout(state, left)).ignore_poison().0;
+        }
+    }
+
+    /// Returns a connection for a transaction.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Pool::get`], and an error if too many commits wait for a standby.
+    pub(super) fn get_for_transaction(&self) -> Result<Pooled<'_>, Error> {
+        let mut connection = self.get(Use::Transaction)?;
+        if self.has_silent_commit.load(Ordering::Relaxed) {
+            let failed = |why| self.failed("begin a change", why);
+            let waiting = match connection.query(CALL, &Step::new(WAITING_COMMITS, Vec::new())) {
+                Ok(rows) => rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or(0),
+                Err(why) if why.code.is_some() => 0,
+                Err(why) => return Err(failed(why)),
+            };
+            if waiting >= MAX_WAITING_COMMITS {
+                let why =
+                    format!("{waiting} commits wait for a standby of the database; check its replication");
+                return Err(failed(Failure::local(why, false)));
+            }
+        }
+        Ok(connection)
+    }
+
+    /// Records whether a commit was answered in time.
+    pub(super) fn record_commit(&self, is_answered: bool) {
+        if self.has_silent_commit.load(Ordering::Relaxed) == is_answered {
+            self.has_silent_commit.store(!is_answered, Ordering::Relaxed);
         }
     }
 
@@ -134,16 +188,42 @@ impl Pool {
         self.try_connect(begun).map_err(|why| self.unreachable(Cause::new(why)))
     }
 
-    /// Opens a connection, and records a failure.
+    /// Opens a connection, and records a failure unless another thread has opened one meanwhile.
     pub(super) fn try_connect(&self, begun: Instant) -> Result<Connection, Failure> {
-        let opened = Connection::open(&self.config, &self.tls, begun);
+        let begin = Instant::now();
+        let opened = self.try_hosts(begun);
         let mut state = self.state();
+        if opened.is_err() && state.last_success.is_some_and(|time| time > begin) {
+            return opened;
+        }
         let earlier = state.failure.take();
         if let Err(why) = &opened {
             let pause = earlier.map_or(FIRST_PAUSE, |it| (it.pause * 2).min(MAX_PAUSE));
             state.failure = Some(Failed { why: why.clone(), pause, until: Instant::now() + pause });
+        } else {
+            state.last_success = Some(Instant::now());
         }
         opened
+    }
+
+    /// Connects to the first host that accepts the connection. Each has a part of the time, because one that is silent must not
+    /// keep the others from being tried.
+    fn try_hosts(&self, begun: Instant) -> Result<Connection, Failure> {
+        let part = CALL / u32::try_from(self.hosts.len()).unwrap_or(1).max(1);
+        let preferred = self.preferred.load(Ordering::Relaxed);
+        let (first, others): (Vec<_>, Vec<_>) =
+            self.hosts.iter().enumerate().partition(|(position, _)| *position == preferred);
+        let mut failure = Failure::local("no host is known", true);
+        for (position, config) in first.into_iter().chain(others) {
+            match Connection::open(config, &self.tls, begun, part) {
+                Ok(opened) => {
+                    self.preferred.store(position, Ordering::Relaxed);
+                    return Ok(opened);
+                }
+                Err(why) => failure = why,
+            }
+        }
+        Err(failure)
     }
 
     /// Adds an idle connection.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::connection::{CALL, COMMIT, Connection, Failure, Step};
 use super::numbers::Reservation;
-use super::pool::{Pooled, Use};
+use super::pool::Pooled;
 use super::rows::{self, Previous};
 use super::search;
 use super::shared::Shared;
@@ -269,11 +269,15 @@ impl<'s> Progress<'s> {
         let mut session = self.session(shared)?;
         match session.pipeline(limit(&steps), begin, &steps, Some(COMMIT)) {
             Ok(_) => {
+                shared.pool.record_commit(true);
                 chosen.iter().for_each(|chosen| shared.numbers.raise(chosen.0));
                 self.remember(shared, writes);
                 Ok(End::Done)
             }
             Err(failure) if failure.is_lost => {
+                if failure.has_timed_out {
+                    shared.pool.record_commit(false);
+                }
                 shared.pool.close_idle();
                 Err(Error::Uncertain { why: Cause::new(failure) })
             }
@@ -333,7 +337,7 @@ impl<'s> Progress<'s> {
     fn session(&mut self, shared: &'s Shared) -> Result<Pooled<'s>, Error> {
         match self.session.take() {
             Some(session) => Ok(session),
-            None => shared.pool.get(Use::Transaction),
+            None => shared.pool.get_for_transaction(),
         }
     }
 

@@ -139,21 +139,13 @@ impl Url {
         if ports.len() > self.hosts.len() { Err(UrlProblem::Ports) } else { Ok(()) }
     }
 
-    /// Returns the configuration of the connections, with the password.
+    /// Returns the configuration of the connections to each host, with the password.
     ///
     /// # Errors
     /// Returns [`Error::Url`] if the password file cannot be used.
-    pub(super) fn config(&self) -> Result<tokio_postgres::Config, Error> {
+    pub(super) fn configs(&self) -> Result<Vec<tokio_postgres::Config>, Error> {
         use tokio_postgres::config::SslMode;
         let mut config = tokio_postgres::Config::new();
-        for (host, port) in &self.hosts {
-            if host.starts_with('/') {
-                config.host_path(host)
-            } else {
-                config.host(host)
-            };
-            config.port(*port);
-        }
         config.application_name("kmip-server").target_session_attrs(self.target);
         config.ssl_mode(match self.tls {
             TlsMode::Disable => SslMode::Disable,
@@ -172,7 +164,17 @@ impl Url {
         if let Some(password) = password.map_err(|why| Error::Url { why })? {
             config.password(password.expose());
         }
-        Ok(config)
+        let hosts = self.hosts.iter().map(|(host, port)| {
+            let mut config = config.clone();
+            if host.starts_with('/') {
+                config.host_path(host)
+            } else {
+                config.host(host)
+            };
+            config.port(*port);
+            config
+        });
+        Ok(hosts.collect())
     }
 }
 
