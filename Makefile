@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run programs test generated conformance compare check tools bench bench-pykmip bench-compare bench-postgres wheel wheel-test deb deb-test crash soak attack fuzz
+.PHONY: help run programs test generated conformance compare check tools bench bench-pykmip bench-compare bench-postgres wheel wheel-test deb deb-test crash history soak attack fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -95,6 +95,9 @@ compare: ## Compares all answers with those of PyKMIP's server: minutes to an ho
 
 crash: ## Kills the server ROUNDS times (100) while clients write, and checks for lost or incomplete changes and for the bytes of destroyed keys.
 	KMIP_CRASH_ROUNDS=$(or $(ROUNDS),100) cargo test --test integration kills -- --nocapture
+
+history: ## Verifies that concurrent requests are linearizable, with and without faults, for SECONDS (60) in each test.
+	KMIP_HISTORY_SECONDS=$(or $(SECONDS),60) cargo test --test integration history:: -- --nocapture --test-threads=1
 
 soak: ## A mixed load from 64 clients for SECONDS (600): checks the written objects and the memory.
 	KMIP_SOAK_SECONDS=$(or $(SECONDS),600) cargo test --release --test integration soak -- --nocapture

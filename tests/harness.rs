@@ -3,6 +3,10 @@
 
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "postgres")]
+pub(crate) mod relay;
+#[cfg(feature = "postgres")]
+pub(crate) mod standby;
 pub(crate) mod trust;
 
 use std::fs;

@@ -27,7 +27,11 @@ mod crash;
 mod credentials;
 #[cfg(feature = "postgres")]
 mod database_commands;
+#[cfg(feature = "postgres")]
+mod database_failover;
 mod database_file;
+#[cfg(feature = "postgres")]
+mod database_network;
 #[cfg(feature = "postgres")]
 mod database_tls;
 mod defaults;
@@ -47,6 +51,7 @@ mod generated;
 mod groups;
 mod handshakes;
 mod harness;
+mod history;
 mod https;
 mod interop;
 mod key_formats;

@@ -2,13 +2,11 @@
 //! connections, servers and the database fail.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::slice;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +24,7 @@ use kmip_server::ttlv::{Field, Tag, V1_4, V2_1, Writer};
 use crate::corpus::{algorithm, attribute, id, length, message_of, named, template, usage};
 use crate::dialogue::{Answer, Caller, Live, key};
 use crate::harness::postgres::{Database, cluster};
+use crate::harness::relay::{Fault, Relay};
 use crate::harness::{Credential, Pki, Running, skip, within};
 
 /// Returns a new database, or `None` if the test is skipped.
@@ -142,6 +141,109 @@ fn a_change_at_one_server_is_seen_at_the_other_at_once() {
             ResultReason::ObjectDestroyed
         );
     }
+}
+
+/// Requests an operation on an object with an attribute.
+fn with(caller: &mut Caller, operation: Operation, key: &str, attribute: &Attribute) -> Answer {
+    caller.ask(V1_4, operation, |writer| {
+        id(key, writer);
+        attribute.write(Tag::Attribute, writer);
+    })
+}
+
+#[test]
+fn locate_at_one_server_sees_each_kind_of_change_at_the_other() {
+    let Some(servers) = Servers::start(2) else { return };
+    let (mut one, mut other) = (servers.caller(0), servers.caller(1));
+    let key = register(&mut one, &[usage(12), named("key")]);
+    let found = |caller: &mut Caller, criterion: Attribute| {
+        let located = caller.ask(V1_4, Operation::Locate, |writer| criterion.write(Tag::Attribute, writer));
+        located.ids() == [key.clone()]
+    };
+    let in_state = |state: State| attribute(Tag::State, &state);
+    let contact = |text: &str| attribute(Tag::ContactInformation, &text.to_owned());
+    assert!(found(&mut other, in_state(State::PreActive)));
+    with(&mut one, Operation::AddAttribute, &key, &contact("here")).done();
+    assert!(found(&mut other, contact("here")));
+    with(&mut other, Operation::ModifyAttribute, &key, &contact("there")).done();
+    assert!(found(&mut one, contact("there")) && !found(&mut one, contact("here")));
+    other.ask(V1_4, Operation::Activate, |writer| id(&key, writer)).done();
+    assert!(found(&mut one, in_state(State::Active)) && !found(&mut one, in_state(State::PreActive)));
+    assert!(found(&mut one, attribute(Tag::CryptographicUsageMask, &12)));
+    one.ask(V1_4, Operation::Archive, |writer| id(&key, writer)).done();
+    assert!(!found(&mut other, named("key")), "it is off-line");
+    let get = |caller: &mut Caller| caller.ask(V1_4, Operation::Get, |writer| id(&key, writer));
+    assert_eq!(get(&mut other).refused(), ResultReason::ObjectArchived);
+    other.ask(V1_4, Operation::Recover, |writer| id(&key, writer)).done();
+    assert!(found(&mut one, named("key")));
+    get(&mut one).object();
+    let replaced = other.ask(V1_4, Operation::ReKey, |writer| id(&key, writer)).id();
+    let named_key = one.ask(V1_4, Operation::Locate, |writer| named("key").write(Tag::Attribute, writer));
+    assert_eq!(named_key.ids(), [replaced], "Re-key moves the name");
+}
+
+#[test]
+fn policy_of_an_object_that_one_server_changes_counts_at_the_other() {
+    let Some(servers) = Servers::start(2) else { return };
+    let jane = servers.pki.ca.client("Jane Doe");
+    let (mut john, mut jane) = (servers.caller(0), servers.caller_as(1, &jane));
+    let attributes = |policy: &str| [usage(12), attribute(Tag::OperationPolicyName, &policy.to_owned())];
+    let private = register(&mut john, &attributes("default"));
+    let get = |caller: &mut Caller, key: &str| caller.ask(V1_4, Operation::Get, |writer| id(key, writer));
+    assert_eq!(get(&mut jane, &private).refused(), ResultReason::PermissionDenied);
+    assert_eq!(jane.ask(V1_4, Operation::Locate, |_| ()).ids(), [""; 0]);
+    assert_eq!(
+        jane.ask(V1_4, Operation::Destroy, |writer| id(&private, writer)).refused(),
+        ResultReason::PermissionDenied
+    );
+    get(&mut john, &private).object();
+    // What Jane creates at one server, John cannot use at the other.
+    let hers = register(&mut jane, &attributes("default"));
+    let mut john = servers.caller(0);
+    assert_eq!(get(&mut john, &hers).refused(), ResultReason::PermissionDenied);
+    assert_eq!(john.ask(V1_4, Operation::Locate, |_| ()).ids(), [private]);
+}
+
+#[test]
+fn usage_limits_that_one_server_counts_are_seen_and_enforced_at_the_other() {
+    let Some(servers) = Servers::start(2) else { return };
+    let (mut one, mut other) = (servers.caller(0), servers.caller(1));
+    let limits = UsageLimits {
+        usage_limits_total: 3,
+        usage_limits_count: None,
+        usage_limits_unit: UsageLimitsUnit::Object,
+    };
+    let key = register(&mut one, &[usage(0x80), attribute(Tag::UsageLimits, &limits)]);
+    other.ask(V1_4, Operation::Activate, |writer| id(&key, writer)).done();
+    let left = |caller: &mut Caller| {
+        let limits: Option<UsageLimits> = caller.attribute(V1_4, &key, Tag::UsageLimits);
+        limits.and_then(|limits| limits.usage_limits_count)
+    };
+    let mac = |caller: &mut Caller| {
+        caller.ask(V1_4, Operation::Mac, |writer| {
+            id(&key, writer);
+            hmac(writer);
+            b"data".to_vec().write(Tag::Data, writer);
+        })
+    };
+    mac(&mut one).done();
+    assert_eq!(left(&mut other), Some(2));
+    let allocated = other.ask(V1_4, Operation::GetUsageAllocation, |writer| {
+        id(&key, writer);
+        2_i64.write(Tag::UsageLimitsCount, writer);
+    });
+    allocated.done();
+    assert_eq!(left(&mut one), Some(0));
+    assert_eq!(mac(&mut one).refused(), ResultReason::PermissionDenied);
+    let revoke = |writer: &mut Writer| {
+        id(&key, writer);
+        let revocation_reason_code = RevocationReasonCode::CessationOfOperation;
+        RevocationReason { revocation_reason_code, revocation_message: None }
+            .write(Tag::RevocationReason, writer);
+    };
+    one.ask(V1_4, Operation::Revoke, revoke).done();
+    assert_eq!(state(&mut other, &key), State::Deactivated);
+    assert_eq!(mac(&mut other).refused(), ResultReason::PermissionDenied);
 }
 
 #[test]
@@ -280,75 +382,17 @@ fn server_recovers_when_the_database_has_closed_all_connections() {
     }
 }
 
-/// A relay between the servers and the database, whose connections can be cut or stopped.
-struct Relay {
-    port: u16,
-    mode: Arc<AtomicU8>,
-    streams: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-const PASS: u8 = 0;
-const SILENT: u8 = 1;
-const REFUSE: u8 = 2;
-
-impl Relay {
-    fn start(target: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let relay = Self { port, mode: Arc::default(), streams: Arc::default() };
-        let (mode, streams) = (Arc::clone(&relay.mode), Arc::clone(&relay.streams));
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                if mode.load(Ordering::SeqCst) == REFUSE {
-                    continue;
-                }
-                let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
-                let ends = [(&client, &server), (&server, &client)];
-                for (from, to) in ends.map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
-                {
-                    let mode = Arc::clone(&mode);
-                    thread::spawn(move || copy(from, to, &mode));
-                }
-                streams.lock().unwrap().extend([client, server]);
-            }
-        });
-        relay
-    }
-
-    fn set(&self, mode: u8) {
-        self.mode.store(mode, Ordering::SeqCst);
-        if mode == REFUSE {
-            self.streams.lock().unwrap().drain(..).for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
-        }
-    }
-}
-
-fn copy(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8) {
-    let mut buffer = [0; 16 << 10];
-    while let Ok(count) = from.read(&mut buffer) {
-        // A half-open connection: bytes arrive, and no answer comes back.
-        let is_silent = mode.load(Ordering::SeqCst) == SILENT;
-        if count == 0 || (!is_silent && to.write_all(&buffer[..count]).is_err()) {
-            break;
-        }
-    }
-    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
-}
-
 #[test]
 fn requests_fail_within_two_seconds_while_the_database_is_away_and_succeed_afterwards() {
     let Some(database) = database() else { return };
     let pki = Pki::new();
-    let url = database.url().display().to_string();
-    let (head, rest) = url.split_once("127.0.0.1:").unwrap();
-    let (port, rest) = rest.split_once('/').unwrap();
-    let relay = Relay::start(port.parse().unwrap());
-    let config = on(&pki, Path::new(&format!("{head}127.0.0.1:{}/{rest}", relay.port)));
+    let relay = Relay::before(&database.url());
+    let config = on(&pki, &relay.url(&database.url()));
     let live = Live::start(&config);
     let mut caller = live.caller(&pki, &pki.client);
     let made = register(&mut caller, &[usage(12)]);
-    for mode in [REFUSE, SILENT] {
-        relay.set(mode);
+    for fault in [Fault::Refuse, Fault::Silent] {
+        relay.set(fault);
         for operation in [Operation::Get, Operation::Create, Operation::Locate] {
             let begun = Instant::now();
             let answer = caller.ask(V1_4, operation, |writer| match operation {
@@ -359,7 +403,7 @@ fn requests_fail_within_two_seconds_while_the_database_is_away_and_succeed_after
             assert_eq!(answer.refused(), ResultReason::GeneralFailure);
             assert!(begun.elapsed() < Duration::from_millis(2500), "{operation}: {:?}", begun.elapsed());
         }
-        relay.set(PASS);
+        relay.set(Fault::None);
         within(|| caller.ask(V1_4, Operation::Get, |writer| id(&made, writer)).is_done().then_some(()));
         register(&mut caller, &[usage(12)]);
     }

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,15 +37,11 @@ pub(crate) fn cluster() -> Result<&'static Cluster, &'static str> {
 
 impl Cluster {
     fn start() -> Result<Self, &'static str> {
-        let versions = std::fs::read_dir(VERSIONS).map_err(|_| "PostgreSQL is not installed")?;
-        let bins = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
-        let bin =
-            bins.filter(|bin| bin.join("initdb").exists()).max().ok_or("PostgreSQL is not installed")?;
+        let bin = programs()?;
         let folder = std::env::temp_dir().join(format!("kmip-postgres-{}", std::process::id()));
         std::fs::create_dir(&folder).map_err(|_| "the folder of PostgreSQL cannot be created")?;
         let port = free_port();
-        // PostgreSQL refuses to run as root.
-        let is_root = run(Command::new("chown").arg("postgres").arg(&folder));
+        let is_root = is_owned_by_postgres(&folder);
         let mut script = Command::new(if is_root { "runuser" } else { "sh" });
         if is_root {
             script.args(["-u", "postgres", "--", "sh"]);
@@ -106,11 +102,25 @@ impl Database {
     }
 }
 
-fn free_port() -> u16 {
+/// Returns the folder of the programs of the newest version.
+pub(super) fn programs() -> Result<PathBuf, &'static str> {
+    let versions = std::fs::read_dir(VERSIONS).map_err(|_| "PostgreSQL is not installed")?;
+    let bins = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
+    bins.filter(|bin| bin.join("initdb").exists()).max().ok_or("PostgreSQL is not installed")
+}
+
+/// Gives the folder to the user `postgres` if this process runs as root, because PostgreSQL refuses to run as root. Returns
+/// whether the folder has this owner.
+pub(super) fn is_owned_by_postgres(folder: &Path) -> bool {
+    run(Command::new("chown").arg("postgres").arg(folder))
+}
+
+pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).map_or(54_320, |it| it.port())
 }
 
-fn run(command: &mut Command) -> bool {
+/// Runs a command without input and output. Returns whether it succeeds.
+pub(super) fn run(command: &mut Command) -> bool {
     let done = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     done.is_ok_and(|status| status.success())
 }
