@@ -12,6 +12,8 @@ mod attacks;
 mod audit;
 mod auth;
 mod backup;
+#[cfg(feature = "postgres")]
+mod balancer;
 mod batches;
 mod certify;
 mod check;
