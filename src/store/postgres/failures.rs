@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::connection::{COMMIT, Connection, LONG_CALL, Step};
 use super::*;
-use crate::store::testing::{add, change, key, postgres};
+use crate::store::testing::{add, change, everybody, key, postgres};
 
 fn open(url: &Path) -> Postgres {
     Postgres::open(url, None, Duration::from_secs(30)).unwrap()
@@ -145,4 +145,29 @@ fn wait_for_a_connection_shortens_the_first_call_on_it() {
             next.unwrap();
         }
     }
+}
+
+#[test]
+fn searches_and_transactions_leave_a_connection_for_reads() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    let pool = &store.0.pool;
+    let searches: Vec<_> = (0..2).map(|_| pool.get(Use::Search).unwrap()).collect();
+    let transactions: Vec<_> = (0..5).map(|_| pool.get(Use::Transaction).unwrap()).collect();
+    let late = Instant::now().checked_sub(CALL).unwrap();
+    assert!(matches!(pool.get_since(Use::Transaction, late), Err(Error::NoReader { .. })));
+    drop(transactions);
+    let is_found = std::sync::atomic::AtomicBool::new(false);
+    let found = || is_found.load(std::sync::atomic::Ordering::SeqCst);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            store.locate(&everybody()).unwrap();
+            is_found.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        thread::sleep(Duration::from_millis(300));
+        assert!(!found(), "a third search runs beside two others");
+        assert!(store.read(Id(1)).unwrap().is_none());
+        drop(searches);
+    });
+    assert!(found());
 }

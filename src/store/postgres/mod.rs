@@ -163,7 +163,9 @@ impl Store for Postgres {
     }
 
     fn locate(&self, query: &Query) -> Result<Located, Error> {
-        self.0.reading("locate objects", |connection| search::locate(connection, query, None, false))
+        self.0.using(search::purpose(query), "locate objects", |connection| {
+            search::locate(connection, query, None, false)
+        })
     }
 
     fn server_state(&self, name: &str) -> Result<Option<Secret>, Error> {

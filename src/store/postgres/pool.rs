@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::{CALL, Connection, Failure, Step};
+use super::connection::{CALL, Connection, Failure, LONG_CALL, Step};
 use super::tls;
 use super::url::Url;
 use crate::lock::IgnorePoison;
@@ -21,6 +21,12 @@ const MAX_OPEN: u32 = 8;
 
 /// The maximum number of connections of transactions, which can wait for each other. The others remain for reads.
 const MAX_IN_TRANSACTIONS: u32 = 6;
+
+/// The maximum number of connections of searches that no index can answer.
+const MAX_IN_SEARCHES: u32 = 2;
+
+/// The maximum number of connections of both, so that at least one remains for reads.
+const MAX_LONG: u32 = MAX_OPEN - 1;
 
 /// The pause after the first failed attempt to connect. It doubles with each further one, up to the maximum.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -39,8 +45,17 @@ const WAITING_COMMITS: &str = "SELECT count(*) FROM pg_stat_activity \
 pub(super) enum Use {
     /// A single statement.
     Read,
+    /// A search that no index can answer.
+    Search,
     /// A transaction.
     Transaction,
+}
+
+impl Use {
+    /// The maximum time to wait for a connection.
+    fn patience(self) -> Duration {
+        if self == Self::Search { LONG_CALL } else { CALL }
+    }
 }
 
 /// A pool of connections.
@@ -61,11 +76,33 @@ pub(super) struct Pool {
 struct State {
     idle: Vec<Connection>,
     open: u32,
+    in_searches: u32,
     in_transactions: u32,
     /// The last failed attempt to connect, if none succeeded after it.
     failure: Option<Failed>,
     /// The time of the last successful attempt.
     last_success: Option<Instant>,
+}
+
+impl State {
+    /// Whether a connection may be used for this purpose now.
+    fn may_use(&self, purpose: Use) -> bool {
+        let has_room = self.in_searches + self.in_transactions < MAX_LONG;
+        match purpose {
+            Use::Read => true,
+            Use::Search => has_room && self.in_searches < MAX_IN_SEARCHES,
+            Use::Transaction => has_room && self.in_transactions < MAX_IN_TRANSACTIONS,
+        }
+    }
+
+    /// Returns the number of connections that are in use for this purpose, or `None` for reads, which are not counted.
+    fn counter(&mut self, purpose: Use) -> Option<&mut u32> {
+        match purpose {
+            Use::Read => None,
+            Use::Search => Some(&mut self.in_searches),
+            Use::Transaction => Some(&mut self.in_transactions),
+        }
+    }
 }
 
 struct Failed {
@@ -111,20 +148,20 @@ impl Pool {
     /// # Errors
     /// As [`Self::get`].
     pub(super) fn get_since(&self, purpose: Use, begun: Instant) -> Result<Pooled<'_>, Error> {
-        let deadline = (begun + CALL).min(Instant::now() + left(CALL));
-        let is_transaction = purpose == Use::Transaction;
+        let patience = purpose.patience();
+        let deadline = (begun + patience).min(Instant::now() + left(patience));
         let mut state = self.state();
         loop {
-            let may_use = !is_transaction || state.in_transactions < MAX_IN_TRANSACTIONS;
+            let may_use = state.may_use(purpose);
             let idle = if may_use { state.idle.pop() } else { None };
             if let Some(mut connection) = idle {
-                state.in_transactions += u32::from(is_transaction);
+                state.counter(purpose).into_iter().for_each(|count| *count += 1);
                 drop(state);
                 if connection.check() {
                     connection.waiting_since(begun);
-                    return Ok(Pooled { pool: self, connection: Some(connection), is_transaction });
+                    return Ok(Pooled { pool: self, connection: Some(connection), purpose });
                 }
-                drop(Pooled { pool: self, connection: Some(connection), is_transaction });
+                drop(Pooled { pool: self, connection: Some(connection), purpose });
                 state = self.state();
                 continue;
             }
@@ -133,9 +170,9 @@ impl Pool {
                     return Err(self.unreachable(Cause::new(failure.why.clone())));
                 }
                 state.open += 1;
-                state.in_transactions += u32::from(is_transaction);
+                state.counter(purpose).into_iter().for_each(|count| *count += 1);
                 drop(state);
-                let mut pooled = Pooled { pool: self, connection: None, is_transaction };
+                let mut pooled = Pooled { pool: self, connection: None, purpose };
                 let mut connection = self.connect_since(begun)?;
                 connection.waiting_since(begun);
                 pooled.connection = Some(connection);
@@ -269,7 +306,7 @@ impl Pool {
 pub(super) struct Pooled<'p> {
     pool: &'p Pool,
     connection: Option<Connection>,
-    is_transaction: bool,
+    purpose: Use,
 }
 
 impl Pooled<'_> {
@@ -283,7 +320,7 @@ impl Drop for Pooled<'_> {
     fn drop(&mut self) {
         let connection = self.connection.take().filter(Connection::is_reusable);
         let mut state = self.pool.state();
-        state.in_transactions -= u32::from(self.is_transaction);
+        state.counter(self.purpose).into_iter().for_each(|count| *count -= 1);
         match connection {
             Some(connection) => state.idle.push(connection),
             None => state.open -= 1,

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::connection::{CALL, Connection, Failure, LONG_CALL, Parameter, Step};
+use super::pool::Use;
 use super::rows::Scalar;
 use crate::store::columns::{self, UNDATED};
 use crate::store::overlay::WriteSet;
@@ -90,14 +91,19 @@ fn check(
     Ok((page, query.count.then_some(found as u64)))
 }
 
-/// Returns the time that the statements may take: a query without an identifier or an indexed value may read many rows.
+/// Returns the time that the statements may take.
 fn time_limit(query: &Query) -> Duration {
+    if purpose(query) == Use::Search { LONG_CALL } else { CALL }
+}
+
+/// Returns the use of the connection: a query without an identifier or an indexed value may read many rows.
+pub(super) fn purpose(query: &Query) -> Use {
     let is_narrow = query.criteria.iter().any(|criterion| match criterion {
         Criterion::Identifier(_) => true,
         Criterion::Equals(value) => value.row.rules.indexed,
         _ => false,
     });
-    if is_narrow { CALL } else { LONG_CALL }
+    if is_narrow { Use::Read } else { Use::Search }
 }
 
 /// Returns a statement of the plan, with its parameters and `more`.

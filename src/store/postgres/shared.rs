@@ -30,12 +30,22 @@ impl Shared {
         doing: &'static str,
         read: impl Fn(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
+        self.using(Use::Read, doing, read)
+    }
+
+    /// Runs a single statement as [`Self::reading`] does, on a connection for this purpose.
+    pub(super) fn using<T>(
+        &self,
+        purpose: Use,
+        doing: &'static str,
+        read: impl Fn(&mut Connection) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
         let begun = Instant::now();
-        let first = read(&mut *self.pool.get_since(Use::Read, begun)?);
+        let first = read(&mut *self.pool.get_since(purpose, begun)?);
         let outcome = match first {
             Err(failure) if failure.is_failover() && !failure.has_timed_out => {
                 self.pool.close_idle();
-                read(&mut *self.pool.get_since(Use::Read, begun)?)
+                read(&mut *self.pool.get_since(purpose, begun)?)
             }
             other => other,
         };

@@ -428,7 +428,7 @@ impl Snapshot for Attempt<'_> {
         let mut progress = self.progress.borrow_mut();
         if progress.is_optimistic {
             let search = |connection: &mut Connection| search::locate(connection, query, Some(writes), false);
-            let found = self.shared.reading(doing, search)?;
+            let found = self.shared.using(search::purpose(query), doing, search)?;
             if !progress.is_batch && progress.queries.len() <= MAX_QUERIES {
                 progress.queries.push((query.clone(), writes.clone(), found.clone()));
             }
