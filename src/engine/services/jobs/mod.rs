@@ -22,7 +22,7 @@ use crate::kmip::enums::{CancellationResult, Operation, ProcessingStage, ResultR
 use crate::kmip::{Error, Principal};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
-use crate::store::{Change, Entries, Entry, Kind, Lifetime, Replacement};
+use crate::store::{Change, Entries, Entry, Kind, Lifetime, Replacement, as_one_request};
 use crate::ttlv::DateTime;
 
 use super::super::error::{OrGeneralFailure, failed};
@@ -230,8 +230,9 @@ impl Jobs {
         let mut look = FIRST_LOOK;
         loop {
             let ends = *self.ends();
-            let entry =
-                self.entries.read(&KIND, correlation, now).or_general_failure()?.ok_or_else(unknown)?;
+            // Each look has a time of its own, because the wait can be long.
+            let found = as_one_request(|| self.entries.read(&KIND, correlation, now));
+            let entry = found.or_general_failure()?.ok_or_else(unknown)?;
             let job = of(owner, &entry)?;
             if !job.is_pending() || entry.is_abandoned {
                 return self.take(owner, correlation, now);
