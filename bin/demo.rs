@@ -42,7 +42,7 @@ pub(crate) fn run_demo(matches: &Matches) -> Result<ExitCode, Failure> {
     settings.log_path(&trial.log_path());
     option_settings(matches, &mut settings);
     let config = configured(settings)?;
-    let lines = |address| format!("\nPaste into a python3 with PyKMIP:\n\n{}", trial.lines(address));
+    let lines = |address| format!("\n\nPaste into a python3 with PyKMIP:\n\n{}", trial.lines(address));
     let exit_on_eof = matches.opt_present(options::EXIT_ON_EOF);
     run(&config, Start { signals, at_hangup: AtHangup::Stop, exit_on_eof, listener: None }, lines)
 }

@@ -109,6 +109,7 @@ impl Monitor {
         let operations: Map<_, _> = operations.collect();
         let refused: u64 = self.metrics.refusals().iter().map(|(_, count)| count).sum();
         let connections = self.registry.counts();
+        let (received, sent) = self.metrics.bytes();
         let endpoints: Map<_, _> = dispatcher
             .endpoints
             .into_iter()
@@ -133,7 +134,11 @@ impl Monitor {
                 "displaced": connections.displaced,
             },
             "operations": operations,
+            "handshakes_failed": self.metrics.handshakes(),
+            "requests": self.metrics.exchanges().total(),
             "requests_refused": refused,
+            "bytes_received": received,
+            "bytes_sent": sent,
             "bugs_met": self.metrics.panics(),
             "store": {
                 "bytes": store.bytes,
