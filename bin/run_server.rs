@@ -164,7 +164,7 @@ fn run(config: &Config, start: Start, more: impl FnOnce(SocketAddr) -> String) -
 
 fn serve(config: &Config, start: Start, more: impl FnOnce(SocketAddr) -> String) -> Result<(), Failure> {
     let Start { signals, at_hangup, exit_on_eof, listener } = start;
-    let server = Server::bind_on(config, listener)?;
+    let server = Server::bind_on(config, listener)?.explaining(kmip_server::internals::explain::in_words);
     for warning in server.warnings() {
         command_line::warn(warning);
     }

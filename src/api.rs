@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::config::Config;
-use crate::explain::Explained;
+use crate::explain::{self, Explained};
 use crate::server::{self, Reload, Shutdown};
 use crate::url;
 
@@ -36,7 +36,8 @@ impl Server {
     /// # Errors
     /// Returns an [`Error`] if a file of the configuration is unusable or the server cannot listen on the address.
     pub fn bind(config: &Config) -> Result<Self, Error> {
-        server::Server::bind(config).map(Self).map_err(Error)
+        let server = server::Server::bind(config).map_err(Error)?;
+        Ok(Self(server.explaining(explain::in_words)))
     }
 
     /// Returns the port; if the configuration states port 0, the port that the system selected.

@@ -72,6 +72,11 @@ impl<'r> Head<'r> {
         path(self.target)
     }
 
+    /// Returns the query of the target, or an empty text.
+    pub fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
     /// Returns the values of the fields with this name.
     pub fn fields(&self, name: &'static str) -> impl Iterator<Item = Result<&str, Rejection>> {
         let named = self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));

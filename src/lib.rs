@@ -23,7 +23,7 @@
 //! - `http`: KMIP over HTTPS (TTLV, XML and JSON).
 //! - `legacy-tls`: OpenSSL for TLS clients that rustls cannot serve.
 //! - `postgres`: a store on PostgreSQL, which several servers can share.
-//! - `management`: the health and the metrics of the server over HTTP.
+//! - `management`: the health, the metrics and the inspector of the server over HTTP.
 //! - `slugs`: user groups from SLUGS services.
 //! - `certificates`: `run_server --make-certs` and `--demo`.
 //! - `systemd`: notifications to systemd, and a socket from it.

@@ -16,7 +16,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "postgres")]
-use crate::harness::{postgres::cluster, skip};
+use crate::harness::postgres::cluster;
+#[cfg(any(feature = "management", feature = "postgres"))]
+use crate::harness::skip;
 
 /// Making the environment downloads some forty packages: half a minute on a fast line.
 const PREPARE_LIMIT: Duration = Duration::from_secs(1200);
@@ -122,6 +124,18 @@ fn the_python_package_starts_servers_and_leaves_none_behind() {
     assert!(passes_in(&package.join("tests"), "", Some(&package), None), "what failed stands above");
 }
 
+#[test]
+#[cfg(feature = "management")]
+fn the_inspector_works_in_a_browser() {
+    let found = env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join("chromium").is_file()));
+    if !found {
+        return skip("there is no chromium (Debian: apt-get install chromium)");
+    }
+    let passed = passes_with(environment_of("browser"), &scripts(), "test_inspector.py", None, None);
+    assert!(passed, "what failed stands above");
+}
+
 /// Runs one Python test file, or one test of it, and prints its output.
 fn passes(test: &str) -> bool {
     passes_in(&scripts(), test, None, None)
@@ -137,8 +151,19 @@ fn postgresql() -> Option<PathBuf> {
 
 /// The same for a test file in `folder`; with the plug-in of a package that is not installed, and with the URL of a database.
 fn passes_in(folder: &Path, test: &str, package: Option<&Path>, database: Option<&Path>) -> bool {
+    passes_with(environment().clone(), folder, test, package, database)
+}
+
+/// The same with this Python.
+fn passes_with(
+    python: Result<PathBuf, String>,
+    folder: &Path,
+    test: &str,
+    package: Option<&Path>,
+    database: Option<&Path>,
+) -> bool {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let python = match environment() {
+    let python = match python {
         Ok(python) => python,
         Err(reason) => {
             println!("{reason}");
@@ -174,20 +199,28 @@ fn passes_in(folder: &Path, test: &str, package: Option<&Path>, database: Option
 /// The Python of the tests' environment; made at the first call, in this process or an earlier one.
 fn environment() -> &'static Result<PathBuf, String> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    ENVIRONMENT.get_or_init(|| {
-        let python = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-        let mut command = Command::new(&python);
-        command.arg(scripts().join("prepare.py")).arg("--root").arg(root());
-        match finish(command, PREPARE_LIMIT, "prepare.py") {
-            Ok((true, _)) => Ok(root().join("venv/bin/python")),
-            Ok((false, output)) => Err(output),
-            Err(error) => Err(format!(
-                "interop: {} could not be started ({error}): install Python 3.8 or newer with its venv \
-                 module (Debian: apt-get install python3 python3-venv)",
-                Path::new(&python).display()
-            )),
-        }
-    })
+    ENVIRONMENT.get_or_init(|| prepare(&[], "venv"))
+}
+
+/// The Python of an environment that only some tests need.
+#[cfg(feature = "management")]
+fn environment_of(client: &str) -> Result<PathBuf, String> {
+    prepare(&["--client", client], &format!("venv-{client}"))
+}
+
+fn prepare(options: &[&str], folder: &str) -> Result<PathBuf, String> {
+    let python = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    let mut command = Command::new(&python);
+    command.arg(scripts().join("prepare.py")).arg("--root").arg(root()).args(options);
+    match finish(command, PREPARE_LIMIT, "prepare.py") {
+        Ok((true, _)) => Ok(root().join(folder).join("bin/python")),
+        Ok((false, output)) => Err(output),
+        Err(error) => Err(format!(
+            "interop: {} could not be started ({error}): install Python 3.8 or newer with its venv \
+             module (Debian: apt-get install python3 python3-venv)",
+            Path::new(&python).display()
+        )),
+    }
 }
 
 /// Runs a command to its end within a limit; returns whether it succeeded and its whole output,

@@ -86,6 +86,11 @@ pub trait Respond: Send + Sync + 'static {
         DispatcherStatus::default()
     }
 
+    /// Returns the services with the objects and policies, for the management interface.
+    fn services(&self) -> Option<&Services> {
+        None
+    }
+
     /// Completes the files of the store. The server calls it when it stops.
     fn close(&self) {}
 }
@@ -435,6 +440,10 @@ impl Respond for Dispatcher {
         });
         log::debug!(target: peer.log_target(), "Response:\n{}", Tree(&reply.message));
         reply
+    }
+
+    fn services(&self) -> Option<&Services> {
+        Some(&self.services)
     }
 
     fn close(&self) {

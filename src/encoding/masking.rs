@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+#[cfg(feature = "management")]
+use super::names;
 use crate::ttlv::{Error, ItemType, Reader, Tag, V1_0};
 
 /// The items whose values readers of logs and of recorded messages must not see.
@@ -39,6 +41,12 @@ const HEADER: usize = 8;
 /// Returns whether the value of an item of this type is masked.
 pub(super) fn is_masked(tag: Tag, kind: ItemType) -> bool {
     kind != ItemType::Structure && MASKED.contains(&tag)
+}
+
+/// Returns whether the values of items with this name in XML are masked.
+#[cfg(feature = "management")]
+pub(crate) fn is_masked_name(name: &str) -> bool {
+    names::tag(name).is_some_and(|tag| MASKED.contains(&tag))
 }
 
 /// Replaces key material, passwords and data in a message: texts by asterisks, other values by zeros. The message keeps its

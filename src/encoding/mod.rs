@@ -31,11 +31,19 @@ pub mod xml;
 
 pub use error::Error;
 pub use masking::mask;
+#[cfg(feature = "management")]
+pub(crate) use masking::{find_masked, is_masked_name};
 pub use tree::{Line, Tree};
 
 /// Returns `time` in the format of the HTTP header field Date (RFC 9110 §5.6.7).
 pub(crate) fn http_date(time: crate::ttlv::DateTime) -> String {
     date::print_for_http(time.0)
+}
+
+/// Returns `time` as xsd:dateTime in UTC, as XML and JSON contain it.
+#[cfg(feature = "management")]
+pub(crate) fn iso_8601(time: crate::ttlv::DateTime) -> String {
+    date::print(time.0)
 }
 
 /// Returns `time` as RFC 3339 date-time in UTC with milliseconds.

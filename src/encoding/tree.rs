@@ -61,6 +61,13 @@ pub struct Line {
     pub value: Option<String>,
 }
 
+impl Line {
+    /// Returns whether the value is only described, because it is key material, a password or data.
+    pub fn is_masked(&self) -> bool {
+        is_masked(self.tag, self.kind)
+    }
+}
+
 impl Tree {
     /// Reads the items of one message or of several.
     pub fn of(messages: &[u8]) -> Self {

@@ -78,7 +78,7 @@ impl Deref for Granted {
 /// Returns the entries of a policy that apply to an operation: its own entry, otherwise that of a related operation.
 /// Most policies in use have no entries for the cryptographic operations and for operations of later versions: a
 /// requester that may get a key may then also use and export it.
-fn policy_entries(operation: Operation) -> Entries {
+pub(super) fn policy_entries(operation: Operation) -> Entries {
     let otherwise = match operation {
         Operation::Encrypt
         | Operation::Decrypt

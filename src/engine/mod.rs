@@ -16,6 +16,8 @@ mod error;
 pub mod export;
 pub mod import;
 mod insertion;
+#[cfg(feature = "management")]
+pub mod inspection;
 pub mod key;
 pub mod lease;
 pub mod lifecycle;

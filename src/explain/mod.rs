@@ -83,6 +83,11 @@ pub fn find(code: &str) -> Option<Explanation> {
     })
 }
 
+/// Returns the meaning of a code and what to do, as [`find`] does.
+pub fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
+    find(code).map(|found| (found.meaning, found.advice))
+}
+
 /// Returns all codes, in the order of docs/errors.md.
 pub fn codes() -> impl Iterator<Item = &'static str> {
     STARTS.iter().chain(CONNECTIONS).chain(REASONS).map(|explanation| explanation.code)

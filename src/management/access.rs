@@ -43,17 +43,29 @@ impl Access {
         Self { token, host: host.to_owned() }
     }
 
+    /// Checks the fields Host and Origin, for a file that contains nothing about this server.
+    ///
+    /// # Errors
+    /// Returns the refusal.
+    pub(super) fn check_public(&self, head: &Head<'_>) -> Result<(), Rejection> {
+        if self.token.is_none() { self.check(head) } else { Self::check_origin(head) }
+    }
+
+    fn check_origin(head: &Head<'_>) -> Result<(), Rejection> {
+        let host = head.field("Host")?.unwrap_or_default();
+        match head.field("Origin")? {
+            Some(origin) if origin.strip_prefix("http://") != Some(host) => Err(FOREIGN_ORIGIN.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks the fields Host, Origin and Authorization.
     ///
     /// # Errors
     /// Returns the refusal.
     pub(super) fn check(&self, head: &Head<'_>) -> Result<(), Rejection> {
         let host = head.field("Host")?.unwrap_or_default();
-        if let Some(origin) = head.field("Origin")?
-            && origin.strip_prefix("http://") != Some(host)
-        {
-            return Err(FOREIGN_ORIGIN.into());
-        }
+        Self::check_origin(head)?;
         match &self.token {
             // No page of another origin knows the token, so that its client may use any name of this machine.
             Some(token) => {

@@ -1,9 +1,12 @@
-//! The management interface: the health of the server and its metrics, over plain HTTP. This layer converts a request to
+//! The management interface: the health of the server, its metrics and its inspector, over plain HTTP. This layer converts a request to
 //! its response; [`crate::server`] listens, and limits connections and time.
 
 mod access;
 mod client;
+mod events;
+mod inspector;
 mod metrics;
+pub mod recorder;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +16,12 @@ use serde_json::json;
 
 pub use access::Access;
 pub use client::{Failure, Ready, ask, wait};
+pub use events::Events;
+pub use inspector::{Explanation, Inspected};
 pub use metrics::Sample;
+pub use recorder::Recorder;
+
+use inspector::{Parameters, View};
 
 use crate::http::{self, Framing, Head, Persistence, Refusal, Rejection};
 
@@ -31,8 +39,10 @@ const JSON: &str = "application/json";
 const NOT_FOUND: Refusal = Refusal::new(
     "404 Not Found",
     "",
-    "this path does not exist; the paths are /health/live, /health/ready, /version and /metrics",
+    "this path does not exist; the paths are /, /health/live, /health/ready, /version and /metrics",
 );
+const TOO_MANY_WATCHERS: Refusal =
+    Refusal::new("503 Service Unavailable", "Retry-After: 5\r\n", "8 pages watch already; close one of them");
 const WRONG_METHOD: Refusal =
     Refusal::new("405 Method Not Allowed", "Allow: GET, HEAD\r\n", "this path only answers GET");
 const WRONG_TYPE: Refusal =
@@ -88,6 +98,12 @@ enum Resource {
     Ready,
     Version,
     Metrics,
+    /// A file of the inspector's page: its type and its content.
+    File(&'static str, &'static str),
+    /// Data of the inspector.
+    View(View),
+    /// The stream of events of the inspector.
+    Events,
 }
 
 /// The resources by their paths.
@@ -96,12 +112,24 @@ const RESOURCES: &[(&str, Resource)] = &[
     ("/health/ready", Resource::Ready),
     ("/version", Resource::Version),
     ("/metrics", Resource::Metrics),
+    ("/", Resource::File("text/html; charset=utf-8", inspector::PAGE)),
+    ("/inspector.js", Resource::File("text/javascript; charset=utf-8", inspector::SCRIPT)),
+    ("/inspector.css", Resource::File("text/css; charset=utf-8", inspector::STYLE)),
+    ("/inspector.svg", Resource::File("image/svg+xml", inspector::ICON)),
+    ("/inspector/events", Resource::Events),
+    ("/inspector/records", Resource::View(View::Records)),
+    ("/inspector/record", Resource::View(View::Record)),
+    ("/inspector/objects", Resource::View(View::Objects)),
+    ("/inspector/object", Resource::View(View::Object)),
+    ("/inspector/policies", Resource::View(View::Policies)),
+    ("/inspector/access", Resource::View(View::Access)),
 ];
 
 /// A request that is answered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     resource: Resource,
+    parameters: Parameters,
     is_head: bool,
     persistence: Persistence,
     /// The end of the body, which the server reads and ignores.
@@ -119,12 +147,13 @@ impl Request {
 pub struct Management {
     access: Access,
     subject: Arc<dyn Subject>,
+    inspected: Arc<dyn Inspected>,
 }
 
 impl Management {
     /// Returns the interface of this server for the clients that have access.
-    pub fn new(access: Access, subject: Arc<dyn Subject>) -> Self {
-        Self { access, subject }
+    pub fn new(access: Access, subject: Arc<dyn Subject>, inspected: Arc<dyn Inspected>) -> Self {
+        Self { access, subject, inspected }
     }
 
     /// Interprets the request line and fields of a request.
@@ -132,7 +161,12 @@ impl Management {
     /// # Errors
     /// Returns the refusal of a client without access, of an unknown path and of a method that the path does not have.
     pub fn accept(&self, head: &Head<'_>) -> Result<Request, Rejection> {
-        self.access.check(head)?;
+        let found = RESOURCES.iter().find(|(path, _)| *path == head.path());
+        match found {
+            // A browser cannot send a token for a page; the page sends it for the data.
+            Some((_, Resource::File(..))) => self.access.check_public(head)?,
+            _ => self.access.check(head)?,
+        }
         let is_head = head.method() == "HEAD";
         let is_read = is_head || head.method() == "GET";
         let is_json =
@@ -140,31 +174,51 @@ impl Management {
         if !is_read && !head.field("Content-Type")?.is_some_and(is_json) {
             return Err(WRONG_TYPE.into());
         }
-        let found = RESOURCES.iter().find(|(path, _)| *path == head.path());
         let (_, resource) = found.ok_or(NOT_FOUND)?;
         if !is_read {
             return Err(WRONG_METHOD.into());
         }
         // A request that only reads needs no body.
         let (framing, persistence) = (head.framing_if_any(0)?, head.persistence()?);
-        Ok(Request { resource: *resource, is_head, persistence, framing })
+        let parameters = Parameters::read(head.query());
+        Ok(Request { resource: *resource, parameters, is_head, persistence, framing })
     }
 
     /// Returns the response. `is_last` ends the connection after it.
     pub fn respond(&self, request: &Request, is_last: bool) -> Vec<u8> {
-        let (status, kind, body) = self.answer(request.resource);
+        let (status, kind, body) = self.answer(request);
         let keep_alive = request.persistence.keep_alive && !is_last;
         let persistence = Persistence { keep_alive, ..request.persistence };
-        let fields = "X-Content-Type-Options: nosniff\r\n";
-        let mut response = http::response(status, persistence, fields, kind, body.as_bytes());
+        let page = if matches!(request.resource, Resource::File(..)) { inspector::PAGE_FIELDS } else { "" };
+        let fields = format!("X-Content-Type-Options: nosniff\r\n{page}");
+        let mut response = http::response(status, persistence, &fields, kind, body.as_bytes());
         if request.is_head {
             response.truncate(response.len() - body.len());
         }
         response
     }
 
-    fn answer(&self, resource: Resource) -> (&'static str, &'static str, String) {
-        match resource {
+    /// Returns the events that the request asks for, or `None` if it asks for something else.
+    ///
+    /// # Errors
+    /// Returns the refusal of a watcher too many.
+    pub fn events(&self, request: &Request) -> Result<Option<Events>, Rejection> {
+        if request.resource != Resource::Events || request.is_head {
+            return Ok(None);
+        }
+        let after = request.parameters.number("after").ok().flatten().unwrap_or_default();
+        let watcher = self.inspected.recorder().watch().ok_or(TOO_MANY_WATCHERS)?;
+        Ok(Some(Events::new(watcher, after)))
+    }
+
+    fn answer(&self, request: &Request) -> (&'static str, &'static str, String) {
+        match request.resource {
+            Resource::File(kind, content) => ("200 OK", kind, content.to_owned()),
+            Resource::Events => ("200 OK", "text/event-stream", String::new()),
+            Resource::View(view) => match inspector::view(&*self.inspected, view, &request.parameters) {
+                Ok(value) => ("200 OK", JSON, line(&value)),
+                Err(failure) => (failure.status(), "text/plain; charset=utf-8", format!("{failure}\n")),
+            },
             Resource::Live => ("200 OK", JSON, line(&json!({ "status": "live" }))),
             Resource::Ready => {
                 let readiness = self.subject.readiness();

@@ -1,13 +1,15 @@
 //! Access, resources and the text of the metrics.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;
 use crate::dispatch::DispatcherStatus;
+use crate::engine::Services;
 use crate::http::{RequestError, Requests};
 use crate::kmip::enums::{Operation, ResultReason};
 use crate::observe::metrics::Metrics;
-use crate::observe::{Connections, Execution, Observer};
+use crate::observe::{Connections, Execution, FailedHandshake, Observer};
 use crate::secret::Secret;
 
 /// A server with these errors of its store and its certificate.
@@ -32,7 +34,7 @@ impl Subject for Fixed {
             let duration = Duration::from_millis(2);
             metrics.executed(&Execution { operation: Operation::Get, failure, duration });
         }
-        metrics.handshake_failed("expired");
+        metrics.handshake_failed(&FailedHandshake::of("expired"));
         Sample {
             metrics: Arc::new(metrics),
             connections: Connections { sessions: 3, ..Connections::default() },
@@ -43,9 +45,30 @@ impl Subject for Fixed {
     }
 }
 
+/// A server without objects.
+#[derive(Default)]
+struct Empty(Arc<Recorder>);
+
+impl Inspected for Empty {
+    fn recorder(&self) -> &Arc<Recorder> {
+        &self.0
+    }
+
+    fn with_services(&self, _: &mut dyn FnMut(&Services)) {}
+
+    fn audit_log(&self) -> Option<&Path> {
+        None
+    }
+
+    fn explain(&self, _: &str) -> Option<Explanation> {
+        None
+    }
+}
+
 fn management(token: Option<&str>) -> Management {
     let token = token.map(|token| Secret::new(token.as_bytes().to_vec()));
-    Management::new(Access::new("kmip.example", token.as_ref()), Arc::new(Fixed { store: Ok(()) }))
+    let access = Access::new("kmip.example", token.as_ref());
+    Management::new(access, Arc::new(Fixed { store: Ok(()) }), Arc::<Empty>::default())
 }
 
 /// Returns the response to a request, or the refusal's status.
@@ -98,7 +121,9 @@ fn a_token_is_required_for_each_path_if_there_is_one() {
         ("Authorization: bearer 0123456789abcdef\r\n", "200"),
         ("Authorization: Bearer 0123456789abcdef\r\nOrigin: http://attacker.example\r\n", "403"),
     ] {
-        for path in ["/health/live", "/health/ready", "/version", "/metrics"] {
+        for path in
+            ["/health/live", "/version", "/metrics", "/nothing", "/inspector/records", "/inspector/events"]
+        {
             let fields = format!("Host: any.example\r\n{fields}");
             assert_eq!(status(&management, "GET", path, &fields), expected, "{path} {fields}");
         }
@@ -114,7 +139,13 @@ fn a_change_needs_json_and_no_path_accepts_one() {
         ("POST", "/version", "Content-Type: application/jsonp\r\n", "415"),
         ("POST", "/version", "Content-Type: application/json; charset=utf-8\r\n", "405"),
         ("DELETE", "/health/live", "", "415"),
-        ("GET", "/", "", "404"),
+        ("GET", "/", "", "200"),
+        ("POST", "/", "Content-Type: application/json\r\n", "405"),
+        ("GET", "/inspector", "", "404"),
+        ("GET", "/inspector/record", "", "400"),
+        ("GET", "/inspector/record?number=1", "", "404"),
+        ("GET", "/inspector/records?after=x", "", "400"),
+        ("GET", "/inspector/objects", "", "404"),
         ("GET", "/version/", "", "404"),
         ("GET", "/version?a=b", "", "200"),
         ("GET", "/version", "Content-Length: 1\r\n", "413"),
@@ -130,7 +161,7 @@ fn a_change_needs_json_and_no_path_accepts_one() {
 #[test]
 fn a_server_whose_store_fails_is_live_and_not_ready() {
     let subject = Fixed { store: Err("the disk is full".to_owned()) };
-    let management = Management::new(Access::new("", None), Arc::new(subject));
+    let management = Management::new(Access::new("", None), Arc::new(subject), Arc::<Empty>::default());
     assert_eq!(status(&management, "GET", "/health/live", "Host: localhost\r\n"), "200");
     let answer = ask(&management, "GET /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("the disk is full"), "{answer}");
@@ -156,4 +187,50 @@ fn metrics_have_the_text_format_of_prometheus() {
     ] {
         assert!(text.lines().any(|other| other == line), "{line} is not in {text}");
     }
+}
+
+#[test]
+fn the_files_of_the_page_need_no_token_and_allow_no_other_origin() {
+    for (management, host) in
+        [(management(Some("0123456789abcdef")), "any.example"), (management(None), "localhost")]
+    {
+        for (path, kind) in
+            [("/", "text/html"), ("/inspector.js", "text/javascript"), ("/inspector.css", "text/css")]
+        {
+            let answer = ask(&management, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+            assert!(answer.contains(&format!("Content-Type: {kind}; charset=utf-8")), "{path}");
+            assert!(
+                answer.contains("Content-Security-Policy: default-src 'none'; script-src 'self'"),
+                "{path}"
+            );
+        }
+        let foreign = format!("Host: {host}\r\nOrigin: http://attacker.example\r\n");
+        assert_eq!(status(&management, "GET", "/", &foreign), "403");
+    }
+    assert_eq!(status(&management(None), "GET", "/", "Host: attacker.example\r\n"), "403");
+}
+
+#[test]
+fn the_page_contains_no_script_or_style_of_its_own_and_no_address() {
+    for (name, text) in [("html", inspector::PAGE), ("js", inspector::SCRIPT), ("css", inspector::STYLE)] {
+        for part in ["http://", "https://", "innerHTML", "eval(", "onclick=", "style=", "<style", "url("] {
+            assert!(!text.contains(part), "{name} contains {part}");
+        }
+    }
+    assert_eq!(inspector::PAGE.matches("<script").count(), 1);
+}
+
+#[test]
+fn the_watchers_are_bounded() {
+    let management = management(None);
+    let watch = || {
+        let text = "GET /inspector/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let request = Requests::default().head(&mut text.as_bytes(), |head| management.accept(head)).unwrap();
+        management.events(&request)
+    };
+    let watchers: Vec<_> = (0..recorder::MAX_WATCHERS).map(|_| watch().unwrap().unwrap()).collect();
+    assert!(matches!(watch(), Err(Rejection::Refused(refusal)) if refusal == TOO_MANY_WATCHERS));
+    drop(watchers);
+    assert!(watch().is_ok());
 }

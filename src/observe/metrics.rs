@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Exchange, Execution, Observer};
+use super::{Exchange, Execution, FailedHandshake, Observer};
 use crate::histogram::{Distribution, Histogram};
 use crate::kmip::enums::{Operation, ResultReason};
 use crate::lock::IgnorePoison;
@@ -99,8 +99,8 @@ impl Default for Metrics {
 }
 
 impl Observer for Metrics {
-    fn handshake_failed(&self, code: &'static str) {
-        *self.handshakes.lock().ignore_poison().entry(code).or_default() += 1;
+    fn handshake_failed(&self, failed: &FailedHandshake<'_>) {
+        *self.handshakes.lock().ignore_poison().entry(failed.code).or_default() += 1;
     }
 
     fn refused(&self, reason: ResultReason) {
@@ -219,7 +219,9 @@ mod tests {
     #[test]
     fn handshakes_and_refusals_are_counted_by_cause() {
         let metrics = Metrics::default();
-        ["expired", "not-tls", "expired"].into_iter().for_each(|code| metrics.handshake_failed(code));
+        ["expired", "not-tls", "expired"]
+            .into_iter()
+            .for_each(|code| metrics.handshake_failed(&FailedHandshake::of(code)));
         metrics.refused(ResultReason::InvalidMessage);
         metrics.answered(&Exchange { received: 10, sent: 20, duration: Duration::ZERO });
         assert_eq!(metrics.handshakes(), BTreeMap::from([("expired", 2), ("not-tls", 1)]));

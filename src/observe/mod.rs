@@ -4,15 +4,24 @@
 
 pub mod metrics;
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::auth::Peer;
 use crate::kmip::enums::{Operation, ResultReason};
 
 /// A part of the program that watches the server. A method returns quickly, because a request waits for it.
 pub trait Observer: Send + Sync + 'static {
-    /// A TLS handshake failed, for the cause with this code.
-    fn handshake_failed(&self, _code: &'static str) {}
+    /// A session began.
+    fn opened(&self, _opened: &Opened<'_>) {}
+
+    /// A session ended, for this reason.
+    fn closed(&self, _peer: &Peer, _reason: &dyn fmt::Display) {}
+
+    /// A TLS handshake failed.
+    fn handshake_failed(&self, _failed: &FailedHandshake<'_>) {}
 
     /// A message was refused before any of its items.
     fn refused(&self, _reason: ResultReason) {}
@@ -23,8 +32,59 @@ pub trait Observer: Send + Sync + 'static {
     /// A batch item was executed.
     fn executed(&self, _execution: &Execution) {}
 
+    /// The response to a request is ready.
+    fn exchanged(&self, _messages: &Messages<'_>) {}
+
     /// A response was sent.
     fn answered(&self, _exchange: &Exchange) {}
+}
+
+/// A session after its handshake.
+#[derive(Clone, Copy)]
+pub struct Opened<'a> {
+    /// The client.
+    pub peer: &'a Peer,
+    /// The TLS version and the cipher suite.
+    pub chosen: &'a dyn fmt::Display,
+    /// What the client offered; an empty text if that is unknown.
+    pub offered: &'a dyn fmt::Display,
+}
+
+/// A TLS handshake that failed.
+#[derive(Clone, Copy)]
+pub struct FailedHandshake<'a> {
+    /// The code of the cause.
+    pub code: &'static str,
+    /// The address of the client.
+    pub address: SocketAddr,
+    /// The number of the session in the log.
+    pub session: &'a str,
+    /// What happened and what to do.
+    pub sentence: &'a dyn fmt::Display,
+    /// What the client offered; an empty text if that is unknown.
+    pub offered: &'a dyn fmt::Display,
+}
+
+#[cfg(test)]
+impl FailedHandshake<'_> {
+    /// Returns a handshake that failed for the cause with this code.
+    pub fn of(code: &'static str) -> Self {
+        let address = ([127, 0, 0, 1], 40_000).into();
+        Self { code, address, session: "00000001", sentence: &"", offered: &"" }
+    }
+}
+
+/// A request and its response, as TTLV.
+#[derive(Clone, Copy)]
+pub struct Messages<'a> {
+    /// The client.
+    pub peer: &'a Peer,
+    /// The request.
+    pub request: &'a [u8],
+    /// The response.
+    pub response: &'a [u8],
+    /// The time at which the execution of the request began.
+    pub begun: Instant,
 }
 
 /// A batch item after its execution.

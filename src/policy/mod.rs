@@ -78,6 +78,11 @@ impl Rules {
         entry.unwrap_or_default()
     }
 
+    /// Returns whether the rules have an entry.
+    pub fn has(&self, object_type: ObjectType, operation: Operation) -> bool {
+        self.entry(object_type, operation).is_some()
+    }
+
     fn entry(&self, object_type: ObjectType, operation: Operation) -> Option<Permission> {
         let row = self.0.get(object_type.to_wire() as usize);
         row.and_then(|row| row.get(operation.to_wire() as usize)).copied().flatten()
@@ -184,6 +189,11 @@ impl Policies {
     #[expect(clippy::len_without_is_empty, reason = "the built-in policies always exist")]
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Returns the policies in the order of their names.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Policy)> {
+        self.0.iter().map(|(name, policy)| (name.as_str(), policy.as_ref()))
     }
 
     /// Returns the policy with this name.

@@ -15,7 +15,7 @@ use crate::auth::{Certificate, Peer};
 use crate::dispatch::{Reply, Respond};
 use crate::excerpt::Excerpt;
 use crate::memory_quota::{MemoryQuota, Reservation};
-use crate::observe::{Exchange, Observers};
+use crate::observe::{Exchange, FailedHandshake, Messages, Observers, Opened};
 use crate::ttlv::{FrameError, read_frame};
 
 #[cfg(feature = "http")]
@@ -24,7 +24,9 @@ use super::listener::Serve;
 use super::metered_reader::{MeteredReader, quota_exceeded};
 use super::noise::Kind;
 use super::registry::{Admission, Displaced, MAX_HANDSHAKES, Slot};
-use super::tls::{self, Accepted, CurrentTls, Diagnosis, Standing, Timeouts, TlsConfig, TlsStream, linger};
+use super::tls::{
+    self, Accepted, ClientHello, CurrentTls, Diagnosis, Standing, Timeouts, TlsConfig, TlsStream, linger,
+};
 
 /// The largest request buffer that an idle connection retains: a common request fits.
 const RETAINED_BUFFER: usize = 16 * 1024;
@@ -106,45 +108,56 @@ impl Serve for ConnectionConfig {
 /// Serves a connection to its end. The log receives one line if the handshake fails, else one at the start and one
 /// at the end of the session.
 fn serve(socket: &TcpStream, address: SocketAddr, number: u64, config: &ConnectionConfig, slot: &Slot) {
-    let target = Peer::new(address, number, None);
-    let target = target.log_target();
+    let peer = Peer::new(address, number, None);
     let tls = config.tls.snapshot();
     match tls::accept(socket, &tls, config.timeouts) {
         Ok(Accepted::Rustls(stream)) => run_session(*stream, tls, socket, address, number, config, slot),
         #[cfg(feature = "legacy-tls")]
         Ok(Accepted::OpenSsl(stream)) => run_session(stream, tls, socket, address, number, config, slot),
         Err(_) if slot.is_displaced() => {
-            report_failure(target, address, config, slot, false, &Diagnosis::too_many(MAX_HANDSHAKES));
+            report_failure(&peer, config, slot, false, &Diagnosis::too_many(MAX_HANDSHAKES), &Offer(None));
         }
         // The server itself closed the socket.
         Err(_) if slot.is_stopping() => {}
         Err(failure) => {
             let (is_probe, diagnosis) = (failure.is_probe(), tls.diagnose(&failure));
-            let is_logged = report_failure(target, address, config, slot, is_probe, &diagnosis);
-            if let Some(hello) = failure.evidence.hello.filter(|_| is_logged) {
-                log::debug!(target: target, "What {address} offers: {}", hello.describe());
+            let offer = Offer(failure.evidence.hello.as_ref());
+            let is_logged = report_failure(&peer, config, slot, is_probe, &diagnosis, &offer);
+            if offer.0.is_some() && is_logged {
+                log::debug!(target: peer.log_target(), "What {address} offers: {offer}");
             }
             linger(socket);
         }
     }
 }
 
+/// What a client offers, in words.
+struct Offer<'a>(Option<&'a ClientHello>);
+
+impl fmt::Display for Offer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |hello| f.write_str(&hello.describe()))
+    }
+}
+
 /// Reports why a handshake failed to the observers and in the log: at INFO if the client only connected, else as a warning.
 /// Returns false if the log has too many such lines.
 fn report_failure(
-    target: &str,
-    address: SocketAddr,
+    peer: &Peer,
     config: &ConnectionConfig,
     slot: &Slot,
     is_probe: bool,
     diagnosis: &Diagnosis,
+    offered: &Offer<'_>,
 ) -> bool {
-    config.observers.report(|observer| observer.handshake_failed(diagnosis.symptom.code()));
+    let (code, address, session) = (diagnosis.symptom.code(), peer.address, &*peer.session);
+    let failed = FailedHandshake { code, address, session, sentence: diagnosis, offered };
+    config.observers.report(|observer| observer.handshake_failed(&failed));
     let (kind, level) =
         if is_probe { (Kind::NoSession, log::Level::Info) } else { (Kind::NoHandshake, log::Level::Warn) };
     let is_allowed = slot.registry().allows_line(kind);
     if is_allowed {
-        log::log!(target: target, level, "No session with {address}: {diagnosis}");
+        log::log!(target: peer.log_target(), level, "No session with {address}: {diagnosis}");
     }
     is_allowed
 }
@@ -176,11 +189,12 @@ fn run_session(
     let (version, suite) = (stream.version(), stream.cipher_suite());
     let legacy = if tls::is_legacy(&suite) { ", a legacy cipher suite" } else { "" };
     let resumed = if stream.is_resumed() { ", resumed" } else { "" };
-    log::info!(
-        target: target,
-        "Starting session: {} for {address}, {version}, {suite}{legacy}{resumed}",
-        peer.session
-    );
+    let chosen = format!("{version}, {suite}{legacy}{resumed}");
+    log::info!(target: target, "Starting session: {} for {address}, {chosen}", peer.session);
+    let offer = stream.take_offer();
+    let offered = &Offer(offer.as_ref());
+    config.observers.report(|observer| observer.opened(&Opened { peer: &peer, chosen: &chosen, offered }));
+    drop(offer);
     let end = answer(&mut stream, &peer, standing, config, slot);
     let end = if slot.is_displaced() { SessionEnd::Displaced } else { end };
     stream.close();
@@ -193,6 +207,7 @@ fn run_session(
     if is_refusal {
         linger(socket);
     }
+    config.observers.report(|observer| observer.closed(&peer, &end));
     log::info!(target: target, "Stopping session: {}: {end}", peer.session);
 }
 
@@ -255,7 +270,7 @@ fn answer(
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return SessionEnd::PeerClosed,
         Err(error) => {
             if let Some(diagnosis) = config.tls.snapshot().diagnose_read(&error) {
-                report_failure(peer.log_target(), peer.address, config, slot, false, &diagnosis);
+                report_failure(peer, config, slot, false, &diagnosis, &Offer(None));
             }
             return SessionEnd::Frame(FrameError::Io(error));
         }
@@ -406,6 +421,8 @@ impl Session<'_> {
             );
         }
         let reply = reply.ok()?;
+        let messages = Messages { peer, request, response: &reply.message, begun };
+        self.config.observers.report(|observer| observer.exchanged(&messages));
         Some((Reply { close: reply.close || refused.is_some(), ..reply }, begun))
     }
 

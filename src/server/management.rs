@@ -4,9 +4,10 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::deadline::DeadlineSocket;
 use super::listener::{self, Serve};
@@ -14,19 +15,30 @@ use super::noise::Kind;
 use super::registry::{Registry, Shutdown, Slot};
 use super::status::Monitor;
 use super::tls::{CurrentTls, linger};
-use super::{Error, LOG, expiry, resolve};
+use super::{Error, Explain, LOG, audit, expiry, resolve};
 use crate::config::Config;
+use crate::engine::Services;
 use crate::http::{RequestError, Requests};
 use crate::management::{
-    Access, IDLE, MANAGEMENT_CONNECTIONS, Management, REQUEST, Readiness, Sample, Subject,
+    Access, Events, Explanation, IDLE, Inspected, MANAGEMENT_CONNECTIONS, Management, REQUEST, Readiness,
+    Recorder, Sample, Subject,
 };
+use crate::observe::Observers;
 use crate::url;
+
+/// The time after which a stream of events checks whether the server stops.
+const EVENT_POLL: Duration = Duration::from_millis(250);
+/// The time between two events of a stream.
+const EVENT_PACE: Duration = Duration::from_millis(80);
+/// The time after which a stream without events shows that it still exists, and notices a client that has left.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// The listener, before it serves.
 pub(super) struct Listener {
     listener: TcpListener,
     registry: Arc<Registry>,
     service: Arc<Service>,
+    explain: Arc<OnceLock<Explain>>,
 }
 
 impl fmt::Debug for Listener {
@@ -53,6 +65,15 @@ pub(super) fn addresses(config: &Config) -> Result<Option<Vec<SocketAddr>>, Erro
     Ok(Some(addresses))
 }
 
+/// Returns the observers with a recorder of messages if there is a management interface, and the recorder.
+pub(super) fn record(config: &Config, observers: Observers) -> (Observers, Arc<Recorder>) {
+    let recorder = Arc::<Recorder>::default();
+    match config.management_address {
+        Some(_) => (observers.with(Arc::clone(&recorder) as _), recorder),
+        None => (observers, recorder),
+    }
+}
+
 /// Listens on `management_address`, if it has a value.
 ///
 /// # Errors
@@ -61,6 +82,7 @@ pub(super) fn bind(
     config: &Config,
     monitor: &Monitor,
     tls: &Arc<CurrentTls>,
+    recorder: Arc<Recorder>,
 ) -> Result<Option<Listener>, Error> {
     let Some(addresses) = addresses(config)? else { return Ok(None) };
     let name = config.management_address.clone().unwrap_or_default();
@@ -70,9 +92,16 @@ pub(super) fn bind(
     let registry = Registry::new(&listener, address, config, MANAGEMENT_CONNECTIONS).map_err(failed)?;
     let host = url::endpoint(&name).map_or("", |(host, _)| host);
     let access = Access::new(host, config.management_token.as_ref());
-    let watched = Watched { monitor: monitor.clone(), tls: Arc::clone(tls) };
-    let service = Arc::new(Service(Management::new(access, Arc::new(watched))));
-    Ok(Some(Listener { listener, registry: Arc::new(registry), service }))
+    let explain = Arc::<OnceLock<Explain>>::default();
+    let watched = Arc::new(Watched {
+        monitor: monitor.clone(),
+        tls: Arc::clone(tls),
+        recorder,
+        audit_log: audit::path(config),
+        explain: Arc::clone(&explain),
+    });
+    let service = Arc::new(Service(Management::new(access, Arc::clone(&watched) as _, watched)));
+    Ok(Some(Listener { listener, registry: Arc::new(registry), service, explain }))
 }
 
 impl Listener {
@@ -80,9 +109,14 @@ impl Listener {
         self.registry.address()
     }
 
+    pub(super) fn explain_by(&self, explain: Explain) {
+        // The first explanation stays.
+        let _unused = self.explain.set(explain);
+    }
+
     /// Serves until [`Running::stop`].
     pub(super) fn start(self) -> Running {
-        let Self { listener, registry, service } = self;
+        let Self { listener, registry, service, .. } = self;
         log::info!(target: LOG, "Starting management interface on {}.", registry.address());
         let shutdown = Shutdown::new(&registry);
         let serve = move || listener::run(listener, &service, &registry);
@@ -153,6 +187,9 @@ impl Service {
         stream.set_timeout(REQUEST);
         let request = requests.head(stream, |head| self.0.accept(head))?;
         drop(requests.body(stream, request.framing)?);
+        if let Some(events) = self.0.events(&request)? {
+            return stream_events(stream, events, slot).map_err(RequestError::Io);
+        }
         let is_last = slot.is_stopping();
         let response = self.0.respond(&request, is_last);
         stream.set_timeout(REQUEST);
@@ -161,10 +198,55 @@ impl Service {
     }
 }
 
+/// Sends events until the client leaves or the server stops. The connection ends then.
+fn stream_events(
+    stream: &mut DeadlineSocket<&TcpStream>,
+    mut events: Events,
+    slot: &Slot,
+) -> io::Result<bool> {
+    stream.set_timeout(REQUEST);
+    stream.write_all(Events::HEAD)?;
+    let mut last_sent = Instant::now();
+    while !slot.is_stopping() && !slot.is_displaced() {
+        let next = events.next(EVENT_POLL);
+        if next.is_empty() && last_sent.elapsed() < HEARTBEAT {
+            continue;
+        }
+        stream.set_timeout(REQUEST);
+        stream.write_all(if next.is_empty() { Events::HEARTBEAT } else { &next })?;
+        last_sent = Instant::now();
+        // Under load, an event contains many records.
+        thread::sleep(EVENT_PACE);
+    }
+    Ok(false)
+}
+
 /// The server, as its management interface sees it.
 struct Watched {
     monitor: Monitor,
     tls: Arc<CurrentTls>,
+    recorder: Arc<Recorder>,
+    audit_log: Option<PathBuf>,
+    explain: Arc<OnceLock<Explain>>,
+}
+
+impl Inspected for Watched {
+    fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
+    fn with_services(&self, read: &mut dyn FnMut(&Services)) {
+        self.monitor.with_services(read);
+    }
+
+    fn audit_log(&self) -> Option<&Path> {
+        self.audit_log.as_deref()
+    }
+
+    fn explain(&self, code: &str) -> Option<Explanation> {
+        let (meaning, advice) = self.explain.get()?(code)?;
+        Some(Explanation { meaning, advice })
+    }
 }
 
 impl Subject for Watched {

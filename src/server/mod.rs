@@ -82,6 +82,9 @@ const BACKLOG: i32 = 4096;
 /// The log target of the server as a whole, which is PyKMIP's logger name.
 const LOG: &str = "kmip.server";
 
+/// Returns the meaning of a Result Reason or of the code of a failed handshake, and what to do.
+pub type Explain = fn(&str) -> Option<(&'static str, &'static str)>;
+
 /// The reason for which a server cannot start.
 #[derive(Debug)]
 pub enum Error {
@@ -300,7 +303,8 @@ impl Server {
         let registry = Registry::new(&listener, address, config, MAX_HANDSHAKES).map_err(bind)?;
         let registry = Arc::new(registry);
         let monitor = Monitor::new(&registry, &responder, &metrics);
-        let management = management::bind(config, &monitor, &tls)?;
+        let (observers, recording) = management::record(config, observers);
+        let management = management::bind(config, &monitor, &tls, recording)?;
         let status_path = config.status_path.clone();
         let config = Arc::new(ConnectionConfig {
             tls,
@@ -359,6 +363,15 @@ impl Server {
     /// Returns a handle that reports the status of the server from any thread.
     pub fn monitor(&self) -> Monitor {
         self.monitor.clone()
+    }
+
+    /// Lets the management interface explain Result Reasons and failed handshakes.
+    #[must_use]
+    pub fn explaining(self, explain: Explain) -> Self {
+        if let Some(management) = &self.management {
+            management.explain_by(explain);
+        }
+        self
     }
 
     /// Returns the address of the management interface, if the settings have one.

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::Error;
 use super::status::Monitor;
 use super::tls::CurrentTls;
+use super::{Error, Explain};
 use crate::config::Config;
+use crate::observe::Observers;
 
 /// A listener, which does not exist.
 #[derive(Debug)]
@@ -19,14 +20,28 @@ pub(super) fn addresses(config: &Config) -> Result<Option<Vec<SocketAddr>>, Erro
     if config.management_address.is_some() { Err(Error::NoManagement) } else { Ok(None) }
 }
 
+/// Records nothing.
+pub(super) fn record(_: &Config, observers: Observers) -> (Observers, ()) {
+    (observers, ())
+}
+
 /// # Errors
 /// Returns [`Error::NoManagement`] if the settings name an address.
-pub(super) fn bind(config: &Config, _: &Monitor, _: &Arc<CurrentTls>) -> Result<Option<Listener>, Error> {
+pub(super) fn bind(
+    config: &Config,
+    _: &Monitor,
+    _: &Arc<CurrentTls>,
+    (): (),
+) -> Result<Option<Listener>, Error> {
     addresses(config).map(|_| None)
 }
 
 impl Listener {
     pub(super) fn address(&self) -> SocketAddr {
+        match self.0 {}
+    }
+
+    pub(super) fn explain_by(&self, _: Explain) {
         match self.0 {}
     }
 

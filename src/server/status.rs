@@ -17,6 +17,8 @@ use super::registry::Registry;
 #[cfg(feature = "management")]
 use crate::dispatch::DispatcherStatus;
 use crate::dispatch::Respond;
+#[cfg(feature = "management")]
+use crate::engine::Services;
 use crate::lock::IgnorePoison;
 #[cfg(feature = "management")]
 use crate::observe::Connections;
@@ -75,6 +77,12 @@ impl Monitor {
             Some(outcome) => outcome.map_err(|error| error.to_string()),
             None => Err("the server has stopped".to_owned()),
         }
+    }
+
+    /// Calls `read` with the objects and policies of the server, unless it has stopped or has none.
+    #[cfg(feature = "management")]
+    pub(super) fn with_services(&self, read: &mut dyn FnMut(&Services)) {
+        self.with_responder(|responder| responder.services().into_iter().for_each(read));
     }
 
     /// Returns the address on which KMIP clients connect.

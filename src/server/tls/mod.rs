@@ -86,6 +86,9 @@ pub(super) trait TlsStream: Read {
     /// Returns whether the handshake resumed an earlier session.
     fn is_resumed(&self) -> bool;
 
+    /// Returns what the client offered in the handshake, once.
+    fn take_offer(&mut self) -> Option<ClientHello>;
+
     /// Starts to wait for the next request. `begun` states whether its first bytes have arrived already; otherwise
     /// the client may stay idle without limit.
     fn expect_request(&mut self, begun: bool);

@@ -23,6 +23,7 @@ use super::super::trust::{Trust, alert};
 use super::TlsStream;
 use super::failure::{Cause, Failure};
 use super::files::Identity;
+use super::hello::ClientHello;
 use super::legacy_suites::openssl_name;
 use super::openssl_errors::Reasons;
 use super::wire::Wire;
@@ -240,6 +241,10 @@ impl TlsStream for OpenSslStream<'_> {
 
     fn is_resumed(&self) -> bool {
         self.0.ssl().session_reused()
+    }
+
+    fn take_offer(&mut self) -> Option<ClientHello> {
+        self.0.get_mut().take_offer()
     }
 
     fn expect_request(&mut self, begun: bool) {

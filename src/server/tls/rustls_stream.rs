@@ -189,6 +189,10 @@ impl TlsStream for RustlsStream<'_> {
         self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
+    fn take_offer(&mut self) -> Option<ClientHello> {
+        self.wire.take_offer()
+    }
+
     fn expect_request(&mut self, begun: bool) {
         self.wire.expect_request(begun);
     }

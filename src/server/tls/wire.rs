@@ -56,6 +56,8 @@ pub(super) struct Wire<'a> {
     idle: Option<Instant>,
     first_flight: FirstFlight,
     has_answered: bool,
+    /// What the client offered in the handshake that has ended.
+    offer: Option<ClientHello>,
 }
 
 /// What the client sends before the server's first answer: its ClientHello, which another TLS stack can read again.
@@ -97,6 +99,7 @@ impl<'a> Wire<'a> {
             idle: None,
             first_flight: FirstFlight::default(),
             has_answered: false,
+            offer: None,
         })
     }
 
@@ -131,7 +134,13 @@ impl<'a> Wire<'a> {
 
     /// Releases what only the handshake needs.
     pub(super) fn end_handshake(&mut self) {
+        self.offer = self.client_hello();
         self.first_flight = FirstFlight { is_over: true, ..FirstFlight::default() };
+    }
+
+    /// Returns what the client offered in the handshake, once.
+    pub(super) fn take_offer(&mut self) -> Option<ClientHello> {
+        self.offer.take()
     }
 
     /// Starts to wait for the next request. `begun` states whether its first bytes have arrived already; otherwise
