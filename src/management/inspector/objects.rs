@@ -187,7 +187,7 @@ fn steps(
         return steps;
     }
     match groups {
-        Some(groups) if groups.is_empty() => steps.push("The user is in no group.".to_owned()),
+        Some([]) => steps.push("The user is in no group.".to_owned()),
         Some(groups) => steps.push(format!("The user is in the groups {}.", groups.join(", "))),
         None => steps.push("No service supplies groups, so that the section preset applies.".to_owned()),
     }
