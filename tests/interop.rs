@@ -124,8 +124,8 @@ fn the_python_package_starts_servers_and_leaves_none_behind() {
     assert!(passes_in(&package.join("tests"), "", Some(&package), None), "what failed stands above");
 }
 
-#[test]
 #[cfg(feature = "management")]
+#[test]
 fn the_inspector_works_in_a_browser() {
     let found = env::var_os("PATH")
         .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join("chromium").is_file()));

@@ -4,9 +4,9 @@
 //! time, and values that are masked here.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::words::indented;
 use crate::encoding::{self, xml};
 use crate::management::recorder::{Event, Exchange, Record};
 
@@ -100,4 +100,22 @@ fn identifier(line: &str) -> Option<(&str, &str)> {
     let end = line.rfind("\"/>")?;
     let begin = line.find(" value=\"")? + " value=\"".len();
     Some((line.get(..begin)?, line.get(begin..end)?))
+}
+
+/// Returns XML with one element per line. A value contains no `<`, because it is escaped.
+pub(super) fn indented(xml: &str) -> String {
+    let mut text = String::with_capacity(2 * xml.len());
+    let mut depth = 0_usize;
+    for tag in xml.split_inclusive('>') {
+        if tag.starts_with("</") {
+            depth = depth.saturating_sub(1);
+        }
+        let width = 2 * depth;
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{:width$}{tag}", "");
+        if !tag.starts_with("</") && !tag.ends_with("/>") {
+            depth += 1;
+        }
+    }
+    text
 }

@@ -1,11 +1,11 @@
 //! Records in words: a row for the list, and the details of one record.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Inspected, test_case};
+use super::Inspected;
+use super::test_case::{self, indented};
 use crate::encoding::{self, Tree};
 use crate::management::recorder::{Event, Exchange, Record};
 use crate::ttlv::{Error, ItemType, Tag};
@@ -197,22 +197,4 @@ pub(super) fn tree(bytes: &[u8]) -> Value {
 fn pretty(json: &str) -> String {
     let value: Result<Value, _> = serde_json::from_str(json);
     value.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| json.to_owned())
-}
-
-/// Returns XML with one element per line. A value contains no `<`, because it is escaped.
-pub(super) fn indented(xml: &str) -> String {
-    let mut text = String::with_capacity(2 * xml.len());
-    let mut depth = 0_usize;
-    for tag in xml.split_inclusive('>') {
-        if tag.starts_with("</") {
-            depth = depth.saturating_sub(1);
-        }
-        let width = 2 * depth;
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{:width$}{tag}", "");
-        if !tag.starts_with("</") && !tag.ends_with("/>") {
-            depth += 1;
-        }
-    }
-    text
 }
