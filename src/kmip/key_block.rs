@@ -43,6 +43,7 @@ structure! {
 
 /// Key Value: key material with attributes, or the wrapped encoding of both (KMIP 1.4 §2.1.4, 2.1 §3.2).
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most key values are plain, and few exist at a time")]
 pub enum KeyValue {
     /// A structure. The key material may be wrapped (Encoding Option: No Encoding).
     Plain {
