@@ -39,7 +39,7 @@ pub(crate) fn show(caller: &mut Caller, ticket: &Ticket) -> Answer {
     caller.send(V2_1, &ping(ticket)).remove(0)
 }
 
-fn ping(ticket: &Ticket) -> Vec<u8> {
+pub(crate) fn ping(ticket: &Ticket) -> Vec<u8> {
     let credentials = vec![Credential::Ticket(TicketCredential { ticket: ticket.clone() })];
     let authentication = Some(Authentication { credentials });
     let header = RequestHeader { authentication, ..header(V2_1, None) };
@@ -100,9 +100,9 @@ fn ticket_ends_with_its_lease_time() {
         let lease_time = |writer: &mut Writer| Interval(lease).write(Tag::LeaseTime, writer);
         let ticket =
             send(&message_of(V2_1, None, &[(Operation::Login, lease_time)])).all(Tag::Ticket).remove(0);
-        clock.advance(Duration::from_millis(u64::from(lease) * 1_000 - 1));
+        clock.advance(Duration::from_millis(u64::from(lease) * 1_000 - 1)).unwrap();
         send(&ping(&ticket)).done();
-        clock.advance(Duration::from_millis(1));
+        clock.advance(Duration::from_millis(1)).unwrap();
         assert_eq!(send(&ping(&ticket)).refused(), ResultReason::InvalidTicket);
     }
 }
