@@ -33,13 +33,13 @@ pub enum WhenFull {
 pub struct Full;
 
 /// A map whose entries have an owner, an age and optionally a lifetime.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct BoundedMap<K, V> {
     bounds: Bounds,
     entries: HashMap<K, Entry<V>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry<V> {
     owner: String,
     /// The time from which age and lifetime count.

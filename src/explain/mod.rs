@@ -274,6 +274,7 @@ impl Explained for store::Error {
             Self::NotInitialized => starts::DATABASE_DAMAGED,
             Self::Sql { .. } | Self::Uncertain { .. } | Self::Contended => starts::DATABASE_STATEMENT,
             Self::GroupLost
+            | Self::NoCopies
             | Self::Sealing
             | Self::NoReader { .. }
             | Self::SearchTooLong

@@ -144,7 +144,7 @@ pub struct MemoryEntries(Mutex<HashMap<i64, Table>>);
 
 type Table = BoundedMap<Vec<u8>, Item>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Item {
     owner: String,
     value: Secret,
@@ -174,6 +174,19 @@ impl MemoryEntries {
     fn with<T>(&self, kind: &Kind, job: impl FnOnce(&mut Table) -> T) -> T {
         let mut tables = self.tables();
         job(tables.entry(kind.number).or_insert_with(|| BoundedMap::new(kind.bounds)))
+    }
+
+    /// Returns a copy without the entries of the kind `left_out`.
+    pub fn copy(&self, left_out: &Kind) -> Self {
+        let mut tables = self.tables().clone();
+        tables.remove(&left_out.number);
+        Self(Mutex::new(tables))
+    }
+
+    /// Replaces all entries by those of a copy.
+    pub fn restore(&self, copy: &Self) {
+        let tables = copy.tables().clone();
+        *self.tables() = tables;
     }
 
     /// Returns the number of entries of a kind, expired ones included.

@@ -42,6 +42,8 @@ pub enum Error {
     },
     /// The transaction is lost, because a commit failed that contained it or a transaction that it depends on.
     GroupLost,
+    /// The store cannot be copied, restored and emptied.
+    NoCopies,
     /// A key encryption key cannot be used.
     Key {
         /// The key file.
@@ -366,6 +368,9 @@ impl fmt::Display for Error {
             Self::Taken { id } => write!(f, "the store already has an object {id}"),
             Self::GroupLost => f.write_str(
                 "a commit failed that contained this change, or one that it depends on; send the request again",
+            ),
+            Self::NoCopies => f.write_str(
+                "only a database in one file or in memory can be copied, restored and emptied; change database_path",
             ),
             Self::Key { path, why } => {
                 write!(f, "the key encryption key {} cannot be used: {why}", path.display())

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuar
 use super::commits::Commits;
 use super::optimistic::{self, Host, Turn};
 use super::overlay::{self, Snapshot, WriteSet};
-use super::{Error, Id, Located, Outcome, Query, Record, Store, StoreStatus, Transaction};
+use super::{Error, Id, Located, Outcome, Query, Record, Store, StoreCopy, StoreStatus, Transaction};
 use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 
@@ -36,6 +36,14 @@ impl Memory {
     /// Returns an empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Replaces the content between two transactions.
+    fn replace(&self, replace: impl FnOnce(&mut State)) {
+        let mut turn = self.turn();
+        let mut state = self.state_mut();
+        replace(&mut state);
+        turn.replace(state.records.keys().next_back().map_or(0, |id| id.0));
     }
 
     // No code panics between two changes of the locked data, so the data behind a poisoned lock is consistent.
@@ -80,6 +88,24 @@ impl Store for Memory {
         let turn = self.turn();
         let writes = overlay::run(self, turn.last_id, job);
         self.join(turn, 0, writes)
+    }
+
+    fn copy(&self) -> Result<StoreCopy, Error> {
+        Ok(StoreCopy::of_memory(self.clone()))
+    }
+
+    fn restore(&self, copy: &StoreCopy) -> Result<(), Error> {
+        let state = copy.memory().ok_or(Error::NoCopies)?.state().clone();
+        self.replace(|current| *current = state);
+        Ok(())
+    }
+
+    fn clear(&self, kept: &[&str]) -> Result<(), Error> {
+        self.replace(|current| {
+            current.records.clear();
+            current.server_state.retain(|name, _| kept.contains(&name.as_str()));
+        });
+        Ok(())
     }
 
     fn change_optimistically(

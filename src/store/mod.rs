@@ -12,6 +12,7 @@ mod columns;
 mod commits;
 #[cfg(test)]
 mod contract;
+mod copies;
 mod databases;
 mod encoded;
 mod entries;
@@ -39,6 +40,7 @@ pub(crate) mod testing;
 mod transfer;
 mod url_problem;
 
+pub use copies::StoreCopy;
 pub use databases::{change_key, check, source, target};
 pub use entries::{Change, Entries, Entry, Kind, Lifetime, MemoryEntries, Replacement};
 pub use error::{Cause, Error, KeyProblem, Obstacle};
@@ -155,6 +157,30 @@ pub trait Store: Send + Sync + 'static {
     /// Returns an error if the store fails.
     fn ping(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// Returns a copy of everything in the store, for [`Store::restore`].
+    ///
+    /// # Errors
+    /// Returns [`Error::NoCopies`] if the store has no copies, and an error if the store fails.
+    fn copy(&self) -> Result<StoreCopy, Error> {
+        Err(Error::NoCopies)
+    }
+
+    /// Replaces everything in the store by a copy that it returned. Transactions under way run again.
+    ///
+    /// # Errors
+    /// As [`Store::copy`].
+    fn restore(&self, _copy: &StoreCopy) -> Result<(), Error> {
+        Err(Error::NoCopies)
+    }
+
+    /// Removes all objects and all server state, except the state with the names `kept`. Numbers begin with 1 again.
+    ///
+    /// # Errors
+    /// As [`Store::copy`].
+    fn clear(&self, _kept: &[&str]) -> Result<(), Error> {
+        Err(Error::NoCopies)
     }
 
     /// Returns the resources that the store uses, for monitoring.

@@ -51,6 +51,15 @@ impl Turn {
         }
     }
 
+    /// Records that everything in the store is replaced, so that `last_id` is the highest number of an object.
+    pub(super) fn replace(&mut self, last_id: u64) {
+        self.last_id = last_id;
+        self.commits += 1;
+        for job in &self.jobs {
+            job.lock().ignore_poison().is_stale = true;
+        }
+    }
+
     /// Returns whether jobs run without the lock.
     pub(super) fn has_jobs(&self) -> bool {
         !self.jobs.is_empty()

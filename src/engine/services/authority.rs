@@ -23,7 +23,7 @@ use super::super::error::failed;
 const COMMON_NAME: &str = "kmip-server Certify";
 
 /// The name of the server's own authority in the server state of the store.
-const STATE_NAME: &str = "certification authority";
+pub(super) const STATE_NAME: &str = "certification authority";
 
 /// The logger of this layer.
 const LOG: &str = "kmip.server.engine";

@@ -5,6 +5,7 @@
 
 mod announced;
 mod authority;
+mod content;
 mod group_rotation;
 pub mod jobs;
 pub mod notifications;
@@ -21,6 +22,7 @@ use crate::store::{self, Entries, MemoryEntries, Store};
 
 pub use announced::{Announced, Profile as AnnouncedProfile};
 pub use authority::{Authority, AuthorityHost, IssuingKeys};
+pub use content::Content;
 pub use group_rotation::GroupRotation;
 pub use streams::Streams;
 pub use tickets::Tickets;
@@ -52,6 +54,8 @@ pub struct Services {
     pub jobs: Jobs,
     /// The receiver of notifications to the listeners of clients.
     pub notifications: Arc<dyn NotificationSink>,
+    /// The entries, if they are in memory.
+    memory_entries: Option<Arc<MemoryEntries>>,
     /// Held during the change of an object with many attributes.
     pub(super) long_change: Mutex<()>,
 }
@@ -60,7 +64,10 @@ impl Services {
     /// Returns the services of a server with this store and these policies, without listeners, and with an authority
     /// that the first use creates.
     pub fn new(store: Arc<dyn Store>, policies: PolicyStore) -> Self {
-        let entries: Arc<dyn Entries> = store.entries().unwrap_or_else(|| Arc::new(MemoryEntries::default()));
+        let shared = store.entries();
+        let memory_entries = shared.is_none().then(|| Arc::new(MemoryEntries::default()));
+        let in_memory = || memory_entries.clone().unwrap_or_default();
+        let entries: Arc<dyn Entries> = shared.unwrap_or_else(|| in_memory());
         Self {
             store,
             policies,
@@ -73,6 +80,7 @@ impl Services {
             group_rotation: GroupRotation::new(Arc::clone(&entries)),
             jobs: Jobs::new(entries),
             notifications: Arc::new(NoListeners),
+            memory_entries,
             long_change: Mutex::default(),
         }
     }

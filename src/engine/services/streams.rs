@@ -114,6 +114,11 @@ impl Streams {
         Ok(())
     }
 
+    /// Forgets all operations.
+    pub(super) fn clear(&self) {
+        *self.table() = BoundedMap::new(BOUNDS);
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.0.lock().ignore_poison()
     }

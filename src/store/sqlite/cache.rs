@@ -30,6 +30,20 @@ pub(super) struct Cache {
     pub(super) server_state: Shards<String, Option<Secret>>,
 }
 
+impl Cache {
+    /// Removes all values before a commit that may change any of them.
+    pub(super) fn begin_replacement(&self) {
+        self.objects.begin_all();
+        self.server_state.begin_all();
+    }
+
+    /// Ends the commit that [`Cache::begin_replacement`] began.
+    pub(super) fn end_replacement(&self) {
+        self.objects.end_all();
+        self.server_state.end_all();
+    }
+}
+
 /// A cache of values by key.
 pub(super) struct Shards<K, V>([Mutex<Shard<K, V>>; SHARDS]);
 
@@ -97,6 +111,19 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
         if let Some(value) = value.filter(|_| bytes <= MAX_BYTES) {
             shard.put(key.clone(), value);
         }
+    }
+
+    fn begin_all(&self) {
+        for shard in &self.0 {
+            let mut shard = shard.lock().ignore_poison();
+            shard.entries.clear();
+            shard.commits += 1;
+            shard.running += 1;
+        }
+    }
+
+    fn end_all(&self) {
+        self.0.iter().for_each(|shard| shard.lock().ignore_poison().running -= 1);
     }
 
     /// Locks the shard of `key`. A shard is consistent between any two statements, so a poisoned lock is usable.

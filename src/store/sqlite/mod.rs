@@ -9,6 +9,7 @@ mod cache;
 mod check;
 mod checksums;
 mod committed;
+mod copies;
 mod dump;
 mod erase_requests;
 mod eraser;
@@ -54,7 +55,10 @@ use self::schema::Step;
 use self::writer::Writer;
 use super::optimistic;
 use super::sealing::{DataKey, KeyEncryptionKey};
-use super::{Error, Id, Located, Outcome, PendingCommit, Query, Record, Store, StoreStatus, Transaction};
+use super::{
+    Error, Id, Located, Outcome, PendingCommit, Query, Record, Store, StoreCopy, StoreStatus, Transaction,
+};
+use crate::lock::IgnorePoison;
 use crate::secret::Secret;
 
 /// The maximum time that a start or stop waits for readers of another process, such as an export, before it leaves the
@@ -203,6 +207,19 @@ impl Store for Sqlite {
 
     fn ping(&self) -> Result<(), Error> {
         self.committed.ping()
+    }
+
+    fn copy(&self) -> Result<StoreCopy, Error> {
+        self.writer.copy().map(StoreCopy::of_sqlite)
+    }
+
+    fn restore(&self, copy: &StoreCopy) -> Result<(), Error> {
+        let content = copy.sqlite().ok_or(Error::NoCopies)?.lock().ignore_poison();
+        self.writer.restore(&content)
+    }
+
+    fn clear(&self, kept: &[&str]) -> Result<(), Error> {
+        self.writer.clear(kept)
     }
 
     fn status(&self) -> StoreStatus {

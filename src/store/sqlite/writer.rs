@@ -223,6 +223,29 @@ impl Writer {
         all
     }
 
+    /// Runs `act` on the database in the place of a commit: transactions queue up meanwhile.
+    pub(super) fn with_database<T>(
+        &self,
+        act: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.with_connection(|WriteConnection { database, .. }| act(database))
+    }
+
+    pub(super) fn committed(&self) -> &Committed {
+        &self.committed
+    }
+
+    /// Returns whether no transaction is queued.
+    pub(super) fn is_idle(&self) -> bool {
+        let queue = self.queue();
+        queue.open.is_none() && queue.committing.is_none()
+    }
+
+    /// Lets the write-ahead log be truncated.
+    pub(super) fn request_erasure(&self) {
+        self.erase_requests.add();
+    }
+
     fn key(&self) -> Option<&DataKey> {
         self.committed.key.as_ref()
     }

@@ -37,7 +37,7 @@ pub const MAX_PER_USER: usize = 64;
 /// The maximum number of operations of all users.
 const CAPACITY: usize = 1024;
 
-const KIND: Kind = Kind {
+pub(super) const KIND: Kind = Kind {
     number: 3,
     name: "operation",
     bounds: Bounds {
@@ -379,7 +379,7 @@ impl Jobs {
     }
 
     /// Wakes the Polls that wait at this server.
-    fn announce_end(&self) {
+    pub(super) fn announce_end(&self) {
         *self.ends() += 1;
         self.ended.notify_all();
     }
