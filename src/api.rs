@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::config::Config;
+use crate::control::Control;
 use crate::explain::{self, Explained};
 use crate::server::{self, Reload, Shutdown};
 use crate::url;
@@ -53,6 +54,11 @@ impl Server {
     /// Returns a handle that stops [`run`](Self::run) from any thread.
     pub fn shutdown(&self) -> Shutdown {
         self.0.shutdown()
+    }
+
+    /// Returns the control of a server under test, or `None` without `test_control`.
+    pub fn control(&self) -> Option<Control> {
+        self.0.control()
     }
 
     /// Returns a handle that makes the server read its certificates again, from any thread.

@@ -306,6 +306,8 @@ config! {
         enable_credential_identity: bool = false,
         /// Whether the server refuses key files that group or others can read, instead of a warning.
         strict_file_modes: bool = false,
+        /// Whether tests may change the clock, the objects and the answers of the server, and read its messages.
+        test_control: bool = false,
         /// Whose behaviour the server has if PyKMIP and the standard differ.
         compatibility: Compatibility = Compatibility::default(),
         /// The least severe level that is logged.

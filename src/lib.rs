@@ -33,7 +33,7 @@
 //!
 //! Each layer uses only layers to its left:
 //!
-//! `ttlv < {kmip, clock} < {encoding, crypto} < {x509, http} < {store, policy, auth} < observe < {engine, backup} < operations < dispatch < management < {server, pki} < explain < api < bin`
+//! `ttlv < {kmip, clock} < {encoding, crypto, faults} < {x509, http} < {store, policy, auth} < observe < {engine, backup} < operations < dispatch < control < management < {server, pki} < explain < api < bin`
 //!
 //! `config`, `settings` and `logging` are modules outside this order that `server` and the layers to its right use;
 //! only `bin` and `server::check` use `hardening`; every layer may use `secret`, `lock`, `bounded_map`, `fair_queue`, `cpu_permits`,
@@ -46,6 +46,7 @@ mod bounded_map;
 mod clock;
 mod compatibility;
 mod config;
+mod control;
 mod cpu_permits;
 mod crypto;
 mod dispatch;
@@ -54,6 +55,7 @@ mod engine;
 mod excerpt;
 mod explain;
 mod fair_queue;
+mod faults;
 mod file_stamp;
 mod hardening;
 mod histogram;
@@ -85,6 +87,7 @@ pub use compatibility::Compatibility;
 pub use config::{
     Announcement, AuthPlugin, AuthSuite, ClientEndpoint, Config, ConfigBuilder, Level, Section, TlsVersion,
 };
+pub use control::{Control, ControlError, MessageFilter, RecordedMessage};
 pub use secret::Secret;
 pub use server::{Reload, Shutdown};
 
@@ -102,7 +105,7 @@ pub mod internals {
     }
 
     expose! {
-        auth backup clock compatibility config cpu_permits crypto dispatch engine excerpt explain hardening logging memory_quota operations policy secret server settings
+        auth backup clock compatibility config cpu_permits crypto dispatch engine excerpt explain faults hardening logging memory_quota operations policy secret server settings
         store suggestion url x509
     }
     #[cfg(feature = "certificates")]

@@ -21,6 +21,21 @@ pub fn similar<T: AsRef<str>>(name: &str, known: impl Iterator<Item = T>) -> Str
     }
 }
 
+/// Returns the entry with this name. Case, spaces, hyphens and underscores do not matter, so that the names of other
+/// libraries are found, too.
+///
+/// # Errors
+/// Returns what [`similar`] returns if there is none.
+pub fn named<T: Copy>(name: &str, all: &[T], name_of: impl Fn(T) -> &'static str) -> Result<T, String> {
+    let found = all.iter().copied().find(|entry| plain(name_of(*entry)) == plain(name));
+    found.ok_or_else(|| similar(name, all.iter().map(|entry| name_of(*entry))))
+}
+
+/// Returns the letters and digits of a name in lower case.
+pub fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::similar;

@@ -30,7 +30,7 @@ impl Respond for WhoAmI {
         };
         let mut message = request(answer.len());
         message[8..].copy_from_slice(answer.as_bytes());
-        Reply { message, close: false }
+        Reply { message, close: false, fault: None }
     }
 }
 

@@ -478,7 +478,7 @@ pub(crate) struct Echo;
 
 impl Respond for Echo {
     fn respond(&self, request: &[u8], _: &Peer) -> Reply {
-        Reply { message: request.to_vec(), close: false }
+        Reply { message: request.to_vec(), close: false, fault: None }
     }
 }
 

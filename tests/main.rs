@@ -23,6 +23,9 @@ mod compatibility;
 mod conformance;
 mod constraints;
 mod containers;
+mod control;
+#[cfg(feature = "management")]
+mod control_over_http;
 mod conventions;
 mod corpus;
 mod crash;

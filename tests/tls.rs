@@ -413,7 +413,7 @@ fn responder_can_close_the_connection_and_a_panic_costs_one() {
     impl Respond for Moody {
         fn respond(&self, request: &[u8], _: &Peer) -> Reply {
             assert!(request.len() > 16, "a bug");
-            Reply { message: request.to_vec(), close: request.len() == 24 }
+            Reply { message: request.to_vec(), close: request.len() == 24, fault: None }
         }
     }
     let pki = Pki::new();
@@ -436,7 +436,7 @@ fn stop_closes_idle_connections_and_finishes_running_requests() {
     impl Respond for Slow {
         fn respond(&self, request: &[u8], _: &Peer) -> Reply {
             std::thread::sleep(Duration::from_millis(300));
-            Reply { message: request.to_vec(), close: false }
+            Reply { message: request.to_vec(), close: false, fault: None }
         }
     }
     let pki = Pki::new();

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use error::{Error, LineError};
 
 use crate::secret::Secret;
-use crate::store::{self, Complete, Id, KeyEncryptionKey, TakenOver};
+use crate::store::{self, Complete, Id, KeyEncryptionKey, Record, TakenOver};
 use file::{ExportReader, ExportWriter};
 use line::{Entry, Totals};
 
@@ -174,6 +174,25 @@ fn merged_pad(name: &str, existing: &Secret, imported: &Secret) -> Option<Secret
     let (existing, imported) = (offsets(existing)?, offsets(imported)?);
     let merged = existing.iter().zip(&imported).map(|(one, other)| *one.max(other));
     (existing.len() == imported.len()).then(|| Secret::new(merged.collect::<Vec<_>>().concat()))
+}
+
+/// Reads the object in one line of an export that is not sealed. Returns `None` for the other lines. The check of the line is
+/// ignored, so that a person can write such lines.
+///
+/// # Errors
+/// Returns the fault of the line.
+pub fn object(line: &serde_json::Value) -> Result<Option<Record>, LineError> {
+    let mut line = line.clone();
+    if let Some(members) = line.as_object_mut() {
+        members.remove("check");
+        if members.contains_key("format") {
+            return line::read_first(&line).map(|_| None);
+        }
+    }
+    match Entry::read(&line)? {
+        Entry::Object(record) => Ok(Some(*record)),
+        Entry::Own { .. } | Entry::End(_) => Ok(None),
+    }
 }
 
 /// Decodes one line after the first, without its check, and encodes it again. A fuzz program uses it.

@@ -5,9 +5,11 @@
 //! operation that may take long, and the client requests the results by Poll. [`crate::engine::services::jobs`]
 //! contains the state of the operations until then.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::fair_queue::FairQueue;
 use crate::kmip::enums::{AsynchronousIndicator, Operation, ResultReason};
 use crate::kmip::{Error, RequestHeader};
@@ -32,6 +34,19 @@ pub(super) enum Mode {
     Optional,
     /// After the response.
     Mandatory,
+    /// After the response, and not before this time.
+    Postponed(Instant),
+}
+
+impl Mode {
+    /// Returns the mode of a request that a fault rule postpones to `due`. Operations that cannot be asynchronous are not
+    /// postponed.
+    pub(super) fn postponed(self, due: Option<Instant>, items: &[Item<'_>]) -> Self {
+        match due {
+            Some(due) if items.iter().map(Item::operation).all(can_be_asynchronous) => Self::Postponed(due),
+            _ => self,
+        }
+    }
 }
 
 /// Returns the mode of a request. If the client leaves the choice to the server, batches of short operations are
@@ -87,6 +102,9 @@ fn may_take_long(operation: Operation) -> bool {
 /// The maximum time that a pool waits for running tasks when it is dropped.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// The time between two looks at the injected clock.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// The execution of one batch.
 type Task = Box<dyn FnOnce() + Send>;
 
@@ -101,6 +119,20 @@ pub(super) struct Pool {
 struct Shared {
     state: Mutex<State>,
     idle: Condvar,
+    is_closed: AtomicBool,
+}
+
+/// Lets a task wait for a time of the injected clock.
+pub(super) struct Waiter(Arc<Shared>);
+
+impl Waiter {
+    /// Waits until `due`, or until the pool is dropped.
+    pub(super) fn wait(&self, clock: &Clock, due: Instant) {
+        // A test can move the clock at any time.
+        while clock.instant() < due && !self.0.is_closed.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK);
+        }
+    }
 }
 
 struct State {
@@ -137,6 +169,11 @@ impl Shared {
 }
 
 impl Pool {
+    /// Returns what a task needs to wait.
+    pub(super) fn waiter(&self) -> Waiter {
+        Waiter(Arc::clone(&self.shared))
+    }
+
     /// Queues a task of `user`; the tasks of a user start in the order of their arrival.
     ///
     /// # Errors
@@ -167,6 +204,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        self.shared.is_closed.store(true, Ordering::Relaxed);
         let mut state = self.shared.state();
         state.queue.clear();
         let is_running = |state: &mut State| state.workers > 0;

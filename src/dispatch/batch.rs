@@ -10,7 +10,6 @@ use crate::auth::Identity;
 use crate::engine::services::jobs::{JobOutcome, Polled};
 use crate::engine::{Context, Services};
 use crate::kmip::enums::{BatchErrorContinuationOption, Operation, ResultReason, ResultStatus};
-use crate::kmip::structures::UniqueIdentifier;
 use crate::kmip::{Error, RequestItem};
 use crate::memory_quota::Reservation;
 use crate::observe::Execution;
@@ -20,6 +19,7 @@ use crate::ttlv::{self, ItemType, Reader, Tag, Value, Version, Writer};
 
 use super::MAX_RESPONSE;
 use super::audit::{AuditOrigin, Intent, NOT_EXECUTED, write_line};
+use super::inject::requested;
 
 /// The Batch Error Continuation Option of a header without one.
 pub(super) const DEFAULT_CONTINUATION: BatchErrorContinuationOption = BatchErrorContinuationOption::Stop;
@@ -105,6 +105,11 @@ impl<'r> Item<'r> {
     /// Returns the operation and the object that the request names.
     pub(super) fn intent(&self) -> Intent<'_> {
         (self.operation, &self.requested)
+    }
+
+    /// Replaces the operation by another execution.
+    pub(super) fn replace(&mut self, prepared: Box<dyn Prepared>) {
+        self.work = Work::Execute(prepared);
     }
 
     pub(super) fn id(&self) -> Option<&[u8]> {
@@ -365,17 +370,6 @@ impl ItemResult {
             }),
         }
     }
-}
-
-/// Returns the Unique Identifier of a payload, or `None` if it has none.
-fn requested(item: &RequestItem<'_>) -> Option<String> {
-    let mut rows = item.payload.structure().ok()?;
-    while let Some(row) = rows.next().ok()? {
-        if row.tag == Tag::UniqueIdentifier {
-            return UniqueIdentifier::decode(&row).ok().map(|identifier| identifier.to_string());
-        }
-    }
-    None
 }
 
 /// Returns the lines of the audit log for the results of the requested items. If lines of intent exist, the items that

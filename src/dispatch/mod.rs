@@ -9,12 +9,14 @@ pub mod audit;
 mod batch;
 mod correlation;
 pub mod delivery;
+mod header;
+mod inject;
 pub mod outgoing;
 mod status;
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use crate::auth::{Authenticator, Delegate, Identity, Peer};
 use crate::compatibility::{Compatibility, Difference};
@@ -23,8 +25,9 @@ use crate::engine::Services;
 use crate::engine::services::jobs::JobOutcome;
 use crate::engine::services::tickets::INVALID as INVALID_TICKET;
 use crate::excerpt::Excerpt;
+use crate::faults::{AnswerFault, Faults};
 use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
-use crate::kmip::structures::{Credential, ProtocolVersion, Ticket};
+use crate::kmip::structures::ProtocolVersion;
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
 use crate::memory_quota::Reservation;
 use crate::observe::Observers;
@@ -35,10 +38,8 @@ use asynchronous::{Mode, Pool};
 use audit::{Audit, AuditOrigin};
 use batch::{Item, ItemResult};
 use delivery::DeliveryQueues;
+use header::{check, tickets};
 pub use status::{DispatcherStatus, JobStatus};
-
-/// The age in seconds from which the Time Stamp of a request is too old. A Time Stamp in the future is refused too.
-const MAX_TIME_STAMP_AGE: i64 = 60;
 
 /// The maximum size of a response in bytes, enough for 64 Ki identifiers. A client can reduce it by Maximum
 /// Response Size.
@@ -60,6 +61,8 @@ pub struct Reply {
     pub message: Vec<u8>,
     /// Whether the server closes the connection after it.
     pub close: bool,
+    /// The fault with which the server sends it.
+    pub fault: Option<AnswerFault>,
 }
 
 /// Answers the requests of all connections.
@@ -104,6 +107,7 @@ pub struct Dispatcher {
     authenticator: Authenticator,
     observers: Observers,
     audit: Arc<Audit>,
+    faults: Option<Arc<Faults>>,
 }
 
 impl Dispatcher {
@@ -121,7 +125,7 @@ impl Dispatcher {
         let deliveries = Arc::new(DeliveryQueues::of(users));
         services.notifications = Arc::clone(&deliveries) as _;
         let (pool, observers, audit) = (Pool::default(), Observers::default(), Arc::default());
-        Self { pool, services: Arc::new(services), deliveries, authenticator, observers, audit }
+        Self { pool, services: Arc::new(services), deliveries, authenticator, observers, audit, faults: None }
     }
 
     /// Writes the audit lines to `sink` instead of the `log` facade.
@@ -140,7 +144,13 @@ impl Dispatcher {
         self.services.clock.now()
     }
 
-    fn answer(&self, request: &[u8], peer: &Peer, memory: &mut Reservation) -> Reply {
+    fn answer(
+        &self,
+        request: &[u8],
+        peer: &Peer,
+        memory: &mut Reservation,
+        user: &mut Option<String>,
+    ) -> Reply {
         // The decoded items, and what the operations compute with them.
         if !memory.add(2 * request.len()) {
             let error = batch::out_of_memory();
@@ -157,8 +167,9 @@ impl Dispatcher {
                 ),
             ));
         }
-        let (version, header, items) =
-            match parse(request, self.services.compatibility, self.audit.is_required()) {
+        let is_armed = self.faults.as_ref().is_some_and(|faults| faults.is_armed());
+        let (version, header, mut items) =
+            match parse(request, self.services.compatibility, is_armed || self.audit.is_required()) {
                 Ok(parsed) => parsed,
                 Err(error) => {
                     log::warn!(target: peer.log_target(), "A request cannot be parsed: {error}");
@@ -191,7 +202,13 @@ impl Dispatcher {
                 return keep_connection(self.ticket_refusal(version, &items, &error));
             }
         };
-        keep_connection(self.process(version, &header, items, &identity, peer, memory))
+        if self.observers.watch_messages() {
+            *user = Some(identity.principal.user.clone());
+        }
+        if is_armed {
+            return self.answer_with_faults((version, &header, &mut items), &identity, peer, memory);
+        }
+        keep_connection(self.process(version, (&header, None), items, &identity, peer, memory))
     }
 
     /// Returns the identity with whose rights the request executes: the client, or the user who delegated rights to
@@ -256,7 +273,7 @@ impl Dispatcher {
     fn process(
         &self,
         version: Version,
-        header: &RequestHeader,
+        (header, due): (&RequestHeader, Option<Instant>),
         items: Vec<Item<'_>>,
         identity: &Identity,
         peer: &Peer,
@@ -283,7 +300,8 @@ impl Dispatcher {
             return self.failures(version, correlation, &operations, &error);
         }
         let option = header.batch_error_continuation_option.unwrap_or(batch::DEFAULT_CONTINUATION);
-        let results = asynchronous::mode(header, &items).and_then(|mode| match mode {
+        let mode = asynchronous::mode(header, &items).map(|mode| mode.postponed(due, &items));
+        let results = mode.and_then(|mode| match mode {
             Mode::Synchronous => Ok(batch::process(&self.services, identity, version, items, option, memory)),
             _ => self.submit(mode, version, items, option, requester, memory),
         });
@@ -368,7 +386,11 @@ impl Dispatcher {
         let (observers, user) = (self.observers.clone(), identity.sender().to_owned());
         let (audit, correlation) = (Arc::clone(&self.audit), correlation.map(str::to_owned));
         let task_correlations = correlations.clone();
+        let waiter = self.pool.waiter();
         let task = move || {
+            if let Mode::Postponed(due) = mode {
+                waiter.wait(&services.clock, due);
+            }
             let correlation = correlation.as_deref();
             let requester = AuditOrigin { identity: &identity, peer: &peer, correlation, version };
             // The lines of intent were written with the request.
@@ -420,7 +442,8 @@ impl Respond for Dispatcher {
     fn respond_within(&self, request: &[u8], peer: &Peer, memory: &mut Reservation) -> Reply {
         log::debug!(target: peer.log_target(), "Request:\n{}", Tree(request));
         // A panic fails one request, not the server.
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer, memory)));
+        let (begun, mut user) = (self.observers.watch_messages().then(SystemTime::now), None);
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer, memory, &mut user)));
         let reply = outcome.unwrap_or_else(|_| {
             self.observers.report(|observer| observer.panicked());
             log::error!(
@@ -439,6 +462,9 @@ impl Respond for Dispatcher {
             ))
         });
         log::debug!(target: peer.log_target(), "Response:\n{}", Tree(&reply.message));
+        if let Some(begun) = begun {
+            self.report_message(begun, user.as_deref(), peer, request, &reply);
+        }
         reply
     }
 
@@ -475,11 +501,11 @@ impl std::fmt::Display for Tree<'_> {
 }
 
 fn keep_connection(message: Vec<u8>) -> Reply {
-    Reply { message, close: false }
+    Reply { message, close: false, fault: None }
 }
 
 fn close_connection(message: Vec<u8>) -> Reply {
-    Reply { message, close: true }
+    Reply { message, close: true, fault: None }
 }
 
 /// Reads a request: its version, its header, and its batch items without their payloads. A batch item that cannot be
@@ -520,36 +546,6 @@ fn parse(
         rows.finish()?;
     }
     Ok((version, header, items))
-}
-
-/// Returns the tickets in a header (2.1 §9.4).
-fn tickets(header: &RequestHeader) -> impl Iterator<Item = &Ticket> {
-    let credentials = header.authentication.iter().flat_map(|authentication| &authentication.credentials);
-    credentials.filter_map(|credential| match credential {
-        Credential::Ticket(credential) => Some(&credential.ticket),
-        _ => None,
-    })
-}
-
-/// Checks the Time Stamp of the header and the Unique Batch Item IDs.
-///
-/// # Errors
-/// Returns Invalid Message if the batch must not execute.
-fn check(header: &RequestHeader, items: &[Item<'_>], now: DateTime) -> Result<(), Error> {
-    let invalid = |message: &'static str| Err(Error::new(ResultReason::InvalidMessage, Cow::from(message)));
-    if let Some(sent) = header.time_stamp {
-        let age = now.0.saturating_sub(sent.0);
-        if age < 0 {
-            return invalid("The request's Time Stamp is in the future; check the clock of the client.");
-        }
-        if age >= MAX_TIME_STAMP_AGE {
-            return invalid("The request's Time Stamp is too old; check the clock of the client.");
-        }
-    }
-    if items.len() > 1 && items.iter().any(|item| item.id().is_none()) {
-        return invalid("Each item of a batch with several items needs a Unique Batch Item ID.");
-    }
-    Ok(())
 }
 
 /// Returns a response with one failed item without operation: the answer to a request that is refused as a whole.

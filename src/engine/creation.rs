@@ -328,6 +328,11 @@ impl Requester {
         Self { owner: owner.into(), now }
     }
 
+    /// Returns a requester that seeds a store under test.
+    pub fn of_owner(owner: String, now: DateTime) -> Self {
+        Self::new(owner, now)
+    }
+
     /// Returns the time of the request.
     pub fn now(&self) -> DateTime {
         self.now

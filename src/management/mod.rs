@@ -3,6 +3,7 @@
 
 mod access;
 mod client;
+mod control;
 mod events;
 mod inspector;
 mod metrics;
@@ -23,6 +24,7 @@ pub use recorder::Recorder;
 
 use inspector::{Parameters, View};
 
+use crate::control::Control;
 use crate::http::{self, Framing, Head, Persistence, Refusal, Rejection};
 
 /// The maximum number of connections at the same time. A further one ends the oldest one of the address with the most.
@@ -39,7 +41,8 @@ const JSON: &str = "application/json";
 const NOT_FOUND: Refusal = Refusal::new(
     "404 Not Found",
     "",
-    "this path does not exist; the paths are /, /health/live, /health/ready, /version and /metrics",
+    "this path does not exist; the paths are /, /health/live, /health/ready, /version and /metrics, and those below /control \
+     with test_control",
 );
 const TOO_MANY_WATCHERS: Refusal =
     Refusal::new("503 Service Unavailable", "Retry-After: 5\r\n", "8 pages watch already; close one of them");
@@ -104,6 +107,7 @@ enum Resource {
     View(View),
     /// The stream of events of the inspector.
     Events,
+    Control(&'static control::Call),
 }
 
 /// The resources by their paths.
@@ -132,7 +136,7 @@ pub struct Request {
     parameters: Parameters,
     is_head: bool,
     persistence: Persistence,
-    /// The end of the body, which the server reads and ignores.
+    /// The end of the body.
     pub framing: Framing,
 }
 
@@ -148,12 +152,18 @@ pub struct Management {
     access: Access,
     subject: Arc<dyn Subject>,
     inspected: Arc<dyn Inspected>,
+    control: Option<Control>,
 }
 
 impl Management {
     /// Returns the interface of this server for the clients that have access.
-    pub fn new(access: Access, subject: Arc<dyn Subject>, inspected: Arc<dyn Inspected>) -> Self {
-        Self { access, subject, inspected }
+    pub fn new(
+        access: Access,
+        subject: Arc<dyn Subject>,
+        inspected: Arc<dyn Inspected>,
+        control: Option<Control>,
+    ) -> Self {
+        Self { access, subject, inspected, control }
     }
 
     /// Interprets the request line and fields of a request.
@@ -174,6 +184,17 @@ impl Management {
         if !is_read && !head.field("Content-Type")?.is_some_and(is_json) {
             return Err(WRONG_TYPE.into());
         }
+        if self.control.is_some()
+            && let Some(call) = control::Call::find(head.path())
+        {
+            if is_read != call.is_read() {
+                return Err(if is_read { control::NEEDS_POST } else { WRONG_METHOD }.into());
+            }
+            let limit = if is_read { 0 } else { control::MAX_BODY };
+            let (framing, persistence) = (head.framing_if_any(limit)?, head.persistence()?);
+            let (resource, parameters) = (Resource::Control(call), Parameters::read(head.query()));
+            return Ok(Request { resource, parameters, is_head, persistence, framing });
+        }
         let (_, resource) = found.ok_or(NOT_FOUND)?;
         if !is_read {
             return Err(WRONG_METHOD.into());
@@ -185,8 +206,8 @@ impl Management {
     }
 
     /// Returns the response. `is_last` ends the connection after it.
-    pub fn respond(&self, request: &Request, is_last: bool) -> Vec<u8> {
-        let (status, kind, body) = self.answer(request);
+    pub fn respond(&self, request: &Request, body: &[u8], is_last: bool) -> Vec<u8> {
+        let (status, kind, body) = self.answer(request, body);
         let keep_alive = request.persistence.keep_alive && !is_last;
         let persistence = Persistence { keep_alive, ..request.persistence };
         let page = if matches!(request.resource, Resource::File(..)) { inspector::PAGE_FIELDS } else { "" };
@@ -211,7 +232,7 @@ impl Management {
         Ok(Some(Events::new(watcher, after)))
     }
 
-    fn answer(&self, request: &Request) -> (&'static str, &'static str, String) {
+    fn answer(&self, request: &Request, body: &[u8]) -> (&'static str, &'static str, String) {
         match request.resource {
             Resource::File(kind, content) => ("200 OK", kind, content.to_owned()),
             Resource::Events => ("200 OK", "text/event-stream", String::new()),
@@ -228,6 +249,13 @@ impl Management {
             Resource::Version => {
                 let version = json!({ "name": "kmip-server", "version": env!("CARGO_PKG_VERSION") });
                 ("200 OK", JSON, line(&version))
+            }
+            Resource::Control(call) => {
+                let (status, answer) = match &self.control {
+                    Some(control) => call.answer(control, body),
+                    None => ("404 Not Found", json!({ "error": NOT_FOUND.text })),
+                };
+                (status, JSON, line(&answer))
             }
             Resource::Metrics => match metrics::encode(self.subject.sample()) {
                 Ok(text) => ("200 OK", metrics::CONTENT_TYPE, text),

@@ -68,14 +68,14 @@ impl Inspected for Empty {
 fn management(token: Option<&str>) -> Management {
     let token = token.map(|token| Secret::new(token.as_bytes().to_vec()));
     let access = Access::new("kmip.example", token.as_ref());
-    Management::new(access, Arc::new(Fixed { store: Ok(()) }), Arc::<Empty>::default())
+    Management::new(access, Arc::new(Fixed { store: Ok(()) }), Arc::<Empty>::default(), None)
 }
 
 /// Returns the response to a request, or the refusal's status.
 fn ask(management: &Management, text: &str) -> String {
     let accepted = Requests::default().head(&mut text.as_bytes(), |head| management.accept(head));
     match accepted {
-        Ok(request) => String::from_utf8(management.respond(&request, false)).unwrap(),
+        Ok(request) => String::from_utf8(management.respond(&request, b"", false)).unwrap(),
         Err(RequestError::Rejected(rejection)) => String::from_utf8(rejection.response(false)).unwrap(),
         Err(error) => panic!("{error}"),
     }
@@ -159,7 +159,7 @@ fn a_change_needs_json_and_no_path_accepts_one() {
 #[test]
 fn a_server_whose_store_fails_is_live_and_not_ready() {
     let subject = Fixed { store: Err("the disk is full".to_owned()) };
-    let management = Management::new(Access::new("", None), Arc::new(subject), Arc::<Empty>::default());
+    let management = Management::new(Access::new("", None), Arc::new(subject), Arc::<Empty>::default(), None);
     assert_eq!(status(&management, "GET", "/health/live", "Host: localhost\r\n"), "200");
     let answer = ask(&management, "GET /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("the disk is full"), "{answer}");

@@ -3,13 +3,15 @@
 //! The audit log is no observer, because it can refuse an operation: [`crate::dispatch`] asks it.
 
 pub mod metrics;
+pub mod recorder;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::auth::Peer;
+use crate::faults::AnswerFault;
 use crate::kmip::enums::{Operation, ResultReason};
 
 /// A part of the program that watches the server. A method returns quickly, because a request waits for it.
@@ -37,6 +39,14 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A response was sent.
     fn answered(&self, _exchange: &Exchange) {}
+
+    /// Whether the observer wants the bytes of the messages.
+    fn watches_messages(&self) -> bool {
+        false
+    }
+
+    /// A message has an answer, which is not sent yet.
+    fn message(&self, _message: &Message<'_>) {}
 }
 
 /// A session after its handshake.
@@ -109,6 +119,27 @@ pub struct Exchange {
     pub duration: Duration,
 }
 
+/// A message with its answer. It contains key material.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    /// The time of the request by the machine's clock.
+    pub begun: SystemTime,
+    /// The time until the answer was complete.
+    pub duration: Duration,
+    /// The session number in the log.
+    pub session: &'a str,
+    /// The client's address.
+    pub address: SocketAddr,
+    /// The user with whose rights the request executed, or `None` if it was refused before.
+    pub user: Option<&'a str>,
+    /// The TTLV request.
+    pub request: &'a [u8],
+    /// The TTLV response; empty if a fault rule let none be made.
+    pub response: &'a [u8],
+    /// The fault with which the response is sent.
+    pub fault: Option<AnswerFault>,
+}
+
 /// The connections of a server. Those since the start are counted, except for the open ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connections {
@@ -134,6 +165,11 @@ impl Observers {
     pub fn with(mut self, observer: Arc<dyn Observer>) -> Self {
         self.0.push(observer);
         self
+    }
+
+    /// Returns whether an observer wants the bytes of the messages.
+    pub fn watch_messages(&self) -> bool {
+        self.0.iter().any(|observer| observer.watches_messages())
     }
 
     /// Calls `report` for each observer.

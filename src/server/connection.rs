@@ -14,10 +14,12 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::auth::{Certificate, Peer};
 use crate::dispatch::{Reply, Respond};
 use crate::excerpt::Excerpt;
+use crate::faults::{AnswerFault, Faults};
 use crate::memory_quota::{MemoryQuota, Reservation};
 use crate::observe::{Exchange, FailedHandshake, Messages, Observers, Opened};
 use crate::ttlv::{FrameError, read_frame};
 
+use super::faulty;
 #[cfg(feature = "http")]
 use super::http::{self, Encoding, Rejection, RequestError};
 use super::listener::Serve;
@@ -39,6 +41,7 @@ pub(super) struct ConnectionConfig {
     pub(super) max_request_size: usize,
     pub(super) max_request_memory: Arc<MemoryQuota>,
     pub(super) observers: Observers,
+    pub(super) faults: Option<Arc<Faults>>,
 }
 
 impl fmt::Debug for ConnectionConfig {
@@ -65,6 +68,8 @@ enum SessionEnd {
     /// Another user has fewer connections and needed this one.
     Displaced,
     Refused,
+    /// A fault rule ends the connection.
+    Fault,
     Frame(FrameError),
     #[cfg(feature = "http")]
     Http(RequestError),
@@ -81,6 +86,7 @@ impl fmt::Display for SessionEnd {
             Self::ServerStops => f.write_str("the server stops"),
             Self::Displaced => f.write_str("another user needed the connection"),
             Self::Refused => f.write_str("the server refused the client"),
+            Self::Fault => f.write_str("a fault rule ended the connection"),
             Self::Frame(FrameError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
                 write_late(error, f)
             }
@@ -109,6 +115,10 @@ impl Serve for ConnectionConfig {
 /// at the end of the session.
 fn serve(socket: &TcpStream, address: SocketAddr, number: u64, config: &ConnectionConfig, slot: &Slot) {
     let peer = Peer::new(address, number, None);
+    if config.faults.as_ref().is_some_and(|faults| faults.refuses_handshake()) {
+        log::info!(target: peer.log_target(), "No session with {address}: a fault rule refuses the handshake.");
+        return faulty::refuse(socket);
+    }
     let tls = config.tls.snapshot();
     match tls::accept(socket, &tls, config.timeouts) {
         Ok(Accepted::Rustls(stream)) => run_session(*stream, tls, socket, address, number, config, slot),
@@ -197,7 +207,10 @@ fn run_session(
     drop(offer);
     let end = answer(&mut stream, &peer, standing, config, slot);
     let end = if slot.is_displaced() { SessionEnd::Displaced } else { end };
-    stream.close();
+    // A fault looks like a server that crashed.
+    if !matches!(end, SessionEnd::Fault) {
+        stream.close();
+    }
     let is_refusal = match end {
         SessionEnd::Frame(_) | SessionEnd::Refused | SessionEnd::Panic => true,
         #[cfg(feature = "http")]
@@ -316,11 +329,14 @@ impl Session<'_> {
             request.zeroize();
             let Some((reply, begun)) = reply else { return SessionEnd::Panic };
             let lengths = (request_length, reply.message.len());
-            let message = Zeroizing::new(reply.message);
+            let mut message = Zeroizing::new(reply.message);
+            if let Some(fault) = reply.fault {
+                faulty::deform(&mut message, fault, true);
+            }
             if !reservation.resize(received + message.len()) {
                 return SessionEnd::Send(quota_exceeded());
             }
-            if let Some(end) = self.send(stream, &message, reply.close, begun, lengths) {
+            if let Some(end) = self.send(stream, &message, (reply.close, reply.fault), begun, lengths) {
                 return end;
             }
             stream.expect_request(false);
@@ -375,7 +391,10 @@ impl Session<'_> {
         let reply = self.reply(stream, &request, &mut reservation);
         let Some((reply, begun)) = reply else { return Ok(Some(SessionEnd::Panic)) };
         let lengths = (request.len(), reply.message.len());
-        let message = match head.encoding.encode(reply.message) {
+        if reply.fault == Some(AnswerFault::Lost) {
+            return Ok(Some(SessionEnd::Fault));
+        }
+        let mut message = match head.encoding.encode(reply.message) {
             Ok(message) => message,
             Err(error) => {
                 log::error!(
@@ -386,12 +405,15 @@ impl Session<'_> {
                 return Ok(Some(SessionEnd::Panic));
             }
         };
+        if let Some(fault) = reply.fault {
+            faulty::deform(&mut message, fault, head.encoding == Encoding::Ttlv);
+        }
         let keep_alive = head.persistence.keep_alive && !reply.close;
         let response = Zeroizing::new(http::response(&head, keep_alive, &message));
         if !reservation.resize(received + response.len()) {
             return Err(RequestError::Io(quota_exceeded()));
         }
-        let end = self.send(stream, &response, reply.close, begun, lengths);
+        let end = self.send(stream, &response, (reply.close, reply.fault), begun, lengths);
         Ok(end.or_else(|| (!keep_alive).then_some(SessionEnd::Complete)))
     }
 
@@ -432,12 +454,14 @@ impl Session<'_> {
         &self,
         stream: &mut impl TlsStream,
         response: &[u8],
-        close: bool,
+        (close, fault): (bool, Option<AnswerFault>),
         begun: Instant,
         lengths: (usize, usize),
     ) -> Option<SessionEnd> {
-        if let Err(error) = stream.send(response) {
-            return Some(SessionEnd::Send(error));
+        match faulty::send(stream, response, fault) {
+            Ok(true) => {}
+            Ok(false) => return Some(SessionEnd::Fault),
+            Err(error) => return Some(SessionEnd::Send(error)),
         }
         let duration = self.slot.record(false).duration_since(begun);
         let (received, sent) = lengths;

@@ -17,6 +17,7 @@ use super::status::Monitor;
 use super::tls::{CurrentTls, linger};
 use super::{Error, Explain, LOG, audit, expiry, resolve};
 use crate::config::Config;
+use crate::control::Control;
 use crate::engine::Services;
 use crate::http::{RequestError, Requests};
 use crate::management::{
@@ -82,7 +83,7 @@ pub(super) fn bind(
     config: &Config,
     monitor: &Monitor,
     tls: &Arc<CurrentTls>,
-    recorder: Arc<Recorder>,
+    (recorder, control): (Arc<Recorder>, Option<&Control>),
 ) -> Result<Option<Listener>, Error> {
     let Some(addresses) = addresses(config)? else { return Ok(None) };
     let name = config.management_address.clone().unwrap_or_default();
@@ -100,7 +101,8 @@ pub(super) fn bind(
         audit_log: audit::path(config),
         explain: Arc::clone(&explain),
     });
-    let service = Arc::new(Service(Management::new(access, Arc::clone(&watched) as _, watched)));
+    let management = Management::new(access, Arc::clone(&watched) as _, watched, control.cloned());
+    let service = Arc::new(Service(management));
     Ok(Some(Listener { listener, registry: Arc::new(registry), service, explain }))
 }
 
@@ -186,12 +188,12 @@ impl Service {
         requests.wait(stream)?;
         stream.set_timeout(REQUEST);
         let request = requests.head(stream, |head| self.0.accept(head))?;
-        drop(requests.body(stream, request.framing)?);
+        let body = requests.body(stream, request.framing)?;
         if let Some(events) = self.0.events(&request)? {
             return stream_events(stream, events, slot).map_err(RequestError::Io);
         }
         let is_last = slot.is_stopping();
-        let response = self.0.respond(&request, is_last);
+        let response = self.0.respond(&request, &body, is_last);
         stream.set_timeout(REQUEST);
         stream.write_all(&response).map_err(RequestError::Io)?;
         Ok(request.keeps_alive() && !is_last)

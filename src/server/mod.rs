@@ -21,6 +21,7 @@ mod connection;
 mod deadline;
 mod endpoints;
 mod expiry;
+mod faulty;
 #[cfg(feature = "http")]
 pub mod http;
 mod key_files;
@@ -59,13 +60,17 @@ pub use tls::{
 pub use trust::Trust;
 
 use crate::auth::{Authenticator, Service, slugs};
+use crate::clock::Clock;
 use crate::config::{AuthPlugin, Config};
+use crate::control::Control;
 use crate::dispatch::{Dispatcher, Respond};
 use crate::engine::{Authority, Services, pykmip_import};
+use crate::faults::Faults;
 use crate::logging;
 use crate::memory_quota::MemoryQuota;
 use crate::observe::Observers;
 use crate::observe::metrics::Metrics;
+use crate::observe::recorder::Recorder;
 use crate::policy::{self, PolicyStore};
 use crate::store::{self, KeyEncryptionKey, Memory, Sqlite, Store};
 use crate::url;
@@ -220,6 +225,7 @@ pub struct Server {
     endpoints: Option<Endpoints>,
     certificates: Certificates,
     warnings: Vec<String>,
+    control: Option<Control>,
 }
 
 impl Server {
@@ -255,16 +261,28 @@ impl Server {
         services.announced = announced;
         services.compatibility = config.compatibility;
         let users = config.client_endpoints.iter().map(|endpoint| endpoint.user.clone());
-        let (metrics, observers) = observers();
+        let (metrics, mut observers) = observers();
+        let (faults, recorder) = (Arc::<Faults>::default(), Arc::<Recorder>::default());
+        if config.test_control {
+            services.clock = Clock::movable();
+            observers = observers.with(Arc::clone(&recorder) as _);
+            warnings.push(TEST_CONTROL.to_owned());
+            log::warn!(target: LOG, "{TEST_CONTROL}");
+        }
         let dispatcher = Dispatcher::with_listeners(services, authenticator(config)?, users);
-        let dispatcher = dispatcher.with_observers(observers.clone());
+        let mut dispatcher = dispatcher.with_observers(observers.clone());
+        let mut control = None;
+        if config.test_control {
+            dispatcher = dispatcher.with_faults(Arc::clone(&faults));
+            control = Some(Control::new(dispatcher.services(), faults, recorder));
+        }
         let dispatcher = Arc::new(match audit.clone() {
             Some(audit) => dispatcher.with_audit(audit),
             None => dispatcher,
         });
         let responder = Arc::clone(&dispatcher) as _;
         let mut server =
-            Self::listen(config, files, responder, Some(certify), (metrics, observers), listener)?;
+            Self::listen(config, files, responder, Some(certify), (metrics, observers), listener, control)?;
         server.certificates.reopen(audit);
         let endpoints = config.client_endpoints.clone();
         let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.config.tls), endpoints);
@@ -276,7 +294,7 @@ impl Server {
     /// # Errors
     /// Returns [`Error`], with one variant per kind of failed start.
     pub fn bind_with(config: &Config, responder: Arc<dyn Respond>) -> Result<Self, Error> {
-        Self::listen(config, Files::read(config)?, responder, None, observers(), None)
+        Self::listen(config, Files::read(config)?, responder, None, observers(), None, None)
     }
 
     fn listen(
@@ -286,6 +304,7 @@ impl Server {
         certify: Option<Certify>,
         (metrics, observers): (Arc<Metrics>, Observers),
         listener: Option<TcpListener>,
+        control: Option<Control>,
     ) -> Result<Self, Error> {
         let issuing = certify.as_ref().map(|certify| certify.authority.keys()).unwrap_or_default();
         files.announce();
@@ -304,7 +323,7 @@ impl Server {
         let registry = Arc::new(registry);
         let monitor = Monitor::new(&registry, &responder, &metrics);
         let (observers, recording) = management::record(config, observers);
-        let management = management::bind(config, &monitor, &tls, recording)?;
+        let management = management::bind(config, &monitor, &tls, (recording, control.as_ref()))?;
         let status_path = config.status_path.clone();
         let config = Arc::new(ConnectionConfig {
             tls,
@@ -318,6 +337,7 @@ impl Server {
             max_request_size: config.max_request_size,
             max_request_memory: MemoryQuota::new(request_memory(config)),
             observers,
+            faults: control.as_ref().map(|control| Arc::clone(control.table())),
         });
         let endpoints = None;
         Ok(Self {
@@ -331,6 +351,7 @@ impl Server {
             endpoints,
             certificates,
             warnings: Vec::new(),
+            control,
         })
     }
 
@@ -348,6 +369,11 @@ impl Server {
     /// is not valid. The log contains them too.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Returns the control of the server under test, if the settings have `test_control`.
+    pub fn control(&self) -> Option<Control> {
+        self.control.clone()
     }
 
     /// Returns a handle that ends [`run`](Self::run) from any thread.
@@ -424,6 +450,10 @@ impl Server {
         monitor.finish(|| drop(config));
     }
 }
+
+/// The warning at the start of a server under test.
+const TEST_CONTROL: &str = "test_control is on: each client of the management interface can change the clock, the objects and \
+                            the answers, and read keys. Do not keep keys of value in this server.";
 
 /// Opens the store that `database_path` names: a file, a PostgreSQL database, or memory only.
 fn open_store(config: &Config) -> Result<Arc<dyn Store>, store::Error> {

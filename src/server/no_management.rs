@@ -8,6 +8,7 @@ use super::status::Monitor;
 use super::tls::CurrentTls;
 use super::{Error, Explain};
 use crate::config::Config;
+use crate::control::Control;
 use crate::observe::Observers;
 
 /// A listener, which does not exist.
@@ -31,7 +32,7 @@ pub(super) fn bind(
     config: &Config,
     _: &Monitor,
     _: &Arc<CurrentTls>,
-    (): (),
+    ((), _): ((), Option<&Control>),
 ) -> Result<Option<Listener>, Error> {
     addresses(config).map(|_| None)
 }

@@ -372,6 +372,17 @@ pub const SETTINGS: &[Setting] = &[
         since: "0.1.0",
     },
     Setting {
+        name: "test_control",
+        option: OptionForm::Long,
+        kind: Kind::Boolean(|config| &mut config.test_control),
+        default: DefaultValue::Value,
+        example: None,
+        help: "Whether tests of clients may move the clock, make requests fail, change the objects and read the messages.",
+        details: "docs/testing-clients.md describes it. The management interface (management_address) then has the paths below \
+                  /control, and the log contains a warning. Never set it for a server with keys of value.",
+        since: "0.1.0",
+    },
+    Setting {
         name: "certify_ca_certificate",
         option: OptionForm::None,
         kind: Kind::OptionalFile(|config| &mut config.certify_ca_certificate),
