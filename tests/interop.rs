@@ -119,6 +119,11 @@ fn the_clients_that_have_a_page_work_with_its_lines() {
 }
 
 #[test]
+fn the_tests_of_a_sample_client_use_test_control() {
+    assert!(passes("test_test_control.py"), "what failed stands above");
+}
+
+#[test]
 fn the_python_package_starts_servers_and_leaves_none_behind() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
     assert!(passes_in(&package.join("tests"), "", Some(&package), None), "what failed stands above");

@@ -5,6 +5,7 @@ this package contains.
 """
 
 from kmip_server.certificates import Certificates, make_certificates
+from kmip_server.control import Control, ControlError
 from kmip_server.exceptions import ConfigurationError, NetworkingError, ShutdownError
 from kmip_server.program import find_program
 from kmip_server.pykmip import build_argument_parser
@@ -13,6 +14,8 @@ from kmip_server.server import KmipServer
 __all__ = [
     "Certificates",
     "ConfigurationError",
+    "Control",
+    "ControlError",
     "KmipServer",
     "NetworkingError",
     "ShutdownError",

@@ -31,6 +31,7 @@ _TYPES: Dict[str, Any] = {
     "compatibility": str,
     "management_address": str,
     "management_token": str,
+    "test_control": bool,
 }
 
 # The OpenSSL names of the cipher suites of TLS 1.2 that the server offers, most preferred first.

@@ -16,6 +16,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Dict, NoReturn, Optional, Type
 
+from kmip_server.control import Control
 from kmip_server.exceptions import ConfigurationError, NetworkingError, ShutdownError
 from kmip_server.program import find_program
 from kmip_server.pykmip import (
@@ -76,6 +77,7 @@ class KmipServer:
         compatibility: Optional[str] = None,
         management_address: Optional[str] = None,
         management_token: Optional[str] = None,
+        test_control: Optional[bool] = None,
     ) -> None:
         self._logger = logging.getLogger("kmip.server")
         self._log_path = os.fspath(log_path)
@@ -96,6 +98,7 @@ class KmipServer:
             "compatibility": compatibility,
             "management_address": management_address,
             "management_token": management_token,
+            "test_control": test_control,
         }
         given = {name: value for name, value in given.items() if value is not None and value != ""}
         if given.get("logging_level") in LEVELS:
@@ -111,6 +114,7 @@ class KmipServer:
         self._ended = threading.Event()
         self._stopping = False
         self._port: Optional[int] = None
+        self._management: Optional[str] = None
         # The signal handlers before the start.
         self._handlers: Dict[signal.Signals, Any] = {}
 
@@ -163,6 +167,21 @@ class KmipServer:
         return self._port
 
     @property
+    def management_address(self) -> Optional[str]:
+        """The address of the management interface, or None before `start` or without the setting."""
+        return self._management
+
+    @property
+    def control(self) -> Control:
+        """The test control of the server.
+
+        Raises ConfigurationError without the settings `management_address` and `test_control`.
+        """
+        if self._management is None:
+            raise ConfigurationError("test control needs management_address and test_control, and a server that runs")
+        return Control(self._management, self.config.settings.get("management_token"))
+
+    @property
     def pid(self) -> Optional[int]:
         """The number of the server's process, or None if it does not run."""
         return self._process.pid if self._process else None
@@ -194,6 +213,10 @@ class KmipServer:
             line = _first_line(process)
             if not line.startswith("Listening on "):
                 raise self._failure(process, str(path))
+            self._management = None
+            if self.config.settings.get("management_address"):
+                assert process.stdout is not None
+                self._management = process.stdout.readline().strip().split("http://")[-1]
         self._process = process
         self._port = int(line.split()[2])
         self._socket = ListeningSocket(self.config.settings.get("hostname", ""), self._port, self.stop)

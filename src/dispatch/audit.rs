@@ -11,10 +11,11 @@ use std::time::SystemTime;
 use crate::auth::{Identity, Peer};
 use crate::encoding::rfc_3339;
 use crate::excerpt::{Excerpt, is_printable};
-use crate::kmip::Error;
 use crate::kmip::enums::{Operation, ResultReason};
+use crate::kmip::structures::UniqueIdentifier;
+use crate::kmip::{Error, RequestItem};
 use crate::lock::IgnorePoison;
-use crate::ttlv::Version;
+use crate::ttlv::{Tag, Value, Version};
 
 use super::LOG;
 
@@ -288,4 +289,14 @@ impl<'a> Fields<'a> {
     fn end(&mut self) {
         self.0.push_str("}\n");
     }
+}
+/// Returns the Unique Identifier of a payload, or `None` if it has none.
+pub(super) fn requested(item: &RequestItem<'_>) -> Option<String> {
+    let mut rows = item.payload.structure().ok()?;
+    while let Some(row) = rows.next().ok()? {
+        if row.tag == Tag::UniqueIdentifier {
+            return UniqueIdentifier::decode(&row).ok().map(|identifier| identifier.to_string());
+        }
+    }
+    None
 }

@@ -18,8 +18,7 @@ use crate::store::{Outcome, as_one_request};
 use crate::ttlv::{self, ItemType, Reader, Tag, Value, Version, Writer};
 
 use super::MAX_RESPONSE;
-use super::audit::{AuditOrigin, Intent, NOT_EXECUTED, write_line};
-use super::inject::requested;
+use super::audit::{AuditOrigin, Intent, NOT_EXECUTED, requested, write_line};
 
 /// The Batch Error Continuation Option of a header without one.
 pub(super) const DEFAULT_CONTINUATION: BatchErrorContinuationOption = BatchErrorContinuationOption::Stop;

@@ -9,12 +9,11 @@ use super::{Dispatcher, Reply, keep_connection};
 use crate::auth::{Identity, Peer};
 use crate::engine::{Context, Services};
 use crate::faults::{Action, AnswerFault, Faults, MAX_TIME, Subject};
-use crate::kmip::structures::UniqueIdentifier;
-use crate::kmip::{Error, RequestHeader, RequestItem};
+use crate::kmip::{Error, RequestHeader};
 use crate::memory_quota::Reservation;
 use crate::observe::Message;
 use crate::operations::{self, Prepared};
-use crate::ttlv::{Tag, Value, Version};
+use crate::ttlv::Version;
 
 /// The position of the protocol version in a response message: Response Message, Response Header and Protocol Version have
 /// headers of eight bytes; then each number has one, too.
@@ -130,15 +129,4 @@ fn put(message: &mut [u8], at: usize, number: i32) {
     if let Some(place) = message.get_mut(at..at + 4) {
         place.copy_from_slice(&number.to_be_bytes());
     }
-}
-
-/// Returns the Unique Identifier of a payload, or `None` if it has none.
-pub(super) fn requested(item: &RequestItem<'_>) -> Option<String> {
-    let mut rows = item.payload.structure().ok()?;
-    while let Some(row) = rows.next().ok()? {
-        if row.tag == Tag::UniqueIdentifier {
-            return UniqueIdentifier::decode(&row).ok().map(|identifier| identifier.to_string());
-        }
-    }
-    None
 }

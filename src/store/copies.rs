@@ -1,40 +1,18 @@
 //! Copies of a whole store in memory, so that each test of a client can begin with the same state.
 
-use std::sync::Mutex;
+use std::any::Any;
 
-use rusqlite::Connection;
-
-use super::Memory;
-
-/// A copy of everything in a store. Only the store that returned it can restore it.
-pub struct StoreCopy(Content);
-
-enum Content {
-    Memory(Box<Memory>),
-    /// A database in memory.
-    Sqlite(Mutex<Connection>),
-}
+/// A copy of everything in a store. Only a store of the same kind can restore it.
+pub struct StoreCopy(Box<dyn Any + Send + Sync>);
 
 impl StoreCopy {
-    pub(super) fn of_memory(content: Memory) -> Self {
-        Self(Content::Memory(Box::new(content)))
+    /// Returns a copy with this content.
+    pub(super) fn of<T: Any + Send + Sync>(content: T) -> Self {
+        Self(Box::new(content))
     }
 
-    pub(super) fn of_sqlite(content: Connection) -> Self {
-        Self(Content::Sqlite(Mutex::new(content)))
-    }
-
-    pub(super) fn memory(&self) -> Option<&Memory> {
-        match &self.0 {
-            Content::Memory(content) => Some(content),
-            Content::Sqlite(_) => None,
-        }
-    }
-
-    pub(super) fn sqlite(&self) -> Option<&Mutex<Connection>> {
-        match &self.0 {
-            Content::Sqlite(content) => Some(content),
-            Content::Memory(_) => None,
-        }
+    /// Returns the content if it is a `T`.
+    pub(super) fn content<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
     }
 }

@@ -91,11 +91,11 @@ impl Store for Memory {
     }
 
     fn copy(&self) -> Result<StoreCopy, Error> {
-        Ok(StoreCopy::of_memory(self.clone()))
+        Ok(StoreCopy::of(self.state().clone()))
     }
 
     fn restore(&self, copy: &StoreCopy) -> Result<(), Error> {
-        let state = copy.memory().ok_or(Error::NoCopies)?.state().clone();
+        let state = copy.content::<State>().ok_or(Error::NoCopies)?.clone();
         self.replace(|current| *current = state);
         Ok(())
     }

@@ -45,6 +45,7 @@ TESTED = {
     "many-servers.md": "../shared_database.rs",
     "mongodb.md": "test_clients.py",
     "pykmip.md": "test_docs.py",
+    "testing-clients.md": "test_test_control.py",
 }
 
 

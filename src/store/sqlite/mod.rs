@@ -35,7 +35,7 @@ mod writer;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -210,11 +210,11 @@ impl Store for Sqlite {
     }
 
     fn copy(&self) -> Result<StoreCopy, Error> {
-        self.writer.copy().map(StoreCopy::of_sqlite)
+        self.writer.copy().map(|content| StoreCopy::of(Mutex::new(content)))
     }
 
     fn restore(&self, copy: &StoreCopy) -> Result<(), Error> {
-        let content = copy.sqlite().ok_or(Error::NoCopies)?.lock().ignore_poison();
+        let content = copy.content::<Mutex<Connection>>().ok_or(Error::NoCopies)?.lock().ignore_poison();
         self.writer.restore(&content)
     }
 
