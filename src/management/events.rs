@@ -29,10 +29,12 @@ impl Events {
     /// Returns an event with the records since the last one, or nothing if `patience` passes without one. The first event
     /// contains the records that exist.
     pub fn next(&mut self, patience: Duration) -> Vec<u8> {
-        let patience = if std::mem::take(&mut self.is_first) { Duration::ZERO } else { patience };
+        let is_first = std::mem::take(&mut self.is_first);
+        let (patience, limit) =
+            if is_first { (Duration::ZERO, usize::MAX) } else { (patience, inspector::MAX_SENT) };
         let records = self.watcher.wait(self.last, patience);
         let Some(last) = records.last() else { return Vec::new() };
         self.last = last.number;
-        format!("data: {}\n\n", inspector::rows(&records)).into_bytes()
+        format!("data: {}\n\n", inspector::rows(&records, limit)).into_bytes()
     }
 }

@@ -30,7 +30,7 @@ use crate::url;
 /// The time after which a stream of events checks whether the server stops.
 const EVENT_POLL: Duration = Duration::from_millis(250);
 /// The time between two events of a stream.
-const EVENT_PACE: Duration = Duration::from_millis(80);
+const EVENT_PACE: Duration = Duration::from_millis(100);
 /// The time after which a stream without events shows that it still exists, and notices a client that has left.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 

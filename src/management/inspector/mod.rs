@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use super::recorder::{Record, Recorder};
 use crate::engine::Services;
 
-/// The maximum number of records in one event for the page. Of more, the newest are sent.
-const MAX_SENT: usize = 100;
+/// The maximum number of records in one event for the page, except for the first event. Of more, the newest are sent: a
+/// reader cannot follow more, and their decoding would slow the server down under load.
+pub(super) const MAX_SENT: usize = 50;
 
 /// The files of the page.
 pub(super) const PAGE: &str = include_str!("inspector.html");
@@ -111,7 +112,7 @@ pub(super) fn view(server: &dyn Inspected, view: View, parameters: &Parameters) 
     match view {
         View::Records => {
             let after = parameters.number("after")?.unwrap_or_default();
-            Ok(rows(&server.recorder().after(after)))
+            Ok(rows(&server.recorder().after(after), usize::MAX))
         }
         View::Record => {
             let number = parameters.number("number")?.ok_or(Failure::Parameter("number is missing"))?;
@@ -126,9 +127,9 @@ pub(super) fn view(server: &dyn Inspected, view: View, parameters: &Parameters) 
     }
 }
 
-/// Returns the newest records of a list for the page, and the number of those that are left out.
-pub(super) fn rows(records: &[Arc<Record>]) -> Value {
-    let skipped = records.len().saturating_sub(MAX_SENT);
+/// Returns at most `limit` of the newest records of a list for the page, and the number of those that are left out.
+pub(super) fn rows(records: &[Arc<Record>], limit: usize) -> Value {
+    let skipped = records.len().saturating_sub(limit);
     let newest = records.get(skipped..).unwrap_or_default();
     let rows: Vec<_> = newest.iter().map(|record| words::row(record)).collect();
     json!({ "records": rows, "skipped": skipped })
