@@ -1,7 +1,7 @@
 //! The recorder: an observer that keeps the last messages, sessions and failed handshakes in memory.
 //!
-//! It keeps messages with their secrets masked. It records while somebody watches, and for ten minutes after that;
-//! otherwise an event costs one branch. [`super::inspector`] puts the records into words.
+//! It keeps messages with their secrets masked. It records under test control, while somebody watches, and for ten minutes
+//! after that; otherwise an event costs one branch. [`super::inspector`] puts the records into words.
 
 use std::collections::VecDeque;
 use std::fmt;

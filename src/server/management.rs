@@ -93,6 +93,10 @@ pub(super) fn bind(
     let registry = Registry::new(&listener, address, config, MANAGEMENT_CONNECTIONS).map_err(failed)?;
     let host = url::endpoint(&name).map_or("", |(host, _)| host);
     let access = Access::new(host, config.management_token.as_ref());
+    // The messages of a test matter even if nobody opened the page before it ran.
+    if control.is_some() {
+        recorder.keep();
+    }
     let explain = Arc::<OnceLock<Explain>>::default();
     let watched = Arc::new(Watched {
         monitor: monitor.clone(),
