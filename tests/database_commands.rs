@@ -122,7 +122,8 @@ fn export_creates_no_tables_and_needs_no_unsealed_database() {
     // As SealedTooLate advises: the settings already name the key that the new database needs.
     fill(&pki, &database.url(), None);
     let (code, output, error) = run(&["-f", &settings, "-d", &url, "--export", &file]);
-    assert_eq!((code, output), (Some(0), format!("Exported 3 objects to {file}.\n")), "{error}");
+    let exported = format!("Exported 3 objects of {url} to {file}.\n");
+    assert_eq!((code, output), (Some(0), exported), "{error}");
 }
 
 #[test]

@@ -101,10 +101,10 @@ pub fn import(
     seal: Option<&Path>,
     complete: Complete<'_>,
 ) -> Result<Summary, Error> {
-    if file::is_sqlite(path)? {
-        return take_over(database, path, seal, complete);
-    }
     let seal = file::key(seal)?;
+    if file::is_sqlite(path)? {
+        return take_over(database, path, seal.is_some(), complete);
+    }
     let key = database.key()?;
     ExportReader::open(path, seal.as_ref())?.for_each(|_, _| database.check_interrupted())?;
     let restore = store::target(database.path, key.as_ref())?;
@@ -140,13 +140,13 @@ pub fn import(
 fn take_over(
     database: Database<'_>,
     path: &Path,
-    seal: Option<&Path>,
+    has_seal_key: bool,
     complete: Complete<'_>,
 ) -> Result<Summary, Error> {
     if !store::is_pykmip(path)? {
         return Err(Error::IsDatabase(path.to_owned()));
     }
-    if seal.is_some() {
+    if has_seal_key {
         return Err(Error::NotSealed(path.to_owned()));
     }
     let restore = store::target(database.path, database.key()?.as_ref())?;

@@ -78,6 +78,8 @@ struct State {
     open: u32,
     in_searches: u32,
     in_transactions: u32,
+    /// The number of threads that wait for a connection. Without any, there is no system call to wake them.
+    waiting: u32,
     /// The last failed attempt to connect, if none succeeded after it.
     failure: Option<Failed>,
     /// The time of the last successful attempt.
@@ -182,7 +184,9 @@ impl Pool {
             if left.is_zero() {
                 return Err(Error::NoReader { why: Cause::new(Busy) });
             }
+            state.waiting += 1;
             state = waiting(|| self.freed.wait_timeout(state, left)).ignore_poison().0;
+            state.waiting -= 1;
         }
     }
 
@@ -325,9 +329,12 @@ impl Drop for Pooled<'_> {
             Some(connection) => state.idle.push(connection),
             None => state.open -= 1,
         }
+        let has_waiting = state.waiting > 0;
         drop(state);
-        // A waiting transaction may not be allowed to use a connection that a read can use.
-        self.pool.freed.notify_all();
+        if has_waiting {
+            // A waiting transaction may not be allowed to use a connection that a read can use.
+            self.pool.freed.notify_all();
+        }
     }
 }
 
