@@ -44,11 +44,11 @@ impl Control {
         *self.fault.lock().unwrap()
     }
 
-    /// Returns whether this piece contains the COMMIT that the fault is about, and which fault.
-    fn take_commit(&self, piece: &[u8]) -> Option<Fault> {
+    /// Returns whether these bytes contain the COMMIT that the fault is about, and which fault.
+    fn take_commit(&self, bytes: &[u8]) -> Option<Fault> {
         let mut fault = self.fault.lock().unwrap();
         let waits = matches!(*fault, Fault::LoseCommit | Fault::LoseAnswerOfCommit);
-        let is_commit = waits && piece.windows(6).any(|word| word == b"COMMIT");
+        let is_commit = waits && bytes.windows(6).any(|word| word == b"COMMIT");
         is_commit.then(|| std::mem::replace(&mut *fault, Fault::None))
     }
 }
@@ -159,13 +159,17 @@ type Piece = (Instant, Option<Vec<u8>>);
 /// Reads pieces until the connection ends. Of requests, looks for the COMMIT whose answer vanishes.
 fn read(mut from: TcpStream, to: &SyncSender<Piece>, control: &Control, is_deaf: Option<&AtomicBool>) {
     let mut buffer = [0; PIECE];
+    // The last bytes before the piece, because the word can begin in one piece and end in the next.
+    let mut before = Vec::new();
     while let Ok(count) = from.read(&mut buffer) {
         let mut piece = buffer[..count].to_vec();
+        before.extend_from_slice(&piece);
         let delay = match control.fault() {
             Fault::Delay(delay) => delay,
             _ => Duration::ZERO,
         };
-        let commit = if is_deaf.is_some() { control.take_commit(&piece) } else { None };
+        let commit = if is_deaf.is_some() { control.take_commit(&before) } else { None };
+        before.drain(..before.len().saturating_sub(5));
         if let (Some(Fault::LoseAnswerOfCommit), Some(is_deaf)) = (commit, is_deaf) {
             is_deaf.store(true, Ordering::SeqCst);
         }
