@@ -317,7 +317,7 @@ impl Pki {
 
     /// Returns the paths and contents of all files.
     fn texts(&self, files: &Files, root_key_path: &Path, stems: &[String]) -> Result<Vec<File>, Error> {
-        // Each authority has a name of its own, so that nobody takes it for an earlier one.
+        // Each authority has a name of its own: a client that trusts an earlier one looks its issuer up by the name.
         let number = crypto::random::bytes(4)?;
         let number: String = number.iter().map(|byte| format!("{byte:02x}")).collect();
         let (root_key, root) = (self.key()?, self.root_params(&format!("Root CA {number}")));

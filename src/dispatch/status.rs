@@ -6,9 +6,9 @@ use crate::store::StoreStatus;
 /// The numbers of asynchronous batches at this server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobStatus {
-    /// Those that wait for a thread.
+    /// The batches that wait for a thread.
     pub waiting: usize,
-    /// Those that execute.
+    /// The batches that execute.
     pub running: usize,
 }
 

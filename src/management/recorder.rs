@@ -1,6 +1,6 @@
 //! The recorder: an observer that keeps the last messages, sessions and failed handshakes in memory.
 //!
-//! It keeps messages with their secrets masked. It records under test control, while somebody watches, and for ten minutes
+//! It keeps messages with their secrets masked. It records under test control, while a page is open, and for ten minutes
 //! after that; otherwise an event costs one branch. [`super::inspector`] puts the records into words.
 
 use std::collections::VecDeque;
@@ -233,7 +233,7 @@ impl State {
     }
 }
 
-/// Somebody who watches the records.
+/// An open page, which waits for records.
 #[derive(Debug)]
 pub struct Watcher(Arc<Recorder>);
 

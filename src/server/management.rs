@@ -93,7 +93,7 @@ pub(super) fn bind(
     let registry = Registry::new(&listener, address, config, MANAGEMENT_CONNECTIONS).map_err(failed)?;
     let host = url::endpoint(&name).map_or("", |(host, _)| host);
     let access = Access::new(host, config.management_token.as_ref());
-    // The messages of a test matter even if nobody opened the page before it ran.
+    // A test of a client needs the messages from before its page is opened.
     if control.is_some() {
         recorder.keep();
     }

@@ -67,7 +67,7 @@ pub enum Kind {
     Token(Field<Option<Secret>>),
 }
 
-/// The minimum length of a token, so that nobody guesses it.
+/// The minimum length of a token: an attacker can guess a shorter one.
 const MIN_TOKEN: usize = 16;
 
 const MANAGEMENT: &MissingFeature =
