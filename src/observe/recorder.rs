@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
@@ -93,16 +93,9 @@ impl Recorder {
 
     /// Waits for a message with a higher number than `after`, at most for `patience`. Returns whether there is one.
     pub fn wait(&self, after: u64, patience: Duration) -> bool {
-        let end = Instant::now() + patience.min(MAX_WAIT);
-        let mut state = self.state();
-        while state.last <= after {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            state = self.added.wait_timeout(state, left).ignore_poison().0;
-        }
-        true
+        let is_missing = |state: &mut State| state.last <= after;
+        let waited = self.added.wait_timeout_while(self.state(), patience.min(MAX_WAIT), is_missing);
+        waited.ignore_poison().0.last > after
     }
 
     /// Removes all messages. The numbers continue.
