@@ -166,7 +166,7 @@ impl Drop for Permit<'_> {
 }
 
 /// Lowers the priority of the current thread. Without success, the operating system shares the processors equally.
-fn lower_priority(niceness: i32) {
+pub fn lower_priority(niceness: i32) {
     // Elsewhere, the call would change the priority of the whole process.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, niceness);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use load::attack::{ATTACKS, Plan, run};
+use load::attack::{Plan, attacks, run};
 use load::client::Pki;
 
 use crate::harness::Folder;
@@ -30,10 +30,10 @@ fn every_request_of_a_user_is_answered_while_another_attacks() {
     let plan =
         Plan { binary, folder: folder.path("data"), pki: Pki::new(&certificates), time: TIME, quick: true };
     let mut failures = Vec::new();
-    for attack in ATTACKS {
+    for attack in attacks() {
         let row = run(&plan, attack).unwrap_or_else(|error| panic!("{}: {error}", attack.name));
         println!("{row}");
-        assert!(row.rate > 0.0 || attack.name == "none", "{} attacked nothing", attack.name);
+        assert!(row.rate > 0.0 || attack.name.ends_with("none"), "{} attacked nothing", attack.name);
         if !row.errors.is_empty() || row.worst() > WORST {
             failures.push(format!("{}: {row} {:?}", attack.name, row.errors));
         }

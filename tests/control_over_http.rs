@@ -3,13 +3,14 @@
 use std::io::{BufRead as _, Read, Write};
 use std::net::TcpStream;
 
+use kmip_server::internals::management::MAX_ANSWERS;
 use kmip_server::kmip::enums::Operation;
 use kmip_server::ttlv::{Tag, V1_4};
 use serde_json::{Value, json};
 
 use crate::corpus;
 use crate::dialogue::Caller;
-use crate::harness::{PATIENCE, Pki, Running};
+use crate::harness::{PATIENCE, Pki, Running, within};
 
 /// A server with a management interface on a free port.
 struct Controlled {
@@ -185,4 +186,39 @@ fn other_machines_need_the_token() {
     assert!(!refused.status.success());
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(text.contains("management_token"), "{text}");
+}
+
+#[test]
+fn calls_that_wait_have_a_maximum_number_also_after_their_connections_have_ended() {
+    let server = Controlled::start("test_control=True");
+    let body = json!({ "operation": "None", "seconds": 60 }).to_string();
+    let fields =
+        format!("Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let call = || {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream
+            .write_all(format!("POST /control/messages HTTP/1.1\r\n{fields}\r\n{body}").as_bytes())
+            .unwrap();
+        stream
+    };
+    let waiting: Vec<_> = (0..MAX_ANSWERS).map(|_| call()).collect();
+    let refusal = within(|| {
+        let (status, answer) = server.post("/messages", &json!({}));
+        (status == 503).then_some(answer)
+    });
+    assert!(refusal.as_str().unwrap().contains("32 requests"), "{refusal}");
+    drop(waiting);
+    assert_eq!(server.post("/messages", &json!({})).0, 503);
+    // Health and KMIP need no such place.
+    assert_eq!(server.request("GET /health/ready HTTP/1.1\r\n", "").0, 200);
+    server.caller().ask(V1_4, Operation::Locate, |_| ()).done();
+}
+
+#[test]
+fn only_a_seed_has_a_long_body() {
+    let server = Controlled::start("test_control=True");
+    let long = json!({ "operation": "x".repeat(70_000) });
+    assert_eq!(server.post("/messages", &long).0, 413);
+    let objects = json!({ "objects": [{ "id": "1", "key": "ab".repeat(40_000) }] });
+    assert_ne!(server.post("/seed", &objects).0, 413);
 }

@@ -19,7 +19,7 @@ use super::Failure;
 /// The maximum length of a response, in bytes.
 const MAX_ANSWER: usize = 64 << 20;
 /// The time limit for a response: PyKMIP's Locate among a thousand objects runs for seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The certificates and keys that `run_server --make-certs` creates.
 #[derive(Clone, Debug)]

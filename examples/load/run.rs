@@ -243,19 +243,31 @@ pub(crate) fn paced(
 ) -> Result<(Figure, Vec<Failure>), Failure> {
     let config = target.pki.client(target.tls, work == Work::Resume)?;
     let open = || Hand::open(target.clone(), Arc::clone(&config), work, 0, 1);
-    let (mut times, mut errors, mut hand, mut next) = (Vec::new(), Vec::new(), Some(open()?), begin);
+    let mut hand = Some(open()?);
+    Ok(repeated(period, begin, time, || {
+        let mut ready = hand.take().map_or_else(open, Ok)?;
+        ready.once()?;
+        hand = Some(ready);
+        Ok(())
+    }))
+}
+
+/// Calls `once` as [`paced`] performs its work. Returns the times and the errors.
+pub(crate) fn repeated(
+    period: Duration,
+    begin: Instant,
+    time: Duration,
+    mut once: impl FnMut() -> Result<(), Failure>,
+) -> (Figure, Vec<Failure>) {
+    let (mut times, mut errors, mut next) = (Vec::new(), Vec::new(), begin);
     while next < begin + time {
         thread::sleep(next.saturating_duration_since(Instant::now()));
         let start = Instant::now();
         next = start + period;
-        let ready = hand.take().map_or_else(open, Ok);
-        match ready.and_then(|mut hand| hand.once().map(|()| hand)) {
-            Ok(ready) => hand = Some(ready),
-            Err(error) => errors.push(error),
-        }
+        errors.extend(once().err());
         times.push(start.elapsed());
     }
-    Ok((Figure::of(times, begin.elapsed()), errors))
+    (Figure::of(times, begin.elapsed()), errors)
 }
 
 /// Performs `work` exactly `count` times on one connection, which a profiler of the server needs.

@@ -23,6 +23,8 @@ const MILLISECONDS_PER_TICK: u64 = 10;
 pub(crate) struct Running {
     child: Child,
     pub(crate) port: u16,
+    /// The port of the management interface, if there is one.
+    pub(crate) management: Option<u16>,
     /// The time from the start of the process until it listened.
     pub(crate) ready: Duration,
     /// Whether the process is the leader of a new process group.
@@ -57,14 +59,14 @@ impl Running {
         ];
         let mut command = Command::new(binary);
         command.args(options.into_iter().flat_map(|(option, value)| [PathBuf::from(option), value]));
-        Self::listening(command)
+        Self::listening(command, settings.contains("management_address"))
     }
 
     /// Starts the ceiling, in a separate process like the servers.
     pub(crate) fn ceiling(pki: &Pki) -> Result<Self, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args([OsStr::new("canned"), OsStr::new("-k"), pki.path("").as_os_str()]);
-        Self::listening(command)
+        Self::listening(command, false)
     }
 
     /// Starts PyKMIP's server, with the first example settings of its documentation.
@@ -91,7 +93,8 @@ impl Running {
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let begin = Instant::now();
         let ready = Duration::ZERO;
-        let mut running = Self { child: command.spawn()?, port, ready, leads_a_group: true };
+        let mut running =
+            Self { child: command.spawn()?, port, management: None, ready, leads_a_group: true };
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if begin.elapsed() > START || running.child.try_wait()?.is_some() {
                 let output = folder.join("output.txt");
@@ -103,17 +106,24 @@ impl Running {
         Ok(running)
     }
 
-    fn listening(mut command: Command) -> Result<Self, Failure> {
+    fn listening(mut command: Command, is_managed: bool) -> Result<Self, Failure> {
         let begin = Instant::now();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let output = child.stdout.take().ok_or("the server has no output")?;
-        BufReader::new(output).read_line(&mut line)?;
+        let mut output = BufReader::new(output);
+        output.read_line(&mut line)?;
         let ready = begin.elapsed();
         let port = line.strip_prefix("Listening on ").and_then(|rest| rest.split_whitespace().next());
         let port = port.and_then(|port| port.parse().ok());
         let port = port.ok_or_else(|| format!("{command:?} does not listen: it said {line:?}"))?;
-        Ok(Self { child, port, ready, leads_a_group: false })
+        let mut management = None;
+        if is_managed {
+            line.clear();
+            output.read_line(&mut line)?;
+            management = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
+        }
+        Ok(Self { child, port, management, ready, leads_a_group: false })
     }
 
     /// Returns the process identifier.

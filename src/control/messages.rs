@@ -60,13 +60,16 @@ pub(super) fn find(recorder: &Recorder, filter: &MessageFilter) -> Vec<RecordedM
 /// Waits for a message that matches, and returns those that match.
 pub(super) fn wait(recorder: &Recorder, filter: &MessageFilter, patience: Duration) -> Vec<RecordedMessage> {
     let end = Instant::now() + patience.min(crate::observe::recorder::MAX_WAIT);
+    let mut filter = filter.clone();
     loop {
         let last = recorder.last();
-        let found = find(recorder, filter);
+        let found = find(recorder, &filter);
         let left = end.saturating_duration_since(Instant::now());
         if !found.is_empty() || left.is_zero() {
             return found;
         }
+        // A message that did not match is not decoded again.
+        filter.after = filter.after.max(last);
         recorder.wait(last, left);
     }
 }

@@ -12,8 +12,13 @@ use crate::faults::{Rule, Status};
 use crate::http::Refusal;
 use crate::suggestion::similar;
 
-/// The maximum length of a body in bytes.
-pub(super) const MAX_BODY: usize = 16 << 20;
+/// The maximum length of the body of a seed, in bytes.
+const MAX_BODY: usize = 16 << 20;
+/// The maximum length of the bodies of other calls, in bytes.
+pub(super) const MAX_SHORT_BODY: usize = 64 << 10;
+
+const SEED: &str = "/control/seed";
+const MESSAGES: &str = "/control/messages";
 
 pub(super) const NEEDS_POST: Refusal =
     Refusal::new("405 Method Not Allowed", "Allow: POST\r\n", "this path needs a POST with a JSON object");
@@ -71,12 +76,12 @@ const CALLS: &[Call] = &[
     },
     Call { path: "/control/faults/remove", members: &["id"], is_read: false, run: remove_fault },
     Call { path: "/control/faults/clear", members: &["seed"], is_read: false, run: clear_faults },
-    Call { path: "/control/seed", members: &["objects", "pykmip_database"], is_read: false, run: seed },
+    Call { path: SEED, members: &["objects", "pykmip_database"], is_read: false, run: seed },
     Call { path: "/control/snapshot", members: &[], is_read: false, run: snapshot },
     Call { path: "/control/restore", members: &["id"], is_read: false, run: restore },
     Call { path: "/control/forget", members: &["id"], is_read: false, run: forget },
     Call {
-        path: "/control/messages",
+        path: MESSAGES,
         members: &["operation", "user", "after", "last", "secrets", "seconds"],
         is_read: false,
         run: messages,
@@ -100,6 +105,16 @@ impl Call {
 
     pub(super) fn is_read(&self) -> bool {
         self.is_read
+    }
+
+    /// Returns whether the answer contains recorded messages.
+    pub(super) fn reads_messages(&self) -> bool {
+        self.path == MESSAGES
+    }
+
+    /// Returns the maximum length of the body, in bytes.
+    pub(super) fn max_body(&self) -> usize {
+        if self.path == SEED { MAX_BODY } else { MAX_SHORT_BODY }
     }
 
     /// Returns the status and the body of the response.

@@ -7,10 +7,11 @@ mod control;
 mod events;
 mod inspector;
 mod metrics;
+mod places;
 pub mod recorder;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -20,12 +21,15 @@ pub use client::{Failure, Ready, ask, wait};
 pub use events::Events;
 pub use inspector::{Explanation, Inspected};
 pub use metrics::Sample;
+pub use places::Place;
 pub use recorder::Recorder;
 
 use inspector::{Parameters, View};
+use places::Places;
 
 use crate::control::Control;
 use crate::http::{self, Framing, Head, Persistence, Refusal, Rejection};
+use crate::lock::IgnorePoison;
 
 /// The maximum number of connections at the same time. A further one ends the oldest one of the address with the most.
 pub const MANAGEMENT_CONNECTIONS: usize = 64;
@@ -33,6 +37,10 @@ pub const MANAGEMENT_CONNECTIONS: usize = 64;
 pub const IDLE: Duration = Duration::from_secs(75);
 /// The time limit of a request from its first byte on, and of its response.
 pub const REQUEST: Duration = Duration::from_secs(10);
+
+/// The maximum number of requests to inspector and test control that are answered at the same time. Each occupies a thread, for up
+/// to a minute if it waits, even if its connection has ended in favour of another one.
+pub const MAX_ANSWERS: usize = 32;
 
 /// The type of the body of a request that changes something. A page of another origin cannot send it without the
 /// permission of this server (CORS), which gives none.
@@ -46,6 +54,11 @@ const NOT_FOUND: Refusal = Refusal::new(
 );
 const TOO_MANY_WATCHERS: Refusal =
     Refusal::new("503 Service Unavailable", "Retry-After: 5\r\n", "8 pages watch already; close one of them");
+const TOO_MANY_ANSWERS: Refusal = Refusal::new(
+    "503 Service Unavailable",
+    "Retry-After: 1\r\n",
+    "32 requests to the inspector or to test control are being answered; repeat this one when one of them has ended",
+);
 const WRONG_METHOD: Refusal =
     Refusal::new("405 Method Not Allowed", "Allow: GET, HEAD\r\n", "this path only answers GET");
 const WRONG_TYPE: Refusal =
@@ -145,6 +158,15 @@ impl Request {
     pub fn keeps_alive(&self) -> bool {
         self.persistence.keep_alive
     }
+
+    /// Returns whether the response contains records of the server, whose decoding must not delay KMIP clients.
+    pub fn is_inspection(&self) -> bool {
+        match self.resource {
+            Resource::View(_) => true,
+            Resource::Control(call) => call.reads_messages(),
+            _ => false,
+        }
+    }
 }
 
 /// The management interface of one server.
@@ -153,6 +175,9 @@ pub struct Management {
     subject: Arc<dyn Subject>,
     inspected: Arc<dyn Inspected>,
     control: Option<Control>,
+    places: Places,
+    /// Held while a long body is decoded and used, because its values occupy up to 30 times the memory of their text.
+    long_body: Mutex<()>,
 }
 
 impl Management {
@@ -163,7 +188,8 @@ impl Management {
         inspected: Arc<dyn Inspected>,
         control: Option<Control>,
     ) -> Self {
-        Self { access, subject, inspected, control }
+        let (places, long_body) = (Places::new(MAX_ANSWERS), Mutex::default());
+        Self { access, subject, inspected, control, places, long_body }
     }
 
     /// Interprets the request line and fields of a request.
@@ -190,7 +216,7 @@ impl Management {
             if is_read != call.is_read() {
                 return Err(if is_read { control::NEEDS_POST } else { WRONG_METHOD }.into());
             }
-            let limit = if is_read { 0 } else { control::MAX_BODY };
+            let limit = if is_read { 0 } else { call.max_body() };
             let (framing, persistence) = (head.framing_if_any(limit)?, head.persistence()?);
             let (resource, parameters) = (Resource::Control(call), Parameters::read(head.query()));
             return Ok(Request { resource, parameters, is_head, persistence, framing });
@@ -203,6 +229,19 @@ impl Management {
         let (framing, persistence) = (head.framing_if_any(0)?, head.persistence()?);
         let parameters = Parameters::read(head.query());
         Ok(Request { resource: *resource, parameters, is_head, persistence, framing })
+    }
+
+    /// Takes one of the places of requests that need one, until the returned value is dropped.
+    ///
+    /// # Errors
+    /// Returns the refusal of a request too many.
+    pub fn enter(&self, request: &Request) -> Result<Option<Place<'_>>, Rejection> {
+        match request.resource {
+            Resource::View(_) | Resource::Control(_) => {
+                self.places.take().map(Some).ok_or_else(|| TOO_MANY_ANSWERS.into())
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Returns the response. `is_last` ends the connection after it.
@@ -251,6 +290,8 @@ impl Management {
                 ("200 OK", JSON, line(&version))
             }
             Resource::Control(call) => {
+                let is_long = body.len() > control::MAX_SHORT_BODY;
+                let _alone = is_long.then(|| self.long_body.lock().ignore_poison());
                 let (status, answer) = match &self.control {
                     Some(control) => call.answer(control, body),
                     None => ("404 Not Found", json!({ "error": NOT_FOUND.text })),

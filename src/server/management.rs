@@ -18,6 +18,7 @@ use super::tls::{CurrentTls, linger};
 use super::{Error, Explain, LOG, audit, expiry, resolve};
 use crate::config::Config;
 use crate::control::Control;
+use crate::cpu_permits;
 use crate::engine::Services;
 use crate::http::{RequestError, Requests};
 use crate::management::{
@@ -33,6 +34,9 @@ const EVENT_POLL: Duration = Duration::from_millis(250);
 const EVENT_PACE: Duration = Duration::from_millis(100);
 /// The time after which a stream without events shows that it still exists, and notices a client that has left.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// The niceness of threads that decode records of the server, as that of long computations.
+const INSPECTION: i32 = 10;
 
 /// The listener, before it serves.
 pub(super) struct Listener {
@@ -194,7 +198,12 @@ impl Service {
         let request = requests.head(stream, |head| self.0.accept(head))?;
         let body = requests.body(stream, request.framing)?;
         if let Some(events) = self.0.events(&request)? {
+            cpu_permits::lower_priority(INSPECTION);
             return stream_events(stream, events, slot).map_err(RequestError::Io);
+        }
+        let _place = self.0.enter(&request)?;
+        if request.is_inspection() {
+            cpu_permits::lower_priority(INSPECTION);
         }
         let is_last = slot.is_stopping();
         let response = self.0.respond(&request, &body, is_last);

@@ -19,12 +19,12 @@ use super::{Attack, Attacker, Step};
 /// The connections that a server of a quick run has.
 pub(super) const FEW_CONNECTIONS: usize = 64;
 /// The bare connections or handshakes per second and thread of a flood.
-const FLOOD: u32 = 1_500;
+pub(super) const FLOOD: u32 = 1_500;
 /// The interval in which slow clients send a byte, and clients that do not read send again.
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// All attacks; the first is none.
-pub(crate) const ATTACKS: &[Attack] = &[
+/// The attacks on KMIP; the first is none.
+pub(super) const ATTACKS: &[Attack] = &[
     of("none", "None", 0, |_| Ok(Box::new(|_| Ok(())))),
     of("long-identifiers", "Identifiers of 15 MB, 12 connections", 12, |_| {
         Ok(asking(on(Operation::Get, &"x".repeat(15 << 20))))
@@ -103,7 +103,7 @@ const fn of(
     threads: usize,
     prepare: fn(&Attacker) -> Result<Step, Failure>,
 ) -> Attack {
-    Attack { name, what, threads, objects: 0, prepare }
+    Attack { name, what, threads, objects: 0, settings: "", prepare }
 }
 
 /// Creates an active object of the attacker.
@@ -127,7 +127,7 @@ fn checked(attacker: &Attacker, request: Vec<u8>) -> Result<Step, Failure> {
 }
 
 /// Sends the request again as soon as it is answered, on a new connection after an error.
-fn asking(request: Vec<u8>) -> Step {
+pub(super) fn asking(request: Vec<u8>) -> Step {
     Box::new(move |attacker| {
         let mut client = attacker.client()?;
         while attacker.goes_on() {

@@ -3,6 +3,7 @@
 //! The attacker has a certificate and the address 127.0.0.1; the well-behaved user has another certificate and another
 //! address. Each attack runs against a new server on this machine, for a bounded time, and ends with the server.
 
+mod management;
 mod means;
 mod messages;
 
@@ -17,11 +18,9 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 
 use super::client::{Client, Pki, Tls};
-use super::run::{Figure, Target, Work, paced};
+use super::run::{Figure, Target, Work, paced, repeated};
 use super::server::Running;
 use super::{Failure, bench, fresh};
-
-pub(crate) use means::ATTACKS;
 
 /// The address of the well-behaved user.
 const GOOD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -32,6 +31,8 @@ const WORK: [(&str, Work); 4] = [
     ("Sign, RSA-2048", Work::Sign),
     ("New connection", Work::Connect),
 ];
+/// The further column of the attacks on the management interface.
+const HEALTH: &str = "Health";
 const PERIOD: Duration = Duration::from_millis(100);
 /// The time for which an attack runs before the answers are timed.
 const LEAD: Duration = Duration::from_millis(500);
@@ -57,6 +58,11 @@ pub(crate) struct Plan {
     pub(crate) quick: bool,
 }
 
+/// Returns all attacks: those on KMIP, then those on the management interface. The first of each is none.
+pub(crate) fn attacks() -> impl Iterator<Item = &'static Attack> {
+    means::ATTACKS.iter().chain(management::ATTACKS)
+}
+
 /// What a connection of the attacker repeats until the attack ends or it returns an error.
 type Step = Box<dyn Fn(&Attacker) -> Result<(), Failure> + Send + Sync>;
 
@@ -69,6 +75,8 @@ pub(crate) struct Attack {
     threads: usize,
     /// The number of objects in the database before the attack.
     objects: usize,
+    /// Further settings of the server.
+    settings: &'static str,
     /// Prepares the attack and returns what each thread repeats.
     prepare: fn(&Attacker) -> Result<Step, Failure>,
 }
@@ -76,6 +84,8 @@ pub(crate) struct Attack {
 /// The attacking user.
 pub(crate) struct Attacker {
     port: u16,
+    /// The port of the management interface, or 0.
+    management: u16,
     config: Arc<ClientConfig>,
     quick: bool,
     over: AtomicBool,
@@ -151,16 +161,18 @@ impl fmt::Display for Row {
 /// Returns an error if an answer failed or exceeded the limits.
 pub(crate) fn attack(plan: &Plan, only: &str) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    for attack in ATTACKS.iter().filter(|attack| attack.name.contains(only)) {
+    for attack in attacks().filter(|attack| attack.name.contains(only)) {
         let row = run(plan, attack).map_err(|error| format!("{}: {error}", attack.name))?;
         eprintln!("{}: {row}{}", attack.name, if row.holds() { "" } else { " exceeds the limits" });
         row.errors.iter().take(3).for_each(|error| eprintln!("  {error}"));
         rows.push(row);
     }
-    print!("| Attack | Attempts |");
-    WORK.iter().for_each(|(word, _)| print!(" {word} |"));
-    println!("\n|---|---|{}", "---|".repeat(WORK.len()));
-    rows.iter().for_each(|row| println!("{row}"));
+    for columns in [WORK.len(), WORK.len() + 1] {
+        let mut words: Vec<_> = WORK.iter().map(|(word, _)| *word).chain([HEALTH]).collect();
+        words.truncate(columns);
+        println!("| Attack | Attempts | {} |\n|---|---|{}", words.join(" | "), "---|".repeat(columns));
+        rows.iter().filter(|row| row.figures.len() == columns).for_each(|row| println!("{row}"));
+    }
     let failed = rows.iter().filter(|row| !row.holds()).count();
     if rows.is_empty() || failed > 0 {
         let of = rows.len();
@@ -178,10 +190,11 @@ pub(crate) fn run(plan: &Plan, attack: &Attack) -> Result<Row, Failure> {
     fresh(&folder)?;
     let config = plan.pki.other_client(Tls::V1_3)?;
     let (over, attempts) = (AtomicBool::new(false), AtomicU64::new(0));
-    let mut attacker = Attacker { port: 0, config, quick: plan.quick, over, attempts };
+    let mut attacker = Attacker { port: 0, management: 0, config, quick: plan.quick, over, attempts };
     // A server in a test gets few file descriptors.
-    let settings =
-        if plan.quick { format!("max_connections={}", means::FEW_CONNECTIONS) } else { String::new() };
+    let few =
+        if plan.quick { format!("max_connections={}\n", means::FEW_CONNECTIONS) } else { String::new() };
+    let settings = few + attack.settings;
     let start = || Running::ours_with(&plan.binary, &plan.pki, &folder, &settings);
     let mut server = start()?;
     if attack.objects > 0 {
@@ -194,7 +207,7 @@ pub(crate) fn run(plan: &Plan, attack: &Attack) -> Result<Row, Failure> {
         bench::fill(&template, &database, objects)?;
         server = start()?;
     }
-    attacker.port = server.port;
+    (attacker.port, attacker.management) = (server.port, server.management.unwrap_or_default());
     let mut good = Target::new(server.port, &plan.pki, Tls::V1_3).at(&server);
     good.from = GOOD;
     good.make_keys(100)?;
@@ -203,12 +216,17 @@ pub(crate) fn run(plan: &Plan, attack: &Attack) -> Result<Row, Failure> {
 
     let begin = Instant::now() + CONNECTING + LEAD;
     let (attacker, step) = (Arc::new(attacker), Arc::new(step));
-    let answers: Vec<_> = WORK
+    let mut answers: Vec<_> = WORK
         .map(|(_, work)| {
             let (good, time) = (good.clone(), plan.time);
             thread::spawn(move || paced(&good, work, PERIOD, begin, time))
         })
         .into();
+    if let Some(port) = server.management {
+        let time = plan.time;
+        let health = move || repeated(PERIOD, begin, time, || management::health(GOOD, port));
+        answers.push(thread::spawn(move || Ok(health())));
+    }
     thread::sleep(CONNECTING);
     let hands: Vec<_> = (0..attack.threads)
         .map(|_| {
@@ -225,7 +243,8 @@ pub(crate) fn run(plan: &Plan, attack: &Attack) -> Result<Row, Failure> {
         hand.join().map_err(|_| "a thread of the attacker panicked")?;
     }
     let mut row = Row { what: attack.what, rate, figures: Vec::new(), errors: Vec::new() };
-    for (result, (word, _)) in results.into_iter().zip(WORK) {
+    let words = WORK.iter().map(|(word, _)| *word).chain([HEALTH]);
+    for (result, word) in results.into_iter().zip(words) {
         let (figure, errors) = result.map_err(|_| "a thread of the well-behaved user panicked")??;
         row.figures.push(figure);
         row.errors.extend(errors.into_iter().map(|error| format!("{word}: {error}")));
