@@ -18,6 +18,8 @@ mod command_line;
 mod demo;
 #[path = "inform.rs"]
 mod inform;
+#[path = "namesake.rs"]
+mod namesake;
 #[path = "readiness.rs"]
 mod readiness;
 #[cfg_attr(feature = "systemd", path = "systemd.rs")]
@@ -168,6 +170,7 @@ fn serve(config: &Config, start: Start, more: impl FnOnce(SocketAddr) -> String)
     for warning in server.warnings() {
         command_line::warn(warning);
     }
+    namesake::warning().iter().for_each(|warning| command_line::warn(warning));
     let reload = matches!(at_hangup, AtHangup::Reload).then(|| server.reload());
     handle_signals(signals, server.shutdown(), reload, server.monitor())?;
     if exit_on_eof {

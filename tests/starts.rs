@@ -161,3 +161,28 @@ fn a_check_judges_files_as_a_start_does() {
         }
     }
 }
+
+#[test]
+fn a_script_of_the_name_pykmip_server_beside_the_program_is_reported() {
+    let pki = Pki::new();
+    let program = pki.folder.path("run_server");
+    fs::copy(env!("CARGO_BIN_EXE_run_server"), &program).unwrap();
+    let start = || {
+        let mut command = Command::new(&program);
+        // The server stops at the end of its input, which is at once.
+        command.args(pki.options()).arg("--exit-on-eof").stdin(Stdio::null());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        error(&output)
+    };
+    let name = pki.folder.path("pykmip-server");
+    assert_eq!(start(), "");
+    fs::copy(env!("CARGO_BIN_EXE_pykmip-server"), &name).unwrap();
+    assert_eq!(start(), "");
+    fs::write(&name, "#!/usr/bin/python3\nfrom kmip.services.server.server import main\n").unwrap();
+    let said = start();
+    assert!(
+        said.contains(&format!("{} is a script", name.display())) && said.contains("pip install"),
+        "{said}"
+    );
+}

@@ -17,7 +17,7 @@ import pytest
 from kmip_server.certificates import Certificates, make_certificates
 from kmip_server.control import Clock, Control, ControlError, Faults, Message, Messages, Snapshot
 from kmip_server.exceptions import ConfigurationError
-from kmip_server.program import find_program
+from kmip_server.program import find_program, replaced_script
 from kmip_server.server import CHECK_SECONDS, KmipServer
 
 # The users that have certificates.
@@ -122,6 +122,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     text = "kmip_server(policies=None, **settings): the arguments of the fixture kmip_server"
     config.addinivalue_line("markers", text)
+
+
+def pytest_report_header() -> Optional[str]:
+    """Says that `pykmip-server` is not the program of this package."""
+    path = replaced_script()
+    if path is None:
+        return None
+    repair = "pip install --force-reinstall --no-deps kmip-server"
+    return f"kmip_server: {path} starts PyKMIP's server; start run_server, or: {repair}"
 
 
 def _scope(fixture_name: str, config: pytest.Config) -> Any:

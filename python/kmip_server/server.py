@@ -172,6 +172,11 @@ class KmipServer:
         return self._management
 
     @property
+    def management_port(self) -> Optional[int]:
+        """The port of the management interface, which the system chose if the setting has port 0, or None as above."""
+        return int(self._management.rpartition(":")[2]) if self._management else None
+
+    @property
     def control(self) -> Control:
         """The test control of the server.
 

@@ -137,6 +137,38 @@ def test_the_management_interface_is_an_argument(arguments):
         KmipServer(**arguments, management_address=address, management_token="short")
 
 
+def test_the_port_of_the_management_interface_is_that_which_the_system_chose(arguments):
+    server = KmipServer(**arguments, management_address="127.0.0.1:0")
+    assert server.management_port is None
+    with server:
+        assert server.management_address == f"127.0.0.1:{server.management_port}"
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.management_port}/health/live", timeout=10) as answer:
+            assert answer.status == 200
+    with KmipServer(**arguments) as server:
+        assert server.management_port is None
+
+
+def test_the_module_becomes_the_server_with_the_same_options(pki, tmp_path):
+    command = [sys.executable, "-m", "kmip_server"]
+    program = package.find_program()
+    for options in (["--version"], ["--help"]):
+        expected = subprocess.run([program, *options], stdout=subprocess.PIPE, check=True).stdout
+        assert subprocess.run([*command, *options], stdout=subprocess.PIPE, check=True).stdout == expected
+    options = ["-n", "127.0.0.1", "-p", "0", "-c", pki.server_certificate, "-k", pki.server_key, "-a", pki.ca, "-s", "Basic"]
+    files = ["-d", ":memory:", "-l", str(tmp_path / "server.log")]
+    server = subprocess.Popen([*command, *options, *files], stdout=subprocess.PIPE, universal_newlines=True)
+    try:
+        port = int(server.stdout.readline().split()[2])
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    finally:
+        # The process is the server itself.
+        server.terminate()
+        assert server.wait(30) == 0
+    absent = dict(os.environ, KMIP_SERVER_BINARY="/nowhere/run_server")
+    done = subprocess.run([*command, "--version"], env=absent, stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 1 and done.stderr.startswith("kmip_server: ") and "/nowhere/run_server" in done.stderr
+
+
 def test_compatibility_is_a_keyword(arguments):
     with KmipServer(**arguments, compatibility="Standard") as server:
         assert server.config.settings["compatibility"] == "Standard"
