@@ -2,13 +2,14 @@
 
     python3 packaging/test_wheel.py target/wheels/kmip_server-….whl     (make wheel-test)
 
-Installs the wheel from its folder, as the pages of docs/ describe; runs the commands of the pages for CI systems,
-PyKMIP's own integration tests against a server of the class `KmipServer`, and the tests of python/tests with the oldest
-and the newest supported pytest. Works in target/wheel-test. Needs the Python package index; creates the environment of
+Installs the wheel from its folder, as the pages of docs/ describe; runs the action and the component of the pages for
+CI systems, PyKMIP's own integration tests against a server of the class `KmipServer`, and the tests of python/tests
+with the oldest and the newest supported pytest. Works in target/wheel-test. Needs the Python package index; creates the environment of
 the interop tests if it does not exist. Prints the steps that passed and the Pythons that are not installed.
 """
 
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -87,7 +88,8 @@ def main():
     steps = [
         lambda: contents(wheel),
         lambda: environment.installs(),
-        lambda: pages_of_ci_systems(environment, folder),
+        lambda: with_pykmip(folder, wheel),
+        lambda: pages_of_ci_systems(environment, folder, target / "interop"),
         lambda: pykmips_tests(environment, folder, interop),
         *[lambda version=version: own_tests(environment, folder, version) for version in PYTESTS],
         lambda: oldest_python(environment),
@@ -170,49 +172,80 @@ class Environment:
         self.run([self.bin / "python", "-c", code, folder, port])
 
 
-def pages_of_ci_systems(environment, folder):
-    """Runs the commands that follow `After` on both pages, and checks that a server listens."""
-    github = [line or block for line, block in re.findall(r"- run: (?:\|\n((?: {4}.*\n)+)|(.*)\n)", after("github-actions.md"))]
-    gitlab = re.findall(r"^ +- (.*)$", after("gitlab-ci.md").partition("before_script:")[2].partition("artifacts:")[0], re.MULTILINE)
-    # GitHub starts a shell for each step, GitLab one shell for all.
-    for name, scripts in (("github", github), ("gitlab", ["\n".join(gitlab)])):
-        check(any("pip install wheels/kmip_server-" in script for script in scripts), f"{name}: {scripts}")
-        check(any("run_server -f ci/server.conf" in script for script in scripts), f"{name}: {scripts}")
-        place, port, management = folder / name, free_port(), free_port()
+def with_pykmip(folder, wheel):
+    """Installs PyKMIP before and after the wheel, and checks which server has the name, and what says so."""
+    environment = Environment(folder / "with-pykmip", wheel)
+    name, quiet = environment.bin / "pykmip-server", ["--quiet", "--disable-pip-version-check", "--no-deps"]
+    requirements = (INTEROP / "requirements.txt").read_text()
+    pykmip = re.search("^pykmip==.*$", requirements, re.MULTILINE)[0]
+    again = ["pip", "install", *quiet, "--force-reinstall"]
+
+    def is_pykmips():
+        with name.open("rb") as file:
+            return file.read(2) == b"#!"
+
+    def warnings():
+        """What a start with the package's program says, and the header of pytest."""
+        environment.certificates(folder / "with-pykmip-pki", 0)
+        options = ["-p", "0", "-n", "127.0.0.1", "-s", "Basic", "-d", ":memory:", "-l", "-"]
+        pki = [f"{option}={folder}/with-pykmip-pki/{file}.pem" for option, file in (
+            ("--certificate_path", "server_certificate"), ("--key_path", "server_key"), ("--ca_path", "root_certificate"),
+        )]
+        code = "from kmip_server.program import replaced_script; print(replaced_script())"
+        header = environment.run([environment.bin / "python", "-c", code])
+        server = subprocess.Popen(
+            [str(environment.bin / "python"), "-m", "kmip_server", "--exit-on-eof", *options, *pki],
+            env=environment.variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+        )
+        _, said = server.communicate(timeout=LIMIT_SECONDS)
+        check(server.returncode == 0, said)
+        return header.strip(), "pykmip-server is a script" in said
+
+    environment.run(["pip", "install", *quiet, pykmip])
+    check(is_pykmips(), "PyKMIP installs no script pykmip-server")
+    environment.run(["pip", "install", *quiet, "kmip-server"], variables=environment.offline)
+    check(not is_pykmips(), "the wheel does not replace PyKMIP's script")
+    check("--config_path" in environment.run([name, "--help"]), "pykmip-server is another program")
+    check(warnings() == ("None", False), f"a warning without a reason: {warnings()}")
+    environment.run([*again, pykmip])
+    check(is_pykmips(), "PyKMIP does not replace the program")
+    check(warnings() == (str(name), True), f"no warning about PyKMIP's script: {warnings()}")
+    # The repair that the warning names.
+    environment.run([*again, "kmip-server"], variables=environment.offline)
+    check(not is_pykmips() and warnings() == ("None", False), "the repair does not work")
+    return "PyKMIP before and after the wheel: the last one has the name pykmip-server, and a start says that PyKMIP has it"
+
+
+def pages_of_ci_systems(environment, folder, interop):
+    """Runs the action and the component with the inputs of both pages, and checks that a server listens."""
+    python = prepare.prepare(interop, "lint")
+    runner = [python, INTEROP / "clients" / "ci_runner.py"]
+    for name, page, indent in (("github", "github-actions.md", 4), ("gitlab", "gitlab-ci.md", 6)):
+        (text,) = pages.blocks(page, "yaml after")
+        inputs = dict(re.findall(rf"^ {{{indent}}}(\w+): (.*)$", text, re.MULTILINE))
+        check(set(inputs) == {"package", "settings"}, f"{page}: {inputs}")
+        place, port = folder / name, free_port()
         (place / "ci").mkdir(parents=True)
         (place / "wheels").mkdir()
         shutil.copy(str(environment.wheel), str(place / "wheels"))
         environment.certificates(place / "certs", port)
-        (place / "ci" / "server.conf").write_text(
+        (place / inputs["settings"]).write_text(
             f"[server]\nhostname=127.0.0.1\nport={port}\nauth_suite=Basic\ndatabase_path=:memory:\n"
             "certificate_path=certs/server_certificate.pem\nkey_path=certs/server_key.pem\nca_path=certs/root_certificate.pem\n"
         )
-        for script in scripts:
-            shell(environment, place, script.replace("9696", str(management)))
-        try:
-            output = (place / "server.out").read_text()
-            check(output.startswith(f"Listening on {port}"), output)
-        finally:
-            for pid in (int(pid) for pid in (place / "pids").read_text().split()):
-                os.kill(pid, signal.SIGTERM)
-    return "the pages for GitHub and GitLab: their commands start a server that listens"
-
-
-def after(page):
-    """Returns the fenced block of the section `After` of a page."""
-    (text,) = pages.blocks(page, "yaml after")
-    return text
-
-
-def shell(environment, place, script):
-    """Runs a step as CI systems do; the file `pids` then contains the process that it started."""
-    script = f"set -e\n{script}\njobs -p >> pids\n"
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=str(place), env=environment.offline, stdin=subprocess.DEVNULL,
-        # The server would keep a pipe open.
-        stdout=open(str(place / "output"), "ab"), stderr=subprocess.STDOUT, timeout=LIMIT_SECONDS,
-    )
-    check(done.returncode == 0, f"{script}\n{(place / 'output').read_text()}")
+        management = "management-address" if name == "github" else "management_address"
+        inputs[management] = f"127.0.0.1:{free_port()}"
+        given = [f"{name}={value}" for name, value in inputs.items()]
+        if name == "github":
+            said = environment.run([*runner, "action", place / "temp", *given], place, environment.offline)
+        else:
+            script = environment.run([*runner, "component", *given])
+            script += '\nprintf \'{"port": "%s", "pid": %s}\\n\' "$KMIP_SERVER_PORT" "$KMIP_SERVER_PID"\n'
+            said = environment.run(["bash", "-ec", script], place, dict(environment.offline, CI_PROJECT_DIR=str(place)))
+        outputs = json.loads(said.splitlines()[-1])
+        os.kill(int(outputs["pid"]), signal.SIGTERM)
+        check(outputs["port"] == str(port), f"{page}: {outputs}")
+    return "the pages for GitHub and GitLab: action and component install the wheel and start a server that listens"
 
 
 def pykmips_tests(environment, folder, interop):

@@ -119,6 +119,11 @@ fn the_clients_that_have_a_page_work_with_its_lines() {
 }
 
 #[test]
+fn the_files_for_ci_systems_pass_their_linters_and_start_servers() {
+    assert!(passes("test_ci_files.py"), "what failed stands above");
+}
+
+#[test]
 fn the_tests_of_a_sample_client_use_test_control() {
     assert!(passes("test_test_control.py"), "what failed stands above");
 }
