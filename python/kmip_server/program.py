@@ -48,5 +48,5 @@ def _installed(name: str) -> Optional[pathlib.Path]:
         files = importlib.metadata.files("kmip-server") or []
     except importlib.metadata.PackageNotFoundError:
         return None
-    paths = [pathlib.Path(str(file.locate())) for file in files if file.name == name]
+    paths = [pathlib.Path(os.path.abspath(str(file.locate()))) for file in files if file.name == name]
     return next((path for path in paths if path.exists()), None)
