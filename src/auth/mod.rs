@@ -66,6 +66,8 @@ pub struct Peer {
     pub certificate: Option<Certificate>,
     /// The reason for which the certificate is not accepted any more, although the handshake accepted it.
     refusal: Option<String>,
+    // As text, because each audit line contains it.
+    address_text: String,
     log_target: String,
 }
 
@@ -74,7 +76,7 @@ impl Peer {
     pub fn new(address: SocketAddr, number: u64, certificate: Option<Certificate>) -> Self {
         let session = format!("{number:08}");
         let log_target = format!("kmip.server.session.{session}");
-        Self { address, session, certificate, refusal: None, log_target }
+        Self { address, session, certificate, refusal: None, address_text: address.to_string(), log_target }
     }
 
     /// Returns the same peer, whose certificate is not accepted any more for this reason.
@@ -88,6 +90,11 @@ impl Peer {
         let certificate = self.certificate.as_ref().map(|it| format!(" Its certificate: {}.", it.summary()));
         let (certificate, advice) = (certificate.unwrap_or_default(), error.advice());
         format!("{error}. {advice} (run_server --explain {}).{certificate}", error.code())
+    }
+
+    /// Returns the client's address as text.
+    pub fn address_text(&self) -> &str {
+        &self.address_text
     }
 
     /// Returns the log target of the session, such as `kmip.server.session.00000001`.

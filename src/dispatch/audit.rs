@@ -200,7 +200,7 @@ pub(super) fn write_line(
     if let Some(delegate) = &identity.delegate {
         fields.excerpt("delegate", &delegate.user);
     }
-    fields.text("address", &peer.address.to_string()).text("operation", operation.name());
+    fields.text("address", peer.address_text()).text("operation", operation.name());
     fields.excerpts("object", objects).text("result", result);
     match failure {
         Some(failure) => {

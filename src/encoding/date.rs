@@ -62,29 +62,25 @@ pub(super) fn print_extended(microseconds: i64) -> String {
 pub(super) fn print_precise(seconds: i64, milliseconds: u32) -> String {
     let (year, month, day) = civil_date(seconds.div_euclid(DAY));
     let second = seconds.rem_euclid(DAY);
-    let parts = [
-        (year, 4, '-'),
-        (month, 2, '-'),
-        (day, 2, 'T'),
-        (second / 3600, 2, ':'),
-        (second / 60 % 60, 2, ':'),
-        (second % 60, 2, '.'),
-        (i64::from(milliseconds), 3, 'Z'),
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let fields = [
+        (0..4, year),
+        (5..7, month),
+        (8..10, day),
+        (11..13, second / HOUR),
+        (14..16, second % HOUR / MINUTE),
+        (17..19, second % MINUTE),
+        (20..23, i64::from(milliseconds)),
     ];
-    let mut text = String::with_capacity(24);
-    for (number, digits, end) in parts {
-        push_digits(&mut text, number, digits);
-        text.push(end);
+    for (place, number) in fields {
+        let mut rest = number.unsigned_abs();
+        for digit in text.get_mut(place).into_iter().flatten().rev() {
+            // The remainder is one digit.
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
     }
-    text
-}
-
-/// Appends the last `digits` decimal digits of a number.
-fn push_digits(text: &mut String, number: i64, digits: u32) {
-    for place in (0..digits).rev() {
-        let digit = number / 10_i64.pow(place) % 10;
-        text.push(char::from_digit(u32::try_from(digit).unwrap_or_default(), 10).unwrap_or('0'));
-    }
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Prints a Date-Time as an HTTP date, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
