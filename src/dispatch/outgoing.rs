@@ -221,7 +221,7 @@ fn put(
         return Err(refused(&id.to_string()));
     }
     let options = GetOptions { format: None, wrap_type: None, compression: None, wrapping: None };
-    let object = options.apply(cx, granted.into_record())?;
+    let object = options.apply(cx, &granted)?;
     let put_function = if replaced.is_some() { PutFunction::Replace } else { PutFunction::New };
     let request = PutRequest {
         unique_identifier: id,

@@ -29,9 +29,9 @@ impl GetOptions {
     /// # Errors
     /// Returns Sensitive, Not Extractable, Invalid Field if the Key Wrapping Specification contradicts the Key Wrap
     /// Type, and the errors of [`key::convert`] and [`wrapping::wrap`].
-    pub fn apply(&self, cx: &mut Context<'_>, record: Record) -> Result<Object, Error> {
+    pub fn apply(&self, cx: &mut Context<'_>, record: &Record) -> Result<Object, Error> {
         let Record { id, attributes, object, .. } = record;
-        let mut object = object.ok_or_else(|| not_found(&id.to_string()))?;
+        let object = object.as_ref().ok_or_else(|| not_found(&id.to_string()))?;
         if attributes.extractable == Some(false) {
             return Err(failed(ResultReason::NotExtractable, "The object is not extractable."));
         }
@@ -47,13 +47,14 @@ impl GetOptions {
                 "The object is sensitive; request it with a Key Wrapping Specification.",
             ));
         }
+        let mut object = object.clone();
         let Some(specification) = &self.wrapping else {
             if wrapped && !stays_wrapped {
                 object = wrapping::unwrap(cx, object)?;
             }
             let stored = object.key_block().map(|block| block.key_format_type);
             if self.format == Some(KeyFormatType::Pkcs12) && stored != self.format {
-                return container::pkcs12(cx, &object, &attributes);
+                return container::pkcs12(cx, &object, attributes);
             }
             return key::convert(object, self.format, self.compression);
         };
@@ -64,6 +65,6 @@ impl GetOptions {
         }
         let registered_field = wrapping::wrapped_field(&object);
         object = key::convert(wrapping::unwrap(cx, object)?, self.format, self.compression)?;
-        wrapping::wrap(cx, object, registered_field, &attributes, specification)
+        wrapping::wrap(cx, object, registered_field, attributes, specification)
     }
 }

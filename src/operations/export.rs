@@ -53,7 +53,7 @@ impl Operation for Export {
         let object = if lifecycle::is_destroyed(&granted) {
             None
         } else {
-            let object = options.apply(cx, (*granted).clone())?;
+            let object = options.apply(cx, &granted)?;
             cx.serve(&granted, Self::CODE)?;
             Some(object)
         };

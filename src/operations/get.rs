@@ -60,7 +60,7 @@ impl Operation for Get {
             wrapping: request.key_wrapping_specification,
         };
         let (object_type, id) = (granted.object_type, granted.id);
-        let mut object = options.apply(cx, (*granted).clone())?;
+        let mut object = options.apply(cx, &granted)?;
         if behavior.has(Difference::KeyBlockOfSecretData) {
             reduce_secret_data(&mut object);
         }
