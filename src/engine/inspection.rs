@@ -4,15 +4,16 @@
 
 use std::sync::Arc;
 
-use crate::kmip::Principal;
-use crate::kmip::enums::{ObjectType, Operation, State};
+use crate::kmip::enums::{ObjectType, Operation, ResultReason, State};
+use crate::kmip::{Error, Principal};
 use crate::policy::{Entries, Permission, Policies, Policy};
 use crate::store::{self, Id, Outcome, Record};
-use crate::ttlv::{DateTime, STORED, Tag, Value, Writer};
+use crate::ttlv::{DateTime, STORED, Tag, V2_0, V2_1, Value, Version, Writer};
 
 use super::Services;
 use super::access::policy_entries;
-use super::lifecycle;
+use super::usage::Use;
+use super::{lifecycle, usage};
 
 /// The maximum number of objects in a listing.
 const MAX_LISTED: usize = 100;
@@ -99,10 +100,47 @@ pub struct Decision {
     pub is_owner: bool,
     /// Whether the policy allows the operation.
     pub is_allowed: bool,
-    /// Whether the object was destroyed.
-    pub is_destroyed: bool,
-    /// Whether the object is archived.
-    pub is_archived: bool,
+    /// Why the object does not allow the operation now, which the server checks after the policy.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// The state, a date, the type or the Cryptographic Usage Mask of an object that does not allow an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The Result Message.
+    pub message: String,
+    /// The Result Reason from KMIP 2.1 on.
+    pub reason: ResultReason,
+    /// The Result Reason before KMIP 2.1.
+    pub earlier_reason: ResultReason,
+}
+
+impl Obstacle {
+    fn of(record: &Record, operation: Operation, now: DateTime) -> Option<Self> {
+        let message = obstacle(record, operation, V2_1, now)?.message.into_owned();
+        let reason = |version| Some(obstacle(record, operation, version, now)?.reason_in(version));
+        Some(Self { message, reason: reason(V2_1)?, earlier_reason: reason(V2_0)? })
+    }
+}
+
+/// Returns the error of an operation that the object does not allow, whatever its policy allows. The parameters of a request
+/// and the Usage Limits can refuse it, too.
+fn obstacle(record: &Record, operation: Operation, version: Version, now: DateTime) -> Option<Error> {
+    let mut record = record.clone();
+    lifecycle::update_state(&mut record, now);
+    if let Some(purpose) = Use::of(operation) {
+        return usage::check(&record, purpose, version, now).err();
+    }
+    match operation {
+        Operation::Get | Operation::Export => {
+            let present = lifecycle::object(&record).map(|_| ());
+            present.and_then(|()| lifecycle::check_not_archived(&record)).err()
+        }
+        Operation::Activate => lifecycle::activate(&mut record, now).err(),
+        Operation::Archive => lifecycle::archive(&mut record, now).err(),
+        Operation::Destroy => lifecycle::destroy(&mut record, now).err(),
+        _ => None,
+    }
 }
 
 /// Returns the entry of a policy that decides on an operation.
@@ -185,10 +223,10 @@ impl Services {
         let Some(record) = self.store.read(id)? else { return Ok(None) };
         let (policies, entries) = (self.policies.snapshot(), policy_entries(operation));
         let policy = policies.policy(record.policy());
-        let object_type = record.object_type;
+        let (object_type, now) = (record.object_type, self.clock.now());
         let has_own = policy.is_some_and(|policy| has_entry(policy, groups, object_type, entries.own));
         Ok(Some(Decision {
-            object: Listed::of(&record, self.clock.now()),
+            object: Listed::of(&record, now),
             has_policy: policy.is_some(),
             entry: if has_own { entries.own } else { entries.fallback },
             permission: policy
@@ -203,8 +241,7 @@ impl Services {
                 object_type,
                 entries,
             ),
-            is_destroyed: lifecycle::is_destroyed(&record),
-            is_archived: lifecycle::check_not_archived(&record).is_err(),
+            obstacle: Obstacle::of(&record, operation, now),
         }))
     }
 }
@@ -221,5 +258,47 @@ fn has_entry(
             groups.iter().filter_map(|group| rules.get(group)).any(|rules| rules.has(object_type, operation))
         }
         _ => policy.preset.as_ref().is_some_and(|rules| rules.has(object_type, operation)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kmip::attributes::Attributes;
+    use crate::kmip::enums::CryptographicUsageMask;
+
+    fn reasons(record: &Record, operation: Operation) -> Option<(ResultReason, ResultReason)> {
+        let obstacle = Obstacle::of(record, operation, DateTime(1_000))?;
+        Some((obstacle.reason, obstacle.earlier_reason))
+    }
+
+    #[test]
+    fn state_dates_type_and_mask_are_obstacles() {
+        use ResultReason as R;
+        let attributes = Attributes {
+            state: Some(State::PreActive),
+            activation_date: Some(DateTime(1_000)),
+            cryptographic_usage_mask: Some(CryptographicUsageMask::ENCRYPT),
+            ..Attributes::default()
+        };
+        let owner = Principal::from("john");
+        let object_type = ObjectType::SymmetricKey;
+        let mut record = Record { id: Id(1), owner, object_type, attributes, object: None };
+        // The Activation Date has passed, so that the key is active.
+        assert_eq!(reasons(&record, Operation::Encrypt), None);
+        let mask = (R::IncompatibleCryptographicUsageMask, R::PermissionDenied);
+        assert_eq!(reasons(&record, Operation::Decrypt), Some(mask));
+        assert_eq!(reasons(&record, Operation::Sign), Some((R::InvalidObjectType, R::PermissionDenied)));
+        let state = (R::WrongKeyLifecycleState, R::PermissionDenied);
+        assert_eq!(reasons(&record, Operation::Destroy), Some(state));
+        assert_eq!(reasons(&record, Operation::Activate), Some(state));
+        assert_eq!(reasons(&record, Operation::GetAttributes), None);
+        record.attributes.activation_date = None;
+        assert_eq!(reasons(&record, Operation::Encrypt), Some(state));
+        record.attributes.destroy_date = Some(DateTime(1_000));
+        let destroyed = (R::ObjectDestroyed, R::ItemNotFound);
+        for operation in [Operation::Get, Operation::Encrypt, Operation::Activate, Operation::Archive] {
+            assert_eq!(reasons(&record, operation), Some(destroyed), "{operation}");
+        }
     }
 }

@@ -72,6 +72,20 @@ const KEYS_AND_SECRETS: ObjectTypes =
     ObjectTypes::of(&[T::SymmetricKey, T::PublicKey, T::PrivateKey, T::SecretData]);
 
 impl Use {
+    /// Returns the use of the key that an operation names, or `None` if it is no cryptographic operation.
+    pub fn of(operation: Operation) -> Option<Self> {
+        Some(match operation {
+            Operation::Sign => Self::Sign,
+            Operation::SignatureVerify => Self::Verify,
+            Operation::Encrypt => Self::Encrypt,
+            Operation::Decrypt => Self::Decrypt,
+            Operation::Mac => Self::MacGenerate,
+            Operation::MacVerify => Self::MacVerify,
+            Operation::DeriveKey => Self::Derive,
+            _ => return None,
+        })
+    }
+
     fn rule(self) -> Rule {
         use CryptographicUsageMask as M;
         let rule = |bit, types, protects| Rule {

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{Failure, Inspected, Parameters, history, words};
 use crate::encoding;
 use crate::engine::Services;
-use crate::engine::inspection::{Decision, Listed, deciding_entries};
+use crate::engine::inspection::{Decision, Listed, Obstacle, deciding_entries};
 use crate::kmip::Principal;
-use crate::kmip::enums::{ObjectType, Operation};
+use crate::kmip::enums::{ObjectType, Operation, ResultReason};
 use crate::policy::{Permission, Policies, Rules};
 use crate::store::{self, Id};
 
@@ -156,14 +156,12 @@ pub(super) fn access(server: &dyn Inspected, parameters: &Parameters) -> Result<
         return Ok(json!({ "allowed": false, "reason": reason, "steps": steps }));
     };
     let reason = match &decision {
-        Decision { is_allowed: false, .. } => Some("Permission Denied"),
-        Decision { is_destroyed: true, .. } => Some("Object Destroyed"),
-        Decision { is_archived: true, .. } => Some("Object Archived"),
-        _ => None,
+        Decision { is_allowed: false, .. } => Some(ResultReason::PermissionDenied),
+        Decision { obstacle, .. } => obstacle.as_ref().map(|obstacle| obstacle.reason),
     };
     Ok(json!({
         "allowed": decision.is_allowed,
-        "reason": reason,
+        "reason": reason.map(|reason| reason.name()),
         "steps": steps(&decision, &user, groups.as_deref(), operation),
     }))
 }
@@ -214,14 +212,18 @@ fn steps(
             )
         }
     });
-    if decision.is_destroyed {
-        steps.push("The object was destroyed: operations that need its value fail.".to_owned());
-    }
-    if decision.is_archived {
-        steps.push("The object is archived: it needs Recover first.".to_owned());
-    }
     if let Some(state) = object.state {
-        steps.push(format!("Its state is {}; an operation may need another one.", state.name()));
+        steps.push(format!("Its state is {}.", state.name()));
+    }
+    if let Some(Obstacle { message, reason, earlier_reason }) = &decision.obstacle {
+        steps.push(format!("The object does not allow {name} now. {message}"));
+        if reason != earlier_reason {
+            steps.push(format!(
+                "The answer is {} from KMIP 2.1 on, and {} before.",
+                reason.name(),
+                earlier_reason.name()
+            ));
+        }
     }
     steps
 }
