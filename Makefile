@@ -191,6 +191,10 @@ bench-compare: $(BENCH)/pki ## Compares the working tree with BASE=REV: instruct
 	cp $(TARGET)/release/run_server $(COMPARE)/new
 	benches/compare.py $(COMPARE)/base $(COMPARE)/new --load $(TARGET)/release/examples/load --pki $(BENCH)/pki --limit $(LIMIT)
 
+bench-inspector: $(BENCH)/pki ## Compares the rate of Get while a page of the inspector watches with the rate without the management interface.
+	cargo build --release --bin run_server --example load
+	benches/inspector.py $(TARGET)/release/run_server --load $(TARGET)/release/examples/load --pki $(BENCH)/pki
+
 # maturin in an environment of its own, so that it changes no other environment.
 MATURIN := $(TARGET)/maturin
 

@@ -36,12 +36,12 @@ STOP_SECONDS = 120
 
 
 @contextlib.contextmanager
-def server(prefix, binary, pki, folder):
-    """Runs a server on a free port with a fresh database; yields the port, and ends the process by SIGTERM."""
+def server(prefix, binary, pki, folder, *more):
+    """Runs a server with `more` options on a free port with a fresh database; yields the port, and ends the process by SIGTERM."""
     command = [
         *prefix, str(binary), "-n", "127.0.0.1", "-p", "0", "-s", "Basic",
         "-c", f"{pki}/server_certificate.pem", "-k", f"{pki}/server_key.pem", "-a", f"{pki}/root_certificate.pem",
-        "-d", f"{folder}/kmip.database", "-l", f"{folder}/server.log",
+        "-d", f"{folder}/kmip.database", "-l", f"{folder}/server.log", *more,
     ]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, universal_newlines=True)
     try:
