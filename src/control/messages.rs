@@ -1,12 +1,13 @@
 //! Recorded messages in JSON and as text, for assertions about what a client sent.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use zeroize::Zeroizing;
 
 use crate::encoding;
-use crate::observe::recorder::{Recorded, Recorder};
+use crate::faults::AnswerFault;
+use crate::observe::recorder::{Exchange, MAX_WAIT, Message, Record, Recorder};
 use crate::suggestion::plain;
 
 /// Which messages [`Control::messages`](super::Control::messages) returns.
@@ -44,9 +45,12 @@ pub struct RecordedMessage {
 /// Returns the messages that match.
 pub(super) fn find(recorder: &Recorder, filter: &MessageFilter) -> Vec<RecordedMessage> {
     let wanted = filter.operation.as_deref().map(plain);
-    let by_user = |message: &Recorded| filter.user.is_none() || message.user == filter.user;
-    let recorded = recorder.after(filter.after);
-    let decoded = recorded.iter().filter(|message| by_user(message)).map(|it| decode(it, filter.secrets));
+    let by_user = |exchange: &Exchange| filter.user.is_none() || exchange.user == filter.user;
+    let records = recorder.exchanges_after(filter.after);
+    let exchanges = records.iter().filter_map(|record| Some((record, record.exchange()?)));
+    let decoded = exchanges
+        .filter(|(_, exchange)| by_user(exchange))
+        .map(|(it, exchange)| decode(it, exchange, filter.secrets));
     let is_wanted = |message: &RecordedMessage| {
         wanted.as_ref().is_none_or(|wanted| message.operations.iter().any(|name| plain(name) == *wanted))
     };
@@ -59,10 +63,10 @@ pub(super) fn find(recorder: &Recorder, filter: &MessageFilter) -> Vec<RecordedM
 
 /// Waits for a message that matches, and returns those that match.
 pub(super) fn wait(recorder: &Recorder, filter: &MessageFilter, patience: Duration) -> Vec<RecordedMessage> {
-    let end = Instant::now() + patience.min(crate::observe::recorder::MAX_WAIT);
+    let end = Instant::now() + patience.min(MAX_WAIT);
     let mut filter = filter.clone();
     loop {
-        let last = recorder.last();
+        let last = recorder.last_exchange();
         let found = find(recorder, &filter);
         let left = end.saturating_duration_since(Instant::now());
         if !found.is_empty() || left.is_zero() {
@@ -70,12 +74,12 @@ pub(super) fn wait(recorder: &Recorder, filter: &MessageFilter, patience: Durati
         }
         // A message that did not match is not decoded again.
         filter.after = filter.after.max(last);
-        recorder.wait(last, left);
+        recorder.wait_for_exchange(last, left);
     }
 }
 
-fn decode(recorded: &Recorded, secrets: bool) -> RecordedMessage {
-    let (request, response) = (tree(&recorded.request, secrets), tree(&recorded.response, secrets));
+fn decode(record: &Record, exchange: &Exchange, secrets: bool) -> RecordedMessage {
+    let (request, response) = (tree(&exchange.request, secrets), tree(&exchange.response, secrets));
     let of_items = |tag| -> Vec<String> { items(&request).filter_map(|item| text(item, tag)).collect() };
     let operations = of_items("Operation");
     let objects: Vec<_> = items(&request)
@@ -94,39 +98,36 @@ fn decode(recorded: &Recorded, secrets: bool) -> RecordedMessage {
         .collect();
     let (request_text, response_text) = (lines(&request), lines(&response));
     let json = json!({
-        "number": recorded.number,
-        "time": encoding::rfc_3339(recorded.begun),
-        "seconds": recorded.duration.as_secs_f64(),
-        "session": recorded.session,
-        "client": recorded.address.to_string(),
-        "user": recorded.user,
+        "number": exchange.number,
+        "time": encoding::rfc_3339(record.time),
+        "seconds": exchange.duration.as_secs_f64(),
+        "session": record.session,
+        "client": record.address.to_string(),
+        "user": exchange.user,
         "version": version(&request),
         "operations": operations,
         "objects": objects,
         "results": results,
-        "fault": recorded.fault.map(crate::faults::AnswerFault::name),
+        "fault": exchange.fault.map(AnswerFault::name),
         "request": request,
         "response": response,
         "request_text": request_text,
         "response_text": response_text,
     });
     RecordedMessage {
-        number: recorded.number,
+        number: exchange.number,
         operations,
-        user: recorded.user.clone(),
+        user: exchange.user.clone(),
         json,
         request: request_text,
         response: response_text,
     }
 }
 
-/// Returns a message as JSON, or null if it cannot be decoded.
-fn tree(message: &[u8], secrets: bool) -> Json {
-    let mut message = Zeroizing::new(message.to_vec());
-    if !secrets {
-        encoding::mask(&mut message);
-    }
-    encoding::json::encode_value(&message).unwrap_or(Json::Null)
+/// Returns a message as JSON, or null if it was too long to be recorded or cannot be decoded.
+fn tree(message: &Message, secrets: bool) -> Json {
+    let bytes = if secrets { message.bytes().map(Cow::Borrowed) } else { message.masked() };
+    bytes.and_then(|bytes| encoding::json::encode_value(&bytes).ok()).unwrap_or(Json::Null)
 }
 
 fn children(structure: &Json) -> impl Iterator<Item = &Json> {

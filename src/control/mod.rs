@@ -286,7 +286,7 @@ impl Control {
 
     /// Returns the number of the last recorded message, or 0.
     pub fn last_message(&self) -> u64 {
-        self.0.recorder.last()
+        self.0.recorder.last_exchange()
     }
 
     /// Forgets the recorded messages. Their numbers continue.

@@ -1,8 +1,8 @@
-//! The faults of the table in [`crate::faults`], applied to a request; and its report to the observers of messages.
+//! The faults of the table in [`crate::faults`], applied to a request.
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::batch::Item;
 use super::{Dispatcher, Reply, keep_connection};
@@ -11,7 +11,6 @@ use crate::engine::{Context, Services};
 use crate::faults::{Action, AnswerFault, Faults, MAX_TIME, Subject};
 use crate::kmip::{Error, RequestHeader};
 use crate::memory_quota::Reservation;
-use crate::observe::Message;
 use crate::operations::{self, Prepared};
 use crate::ttlv::Version;
 
@@ -100,28 +99,6 @@ impl Dispatcher {
             }
         }
         injected
-    }
-
-    /// Reports a message and its answer to the observers.
-    pub(super) fn report_message(
-        &self,
-        begun: SystemTime,
-        user: Option<&str>,
-        peer: &Peer,
-        request: &[u8],
-        reply: &Reply,
-    ) {
-        let message = Message {
-            begun,
-            duration: begun.elapsed().unwrap_or_default(),
-            session: &peer.session,
-            address: peer.address,
-            user,
-            request,
-            response: &reply.message,
-            fault: reply.fault,
-        };
-        self.observers.report(|observer| observer.message(&message));
     }
 }
 

@@ -16,7 +16,7 @@ mod status;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use crate::auth::{Authenticator, Delegate, Identity, Peer};
 use crate::compatibility::{Compatibility, Difference};
@@ -30,7 +30,7 @@ use crate::kmip::enums::{BatchErrorContinuationOption, ResultReason};
 use crate::kmip::structures::ProtocolVersion;
 use crate::kmip::{Error, RequestHeader, RequestItem, ResponseHeader};
 use crate::memory_quota::Reservation;
-use crate::observe::Observers;
+use crate::observe::{Messages, Observers};
 use crate::store;
 use crate::ttlv::{self, DateTime, Field, Reader, Tag, V1_0, Value, Version, Writer};
 
@@ -149,7 +149,7 @@ impl Dispatcher {
         request: &[u8],
         peer: &Peer,
         memory: &mut Reservation,
-        user: &mut Option<String>,
+        user: Option<&mut Option<String>>,
     ) -> Reply {
         // The decoded items, and what the operations compute with them.
         if !memory.add(2 * request.len()) {
@@ -202,7 +202,7 @@ impl Dispatcher {
                 return keep_connection(self.ticket_refusal(version, &items, &error));
             }
         };
-        if self.observers.watch_messages() {
+        if let Some(user) = user {
             *user = Some(identity.principal.user.clone());
         }
         if is_armed {
@@ -442,8 +442,9 @@ impl Respond for Dispatcher {
     fn respond_within(&self, request: &[u8], peer: &Peer, memory: &mut Reservation) -> Reply {
         log::debug!(target: peer.log_target(), "Request:\n{}", Tree(request));
         // A panic fails one request, not the server.
-        let (begun, mut user) = (self.observers.watch_messages().then(SystemTime::now), None);
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer, memory, &mut user)));
+        let mut watched = self.observers.want_messages().then(|| (Instant::now(), None));
+        let user = watched.as_mut().map(|(_, user)| user);
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.answer(request, peer, memory, user)));
         let reply = outcome.unwrap_or_else(|_| {
             self.observers.report(|observer| observer.panicked());
             log::error!(
@@ -462,8 +463,10 @@ impl Respond for Dispatcher {
             ))
         });
         log::debug!(target: peer.log_target(), "Response:\n{}", Tree(&reply.message));
-        if let Some(begun) = begun {
-            self.report_message(begun, user.as_deref(), peer, request, &reply);
+        if let Some((begun, user)) = watched {
+            let Reply { message: response, fault, .. } = &reply;
+            let messages = Messages { peer, user: user.as_deref(), request, response, begun, fault: *fault };
+            self.observers.report(|observer| observer.exchanged(&messages));
         }
         reply
     }

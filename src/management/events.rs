@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::inspector;
-use super::recorder::Watcher;
+use crate::observe::recorder::Watcher;
 
 /// The events for one watcher.
 #[derive(Debug)]

@@ -8,7 +8,6 @@ mod events;
 mod inspector;
 mod metrics;
 mod places;
-pub mod recorder;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -22,7 +21,6 @@ pub use events::Events;
 pub use inspector::{Explanation, Inspected};
 pub use metrics::Sample;
 pub use places::Place;
-pub use recorder::Recorder;
 
 use inspector::{Parameters, View};
 use places::Places;
@@ -286,7 +284,11 @@ impl Management {
                 (status, JSON, readiness.json())
             }
             Resource::Version => {
-                let version = json!({ "name": "kmip-server", "version": env!("CARGO_PKG_VERSION") });
+                let version = json!({
+                    "name": "kmip-server",
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "test_control": self.control.is_some(),
+                });
                 ("200 OK", JSON, line(&version))
             }
             Resource::Control(call) => {

@@ -9,6 +9,7 @@ use crate::engine::Services;
 use crate::http::{RequestError, Requests};
 use crate::kmip::enums::{Operation, ResultReason};
 use crate::observe::metrics::Metrics;
+use crate::observe::recorder::{MAX_WATCHERS, Recorder};
 use crate::observe::{Connections, Execution, FailedHandshake, Observer};
 use crate::secret::Secret;
 
@@ -227,7 +228,7 @@ fn the_watchers_are_bounded() {
         let request = Requests::default().head(&mut text.as_bytes(), |head| management.accept(head)).unwrap();
         management.events(&request)
     };
-    let watchers: Vec<_> = (0..recorder::MAX_WATCHERS).map(|_| watch().unwrap().unwrap()).collect();
+    let watchers: Vec<_> = (0..MAX_WATCHERS).map(|_| watch().unwrap().unwrap()).collect();
     assert!(matches!(watch(), Err(Rejection::Refused(refusal)) if refusal == TOO_MANY_WATCHERS));
     drop(watchers);
     assert!(watch().is_ok());

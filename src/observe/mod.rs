@@ -8,7 +8,7 @@ pub mod recorder;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::auth::Peer;
 use crate::faults::AnswerFault;
@@ -34,19 +34,16 @@ pub trait Observer: Send + Sync + 'static {
     /// A batch item was executed.
     fn executed(&self, _execution: &Execution) {}
 
-    /// The response to a request is ready.
+    /// Whether the observer wants the messages now. Without such an observer, nobody calls [`Observer::exchanged`].
+    fn wants_messages(&self) -> bool {
+        false
+    }
+
+    /// A request has its response, which is not sent yet.
     fn exchanged(&self, _messages: &Messages<'_>) {}
 
     /// A response was sent.
     fn answered(&self, _exchange: &Exchange) {}
-
-    /// Whether the observer wants the bytes of the messages.
-    fn watches_messages(&self) -> bool {
-        false
-    }
-
-    /// A message has an answer, which is not sent yet.
-    fn message(&self, _message: &Message<'_>) {}
 }
 
 /// A session after its handshake.
@@ -84,17 +81,29 @@ impl FailedHandshake<'_> {
     }
 }
 
-/// A request and its response, as TTLV.
+/// A request and its response, as TTLV. They contain key material.
 #[derive(Clone, Copy)]
 pub struct Messages<'a> {
     /// The client.
     pub peer: &'a Peer,
+    /// The user with whose rights the request executed, or `None` if it was refused before.
+    pub user: Option<&'a str>,
     /// The request.
     pub request: &'a [u8],
-    /// The response.
+    /// The response; empty if a fault rule let none be made.
     pub response: &'a [u8],
     /// The time at which the execution of the request began.
     pub begun: Instant,
+    /// The fault with which the response is sent.
+    pub fault: Option<AnswerFault>,
+}
+
+#[cfg(test)]
+impl<'a> Messages<'a> {
+    /// Returns an empty request with an empty response.
+    pub fn of(peer: &'a Peer) -> Self {
+        Self { peer, user: None, request: &[], response: &[], begun: Instant::now(), fault: None }
+    }
 }
 
 /// A batch item after its execution.
@@ -117,27 +126,6 @@ pub struct Exchange {
     pub sent: usize,
     /// The time from the last byte of the request until the response was sent.
     pub duration: Duration,
-}
-
-/// A message with its answer. It contains key material.
-#[derive(Clone, Copy)]
-pub struct Message<'a> {
-    /// The time of the request by the machine's clock.
-    pub begun: SystemTime,
-    /// The time until the answer was complete.
-    pub duration: Duration,
-    /// The session number in the log.
-    pub session: &'a str,
-    /// The client's address.
-    pub address: SocketAddr,
-    /// The user with whose rights the request executed, or `None` if it was refused before.
-    pub user: Option<&'a str>,
-    /// The TTLV request.
-    pub request: &'a [u8],
-    /// The TTLV response; empty if a fault rule let none be made.
-    pub response: &'a [u8],
-    /// The fault with which the response is sent.
-    pub fault: Option<AnswerFault>,
 }
 
 /// The connections of a server. Those since the start are counted, except for the open ones.
@@ -167,9 +155,9 @@ impl Observers {
         self
     }
 
-    /// Returns whether an observer wants the bytes of the messages.
-    pub fn watch_messages(&self) -> bool {
-        self.0.iter().any(|observer| observer.watches_messages())
+    /// Returns whether an observer wants the messages now.
+    pub fn want_messages(&self) -> bool {
+        self.0.iter().any(|observer| observer.wants_messages())
     }
 
     /// Calls `report` for each observer.

@@ -16,7 +16,7 @@ use crate::dispatch::{Reply, Respond};
 use crate::excerpt::Excerpt;
 use crate::faults::{AnswerFault, Faults};
 use crate::memory_quota::{MemoryQuota, Reservation};
-use crate::observe::{Exchange, FailedHandshake, Messages, Observers, Opened};
+use crate::observe::{Exchange, FailedHandshake, Observers, Opened};
 use crate::ttlv::{FrameError, read_frame};
 
 use super::faulty;
@@ -443,8 +443,6 @@ impl Session<'_> {
             );
         }
         let reply = reply.ok()?;
-        let messages = Messages { peer, request, response: &reply.message, begun };
-        self.config.observers.report(|observer| observer.exchanged(&messages));
         Some((Reply { close: reply.close || refused.is_some(), ..reply }, begun))
     }
 

@@ -23,9 +23,9 @@ use crate::engine::Services;
 use crate::http::{RequestError, Requests};
 use crate::management::{
     Access, Events, Explanation, IDLE, Inspected, MANAGEMENT_CONNECTIONS, Management, REQUEST, Readiness,
-    Recorder, Sample, Subject,
+    Sample, Subject,
 };
-use crate::observe::Observers;
+use crate::observe::recorder::Recorder;
 use crate::url;
 
 /// The time after which a stream of events checks whether the server stops.
@@ -70,15 +70,6 @@ pub(super) fn addresses(config: &Config) -> Result<Option<Vec<SocketAddr>>, Erro
     Ok(Some(addresses))
 }
 
-/// Returns the observers with a recorder of messages if there is a management interface, and the recorder.
-pub(super) fn record(config: &Config, observers: Observers) -> (Observers, Arc<Recorder>) {
-    let recorder = Arc::<Recorder>::default();
-    match config.management_address {
-        Some(_) => (observers.with(Arc::clone(&recorder) as _), recorder),
-        None => (observers, recorder),
-    }
-}
-
 /// Listens on `management_address`, if it has a value.
 ///
 /// # Errors
@@ -87,7 +78,8 @@ pub(super) fn bind(
     config: &Config,
     monitor: &Monitor,
     tls: &Arc<CurrentTls>,
-    (recorder, control): (Arc<Recorder>, Option<&Control>),
+    recorder: Arc<Recorder>,
+    control: Option<&Control>,
 ) -> Result<Option<Listener>, Error> {
     let Some(addresses) = addresses(config)? else { return Ok(None) };
     let name = config.management_address.clone().unwrap_or_default();
@@ -97,10 +89,6 @@ pub(super) fn bind(
     let registry = Registry::new(&listener, address, config, MANAGEMENT_CONNECTIONS).map_err(failed)?;
     let host = url::endpoint(&name).map_or("", |(host, _)| host);
     let access = Access::new(host, config.management_token.as_ref());
-    // A test of a client needs the messages from before its page is opened.
-    if control.is_some() {
-        recorder.keep();
-    }
     let explain = Arc::<OnceLock<Explain>>::default();
     let watched = Arc::new(Watched {
         monitor: monitor.clone(),

@@ -261,28 +261,26 @@ impl Server {
         services.announced = announced;
         services.compatibility = config.compatibility;
         let users = config.client_endpoints.iter().map(|endpoint| endpoint.user.clone());
-        let (metrics, mut observers) = observers();
-        let (faults, recorder) = (Arc::<Faults>::default(), Arc::<Recorder>::default());
+        let watching = Watching::of(config);
         if config.test_control {
             services.clock = Clock::movable();
-            observers = observers.with(Arc::clone(&recorder) as _);
             warnings.push(TEST_CONTROL.to_owned());
             log::warn!(target: LOG, "{TEST_CONTROL}");
         }
         let dispatcher = Dispatcher::with_listeners(services, authenticator(config)?, users);
-        let mut dispatcher = dispatcher.with_observers(observers.clone());
+        let mut dispatcher = dispatcher.with_observers(watching.observers.clone());
         let mut control = None;
         if config.test_control {
+            let faults = Arc::<Faults>::default();
             dispatcher = dispatcher.with_faults(Arc::clone(&faults));
-            control = Some(Control::new(dispatcher.services(), faults, recorder));
+            control = Some(Control::new(dispatcher.services(), faults, Arc::clone(&watching.recorder)));
         }
         let dispatcher = Arc::new(match audit.clone() {
             Some(audit) => dispatcher.with_audit(audit),
             None => dispatcher,
         });
         let responder = Arc::clone(&dispatcher) as _;
-        let mut server =
-            Self::listen(config, files, responder, Some(certify), (metrics, observers), listener, control)?;
+        let mut server = Self::listen(config, files, responder, Some(certify), watching, listener, control)?;
         server.certificates.reopen(audit);
         let endpoints = config.client_endpoints.clone();
         let endpoints = Endpoints::new(dispatcher, Arc::clone(&server.config.tls), endpoints);
@@ -294,7 +292,7 @@ impl Server {
     /// # Errors
     /// Returns [`Error`], with one variant per kind of failed start.
     pub fn bind_with(config: &Config, responder: Arc<dyn Respond>) -> Result<Self, Error> {
-        Self::listen(config, Files::read(config)?, responder, None, observers(), None, None)
+        Self::listen(config, Files::read(config)?, responder, None, Watching::of(config), None, None)
     }
 
     fn listen(
@@ -302,7 +300,7 @@ impl Server {
         files: Files,
         responder: Arc<dyn Respond>,
         certify: Option<Certify>,
-        (metrics, observers): (Arc<Metrics>, Observers),
+        Watching { metrics, recorder, observers }: Watching,
         listener: Option<TcpListener>,
         control: Option<Control>,
     ) -> Result<Self, Error> {
@@ -322,8 +320,7 @@ impl Server {
         let registry = Registry::new(&listener, address, config, MAX_HANDSHAKES).map_err(bind)?;
         let registry = Arc::new(registry);
         let monitor = Monitor::new(&registry, &responder, &metrics);
-        let (observers, recording) = management::record(config, observers);
-        let management = management::bind(config, &monitor, &tls, (recording, control.as_ref()))?;
+        let management = management::bind(config, &monitor, &tls, recorder, control.as_ref())?;
         let status_path = config.status_path.clone();
         let config = Arc::new(ConnectionConfig {
             tls,
@@ -546,9 +543,23 @@ fn bind_error(config: &Config, cause: io::Error) -> Error {
     Error::Bind { setting: "hostname", address: format!("{host}:{}", config.port), cause }
 }
 
-/// Returns the counters of a server, and the observers that its events are reported to.
-fn observers() -> (Arc<Metrics>, Observers) {
-    let metrics = Arc::new(Metrics::default());
-    let observers = Observers::default().with(Arc::clone(&metrics) as _);
-    (metrics, observers)
+/// The parts that watch a server.
+struct Watching {
+    metrics: Arc<Metrics>,
+    recorder: Arc<Recorder>,
+    /// These parts; the recorder only if test control or the management interface can read it.
+    observers: Observers,
+}
+
+impl Watching {
+    fn of(config: &Config) -> Self {
+        let metrics = Arc::<Metrics>::default();
+        let recorder = if config.test_control { Recorder::of_test_control() } else { Recorder::default() };
+        let recorder = Arc::new(recorder);
+        let mut observers = Observers::default().with(Arc::clone(&metrics) as _);
+        if config.test_control || config.management_address.is_some() {
+            observers = observers.with(Arc::clone(&recorder) as _);
+        }
+        Self { metrics, recorder, observers }
+    }
 }

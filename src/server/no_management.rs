@@ -9,7 +9,7 @@ use super::tls::CurrentTls;
 use super::{Error, Explain};
 use crate::config::Config;
 use crate::control::Control;
-use crate::observe::Observers;
+use crate::observe::recorder::Recorder;
 
 /// A listener, which does not exist.
 #[derive(Debug)]
@@ -21,18 +21,14 @@ pub(super) fn addresses(config: &Config) -> Result<Option<Vec<SocketAddr>>, Erro
     if config.management_address.is_some() { Err(Error::NoManagement) } else { Ok(None) }
 }
 
-/// Records nothing.
-pub(super) fn record(_: &Config, observers: Observers) -> (Observers, ()) {
-    (observers, ())
-}
-
 /// # Errors
 /// Returns [`Error::NoManagement`] if the settings name an address.
 pub(super) fn bind(
     config: &Config,
     _: &Monitor,
     _: &Arc<CurrentTls>,
-    ((), _): ((), Option<&Control>),
+    _: Arc<Recorder>,
+    _: Option<&Control>,
 ) -> Result<Option<Listener>, Error> {
     addresses(config).map(|_| None)
 }

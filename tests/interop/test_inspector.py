@@ -38,13 +38,13 @@ POLICY = {"team": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_OWNER", "LOCATE": 
 class Bench:
     """A server with an inspector, and its users."""
 
-    def __init__(self, start, pki, tmp_path):
+    def __init__(self, start, pki, tmp_path, **more):
         policies = tmp_path / "policies"
         policies.mkdir()
         (policies / "team.json").write_text(json.dumps(POLICY))
         self.pki, self.url = pki, f"http://127.0.0.1:{free_port()}"
         address = self.url.removeprefix("http://")
-        settings = {"management_address": address, "audit_log_path": tmp_path / "audit.log"}
+        settings = {"management_address": address, "audit_log_path": tmp_path / "audit.log", **more}
         self.server = start(settings=settings, policies=policies)
 
     def client(self, person="john_doe", version=enums.KMIPVersion.KMIP_1_4):
@@ -62,6 +62,13 @@ class Bench:
     def get(self, path):
         with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return answer.read().decode()
+
+    def control(self, path, **members):
+        """Calls test control."""
+        fields = {"Content-Type": "application/json"}
+        call = urllib.request.Request(f"{self.url}/control/{path}", json.dumps(members).encode(), fields)
+        with urllib.request.urlopen(call, timeout=30) as answer:
+            return json.load(answer)
 
     def walk(self):
         """Sends some requests, two of which fail; returns the identifier of a key."""
@@ -278,6 +285,21 @@ def test_policies_are_a_matrix(bench, page):
     expect(card.get_by_role("row", name="Encrypt")).to_contain_text("as Get")
 
 
+def test_access_names_the_state_and_the_usage_mask_that_refuse(bench, page):
+    with bench.client() as john:
+        identifier = john.create(enums.CryptographicAlgorithm.AES, 128)
+        page.goto(f"{bench.url}/#access?user=John%20Doe&operation=Encrypt&object={identifier}")
+        answer = page.locator("#answer")
+        expect(answer).to_contain_text("The policy allows it; the answer is Wrong Key Lifecycle State")
+        expect(answer).to_contain_text("from KMIP 2.1 on, and Permission Denied before")
+        john.activate(identifier)
+    page.get_by_role("button", name="Explain").click()
+    expect(answer.get_by_role("heading")).to_have_text("The policy allows it")
+    page.get_by_label("Operation").fill("MAC")
+    page.get_by_role("button", name="Explain").click()
+    expect(answer).to_contain_text("Incompatible Cryptographic Usage Mask")
+
+
 def test_a_page_with_a_token_asks_for_it_and_nothing_leaks_without_it(browser, start, pki, tmp_path):
     address, token = f"127.0.0.1:{free_port()}", "0123456789abcdef0123456789abcdef"
     start(settings={"management_address": address, "management_token": token})
@@ -290,6 +312,50 @@ def test_a_page_with_a_token_asks_for_it_and_nothing_leaks_without_it(browser, s
     page.get_by_role("textbox", name="Token").fill(token)
     page.get_by_role("button", name="Continue").click()
     expect(page.locator("#live")).to_have_text("Live")
+    context.close()
+
+
+def test_test_control_shows_its_clock_and_its_faults_with_their_hits(browser, start, pki, tmp_path):
+    bench = Bench(start, pki, tmp_path, test_control=True)
+    context = browser.new_context(locale="en-GB", timezone_id="UTC")
+    page = context.new_page()
+    page.goto(bench.url)
+    state = page.locator("#control summary")
+    expect(state).to_contain_text("Test control is on")
+    expect(state).to_contain_text("it has no faults")
+    bench.control("clock", set=1_900_000_000, freeze=True)
+    bench.control("faults/add", fault={"operation": "Get", "action": "fail", "reason": "Item Not Found", "message": "Lost.", "nth": 2})
+    bench.control("faults/add", fault={"operation": "Query", "action": "truncate"})
+    expect(state).to_contain_text("Its clock stands at 2030-03-17 17:46:40 UTC; it has 2 faults.")
+    with bench.client() as john:
+        identifier = john.create(enums.CryptographicAlgorithm.AES, 128)
+        john.get(identifier)
+        with pytest.raises(KmipOperationFailure):
+            john.get(identifier)
+    state.click()
+    expect(page.locator("#faults li").first).to_contain_text("1. fail Get (message Lost., nth 2")
+    expect(page.locator("#faults li").first).to_contain_text("acted 1 of 2 times")
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.wait_for_timeout(400)
+        report(Axe().run(page), "test control", theme)
+        picture(page, f"control-{theme}")
+    page.set_viewport_size({"width": 390, "height": 780})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+def test_a_fault_is_shown_beside_its_message(browser, start, pki, tmp_path):
+    bench = Bench(start, pki, tmp_path, test_control=True)
+    bench.control("faults/add", fault={"operation": "Locate", "action": "slow", "bytes_per_second": 10_000})
+    with bench.client() as john:
+        john.locate()
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(bench.url)
+    expect(row(page, "Locate", "fault: slow")).to_be_visible()
+    row(page, "Locate").click()
+    expect(page.locator("#detail dl")).to_contain_text("Fault")
     context.close()
 
 

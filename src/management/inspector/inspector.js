@@ -3,6 +3,7 @@
 
 const KEPT = 1000;
 const RETRY = 1000;
+const CONTROL_PERIOD = 1000;
 const state = { rows: [], last: 0, selected: null, paused: false, waiting: [], token: "", object: null };
 
 const $ = (id) => document.getElementById(id);
@@ -28,10 +29,14 @@ function headers() {
 async function ask(path, parameters = {}) {
   const query = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
   const text = query.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
-  const response = await fetch(`/inspector/${path}${text ? `?${text}` : ""}`, { headers: headers() });
+  return askFor(`/inspector/${path}${text ? `?${text}` : ""}`);
+}
+
+async function askFor(target) {
+  const response = await fetch(target, { headers: headers() });
   if (response.status === 401) {
     await askForToken();
-    return ask(path, parameters);
+    return askFor(target);
   }
   if (!response.ok) throw new Error((await response.text()).trim() || response.statusText);
   return response.json();
@@ -94,6 +99,36 @@ function live(kind, text) {
   if ($("live").textContent !== text) $("live").textContent = text;
 }
 
+// Test control
+
+/** Shows the clock and the faults of a server under test control. */
+async function watchControl() {
+  for (;;) {
+    if (document.visibilityState === "visible") {
+      try {
+        const { test_control: isOn } = await askFor("/version");
+        if (isOn) showControl(await askFor("/control"));
+        $("control").hidden = !isOn;
+      } catch {
+        // The state of the stream says that the server does not answer.
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, CONTROL_PERIOD));
+  }
+}
+
+function showControl({ clock: { now, frozen }, faults }) {
+  const count = faults.length === 1 ? "1 fault" : `${faults.length || "no"} faults`;
+  const text = `Its clock ${frozen ? "stands at" : "shows"} ${now.slice(0, 19).replace("T", " ")} UTC; it has ${count}.`;
+  if ($("control-state").textContent !== text) $("control-state").textContent = text;
+  $("faults").replaceChildren(...faults.map(faultRow));
+}
+
+function faultRow({ id, action, operation, hits, matches, ...others }) {
+  const said = Object.entries(others).map(([name, value]) => `${name} ${value}`).join(", ");
+  return make("li", {}, `${id}. ${action} ${operation ?? "each operation"} (${said}): acted ${hits} of ${matches} times`);
+}
+
 // The list of messages
 
 function arrive({ records, skipped }) {
@@ -130,7 +165,7 @@ function add(records) {
 }
 
 function searchable(record) {
-  const parts = [record.user, record.address, record.session, record.text, record.code, record.result];
+  const parts = [record.user, record.address, record.session, record.text, record.code, record.result, record.fault];
   if (record.version) parts.push(`KMIP ${record.version}`);
   parts.push(...(record.operations || []), ...(record.reasons || []), ...(record.messages || []));
   parts.push(...(record.objects || []).map((id) => `object:${id}`));
@@ -190,7 +225,8 @@ function rowOf(record) {
   const operation = make("span", { class: "operation" }, operations(record), version);
   const object = make("span", { class: "object" }, record.objects.join(", "));
   const kind = record.result === "success" ? "ok" : record.result;
-  const text = make("span", { class: `result ${kind}` }, result(record));
+  const fault = record.fault ? make("span", { class: "fault" }, ` fault: ${record.fault}`) : null;
+  const text = make("span", { class: `result ${kind}` }, result(record), fault);
   const took = make("span", { class: "duration" }, duration(record.microseconds));
   const row = make("button", { type: "button", class: `row fresh${record.failed ? " failed" : ""}`, onclick: open },
     time, who, operation, object, text, took);
@@ -298,6 +334,7 @@ function messageDetails(record) {
     ["Session", record.session],
     ["Version", record.version && `KMIP ${record.version}`],
     ["Duration", duration(record.microseconds)],
+    ["Fault", record.fault],
     ["Objects", objects.length ? make("span", {}, ...objects) : ""],
   ]));
   const copies = [["XML", "xml"], ["JSON", "json"]].map(([name, form]) =>
@@ -651,6 +688,7 @@ function start() {
   showCount();
   route();
   listen();
+  watchControl();
 }
 
 start();

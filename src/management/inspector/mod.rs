@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::recorder::{Record, Recorder};
 use crate::engine::Services;
+use crate::observe::recorder::{Record, Recorder};
 
 /// The maximum number of records in one event for the page, except for the first event. Of more, the newest are sent: a
 /// reader cannot follow more, and their decoding would slow the server down under load.
@@ -116,7 +116,7 @@ pub(super) fn view(server: &dyn Inspected, view: View, parameters: &Parameters) 
         }
         View::Record => {
             let number = parameters.number("number")?.ok_or(Failure::Parameter("number is missing"))?;
-            let record = server.recorder().record(number);
+            let record = server.recorder().find(number);
             let record = record.ok_or(Failure::NotFound("the record is no longer kept"))?;
             Ok(words::details(&record, server))
         }

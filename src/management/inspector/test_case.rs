@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::encoding::{self, xml};
-use crate::management::recorder::{Event, Exchange, Record};
+use crate::observe::recorder::{Exchange, Record};
 
 /// The maximum number of exchanges in a test case.
 const MAX_STEPS: usize = 100;
@@ -24,11 +24,7 @@ const IDENTIFIERS: [&str; 3] = [
 pub(super) fn of(last: &Record, records: &[Arc<Record>]) -> String {
     let session =
         records.iter().filter(|record| record.session == last.session && record.number <= last.number);
-    let exchanges = session.filter_map(|record| match &record.event {
-        Event::Exchange(exchange) => Some(exchange),
-        _ => None,
-    });
-    let exchanges: Vec<_> = exchanges.collect();
+    let exchanges: Vec<_> = session.filter_map(|record| record.exchange()).collect();
     let begin = exchanges.len().saturating_sub(MAX_STEPS);
     let mut variables = Variables::default();
     let mut text = String::from("<KMIP>\n<!-- Recorded by kmip-server. Secrets of requests are zeros. -->\n");
@@ -49,10 +45,10 @@ struct Variables {
 
 impl Variables {
     fn step(&mut self, exchange: &Exchange) -> String {
-        let (Some(request), Some(response)) = (&exchange.request, &exchange.response) else {
+        let (Some(request), Some(response)) = (exchange.request.shown(), exchange.response.shown()) else {
             return "\n<!-- A message was too long to be recorded. -->\n".to_owned();
         };
-        let (Ok(request), Ok(response)) = (xml::encode(request), xml::encode(response)) else {
+        let (Ok(request), Ok(response)) = (xml::encode(&request), xml::encode(&response)) else {
             return "\n<!-- A message has no valid encoding. -->\n".to_owned();
         };
         let asked: Vec<_> = indented(&request).lines().map(|line| self.of_request(line)).collect();

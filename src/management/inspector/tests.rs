@@ -1,14 +1,16 @@
 //! Records in words and as test cases.
 
-use std::time::Instant;
-
 use super::*;
 use crate::auth::Peer;
-use crate::management::recorder::Recorder;
 use crate::observe::{FailedHandshake, Messages, Observer};
 
-#[derive(Default)]
 struct Recorded(Arc<Recorder>);
+
+impl Default for Recorded {
+    fn default() -> Self {
+        Self(Arc::new(Recorder::of_test_control()))
+    }
+}
 
 impl Inspected for Recorded {
     fn recorder(&self) -> &Arc<Recorder> {
@@ -54,7 +56,6 @@ fn id(id: &str) -> String {
 /// Returns a server that has recorded a Register, a Get and a Get that failed, of one session.
 fn recorded() -> Recorded {
     let server = Recorded::default();
-    server.0.keep();
     let peer = Peer::new(([127, 0, 0, 1], 40_000).into(), 7, None);
     let success = "<ResultStatus type=\"Enumeration\" value=\"Success\"/>";
     let key = "<KeyMaterial type=\"ByteString\" value=\"abababab\"/>";
@@ -67,8 +68,7 @@ fn recorded() -> Recorded {
         ("Get", id("9"), failure.to_owned()),
     ] {
         let (request, response) = (request(operation, &asked), response(operation, &answered));
-        let begun = Instant::now();
-        server.0.exchanged(&Messages { peer: &peer, request: &request, response: &response, begun });
+        server.0.exchanged(&Messages { request: &request, response: &response, ..Messages::of(&peer) });
     }
     server
 }
@@ -124,7 +124,6 @@ fn a_test_case_has_variables_for_what_differs_at_each_replay() {
 #[test]
 fn a_failed_handshake_has_the_sentence_of_the_log() {
     let server = Recorded::default();
-    server.0.keep();
     server
         .0
         .handshake_failed(&FailedHandshake { sentence: &"it has expired", ..FailedHandshake::of("expired") });

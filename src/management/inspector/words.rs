@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::Inspected;
 use super::test_case::{self, indented};
 use crate::encoding::{self, Tree};
-use crate::management::recorder::{Event, Exchange, Record};
+use crate::excerpt::Excerpt;
+use crate::faults::AnswerFault;
+use crate::observe::recorder::{Event, Exchange, Message, Record};
 use crate::ttlv::{Error, ItemType, Tag};
 
 /// The maximum numbers of operations and of objects in a row.
@@ -29,13 +31,15 @@ pub(super) fn row(record: &Record) -> Value {
         }
         Event::Exchange(exchange) => ("message", exchange_row(exchange)),
     };
+    let user = record.exchange().and_then(|exchange| exchange.user.as_deref());
+    let user = user.map_or_else(|| record.client.clone(), |user| Excerpt(user).to_string());
     let mut row = json!({
         "number": record.number,
         "kind": kind,
         "time": encoding::rfc_3339(record.time),
         "session": record.session,
         "address": record.address.to_string(),
-        "user": record.user,
+        "user": user,
     });
     merge(&mut row, event);
     row
@@ -59,9 +63,9 @@ struct Summary {
 }
 
 impl Summary {
-    fn add(&mut self, message: Option<&[u8]>) {
-        let Some(message) = message else { return };
-        for line in Tree::of(message).lines() {
+    fn add(&mut self, message: &Message) {
+        let Some(message) = message.shown() else { return };
+        for line in Tree::of(&message).lines() {
             let Some(value) = &line.value else { continue };
             let value = unquoted(line.kind, value);
             match (line.depth, line.tag) {
@@ -94,8 +98,8 @@ fn unquoted(kind: ItemType, value: &str) -> String {
 
 fn exchange_row(exchange: &Exchange) -> Value {
     let (mut request, mut response) = (Summary::default(), Summary::default());
-    request.add(exchange.request.as_deref());
-    response.add(exchange.response.as_deref());
+    request.add(&exchange.request);
+    response.add(&exchange.response);
     let operations = if request.operations.is_empty() { response.operations } else { request.operations };
     // A request that cannot be read has no version, and its response is one of KMIP 1.0.
     let version = if request.version[0].is_empty() { String::new() } else { request.version.join(".") };
@@ -119,8 +123,9 @@ fn exchange_row(exchange: &Exchange) -> Value {
         "reasons": response.reasons,
         "messages": response.messages,
         "microseconds": u64::try_from(exchange.duration.as_micros()).unwrap_or(u64::MAX),
-        "received": exchange.lengths.0,
-        "sent": exchange.lengths.1,
+        "received": exchange.request.length,
+        "sent": exchange.response.length,
+        "fault": exchange.fault.map(AnswerFault::name),
     })
 }
 
@@ -139,11 +144,11 @@ pub(super) fn details(record: &Record, server: &dyn Inspected) -> Value {
         }
         Event::Exchange(exchange) => {
             let mut summary = Summary::default();
-            summary.add(exchange.response.as_deref());
+            summary.add(&exchange.response);
             codes.extend(summary.reasons);
             json!({
-                "request": message(exchange.request.as_deref()),
-                "response": message(exchange.response.as_deref()),
+                "request": message(exchange.request.shown().as_deref()),
+                "response": message(exchange.response.shown().as_deref()),
                 "test_case": test_case::of(record, &server.recorder().after(0)),
             })
         }
