@@ -4,13 +4,16 @@ use std::path::Path;
 use std::process::Command;
 
 use kmip_server::kmip::Object;
-use kmip_server::kmip::enums::{CryptographicAlgorithm, KeyFormatType};
-use kmip_server::ttlv::V1_4;
+use kmip_server::kmip::enums::{AsynchronousIndicator, CryptographicAlgorithm, KeyFormatType, Operation};
+use kmip_server::ttlv::{V1_4, V2_1};
 
+use crate::asynchronous::{ask, create, pending};
 use crate::corpus::{named, usage};
 use crate::dialogue::{Live, key};
+use crate::groups::{DEFAULT, group, join, locate};
 use crate::harness::postgres::{Database, cluster};
-use crate::harness::{Pki, skip};
+use crate::harness::{Pki, skip, within};
+use crate::login::login;
 
 fn database() -> Option<Database> {
     cluster().map(|cluster| cluster.database()).map_err(skip).ok()
@@ -106,6 +109,47 @@ fn check_database_verifies_a_sealed_postgresql_database_with_its_key() {
     assert!(database.execute(swap));
     let (code, output, _) = check(&with_key);
     assert_eq!((code, output.as_str()), (Some(1), "object 1: its checksum does not match\n"));
+}
+
+#[test]
+fn check_database_finds_each_damaged_ticket_position_and_operation() {
+    let Some(database) = database() else { return };
+    let (pki, url) = (Pki::new(), database.url().display().to_string());
+    let kek = pki.folder.write("kek", [7; 32]);
+    let mut config = pki.config();
+    config.database_path = database.url();
+    config.key_encryption_key_path = Some(kek.clone());
+    let live = Live::start(&config);
+    let mut caller = live.caller(&pki, &pki.client);
+    login(&mut caller, |_| ());
+    join(&mut caller, "group");
+    for id in locate(&mut caller, V1_4, DEFAULT, &[group("group")]) {
+        caller.get(V1_4, &id);
+    }
+    let mandatory = AsynchronousIndicator::Mandatory;
+    pending(&ask(&mut caller, V2_1, mandatory, &[(Operation::Create, &create)]));
+    within(|| (caller.ask(V1_4, Operation::Locate, |_| ()).ids().len() == 2).then_some(()));
+    let settings = pki.settings(&format!("key_encryption_key_path={}", kek.display())).display().to_string();
+    let check = || run(&["-f", &settings, "--check-database", &url]);
+    let whole = (Some(0), format!("Checked 2 objects in {url}: no fault.\n"), String::new());
+    assert_eq!(check(), whole);
+    for damage in [
+        "UPDATE entry SET value = set_byte(value, 20, get_byte(value, 20) # 1) WHERE kind = 1",
+        // A position at the place of another group.
+        "UPDATE entry SET key = 'other' WHERE kind = 2",
+        "UPDATE entry SET content = set_byte(content, 20, get_byte(content, 20) # 1) WHERE kind = 3",
+    ] {
+        assert!(database.execute(damage), "{damage}");
+    }
+    let (code, output, error) = check();
+    let faults: Vec<_> = output.lines().map(|line| line.splitn(3, ' ').collect::<Vec<_>>()).collect();
+    let kinds: Vec<_> = faults.iter().map(|words| (words[0], words[1])).collect();
+    assert_eq!(
+        (code, kinds),
+        (Some(1), ["ticket", "position", "operation"].map(|kind| ("entry", kind)).to_vec())
+    );
+    assert!(faults.iter().all(|words| words[2].ends_with(": its checksum does not match")), "{output}");
+    assert!(error.contains("3 faults"), "{error}");
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub enum Fault {
     Object(Id, String),
     /// A fault of the server state with this name.
     ServerState(String, String),
+    /// A fault of the entry with this name; see `entries.rs`.
+    Entry(String, String),
     /// Another fault.
     Database(String),
 }
@@ -20,6 +22,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Object(id, why) => write!(f, "object {id}: {why}"),
             Self::ServerState(name, why) => write!(f, "server state {name:?}: {why}"),
+            Self::Entry(name, why) => write!(f, "{name}: {why}"),
             Self::Database(why) => write!(f, "database: {why}"),
         }
     }

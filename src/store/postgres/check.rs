@@ -9,7 +9,8 @@ use tokio_postgres::types::Type;
 
 use super::connection::Step;
 use super::dump::Dump;
-use super::rows;
+use super::entries;
+use super::{rows, schema};
 use crate::store::columns::{self, Columns};
 use crate::store::fault::{Fault, text};
 use crate::store::sealing::KeyEncryptionKey;
@@ -23,8 +24,9 @@ const DECODED: usize = 7;
 const INDEXED: &str = "SELECT count(*) FROM unnest($1::bigint[], $2::bytea[]) AS wanted(tag, value) \
     JOIN attribute_value AS v ON v.tag = wanted.tag AND v.value = wanted.value AND v.initial_date = $3 AND v.id = $4";
 
-/// Verifies every record of the database at `url`: its checksum, its encoding, the columns and the index for Locate. `key` is
-/// not used if the objects are not sealed. Passes each fault to `report`, and returns the number of objects.
+/// Verifies every record of the database at `url`: its checksum, its encoding, the columns and the index for Locate; and
+/// the checksums of the server state and of all entries. `key` is not used if the objects are not sealed. Passes each fault to
+/// `report`, and returns the number of objects.
 ///
 /// # Errors
 /// Returns an error if the database is not one of this server, is sealed with another key, or cannot be read at all.
@@ -65,6 +67,7 @@ pub(in crate::store) fn check(
             fault(&Fault::ServerState(name, text(&why)));
         }
     }
+    entries(&dump, &mut fault)?;
     let indexed = dump.count("attribute_value")?;
     // The values of a damaged object are unknown.
     if is_intact && indexed != values {
@@ -72,6 +75,23 @@ pub(in crate::store) fn check(
         report(&Fault::Database(why));
     }
     Ok(objects)
+}
+
+/// Verifies the tickets, positions in groups and asynchronous operations.
+fn entries(dump: &Dump, fault: &mut dyn FnMut(&Fault)) -> Result<(), Error> {
+    let (mut kind, mut key) = (i64::MIN, Vec::new());
+    if dump.version()? < schema::WITH_ENTRIES {
+        return Ok(());
+    }
+    loop {
+        let next = Step::new(entries::NEXT, vec![Box::new(kind), Box::new(key)]);
+        let found = dump.rows("read an entry", &next)?;
+        let Some(row) = found.first() else { return Ok(()) };
+        (kind, key) = (rows::get(row, 0)?, rows::get(row, 1)?);
+        if let (name, Err(why)) = entries::verify(kind, &key, row, dump.key()) {
+            fault(&Fault::Entry(name, text(&why)));
+        }
+    }
 }
 
 /// Verifies one object. Returns the number of its indexed values.

@@ -1,23 +1,22 @@
-//! One connection to the database. The thread that uses it drives it, on a runtime of its own, so that a call needs no other
-//! thread; each call has a time limit.
+//! One connection to the database. The thread that uses it drives it (`link.rs`), so that a call needs no other thread; each call
+//! has a time limit.
 
 use std::collections::HashMap;
-use std::error::Error as _;
-use std::fmt;
 use std::future::poll_fn;
-use std::io;
-use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_core::Stream;
-use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{AsyncMessage, Client, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::connect::{self, Driver, Session};
+pub(super) use super::failure::Failure;
+use super::link::Link;
 use crate::store::request_time;
 
 /// The maximum time of all calls of a request: a client gets its answer within two seconds, also while the database is away.
@@ -25,12 +24,6 @@ pub(super) const CALL: Duration = Duration::from_millis(1800);
 
 /// The maximum time of a search that no index can answer.
 pub(super) const LONG_CALL: Duration = Duration::from_secs(10);
-
-/// The time after which the system probes a silent connection, and between two probes.
-const PROBE: Duration = Duration::from_secs(1);
-
-/// The least time of a call that has waited for its connection before.
-const LEAST: Duration = Duration::from_millis(100);
 
 /// The maximum number of statements that a connection keeps prepared. One more discards them all.
 const MAX_STATEMENTS: usize = 256;
@@ -48,117 +41,29 @@ const SET_UP: &str = "SET statement_timeout = '10s'; SET lock_timeout = '1800ms'
 /// setting; elsewhere, `statement_timeout` ends the statement.
 const SET_UP_NEWER: &str = "SET client_connection_check_interval = '1s'";
 
-/// The cause of tokio-postgres' error if a database requires a password.
-const NO_PASSWORD: &str = "password missing";
+/// Shows whether the host accepts no writes.
+const IS_READ_ONLY: &str = "SHOW transaction_read_only";
 
-/// A failed call.
-#[derive(Clone, Debug)]
-pub(super) struct Failure {
-    /// The code of an error of the database.
-    pub(super) code: Option<SqlState>,
-    /// Whether the connection is lost.
-    pub(super) is_lost: bool,
-    /// Whether the time limit of the call has passed.
-    pub(super) has_timed_out: bool,
-    /// Whether a later attempt to connect fails for the same reason.
-    pub(super) is_final: bool,
-    text: String,
+/// When the database plans a prepared statement. Only PostgreSQL 12 and newer can choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plans {
+    /// Either is good.
+    Any,
+    /// Once, because the plan does not depend on the values. PostgreSQL estimates that a plan for the value of one name costs
+    /// less, makes one for each value, and needs longer for the plan than for the search.
+    Once,
+    /// For each value, if PostgreSQL estimates that this costs less.
+    PerValue,
 }
 
-impl Failure {
-    fn of(error: &tokio_postgres::Error) -> Self {
-        let code = error.code().cloned();
-        // Without the detail of the error, which can contain values of the row.
-        let (text, is_final) = match error.as_db_error() {
-            Some(db) => {
-                let wrong = [
-                    SqlState::INVALID_PASSWORD,
-                    SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-                    SqlState::INVALID_CATALOG_NAME,
-                ];
-                (format!("{} ({})", db.message(), db.code().code()), wrong.contains(db.code()))
-            }
-            None => described(error),
-        };
-        Self { is_lost: code.is_none(), code, has_timed_out: false, is_final, text }
-    }
-
-    /// A failure that the database does not report.
-    pub(super) fn local(text: impl Into<String>, is_lost: bool) -> Self {
-        Self { code: None, is_lost, has_timed_out: false, is_final: false, text: text.into() }
-    }
-
-    fn timed_out(limit: Duration) -> Self {
-        let text = format!("the database did not answer within {} ms", limit.as_millis());
-        Self { has_timed_out: true, ..Self::local(text, true) }
-    }
-
-    /// The database waits no longer for the standby that was to confirm a commit, which is durable on the primary only.
-    fn unconfirmed() -> Self {
-        Self::local("the database stopped waiting for its synchronous standby", true)
-    }
-
-    /// Whether the transaction conflicted with another one, or with a change of the connection, so that its repetition can
-    /// succeed.
-    pub(super) fn is_conflict(&self) -> bool {
-        let conflicts = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
-        self.code.as_ref().is_some_and(|code| conflicts.contains(code)) || self.is_unprepared()
-    }
-
-    /// Whether the session of the database is not the one that prepared the statements, as behind a pooler of connections or
-    /// after `DISCARD ALL`, or whether another server changed their tables.
-    fn is_unprepared(&self) -> bool {
-        let codes = [
-            SqlState::INVALID_SQL_STATEMENT_NAME,
-            SqlState::DUPLICATE_PSTATEMENT,
-            // "cached plan must not change result type".
-            SqlState::FEATURE_NOT_SUPPORTED,
-        ];
-        self.code.as_ref().is_some_and(|code| codes.contains(code))
-    }
-
-    /// Whether the guard of a commit found another version.
-    pub(super) fn is_stale(&self) -> bool {
-        self.code == Some(SqlState::DIVISION_BY_ZERO)
-    }
-
-    /// Whether a row with the same key exists.
-    pub(super) fn is_duplicate(&self) -> bool {
-        self.code == Some(SqlState::UNIQUE_VIOLATION)
-    }
-
-    /// Whether the connection cannot be used any more: the database does not accept writes, it ends, or its session has changed.
-    pub(super) fn is_failover(&self) -> bool {
-        let codes = [
-            SqlState::READ_ONLY_SQL_TRANSACTION,
-            SqlState::ADMIN_SHUTDOWN,
-            SqlState::CRASH_SHUTDOWN,
-            SqlState::CANNOT_CONNECT_NOW,
-        ];
-        self.is_lost || self.is_unprepared() || self.code.as_ref().is_some_and(|code| codes.contains(code))
+impl Plans {
+    fn set_up(self) -> &'static str {
+        match self {
+            Self::Any | Self::Once => "SET plan_cache_mode = force_generic_plan",
+            Self::PerValue => "SET plan_cache_mode = auto",
+        }
     }
 }
-
-/// Returns the text of an error that is not one of the database, with its cause, and whether it is final.
-fn described(error: &tokio_postgres::Error) -> (String, bool) {
-    let Some(cause) = error.source() else { return (error.to_string(), false) };
-    let text = cause.to_string();
-    if text == NO_PASSWORD {
-        let text = "it requires a password, and neither PGPASSWORD nor a password file contains one";
-        return (text.to_owned(), true);
-    }
-    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    (format!("{error}: {text}"), matches!(tls, Some(rustls::Error::InvalidCertificate(_))))
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Failure {}
 
 /// A parameter of a statement.
 pub(super) type Parameter = Box<dyn ToSql + Sync + Send>;
@@ -169,16 +74,22 @@ pub(super) struct Step {
     /// The types of the first parameters; the database infers those of the others.
     types: Vec<Type>,
     parameters: Vec<Parameter>,
+    plans: Plans,
 }
 
 impl Step {
     pub(super) fn new(text: impl Into<String>, parameters: Vec<Parameter>) -> Self {
-        Self { text: text.into(), types: Vec::new(), parameters }
+        Self::typed(text, Vec::new(), parameters)
     }
 
     /// Returns a step whose parameters have these types, also if the statement does not use all of them.
     pub(super) fn typed(text: impl Into<String>, types: Vec<Type>, parameters: Vec<Parameter>) -> Self {
-        Self { text: text.into(), types, parameters }
+        Self { text: text.into(), types, parameters, plans: Plans::PerValue }
+    }
+
+    /// Sets when the database plans the statement.
+    pub(super) fn planned(self, plans: Plans) -> Self {
+        Self { plans, ..self }
     }
 
     fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
@@ -186,82 +97,69 @@ impl Step {
     }
 }
 
-type Driver =
-    Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, tokio_postgres::Error>>> + Send>;
-
 /// A connection.
 pub(super) struct Connection {
-    runtime: Background,
+    link: Link,
     client: Client,
     driver: Driver,
     statements: HashMap<String, Statement>,
+    /// When the session plans statements; `None` if the database does not let clients choose.
+    plans: Option<Plans>,
     /// Whether the connection has ended or its state is unknown.
     is_lost: bool,
     /// Whether a transaction of the database is open.
     is_in_transaction: bool,
     /// Whether the database has sent a warning.
     has_warned: bool,
-    /// The time from which on the next call waits, if it began before the call: the request waited for the connection.
-    since: Option<Instant>,
-}
-
-/// A runtime that does not wait for its threads when it ends: one that looks up the name of a host can take long.
-struct Background(Option<Runtime>);
-
-impl Deref for Background {
-    type Target = Runtime;
-
-    fn deref(&self) -> &Runtime {
-        self.0.as_ref().expect("only the end of its life takes the runtime")
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        self.0.take().into_iter().for_each(Runtime::shutdown_background);
-    }
 }
 
 impl Connection {
-    /// Connects to the host of `config`, until [`CALL`] after `begun`, and within `part`.
+    /// Connects to the host of `config`, within `part` and what is left of the request's `patience`.
     pub(super) fn open(
         config: &tokio_postgres::Config,
         tls: &MakeRustlsConnect,
-        begun: Instant,
+        patience: Duration,
         part: Duration,
     ) -> Result<Self, Failure> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = Background(Some(runtime.map_err(|why| Failure::local(why.to_string(), true))?));
-        let mut config = config.clone();
-        config.tcp_user_timeout(CALL);
-        config.keepalives_idle(PROBE).keepalives_interval(PROBE).keepalives_retries(1);
-        let limit = request_time::left(CALL).min(left(begun, CALL)).min(part);
-        let connect = async { tokio::time::timeout(limit, config.connect(tls.clone())).await };
-        let (client, mut connection) = match request_time::waiting(|| runtime.block_on(connect)) {
-            Ok(opened) => opened.map_err(|error| Failure::of(&error))?,
-            Err(_) => return Err(Failure::timed_out(limit)),
-        };
-        let driver: Driver = Box::new(move |context: &mut Context<'_>| connection.poll_message(context));
+        let limit = request_time::left(patience).min(part);
+        let Session { link, client, driver } = request_time::waiting(|| connect::open(config, tls, limit))?;
         let mut opened = Self {
-            runtime,
+            link,
             client,
             driver,
             statements: HashMap::new(),
+            plans: None,
             is_lost: false,
             is_in_transaction: false,
             has_warned: false,
-            since: None,
         };
-        let set_up = opened.call(left(begun, CALL), async |client| {
-            let set = [SET_UP, SET_UP_NEWER].into_iter();
-            let set = set.map(|text| -> Pending<'_, ()> { Box::pin(client.batch_execute(text)) });
-            Ok(in_order(set.collect()).await)
+        let needs_writes = config.get_target_session_attrs() == TargetSessionAttrs::ReadWrite;
+        let results = opened.call(patience, async |client| {
+            let set = |text| -> Pending<'_, bool> {
+                Box::pin(async move { client.batch_execute(text).await.map(|()| false) })
+            };
+            let is_read_only: Pending<'_, bool> = Box::pin(async {
+                let shown = client.simple_query(IS_READ_ONLY).await?;
+                Ok(shown.iter().any(
+                    |message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("on")),
+                ))
+            });
+            let mut calls = vec![set(SET_UP)];
+            calls.extend(needs_writes.then_some(is_read_only));
+            calls.extend([set(Plans::Once.set_up()), set(SET_UP_NEWER)]);
+            Ok(in_order(calls).await)
         })?;
-        match set_up.into_iter().next() {
-            Some(Ok(())) => Ok(opened),
-            Some(Err(error)) => Err(Failure::of(&error)),
-            None => Err(Failure::local("the connection is closed", true)),
+        let mut results = results.into_iter();
+        for _ in 0..=usize::from(needs_writes) {
+            match results.next() {
+                Some(Ok(false)) => {}
+                Some(Ok(true)) => return Err(Failure::local("the database does not allow writes", true)),
+                Some(Err(error)) => return Err(Failure::of(&error)),
+                None => return Err(Failure::local("the connection is closed", true)),
+            }
         }
+        opened.plans = results.next().is_some_and(|set| set.is_ok()).then_some(Plans::Once);
+        Ok(opened)
     }
 
     /// Whether another request can use the connection.
@@ -269,27 +167,13 @@ impl Connection {
         !self.is_lost && !self.is_in_transaction
     }
 
-    /// Lets the time that the request waits for the connection, from `begun` on, count for its first call.
-    pub(super) fn waiting_since(&mut self, begun: Instant) {
-        self.since = Some(begun);
-    }
-
     /// Looks whether the connection was closed while it was idle.
     pub(super) fn check(&mut self) -> bool {
-        let Self { runtime, driver, is_lost, has_warned, .. } = self;
-        if *is_lost {
-            return false;
+        let Self { link, driver, is_lost, has_warned, .. } = self;
+        if !*is_lost {
+            *is_lost = link.look(|context| has_ended(driver, context, has_warned));
         }
-        runtime.block_on(async {
-            // The runtime asks the system for events of the socket.
-            tokio::task::yield_now().await;
-            poll_fn(|context| {
-                *is_lost = has_ended(driver, context, has_warned);
-                Poll::Ready(())
-            })
-            .await;
-        });
-        !self.is_lost
+        !*is_lost
     }
 
     /// Executes statements without parameters, separated by semicolons, within [`CALL`].
@@ -299,6 +183,8 @@ impl Connection {
 
     /// Executes statements without parameters, separated by semicolons.
     pub(super) fn batch_within(&mut self, limit: Duration, statements: &str) -> Result<(), Failure> {
+        // They can be the end of a transaction, which can undo the setting.
+        self.plans = self.plans.map(|_| Plans::Any);
         self.call(limit, async |client| client.batch_execute(statements).await)
     }
 
@@ -324,13 +210,13 @@ impl Connection {
         steps: &[Step],
         last: Option<&'static str>,
     ) -> Result<Vec<Vec<Row>>, Failure> {
-        let begun = self.since.take().unwrap_or_else(Instant::now);
-        self.prepare(steps, left(begun, limit))?;
+        self.prepare(steps, limit)?;
+        let plans = self.choose_plans(steps);
         let statements = &self.statements;
         let statements: Vec<_> = steps.iter().map(|step| statements.get(&step.text).cloned()).collect();
         self.is_in_transaction |= first.is_some();
         self.has_warned = false;
-        let mut results = self.call(left(begun, limit), async |client| {
+        let mut results = self.call(limit, async |client| {
             let plain = |text: &'static str| -> Pending<'_, Vec<Row>> {
                 Box::pin(async move { client.batch_execute(text).await.map(|()| Vec::new()) })
             };
@@ -343,10 +229,11 @@ impl Connection {
                     }
                 })
             });
-            let begin = first.into_iter().map(plain);
+            let begin = plans.into_iter().chain(first).map(plain);
             Ok(in_order(begin.chain(prepared).chain(last.into_iter().map(plain)).collect()).await)
         })?;
-        let all = steps.len() + usize::from(first.is_some()) + usize::from(last.is_some());
+        let before = usize::from(plans.is_some()) + usize::from(first.is_some());
+        let all = before + steps.len() + usize::from(last.is_some());
         if last.is_some() && results.len() == all && results.pop_if(|ended| ended.is_ok()).is_some() {
             self.is_in_transaction = false;
         }
@@ -355,7 +242,7 @@ impl Connection {
             self.is_lost = true;
             return Err(Failure::unconfirmed());
         }
-        Ok(rows.into_iter().skip(usize::from(first.is_some())).collect())
+        Ok(rows.into_iter().skip(before).collect())
     }
 
     /// Executes one statement and passes each row to `take`. The rows are not in memory together.
@@ -365,10 +252,13 @@ impl Connection {
         step: &Step,
         take: &mut dyn FnMut(&Row) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let begun = self.since.take().unwrap_or_else(Instant::now);
-        self.prepare(std::slice::from_ref(step), left(begun, limit))?;
+        self.prepare(std::slice::from_ref(step), limit)?;
+        let plans = self.choose_plans(std::slice::from_ref(step));
         let statement = self.statements.get(&step.text).cloned();
-        self.call(left(begun, limit), async |client| {
+        self.call(limit, async |client| {
+            if let Some(plans) = plans {
+                client.batch_execute(plans).await?;
+            }
             let statement = match statement {
                 Some(statement) => statement,
                 None => client.prepare_typed(&step.text, &step.types).await?,
@@ -381,6 +271,19 @@ impl Connection {
             }
             Ok(taken)
         })?
+    }
+
+    /// Returns the statement that lets the database plan these steps as they need it, or `None` if it does so already.
+    fn choose_plans(&mut self, steps: &[Step]) -> Option<&'static str> {
+        let current = self.plans?;
+        let needs = |plans| steps.iter().any(|step| step.plans == plans);
+        let wanted = if needs(Plans::PerValue) { Plans::PerValue } else { Plans::Once };
+        if wanted == current || (wanted == Plans::Once && !needs(Plans::Once)) {
+            return None;
+        }
+        // The end of a transaction can undo the setting.
+        self.plans = Some(if self.is_in_transaction { Plans::Any } else { wanted });
+        Some(wanted.set_up())
     }
 
     /// Prepares the statements of these steps that the connection has not prepared.
@@ -422,7 +325,7 @@ impl Connection {
         limit: Duration,
         work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Failure> {
-        let Self { runtime, client, driver, is_lost, has_warned, .. } = self;
+        let Self { link, client, driver, is_lost, has_warned, .. } = self;
         if *is_lost {
             return Err(Failure::local("the connection is closed", true));
         }
@@ -431,24 +334,25 @@ impl Connection {
             // Nothing is sent, so that the connection and the outcome of the change are certain.
             return Err(Failure { is_lost: false, ..Failure::timed_out(limit) });
         }
-        let driving = async {
+        let outcome = {
             let mut work = pin!(work(&*client));
-            let driven = poll_fn(|context| {
+            let drive = |context: &mut Context<'_>| {
                 // The requests are queued first, so that the driver sends them together.
                 if let Poll::Ready(done) = work.as_mut().poll(context) {
                     return Poll::Ready(done);
                 }
+                link.forget_wakes();
                 if !*is_lost {
                     *is_lost = has_ended(driver, context, has_warned);
                 }
                 work.as_mut().poll(context)
-            });
-            tokio::time::timeout(rest, driven).await
+            };
+            request_time::waiting(|| link.run(rest, drive))
         };
-        match request_time::waiting(|| runtime.block_on(driving)) {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.failed(&error)),
-            Err(_) => {
+        match outcome {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => Err(self.failed(&error)),
+            None => {
                 *is_lost = true;
                 Err(Failure::timed_out(limit))
             }
@@ -489,11 +393,6 @@ async fn in_order<T>(mut calls: Vec<Pending<'_, T>>) -> Vec<Result<T, tokio_post
     })
     .await;
     results.into_iter().flatten().collect()
-}
-
-/// Returns what is left of `limit`, which began at `begun`.
-fn left(begun: Instant, limit: Duration) -> Duration {
-    limit.saturating_sub(begun.elapsed()).max(LEAST)
 }
 
 /// Lets the driver send and receive what it can. Returns whether the connection has ended, and notes a warning.

@@ -89,6 +89,13 @@ impl Dump {
         self.0.key.as_ref()
     }
 
+    /// Returns the version of the schema.
+    pub(super) fn version(&self) -> Result<i32, Error> {
+        let found =
+            schema::version(&mut self.0.connection()).map_err(|why| failed("read the version", why))?;
+        found.ok_or(Error::NotInitialized)
+    }
+
     /// Returns the number of rows of a table.
     pub(super) fn count(&self, table: &str) -> Result<u64, Error> {
         let step = Step::new(format!("SELECT count(*) FROM {table}"), Vec::new());

@@ -66,6 +66,13 @@ const BOUND_ENDED: &str = "DELETE FROM entry WHERE kind = $1 AND key IN (SELECT 
     sum(octet_length(value) + octet_length(content)) OVER (ORDER BY since DESC, key) AS total \
     FROM entry WHERE kind = $1 AND content IS NOT NULL) AS ended WHERE total > $2::bigint)";
 
+/// The first entry behind a key, for [`verify`].
+pub(super) const NEXT: &str = "SELECT kind, key, value, checksum, content, content_checksum FROM entry \
+    WHERE kind > $1 OR (kind = $1 AND key > $2) ORDER BY kind, key LIMIT 1";
+
+/// The names of the kinds in the order of their numbers, from 1; a test compares them with entries of each kind.
+const KINDS: [&str; 3] = ["ticket", "position", "operation"];
+
 /// The entries in a database.
 pub(super) struct SharedEntries(pub(super) Arc<Shared>);
 
@@ -79,12 +86,30 @@ fn integer(number: usize) -> i64 {
 }
 
 /// Returns the name under which an entry is sealed and authenticated, so that it is valid at its place only.
-fn name(kind: &Kind, key: &[u8]) -> String {
-    format!("entry {} {}", kind.name, lower::encode_string(key))
+fn name(kind: &str, key: &[u8]) -> String {
+    format!("entry {kind} {}", lower::encode_string(key))
 }
 
-fn content_name(kind: &Kind, key: &[u8]) -> String {
+fn content_name(kind: &str, key: &[u8]) -> String {
     format!("content of {}", name(kind, key))
+}
+
+/// Verifies a row of [`NEXT`]. Returns its name, and the error of its value or its content.
+pub(super) fn verify(
+    kind: i64,
+    key: &[u8],
+    row: &Row,
+    data_key: Option<&DataKey>,
+) -> (String, Result<(), Error>) {
+    let kind = usize::try_from(kind).ok().and_then(|number| KINDS.get(number.checked_sub(1)?));
+    let kind = kind.copied().unwrap_or("of an unknown kind");
+    let verified =
+        [(2, name(kind, key)), (4, content_name(kind, key))].into_iter().try_for_each(|(place, name)| {
+            let Some(stored) = rows::get::<Option<Vec<u8>>>(row, place)? else { return Ok(()) };
+            encoded::decode_server_state(&name, Secret::new(stored), rows::get(row, place + 1)?, data_key)
+                .map(drop)
+        });
+    (name(kind, key), verified)
 }
 
 /// Returns the stored bytes of a value, and their checksum.
@@ -98,7 +123,8 @@ impl SharedEntries {
     fn entry(&self, kind: &Kind, key: &[u8], row: &Row) -> Result<(Entry, i64), Error> {
         let stored = Secret::new(rows::get(row, 0)?);
         let checksum = rows::get(row, 1)?;
-        let value = encoded::decode_server_state(&name(kind, key), stored, checksum, self.0.key.as_ref())?;
+        let value =
+            encoded::decode_server_state(&name(kind.name, key), stored, checksum, self.0.key.as_ref())?;
         Ok((Entry { value, is_abandoned: rows::get(row, 3)? }, rows::get(row, 2)?))
     }
 
@@ -146,11 +172,11 @@ impl SharedEntries {
             let _ = write!(text, ", {column} = {place}");
         };
         let data_key = self.0.key.as_ref();
-        let (stored, checksum) = encode(&name(kind, key), value, data_key)?;
+        let (stored, checksum) = encode(&name(kind.name, key), value, data_key)?;
         set("value", "?", Box::new(stored));
         set("checksum", "?", Box::new(checksum));
         if let Some(content) = ended {
-            let (stored, checksum) = encode(&content_name(kind, key), content, data_key)?;
+            let (stored, checksum) = encode(&content_name(kind.name, key), content, data_key)?;
             set("content", "?", Box::new(stored));
             set("content_checksum", "?", Box::new(checksum));
         }
@@ -168,7 +194,7 @@ impl SharedEntries {
     fn content(&self, kind: &Kind, key: &[u8], row: &Row) -> Result<Option<Secret>, Error> {
         let Some(stored) = rows::get::<Option<Vec<u8>>>(row, 0)? else { return Ok(None) };
         let (stored, checksum) = (Secret::new(stored), rows::get(row, 1)?);
-        encoded::decode_server_state(&content_name(kind, key), stored, checksum, self.0.key.as_ref())
+        encoded::decode_server_state(&content_name(kind.name, key), stored, checksum, self.0.key.as_ref())
             .map(Some)
     }
 
@@ -287,7 +313,7 @@ impl Entries for SharedEntries {
         let (mut keys, mut values, mut checksums) = (Vec::new(), Vec::new(), Vec::new());
         for (key, value) in entries {
             let (value, checksum) =
-                encoded::encode_server_state(&name(kind, &key), &value, self.0.key.as_ref())?;
+                encoded::encode_server_state(&name(kind.name, &key), &value, self.0.key.as_ref())?;
             values.push(value.expose().to_vec());
             checksums.push(checksum.bytes().to_vec());
             keys.push(key);
@@ -355,7 +381,7 @@ impl Entries for SharedEntries {
     ) -> Result<(), Error> {
         let mut steps = Vec::new();
         for (key, value) in entries {
-            let (stored, checksum) = encode(&name(kind, &key), &value, self.0.key.as_ref())?;
+            let (stored, checksum) = encode(&name(kind.name, &key), &value, self.0.key.as_ref())?;
             let parameters: Vec<Parameter> =
                 vec![Box::new(kind.number), Box::new(key), Box::new(stored), Box::new(checksum)];
             steps.push(Step::new(REPLACE_EXISTING, parameters));

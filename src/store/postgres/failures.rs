@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::connection::{COMMIT, Connection, LONG_CALL, Step};
 use super::*;
+use crate::store::request_time::{as_one_request, waiting};
 use crate::store::testing::{add, change, everybody, key, postgres};
 
 fn open(url: &Path) -> Postgres {
@@ -133,18 +134,34 @@ fn transactions_that_wait_for_numbers_fail_in_time() {
 fn wait_for_a_connection_shortens_the_first_call_on_it() {
     let Some(database) = postgres() else { return };
     let store = open(&database.url());
-    let waited = Instant::now().checked_sub(Duration::from_millis(1500)).unwrap();
-    for (limit, most) in [(CALL, 800), (LONG_CALL, 9000)] {
-        let mut connection = store.0.pool.get_since(Use::Read, waited).unwrap();
+    let sleep = |limit, text| {
         let begun = Instant::now();
-        connection.query(limit, &plain("SELECT pg_sleep(20)")).unwrap_err();
-        assert!(begun.elapsed() < Duration::from_millis(most), "{:?}", begun.elapsed());
-        if limit == CALL {
-            drop(connection);
-            let next = on_a_connection(&store, |it| it.query(limit, &plain("SELECT pg_sleep(1)")).map(drop));
-            next.unwrap();
-        }
-    }
+        let purpose = if limit == CALL { Use::Read } else { Use::Search };
+        let slept = store.0.pool.get(purpose).unwrap().query(limit, &plain(text)).map(drop);
+        (slept.is_ok(), begun.elapsed())
+    };
+    as_one_request(|| {
+        waiting(|| thread::sleep(Duration::from_secs(1)));
+        assert!(sleep(CALL, "SELECT pg_sleep(0.4)").0, "0.8 s are left");
+        let (is_done, time) = sleep(CALL, "SELECT pg_sleep(20)");
+        assert!(!is_done && time < Duration::from_millis(600), "{time:?}");
+        let (is_done, time) = sleep(LONG_CALL, "SELECT pg_sleep(20)");
+        assert!(!is_done && time < Duration::from_millis(8800), "{time:?}");
+    });
+    assert!(as_one_request(|| sleep(CALL, "SELECT pg_sleep(1)")).0, "another request");
+}
+
+#[test]
+fn request_can_use_a_connection_that_it_has_waited_for() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    let held: Vec<_> = (0..8).map(|_| store.0.pool.get(Use::Read).unwrap()).collect();
+    thread::scope(|scope| {
+        let read = scope.spawn(|| as_one_request(|| store.read(Id(1))));
+        thread::sleep(Duration::from_millis(1100));
+        drop(held);
+        assert!(read.join().unwrap().unwrap().is_none());
+    });
 }
 
 #[test]
@@ -154,8 +171,7 @@ fn searches_and_transactions_leave_a_connection_for_reads() {
     let pool = &store.0.pool;
     let searches: Vec<_> = (0..2).map(|_| pool.get(Use::Search).unwrap()).collect();
     let transactions: Vec<_> = (0..5).map(|_| pool.get(Use::Transaction).unwrap()).collect();
-    let late = Instant::now().checked_sub(CALL).unwrap();
-    assert!(matches!(pool.get_since(Use::Transaction, late), Err(Error::NoReader { .. })));
+    assert!(matches!(pool.get(Use::Transaction), Err(Error::NoReader { .. })));
     drop(transactions);
     let is_found = std::sync::atomic::AtomicBool::new(false);
     let found = || is_found.load(std::sync::atomic::Ordering::SeqCst);

@@ -5,11 +5,14 @@
 //! is what PostgreSQL, CockroachDB and YugabyteDB share; only PostgreSQL is tested.
 
 mod check;
+mod connect;
 mod connection;
 mod dump;
 mod entries;
+mod failure;
 #[cfg(test)]
 mod failures;
+mod link;
 mod numbers;
 mod password;
 mod pool;

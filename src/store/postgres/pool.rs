@@ -12,7 +12,7 @@ use super::connection::{CALL, Connection, Failure, LONG_CALL, Step};
 use super::tls;
 use super::url::Url;
 use crate::lock::IgnorePoison;
-use crate::store::request_time::{left, waiting};
+use crate::store::request_time::{left, waiting, within_a_request};
 use crate::store::{Cause, Error};
 
 /// The maximum number of connections. A call takes about a millisecond, so this many serve any number of threads, and ten
@@ -142,16 +142,7 @@ impl Pool {
     /// Returns [`Error::Unreachable`] if the database cannot be reached, and [`Error::NoReader`] if no connection becomes free in
     /// time.
     pub(super) fn get(&self, purpose: Use) -> Result<Pooled<'_>, Error> {
-        self.get_since(purpose, Instant::now())
-    }
-
-    /// Returns a connection for a request that waits for the database from `begun` on.
-    ///
-    /// # Errors
-    /// As [`Self::get`].
-    pub(super) fn get_since(&self, purpose: Use, begun: Instant) -> Result<Pooled<'_>, Error> {
-        let patience = purpose.patience();
-        let deadline = (begun + patience).min(Instant::now() + left(patience));
+        let deadline = Instant::now() + left(purpose.patience());
         let mut state = self.state();
         loop {
             let may_use = state.may_use(purpose);
@@ -160,7 +151,6 @@ impl Pool {
                 state.counter(purpose).into_iter().for_each(|count| *count += 1);
                 drop(state);
                 if connection.check() {
-                    connection.waiting_since(begun);
                     return Ok(Pooled { pool: self, connection: Some(connection), purpose });
                 }
                 drop(Pooled { pool: self, connection: Some(connection), purpose });
@@ -175,9 +165,7 @@ impl Pool {
                 state.counter(purpose).into_iter().for_each(|count| *count += 1);
                 drop(state);
                 let mut pooled = Pooled { pool: self, connection: None, purpose };
-                let mut connection = self.connect_since(begun)?;
-                connection.waiting_since(begun);
-                pooled.connection = Some(connection);
+                pooled.connection = Some(self.connect_within(purpose.patience())?);
                 return Ok(pooled);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -221,18 +209,18 @@ impl Pool {
 
     /// Opens a connection that the pool does not count.
     pub(super) fn connect(&self) -> Result<Connection, Error> {
-        self.connect_since(Instant::now())
+        self.connect_within(CALL)
     }
 
-    /// Opens a connection that the pool does not count, for a request that waits for the database from `begun` on.
-    pub(super) fn connect_since(&self, begun: Instant) -> Result<Connection, Error> {
-        self.try_connect(begun).map_err(|why| self.unreachable(Cause::new(why)))
+    fn connect_within(&self, patience: Duration) -> Result<Connection, Error> {
+        self.try_connect(patience).map_err(|why| self.unreachable(Cause::new(why)))
     }
 
-    /// Opens a connection, and records a failure unless another thread has opened one meanwhile.
-    pub(super) fn try_connect(&self, begun: Instant) -> Result<Connection, Failure> {
+    /// Opens a connection for a request that waits for `patience` at most, and records a failure unless another thread has opened
+    /// one meanwhile.
+    pub(super) fn try_connect(&self, patience: Duration) -> Result<Connection, Failure> {
         let begin = Instant::now();
-        let opened = self.try_hosts(begun);
+        let opened = within_a_request(|| self.try_hosts(patience));
         let mut state = self.state();
         if opened.is_err() && state.last_success.is_some_and(|time| time > begin) {
             return opened;
@@ -249,14 +237,14 @@ impl Pool {
 
     /// Connects to the first host that accepts the connection. Each has a part of the time, because one that is silent must not
     /// keep the others from being tried.
-    fn try_hosts(&self, begun: Instant) -> Result<Connection, Failure> {
+    fn try_hosts(&self, patience: Duration) -> Result<Connection, Failure> {
         let part = CALL / u32::try_from(self.hosts.len()).unwrap_or(1).max(1);
         let preferred = self.preferred.load(Ordering::Relaxed);
         let (first, others): (Vec<_>, Vec<_>) =
             self.hosts.iter().enumerate().partition(|(position, _)| *position == preferred);
         let mut failure = Failure::local("no host is known", true);
         for (position, config) in first.into_iter().chain(others) {
-            match Connection::open(config, &self.tls, begun, part) {
+            match Connection::open(config, &self.tls, patience, part) {
                 Ok(opened) => {
                     self.preferred.store(position, Ordering::Relaxed);
                     return Ok(opened);

@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use zeroize::Zeroizing;
 
-use super::connection::{Failure, Parameter, Step};
+use super::connection::{Failure, Parameter, Plans, Step};
 use crate::secret::Secret;
 use crate::store::columns::{self, IndexChange, IndexValue, UNDATED};
 use crate::store::encoded::{self, Encoded, StoredRow};
@@ -72,7 +72,7 @@ impl ToSql for Object {
 pub(super) fn read(number: i64, lock: bool) -> Step {
     let text = "SELECT owner, credential, object_type, attributes, object, checksum, version FROM object WHERE id = $1";
     let lock = if lock { " FOR UPDATE" } else { "" };
-    Step::new(format!("{text}{lock}"), vec![Box::new(number)])
+    Step::new(format!("{text}{lock}"), vec![Box::new(number)]).planned(Plans::Any)
 }
 
 /// Verifies and decodes the row of [`read`]. Returns the record and its version.
@@ -104,7 +104,7 @@ pub(super) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(
 /// Returns the statement that reads a server state; see [`decode_server_state`].
 pub(super) fn read_server_state(name: &str) -> Step {
     let text = "SELECT value, checksum, version FROM own WHERE name = $1";
-    Step::new(text, vec![Box::new(name.as_bytes().to_vec())])
+    Step::new(text, vec![Box::new(name.as_bytes().to_vec())]).planned(Plans::Any)
 }
 
 /// Verifies and decodes the row of [`read_server_state`]. Returns the value and its version.
@@ -166,7 +166,7 @@ pub(super) fn write(write: &Write, key: Option<&DataKey>, steps: &mut Vec<Step>)
     ];
     parameters.extend(columns.scalars.into_iter().map(|scalar| Box::new(Scalar(scalar)) as Parameter));
     let text = if write.before.is_some() { &UPDATE } else { &INSERT };
-    steps.push(Step::new(text.as_str(), parameters));
+    steps.push(Step::new(text.as_str(), parameters).planned(Plans::Any));
     index(steps, ADD, number, initial_date, added);
     Ok(())
 }
@@ -184,10 +184,11 @@ fn index(steps: &mut Vec<Step>, text: &str, number: i64, initial_date: i64, valu
     }
     let (tags, values): (Vec<i64>, Vec<_>) =
         values.into_iter().map(|(tag, value)| (i64::from(tag.0), value)).unzip();
-    steps.push(Step::new(
-        text,
-        vec![Box::new(tags), Box::new(values), Box::new(initial_date), Box::new(number)],
-    ));
+    // The number of the values can decide how rows are found.
+    let plans = if text == ADD { Plans::Any } else { Plans::PerValue };
+    let parameters: Vec<Parameter> =
+        vec![Box::new(tags), Box::new(values), Box::new(initial_date), Box::new(number)];
+    steps.push(Step::new(text, parameters).planned(plans));
 }
 
 /// How the transaction read a server state that it writes.
@@ -220,14 +221,14 @@ pub(super) fn write_server_state(
     };
     let stored = Object(Some(Zeroizing::new(stored.expose().to_vec())));
     let checksum = checksum.bytes().to_vec();
-    steps.push(Step::new(
-        text,
-        vec![Box::new(name.as_bytes().to_vec()), Box::new(stored), Box::new(checksum)],
-    ));
+    steps.push(
+        Step::new(text, vec![Box::new(name.as_bytes().to_vec()), Box::new(stored), Box::new(checksum)])
+            .planned(Plans::Any),
+    );
     Ok(())
 }
 
 /// Returns the statement that raises the counter to `last`.
 pub(super) fn count(last: i64) -> Step {
-    Step::new("UPDATE counter SET last_id = $1 WHERE last_id < $1", vec![Box::new(last)])
+    Step::new("UPDATE counter SET last_id = $1 WHERE last_id < $1", vec![Box::new(last)]).planned(Plans::Any)
 }

@@ -16,6 +16,9 @@ pub(super) const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("en
 /// The table that contains the version.
 const MARK: &str = "kmip_server_schema";
 
+/// The first version that has the table of entries.
+pub(super) const WITH_ENTRIES: i32 = 2;
+
 /// The maximum time of a step, and of the wait for another server that creates the schema.
 const PATIENCE: Duration = Duration::from_secs(60);
 

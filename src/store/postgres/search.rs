@@ -6,7 +6,7 @@ use rusqlite::types::Value as Sql;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::connection::{CALL, Connection, Failure, LONG_CALL, Parameter, Step};
+use super::connection::{CALL, Connection, Failure, LONG_CALL, Parameter, Plans, Step};
 use super::pool::Use;
 use super::rows::Scalar;
 use crate::store::columns::{self, UNDATED};
@@ -48,15 +48,15 @@ fn search(
     let limit = time_limit(query);
     let checked = checked_values(query, Dialect::Postgres);
     if !checked.is_empty() {
-        return check(connection, limit, &step(plan.all(), &plan, []), query, &checked);
+        return check(connection, limit, &step(query, plan.all(), &plan, []), query, &checked);
     }
     let bound = |number: u64| Sql::Integer(i64::try_from(number).unwrap_or(i64::MAX));
     let bounds = [query.limit.map_or(Sql::Integer(i64::MAX), bound), bound(query.offset)];
-    let page = step(plan.page(), &plan, bounds);
+    let page = step(query, plan.page(), &plan, bounds);
     if !query.count {
         return Ok((connection.query(limit, &page)?.iter().map(sort_key).collect::<Result<_, _>>()?, None));
     }
-    let count = step(plan.count(), &plan, []);
+    let count = step(query, plan.count(), &plan, []);
     // One snapshot for both statements.
     let [begin, commit] = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "COMMIT"]
         .map(|text| (!is_in_transaction).then_some(text));
@@ -107,14 +107,16 @@ pub(super) fn purpose(query: &Query) -> Use {
 }
 
 /// Returns a statement of the plan, with its parameters and `more`.
-fn step(text: String, plan: &QueryPlan, more: impl IntoIterator<Item = Sql>) -> Step {
+fn step(query: &Query, text: String, plan: &QueryPlan, more: impl IntoIterator<Item = Sql>) -> Step {
     let values = plan.values.iter().cloned().chain(more);
     let typed = values.map(|value| {
         let kind = if matches!(value, Sql::Integer(_)) { Type::INT8 } else { Type::BYTEA };
         (kind, Box::new(Scalar(value)) as Parameter)
     });
     let (types, parameters) = typed.unzip();
-    Step::typed(text, types, parameters)
+    // The plan of other searches depends on the values: on the limit, and on the length of a range of dates.
+    let plans = if purpose(query) == Use::Read { Plans::Once } else { Plans::PerValue };
+    Step::typed(text, types, parameters).planned(plans)
 }
 
 fn sort_key(row: &Row) -> Result<SortKey, Failure> {

@@ -1,7 +1,5 @@
 //! What the threads of a store share, and single statements.
 
-use std::time::Instant;
-
 use tokio_postgres::Row;
 
 use super::connection::{CALL, Connection, Failure};
@@ -11,6 +9,7 @@ use super::rows;
 use super::states::{States, Versioned};
 use crate::store::Error;
 use crate::store::commits::Commits;
+use crate::store::request_time::within_a_request;
 use crate::store::sealing::DataKey;
 
 /// What all threads share.
@@ -40,16 +39,16 @@ impl Shared {
         doing: &'static str,
         read: impl Fn(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let begun = Instant::now();
-        let first = read(&mut *self.pool.get_since(purpose, begun)?);
-        let outcome = match first {
-            Err(failure) if failure.is_failover() && !failure.has_timed_out => {
-                self.pool.close_idle();
-                read(&mut *self.pool.get_since(purpose, begun)?)
-            }
-            other => other,
-        };
-        outcome.map_err(|failure| self.pool.failed(doing, failure))
+        within_a_request(|| {
+            let outcome = match read(&mut *self.pool.get(purpose)?) {
+                Err(failure) if failure.is_failover() && !failure.has_timed_out => {
+                    self.pool.close_idle();
+                    read(&mut *self.pool.get(purpose)?)
+                }
+                other => other,
+            };
+            outcome.map_err(|failure| self.pool.failed(doing, failure))
+        })
     }
 
     /// Reads a server state from the database.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::connection::CALL;
 use super::pool::Pool;
 use super::url::Url;
 use crate::store::{Cause, Error, LOG, UrlProblem};
@@ -18,7 +19,7 @@ pub(super) fn connect(url: &Path, patience: Duration) -> Result<Pool, Error> {
     let deadline = Instant::now() + patience;
     let mut is_first = true;
     loop {
-        let why = match pool.try_connect(Instant::now()) {
+        let why = match pool.try_connect(CALL) {
             Ok(connection) => {
                 pool.add(connection);
                 return Ok(pool);

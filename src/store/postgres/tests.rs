@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::path::Path;
 
+use super::connection::Step;
 use super::*;
 use crate::bounded_map::{Bounds, WhenFull};
 use crate::secret::Secret;
@@ -48,6 +49,52 @@ fn a_change_that_meets_a_deadlock_is_repeated() {
         done.unwrap();
     });
     assert_eq!(one.read(first.id).unwrap().unwrap().attributes.name, [name("changed")]);
+}
+
+#[test]
+fn locate_by_name_is_planned_once_and_other_searches_as_postgresql_estimates() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    let made = add(&store, key("made"));
+    let count = |text: String| {
+        let mut connection = store.0.pool.get(Use::Read).unwrap();
+        let rows = connection.query(CALL, &Step::new(text, Vec::new())).unwrap();
+        rows::get::<i64>(&rows[0], 0).unwrap()
+    };
+    if count("SELECT current_setting('server_version_num')::bigint".to_owned()) < 140_000 {
+        return;
+    }
+    let plans = |kind: &str, statements: &str| {
+        count(format!(
+            "SELECT COALESCE(sum({kind}_plans), 0)::bigint FROM pg_prepared_statements WHERE statement LIKE '{statements}%'"
+        ))
+    };
+    let named = |text| Query { criteria: vec![value("Name", &name(text))], ..everybody() };
+    let locate = || {
+        for text in ["made", "a", "b", "c"] {
+            assert_eq!(store.locate(&named(text)).unwrap().ids.len(), usize::from(text == "made"));
+        }
+    };
+    locate();
+    assert_eq!(all_of(&store).len(), 1);
+    locate();
+    let in_a_transaction = |outcome| {
+        store
+            .change(&mut |it| {
+                it.read(made.id).unwrap();
+                for query in [named("made"), everybody(), named("b"), everybody(), named("made")] {
+                    it.locate(&query).unwrap();
+                }
+                outcome
+            })
+            .unwrap();
+        locate();
+    };
+    in_a_transaction(Outcome::Rollback);
+    in_a_transaction(Outcome::Commit);
+    let by_name = "SELECT v.id";
+    assert_eq!((plans("custom", by_name), plans("generic", by_name) > 0), (0, true));
+    assert!(plans("custom", "SELECT o.id") > 0);
 }
 
 #[test]

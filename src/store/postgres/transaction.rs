@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::{CALL, COMMIT, Connection, Failure, Step};
+use super::connection::{CALL, COMMIT, Connection, Failure, Plans, Step};
 use super::numbers::Reservation;
 use super::pool::Pooled;
 use super::rows::{self, Previous};
@@ -198,10 +198,12 @@ impl<'s> Progress<'s> {
             }
         }
         if !locked.0.is_empty() {
-            guards.push(Step::new(LOCKED_STATES, vec![Box::new(locked.0), Box::new(locked.1)]));
+            guards.push(
+                Step::new(LOCKED_STATES, vec![Box::new(locked.0), Box::new(locked.1)]).planned(Plans::Any),
+            );
         }
         if !seen.0.is_empty() {
-            guards.push(Step::new(STATES, vec![Box::new(seen.0), Box::new(seen.1)]));
+            guards.push(Step::new(STATES, vec![Box::new(seen.0), Box::new(seen.1)]).planned(Plans::Any));
         }
         guards
     }
@@ -307,7 +309,7 @@ impl<'s> Progress<'s> {
         let mut session = self.session(shared)?;
         let mut steps = Vec::new();
         if !self.queries.is_empty() {
-            steps.push(Step::new(GATE, Vec::new()));
+            steps.push(Step::new(GATE, Vec::new()).planned(Plans::Any));
             self.has_gate = true;
         }
         steps.extend(guards);
@@ -436,7 +438,7 @@ impl Snapshot for Attempt<'_> {
         }
         let begin = progress.session.is_none().then_some("BEGIN");
         let mut session = progress.session(self.shared)?;
-        let gate = (!progress.has_gate).then(|| Step::new(GATE, Vec::new()));
+        let gate = (!progress.has_gate).then(|| Step::new(GATE, Vec::new()).planned(Plans::Any));
         let locked = match gate {
             Some(gate) => session.pipeline(CALL, begin, &[gate], None).map(drop),
             None => Ok(()),
