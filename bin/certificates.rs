@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io, process};
 
 use kmip_server::internals::pki::{self, Pki};
+use kmip_server::internals::server::ClientFiles;
 use kmip_server::internals::settings::options::{self, MAKE_CERTS};
 
 use super::command_line::{Failure, help, parse};
@@ -107,6 +108,11 @@ impl Trial {
         self.folder.join("server.log").display().to_string()
     }
 
+    /// Returns the clients.
+    pub(crate) fn clients(&self) -> Vec<ClientFiles> {
+        self.files.of_clients(&Pki::default().clients)
+    }
+
     /// Returns Python lines that create a first key with PyKMIP's client at the server on this address.
     pub(crate) fn lines(&self, address: SocketAddr) -> String {
         let (certificate, key) = match self.files.clients.first() {
@@ -141,7 +147,7 @@ impl Drop for Trial {
     }
 }
 
-fn create_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().mode(0o700).create(folder)
 }

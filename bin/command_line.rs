@@ -104,8 +104,10 @@ pub(crate) fn refuse_words(matches: &Matches) -> Result<(), Failure> {
 
 /// Returns the failure of a start without options and without the default settings file.
 pub(crate) fn not_configured() -> Failure {
-    let text =
-        format!("the server has no settings: there are no options, and no file {}", Config::DEFAULT_FILE);
+    let text = format!(
+        "the server has no settings: there are no options, no environment variables, and no file {}",
+        Config::DEFAULT_FILE
+    );
     Failure::new(&text, explain::NOT_CONFIGURED)
 }
 
@@ -115,14 +117,19 @@ pub(crate) fn help() -> String {
     let certificates = parser(options::CERTIFICATE_OPTIONS.iter().copied());
     format!(
         "{}\n{}",
-        server.usage("Usage: run_server [options]\n\nRuns a KMIP server."),
+        server.usage(&format!(
+            "Usage: run_server [options]\n\nRuns a KMIP server. Each setting can also be an environment variable: {} for \
+             port.",
+            settings::variable("port")
+        )),
         certificates.usage(
             "Usage: run_server --make-certs DIR [options]\n\nCreates certificates for trials and tests."
         )
     )
 }
 
-/// Reads the settings of the file, then those of the options. The last of several equal options applies.
+/// Reads the settings of the file, then those of the environment, then those of the options. The last of several equal
+/// options applies.
 pub(crate) fn settings(matches: &Matches) -> Result<Settings, settings::Error> {
     let last = |name| matches.opt_strs(name).pop().filter(|value| !value.is_empty());
     let default = Path::new(Config::DEFAULT_FILE);
@@ -131,6 +138,7 @@ pub(crate) fn settings(matches: &Matches) -> Result<Settings, settings::Error> {
         None if default.exists() => Settings::from_file(default)?,
         None => Settings::default(),
     };
+    settings.environment(std::env::vars_os());
     option_settings(matches, &mut settings);
     Ok(settings)
 }
@@ -184,6 +192,15 @@ pub(crate) fn complete(arguments: impl Iterator<Item = OsString>) -> Vec<OsStrin
         if name == options::KEY {
             is_value = value.is_none();
             return argument;
+        }
+        // The names of settings have underscores, those of other options hyphens.
+        let other = if name.contains('_') { name.replace('_', "-") } else { name.replace('-', "_") };
+        let known = |name: &str| options::server_options().find(|option| option.name == name);
+        if let Some(known) = known(name).or_else(|| known(&other)) {
+            let is_optional = matches!(known.argument, Argument::Optional(_));
+            is_value = value.is_none() && takes_value(&&known) && !is_optional;
+            let name = known.name;
+            return value.map_or_else(|| format!("--{name}"), |value| format!("--{name}={value}")).into();
         }
         let mut candidates = options.iter().filter(|option| option.name.starts_with(name));
         let found = match (candidates.next(), candidates.next()) {

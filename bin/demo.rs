@@ -20,9 +20,10 @@ const HONOURED: [&str; 5] =
     [options::DEMO, options::KEEP, options::EXIT_ON_EOF, options::LOG_PATH, options::IGNORE_TLS_CLIENT_AUTH];
 
 /// The settings of certificates. A trial server has its own, and its clients could not connect with others.
-const CERTIFICATES: [&str; 3] = ["certificate_path", "key_path", "ca_path"];
+const CERTIFICATES: [&str; 4] = ["certificate_path", "key_path", "ca_path", "auto_certificates"];
 
 /// Runs a trial server: on a free port of this machine, in memory, with a management interface. Options override that.
+/// A trial server reads neither the settings file nor the environment, so that it never uses the database of another server.
 pub(crate) fn run_demo(matches: &Matches) -> Result<ExitCode, Failure> {
     refuse(matches)?;
     // Every signal that ends a process by default and that a process can handle. The handlers exist before the folder.
@@ -44,7 +45,15 @@ pub(crate) fn run_demo(matches: &Matches) -> Result<ExitCode, Failure> {
     let config = configured(settings)?;
     let lines = |address| format!("\n\nPaste into a python3 with PyKMIP:\n\n{}", trial.lines(address));
     let exit_on_eof = matches.opt_present(options::EXIT_ON_EOF);
-    run(&config, Start { signals, at_hangup: AtHangup::Stop, exit_on_eof, listener: None }, lines)
+    let start = Start {
+        signals,
+        at_hangup: AtHangup::Stop,
+        exit_on_eof,
+        listener: None,
+        clients: trial.clients(),
+        warnings: Vec::new(),
+    };
+    run(&config, start, lines)
 }
 
 /// Refuses the options that a trial server does not have.

@@ -16,13 +16,20 @@ use kmip_server::internals::url;
 
 use super::command_line::{Failure, say};
 
-/// Prints what a server with this configuration would do.
-pub(crate) fn check(config: &Config) -> Result<ExitCode, Failure> {
+/// Prints the origins of the settings, and what a server with this configuration would do. `shown` adapts each line.
+pub(crate) fn check(
+    config: &Config,
+    origins: &[String],
+    warnings: &[String],
+    shown: impl Fn(&str) -> String,
+) -> Result<ExitCode, Failure> {
     // The check reads private keys.
     hardening::harden(0);
     let report = check::check(config);
-    let mut lines: Vec<_> = report.facts.iter().map(|fact| url::masked(fact).into_owned()).collect();
-    lines.extend(report.warnings.iter().map(|warning| format!("warning: {}", url::masked(warning))));
+    let facts = origins.iter().chain(&report.facts);
+    let mut lines: Vec<_> = facts.map(|fact| shown(&url::masked(fact))).collect();
+    let warnings = warnings.iter().chain(&report.warnings);
+    lines.extend(warnings.map(|warning| format!("warning: {}", shown(&url::masked(warning)))));
     let count = report.errors.len();
     for error in report.errors {
         let (text, explanation) = match error {
@@ -31,7 +38,7 @@ pub(crate) fn check(config: &Config) -> Result<ExitCode, Failure> {
         };
         lines.push(format!(
             "error: {}. What to do: {} (--explain {})",
-            url::masked(&text),
+            shown(&url::masked(&text)),
             explanation.advice,
             explanation.code
         ));

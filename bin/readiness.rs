@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use getopts::Matches;
 #[cfg(feature = "management")]
+use kmip_server::Secret;
+#[cfg(feature = "management")]
 use kmip_server::internals::explain;
 #[cfg(feature = "management")]
 use kmip_server::internals::management::{self, Ready};
@@ -19,6 +21,8 @@ use kmip_server::internals::settings::Settings;
 #[cfg(feature = "management")]
 use kmip_server::internals::settings::options::{HEALTH, WAIT_READY};
 
+#[cfg(feature = "management")]
+use super::automatic;
 use super::command_line::Failure;
 #[cfg(feature = "management")]
 use super::command_line::say;
@@ -32,6 +36,14 @@ fn no_address() -> Failure {
     Failure::new(&"the address of the management interface is not known", explain::NO_MANAGEMENT)
 }
 
+/// Returns the address of the management interface, and its token, which may be in the folder of `auto_certificates`.
+#[cfg(feature = "management")]
+fn management_of(settings: &Settings) -> (Option<String>, Option<Secret>) {
+    let (address, token) = settings.management();
+    let made = || automatic::token(settings.auto_certificates().as_deref()?);
+    (address, token.or_else(made))
+}
+
 #[cfg(feature = "management")]
 fn line(Ready { address }: Ready) -> String {
     format!("Listening on {} ({address})", address.port())
@@ -40,7 +52,7 @@ fn line(Ready { address }: Ready) -> String {
 /// Asks once whether the server is ready. The address follows the option, or is that of the settings.
 #[cfg(feature = "management")]
 pub(crate) fn health(matches: &Matches, settings: &Settings) -> Result<ExitCode, Failure> {
-    let (address, token) = settings.management();
+    let (address, token) = management_of(settings);
     let given = matches.opt_str(HEALTH).or_else(|| matches.free.first().cloned());
     let address = given.or(address).ok_or_else(no_address)?;
     Ok(say(&line(management::ask(&address, token.as_ref())?)))
@@ -55,7 +67,7 @@ pub(crate) fn wait(matches: &Matches, settings: &Settings) -> Result<ExitCode, F
             "the option --{WAIT_READY} cannot be '{given}': expected a number of seconds"
         ))
     })?;
-    let (address, token) = settings.management();
+    let (address, token) = management_of(settings);
     let address = address.ok_or_else(no_address)?;
     let ready = management::wait(&address, token.as_ref(), Duration::from_secs(seconds.into()))?;
     let Some((program, arguments)) = matches.free.split_first() else { return Ok(say(&line(ready))) };

@@ -8,6 +8,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
+#[cfg_attr(feature = "certificates", path = "automatic.rs")]
+#[cfg_attr(not(feature = "certificates"), path = "no_automatic.rs")]
+mod automatic;
 #[cfg(feature = "certificates")]
 #[path = "certificates.rs"]
 mod certificates;
@@ -28,13 +31,14 @@ mod systemd;
 #[path = "transfer.rs"]
 mod transfer;
 
+use automatic::Prepared;
 use command_line::{Failure, complete, parse, say, settings};
 use getopts::Matches;
 use kmip_server::internals::config::Config;
 use kmip_server::internals::hardening;
 use kmip_server::internals::logging;
 use kmip_server::internals::server::check;
-use kmip_server::internals::server::{MAX_HANDSHAKES, Monitor, Reload, Server, Shutdown};
+use kmip_server::internals::server::{ClientFiles, MAX_HANDSHAKES, Monitor, Reload, Server, Shutdown};
 #[cfg(not(feature = "certificates"))]
 use kmip_server::internals::settings::MissingFeature;
 use kmip_server::internals::settings::{self as all_settings, Settings, options};
@@ -76,26 +80,31 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     }
     // The program reports a wrong combination of options before errors in the settings.
     let transfer = transfer::requested(&matches).transpose()?;
-    if arguments.is_empty() && !Path::new(Config::DEFAULT_FILE).exists() {
+    let settings = settings(&matches)?;
+    if arguments.is_empty() && !settings.has_values() && !Path::new(Config::DEFAULT_FILE).exists() {
+        // A misspelt variable may be the reason.
+        settings.warnings().iter().for_each(|warning| command_line::warn(warning));
         return Err(command_line::not_configured());
     }
-    let settings = settings(&matches)?;
     if let Some(transfer) = transfer {
         return transfer.run(&settings.checked()?).map(|text| say(&text));
     }
     if let Some(path) = matches.opt_str(options::CHECK_DATABASE) {
         return inform::check_database(Path::new(&path), &settings.checked()?);
     }
+    let (origins, warnings) = (settings.origins(), settings.warnings().to_vec());
     let config = configured(settings)?;
     if matches.opt_present(options::CHECK_SETTINGS) {
+        warnings.iter().for_each(|warning| command_line::warn(warning));
         return Ok(say("The settings are valid."));
     }
     if let Some(path) = matches.opt_str(options::CHECK_CLIENT) {
         let key = matches.opt_strs(options::KEY).pop();
+        let config = automatic::found(&config)?;
         return inform::check_client(&config, Path::new(&path), key.as_deref().map(Path::new));
     }
     if matches.opt_present(options::CHECK_CONFIG) {
-        return inform::check(&config);
+        return automatic::check(&config, origins, warnings);
     }
     if let Some(new) = matches.opt_str(options::ROTATE) {
         rotate(&config, Path::new(&new))?;
@@ -107,7 +116,10 @@ fn execute(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     let signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
     let exit_on_eof = matches.opt_present(options::EXIT_ON_EOF);
     let listener = systemd::listener()?;
-    run(&config, Start { signals, at_hangup: AtHangup::Reload, exit_on_eof, listener }, |_| String::new())
+    let Prepared { config, clients, notes } = automatic::prepare(config)?;
+    let start = Start { signals, at_hangup: AtHangup::Reload, exit_on_eof, listener, clients, warnings };
+    let notes: String = notes.iter().map(|note| format!("\n{note}")).collect();
+    run(&config, start, |_| notes)
 }
 
 /// Returns the configuration of the program, which writes the audit log beside the log by default.
@@ -149,6 +161,10 @@ struct Start {
     exit_on_eof: bool,
     /// The socket of the service manager, in place of `hostname` and `port`.
     listener: Option<TcpListener>,
+    /// The clients whose certificates the server may hand out.
+    clients: Vec<ClientFiles>,
+    /// Warnings about the settings.
+    warnings: Vec<String>,
 }
 
 /// Opens the log and serves. Prints the text that `more` returns for the address after the first lines.
@@ -165,12 +181,17 @@ fn run(config: &Config, start: Start, more: impl FnOnce(SocketAddr) -> String) -
 }
 
 fn serve(config: &Config, start: Start, more: impl FnOnce(SocketAddr) -> String) -> Result<(), Failure> {
-    let Start { signals, at_hangup, exit_on_eof, listener } = start;
+    let Start { signals, at_hangup, exit_on_eof, listener, clients, warnings } = start;
+    for warning in &warnings {
+        log::warn!(target: "kmip.server", "{warning}.");
+        command_line::warn(warning);
+    }
     let server = Server::bind_on(config, listener)?.explaining(kmip_server::internals::explain::in_words);
     for warning in server.warnings() {
         command_line::warn(warning);
     }
     namesake::warning().iter().for_each(|warning| command_line::warn(warning));
+    server.offer(clients);
     let reload = matches!(at_hangup, AtHangup::Reload).then(|| server.reload());
     handle_signals(signals, server.shutdown(), reload, server.monitor())?;
     if exit_on_eof {

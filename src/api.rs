@@ -6,8 +6,12 @@ use std::net::SocketAddr;
 
 use crate::config::Config;
 use crate::control::Control;
-use crate::explain::{self, Explained};
-use crate::server::{self, Reload, Shutdown};
+use crate::explain::{self, Explained, Explanation};
+#[cfg(feature = "certificates")]
+use crate::pki::{self, automatic};
+use crate::server::{self, ClientFiles, Reload, Shutdown};
+#[cfg(not(feature = "certificates"))]
+use crate::settings::{self, MissingFeature};
 use crate::url;
 
 /// A KMIP server that listens on its port. Clients that connect wait until it [runs](Self::run).
@@ -32,12 +36,15 @@ use crate::url;
 pub struct Server(server::Server);
 
 impl Server {
-    /// Reads the certificates, opens the database and the policies, and listens.
+    /// Reads the certificates, opens the database and the policies, and listens. With `auto_certificates`, makes the
+    /// certificates first if there are none. Does not read the environment.
     ///
     /// # Errors
     /// Returns an [`Error`] if a file of the configuration is unusable or the server cannot listen on the address.
     pub fn bind(config: &Config) -> Result<Self, Error> {
-        let server = server::Server::bind(config).map_err(Error)?;
+        let (config, clients) = prepared(config)?;
+        let server = server::Server::bind(&config).map_err(Cause::Server)?;
+        server.offer(clients);
         Ok(Self(server.explaining(explain::in_words)))
     }
 
@@ -86,7 +93,58 @@ impl Server {
 /// assert!(error.to_string().contains("missing.pem"));
 /// assert_eq!(error.code(), "pem-unreadable");
 /// ```
-pub struct Error(server::Error);
+pub struct Error(Cause);
+
+enum Cause {
+    Server(server::Error),
+    #[cfg(feature = "certificates")]
+    Certificates(pki::Error),
+    #[cfg(not(feature = "certificates"))]
+    Feature(MissingFeature),
+}
+
+impl From<Cause> for Error {
+    fn from(cause: Cause) -> Self {
+        Self(cause)
+    }
+}
+
+impl Cause {
+    fn explanation(&self) -> Explanation {
+        match self {
+            Self::Server(error) => error.explanation(),
+            #[cfg(feature = "certificates")]
+            Self::Certificates(error) => error.explanation(),
+            #[cfg(not(feature = "certificates"))]
+            Self::Feature(error) => error.explanation(),
+        }
+    }
+
+    fn error(&self) -> &(dyn error::Error + 'static) {
+        match self {
+            Self::Server(error) => error,
+            #[cfg(feature = "certificates")]
+            Self::Certificates(error) => error,
+            #[cfg(not(feature = "certificates"))]
+            Self::Feature(error) => error,
+        }
+    }
+}
+
+/// Returns the configuration with the certificates of `auto_certificates`, and the clients that have one.
+#[cfg(feature = "certificates")]
+fn prepared(config: &Config) -> Result<(Config, Vec<ClientFiles>), Cause> {
+    let found = automatic::prepare(config, automatic::Task::Make).map_err(Cause::Certificates)?;
+    Ok(found.map_or_else(|| (config.clone(), Vec::new()), |found| (found.config, found.clients)))
+}
+
+#[cfg(not(feature = "certificates"))]
+fn prepared(config: &Config) -> Result<(Config, Vec<ClientFiles>), Cause> {
+    match config.auto_certificates {
+        None => Ok((config.clone(), Vec::new())),
+        Some(_) => Err(Cause::Feature(settings::NO_CERTIFICATES)),
+    }
+}
 
 impl Error {
     /// Returns the code of the error, which `run_server --explain` and docs/errors.md explain.
@@ -98,7 +156,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An embedder may pass a URL as a path.
-        let text = self.0.to_string();
+        let text = self.0.error().to_string();
         write!(f, "{}. What to do: {}", url::masked(&text), self.0.explanation().advice)
     }
 }
@@ -111,6 +169,6 @@ impl fmt::Debug for Error {
 
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        self.0.source()
+        self.0.error().source()
     }
 }

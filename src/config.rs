@@ -342,12 +342,18 @@ config! {
     lists {
         /// The cipher suites of TLS, by standard or OpenSSL names, or as cipher strings of OpenSSL; empty for the defaults.
         tls_cipher_suites: String,
+        /// The common names of the clients of `auto_certificates`; empty for John Doe and Jane Doe.
+        auto_certificate_clients: String,
+        /// Further names and addresses in the server certificate of `auto_certificates`.
+        auto_certificate_hosts: String,
         /// The authentication services, in the order in which the server asks them.
         auth_plugins: AuthPlugin,
         /// The addresses at which clients listen for Put and Notify, at most one per user.
         client_endpoints: ClientEndpoint,
     }
     options {
+        /// The folder of certificates for tests, which the first start makes. It needs an empty `certificate_path` and `ca_path`.
+        auto_certificates: PathBuf,
         /// The largest number of simultaneous connections of one user; `None` for the share that the other users leave.
         max_connections_per_user: usize,
         /// The time after which a connection without a request ends; `None` to keep it open.

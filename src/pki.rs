@@ -4,6 +4,8 @@
 //! The file names are those of PyKMIP's `bin/create_certificates`. Not for production: the private key of the authority
 //! is in the same folder, and certificates cannot be revoked.
 
+pub mod automatic;
+
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -20,6 +22,7 @@ use rustls::pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
+use crate::control::ClientFiles;
 use crate::crypto;
 use crate::crypto::pkcs12::{self, Contents};
 use crate::secret::Secret;
@@ -83,6 +86,20 @@ pub struct Files {
     pub containers: Vec<PathBuf>,
 }
 
+impl Files {
+    /// Returns the files of these clients, in the order of [`Pki::clients`].
+    pub fn of_clients(&self, names: &[String]) -> Vec<ClientFiles> {
+        let files = names.iter().zip(&self.clients);
+        let files = files.map(|(name, (certificate, key))| ClientFiles {
+            name: name.clone(),
+            certificate: certificate.clone(),
+            key: key.clone(),
+            ca: self.ca.clone(),
+        });
+        files.collect()
+    }
+}
+
 /// The file of the private key of the authority.
 const ROOT_KEY: &str = "root_key.pem";
 
@@ -130,6 +147,27 @@ pub enum Error {
         /// The reason.
         why: String,
     },
+    /// The folder of `auto_certificates` contains only a part of the files.
+    Incomplete {
+        /// A file that exists.
+        present: PathBuf,
+        /// A file that does not exist.
+        missing: PathBuf,
+    },
+    /// The authority of `auto_certificates` has expired.
+    Expired {
+        /// The file of its certificate.
+        path: PathBuf,
+        /// The end of its validity.
+        since: String,
+    },
+    /// The settings name a part of the certificates, and `auto_certificates`.
+    Beside {
+        /// The settings that have a value.
+        set: Vec<&'static str>,
+        /// Those that have none.
+        missing: Vec<&'static str>,
+    },
     /// The password file is unreadable, or contains no password.
     Password {
         /// The file.
@@ -167,6 +205,21 @@ impl fmt::Display for Error {
             Self::Authority { path, why } => {
                 write!(f, "no client can be added to the authority in {}: {why}", path.display())
             }
+            Self::Incomplete { present, missing } => write!(
+                f,
+                "auto_certificates: {} exists, but {} does not; nothing was written",
+                present.display(),
+                missing.display()
+            ),
+            Self::Expired { path, since } => {
+                write!(f, "auto_certificates: the authority in {} has expired on {since}", path.display())
+            }
+            Self::Beside { set, missing } => write!(
+                f,
+                "auto_certificates: {} is set, and {} is not",
+                set.join(" and "),
+                missing.join(" and ")
+            ),
             Self::Password { path, cause } => {
                 write!(f, "cannot read a password from {}: {cause}", path.display())
             }
@@ -176,6 +229,16 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// Returns an error with the same text, for an authority that is used several times.
+    fn again(&self) -> Self {
+        match self {
+            Self::Authority { path, why } => Self::Authority { path: path.clone(), why: why.clone() },
+            other => Self::Authority { path: PathBuf::new(), why: other.to_string() },
+        }
+    }
+}
 
 impl From<rcgen::Error> for Error {
     fn from(cause: rcgen::Error) -> Self {
@@ -326,10 +389,8 @@ impl Pki {
             vec![text(&files.ca, certificate.pem()), text(root_key_path, root_key.serialize_pem())];
         let root = Root { issuer: Issuer::new(root, root_key), certificate: certificate.der().to_vec() };
 
-        let (server_key, mut server) = (self.key()?, self.params("Server Certificate"));
-        server.subject_alt_names = CertificateParams::new(self.hosts.clone())?.subject_alt_names;
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        texts.push(text(&files.server_certificate, server.signed_by(&server_key, &root.issuer)?.pem()));
+        let server_key = self.key()?;
+        texts.push(text(&files.server_certificate, self.server_certificate(&server_key, &root)?.pem()));
         texts.push(text(&files.server_key, server_key.serialize_pem()));
 
         let mut settings = String::new();
@@ -339,6 +400,24 @@ impl Pki {
         self.issue_clients(&root, files, stems, &mut texts, |section| settings.push_str(section))?;
         texts.push(text(&files.client_settings, settings));
         Ok(texts)
+    }
+
+    fn server_certificate(&self, key: &KeyPair, root: &Root) -> Result<rcgen::Certificate, Error> {
+        let mut server = self.params("Server Certificate");
+        server.subject_alt_names = CertificateParams::new(self.hosts.clone())?.subject_alt_names;
+        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        Ok(server.signed_by(key, &root.issuer)?)
+    }
+
+    fn client_certificate(
+        &self,
+        name: &str,
+        key: &KeyPair,
+        root: &Root,
+    ) -> Result<rcgen::Certificate, Error> {
+        let mut client = self.params(name);
+        client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        Ok(client.signed_by(key, &root.issuer)?)
     }
 
     /// Appends the files of each client to `texts`, and passes the sections of the configuration file to `add_section`.
@@ -353,9 +432,8 @@ impl Pki {
         for (position, (name, (certificate_path, key_path))) in
             self.clients.iter().zip(&files.clients).enumerate()
         {
-            let (key, mut client) = (self.key()?, self.params(name));
-            client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-            let certificate = client.signed_by(&key, &root.issuer)?;
+            let key = self.key()?;
+            let certificate = self.client_certificate(name, &key, root)?;
             texts.push(text(certificate_path, certificate.pem()));
             texts.push(text(key_path, key.serialize_pem()));
             if let (Some(password), Some(path)) = (&self.container_password, files.containers.get(position)) {

@@ -1,10 +1,13 @@
 //! Builds a [`Config`] from a settings file and command line options.
 //!
 //! The file has the grammar of PyKMIP's ([`ini`]): the server reads the section `[server]`, whose settings are the
-//! rows of [`SETTINGS`], and the sections of [`SECTIONS`]; it ignores all others. Options override the file.
+//! rows of [`SETTINGS`], and the sections of [`SECTIONS`]; it ignores all others. Environment variables override the file,
+//! and options override both.
 
+mod environment;
 pub mod ini;
 pub mod options;
+mod sections;
 mod table;
 mod value;
 
@@ -12,8 +15,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use table::{DefaultValue, OptionForm, SECTIONS, SETTINGS, SectionKind, Setting};
-pub use value::{InvalidValue, Kind, MissingFeature};
+pub use environment::variable;
+pub use sections::{SECTIONS, SectionKind};
+pub use table::{DefaultValue, OptionForm, SETTINGS, Setting};
+pub use value::{InvalidValue, Kind, MissingFeature, NO_CERTIFICATES};
 
 use crate::config::{AuthPlugin, Config, Section};
 use crate::secret::Secret;
@@ -33,6 +38,8 @@ const SLUGS: &MissingFeature = &MissingFeature { ability: "SLUGS support", featu
 pub enum Source {
     /// This settings file.
     File(PathBuf),
+    /// The environment variable of the setting with this name.
+    Environment(&'static str),
     /// The command line.
     Options,
 }
@@ -41,6 +48,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
+            Self::Environment(setting) => write!(f, "environment variable {}", variable(setting)),
             Self::Options => f.write_str("command line"),
         }
     }
@@ -81,8 +89,8 @@ pub enum Error {
         setting: &'static str,
         /// The settings file, if the program read one.
         path: Option<PathBuf>,
-        /// Whether its option has an empty value, which counts as none.
-        has_empty_option: bool,
+        /// A noun phrase for its option or environment variable, if that has no effect.
+        ineffective: Option<String>,
     },
     /// There are several errors.
     Several(Vec<Self>),
@@ -130,11 +138,11 @@ impl Error {
             Self::Unknown { setting, .. } => {
                 write!(f, "the setting '{setting}' does not exist{}", similar(setting, names()))
             }
-            Self::Missing { setting, path, has_empty_option } => {
+            Self::Missing { setting, path, ineffective } => {
                 write!(f, "the setting '{setting}' is missing")?;
-                match path {
-                    _ if *has_empty_option => {
-                        write!(f, ": an empty --{setting} has no effect")?;
+                match (ineffective, path) {
+                    (Some(ineffective), _) => {
+                        write!(f, ": {ineffective} has no effect")?;
                         // In a file, an empty host stands for every address.
                         if *setting == "hostname" {
                             f.write_str("; * listens on every IPv4 address")
@@ -142,8 +150,12 @@ impl Error {
                             Ok(())
                         }
                     }
-                    Some(_) => Ok(()),
-                    None => write!(f, ": neither --{setting} nor a settings file (-f) sets it"),
+                    (None, Some(_)) => Ok(()),
+                    (None, None) => write!(
+                        f,
+                        ": neither --{setting} nor {} nor a settings file (-f) sets it",
+                        variable(setting)
+                    ),
                 }
             }
             Self::Invalid { section, setting, value, reason, .. } => {
@@ -196,10 +208,14 @@ impl std::error::Error for Error {
 pub struct Settings {
     file: Option<PathBuf>,
     config: Config,
-    /// The settings that the file or an option sets.
-    given: Vec<&'static str>,
-    /// The settings whose option has an empty value.
-    empty: Vec<String>,
+    /// The settings that have a value, with its origin.
+    given: Vec<(&'static Setting, Source)>,
+    /// The origin of [`Config::log_path`], unless it is the default.
+    log_source: Option<Source>,
+    /// The settings whose option or environment variable has no effect, and a noun phrase for it.
+    empty: Vec<(&'static str, String)>,
+    /// Environment variables that have no effect, each with the reason.
+    warnings: Vec<String>,
     errors: Vec<Error>,
 }
 
@@ -209,7 +225,9 @@ impl Default for Settings {
             file: None,
             config: Config::new("", ""),
             given: Vec::new(),
+            log_source: None,
             empty: Vec::new(),
+            warnings: Vec::new(),
             errors: Vec::new(),
         }
     }
@@ -258,14 +276,13 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Sets the setting `name` to the value of the command line option of that name, which overrides the file.
+    /// Sets the setting `name` to the value of the command line option of that name, which overrides file and environment.
     ///
     /// Ignores empty values and names that are not settings.
     pub fn option(&mut self, name: &str, value: &str) {
-        if value.is_empty() {
-            self.empty.push(name.to_owned());
-        } else {
-            self.set(&Source::Options, name, value);
+        match names().find(|known| *known == name) {
+            Some(name) if value.is_empty() => self.empty.push((name, format!("an empty --{name}"))),
+            _ => self.set(&Source::Options, name, value),
         }
     }
 
@@ -273,6 +290,10 @@ impl Settings {
     ///
     /// Ignores an empty path.
     pub fn log_path(&mut self, path: &str) {
+        self.set_log_path(&Source::Options, path);
+    }
+
+    fn set_log_path(&mut self, source: &Source, path: &str) {
         if path.is_empty() {
             return;
         }
@@ -283,7 +304,7 @@ impl Settings {
         };
         if let Some(reason) = reason {
             return self.errors.push(Error::Invalid {
-                source: Source::Options,
+                source: source.clone(),
                 section: None,
                 setting: options::LOG_PATH.to_owned(),
                 value: path.to_owned(),
@@ -291,6 +312,7 @@ impl Settings {
             });
         }
         self.config.log_path = path.into();
+        self.log_source = Some(source.clone());
     }
 
     /// Returns the settings if none has an error, for uses that require no setting.
@@ -313,6 +335,43 @@ impl Settings {
         (self.config.management_address.clone(), self.config.management_token.clone())
     }
 
+    /// Returns the folder of `auto_certificates`. Requires no other setting.
+    pub fn auto_certificates(&self) -> Option<PathBuf> {
+        self.config.auto_certificates.clone()
+    }
+
+    /// Returns whether a setting has a value.
+    pub fn has_values(&self) -> bool {
+        !self.given.is_empty() || self.log_source.is_some()
+    }
+
+    /// Returns the environment variables that have no effect, each with the reason.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Returns each setting that has a value as one line: name, value and origin.
+    pub fn origins(&self) -> Vec<String> {
+        let line = |name: &str, value: &str, source: &Source| {
+            let article = if *source == Source::Options { "the " } else { "" };
+            format!("Uses {name}={value} from {article}{source}")
+        };
+        let of_table = SETTINGS.iter().filter_map(|setting| {
+            let (_, source) = self.given.iter().rev().find(|(given, _)| given.name == setting.name)?;
+            let shown = if setting.kind.is_secret() {
+                "…".to_owned()
+            } else {
+                setting.kind.show(self.config.clone())
+            };
+            Some(line(setting.name, &shown, source))
+        });
+        let log = self.log_source.iter();
+        let log =
+            log.map(|source| line(options::LOG_PATH, &self.config.log_path.display().to_string(), source));
+        let ineffective = self.empty.iter().map(|(name, it)| format!("Ignores {it} for {name}"));
+        of_table.chain(log).chain(ineffective).collect()
+    }
+
     /// Returns the configuration; settings without a value have their defaults.
     ///
     /// # Errors
@@ -324,12 +383,14 @@ impl Settings {
                 DefaultValue::RequiredInFile => self.file.is_some(),
                 DefaultValue::Value | DefaultValue::Unset(_) => false,
             };
-            is_required && !self.given.contains(&setting.name)
+            let is_automatic = self.config.auto_certificates.is_some()
+                && ["certificate_path", "ca_path"].contains(&setting.name);
+            is_required && !is_automatic && !self.given.iter().any(|(given, _)| given.name == setting.name)
         };
         let missing = SETTINGS.iter().filter(is_missing).map(|setting| Error::Missing {
             setting: setting.name,
             path: self.file.clone(),
-            has_empty_option: self.empty.iter().any(|name| name == setting.name),
+            ineffective: self.empty.iter().find(|(name, _)| *name == setting.name).map(|(_, it)| it.clone()),
         });
         let missing: Vec<_> = missing.collect();
         self.errors.extend(missing);
@@ -338,7 +399,7 @@ impl Settings {
 
     fn set(&mut self, source: &Source, name: &str, value: &str) {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else { return };
-        self.given.push(setting.name);
+        self.given.push((setting, source.clone()));
         let outcome = setting.kind.set(&mut self.config, value).map_err(|reason| Error::Invalid {
             source: source.clone(),
             section: None,

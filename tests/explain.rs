@@ -83,6 +83,7 @@ impl Failures {
 fn every_failed_start_says_what_to_do() {
     let mut it = Failures { pki: Pki::new(), seen: BTreeSet::new() };
     settings_and_certificates(&mut it);
+    automatic_certificates(&mut it);
     databases(&mut it);
     tasks(&mut it);
     let known: BTreeSet<_> = STARTS.iter().map(|explanation| explanation.code.to_owned()).collect();
@@ -129,6 +130,29 @@ fn settings_and_certificates(it: &mut Failures) {
     it.expect("no-management", &["--health"]);
     it.expect("not-ready", &["--health", "127.0.0.1:1"]);
     it.start("no-management-token", "management_address=0.0.0.0:0", &[]);
+}
+
+fn automatic_certificates(it: &mut Failures) {
+    let (folder, certificate, log) = (it.path("automatic"), it.path("server.pem"), it.path("log"));
+    let options =
+        ["-n", "127.0.0.1", "-p", "0", "-d", ":memory:", "-l", &log, "--auto-certificates", &folder];
+    it.expect("auto-certificates-beside", &[&options[..], &["-c", &certificate]].concat());
+    fs::create_dir(&folder).unwrap();
+    it.pki.folder.write("automatic/root_key.pem", it.pki.ca.credential.key_pem());
+    it.expect("auto-certificates-incomplete", &options);
+    let expired = Authority::with("Old", |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    let (client, server) = (expired.client("John Doe"), expired.server());
+    for (name, text) in [
+        ("root_certificate.pem", expired.pem()),
+        ("root_key.pem", expired.credential.key_pem()),
+        ("server_certificate.pem", server.pem()),
+        ("server_key.pem", server.key_pem()),
+        ("client_certificate_john_doe.pem", client.pem()),
+        ("client_key_john_doe.pem", client.key_pem()),
+    ] {
+        it.pki.folder.write(&format!("automatic/{name}"), text);
+    }
+    it.expect("auto-certificates-expired", &options);
 }
 
 fn databases(it: &mut Failures) {

@@ -10,7 +10,9 @@ use kmip_server::internals::compatibility;
 use kmip_server::internals::config::Config;
 use kmip_server::internals::server::{LEGACY_SUITES, Offered, openssl_name};
 use kmip_server::internals::settings::options::{CERTIFICATE_OPTIONS, CommandOption, server_options};
-use kmip_server::internals::settings::{DefaultValue, OptionForm, SECTIONS, SETTINGS, SectionKind, Setting};
+use kmip_server::internals::settings::{
+    DefaultValue, OptionForm, SECTIONS, SETTINGS, SectionKind, Setting, variable,
+};
 
 /// The width of a comment in the example file.
 const WIDTH: usize = 118;
@@ -19,7 +21,7 @@ const EXAMPLE_HEAD: &str = "\
 # Settings of the server. The server reads /etc/pykmip/server.conf, or the file that the option -f names. The grammar is
 # that of Python's configparser: a line with a deeper indentation continues the previous setting, lines that begin with
 # # or ; are comments, and %% stands for a percent sign. The server refuses unknown settings of the section [server] and
-# ignores other sections, for example [client]. Command line options override this file.
+# ignores other sections, for example [client]. Environment variables override this file, and command line options both.
 #
 # A setting in a comment, \"# name=value\", shows the default; without a value, the comment states the default.
 # `make generated` writes this file from src/settings/table.rs.
@@ -110,9 +112,10 @@ fn facts(setting: &Setting) -> String {
         OptionForm::Letter(letter) => format!(" Option: -{letter}."),
     };
     format!(
-        "Allowed: {}. Default: {}.{option} Since {}.",
+        "Allowed: {}. Default: {}.{option} Variable: {}. Since {}.",
         setting.kind.values(),
         default(setting),
+        variable(setting.name),
         setting.since
     )
 }

@@ -11,6 +11,8 @@ mod asynchronous;
 mod attacks;
 mod audit;
 mod auth;
+#[cfg(feature = "certificates")]
+mod automatic;
 mod backup;
 #[cfg(feature = "postgres")]
 mod balancer;
@@ -47,6 +49,7 @@ mod dialogue;
 mod doctor;
 mod documented;
 mod endpoints;
+mod environment;
 mod explain;
 mod fairness;
 mod faults;

@@ -9,8 +9,9 @@ import enum
 import http.client
 import json
 import pathlib
+import urllib.parse
 from types import TracebackType
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Type, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, Union
 
 __all__ = ["Clock", "Control", "ControlError", "Fault", "Faults", "Item", "Message", "Messages", "Snapshot"]
 
@@ -42,26 +43,30 @@ class Control:
         Raises ControlError if the server refuses the call.
         """
         body = json.dumps({name: value for name, value in members.items() if value is not None})
-        fields = {"Content-Type": "application/json"}
-        if self._token:
-            fields["Authorization"] = f"Bearer {self._token}"
-        connection = http.client.HTTPConnection(self.address, timeout=TIMEOUT)
-        try:
-            connection.request("POST", f"/control/{path}", body, fields)
-            response = connection.getresponse()
-            text = response.read().decode()
-        except (OSError, http.client.HTTPException) as error:
-            raise ControlError(f"the management interface on {self.address} does not answer: {error}") from None
-        finally:
-            connection.close()
-        if response.status == 404 and not text.startswith("{"):
+        status, text = self._exchange("POST", f"/control/{path}", body)
+        if status == 404 and not text.startswith("{"):
             raise ControlError("the server has no test control; start it with test_control=True")
         if not text.startswith(("{", "[")):
             raise ControlError(text.strip())
         answer = json.loads(text)
-        if response.status != 200:
+        if status != 200:
             raise ControlError(answer["error"])
         return answer
+
+    def _exchange(self, method: str, path: str, body: Optional[str] = None) -> Tuple[int, str]:
+        """Returns the status and the text of the response."""
+        fields = {"Content-Type": "application/json"} if body else {}
+        if self._token:
+            fields["Authorization"] = f"Bearer {self._token}"
+        connection = http.client.HTTPConnection(self.address, timeout=TIMEOUT)
+        try:
+            connection.request(method, path, body, fields)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            raise ControlError(f"the management interface on {self.address} does not answer: {error}") from None
+        finally:
+            connection.close()
 
     def seed(
         self,
@@ -97,6 +102,18 @@ class Control:
         if isinstance(value, datetime.timedelta):
             return int((self.clock.now() + value).timestamp())
         return value
+
+    def certificates(self, client: Optional[str] = None) -> str:
+        """Returns the private key and the certificate of a client of `auto_certificates`, and the certificate of the CA, in PEM.
+
+        A file with this text is the certificate, the key and the CA file of a client. Without a name, it is that of the
+        first client.
+        """
+        query = "?client=" + urllib.parse.quote(client, safe="") if client else ""
+        status, text = self._exchange("GET", "/control/certificates" + query)
+        if status != 200:
+            raise ControlError(text.strip())
+        return text
 
     def snapshot(self) -> "Snapshot":
         """Copies the objects and the server's state."""

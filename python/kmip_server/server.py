@@ -52,7 +52,8 @@ class KmipServer:
     """A KMIP server in a process of its own.
 
     The arguments are those of PyKMIP's class. They override the settings file at `config_path`. Without a file
-    (`config_path` is None, or the default file does not exist), all required settings must be arguments.
+    (`config_path` is None, or the default file does not exist), all required settings must be arguments. The environment
+    variables of settings (`KMIP_PORT`) have no effect.
 
     Raises ConfigurationError, as PyKMIP's class does, for invalid settings and for paths that do not exist. `start`
     checks the contents of the files.
@@ -127,6 +128,7 @@ class KmipServer:
         """Lets the program check the settings, but not the contents of the files that they name."""
         done = subprocess.run(
             [find_program(), "--check-settings", "-f", _STDIN],
+            env=_environment(),
             input=self.config.text(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -208,6 +210,7 @@ class KmipServer:
             command = [find_program(), "-f", str(path), "-l", self._log_path, "--exit-on-eof"]
             process = subprocess.Popen(
                 command,
+                env=_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -300,6 +303,11 @@ class KmipServer:
         if "cannot listen on" in text:
             return NetworkingError(text)
         return ConfigurationError(text or f"the server ended with code {process.returncode}")
+
+
+def _environment() -> Dict[str, str]:
+    """Returns the environment without variables of settings, which would override the arguments."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("KMIP_")}
 
 
 def _parser(path: Optional[str], given: Dict[str, str]) -> configparser.RawConfigParser:

@@ -2,15 +2,17 @@
 //!
 //! [`Control`] is its interface for programs that embed the server; the management interface offers the same over HTTP.
 
+mod bundle;
 mod error;
 mod messages;
 mod seed;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
+pub use bundle::ClientFiles;
 pub use error::ControlError;
 pub use messages::{MessageFilter, RecordedMessage};
 
@@ -20,6 +22,7 @@ use crate::engine::services::Content;
 use crate::faults::{Faults, MAX_RULES, Rule, Status};
 use crate::lock::IgnorePoison;
 use crate::observe::recorder::Recorder;
+use crate::secret::Secret;
 
 /// The maximum number of snapshots. Each is as large as the database.
 pub const MAX_SNAPSHOTS: usize = 32;
@@ -54,6 +57,7 @@ struct Inner {
     faults: Arc<Faults>,
     recorder: Arc<Recorder>,
     snapshots: Mutex<Snapshots>,
+    clients: OnceLock<Vec<ClientFiles>>,
 }
 
 #[derive(Default)]
@@ -72,7 +76,24 @@ impl Control {
     /// Returns the control of a server with these parts.
     pub(crate) fn new(services: &Arc<Services>, faults: Arc<Faults>, recorder: Arc<Recorder>) -> Self {
         let (clock, services) = (services.clock.clone(), Arc::downgrade(services));
-        Self(Arc::new(Inner { services, clock, faults, recorder, snapshots: Mutex::default() }))
+        let (snapshots, clients) = (Mutex::default(), OnceLock::new());
+        Self(Arc::new(Inner { services, clock, faults, recorder, snapshots, clients }))
+    }
+
+    /// Lets test control hand out the certificates of these clients. Later calls have no effect.
+    pub(crate) fn offer(&self, clients: Vec<ClientFiles>) {
+        let _unused = self.0.clients.set(clients);
+    }
+
+    /// Returns the private key and the certificate of a client of `auto_certificates`, and the certificate of the CA, in
+    /// PEM: one text for a file that is the certificate, the key and the trust anchor of a client. Without a name, it is
+    /// that of the first client.
+    ///
+    /// # Errors
+    /// Returns [`ControlError::Unknown`] if the server has no such client, and [`ControlError::Store`] if a file cannot be
+    /// read.
+    pub fn certificates(&self, client: Option<&str>) -> Result<Secret, ControlError> {
+        bundle::of(self.0.clients.get().map_or(&[], Vec::as_slice), client)
     }
 
     fn services(&self) -> Result<Arc<Services>, ControlError> {

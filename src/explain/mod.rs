@@ -317,6 +317,9 @@ impl Explained for pki::Error {
             Self::Io { .. } => starts::CERTIFICATES_FILE,
             Self::Folder { .. } => starts::TEMPORARY_FOLDER,
             Self::Authority { .. } => starts::CERTIFICATES_AUTHORITY,
+            Self::Incomplete { .. } => starts::AUTO_INCOMPLETE,
+            Self::Expired { .. } => starts::AUTO_EXPIRED,
+            Self::Beside { .. } => starts::AUTO_BESIDE,
             Self::NoClient
             | Self::ClientName(_)
             | Self::Days(_)

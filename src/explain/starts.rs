@@ -9,7 +9,7 @@ explanations! {
             "The command line has an option that does not exist, or one with a value that it cannot have",
             "Correct the option; `run_server --help` lists the options";
         NOT_CONFIGURED "not-configured", "the server has no settings",
-            "The program was started without options, and the default settings file does not exist",
+            "The program was started without options and environment variables, and the default settings file does not exist",
             "Start a trial server with `run_server --demo`, name a settings file with -f, or see `run_server --help`";
         SETTINGS_UNREADABLE "settings-unreadable", "the settings file … cannot be read",
             "The file that -f names, or /etc/pykmip/server.conf, does not exist, is not readable for this user, or is not UTF-8",
@@ -21,7 +21,7 @@ explanations! {
             "The section [server] contains an unknown name; the server refuses it, so that a misspelt setting cannot go unnoticed",
             "Correct the name or remove the setting; docs/settings.md lists the settings";
         SETTING_MISSING "setting-missing", "the setting '…' is missing",
-            "Neither the file nor an option contains a required setting",
+            "Neither the file nor an environment variable nor an option contains a required setting",
             "Add it to the section [server] of the file, or use the option of the same name";
         SETTING_INVALID "setting-invalid", "the setting '…' cannot be '…'",
             "The value is not one of the allowed values, which the message states",
@@ -186,12 +186,21 @@ explanations! {
         CERTIFICATES_AUTHORITY "certificates-authority", "no client can be added to the authority in …",
             "The folder of --make-certs has an authority that another program made, or whose private key is missing or another one",
             "Name an empty directory, which gets an authority of its own";
+        AUTO_INCOMPLETE "auto-certificates-incomplete", "auto_certificates: … exists, but … does not",
+            "The folder of auto_certificates contains only a part of the files; the server does not mix them with new ones",
+            "Restore the missing file, or name a folder without these files";
+        AUTO_EXPIRED "auto-certificates-expired", "auto_certificates: the authority in … has expired on …",
+            "The CA that the server made has reached the end of its validity, and clients trust no certificate of it any longer",
+            "Remove the files of the folder, start the server, and give the new files to the clients";
+        AUTO_BESIDE "auto-certificates-beside", "auto_certificates: … is set, and … is not",
+            "The settings name a part of the certificates, and auto_certificates makes all of them",
+            "Set certificate_path and ca_path, or neither of them";
         CERTIFICATES_FILE "certificates-file", "… cannot be made",
-            "--make-certs cannot create a directory or file",
+            "--make-certs or auto_certificates cannot create a directory or file",
             "Name a directory that this user can write to";
         CERTIFICATES_OPTION "certificates-option", "at least one client, certificates hold from 1 to …, a certificate cannot be made",
-            "An option of --make-certs has an invalid value",
-            "Correct the option; `run_server --help` lists them";
+            "An option of --make-certs, or a setting that begins with auto_certificate, has an invalid value",
+            "Correct the option or the setting; `run_server --help` lists the options";
         NOT_EXPLAINED "not-explained", "the code '…' does not exist",
             "--explain accepts the codes at the end of error messages, and the Result Reasons of the standard",
             "Use one of the codes that `run_server --explain list` prints";

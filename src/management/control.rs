@@ -20,6 +20,9 @@ pub(super) const MAX_SHORT_BODY: usize = 64 << 10;
 const SEED: &str = "/control/seed";
 const MESSAGES: &str = "/control/messages";
 
+/// The path of the certificates of a client. The parameter `client` contains its name.
+pub(super) const CERTIFICATES: &str = "/control/certificates";
+
 pub(super) const NEEDS_POST: Refusal =
     Refusal::new("405 Method Not Allowed", "Allow: POST\r\n", "this path needs a POST with a JSON object");
 
@@ -121,16 +124,18 @@ impl Call {
     pub(super) fn answer(&self, control: &Control, body: &[u8]) -> (&'static str, Json) {
         match Members::read(body, self.members).and_then(|members| (self.run)(control, &members)) {
             Ok(answer) => ("200 OK", answer),
-            Err(error) => {
-                let status = match error {
-                    ControlError::Invalid(_) => "400 Bad Request",
-                    ControlError::Unknown(_) => "404 Not Found",
-                    ControlError::Store(_) => "409 Conflict",
-                    ControlError::Stopped => "503 Service Unavailable",
-                };
-                (status, json!({ "error": error.to_string() }))
-            }
+            Err(error) => (status(&error), json!({ "error": error.to_string() })),
         }
+    }
+}
+
+/// Returns the status of the response to a call that fails.
+pub(super) fn status(error: &ControlError) -> &'static str {
+    match error {
+        ControlError::Invalid(_) => "400 Bad Request",
+        ControlError::Unknown(_) => "404 Not Found",
+        ControlError::Store(_) => "409 Conflict",
+        ControlError::Stopped => "503 Service Unavailable",
     }
 }
 

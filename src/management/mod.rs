@@ -119,6 +119,8 @@ enum Resource {
     /// The stream of events of the inspector.
     Events,
     Control(&'static control::Call),
+    /// The certificates of a client.
+    Certificates,
 }
 
 /// The resources by their paths.
@@ -219,7 +221,11 @@ impl Management {
             let (resource, parameters) = (Resource::Control(call), Parameters::read(head.query()));
             return Ok(Request { resource, parameters, is_head, persistence, framing });
         }
-        let (_, resource) = found.ok_or(NOT_FOUND)?;
+        let is_certificates = self.control.is_some() && head.path() == control::CERTIFICATES;
+        let resource = match found {
+            None if is_certificates => &Resource::Certificates,
+            found => &found.ok_or(NOT_FOUND)?.1,
+        };
         if !is_read {
             return Err(WRONG_METHOD.into());
         }
@@ -299,6 +305,21 @@ impl Management {
                     None => ("404 Not Found", json!({ "error": NOT_FOUND.text })),
                 };
                 (status, JSON, line(&answer))
+            }
+            Resource::Certificates => {
+                let client = request.parameters.text("client");
+                let found = self.control.as_ref().map(|control| control.certificates(client));
+                match found {
+                    Some(Ok(found)) => (
+                        "200 OK",
+                        "application/x-pem-file",
+                        String::from_utf8_lossy(found.expose()).into_owned(),
+                    ),
+                    Some(Err(error)) => {
+                        (control::status(&error), "text/plain; charset=utf-8", format!("{error}\n"))
+                    }
+                    None => ("404 Not Found", "text/plain; charset=utf-8", format!("{}\n", NOT_FOUND.text)),
+                }
             }
             Resource::Metrics => match metrics::encode(self.subject.sample()) {
                 Ok(text) => ("200 OK", metrics::CONTENT_TYPE, text),

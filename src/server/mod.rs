@@ -62,6 +62,7 @@ pub use trust::Trust;
 use crate::auth::{Authenticator, Service, slugs};
 use crate::clock::Clock;
 use crate::config::{AuthPlugin, Config};
+pub use crate::control::ClientFiles;
 use crate::control::Control;
 use crate::dispatch::{Dispatcher, Respond};
 use crate::engine::{Authority, Services, pykmip_import};
@@ -386,6 +387,13 @@ impl Server {
     /// Returns a handle that reports the status of the server from any thread.
     pub fn monitor(&self) -> Monitor {
         self.monitor.clone()
+    }
+
+    /// Lets test control hand out the certificates of these clients.
+    pub fn offer(&self, clients: Vec<ClientFiles>) {
+        if let Some(control) = &self.control {
+            control.offer(clients);
+        }
     }
 
     /// Lets the management interface explain Result Reasons and failed handshakes.

@@ -35,7 +35,7 @@ pub enum OptionForm {
     Letter(char),
 }
 
-/// The value of a setting that neither the file nor the command line contains.
+/// The value of a setting that neither the file nor the environment nor the command line contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultValue {
     /// The setting is required.
@@ -99,6 +99,41 @@ pub const SETTINGS: &[Setting] = &[
         help: "The trusted certificates, PEM: of CAs that issue client certificates, or of single clients.",
         details: "Only a client whose certificate is in this file, or has a valid path to a certificate in it, can \
                   connect.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "auto_certificates",
+        option: OptionForm::Long,
+        kind: Kind::CertificateFolder(|config| &mut config.auto_certificates),
+        default: DefaultValue::Unset("certificate_path and ca_path name the certificates"),
+        example: None,
+        help: "The folder of certificates for tests: a CA and certificates of the server and of clients, made at the first start.",
+        details: "It replaces certificate_path, key_path and ca_path. With certificate_path and ca_path, it has no effect. \
+                  Later starts use the certificates, add those of new clients, and renew an expired one or a server \
+                  certificate without a name of the server. The names are localhost, the addresses of loopback, the name of \
+                  the machine with its addresses in /etc/hosts, hostname, and auto_certificate_hosts. A \
+                  management_address that other machines can reach gets a token, in the file management_token of the \
+                  folder, unless management_token is set. Not for production: the private key of the CA is in the folder.",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "auto_certificate_clients",
+        option: OptionForm::None,
+        kind: Kind::Texts(|config| &mut config.auto_certificate_clients),
+        default: DefaultValue::Unset("John Doe and Jane Doe"),
+        example: None,
+        help: "The common names of the clients for which auto_certificates has certificates.",
+        details: "",
+        since: "0.1.0",
+    },
+    Setting {
+        name: "auto_certificate_hosts",
+        option: OptionForm::None,
+        kind: Kind::Names(|config| &mut config.auto_certificate_hosts),
+        default: DefaultValue::Unset("only the names of this machine"),
+        example: None,
+        help: "Further names and addresses in the server certificate of auto_certificates, such as that of a Compose service.",
+        details: "",
         since: "0.1.0",
     },
     Setting {
@@ -525,66 +560,6 @@ pub const SETTINGS: &[Setting] = &[
         details: "It contains the messages that are received or sent, and what the server computes with them: three times the \
                   bytes of a request, and twice the results of a batch. Each connection has 64 KiB besides. A connection whose \
                   message does not fit ends; an operation whose result does not fit is refused.",
-        since: "0.1.0",
-    },
-];
-
-/// A kind of section beside `[server]`.
-#[derive(Clone, Copy, Debug)]
-pub struct SectionKind {
-    /// The beginning of the section's name.
-    pub prefix: &'static str,
-    /// A name for the example.
-    pub example: &'static str,
-    /// Whether `server.conf.example` shows the section in comments.
-    pub is_commented: bool,
-    /// The purpose of the section.
-    pub help: &'static str,
-    /// The entries: name, value for the example, help.
-    pub entries: &'static [(&'static str, &'static str, &'static str)],
-    /// The version of this server that introduced the section.
-    pub since: &'static str,
-}
-
-/// Every kind of section beside `[server]`.
-pub const SECTIONS: &[SectionKind] = &[
-    SectionKind {
-        prefix: "auth:slugs",
-        example: "auth:slugs",
-        is_commented: false,
-        help: "A SLUGS authentication service. For each request, the server asks the enabled services in the order of \
-               the file; the first one that knows the user determines the groups that the operation policies refer \
-               to. The server refuses a user that no service knows. Without an enabled service, the common name of \
-               the client certificate suffices.",
-        entries: &[
-            ("enabled", "False", "Whether the server asks the service."),
-            (
-                "url",
-                "http://127.0.0.1:8080/slugs/",
-                "The URL of the service, http or https. For https, the server trusts the certificates in the file that \
-                 the environment variable SSL_CERT_FILE names, else those of the system.",
-            ),
-        ],
-        since: "0.1.0",
-    },
-    SectionKind {
-        prefix: "validation:",
-        example: "validation:example",
-        is_commented: true,
-        help: "A Validation Information structure that Query returns. The product has no validations, so Query \
-               returns none without such a section. The entries authority, type, version and level are required.",
-        entries: &[
-            ("authority", "NIST CMVP", "NIST CMVP, Common Criteria or Unspecified."),
-            ("type", "Software", "Hardware, Software, Firmware, Hybrid or Unspecified."),
-            ("version", "2", "The major version of the validation, with or without a minor one."),
-            ("level", "1", "The level."),
-            ("country", "US", "The country."),
-            ("authority_uri", "https://authority.example/", "The URI of the authority."),
-            ("certificate", "1234", "The identifier of the validation certificate."),
-            ("certificate_uri", "https://authority.example/1234", "The URI of the validation certificate."),
-            ("vendor_uri", "https://vendor.example/", "The URI of the vendor."),
-            ("profiles", "Baseline Server", "The validated profiles, one per line."),
-        ],
         since: "0.1.0",
     },
 ];

@@ -55,8 +55,12 @@ pub enum Kind {
     Path(Field<PathBuf>),
     /// A path.
     OptionalPath(Field<Option<PathBuf>>),
+    /// The path of a folder of certificates; an empty value is ignored.
+    CertificateFolder(Field<Option<PathBuf>>),
     /// Names, separated by white space or commas.
     Names(Field<Vec<String>>),
+    /// Names, separated by lines or commas.
+    Texts(Field<Vec<String>>),
     /// Profiles, separated by lines or commas.
     Profiles(Field<Option<Vec<String>>>),
     /// Client endpoints, separated by lines or commas.
@@ -72,6 +76,10 @@ const MIN_TOKEN: usize = 16;
 
 const MANAGEMENT: &MissingFeature =
     &MissingFeature { ability: "management interface", feature: "management" };
+
+/// The feature that `auto_certificates` needs.
+pub const NO_CERTIFICATES: MissingFeature =
+    MissingFeature { ability: "certificates of its own", feature: "certificates" };
 
 /// The beginnings of the URLs that name a database. The store reads the rest.
 const DATABASES: [&str; 2] = ["postgresql://", "postgres://"];
@@ -149,7 +157,9 @@ impl Kind {
             Self::File(_) | Self::OptionalFile(_) => "the path of an existing file",
             Self::Database(_) => "a path, or a URL that begins with postgresql://",
             Self::Path(_) | Self::OptionalPath(_) => "a path",
+            Self::CertificateFolder(_) => "the path of a folder",
             Self::Names(_) => "names, separated by white space or commas",
+            Self::Texts(_) => "names, one per line or separated by commas",
             Self::Profiles(_) => "profiles, one per line or separated by commas, or none",
             Self::Endpoint(_) => "HOST:PORT",
             Self::Token(_) => "at least 16 printable ASCII characters without spaces",
@@ -167,7 +177,12 @@ impl Kind {
     fn is_path(self) -> bool {
         matches!(
             self,
-            Self::File(_) | Self::OptionalFile(_) | Self::Database(_) | Self::Path(_) | Self::OptionalPath(_)
+            Self::File(_)
+                | Self::OptionalFile(_)
+                | Self::Database(_)
+                | Self::Path(_)
+                | Self::OptionalPath(_)
+                | Self::CertificateFolder(_)
         )
     }
 
@@ -215,8 +230,14 @@ impl Kind {
                 *field(config) = Some(value.trim().to_owned());
             }
             Self::Token(field) => *field(config) = Some(token(value).ok_or_else(expected)?),
-            Self::Names(_) if url::is_url(value) => return Err(expected()),
+            Self::Names(_) | Self::Texts(_) if url::is_url(value) => return Err(expected()),
             Self::Names(field) => *field(config) = names(value),
+            Self::Texts(field) => *field(config) = lines(value),
+            Self::CertificateFolder(_) if value.is_empty() => {}
+            Self::CertificateFolder(_) if !cfg!(feature = "certificates") => {
+                return Err(InvalidValue::Unsupported(&NO_CERTIFICATES));
+            }
+            Self::CertificateFolder(field) => *field(config) = Some(value.into()),
             Self::Endpoints(field) => *field(config) = endpoints(value).ok_or_else(expected)?,
             Self::OptionalText(_)
             | Self::OptionalFile(_)
@@ -261,10 +282,11 @@ impl Kind {
             Self::Compatibility(field) => field(config).to_string(),
             Self::Level(field) => name_of(Level::NAMES, *field(config)),
             Self::File(field) | Self::Database(field) | Self::Path(field) => path(field(config)),
-            Self::OptionalFile(field) | Self::OptionalPath(field) => {
+            Self::OptionalFile(field) | Self::OptionalPath(field) | Self::CertificateFolder(field) => {
                 field(config).as_ref().map(path).unwrap_or_default()
             }
             Self::Names(field) => field(config).join(" "),
+            Self::Texts(field) => field(config).join(", "),
             Self::Profiles(field) => field(config).as_ref().map(|it| it.join(", ")).unwrap_or_default(),
             Self::Endpoints(field) => {
                 let endpoints = field(config).iter().map(|it| format!("{}={}:{}", it.user, it.host, it.port));
@@ -321,8 +343,12 @@ fn profiles(value: &str) -> Vec<String> {
     if value.trim().eq_ignore_ascii_case("none") {
         return Vec::new();
     }
-    let profiles = value.split(['\n', ',']).map(str::trim);
-    profiles.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    lines(value)
+}
+
+fn lines(value: &str) -> Vec<String> {
+    let lines = value.split(['\n', ',']).map(str::trim);
+    lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 fn endpoints(value: &str) -> Option<Vec<ClientEndpoint>> {

@@ -23,7 +23,7 @@ def pytest_addoption(parser):
     )
     parser.addoption(
         "--auth-suite",
-        default=os.environ.get("KMIP_AUTH_SUITE", "TLS1.2"),
+        default=os.environ.get("KMIP_TEST_AUTH_SUITE", "TLS1.2"),
         help="auth_suite of the server under test",
     )
 

@@ -25,7 +25,7 @@ def run(command, tmp_path, database, then):
             "set -e",
             begin.replace(":memory:", database),
             wait,
-            'export KMIP_PORT="$port"',
+            'export KMIP_SERVER_PORT="$port"',
             f"{shlex.quote(sys.executable)} client.py",
             end,
             "wait",

@@ -149,7 +149,7 @@ impl Parameters {
     }
 
     /// Returns the value of a parameter, unless it is empty.
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
