@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run programs test generated conformance compare check tools bench bench-pykmip bench-compare bench-postgres wheel wheel-test deb deb-test crash history soak attack fuzz
+.PHONY: help run programs test generated conformance compare check tools bench bench-pykmip bench-compare bench-postgres wheel wheel-test deb deb-test image crash history soak attack fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -209,6 +209,11 @@ wheel: $(MATURIN)/bin/maturin ## Builds the Python wheel, which contains the exe
 
 wheel-test: wheel ## Installs the wheel into new environments and tests it there, also with PyKMIP's tests.
 	python3 packaging/test_wheel.py "$$(ls -t $(TARGET)/wheels/kmip_server-*.whl | head -1)"
+
+# The image needs an executable without libraries, which a release build with other flags makes in a folder of its own.
+image: ## Builds the container image kmip-server with docker, podman or buildah, from a static executable.
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) --bin run_server
+	LIBRARIES=refuse packaging/image build $(TARGET)/$(HOST)/release/run_server $(NAME)
 
 # A release build, because cargo-deb compresses.
 $(TARGET)/tools/bin/cargo-deb:

@@ -114,6 +114,11 @@ fn the_commands_of_the_documentation_work_as_they_stand() {
 }
 
 #[test]
+fn a_container_and_the_executable_lead_to_a_first_key_in_ten_seconds() {
+    assert!(passes("test_image.py"), "what failed stands above");
+}
+
+#[test]
 fn the_clients_that_have_a_page_work_with_its_lines() {
     assert!(passes("test_clients.py"), "what failed stands above");
 }

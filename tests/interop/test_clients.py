@@ -38,6 +38,7 @@ TESTED = {
     "backup.md": "test_docs.py",
     "barbican.md": "test_clients.py",
     "ceph.md": "test_clients.py",
+    "container.md": "test_image.py",
     "github-actions.md": "../../packaging/test_wheel.py",
     "gitlab-ci.md": "../../packaging/test_wheel.py",
     "kmip-go.md": "test_clients.py",
