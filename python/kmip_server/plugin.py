@@ -18,7 +18,7 @@ from kmip_server.certificates import Certificates, make_certificates
 from kmip_server.control import Clock, Control, ControlError, Faults, Message, Messages, Snapshot
 from kmip_server.exceptions import ConfigurationError
 from kmip_server.program import find_program, replaced_script
-from kmip_server.server import CHECK_SECONDS, KmipServer
+from kmip_server.server import CHECK_SECONDS, KmipServer, without_settings
 
 # The users that have certificates.
 CLIENTS = ("John Doe", "Jane Doe", "John Smith", "Jane Smith")
@@ -256,12 +256,14 @@ def _check_policies(server: KmipServer) -> None:
     """Raises ConfigurationError for policies that the server would not use."""
     done = subprocess.run(
         [find_program(), "--check-config", "-f", "/dev/stdin"],
+        env=without_settings(),
         input=server.config.text(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         universal_newlines=True,
         timeout=CHECK_SECONDS,
     )
-    problems = [line for line in done.stdout.splitlines() if "policy_path" in line]
+    lines = done.stdout.splitlines()
+    problems = [line for line in lines if line.startswith(("warning: ", "error: ")) and "policy_path" in line]
     if problems:
         raise ConfigurationError("\n".join(problems))

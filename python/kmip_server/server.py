@@ -128,7 +128,7 @@ class KmipServer:
         """Lets the program check the settings, but not the contents of the files that they name."""
         done = subprocess.run(
             [find_program(), "--check-settings", "-f", _STDIN],
-            env=_environment(),
+            env=without_settings(),
             input=self.config.text(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -210,7 +210,7 @@ class KmipServer:
             command = [find_program(), "-f", str(path), "-l", self._log_path, "--exit-on-eof"]
             process = subprocess.Popen(
                 command,
-                env=_environment(),
+                env=without_settings(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -305,7 +305,7 @@ class KmipServer:
         return ConfigurationError(text or f"the server ended with code {process.returncode}")
 
 
-def _environment() -> Dict[str, str]:
+def without_settings() -> Dict[str, str]:
     """Returns the environment without variables of settings, which would override the arguments."""
     return {name: value for name, value in os.environ.items() if not name.startswith("KMIP_")}
 

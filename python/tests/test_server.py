@@ -202,6 +202,15 @@ def test_arguments_override_the_settings_file(arguments, tmp_path):
         KmipServer(config_path=str(tmp_path / "none.conf"))
 
 
+def test_variables_of_settings_do_not_override_arguments(arguments, tmp_path, monkeypatch):
+    database = tmp_path / "kmip.database"
+    monkeypatch.setenv("KMIP_DATABASE_PATH", str(database))
+    monkeypatch.setenv("KMIP_MAX_CONNECTIONS", "none")
+    with KmipServer(**arguments) as server:
+        socket.create_connection(("127.0.0.1", server.port), 5).close()
+    assert not database.exists()
+
+
 def test_every_argument_of_pykmips_page_becomes_a_setting(arguments, tmp_path):
     (tmp_path / "policies").mkdir()
     arguments.update(
