@@ -129,6 +129,11 @@ fn the_files_for_ci_systems_pass_their_linters_and_start_servers() {
 }
 
 #[test]
+fn testcontainers_for_python_starts_the_server_of_an_image() {
+    assert!(passes("test_testcontainers.py"), "what failed stands above");
+}
+
+#[test]
 fn the_tests_of_a_sample_client_use_test_control() {
     assert!(passes("test_test_control.py"), "what failed stands above");
 }

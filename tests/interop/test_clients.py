@@ -46,6 +46,7 @@ TESTED = {
     "many-servers.md": "../shared_database.rs",
     "mongodb.md": "test_clients.py",
     "pykmip.md": "test_docs.py",
+    "testcontainers.md": "test_testcontainers.py",
     "testing-clients.md": "test_test_control.py",
 }
 
