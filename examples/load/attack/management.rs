@@ -216,12 +216,13 @@ fn waits() -> Step {
     })
 }
 
-/// Watches without reading; an eighth of the connections sends KMIP messages that the watchers would see.
+/// Watches without reading; eight of the 64 threads send KMIP messages that the watchers would see.
 fn watchers() -> Step {
     let next = AtomicUsize::new(0);
     let message = asking(on(Operation::Get, &"x".repeat(60_000)));
     Box::new(move |attacker| {
-        if next.fetch_add(1, Ordering::Relaxed) % 8 == 0 {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number < 64 && number % 8 == 0 {
             return message(attacker);
         }
         let mut stream = connect(attacker)?;
