@@ -1,4 +1,4 @@
-"""The files for CI systems: linters accept them, and their scripts start a server, or say why not.
+"""The files for CI systems and for Helm: linters accept them. The scripts start a server, or say why not.
 
 The runners of GitHub and GitLab are not here: clients/ci_runner.py runs the scripts. packaging/test_wheel.py runs those that
 install the wheel.
@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -82,6 +83,24 @@ def test_linters_accept_the_action_the_component_and_the_workflows(is_reference,
     run([linters / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", wrong], 1)
     wrong.write_text(text.replace('"$GITHUB_REF_NAME" files', '"${{ github.head_ref }}" files'))
     assert "template-injection" in run([*zizmor, wrong], 14).stdout
+
+
+def test_helm_and_the_schemas_of_kubernetes_accept_the_chart(is_reference, tmp_path):
+    assert not is_reference
+    python, chart = client_python("lint"), ROOT / "packaging" / "helm"
+    settings = (ROOT / "docs" / "settings.md").read_text()
+    for variable in run([python, CLIENTS / "helm_chart.py", chart]).stdout.split():
+        assert f"#{variable[len('KMIP_'):].lower()})" in settings, f"{variable} is no setting"
+    # They find defects.
+    wrong = tmp_path / "helm"
+    shutil.copytree(chart, wrong)
+    for old, new in (("fsGroup: 65532", "fsGroup: group"), ("with .Values.persistence.storageClassName", "with")):
+        file = wrong / "templates" / "statefulset.yaml"
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+        run([python, CLIENTS / "helm_chart.py", wrong], 1)
+        file.write_text(text)
 
 
 def test_the_action_starts_a_server_for_the_clients_that_it_names(command, is_reference, tmp_path):
