@@ -105,7 +105,7 @@ pub mod internals {
     }
 
     expose! {
-        auth backup clock compatibility config cpu_permits crypto dispatch engine excerpt explain faults hardening logging memory_quota operations policy secret server settings
+        auth backup clock compatibility config control cpu_permits crypto dispatch engine excerpt explain faults hardening logging memory_quota operations policy secret server settings
         store suggestion url x509
     }
     #[cfg(feature = "certificates")]

@@ -49,12 +49,27 @@ fn seeds(ca: &Authority) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ("corpus/settings", vec![settings(&file("server.conf.example")), b"[server]\nport=1\n".to_vec()]),
         ("corpus/policy", vec![file("policy.json"), b"{}".to_vec()]),
         ("corpus/certificate", certificates),
+        ("corpus/control", control()),
         ("corpus/export", lines()),
         (
             "corpus/slugs",
             vec![br#"{"groups": ["A", "B"]}"#.to_vec(), b"null".to_vec(), b"/slugs/a b".to_vec()],
         ),
     ])
+}
+
+/// Returns fault rules and seeds.
+fn control() -> Vec<Vec<u8>> {
+    [
+        r#"{"user": "ann", "operation": "Get", "object": "1", "nth": 2, "count": 3, "action": "fail", "reason": "Item Not Found"}"#,
+        r#"{"action": "slow", "bytes_per_second": 100, "probability": 0.5}"#,
+        r#"{"action": "version", "version": "9.9"}"#,
+        r#"{"action": "pending", "seconds": 1.5}"#,
+        r#"[{"id": "7", "type": "Symmetric Key", "algorithm": "AES", "key": "000102030405060708090a0b0c0d0e0f", "names": ["a"],
+            "usage": ["Encrypt"], "state": "Active", "owner": "ann", "groups": ["g"]}, {"type": "Secret Data", "key": "00"}]"#,
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
 }
 
 /// Returns the lines of an export of all objects, without their checksums.

@@ -5,7 +5,7 @@
 mod bundle;
 mod error;
 mod messages;
-mod seed;
+pub mod seed;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -46,7 +46,10 @@ const MEMBERS: &[&str] = &[
 const OWNER: &str = "John Doe";
 
 /// Returns the records of objects in JSON. Those without identifier get ascending ones from `next` on.
-pub(super) fn records(objects: &[Json], next: Id, now: DateTime) -> Result<Vec<Record>, ControlError> {
+///
+/// # Errors
+/// Returns [`ControlError::Invalid`] with the position of the first object that is invalid.
+pub fn records(objects: &[Json], next: Id, now: DateTime) -> Result<Vec<Record>, ControlError> {
     let mut records = Vec::new();
     let mut next = next.0;
     for (position, object) in objects.iter().enumerate() {
@@ -59,7 +62,7 @@ pub(super) fn records(objects: &[Json], next: Id, now: DateTime) -> Result<Vec<R
             Some(short(object, next, now).map_err(wrong)?)
         };
         if let Some(record) = record {
-            next = next.max(record.id.0 + 1);
+            next = next.max(record.id.0.saturating_add(1));
             records.push(record);
         }
     }
