@@ -42,7 +42,7 @@ export FIRST_KEY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run programs test generated conformance compare check tools bench bench-pykmip bench-compare bench-postgres wheel wheel-test deb deb-test image crash history soak attack fuzz
+.PHONY: help run programs test generated conformance compare check tools bench bench-pykmip bench-compare bench-postgres bench-inspector wheel wheel-test deb deb-test image crash history soak attack fuzz
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
