@@ -222,7 +222,7 @@ fn watchers() -> Step {
     let message = asking(on(Operation::Get, &"x".repeat(60_000)));
     Box::new(move |attacker| {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        if number < 64 && number % 8 == 0 {
+        if number < 64 && number.is_multiple_of(8) {
             return message(attacker);
         }
         let mut stream = connect(attacker)?;
