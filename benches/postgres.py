@@ -5,6 +5,9 @@
 buffers, and ends it. The statements come from PostgreSQL's log of real requests; pgbench prepares them and sends those of a Create
 at once, as the server does. Servers and pgbench are measured alternately, because rates depend on the machine; the result is the
 median of the ratios. Exits with 1 if a ratio misses its goal.
+
+The processor times per request show what a ratio consists of: clients, servers and database share the processors of this machine. A
+server with a database in memory bounds the rate of Get: it does the same work except for that of the database and for reaching it.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -34,6 +38,25 @@ GOALS = {"get": 0.6, "create": 0.5}
 LOCATE_GOAL = 1.5
 
 Figure = collections.namedtuple("Figure", "rate median")
+# What was measured, and the microseconds of processor time per request: of the clients, the servers and the database.
+Measured = collections.namedtuple("Measured", "figure clients servers database")
+
+
+def process(pid):
+    """The parent of a process, and its ticks: its own, and those of its children that have ended."""
+    _, _, rest = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")
+    fields = rest.split()
+    return int(fields[1]), sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
+
+
+def seconds(ticks):
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def clients_cpu():
+    """The processor time of all programs that this one has started and that have ended, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Cluster:
@@ -70,6 +93,20 @@ class Cluster:
     def _run(self, program, *arguments):
         command = [*self._user, str(self._bin / program), *map(str, arguments)]
         subprocess.run(command, cwd="/", check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=START_SECONDS)
+
+    def cpu(self):
+        """The processor time of the server and of its processes, in seconds."""
+        main = int((self.folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+        while True:
+            total = process(main)[1:]
+            running = 0
+            for entry in pathlib.Path("/proc").iterdir():
+                # A process can end meanwhile.
+                with contextlib.suppress(OSError, ValueError):
+                    parent, own, _ = process(int(entry.name))
+                    running += own if parent == main else 0
+            if process(main)[2] == total[1]:
+                return seconds(sum(total) + running)
 
     def url(self, database):
         return f"postgresql://kmip@127.0.0.1:{self.port}/{database}"
@@ -132,6 +169,10 @@ class Servers:
             process.send_signal(signal.SIGTERM)
         for process in self._processes:
             process.wait(STOP_SECONDS)
+
+    def cpu(self):
+        """Their processor time, in seconds."""
+        return seconds(sum(process(it.pid)[1] for it in self._processes))
 
     def load(self, work, *arguments):
         """Runs the load generator on all servers at once; returns the sum of the rates and the mean of the medians."""
@@ -234,16 +275,25 @@ def fill(cluster, database, count):
     cluster.sql(database, "VACUUM ANALYZE")
 
 
+def measured(run, duration, cluster, servers=None):
+    """Runs a measurement, which returns a figure, and takes the processor times."""
+    cpu = lambda: (clients_cpu(), servers.cpu() if servers else 0, cluster.cpu())
+    begin = cpu()
+    figure = run()
+    requests = figure.rate * duration
+    return Measured(figure, *((end - start) * 1e6 / requests for start, end in zip(begin, cpu())))
+
+
 def in_turns(rounds, ours, theirs):
-    """Measures alternately; returns our figure and their rate of the round with the median ratio, and the ratio."""
+    """Measures alternately; returns both of the round with the median ratio of the rates, and the ratio."""
     found = []
     for _ in range(rounds):
-        rate = theirs()
-        figure = ours()
-        found.append((figure.rate / rate, figure, rate))
+        other = theirs()
+        own = ours()
+        found.append((own.figure.rate / other.figure.rate, own, other))
     found.sort(key=lambda it: it[0])
-    ratio, figure, rate = found[rounds // 2]
-    return figure, rate, ratio
+    ratio, own, other = found[rounds // 2]
+    return own, other, ratio
 
 
 def main():
@@ -257,8 +307,8 @@ def main():
     options = parser.parse_args()
     table, missed = [], []
 
-    def row(what, servers, figure, against, share, goal):
-        table.append(f"| {what} | {servers} | {figure.rate:.0f}/s | {figure.median:.0f} µs | {against} | {share} | {goal} |")
+    def row(what, servers, figure, against, share, goal, cpu=" | "):
+        table.append(f"| {what} | {servers} | {figure.rate:.0f}/s | {figure.median:.0f} µs | {against} | {share} | {goal} | {cpu} |")
         print(table[-1], file=sys.stderr, flush=True)
 
     with contextlib.ExitStack() as stack:
@@ -286,13 +336,31 @@ def main():
                     def theirs(script=script):
                         nonlocal begun
                         begun += 1
-                        return cluster.bench("small", script, options.seconds, n=0, base=begun * 1_000_000_000 + FIRST)
+                        base = begun * 1_000_000_000 + FIRST
+                        run = lambda: Figure(cluster.bench("small", script, options.seconds, n=0, base=base), 0)
+                        return measured(run, options.seconds, cluster)
 
-                    figure, rate, ratio = in_turns(options.rounds, lambda: servers.load(work, *arguments, *time), theirs)
+                    def ours(work=work, arguments=arguments):
+                        return measured(lambda: servers.load(work, *arguments, *time), options.seconds, cluster, servers)
+
+                    own, other, ratio = in_turns(options.rounds, ours, theirs)
                     goal = GOALS.get(work)
-                    row(what, count, figure, f"pgbench, {rate:.0f}/s", f"{ratio:.2f}", f"at least {goal}" if goal else "")
+                    spent, theirs_spent = (it.clients + it.servers + it.database for it in (own, other))
+                    row(what, count, own.figure, f"pgbench, {other.figure.rate:.0f}/s", f"{ratio:.2f}",
+                        f"at least {goal}" if goal else "",
+                        f"{own.clients:.0f} · {own.servers:.0f} · {own.database:.0f} µs | "
+                        f"{other.clients:.0f} · {other.database:.0f} µs · {theirs_spent / spent:.2f}")
                     if goal and ratio < goal:
                         missed.append(f"{what} with {count} servers")
+        alone = stack.enter_context(Servers(options, ":memory:", 1))
+        alone.once("get", "-c", CONNECTIONS, "-s", 1, "-n", FEW)
+        bounds = []
+        for _ in range(options.rounds):
+            database = cluster.bench("small", get, options.seconds)
+            server = alone.load("get", "-x", FEW, *time).rate
+            bounds.append((1 / (1 / server + 1 / database) / database, server, database))
+        bound, server, database = sorted(bounds)[options.rounds // 2]
+        alone.stop()
         version = get.replace("owner, credential, object_type, attributes, object, checksum, version", "version")
         whole, only = (
             statistics.median(cluster.bench("small", script, options.seconds) for _ in range(options.rounds)) for script in (get, version)
@@ -312,9 +380,13 @@ def main():
             f"{ratio:.2f} times", f"at most {LOCATE_GOAL}")
         if ratio > LOCATE_GOAL:
             missed.append("Locate")
-    print("| What | Servers | Figure | Median | Measured against | Share | Goal |\n|---|---|---|---|---|---|---|")
+    print("| What | Servers | Figure | Median | Measured against | Share | Goal | CPU of clients · servers · database "
+          "| CPU of pgbench · database · share by it |")
+    print("|---|---|---|---|---|---|---|---|---|")
     print("\n".join(table))
     print(f"\nA Create reads {before} rows before its transaction. pgbench reads {whole:.0f} whole rows and {only:.0f} versions a second.")
+    print(f"A server with a database in memory answers {server:.0f} Gets a second, and pgbench reads {database:.0f} rows: on the same "
+          f"processors, both together reach {bound:.2f} of pgbench's rate.")
     if missed:
         raise SystemExit(f"missed: {', '.join(missed)}")
 

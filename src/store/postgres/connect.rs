@@ -93,7 +93,7 @@ fn addresses(name: &str, port: u16, limit: &Limit) -> Result<Vec<SocketAddr>, Fa
     }
     let (sender, receiver) = mpsc::channel();
     let host = name.to_owned();
-    let looking = thread::Builder::new().name("name lookup".to_owned()).spawn(move || {
+    let looking = thread::Builder::new().name("kmip-lookup".to_owned()).spawn(move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
         LOOKUPS.fetch_sub(1, Ordering::Relaxed);
         // The request may have given up.
