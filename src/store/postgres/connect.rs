@@ -15,12 +15,14 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::CALL;
 use super::failure::Failure;
 use super::link::{self, Link, Socket};
 
 /// The maximum number of names that are looked up at a time. The system may need longer for an answer than a request waits.
 const MAX_LOOKUPS: usize = 8;
+
+/// The time after which the system ends a connection whose peer is silent: no request waits longer for one call.
+const SILENCE: Duration = Duration::from_millis(1800);
 
 static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 
@@ -125,7 +127,7 @@ fn at_address(
     tls: &MakeRustlsConnect,
     limit: &Limit,
 ) -> Result<Session, Failure> {
-    let connected = link::tcp(address, part, CALL).map_err(|error| match error.kind() {
+    let connected = link::tcp(address, part, SILENCE).map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => limit.passed(),
         _ => unconnected(&error),
     })?;
