@@ -41,6 +41,10 @@ const OVERHEAD: usize = 512;
 
 /// What happened on a connection, once.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "management"),
+    allow(dead_code, reason = "the inspector reads all fields, test control some")
+)]
 pub struct Record {
     /// Its number: 1, 2, 3 … since the start of the server.
     pub number: u64,
@@ -58,6 +62,10 @@ pub struct Record {
 
 /// What happened on a connection.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "management"),
+    allow(dead_code, reason = "the inspector reads all fields, test control some")
+)]
 pub enum Event {
     /// The client passed the handshake.
     Opened {
