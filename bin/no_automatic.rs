@@ -1,9 +1,7 @@
 //! The certificates of `auto_certificates` in a build without the feature `certificates`: the settings refuse them.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use kmip_server::Secret;
 use kmip_server::internals::config::Config;
 use kmip_server::internals::server::ClientFiles;
 
@@ -36,6 +34,6 @@ pub(crate) fn check(
 }
 
 #[cfg(feature = "management")]
-pub(crate) fn token(_: &Path) -> Option<Secret> {
+pub(crate) fn token(_: &std::path::Path) -> Option<kmip_server::Secret> {
     None
 }
