@@ -34,7 +34,10 @@ impl Events {
             if is_first { (Duration::ZERO, usize::MAX) } else { (patience, inspector::MAX_SENT) };
         let records = self.watcher.wait(self.last, patience);
         let Some(last) = records.last() else { return Vec::new() };
+        // Older records, and messages that the recorder left out, have numbers, too.
+        let others = last.number.saturating_sub(self.last).saturating_sub(records.len() as u64);
         self.last = last.number;
-        format!("data: {}\n\n", inspector::rows(&records, limit)).into_bytes()
+        let others = if is_first { 0 } else { others };
+        format!("data: {}\n\n", inspector::rows(&records, limit, others)).into_bytes()
     }
 }

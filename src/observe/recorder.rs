@@ -3,14 +3,15 @@
 //!
 //! It decodes nothing. Its memory is bounded by [`MAX_RECORDS`] and [`MAX_RECORDED_BYTES`]. Under test control it always
 //! records, and keeps key material. Otherwise it records while a page is open and for ten minutes after that, and masks
-//! messages before it keeps them; while it does not record, an event costs one branch.
+//! messages before it keeps them; while it does not record, an event costs one branch. Under load it then leaves messages out,
+//! because their copies and masks would slow the requests down ([`PACE`]).
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
@@ -36,6 +37,13 @@ pub const MAX_WATCHERS: usize = 8;
 /// The time for which the recorder goes on after the last watcher left.
 #[cfg(feature = "management")]
 const AFTERMATH: Duration = Duration::from_secs(600);
+/// The cost of the messages that a page needs in each [`PERIOD`]; of further ones, only the number is kept. A message costs its
+/// length in bytes, and [`COST`].
+pub const PACE: u32 = 2 << 20;
+/// The cost of a message besides its length: 512 short messages in each period are recorded.
+const COST: usize = 4 << 10;
+/// The time for which [`PACE`] is.
+const PERIOD: Duration = Duration::from_millis(100);
 /// The memory of a record besides its texts and messages, in bytes.
 const OVERHEAD: usize = 512;
 
@@ -189,11 +197,44 @@ impl Record {
     }
 }
 
+/// The cost of the messages in the current period.
+#[derive(Default)]
+struct Pace {
+    begin: OnceLock<Instant>,
+    /// The number of the period in the upper half, the cost in the lower one.
+    used: AtomicU64,
+}
+
+impl Pace {
+    /// Returns whether a message of this length at `now` is recorded.
+    fn admits(&self, now: Instant, length: usize) -> bool {
+        let begin = *self.begin.get_or_init(|| now);
+        let period = now.saturating_duration_since(begin).as_millis() / PERIOD.as_millis();
+        let period = u64::from(u32::try_from(period).unwrap_or(u32::MAX)) << 32;
+        let used = self.used.load(Ordering::Relaxed);
+        let (before, is_new) = (used & u64::from(u32::MAX), used < period);
+        if !is_new && before >= u64::from(PACE) {
+            return false;
+        }
+        let cost = (COST + length).min(PACE as usize) as u64;
+        if is_new {
+            // Threads that begin the period at the same moment can lose a part of each other's cost.
+            self.used.store(period | cost, Ordering::Relaxed);
+        } else {
+            self.used.fetch_add(cost, Ordering::Relaxed);
+        }
+        true
+    }
+}
+
 /// The last records of a server.
 #[derive(Default)]
 pub struct Recorder {
     is_of_test_control: bool,
     is_recording: AtomicBool,
+    pace: Pace,
+    /// The number of messages that were left out since the last record.
+    left_out: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -263,7 +304,7 @@ impl Recorder {
             self.is_recording.store(false, Ordering::Relaxed);
             return;
         }
-        state.last += 1;
+        state.last += 1 + self.left_out.swap(0, Ordering::Relaxed);
         let (number, event) = (state.last, event(state.last_exchange + 1));
         state.push(Record { number, time, session: session.to_owned(), address, client, event });
         drop(state);
@@ -400,6 +441,10 @@ impl Observer for Recorder {
             return;
         }
         let Messages { peer, user, request, response, begun, fault } = *messages;
+        if !self.is_of_test_control && !self.pace.admits(begun, request.len() + response.len()) {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let copy = if self.is_of_test_control { Message::copy } else { Message::masked_copy };
         let (request, response, duration) = (copy(request), copy(response), begun.elapsed());
         let time = SystemTime::now().checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -456,6 +501,24 @@ mod tests {
         let controlled = Recorder::of_test_control();
         exchange(&controlled, &[]);
         assert_eq!(controlled.after(0).len(), 1);
+    }
+
+    #[cfg(feature = "management")]
+    #[test]
+    fn under_load_a_page_gets_a_part_of_the_messages_and_the_number_of_the_others() {
+        let recorder = Arc::new(Recorder::default());
+        let _watcher = recorder.watch().unwrap();
+        let (peer, begun) = (peer(), Instant::now());
+        let send = |request: &[u8], begun| {
+            recorder.exchanged(&Messages { request, begun, ..Messages::of(&peer) });
+        };
+        (0..600).for_each(|_| send(&[], begun));
+        assert_eq!(recorder.after(0).len(), PACE as usize / COST);
+        send(&[], begun + PERIOD);
+        let last = recorder.after(0).pop().unwrap();
+        assert_eq!(last.number, 601);
+        (0..10).for_each(|_| send(&[0; 1 << 20], begun + 2 * PERIOD));
+        assert_eq!(recorder.after(601).len(), 2, "long messages cost more");
     }
 
     #[cfg(feature = "management")]

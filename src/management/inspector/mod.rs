@@ -112,7 +112,7 @@ pub(super) fn view(server: &dyn Inspected, view: View, parameters: &Parameters) 
     match view {
         View::Records => {
             let after = parameters.number("after")?.unwrap_or_default();
-            Ok(rows(&server.recorder().after(after), usize::MAX))
+            Ok(rows(&server.recorder().after(after), usize::MAX, 0))
         }
         View::Record => {
             let number = parameters.number("number")?.ok_or(Failure::Parameter("number is missing"))?;
@@ -127,10 +127,12 @@ pub(super) fn view(server: &dyn Inspected, view: View, parameters: &Parameters) 
     }
 }
 
-/// Returns at most `limit` of the newest records of a list for the page, and the number of those that are left out.
-pub(super) fn rows(records: &[Arc<Record>], limit: usize) -> Value {
+/// Returns at most `limit` of the newest records of a list for the page, and the number of those that are left out: the older
+/// ones, and `others`.
+pub(super) fn rows(records: &[Arc<Record>], limit: usize, others: u64) -> Value {
     let skipped = records.len().saturating_sub(limit);
     let newest = records.get(skipped..).unwrap_or_default();
+    let skipped = skipped as u64 + others;
     let rows: Vec<_> = newest.iter().map(|record| words::row(record)).collect();
     json!({ "records": rows, "skipped": skipped })
 }
