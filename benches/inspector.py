@@ -19,7 +19,7 @@ from compare import load, server
 
 
 def free_port():
-    """Returns a port that nobody listens on."""
+    """Returns a free port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 

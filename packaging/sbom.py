@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def metadata():
-    """What cargo knows about this package and those that it needs on this platform."""
+    """Returns what cargo knows about this package and the packages that it needs on this platform."""
     host = re.search("^host: (.*)$", run("rustc", "-vV"), re.MULTILINE).group(1)
     return json.loads(run("cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", host))
 

@@ -165,7 +165,7 @@ pub enum Error {
     Beside {
         /// The settings that have a value.
         set: Vec<&'static str>,
-        /// Those that have none.
+        /// The settings that have no value.
         missing: Vec<&'static str>,
     },
     /// The password file is unreadable, or contains no password.

@@ -1,4 +1,4 @@
-//! The environment variables of settings: their precedence, their kinds of values, and those that have no effect.
+//! The environment variables of settings: their precedence, their kinds of values, and the variables that have no effect.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;

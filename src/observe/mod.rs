@@ -34,7 +34,8 @@ pub trait Observer: Send + Sync + 'static {
     /// A batch item was executed.
     fn executed(&self, _execution: &Execution) {}
 
-    /// Whether the observer wants the messages now. Without such an observer, nobody calls [`Observer::exchanged`].
+    /// Whether the observer wants the messages now. Without such an observer, the dispatcher does not call
+    /// [`Observer::exchanged`].
     fn wants_messages(&self) -> bool {
         false
     }

@@ -139,7 +139,7 @@ fn waiting(count: usize) -> Step {
     })
 }
 
-/// Sends a request byte by byte on many connections, and replaces those that the server ends.
+/// Sends a request byte by byte on many connections, and replaces the connections that the server ends.
 fn slow(count: usize) -> Step {
     Box::new(move |attacker| {
         let mut streams = (0..count).map(|_| connect(attacker)).collect::<Result<Vec<_>, _>>()?;
