@@ -69,6 +69,9 @@ async function listen() {
       if (response.status === 503) throw new Error("Too many watchers");
       if (!response.ok) throw new Error("Not connected");
       live("on", "Live");
+      // This cannot change while the server runs.
+      state.controlled = (await askFor("/version")).test_control;
+      $("control").hidden = !state.controlled;
       await receive(response.body);
       throw new Error("Not connected");
     } catch (error) {
@@ -104,11 +107,9 @@ function live(kind, text) {
 /** Shows the clock and the faults of a server under test control. */
 async function watchControl() {
   for (;;) {
-    if (document.visibilityState === "visible") {
+    if (state.controlled && document.visibilityState === "visible") {
       try {
-        const { test_control: isOn } = await askFor("/version");
-        if (isOn) showControl(await askFor("/control"));
-        $("control").hidden = !isOn;
+        showControl(await askFor("/control"));
       } catch {
         // The state of the stream says that the server does not answer.
       }
