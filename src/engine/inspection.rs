@@ -117,9 +117,9 @@ pub struct Obstacle {
 
 impl Obstacle {
     fn of(record: &Record, operation: Operation, now: DateTime) -> Option<Self> {
-        let message = obstacle(record, operation, V2_1, now)?.message.into_owned();
-        let reason = |version| Some(obstacle(record, operation, version, now)?.reason_in(version));
-        Some(Self { message, reason: reason(V2_1)?, earlier_reason: reason(V2_0)? })
+        let error = obstacle(record, operation, V2_1, now)?;
+        let earlier_reason = obstacle(record, operation, V2_0, now)?.reason_in(V2_0);
+        Some(Self { reason: error.reason_in(V2_1), earlier_reason, message: error.message.into_owned() })
     }
 }
 

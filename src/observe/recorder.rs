@@ -136,7 +136,7 @@ impl fmt::Debug for Message {
 
 impl Message {
     fn masked_copy(message: &[u8]) -> Self {
-        let bytes = (message.len() <= MAX_SHOWN).then(|| masked(message));
+        let bytes = (message.len() <= MAX_SHOWN).then(|| Zeroizing::new(masked(message)));
         Self { length: message.len(), bytes, is_masked: true }
     }
 
@@ -153,7 +153,7 @@ impl Message {
     /// Returns the message without key material, passwords and data, or `None` if it is too long.
     pub fn masked(&self) -> Option<Cow<'_, [u8]>> {
         let bytes = self.bytes()?;
-        Some(if self.is_masked { Cow::Borrowed(bytes) } else { Cow::Owned(masked(bytes).to_vec()) })
+        Some(if self.is_masked { Cow::Borrowed(bytes) } else { Cow::Owned(masked(bytes)) })
     }
 
     /// Returns [`Message::masked`] for a page, or `None` if the message is longer than [`MAX_SHOWN`].
@@ -167,8 +167,8 @@ impl Message {
     }
 }
 
-fn masked(message: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut copy = Zeroizing::new(message.to_vec());
+fn masked(message: &[u8]) -> Vec<u8> {
+    let mut copy = message.to_vec();
     encoding::mask(&mut copy);
     copy
 }

@@ -127,8 +127,8 @@ pub(super) fn view(server: &dyn Inspected, view: View, parameters: &Parameters) 
     }
 }
 
-/// Returns at most `limit` of the newest records of a list for the page, and the number of those that are left out: the older
-/// ones, and `others`.
+/// Returns at most `limit` of the newest records of a list for the page, and the number of the records that are left
+/// out: the older ones, and `others`.
 pub(super) fn rows(records: &[Arc<Record>], limit: usize, others: u64) -> Value {
     let skipped = records.len().saturating_sub(limit);
     let newest = records.get(skipped..).unwrap_or_default();
