@@ -39,8 +39,8 @@ pub const MAX_WATCHERS: usize = 8;
 const AFTERMATH: Duration = Duration::from_secs(600);
 /// The cost of the messages that a page needs in each [`PERIOD`]; of further ones, only the number is kept. A message costs its
 /// length in bytes, and [`COST`].
-pub const PACE: u32 = 2 << 20;
-/// The cost of a message besides its length: 512 short messages in each period are recorded.
+pub const PACE: u32 = 1 << 20;
+/// The cost of a message besides its length: 256 short messages in each period are recorded.
 const COST: usize = 4 << 10;
 /// The time for which [`PACE`] is.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -517,7 +517,7 @@ mod tests {
         send(&[], begun + PERIOD);
         let last = recorder.after(0).pop().unwrap();
         assert_eq!(last.number, 601);
-        (0..10).for_each(|_| send(&[0; 1 << 20], begun + 2 * PERIOD));
+        (0..10).for_each(|_| send(&[0; PACE as usize / 2], begun + 2 * PERIOD));
         assert_eq!(recorder.after(601).len(), 2, "long messages cost more");
     }
 
