@@ -27,6 +27,8 @@ import sys
 import tempfile
 
 CONNECTIONS = 8
+# More clients than the connections of a server to the database, so that it reads objects of several clients with one statement.
+MANY_CLIENTS = 64
 SERVERS = (1, 2, 4)
 FEW = 1000
 # The lowest identifier of the objects that SQL adds.
@@ -174,9 +176,9 @@ class Servers:
         """Their processor time, in seconds."""
         return seconds(sum(process(it.pid)[1] for it in self._processes))
 
-    def load(self, work, *arguments):
+    def load(self, work, *arguments, clients=CONNECTIONS):
         """Runs the load generator on all servers at once; returns the sum of the rates and the mean of the medians."""
-        connections = max(1, CONNECTIONS // len(self.ports))
+        connections = max(1, clients // len(self.ports))
         with concurrent.futures.ThreadPoolExecutor(len(self.ports)) as pool:
             figures = list(pool.map(lambda port: self._load(port, work, "-c", str(connections), *arguments), self.ports))
         return Figure(sum(figure.rate for figure in figures), statistics.mean(figure.median for figure in figures))
@@ -329,9 +331,13 @@ def main():
         for count in SERVERS:
             with Servers(options, cluster.url("small"), count) as servers:
                 time = ("-s", options.seconds)
-                for what, work, script in (("Get", "get", get), ("Locate by name", "locate", locate), ("Create", "create", create)):
+                works = (
+                    ("Get", "get", get, CONNECTIONS), (f"Get, {MANY_CLIENTS} clients", "get", get, MANY_CLIENTS),
+                    ("Locate by name", "locate", locate, CONNECTIONS), ("Create", "create", create, CONNECTIONS),
+                )
+                for what, work, script, clients in works:
                     arguments = () if work == "create" else ("-x", FEW)
-                    servers.load(work, *arguments, "-s", 1)
+                    servers.load(work, *arguments, "-s", 1, clients=clients)
 
                     def theirs(script=script):
                         nonlocal begun
@@ -340,8 +346,9 @@ def main():
                         run = lambda: Figure(cluster.bench("small", script, options.seconds, n=0, base=base), 0)
                         return measured(run, options.seconds, cluster)
 
-                    def ours(work=work, arguments=arguments):
-                        return measured(lambda: servers.load(work, *arguments, *time), options.seconds, cluster, servers)
+                    def ours(work=work, arguments=arguments, clients=clients):
+                        run = lambda: servers.load(work, *arguments, *time, clients=clients)
+                        return measured(run, options.seconds, cluster, servers)
 
                     own, other, ratio = in_turns(options.rounds, ours, theirs)
                     goal = GOALS.get(work)
@@ -361,7 +368,7 @@ def main():
             bounds.append((1 / (1 / server + 1 / database) / database, server, database))
         bound, server, database = sorted(bounds)[options.rounds // 2]
         alone.stop()
-        version = get.replace("owner, credential, object_type, attributes, object, checksum, version", "version")
+        version = re.sub("SELECT .* FROM", "SELECT version FROM", get)
         whole, only = (
             statistics.median(cluster.bench("small", script, options.seconds) for _ in range(options.rounds)) for script in (get, version)
         )

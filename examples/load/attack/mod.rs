@@ -174,7 +174,11 @@ pub(crate) fn attack(plan: &Plan, only: &str) -> Result<(), Failure> {
     for columns in [WORK.len(), WORK.len() + 1] {
         let mut words: Vec<_> = WORK.iter().map(|(word, _)| *word).chain([HEALTH]).collect();
         words.truncate(columns);
-        println!("| Attack | Attempts | {} | Disk |\n|---|---|{}", words.join(" | "), "---|".repeat(columns + 1));
+        println!(
+            "| Attack | Attempts | {} | Disk |\n|---|---|{}",
+            words.join(" | "),
+            "---|".repeat(columns + 1)
+        );
         rows.iter().filter(|row| row.figures.len() == columns).for_each(|row| println!("{row}"));
     }
     let failed = rows.iter().filter(|row| !row.holds()).count();

@@ -16,6 +16,7 @@ mod link;
 mod numbers;
 mod password;
 mod pool;
+mod reads;
 mod rows;
 mod schema;
 mod search;
@@ -40,6 +41,7 @@ use self::connection::CALL;
 use self::entries::SharedEntries;
 use self::numbers::{Numbers, Reservation};
 use self::pool::Use;
+use self::reads::Reads;
 use self::shared::Shared;
 use self::start::connect;
 use self::states::States;
@@ -90,7 +92,8 @@ impl Postgres {
         let pool = connect(url, patience)?;
         let key = schema::prepare(&mut *pool.get(Use::Read)?, &pool.name(), steps, key)?;
         let (numbers, states, commits) = (Numbers::default(), States::default(), Commits::default());
-        Ok(Self(Arc::new(Shared { pool, numbers, states, commits, key })))
+        let reads = Reads::default();
+        Ok(Self(Arc::new(Shared { pool, numbers, states, commits, reads, key })))
     }
 
     /// Inspects the database at `url`, which a server opens with `key`, without changing it.
@@ -158,10 +161,8 @@ fn pause(attempt: u32) {
 impl Store for Postgres {
     fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         let Ok(number) = number(id) else { return Ok(None) };
-        let step = rows::read(number, false);
-        let rows = self.0.reading("read an object", |connection| connection.query(CALL, &step))?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let (record, _) = rows::decode(id, row, self.0.key.as_ref())?;
+        let Some(row) = self.0.read(number)? else { return Ok(None) };
+        let (record, _) = rows::decode(id, &row, self.0.key.as_ref())?;
         Ok(Some(Arc::new(record)))
     }
 

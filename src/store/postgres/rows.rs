@@ -68,11 +68,29 @@ impl ToSql for Object {
     to_sql_checked!();
 }
 
+const COLUMNS: &str = "owner, credential, object_type, attributes, object, checksum, version, id";
+
+/// The position of the number of the object in the rows of [`read`] and [`read_all`].
+pub(super) const NUMBER: usize = 7;
+
 /// Returns the statement that reads an object; with `lock`, other transactions cannot change it until the end of this one.
 pub(super) fn read(number: i64, lock: bool) -> Step {
-    let text = "SELECT owner, credential, object_type, attributes, object, checksum, version FROM object WHERE id = $1";
+    let text = format!("SELECT {COLUMNS} FROM object WHERE id = $1");
     let lock = if lock { " FOR UPDATE" } else { "" };
     Step::new(format!("{text}{lock}"), vec![Box::new(number)]).planned(Plans::Any)
+}
+
+/// Returns the statement that reads the objects with these numbers.
+pub(super) fn read_all(numbers: &[i64]) -> Step {
+    if let [number] = numbers {
+        return read(*number, false);
+    }
+    // For each number, PostgreSQL then searches the index, also if it believes that the table has few rows.
+    let text = format!(
+        "SELECT {COLUMNS} FROM unnest($1::bigint[]) AS wanted(number) \
+         CROSS JOIN LATERAL (SELECT * FROM object WHERE object.id = wanted.number LIMIT 1) AS object"
+    );
+    Step::new(text, vec![Box::new(numbers.to_vec())]).planned(Plans::Any)
 }
 
 /// Verifies and decodes the row of [`read`]. Returns the record and its version.

@@ -1,10 +1,13 @@
 //! What the threads of a store share, and single statements.
 
+use std::sync::Arc;
+
 use tokio_postgres::Row;
 
 use super::connection::{CALL, Connection, Failure};
 use super::numbers::Numbers;
 use super::pool::{Pool, Use};
+use super::reads::Reads;
 use super::rows;
 use super::states::{States, Versioned};
 use crate::store::Error;
@@ -18,6 +21,7 @@ pub(super) struct Shared {
     pub(super) numbers: Numbers,
     pub(super) states: States,
     pub(super) commits: Commits,
+    pub(super) reads: Reads<Arc<Row>>,
     /// The key of a sealed database.
     pub(super) key: Option<DataKey>,
 }
@@ -48,6 +52,17 @@ impl Shared {
                 other => other,
             };
             outcome.map_err(|failure| self.pool.failed(doing, failure))
+        })
+    }
+
+    /// Reads an object, possibly with the objects of other threads.
+    pub(super) fn read(&self, number: i64) -> Result<Option<Arc<Row>>, Error> {
+        within_a_request(|| {
+            self.reads.read(number, |numbers| {
+                let step = rows::read_all(numbers);
+                let rows = self.reading("read objects", |connection| connection.query(CALL, &step))?;
+                rows.into_iter().map(|row| Ok((rows::get(&row, rows::NUMBER)?, Arc::new(row)))).collect()
+            })
         })
     }
 

@@ -98,6 +98,39 @@ fn locate_by_name_is_planned_once_and_other_searches_as_postgresql_estimates() {
 }
 
 #[test]
+fn threads_that_read_together_find_the_object_of_each_or_none() {
+    const THREADS: usize = 24;
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    let texts = ["first", "second", "third"];
+    let made = texts.map(|text| add(&store, key(text)));
+    let missing = made.iter().map(|record| record.id.0).max().unwrap() + 1;
+    let numbers = [made[1].id, Id(missing), made[0].id].map(|id| number(id).unwrap());
+    let found = store.0.pool.get(Use::Read).unwrap().query(CALL, &rows::read_all(&numbers)).unwrap();
+    let found: Vec<i64> = found.iter().map(|row| rows::get(row, rows::NUMBER).unwrap()).collect();
+    assert_eq!(found, [numbers[0], numbers[2]]);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (store, made) = (&store, &made);
+            scope.spawn(move || {
+                for place in thread..thread + 100 {
+                    match made.get(place % 4) {
+                        Some(record) => {
+                            let found = store.read(record.id).unwrap().unwrap();
+                            assert_eq!(
+                                (found.id, &found.attributes.name),
+                                (record.id, &record.attributes.name)
+                            );
+                        }
+                        None => assert!(store.read(Id(missing)).unwrap().is_none()),
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn an_optimistic_change_is_repeated_if_another_server_changes_what_it_read() {
     let Some(database) = postgres() else { return };
     let (one, other) = (open(&database.url()), open(&database.url()));

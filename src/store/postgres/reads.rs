@@ -1,0 +1,411 @@
+//! Reads of single objects. While few threads read, each has a statement of its own, which is fastest. While many read, one
+//! statement answers several of them: its system calls, its wake-ups and the work of the database then serve several requests.
+//!
+//! A thread with a statement *leads*. Further reads are queued; when a statement is answered, the first queued thread leads,
+//! and its statement reads all queued objects. A read is queued before its statement is sent, so that it sees each change that any
+//! server has acknowledged before it began.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::connection::CALL;
+use crate::lock::IgnorePoison;
+use crate::store::Error;
+use crate::store::request_time::{left, waiting};
+
+/// The maximum number of reads in a statement.
+const MAX_TOGETHER: usize = 16;
+
+/// When reads have statements of their own.
+struct Limits {
+    /// This number of reads always have.
+    apart: usize,
+    /// The number of threads that lead while more threads read: one statement is answered while another one is sent.
+    leaders: usize,
+    /// The time after which a queued read leads although others do: the database is slow, or sends large objects.
+    patience: Duration,
+}
+
+const LIMITS: Limits = Limits { apart: 8, leaders: 2, patience: Duration::from_millis(2) };
+
+/// The reads of a store, whose statements return values of type `T`.
+pub(super) struct Reads<T> {
+    /// The number of threads that read.
+    running: AtomicUsize,
+    queue: Mutex<Queue<T>>,
+    limits: Limits,
+}
+
+/// A read that has begun.
+struct Running<'r>(&'r AtomicUsize);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+struct Queue<T> {
+    /// The reads that no statement contains yet.
+    queued: VecDeque<Arc<Read<T>>>,
+    /// The number of threads that lead.
+    leaders: usize,
+}
+
+/// A read that waits for the statement of another thread.
+struct Read<T> {
+    number: i64,
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+enum State<T> {
+    /// The read is queued, or in a statement.
+    Waits,
+    /// It is not queued any more, and leads.
+    Leads,
+    /// The statement found this.
+    Answered(Option<T>),
+    /// The statement failed.
+    Failed,
+}
+
+impl<T> Read<T> {
+    fn set(&self, state: State<T>) {
+        *self.state.lock().ignore_poison() = state;
+        self.changed.notify_one();
+    }
+
+    /// Waits for another state, and takes it.
+    fn wait(&self, limit: Duration) -> State<T> {
+        let state = self.state.lock().ignore_poison();
+        let is_waiting = |state: &mut State<T>| matches!(state, State::Waits);
+        let waited = waiting(|| self.changed.wait_timeout_while(state, left(limit), is_waiting));
+        std::mem::replace(&mut *waited.ignore_poison().0, State::Waits)
+    }
+}
+
+impl<T> Default for Reads<T> {
+    fn default() -> Self {
+        Self {
+            running: AtomicUsize::new(0),
+            queue: Mutex::new(Queue { queued: VecDeque::new(), leaders: 0 }),
+            limits: LIMITS,
+        }
+    }
+}
+
+impl<T: Clone> Reads<T> {
+    /// Returns the object with this number, or `None`. `statement` returns the objects with these numbers, with the number of
+    /// each. If a statement with several reads fails, each has one of its own.
+    ///
+    /// # Errors
+    /// Returns the error of `statement`.
+    pub(super) fn read(
+        &self,
+        number: i64,
+        statement: impl Fn(&[i64]) -> Result<Vec<(i64, T)>, Error>,
+    ) -> Result<Option<T>, Error> {
+        let others = self.running.fetch_add(1, Ordering::Relaxed);
+        let _running = Running(&self.running);
+        let queued = {
+            let mut queue = self.locked();
+            if others < self.limits.apart || queue.leaders < self.limits.leaders {
+                queue.leaders += 1;
+                None
+            } else {
+                let read = Read { number, state: Mutex::new(State::Waits), changed: Condvar::new() };
+                let read = Arc::new(read);
+                queue.queued.push_back(Arc::clone(&read));
+                Some(read)
+            }
+        };
+        let state = match queued.map_or(State::Leads, |read| self.wait(&read)) {
+            State::Leads => self.lead(number, &statement)?,
+            other => other,
+        };
+        match state {
+            State::Answered(found) => Ok(found),
+            _ => Ok(statement(&[number])?.pop().map(|(_, found)| found)),
+        }
+    }
+
+    fn wait(&self, read: &Arc<Read<T>>) -> State<T> {
+        match read.wait(self.limits.patience) {
+            State::Waits if self.begins_to_lead(read) => State::Leads,
+            // It is in a statement, or leads since this moment.
+            State::Waits => read.wait(CALL),
+            other => other,
+        }
+    }
+
+    /// Lets a read lead that is still queued.
+    fn begins_to_lead(&self, read: &Arc<Read<T>>) -> bool {
+        let mut queue = self.locked();
+        let place = queue.queued.iter().position(|queued| Arc::ptr_eq(queued, read));
+        queue.leaders += usize::from(place.is_some());
+        place.and_then(|place| queue.queued.remove(place)).is_some()
+    }
+
+    /// Reads all queued objects and this one. Returns [`State::Failed`] if the statement fails and has reads of others.
+    fn lead(
+        &self,
+        number: i64,
+        statement: &impl Fn(&[i64]) -> Result<Vec<(i64, T)>, Error>,
+    ) -> Result<State<T>, Error> {
+        let mut led = Led { reads: self, others: self.locked().take() };
+        let mut numbers: Vec<_> = led.others.iter().map(|read| read.number).chain([number]).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let all = match statement(&numbers) {
+            Ok(all) => all,
+            Err(_) if !led.others.is_empty() => return Ok(State::Failed),
+            Err(error) => return Err(error),
+        };
+        let find = |number| all.iter().find(|(of, _)| *of == number).map(|(_, found)| found.clone());
+        led.end(|read| State::Answered(find(read.number)));
+        Ok(State::Answered(find(number)))
+    }
+}
+
+impl<T> Reads<T> {
+    fn locked(&self) -> MutexGuard<'_, Queue<T>> {
+        self.queue.lock().ignore_poison()
+    }
+}
+
+impl<T> Queue<T> {
+    /// Returns the reads for the statement of a thread that leads. If others remain, another one leads at once.
+    fn take(&mut self) -> Vec<Arc<Read<T>>> {
+        let count = self.queued.len().min(MAX_TOGETHER - 1);
+        let taken = self.queued.drain(..count).collect();
+        self.let_next_lead();
+        taken
+    }
+
+    fn let_next_lead(&mut self) {
+        if let Some(next) = self.queued.pop_front() {
+            self.leaders += 1;
+            next.set(State::Leads);
+        }
+    }
+}
+
+/// The reads of others in the statement of a thread that leads.
+struct Led<'r, T> {
+    reads: &'r Reads<T>,
+    others: Vec<Arc<Read<T>>>,
+}
+
+impl<T> Led<'_, T> {
+    fn end(&mut self, state: impl Fn(&Read<T>) -> State<T>) {
+        self.others.drain(..).for_each(|read| read.set(state(&read)));
+    }
+}
+
+impl<T> Drop for Led<'_, T> {
+    /// Also ends a statement that failed, or whose thread panics.
+    fn drop(&mut self) {
+        self.end(|_| State::Failed);
+        let mut queue = self.reads.locked();
+        queue.leaders -= 1;
+        if queue.leaders < self.reads.limits.leaders {
+            queue.let_next_lead();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
+    use std::thread::{self, scope};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::store::Cause;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Returns reads of which one leads.
+    fn reads(patience: Duration) -> Reads<i64> {
+        Reads { limits: Limits { apart: 0, leaders: 1, patience }, ..Reads::default() }
+    }
+
+    /// Waits until this number of reads is queued.
+    fn await_queued(reads: &Reads<i64>, count: usize) {
+        let begun = Instant::now();
+        while reads.locked().queued.len() != count {
+            assert!(begun.elapsed() < LONG);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn assert_idle(reads: &Reads<i64>) {
+        let queue = reads.locked();
+        assert_eq!((queue.queued.len(), queue.leaders, reads.running.load(SeqCst)), (0, 0, 0));
+    }
+
+    /// A statement that finds ten times each number but 0.
+    fn tenfold(numbers: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
+        Ok(numbers.iter().filter(|number| **number != 0).map(|number| (*number, 10 * number)).collect())
+    }
+
+    fn failure() -> Error {
+        Error::Sql { doing: "test", why: Cause::new(super::super::failure::Failure::local("", false)) }
+    }
+
+    /// Runs reads of `numbers` that begin while the statement of another read waits. Returns the numbers of each statement.
+    fn together(
+        reads: &Reads<i64>,
+        numbers: &[i64],
+        statement: impl Fn(&[i64]) -> Result<Vec<(i64, i64)>, Error> + Sync,
+    ) -> Vec<Vec<i64>> {
+        let sent = Mutex::new(Vec::new());
+        scope(|scope| {
+            let first = scope.spawn(|| {
+                reads.read(-1, |found| {
+                    assert_eq!(found, [-1]);
+                    await_queued(reads, numbers.len());
+                    tenfold(found)
+                })
+            });
+            while reads.locked().leaders == 0 {
+                thread::yield_now();
+            }
+            let others: Vec<_> = numbers
+                .iter()
+                .map(|number| {
+                    let (sent, statement) = (&sent, &statement);
+                    scope.spawn(move || {
+                        let found = reads.read(*number, |numbers| {
+                            sent.lock().unwrap().push(numbers.to_vec());
+                            statement(numbers)
+                        });
+                        assert_eq!(found.unwrap(), (*number != 0).then_some(10 * number));
+                    })
+                })
+                .collect();
+            assert_eq!(first.join().unwrap().unwrap(), Some(-10));
+            others.into_iter().for_each(|other| other.join().unwrap());
+        });
+        assert_idle(reads);
+        sent.into_inner().unwrap()
+    }
+
+    #[test]
+    fn one_statement_answers_the_reads_that_begin_while_another_one_waits() {
+        assert_eq!(together(&reads(LONG), &[3, 0, 3, 1], tenfold), [[0, 1, 3]]);
+    }
+
+    #[test]
+    fn few_reads_have_statements_of_their_own() {
+        let reads = Reads { limits: Limits { apart: 3, leaders: 1, patience: LONG }, ..Reads::default() };
+        let (sent, all_apart) = (AtomicUsize::new(0), Barrier::new(3));
+        scope(|scope| {
+            for number in 1..=4 {
+                let (reads, sent, all_apart) = (&reads, &sent, &all_apart);
+                scope.spawn(move || {
+                    let found = reads.read(number, |numbers| {
+                        assert_eq!(numbers.len(), 1);
+                        if sent.fetch_add(1, SeqCst) < 3 {
+                            await_queued(reads, 1);
+                            all_apart.wait();
+                        }
+                        tenfold(numbers)
+                    });
+                    assert_eq!(found.unwrap(), Some(10 * number));
+                });
+            }
+        });
+        assert_idle(&reads);
+    }
+
+    #[test]
+    fn a_statement_has_a_bounded_number_of_reads_and_the_others_have_another_one_at_once() {
+        let numbers: Vec<_> = (1..=40).collect();
+        let mut sent = together(&reads(LONG), &numbers, tenfold);
+        assert!(sent.iter().all(|numbers| numbers.len() <= MAX_TOGETHER) && sent.len() >= 3, "{sent:?}");
+        let mut all: Vec<_> = sent.drain(..).flatten().collect();
+        all.sort_unstable();
+        assert_eq!(all, numbers);
+    }
+
+    #[test]
+    fn reads_have_statements_of_their_own_if_the_common_one_fails() {
+        let fails_together = |numbers: &[i64]| match numbers {
+            [_] => tenfold(numbers),
+            _ => Err(failure()),
+        };
+        let reads = reads(LONG);
+        assert!(reads.read(5, |_| Err(failure())).is_err());
+        let sent: Vec<_> = together(&reads, &[1, 2, 0], fails_together).iter().map(Vec::len).collect();
+        assert_eq!(sent, [3, 1, 1, 1]);
+    }
+
+    #[test]
+    fn a_panic_of_the_thread_that_leads_ends_its_own_read_only() {
+        let reads = reads(LONG);
+        scope(|scope| {
+            let panics = scope.spawn(|| {
+                reads.read(1, |_| {
+                    await_queued(&reads, 1);
+                    panic!("in a statement")
+                })
+            });
+            while reads.locked().leaders == 0 {
+                thread::yield_now();
+            }
+            assert_eq!(reads.read(2, tenfold).unwrap(), Some(20));
+            assert!(panics.join().is_err());
+        });
+        assert_idle(&reads);
+        assert_eq!(reads.read(3, tenfold).unwrap(), Some(30));
+    }
+
+    #[test]
+    fn a_read_does_not_wait_for_a_slow_statement_that_does_not_contain_it() {
+        let reads = reads(LIMITS.patience);
+        let is_done = AtomicUsize::new(0);
+        scope(|scope| {
+            scope.spawn(|| {
+                reads.read(1, |_| {
+                    while is_done.load(SeqCst) == 0 {
+                        thread::yield_now();
+                    }
+                    tenfold(&[1])
+                })
+            });
+            while reads.locked().leaders == 0 {
+                thread::yield_now();
+            }
+            assert_eq!(reads.read(2, tenfold).unwrap(), Some(20));
+            is_done.store(1, SeqCst);
+        });
+        assert_idle(&reads);
+    }
+
+    #[test]
+    fn a_read_sees_what_was_written_before_it_began() {
+        let reads = reads(LIMITS.patience);
+        let written = AtomicI64::new(0);
+        scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        let before = written.fetch_add(1, SeqCst) + 1;
+                        let found = reads.read(7, |numbers| {
+                            let now = written.load(SeqCst);
+                            thread::yield_now();
+                            Ok(numbers.iter().map(|number| (*number, now)).collect())
+                        });
+                        assert!(found.unwrap().unwrap() >= before);
+                    }
+                });
+            }
+        });
+        assert_idle(&reads);
+    }
+}
