@@ -78,11 +78,11 @@ impl<T> Read<T> {
         self.changed.notify_one();
     }
 
-    /// Waits for another state, and takes it.
+    /// Waits for another state, for at most `limit`, and takes it.
     fn wait(&self, limit: Duration) -> State<T> {
         let state = self.state.lock().ignore_poison();
         let is_waiting = |state: &mut State<T>| matches!(state, State::Waits);
-        let waited = waiting(|| self.changed.wait_timeout_while(state, left(limit), is_waiting));
+        let waited = waiting(|| self.changed.wait_timeout_while(state, limit, is_waiting));
         std::mem::replace(&mut *waited.ignore_poison().0, State::Waits)
     }
 }
@@ -133,10 +133,10 @@ impl<T: Clone> Reads<T> {
     }
 
     fn wait(&self, read: &Arc<Read<T>>) -> State<T> {
-        match read.wait(self.limits.patience) {
+        match read.wait(self.limits.patience.min(left(CALL))) {
             State::Waits if self.begins_to_lead(read) => State::Leads,
             // It is in a statement, or leads since this moment.
-            State::Waits => read.wait(CALL),
+            State::Waits => read.wait(left(CALL)),
             other => other,
         }
     }
