@@ -76,6 +76,17 @@ def image(command, is_reference, tmp_path_factory):
     shutil.rmtree(storage, ignore_errors=True)
 
 
+def test_an_image_of_an_executable_needs_no_registry(command, is_reference, tmp_path):
+    """Docker without BuildKit builds each stage of a file."""
+    if is_reference:
+        pytest.skip("the image is about this server")
+    builder = tmp_path / "builder"
+    builder.write_text('#!/bin/sh\nwhile [ "$1" != -f ]; do shift; done\ngrep ^FROM "$2"\n', encoding="utf-8")
+    builder.chmod(0o755)
+    printed = run(ROOT / "packaging" / "image", "build", command[0], NAME, env=dict(os.environ, BUILDER=str(builder)))
+    assert [line.split()[1] for line in printed.splitlines() if line.startswith("FROM")] == ["scratch", "scratch"]
+
+
 def curl():
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed (Debian: apt-get install curl)")

@@ -107,8 +107,9 @@ fn threads_that_read_together_find_the_object_of_each_or_none() {
     let missing = made.iter().map(|record| record.id.0).max().unwrap() + 1;
     let numbers = [made[1].id, Id(missing), made[0].id].map(|id| number(id).unwrap());
     let found = store.0.pool.get(Use::Read).unwrap().query(CALL, &rows::read_all(&numbers)).unwrap();
-    let found: Vec<i64> = found.iter().map(|row| rows::get(row, rows::NUMBER).unwrap()).collect();
-    assert_eq!(found, [numbers[0], numbers[2]]);
+    let mut found: Vec<i64> = found.iter().map(|row| rows::get(row, rows::NUMBER).unwrap()).collect();
+    found.sort_unstable();
+    assert_eq!(found, [numbers[2], numbers[0]]);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let (store, made) = (&store, &made);
