@@ -80,7 +80,11 @@ pub(super) fn read(number: i64, lock: bool) -> Step {
     Step::new(format!("{text}{lock}"), vec![Box::new(number)]).planned(Plans::Any)
 }
 
-/// Returns the statement that reads the objects with these numbers.
+/// The maximum length in bytes of an object that is read together with others, so that nobody waits for the long object of
+/// somebody else.
+pub(super) const MAX_SHORT: usize = 64 << 10;
+
+/// Returns the statement that reads the objects with these numbers; of several, only those of at most [`MAX_SHORT`] bytes.
 pub(super) fn read_all(numbers: &[i64]) -> Step {
     if let [number] = numbers {
         return read(*number, false);
@@ -88,7 +92,8 @@ pub(super) fn read_all(numbers: &[i64]) -> Step {
     // For each number, PostgreSQL then searches the index, also if it believes that the table has few rows.
     let text = format!(
         "SELECT {COLUMNS} FROM unnest($1::bigint[]) AS wanted(number) \
-         CROSS JOIN LATERAL (SELECT * FROM object WHERE object.id = wanted.number LIMIT 1) AS object"
+         CROSS JOIN LATERAL (SELECT * FROM object WHERE object.id = wanted.number LIMIT 1) AS object \
+         WHERE octet_length(attributes) + COALESCE(octet_length(object.object), 0) <= {MAX_SHORT}"
     );
     Step::new(text, vec![Box::new(numbers.to_vec())]).planned(Plans::Any)
 }

@@ -6,8 +6,10 @@ use std::path::Path;
 use super::connection::Step;
 use super::*;
 use crate::bounded_map::{Bounds, WhenFull};
+use crate::kmip::enums::{ObjectType, OpaqueDataType};
+use crate::kmip::{Object, OpaqueObject};
 use crate::secret::Secret;
-use crate::store::testing::{add, all_of, change, everybody, insert, key, name, postgres, value};
+use crate::store::testing::{add, all_of, change, everybody, insert, key, name, postgres, record, value};
 use crate::store::{Change, Kind, Lifetime, Replacement};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -102,14 +104,17 @@ fn threads_that_read_together_find_the_object_of_each_or_none() {
     const THREADS: usize = 24;
     let Some(database) = postgres() else { return };
     let store = open(&database.url());
-    let texts = ["first", "second", "third"];
-    let made = texts.map(|text| add(&store, key(text)));
+    let opaque_data_value = Secret::new(vec![1; rows::MAX_SHORT]);
+    let opaque = OpaqueObject { opaque_data_type: OpaqueDataType(0x8000_0000), opaque_data_value };
+    let long =
+        Record { object: Some(Object::OpaqueObject(opaque)), ..record(ObjectType::OpaqueObject, "long") };
+    let made = [key("first"), key("second"), long].map(|record| add(&store, record));
     let missing = made.iter().map(|record| record.id.0).max().unwrap() + 1;
-    let numbers = [made[1].id, Id(missing), made[0].id].map(|id| number(id).unwrap());
+    let numbers = [made[2].id, made[1].id, Id(missing), made[0].id].map(|id| number(id).unwrap());
     let found = store.0.pool.get(Use::Read).unwrap().query(CALL, &rows::read_all(&numbers)).unwrap();
     let mut found: Vec<i64> = found.iter().map(|row| rows::get(row, rows::NUMBER).unwrap()).collect();
     found.sort_unstable();
-    assert_eq!(found, [numbers[2], numbers[0]]);
+    assert_eq!(found, [numbers[3], numbers[1]], "neither the long object nor the missing one");
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let (store, made) = (&store, &made);
