@@ -34,10 +34,13 @@ pub(super) fn of(clients: &[ClientFiles], name: Option<&str>) -> Result<Secret, 
             _ => "the server has no certificates of clients; set auto_certificates".to_owned(),
         }));
     };
-    let mut text = Zeroizing::new(Vec::new());
+    let mut parts = Vec::new();
     for path in [key, certificate, ca] {
         let failed = |error| ControlError::Store(format!("cannot read {}: {error}", path.display()));
-        text.extend_from_slice(&Zeroizing::new(fs::read(path).map_err(failed)?));
+        parts.push(Zeroizing::new(fs::read(path).map_err(failed)?));
     }
-    Ok(Secret::new(std::mem::take(&mut *text)))
+    // A vector that grows would leave the key in the memory that it had before.
+    let mut text = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| text.extend_from_slice(part));
+    Ok(Secret::new(text))
 }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
+use zeroize::Zeroizing;
 
 pub use access::Access;
 pub use client::{Failure, Ready, ask, wait};
@@ -249,8 +250,10 @@ impl Management {
     }
 
     /// Returns the response. `is_last` ends the connection after it.
-    pub fn respond(&self, request: &Request, body: &[u8], is_last: bool) -> Vec<u8> {
+    pub fn respond(&self, request: &Request, body: &[u8], is_last: bool) -> Zeroizing<Vec<u8>> {
         let (status, kind, body) = self.answer(request, body);
+        // Under test control, it can contain keys.
+        let body = Zeroizing::new(body);
         let keep_alive = request.persistence.keep_alive && !is_last;
         let persistence = Persistence { keep_alive, ..request.persistence };
         let page = if matches!(request.resource, Resource::File(..)) { inspector::PAGE_FIELDS } else { "" };
@@ -259,7 +262,7 @@ impl Management {
         if request.is_head {
             response.truncate(response.len() - body.len());
         }
-        response
+        Zeroizing::new(response)
     }
 
     /// Returns the events that the request asks for, or `None` if it asks for something else.

@@ -76,7 +76,7 @@ fn management(token: Option<&str>) -> Management {
 fn ask(management: &Management, text: &str) -> String {
     let accepted = Requests::default().head(&mut text.as_bytes(), |head| management.accept(head));
     match accepted {
-        Ok(request) => String::from_utf8(management.respond(&request, b"", false)).unwrap(),
+        Ok(request) => String::from_utf8(management.respond(&request, b"", false).to_vec()).unwrap(),
         Err(RequestError::Rejected(rejection)) => String::from_utf8(rejection.response(false)).unwrap(),
         Err(error) => panic!("{error}"),
     }
