@@ -223,23 +223,24 @@ pub(crate) fn run(plan: &Plan, attack: &Attack) -> Result<Row, Failure> {
     good.make_signer()?;
     let step = (attack.prepare)(&attacker)?;
     let mut probe = File::create(folder.join("probe"))?;
-    // Flushes would otherwise wait for what other programs, and earlier attacks, have written.
-    rustix::fs::sync();
+    if !plan.quick {
+        // Flushes would otherwise wait for what other programs, and earlier attacks, have written.
+        rustix::fs::sync();
+    }
 
+    let time = plan.time;
     let begin = Instant::now() + CONNECTING + LEAD;
     let (attacker, step) = (Arc::new(attacker), Arc::new(step));
     let mut answers: Vec<_> = WORK
         .map(|(_, work)| {
-            let (good, time) = (good.clone(), plan.time);
+            let good = good.clone();
             thread::spawn(move || paced(&good, work, PERIOD, begin, time))
         })
         .into();
     if let Some(port) = server.management {
-        let time = plan.time;
         let health = move || repeated(PERIOD, begin, time, || management::health(GOOD, port));
         answers.push(thread::spawn(move || Ok(health())));
     }
-    let time = plan.time;
     let disk = thread::spawn(move || repeated(PERIOD, begin, time, || flush(&mut probe)));
     thread::sleep(CONNECTING);
     let hands: Vec<_> = (0..attack.threads)

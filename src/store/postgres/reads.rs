@@ -20,7 +20,7 @@ const MAX_TOGETHER: usize = 16;
 
 /// When reads have statements of their own.
 struct Limits {
-    /// This number of reads always have.
+    /// The number of reads at a time up to which each has one.
     apart: usize,
     /// The number of threads that lead while more threads read: one statement is answered while another one is sent.
     leaders: usize,
@@ -218,6 +218,7 @@ mod tests {
     use std::thread::{self, scope};
     use std::time::Instant;
 
+    use super::super::failure::Failure;
     use super::*;
     use crate::store::Cause;
 
@@ -228,13 +229,21 @@ mod tests {
         Reads { limits: Limits { apart: 0, leaders: 1, patience }, ..Reads::default() }
     }
 
-    /// Waits until this number of reads is queued.
-    fn await_queued(reads: &Reads<i64>, count: usize) {
+    fn await_queue(reads: &Reads<i64>, is_expected: impl Fn(&Queue<i64>) -> bool) {
         let begun = Instant::now();
-        while reads.locked().queued.len() != count {
+        while !is_expected(&reads.locked()) {
             assert!(begun.elapsed() < LONG);
             thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Waits until this number of reads is queued.
+    fn await_queued(reads: &Reads<i64>, count: usize) {
+        await_queue(reads, |queue| queue.queued.len() == count);
+    }
+
+    fn await_leader(reads: &Reads<i64>) {
+        await_queue(reads, |queue| queue.leaders > 0);
     }
 
     fn assert_idle(reads: &Reads<i64>) {
@@ -248,7 +257,7 @@ mod tests {
     }
 
     fn failure() -> Error {
-        Error::Sql { doing: "test", why: Cause::new(super::super::failure::Failure::local("", false)) }
+        Error::Sql { doing: "test", why: Cause::new(Failure::local("", false)) }
     }
 
     /// Runs reads of `numbers` that begin while the statement of another read waits. Returns the numbers of each statement.
@@ -266,9 +275,7 @@ mod tests {
                     tenfold(found)
                 })
             });
-            while reads.locked().leaders == 0 {
-                thread::yield_now();
-            }
+            await_leader(reads);
             let others: Vec<_> = numbers
                 .iter()
                 .map(|number| {
@@ -349,9 +356,7 @@ mod tests {
                     panic!("in a statement")
                 })
             });
-            while reads.locked().leaders == 0 {
-                thread::yield_now();
-            }
+            await_leader(&reads);
             assert_eq!(reads.read(2, tenfold).unwrap(), Some(20));
             assert!(panics.join().is_err());
         });
@@ -372,9 +377,7 @@ mod tests {
                     tenfold(&[1])
                 })
             });
-            while reads.locked().leaders == 0 {
-                thread::yield_now();
-            }
+            await_leader(&reads);
             assert_eq!(reads.read(2, tenfold).unwrap(), Some(20));
             is_done.store(1, SeqCst);
         });

@@ -75,13 +75,13 @@ pub(super) const NUMBER: usize = 7;
 
 /// Returns the statement that reads an object; with `lock`, other transactions cannot change it until the end of this one.
 pub(super) fn read(number: i64, lock: bool) -> Step {
-    let text = format!("SELECT {COLUMNS} FROM object WHERE id = $1");
     let lock = if lock { " FOR UPDATE" } else { "" };
-    Step::new(format!("{text}{lock}"), vec![Box::new(number)]).planned(Plans::Any)
+    let text = format!("SELECT {COLUMNS} FROM object WHERE id = $1{lock}");
+    Step::new(text, vec![Box::new(number)]).planned(Plans::Any)
 }
 
-/// The maximum length in bytes of an object that is read together with others, so that nobody waits for the long object of
-/// somebody else.
+/// The maximum length in bytes of an object in a statement that reads several, so that no client waits for the long object of
+/// another one.
 pub(super) const MAX_SHORT: usize = 64 << 10;
 
 /// Returns the statement that reads the objects with these numbers; of several, only those of at most [`MAX_SHORT`] bytes.
