@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+mod cache;
 mod checksum;
 mod columns;
 mod commits;

@@ -98,7 +98,7 @@ fn entries(dump: &Dump, fault: &mut dyn FnMut(&Fault)) -> Result<(), Error> {
 fn object(dump: &Dump, id: Id, row: &Row) -> Result<u64, String> {
     let text = |error: Error| text(&error);
     let damaged = |why| text(Error::Damaged { id, why });
-    let (record, _) = rows::decode(id, row, dump.key()).map_err(text)?;
+    let record = rows::decode(id, row, dump.key()).map_err(text)?;
     let attributes: &[u8] = rows::get(row, 3).map_err(text)?;
     let expected = Columns::of(&record, attributes).map_err(damaged)?;
     for (position, (name, value)) in columns::names().zip(&expected.scalars).enumerate() {

@@ -123,8 +123,7 @@ impl Source for Dump {
         };
         let found = self.0.rows("read an object", &rows::read(next, false))?;
         let id = Id(next.unsigned_abs());
-        let found = found.first().map(|row| rows::decode(id, row, self.0.key.as_ref())).transpose()?;
-        Ok(found.map(|(record, _)| record))
+        found.first().map(|row| rows::decode(id, row, self.0.key.as_ref())).transpose()
     }
 
     fn server_state_names(&self) -> Result<Vec<String>, Error> {

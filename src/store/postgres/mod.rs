@@ -1,12 +1,13 @@
 //! The store on PostgreSQL's protocol, which several servers share.
 //!
-//! A read is one statement by primary key, so that it sees what any server has acknowledged; there is no cache of objects.
+//! A read is one statement by primary key, so that it sees what any server has acknowledged.
 //! `transaction.rs` describes changes. The schema has the tables of SQLite's (`schema.sql`), with a version in each row. The SQL
 //! is what PostgreSQL, CockroachDB and YugabyteDB share; only PostgreSQL is tested.
 
 mod check;
 mod connect;
 mod connection;
+mod decoded;
 mod dump;
 mod entries;
 mod failure;
@@ -38,6 +39,7 @@ pub(super) use self::check::check;
 pub(super) use self::dump::{Dump, Restore};
 
 use self::connection::CALL;
+use self::decoded::Decoded;
 use self::entries::SharedEntries;
 use self::numbers::{Numbers, Reservation};
 use self::pool::Use;
@@ -92,8 +94,8 @@ impl Postgres {
         let pool = connect(url, patience)?;
         let key = schema::prepare(&mut *pool.get(Use::Read)?, &pool.name(), steps, key)?;
         let (numbers, states, commits) = (Numbers::default(), States::default(), Commits::default());
-        let reads = Reads::default();
-        Ok(Self(Arc::new(Shared { pool, numbers, states, commits, reads, key })))
+        let (reads, decoded) = (Reads::default(), Decoded::default());
+        Ok(Self(Arc::new(Shared { pool, numbers, states, commits, reads, decoded, key })))
     }
 
     /// Inspects the database at `url`, which a server opens with `key`, without changing it.
@@ -161,9 +163,9 @@ fn pause(attempt: u32) {
 impl Store for Postgres {
     fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         let Ok(number) = number(id) else { return Ok(None) };
+        let reading = self.0.decoded.begin(id);
         let Some(row) = self.0.read(number)? else { return Ok(None) };
-        let (record, _) = rows::decode(id, &row, self.0.key.as_ref())?;
-        Ok(Some(Arc::new(record)))
+        reading.record(&rows::stored(id, &row)?, self.0.key.as_ref()).map(Some)
     }
 
     fn locate(&self, query: &Query) -> Result<Located, Error> {

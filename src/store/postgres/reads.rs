@@ -1,12 +1,11 @@
-//! Reads of single objects. While few threads read, each has a statement of its own, which is fastest. While many read, one
-//! statement answers several of them: its system calls, its wake-ups and the work of the database then serve several requests.
+//! Reads of single objects. If threads read at the same time, one statement answers several of them: its system calls, its
+//! wake-ups and the work of the database then serve several requests.
 //!
-//! A thread with a statement *leads*. Further reads are queued; when a statement is answered, the first queued thread leads,
-//! and its statement reads all queued objects. A read is queued before its statement is sent, so that it sees each change that any
-//! server has acknowledged before it began.
+//! A thread with a statement *leads*. Further reads are queued; when the statement is answered, or soon if it is not, the first
+//! queued thread leads, and its statement reads all queued objects. A read is queued before its statement is sent, so that it sees
+//! each change that any server has acknowledged before it began.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -18,37 +17,18 @@ use crate::store::request_time::{left, waiting};
 /// The maximum number of reads in a statement.
 const MAX_TOGETHER: usize = 16;
 
-/// When reads have statements of their own.
-struct Limits {
-    /// The number of reads at a time up to which each has one.
-    apart: usize,
-    /// The number of threads that lead while more threads read: one statement is answered while another one is sent.
-    leaders: usize,
-    /// The time after which a queued read leads although others do: the database is slow, or sends large objects.
-    patience: Duration,
-}
-
-const LIMITS: Limits = Limits { apart: 8, leaders: 2, patience: Duration::from_millis(2) };
+/// The time after which the first queued read leads although others do: the database is far away or slow, or sends large
+/// objects. Statements to a database on the same machine take about as long.
+const PATIENCE: Duration = Duration::from_micros(200);
 
 /// The reads of a store, whose statements return values of type `T`.
 pub(super) struct Reads<T> {
-    /// The number of threads that read.
-    running: AtomicUsize,
     queue: Mutex<Queue<T>>,
-    limits: Limits,
-}
-
-/// A read that has begun.
-struct Running<'r>(&'r AtomicUsize);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+    patience: Duration,
 }
 
 struct Queue<T> {
-    /// The reads that no statement contains yet.
+    /// The reads that no statement contains yet. If there are any, at least one thread leads.
     queued: VecDeque<Arc<Read<T>>>,
     /// The number of threads that lead.
     leaders: usize,
@@ -89,11 +69,7 @@ impl<T> Read<T> {
 
 impl<T> Default for Reads<T> {
     fn default() -> Self {
-        Self {
-            running: AtomicUsize::new(0),
-            queue: Mutex::new(Queue { queued: VecDeque::new(), leaders: 0 }),
-            limits: LIMITS,
-        }
+        Self { queue: Mutex::new(Queue { queued: VecDeque::new(), leaders: 0 }), patience: PATIENCE }
     }
 }
 
@@ -109,21 +85,11 @@ impl<T: Clone> Reads<T> {
         statement: impl Fn(&[i64]) -> Result<Vec<(i64, T)>, Error>,
     ) -> Result<Option<T>, Error> {
         let alone = || Ok(statement(&[number])?.pop().map(|(_, found)| found));
-        let others = self.running.fetch_add(1, Ordering::Relaxed);
-        let _running = Running(&self.running);
-        let queued = {
-            let mut queue = self.locked();
-            if others < self.limits.apart || queue.leaders < self.limits.leaders {
-                queue.leaders += 1;
-                None
-            } else {
-                let read = Read { number, state: Mutex::new(State::Waits), changed: Condvar::new() };
-                let read = Arc::new(read);
-                queue.queued.push_back(Arc::clone(&read));
-                Some(read)
-            }
+        let Some((read, patience)) = self.queue(number) else {
+            let _led = Led { reads: self, others: Vec::new() };
+            return alone();
         };
-        let mut state = queued.map_or(State::Leads, |read| self.wait(&read));
+        let mut state = self.wait(&read, patience);
         if let State::Leads = state {
             let led = Led { reads: self, others: self.locked().take() };
             if led.others.is_empty() {
@@ -137,8 +103,23 @@ impl<T: Clone> Reads<T> {
         }
     }
 
-    fn wait(&self, read: &Arc<Read<T>>) -> State<T> {
-        match read.wait(self.limits.patience.min(left(CALL))) {
+    /// Queues a read, and returns it with its patience. If none has to be queued, returns `None`, and this thread leads.
+    fn queue(&self, number: i64) -> Option<(Arc<Read<T>>, Duration)> {
+        let mut queue = self.locked();
+        if queue.leaders == 0 {
+            queue.leaders = 1;
+            return None;
+        }
+        // When the first one leads, its statement contains the others, so that they set no timer.
+        let patience = if queue.queued.is_empty() { self.patience } else { CALL };
+        let read = Read { number, state: Mutex::new(State::Waits), changed: Condvar::new() };
+        let read = Arc::new(read);
+        queue.queued.push_back(Arc::clone(&read));
+        Some((read, patience))
+    }
+
+    fn wait(&self, read: &Arc<Read<T>>, patience: Duration) -> State<T> {
+        match read.wait(patience.min(left(CALL))) {
             State::Waits if self.begins_to_lead(read) => State::Leads,
             // It is in a statement, or leads since this moment.
             State::Waits => read.wait(left(CALL)),
@@ -205,7 +186,7 @@ impl<T> Drop for Led<'_, T> {
         self.others.drain(..).for_each(|read| read.set(State::Unanswered));
         let mut queue = self.reads.locked();
         queue.leaders -= 1;
-        if queue.leaders < self.reads.limits.leaders {
+        if queue.leaders == 0 {
             queue.let_next_lead();
         }
     }
@@ -213,8 +194,7 @@ impl<T> Drop for Led<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
-    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
+    use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
     use std::thread::{self, scope};
     use std::time::Instant;
 
@@ -224,9 +204,8 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// Returns reads of which one leads.
     fn reads(patience: Duration) -> Reads<i64> {
-        Reads { limits: Limits { apart: 0, leaders: 1, patience }, ..Reads::default() }
+        Reads { patience, ..Reads::default() }
     }
 
     fn await_queue(reads: &Reads<i64>, is_expected: impl Fn(&Queue<i64>) -> bool) {
@@ -248,7 +227,7 @@ mod tests {
 
     fn assert_idle(reads: &Reads<i64>) {
         let queue = reads.locked();
-        assert_eq!((queue.queued.len(), queue.leaders, reads.running.load(SeqCst)), (0, 0, 0));
+        assert_eq!((queue.queued.len(), queue.leaders), (0, 0));
     }
 
     /// A statement that finds ten times each number but 0.
@@ -302,29 +281,6 @@ mod tests {
     }
 
     #[test]
-    fn few_reads_have_statements_of_their_own() {
-        let reads = Reads { limits: Limits { apart: 3, leaders: 1, patience: LONG }, ..Reads::default() };
-        let (sent, all_apart) = (AtomicUsize::new(0), Barrier::new(3));
-        scope(|scope| {
-            for number in 1..=4 {
-                let (reads, sent, all_apart) = (&reads, &sent, &all_apart);
-                scope.spawn(move || {
-                    let found = reads.read(number, |numbers| {
-                        assert_eq!(numbers.len(), 1);
-                        if sent.fetch_add(1, SeqCst) < 3 {
-                            await_queued(reads, 1);
-                            all_apart.wait();
-                        }
-                        tenfold(numbers)
-                    });
-                    assert_eq!(found.unwrap(), Some(10 * number));
-                });
-            }
-        });
-        assert_idle(&reads);
-    }
-
-    #[test]
     fn a_statement_has_a_bounded_number_of_reads_and_the_others_have_another_one_at_once() {
         let numbers: Vec<_> = (1..=40).collect();
         let mut sent = together(&reads(LONG), &numbers, tenfold);
@@ -365,28 +321,39 @@ mod tests {
     }
 
     #[test]
-    fn a_read_does_not_wait_for_a_slow_statement_that_does_not_contain_it() {
-        let reads = reads(LIMITS.patience);
-        let is_done = AtomicUsize::new(0);
+    fn reads_do_not_wait_for_a_slow_statement_that_does_not_contain_them() {
+        let reads = reads(PATIENCE);
+        let is_done = AtomicBool::new(false);
         scope(|scope| {
-            scope.spawn(|| {
+            let slow = scope.spawn(|| {
                 reads.read(1, |_| {
-                    while is_done.load(SeqCst) == 0 {
+                    let begun = Instant::now();
+                    while !is_done.load(SeqCst) && begun.elapsed() < LONG {
                         thread::yield_now();
                     }
+                    assert!(is_done.load(SeqCst));
                     tenfold(&[1])
                 })
             });
             await_leader(&reads);
-            assert_eq!(reads.read(2, tenfold).unwrap(), Some(20));
-            is_done.store(1, SeqCst);
+            let others: Vec<_> = (2..50)
+                .map(|number| {
+                    scope.spawn({
+                        let reads = &reads;
+                        move || assert_eq!(reads.read(number, tenfold).unwrap(), Some(10 * number))
+                    })
+                })
+                .collect();
+            others.into_iter().for_each(|other| other.join().unwrap());
+            is_done.store(true, SeqCst);
+            assert_eq!(slow.join().unwrap().unwrap(), Some(10));
         });
         assert_idle(&reads);
     }
 
     #[test]
     fn a_read_sees_what_was_written_before_it_began() {
-        let reads = reads(LIMITS.patience);
+        let reads = reads(PATIENCE);
         let written = AtomicI64::new(0);
         scope(|scope| {
             for _ in 0..8 {

@@ -98,21 +98,30 @@ pub(super) fn read_all(numbers: &[i64]) -> Step {
     Step::new(text, vec![Box::new(numbers.to_vec())]).planned(Plans::Any)
 }
 
-/// Verifies and decodes the row of [`read`]. Returns the record and its version.
-pub(super) fn decode(id: Id, row: &Row, key: Option<&DataKey>) -> Result<(Record, i64), Error> {
+/// Verifies and decodes the row of [`read`].
+pub(super) fn decode(id: Id, row: &Row, key: Option<&DataKey>) -> Result<Record, Error> {
+    stored(id, row)?.decode(id, key)
+}
+
+/// Returns the version in the row of [`read`].
+pub(super) fn version(row: &Row) -> Result<i64, Error> {
+    get(row, 6)
+}
+
+/// Returns the record in the row of [`read`], not decoded.
+pub(super) fn stored(id: Id, row: &Row) -> Result<StoredRow<'_>, Error> {
     let text = |position| -> Result<Option<&str>, Error> {
         let bytes: Option<&[u8]> = get(row, position)?;
         bytes.map(std::str::from_utf8).transpose().map_err(|_| Error::Checksum { id })
     };
-    let stored = StoredRow {
+    Ok(StoredRow {
         owner: text(0)?.unwrap_or_default(),
         credential: text(1)?,
         object_type: get::<i32>(row, 2)?.into(),
         attributes: get(row, 3)?,
         object: get(row, 4)?,
         checksum: get(row, 5)?,
-    };
-    Ok((stored.decode(id, key)?, get(row, 6)?))
+    })
 }
 
 /// Returns a column of a row.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_postgres::Row;
 
 use super::connection::{CALL, Connection, Failure};
+use super::decoded::Decoded;
 use super::numbers::Numbers;
 use super::pool::{Pool, Use};
 use super::reads::Reads;
@@ -22,6 +23,7 @@ pub(super) struct Shared {
     pub(super) states: States,
     pub(super) commits: Commits,
     pub(super) reads: Reads<Arc<Row>>,
+    pub(super) decoded: Decoded,
     /// The key of a sealed database.
     pub(super) key: Option<DataKey>,
 }

@@ -54,6 +54,21 @@ fn a_change_that_meets_a_deadlock_is_repeated() {
 }
 
 #[test]
+fn an_object_that_another_server_has_changed_is_read_as_it_is() {
+    let Some(database) = postgres() else { return };
+    let (one, other) = (open(&database.url()), open(&database.url()));
+    let id = add(&one, key("made")).id;
+    for called in ["first", "second", "first"] {
+        change(&other, |it| it.update(Record { id, ..key(called) }).unwrap());
+        for store in [&one, &other] {
+            assert_eq!(store.read(id).unwrap().unwrap().attributes.name, [name(called)]);
+        }
+        let read = || other.read(id).unwrap().unwrap();
+        assert!(Arc::ptr_eq(&read(), &read()), "it is decoded once");
+    }
+}
+
+#[test]
 fn locate_by_name_is_planned_once_and_other_searches_as_postgresql_estimates() {
     let Some(database) = postgres() else { return };
     let store = open(&database.url());

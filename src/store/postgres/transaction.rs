@@ -243,6 +243,8 @@ impl<'s> Progress<'s> {
         writes: &WriteSet,
     ) -> Result<End, Error> {
         let key = shared.key.as_ref();
+        let changed = writes.records.values().filter(|write| write.before.is_some());
+        let _changing = shared.decoded.begin_commit(changed.map(|write| write.after.id));
         let mut steps = self.guards(&|name| writes.server_state.contains_key(name));
         if !self.queries.is_empty() {
             // The rows are locked before the queries are repeated, and stay locked.
@@ -414,15 +416,15 @@ impl Attempt<'_> {
 impl Snapshot for Attempt<'_> {
     fn read(&self, id: Id) -> Result<Option<Arc<Record>>, Error> {
         let Ok(number) = number(id) else { return Ok(None) };
+        let reading = self.shared.decoded.begin(id);
         let row = self.row(number)?;
-        let found = row.map(|row| rows::decode(id, &row, self.shared.key.as_ref())).transpose()?;
         let mut progress = self.progress.borrow_mut();
         if progress.is_optimistic {
-            let version = found.as_ref().map(|(_, version)| *version);
+            let version = row.as_ref().map(rows::version).transpose()?;
             let earlier = *progress.objects.entry(id).or_insert(version);
             progress.has_conflict |= earlier != version;
         }
-        Ok(found.map(|(record, _)| Arc::new(record)))
+        row.map(|row| reading.record(&rows::stored(id, &row)?, self.shared.key.as_ref())).transpose()
     }
 
     fn locate(&self, query: &Query, writes: &WriteSet) -> Result<Located, Error> {

@@ -8,11 +8,11 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
 
-use super::cache::Cache;
 use super::open_files::OpenFiles;
 use super::{file, locate, rows, search_time};
 use crate::cpu_permits::{self, Effort};
 use crate::secret::Secret;
+use crate::store::cache::Cache;
 use crate::store::overlay::WriteSet;
 use crate::store::sealing::DataKey;
 use crate::store::{Cause, Error, Id, Located, Query, Record};

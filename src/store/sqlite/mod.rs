@@ -1,11 +1,10 @@
 //! The store in one SQLite file.
 //!
 //! Readers use pooled connections and see the last commit (`committed.rs`); recently used objects are cached
-//! (`cache.rs`). One connection writes (`writer.rs`). Attributes and object of a record are stored as TTLV, next to
+//! (`store/cache.rs`). One connection writes (`writer.rs`). Attributes and object of a record are stored as TTLV, next to
 //! the columns and index values that Locate needs (`schema.sql`, `columns.rs`). `file.rs` decides which files are
 //! accepted.
 
-mod cache;
 mod check;
 mod checksums;
 mod committed;

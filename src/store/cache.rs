@@ -1,7 +1,7 @@
-//! A cache of objects and server state. A hit needs neither SQLite nor the system calls for its file locks.
+//! Caches of objects and server state.
 //!
-//! The cache contains only what the last commit left. The writer removes entries before the commit that changes them,
-//! and until that commit ends no entry takes their place: readers ask the database meanwhile. A value that was read
+//! A cache contains only what the last commit of this server left. The writer removes entries before the commit that changes
+//! them, and until that commit ends no entry takes their place: readers ask the database meanwhile. A value that was read
 //! before such a commit and arrives after it is not cached either, because the shard counts commits.
 
 use std::borrow::Borrow;
@@ -22,7 +22,8 @@ const SHARD_ENTRIES: usize = 32;
 /// The maximum size of an entry in stored bytes, attributes included. Keys and certificates are smaller.
 const MAX_BYTES: usize = 8 * 1024;
 
-/// The objects and the server state that were read or written most recently.
+/// The objects and the server state that were read or written most recently. A hit needs neither SQLite nor the system calls
+/// for its file locks.
 #[derive(Default)]
 pub(super) struct Cache {
     pub(super) objects: Shards<Id, Arc<Record>>,
@@ -96,10 +97,16 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
         }
     }
 
+    /// Removes a value.
+    #[cfg(feature = "postgres")]
+    pub(super) fn remove(&self, key: &K) {
+        self.shard(key).remove(key);
+    }
+
     /// Removes a value that the commit that begins now changes.
     pub(super) fn begin_commit(&self, key: &K) {
         let mut shard = self.shard(key);
-        shard.entries.retain(|(entry, _)| entry != key);
+        shard.remove(key);
         shard.commits += 1;
         shard.running += 1;
     }
@@ -138,6 +145,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
 }
 
 impl<K: Eq, V> Shard<K, V> {
+    fn remove(&mut self, key: &K) {
+        self.entries.retain(|(entry, _)| entry != key);
+    }
+
     fn put(&mut self, key: K, value: V) {
         if let Some((_, entry)) = self.entries.iter_mut().find(|(entry, _)| *entry == key) {
             *entry = value;
