@@ -216,14 +216,20 @@ impl Pool {
         self.try_connect(patience).map_err(|why| self.unreachable(Cause::new(why)))
     }
 
-    /// Opens a connection for a request that waits for `patience` at most, and records a failure unless another thread has opened
-    /// one meanwhile.
+    /// Opens a connection for a request that waits for `patience` at most. Records a failure, unless the request had little time
+    /// left, or another thread has opened a connection meanwhile: other requests may then succeed.
     pub(super) fn try_connect(&self, patience: Duration) -> Result<Connection, Failure> {
-        let begin = Instant::now();
+        let (begin, rest) = (Instant::now(), left(patience));
+        if rest.is_zero() {
+            return Err(Failure { is_lost: false, ..Failure::timed_out(patience) });
+        }
         let opened = within_a_request(|| self.try_hosts(patience));
         let mut state = self.state();
-        if opened.is_err() && state.last_success.is_some_and(|time| time > begin) {
-            return opened;
+        if let Err(why) = &opened {
+            let has_succeeded = state.last_success.is_some_and(|time| time > begin);
+            if has_succeeded || (why.has_timed_out && rest < patience / 2) {
+                return opened;
+            }
         }
         let earlier = state.failure.take();
         if let Err(why) = &opened {
@@ -351,3 +357,31 @@ impl std::fmt::Display for Busy {
 }
 
 impl std::error::Error for Busy {}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::store::as_one_request;
+
+    const PATIENCE: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn an_attempt_with_little_time_does_not_keep_other_requests_from_connecting() {
+        let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("postgresql://kmip@{}/keys", silent.local_addr().unwrap());
+        let pool = Pool::new(Url::parse(&url).unwrap()).unwrap();
+        let after = |waited| {
+            as_one_request(|| {
+                waiting(|| thread::sleep(waited));
+                assert!(pool.try_connect(PATIENCE).is_err_and(|why| why.has_timed_out));
+            });
+            pool.state().failure.is_some()
+        };
+        assert!(!after(PATIENCE), "no time left");
+        assert!(!after(PATIENCE * 3 / 4), "little time left");
+        assert!(after(Duration::ZERO), "all the time");
+    }
+}
