@@ -6,12 +6,20 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use kmip_server::kmip::enums::Operation;
+use kmip_server::ttlv::V1_4;
 use rcgen::SanType;
 
+use crate::dialogue::Live;
 use crate::harness::{Authority, Pki, Running, skip};
+use crate::round_trips::{Proxy, create};
 
 const PASSWORD: &str = "geheim: \\ pass";
+
+/// The password in a password file.
+const ESCAPED: &str = "geheim\\: \\\\ pass";
 
 /// Starts the database in the folder `$2`, and stops it at the end of its standard input.
 const SCRIPT: &str = r#"
@@ -40,7 +48,9 @@ impl Database {
         let bins = versions.flatten().map(|version| version.path().join("bin"));
         let bin =
             bins.filter(|bin| bin.join("initdb").exists()).max().ok_or("PostgreSQL is not installed")?;
-        let folder = std::env::temp_dir().join(format!("kmip-postgres-tls-{}", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("kmip-postgres-tls-{}-{number}", std::process::id()));
         fs::create_dir(&folder).unwrap();
         let ca = Authority::new("Database CA");
         let server = ca.issue(&["localhost"], |params| {
@@ -108,9 +118,8 @@ fn server_reaches_its_database_over_tls_with_scram_or_says_in_one_line_why_not()
     let other_ca = shown(&pki.folder.write("other-ca.pem", Authority::new("Database CA").pem()));
     let password = [("PGPASSWORD", PASSWORD)];
     let line = |password: &str| format!("127.0.0.1:{}:postgres:kmip:{password}\n", database.port);
-    let escaped = PASSWORD.replace('\\', "\\\\").replace(':', "\\:");
-    let passfile = shown(&write(&pki, "passfile", &line(&escaped), 0o600));
-    let open_passfile = shown(&write(&pki, "open-passfile", &line(&escaped), 0o644));
+    let passfile = shown(&write(&pki, "passfile", &line(ESCAPED), 0o600));
+    let open_passfile = shown(&write(&pki, "open-passfile", &line(ESCAPED), 0o644));
 
     let reached = |host: &str, parameters: &str, variables: &[(&str, &str)]| {
         let mut server = Running::of(server(&pki, &database.url(host, parameters), variables));
@@ -150,4 +159,30 @@ fn server_reaches_its_database_over_tls_with_scram_or_says_in_one_line_why_not()
     refused("127.0.0.1", &format!("sslmode=require&passfile={open_passfile}"), &[], "its mode is 0644");
     let log = pki.log();
     assert!(!log.contains("geheim"), "{log}");
+}
+
+#[test]
+fn a_connection_over_tls_with_scram_takes_six_round_trips_after_that_of_tcp_and_its_first_statement_two() {
+    let database = match Database::start() {
+        Ok(database) => database,
+        Err(why) => return skip(why),
+    };
+    let pki = Pki::new();
+    let proxy = Proxy::start(database.port);
+    let passfile = shown(&write(&pki, "passfile", &format!("*:*:*:*:{ESCAPED}\n"), 0o600));
+    let mut config = pki.config();
+    let parameters = format!("sslmode=require&target_session_attrs=read-write&passfile={passfile}");
+    config.database_path = format!("postgresql://kmip@127.0.0.1:{}/postgres?{parameters}", proxy.port).into();
+    let live = Live::start(&config);
+    let mut caller = live.caller(&pki, &pki.client);
+    let made = caller.ask(V1_4, Operation::Create, create("made")).id();
+    for is_new in [false, true] {
+        caller.get(V1_4, &made);
+        if is_new {
+            proxy.cut();
+        }
+        let before = proxy.trips();
+        caller.get(V1_4, &made);
+        assert_eq!(proxy.trips() - before, if is_new { 6 + 2 } else { 1 }, "a new connection: {is_new}");
+    }
 }

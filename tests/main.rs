@@ -79,6 +79,7 @@ mod mutations;
 mod observing;
 mod pkcs11;
 mod policy;
+mod pooler;
 mod query;
 mod reload;
 mod resumption;

@@ -4,8 +4,8 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use kmip_server::kmip::enums::{BatchErrorContinuationOption, ObjectType, Operation};
@@ -16,32 +16,55 @@ use crate::dialogue::{Answer, Caller, Live};
 use crate::harness::postgres::cluster;
 use crate::harness::{Pki, skip};
 
-/// Relays connections to the port `target`. Returns its own port, and the number of round trips of all connections.
-fn proxy(target: u16) -> (u16, Arc<AtomicU32>) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let trips = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&trips);
-    thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let server = TcpStream::connect(("127.0.0.1", target)).unwrap();
-            let is_waiting = Arc::new(AtomicBool::new(false));
-            for is_request in [true, false] {
-                let (from, to) = if is_request { (&client, &server) } else { (&server, &client) };
-                let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                let (is_waiting, count) = (Arc::clone(&is_waiting), Arc::clone(&count));
-                thread::spawn(move || {
-                    copy(from, to, || {
-                        // The first bytes after an answer begin a round trip.
-                        if !is_waiting.swap(is_request, Ordering::SeqCst) && is_request {
-                            count.fetch_add(1, Ordering::SeqCst);
-                        }
+/// Relays connections, and counts their round trips.
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
+    trips: Arc<AtomicU32>,
+    clients: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Proxy {
+    /// Relays connections to the port `target`.
+    pub(crate) fn start(target: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let proxy = Self { port, trips: Arc::default(), clients: Arc::default() };
+        let (trips, clients) = (Arc::clone(&proxy.trips), Arc::clone(&proxy.clients));
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                clients.lock().unwrap().push(client.try_clone().unwrap());
+                let server = TcpStream::connect(("127.0.0.1", target)).unwrap();
+                let is_waiting = Arc::new(AtomicBool::new(false));
+                for is_request in [true, false] {
+                    let (from, to) = if is_request { (&client, &server) } else { (&server, &client) };
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let (is_waiting, trips) = (Arc::clone(&is_waiting), Arc::clone(&trips));
+                    thread::spawn(move || {
+                        copy(from, to, || {
+                            // The first bytes after an answer begin a round trip.
+                            if !is_waiting.swap(is_request, Ordering::SeqCst) && is_request {
+                                trips.fetch_add(1, Ordering::SeqCst);
+                            }
+                        });
                     });
-                });
+                }
             }
+        });
+        proxy
+    }
+
+    /// Returns the number of round trips of all connections, without those of TCP.
+    pub(crate) fn trips(&self) -> u32 {
+        self.trips.load(Ordering::SeqCst)
+    }
+
+    /// Ends all connections.
+    pub(crate) fn cut(&self) {
+        for client in self.clients.lock().unwrap().drain(..) {
+            // The client may have ended it already.
+            let _ = client.shutdown(Shutdown::Both);
         }
-    });
-    (port, trips)
+    }
 }
 
 fn copy(mut from: TcpStream, mut to: TcpStream, mut arrived: impl FnMut()) {
@@ -58,7 +81,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, mut arrived: impl FnMut()) {
     let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }
 
-fn create(name: &str) -> impl Fn(&mut Writer) {
+pub(crate) fn create(name: &str) -> impl Fn(&mut Writer) {
     let attributes = [algorithm(), length(256), usage(12), named(name)];
     move |writer| {
         ObjectType::SymmetricKey.write(Tag::ObjectType, writer);
@@ -75,10 +98,10 @@ fn get_and_locate_take_one_round_trip_and_create_at_most_two() {
     let url = database.url().display().to_string();
     let (head, rest) = url.split_once("127.0.0.1:").unwrap();
     let (target, name) = rest.split_once('/').unwrap();
-    let (port, trips) = proxy(target.parse().unwrap());
+    let proxy = Proxy::start(target.parse().unwrap());
     let pki = Pki::new();
     let mut config = pki.config();
-    config.database_path = Path::new(&format!("{head}127.0.0.1:{port}/{name}")).to_owned();
+    config.database_path = Path::new(&format!("{head}127.0.0.1:{}/{name}", proxy.port)).to_owned();
     let live = Live::start(&config);
     let mut caller = live.caller(&pki, &pki.client);
     let made = caller.ask(V1_4, Operation::Create, create("made")).id();
@@ -86,9 +109,9 @@ fn get_and_locate_take_one_round_trip_and_create_at_most_two() {
     let mut ask = |what: &str, most: u32, request: &dyn Fn(&mut Caller)| {
         // The first execution prepares the statements.
         request(&mut caller);
-        let before = trips.load(Ordering::SeqCst);
+        let before = proxy.trips();
         request(&mut caller);
-        let count = trips.load(Ordering::SeqCst) - before;
+        let count = proxy.trips() - before;
         println!("{what}: {count} round trips");
         assert!((1..=most).contains(&count), "{what} takes {count} round trips instead of {most}");
     };

@@ -111,7 +111,7 @@ pub(super) fn programs() -> Result<PathBuf, &'static str> {
 
 /// Gives the folder to the user `postgres` if this process runs as root, because PostgreSQL refuses to run as root. Returns
 /// whether the folder has this owner.
-pub(super) fn is_owned_by_postgres(folder: &Path) -> bool {
+pub(crate) fn is_owned_by_postgres(folder: &Path) -> bool {
     run(Command::new("chown").arg("postgres").arg(folder))
 }
 

@@ -24,6 +24,12 @@ pub(super) struct Failure {
     pub(super) text: String,
 }
 
+/// The errors of a session that has not prepared the statements of its client, or has prepared those of another one.
+const OF_ANOTHER_SESSION: [SqlState; 2] =
+    [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
+
+const NEEDS_SESSIONS: &str = "; a pooler between server and database must keep one session per connection (PgBouncer: pool_mode = session)";
+
 impl Failure {
     pub(super) fn of(error: &tokio_postgres::Error) -> Self {
         let code = error.code().cloned();
@@ -35,7 +41,10 @@ impl Failure {
                     SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
                     SqlState::INVALID_CATALOG_NAME,
                 ];
-                (format!("{} ({})", db.message(), db.code().code()), wrong.contains(db.code()))
+                let text = format!("{} ({})", db.message(), db.code().code());
+                let is_of_another_session = OF_ANOTHER_SESSION.contains(db.code());
+                let hint = if is_of_another_session { NEEDS_SESSIONS } else { "" };
+                (text + hint, wrong.contains(db.code()))
             }
             None => described(error),
         };
@@ -67,13 +76,9 @@ impl Failure {
     /// Whether the session of the database is not the one that prepared the statements, as behind a pooler of connections or
     /// after `DISCARD ALL`, or whether another server changed their tables.
     fn is_unprepared(&self) -> bool {
-        let codes = [
-            SqlState::INVALID_SQL_STATEMENT_NAME,
-            SqlState::DUPLICATE_PSTATEMENT,
-            // "cached plan must not change result type".
-            SqlState::FEATURE_NOT_SUPPORTED,
-        ];
-        self.code.as_ref().is_some_and(|code| codes.contains(code))
+        // "cached plan must not change result type".
+        let has_changed = |code: &SqlState| *code == SqlState::FEATURE_NOT_SUPPORTED;
+        self.code.as_ref().is_some_and(|code| OF_ANOTHER_SESSION.contains(code) || has_changed(code))
     }
 
     /// Whether the guard of a commit found another version.

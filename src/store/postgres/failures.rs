@@ -65,6 +65,16 @@ fn statements_are_prepared_again_after_the_session_was_reset() {
 }
 
 #[test]
+fn error_of_another_session_says_what_a_pooler_needs() {
+    let Some(database) = postgres() else { return };
+    let store = open(&database.url());
+    for statements in ["PREPARE twice AS SELECT 1; PREPARE twice AS SELECT 1", "EXECUTE never_prepared"] {
+        let failed = on_a_connection(&store, |it| it.batch(statements).unwrap_err());
+        assert!(failed.text.ends_with("(PgBouncer: pool_mode = session)"), "{failed}");
+    }
+}
+
+#[test]
 fn statement_ends_soon_after_its_client_has_gone() {
     let Some(database) = postgres() else { return };
     let store = open(&database.url());
