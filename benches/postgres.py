@@ -35,7 +35,7 @@ FIRST = 10_000_000
 START_SECONDS = 60
 STOP_SECONDS = 30
 FILL_SECONDS = 1800
-# By the operation and the number of clients. Few clients cannot reach 0.6 with Get: see the bound at the end of the output.
+# By the operation and the number of clients. Get has none with few clients: the bound at the end of the output is below 0.6.
 GOALS = {("get", MANY_CLIENTS): 0.6, ("create", FEW_CLIENTS): 0.5}
 LOCATE_GOAL = 1.5
 

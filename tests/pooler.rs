@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use kmip_server::kmip::enums::{Operation, ResultReason};
 use kmip_server::ttlv::{Field, Tag, V1_4};
@@ -16,6 +17,9 @@ use crate::harness::{Folder, Pki, skip, within};
 use crate::history::bytes;
 use crate::round_trips::create;
 use crate::shared_database::database;
+
+/// The maximum time in which a client sees errors after the start of PgBouncer.
+const RECOVERY: Duration = Duration::from_secs(2);
 
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
 
@@ -114,7 +118,10 @@ fn servers_behind_pgbouncer_share_objects_also_after_it_was_killed() {
             let mut get = || one.ask(V1_4, Operation::Get, |writer| id(&made, writer));
             assert_eq!(get().refused(), ResultReason::GeneralFailure);
             assert!(pooler.run());
+            let begun = Instant::now();
             within(|| get().is_done().then_some(()));
+            println!("success {} ms after the start", begun.elapsed().as_millis());
+            assert!(begun.elapsed() <= RECOVERY, "{:?}", begun.elapsed());
         }
     }
 }
