@@ -29,17 +29,21 @@ const CLIENTS: usize = 6;
 /// The maximum time in which a client sees errors after the end of a server.
 const OUTAGE: Duration = Duration::from_secs(4);
 
+/// Returns the configuration of a program from the page, with these changes.
+pub(crate) fn of_page(program: &str, changes: &[(&str, String)]) -> String {
+    let page = std::fs::read_to_string("docs/many-servers.md").unwrap();
+    let block = page.split_once(&format!("```{program}\n")).unwrap().1.split_once("```").unwrap().0;
+    changes.iter().fold(block.to_owned(), |text, (old, new)| {
+        assert_eq!(text.matches(old).count(), 1, "{old}");
+        text.replace(old, new)
+    })
+}
+
 /// Returns the configuration of the page, with other addresses.
 fn configuration(bind: u16, servers: [u16; 2]) -> String {
-    let page = std::fs::read_to_string("docs/many-servers.md").unwrap();
-    let block = page.split_once("```haproxy\n").unwrap().1.split_once("```").unwrap().0;
     let [one, two] = servers.map(|port| format!("127.0.0.1:{port}"));
-    let changes =
-        [("bind :5696", format!("bind 127.0.0.1:{bind}")), ("10.0.0.1:5696", one), ("10.0.0.2:5696", two)];
-    changes.into_iter().fold(block.to_owned(), |text, (old, new)| {
-        assert_eq!(text.matches(old).count(), 1, "{old}");
-        text.replace(old, &new)
-    })
+    let bind = format!("bind 127.0.0.1:{bind}");
+    of_page("haproxy", &[("bind :5696", bind), ("10.0.0.1:5696", one), ("10.0.0.2:5696", two)])
 }
 
 /// Returns what HAProxy reports about a configuration, or `None` if the test is skipped.

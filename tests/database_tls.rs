@@ -85,6 +85,11 @@ impl Database {
     }
 }
 
+/// Starts the database, or returns `None` if the test is skipped.
+fn database() -> Option<Database> {
+    Database::start().map_err(skip).ok()
+}
+
 /// Returns the program with options of a server on the database, and with no password but that of `variables`.
 fn server(pki: &Pki, url: &str, variables: &[(&str, &str)]) -> Command {
     let mut options = pki.options();
@@ -109,10 +114,7 @@ fn shown(path: &Path) -> String {
 
 #[test]
 fn server_reaches_its_database_over_tls_with_scram_or_says_in_one_line_why_not() {
-    let database = match Database::start() {
-        Ok(database) => database,
-        Err(why) => return skip(why),
-    };
+    let Some(database) = database() else { return };
     let pki = Pki::new();
     let ca = shown(&pki.folder.write("database-ca.pem", database.ca.pem()));
     let other_ca = shown(&pki.folder.write("other-ca.pem", Authority::new("Database CA").pem()));
@@ -163,10 +165,7 @@ fn server_reaches_its_database_over_tls_with_scram_or_says_in_one_line_why_not()
 
 #[test]
 fn a_connection_over_tls_with_scram_takes_six_round_trips_after_that_of_tcp_and_its_first_statement_two() {
-    let database = match Database::start() {
-        Ok(database) => database,
-        Err(why) => return skip(why),
-    };
+    let Some(database) = database() else { return };
     let pki = Pki::new();
     let proxy = Proxy::start(database.port);
     let passfile = shown(&write(&pki, "passfile", &format!("*:*:*:*:{ESCAPED}\n"), 0o600));

@@ -1,18 +1,18 @@
 //! PgBouncer between two servers and their database, by the configuration of docs/many-servers.md.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kmip_server::kmip::enums::{Operation, ResultReason};
 use kmip_server::ttlv::{Field, Tag, V1_4};
 
+use crate::balancer::of_page;
 use crate::corpus::{id, named};
 use crate::dialogue::Live;
-use crate::harness::postgres::is_owned_by_postgres;
+use crate::harness::postgres::{free_port, is_owned_by_postgres};
 use crate::harness::{Folder, Pki, skip, within};
 use crate::history::bytes;
 use crate::round_trips::create;
@@ -34,20 +34,14 @@ impl Pooler {
     /// Starts PgBouncer with the configuration of the page, before the database at this port. Returns `None` if the test is
     /// skipped.
     fn start(database: u16) -> Option<Self> {
-        let page = std::fs::read_to_string("docs/many-servers.md").unwrap();
-        let block = page.split_once("```pgbouncer\n").unwrap().1.split_once("```").unwrap().0;
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let changes = [
             ("keys = host=10.0.0.3 port=5432", format!("* = host=127.0.0.1 port={database} user=kmip")),
             ("6432", port.to_string()),
             ("auth_file = /etc/pgbouncer/userlist.txt", "auth_type = any\nunix_socket_dir =".to_owned()),
         ];
-        let text = changes.into_iter().fold(block.to_owned(), |text, (old, new)| {
-            assert_eq!(text.matches(old).count(), 1, "{old}");
-            text.replace(old, &new)
-        });
         let folder = Folder::new();
-        folder.write("pgbouncer.ini", text);
+        folder.write("pgbouncer.ini", of_page("pgbouncer", &changes));
         let mut pooler = Self { port, folder, child: None };
         pooler.run().then_some(pooler)
     }
@@ -76,14 +70,6 @@ impl Pooler {
             drop(child.wait());
         }
     }
-
-    /// Returns the value of `database_path` for the database at `url`.
-    fn before(&self, url: &Path) -> String {
-        let url = url.display().to_string();
-        let (head, rest) = url.split_once("127.0.0.1:").unwrap();
-        let (_, name) = rest.split_once('/').unwrap();
-        format!("{head}127.0.0.1:{}/{name}", self.port)
-    }
 }
 
 impl Drop for Pooler {
@@ -92,19 +78,13 @@ impl Drop for Pooler {
     }
 }
 
-/// Returns the port in the URL of a database.
-fn port(url: &Path) -> u16 {
-    let url = url.display().to_string();
-    url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0.parse().unwrap()
-}
-
 #[test]
 fn servers_behind_pgbouncer_share_objects_also_after_it_was_killed() {
     let Some(database) = database() else { return };
-    let Some(mut pooler) = Pooler::start(port(&database.url())) else { return };
+    let Some(mut pooler) = Pooler::start(database.cluster.port) else { return };
     let pki = Pki::new();
     let mut config = pki.config();
-    config.database_path = pooler.before(&database.url()).into();
+    config.database_path = database.url_at(pooler.port);
     let servers = [Live::start(&config), Live::start(&config)];
     let mut callers = servers.each_ref().map(|server| server.caller(&pki, &pki.client));
     for name in ["before", "after"] {

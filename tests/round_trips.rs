@@ -3,7 +3,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -95,13 +94,10 @@ fn get_and_locate_take_one_round_trip_and_create_at_most_two() {
         Ok(cluster) => cluster.database(),
         Err(why) => return skip(why),
     };
-    let url = database.url().display().to_string();
-    let (head, rest) = url.split_once("127.0.0.1:").unwrap();
-    let (target, name) = rest.split_once('/').unwrap();
-    let proxy = Proxy::start(target.parse().unwrap());
+    let proxy = Proxy::start(database.cluster.port);
     let pki = Pki::new();
     let mut config = pki.config();
-    config.database_path = Path::new(&format!("{head}127.0.0.1:{}/{name}", proxy.port)).to_owned();
+    config.database_path = database.url_at(proxy.port);
     let live = Live::start(&config);
     let mut caller = live.caller(&pki, &pki.client);
     let made = caller.ask(V1_4, Operation::Create, create("made")).id();

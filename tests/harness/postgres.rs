@@ -24,7 +24,7 @@ rm -rf "$2"
 /// A running server.
 pub(crate) struct Cluster {
     bin: PathBuf,
-    port: u16,
+    pub(crate) port: u16,
     /// Its standard input ends with this process.
     _script: Child,
 }
@@ -79,14 +79,19 @@ impl Cluster {
 
 /// A database for one test.
 pub(crate) struct Database {
-    cluster: &'static Cluster,
+    pub(crate) cluster: &'static Cluster,
     name: String,
 }
 
 impl Database {
     /// Returns the value of `database_path`.
     pub(crate) fn url(&self) -> PathBuf {
-        format!("postgresql://kmip@127.0.0.1:{}/{}", self.cluster.port, self.name).into()
+        self.url_at(self.cluster.port)
+    }
+
+    /// Returns the value of `database_path` for a program at this port that relays to the server.
+    pub(crate) fn url_at(&self, port: u16) -> PathBuf {
+        format!("postgresql://kmip@127.0.0.1:{port}/{}", self.name).into()
     }
 
     /// Executes a statement. Returns whether it succeeds.
@@ -115,7 +120,7 @@ pub(crate) fn is_owned_by_postgres(folder: &Path) -> bool {
     run(Command::new("chown").arg("postgres").arg(folder))
 }
 
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).map_or(54_320, |it| it.port())
 }
 

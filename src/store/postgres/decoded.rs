@@ -10,7 +10,7 @@ use crate::store::encoded::StoredRow;
 use crate::store::sealing::DataKey;
 use crate::store::{Error, Id, Record};
 
-/// The records of the rows that were read most recently, except for those that this server has changed since.
+/// The records of recently read rows. A commit of this server removes the records of the objects that it changes.
 #[derive(Default)]
 pub(super) struct Decoded(Shards<Id, Arc<Known>>);
 
